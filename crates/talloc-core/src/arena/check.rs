@@ -1,0 +1,176 @@
+//! Checking an arena.
+
+use super::bits::WORD;
+use super::{Arena, FreeChunk, words_for};
+use crate::bin::BinIndex;
+use crate::config::Config;
+use crate::granule::GRANULE;
+use crate::report::{Report, Violation};
+
+impl<C: Config> Arena<C> {
+    /// Checks the arena and counts what there is.
+    pub(crate) fn check(&self, report: &mut Report) -> Result<(), Violation> {
+        self.check_bounds()?;
+        let before = *report;
+        let linked = if self.is_blank() { 0 } else { self.check_chunks(report)? };
+        self.check_bins(linked)?;
+        self.check_own()?;
+        let top = (self.end - self.top) * GRANULE;
+        if top > 0 {
+            report.count_free(top);
+        }
+        let free = report.free_bytes - before.free_bytes;
+        let own = self.own.chunk.len() * GRANULE;
+        report.arenas += 1;
+        report.arena_bytes += self.span.size();
+        report.top_bytes += top;
+        report.used_bytes += self.size() - own - free;
+        report.overhead_bytes += self.span.size() - self.size() + own;
+        report.high_water_bytes += self.high_water();
+        Ok(())
+    }
+
+    /// Whether `len` granules from an address in the arena on are used.
+    pub(crate) fn is_used(&self, addr: usize, len: usize) -> bool {
+        let at = self.window.granule(addr);
+        let range = at..at + len;
+        let own = &self.own.chunk;
+        addr % GRANULE == 0
+            && range.end <= self.top
+            && (range.end <= own.start || own.end <= range.start)
+            // SAFETY: They lie below the top.
+            && unsafe { self.bits.next(range.start, range.end) }.is_none()
+    }
+
+    /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them.
+    fn check_bounds(&self) -> Result<(), Violation> {
+        let words = &self.own.words;
+        let ordered = self.start <= self.top && self.top <= self.end;
+        let covered = self.is_blank() || {
+            let needed = words_for(self.start..self.end);
+            words.start <= needed.start && needed.end <= words.end
+        };
+        let cleared =
+            self.is_blank() || self.top <= self.cleared && self.cleared / WORD <= words.end;
+        if ordered && covered && cleared && self.span.contains_span(self.allocatable()) {
+            Ok(())
+        } else {
+            Err(Violation::Bounds { arena: self.span })
+        }
+    }
+
+    /// Invariants I2 to I4, of all free chunks below the top, which the bits lead to. Returns how
+    /// many have links.
+    fn check_chunks(&self, report: &mut Report) -> Result<usize, Violation> {
+        let mut linked = 0;
+        let mut at = self.start;
+        // SAFETY: All bits below the top have been cleared before they were ever set.
+        while let Some(first) = unsafe { self.bits.next(at, self.top) } {
+            let chunk = self.check_chunk(first)?;
+            linked += usize::from(Self::is_linked(chunk.len()));
+            report.count_free(chunk.len() * GRANULE);
+            at = chunk.end();
+        }
+        Ok(linked)
+    }
+
+    /// Invariants I2 to I4, of the free chunk whose first granule is marked.
+    fn check_chunk(&self, at: usize) -> Result<FreeChunk, Violation> {
+        let addr = self.window.addr(at);
+        // SAFETY: The granule is marked, and so the first of a free chunk, or nothing here is as
+        // it should be; it lies below the top at any rate.
+        let len = unsafe { self.window.size_at(at) };
+        if len == 0 || len > self.top - at {
+            return Err(Violation::Size { addr });
+        }
+        let chunk = FreeChunk::new(at, len);
+        // SAFETY: The chunk lies below the top.
+        unsafe {
+            if self.window.size_before(chunk.end()) != len {
+                return Err(Violation::SizesDiffer { addr });
+            }
+            if !self.bits.get(chunk.end() - 1) {
+                return Err(Violation::MarkMissing { addr });
+            }
+            if let Some(stray) = self.bits.next(at + 1, chunk.end() - 1) {
+                return Err(Violation::MarkStray { addr: self.window.addr(stray) });
+            }
+            if chunk.end() == self.top || self.bits.get(chunk.end()) {
+                return Err(Violation::NotCoalesced { addr });
+            }
+        }
+        Ok(chunk)
+    }
+
+    /// Invariants I5 to I7: the bins hold the `linked` free chunks that have links, and no other.
+    fn check_bins(&self, linked: usize) -> Result<(), Violation> {
+        let mut left = linked;
+        for number in 0..=BinIndex::of_chunk::<C>(usize::MAX).get() {
+            let Some(bin) = BinIndex::new::<C>(number) else { break };
+            let mut before = number;
+            let mut next = self.bins.first(bin);
+            if next.is_some() != self.bins.is_mapped(bin) {
+                return Err(Violation::Map { bin: number });
+            }
+            while let Some(at) = next {
+                let chunk = self.check_linked(at, bin, before)?;
+                // More chunks than there are: one is in a bin twice.
+                left = left.checked_sub(1).ok_or(Violation::BinCount { arena: self.span })?;
+                before = at;
+                // SAFETY: It is a free chunk with links.
+                next = unsafe { self.bins.next(self.window, &chunk) };
+            }
+        }
+        if left == 0 { Ok(()) } else { Err(Violation::BinCount { arena: self.span }) }
+    }
+
+    /// Invariants I5 and I6, of what a link in a bin leads to.
+    fn check_linked(
+        &self,
+        at: usize,
+        bin: BinIndex,
+        before: usize,
+    ) -> Result<FreeChunk, Violation> {
+        let addr = self.window.addr(at);
+        let not_in_bin = Err(Violation::NotInBin { addr });
+        // SAFETY: Below the top, the bits have been cleared before, and a marked granule is one of
+        // a free chunk, which starts with a size and a link back if it starts there.
+        unsafe {
+            if at < self.start || at >= self.top || !self.bits.get(at) {
+                return not_in_bin;
+            }
+            let chunk = self.free_chunk_or(at).ok_or(Violation::NotInBin { addr })?;
+            if BinIndex::of_chunk::<C>(chunk.len()) != bin || !Self::is_linked(chunk.len()) {
+                return not_in_bin;
+            }
+            if self.bins.before(self.window, &chunk) != before {
+                return Err(Violation::BackLink { addr });
+            }
+            Ok(chunk)
+        }
+    }
+
+    /// The free chunk that starts at the marked granule `at`, unless its size says otherwise.
+    ///
+    /// # Safety
+    ///
+    /// The granule lies below the top and can be read.
+    unsafe fn free_chunk_or(&self, at: usize) -> Option<FreeChunk> {
+        // SAFETY: As the caller says.
+        let len = unsafe { self.window.size_at(at) };
+        (len > 0 && len <= self.top - at).then(|| FreeChunk::new(at, len))
+    }
+
+    /// Invariant I8: the own chunk lies below the top, holds the bitmap, and is used.
+    fn check_own(&self) -> Result<(), Violation> {
+        if self.is_blank() {
+            return Ok(());
+        }
+        let own = &self.own.chunk;
+        let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
+        let room = super::Own::len(self.own.control, &self.own.words) <= own.len();
+        // SAFETY: The chunk lies below the top.
+        let used = || unsafe { self.bits.next(own.start, own.end) }.is_none();
+        if within && room && used() { Ok(()) } else { Err(Violation::Own { arena: self.span }) }
+    }
+}

@@ -1,0 +1,38 @@
+//! Handles to runs of granules.
+
+/// A free chunk: its place and its size.
+///
+/// It is not `Copy`: what merges or splits a chunk takes the handle, so that no stale one is left
+/// to use.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FreeChunk {
+    at: usize,
+    len: usize,
+}
+
+impl FreeChunk {
+    /// The chunk of `len` granules at `at`.
+    #[inline(always)]
+    pub(crate) fn new(at: usize, len: usize) -> Self {
+        debug_assert!(len > 0);
+        Self { at, len }
+    }
+
+    /// The first granule.
+    #[inline(always)]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// How many granules there are.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// One past the last granule.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> usize {
+        self.at + self.len
+    }
+}

@@ -1,0 +1,98 @@
+//! Making an arena of a piece of memory.
+
+use core::ops::Range;
+
+use talloc_span::{Align, Span};
+
+use super::bits::{Bits, WORD, WORD_BYTES};
+use super::{Arena, Own, Window, words_for};
+use crate::config::Config;
+use crate::error::ArenaError;
+use crate::granule::{GRANULE, granules};
+
+/// The alignment of a granule.
+const ALIGN: Align = Align::new(GRANULE).unwrap();
+
+/// Where an arena keeps its control block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Somewhere else.
+    Outside,
+    /// At the start of its own chunk.
+    Inside,
+}
+
+impl<C: Config> Arena<C> {
+    /// An arena over `span`, with nothing allocated.
+    ///
+    /// Nothing of it is touched but a few words at its start.
+    ///
+    /// # Safety
+    ///
+    /// The memory can be read and written, through the span's pointer if it has one, and is used
+    /// by nobody else.
+    pub(crate) unsafe fn claim(span: Span, control: Control) -> Result<Self, ArenaError> {
+        let granules = usable(span)?;
+        let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
+        let len = granules.size() / GRANULE;
+        let (window, start) = Window::around(base, len).ok_or(ArenaError::TooFar)?;
+        let words = words_for(start..start + len);
+        let control = Self::control_len(control);
+        let own = Own::len(control, &words);
+        if len < own + Self::block_len(1) {
+            return Err(ArenaError::TooSmall);
+        }
+        let mut arena =
+            Self { window, start, top: start + own, end: start + len, span, ..Self::NONE };
+        arena.cleared = words.start * WORD;
+        arena.own = Own { chunk: start..start + own, control, words };
+        arena.bits = arena.own_bits();
+        arena.clear_bits();
+        Ok(arena)
+    }
+
+    /// An arena that remembers `span`, which is too small to allocate from.
+    pub(crate) fn blank(span: Span) -> Self {
+        Self { span, ..Self::NONE }
+    }
+
+    /// Granules of the control block in the own chunk.
+    fn control_len(control: Control) -> usize {
+        match control {
+            Control::Outside => 0,
+            Control::Inside => granules(size_of::<Self>()),
+        }
+    }
+
+    /// Where the control block of this arena is kept.
+    pub(crate) fn control_place(&self) -> Control {
+        if self.own.control == 0 { Control::Outside } else { Control::Inside }
+    }
+
+    /// The bits in the own chunk.
+    pub(super) fn own_bits(&self) -> Bits {
+        let words = self.window.ptr(self.own.chunk.start + self.own.control);
+        Bits::at(words, self.own.words.start)
+    }
+
+    /// Clears the words of bits up to the top that have never been cleared.
+    #[cold]
+    pub(super) fn clear_bits(&mut self) {
+        let words = self.cleared / WORD..self.top.div_ceil(WORD);
+        // SAFETY: The bitmap covers all granules up to the end.
+        unsafe { self.bits.word(words.start).write_bytes(0, words.len()) };
+        self.cleared = words.end * WORD;
+    }
+}
+
+impl Own {
+    /// The granules of a chunk for a control block and words of bits.
+    pub(super) fn len(control: usize, words: &Range<usize>) -> usize {
+        control + granules(words.len() * WORD_BYTES)
+    }
+}
+
+/// The whole granules of a span.
+pub(super) fn usable(span: Span) -> Result<Span, ArenaError> {
+    if span.contains(0) { Err(ArenaError::Null) } else { Ok(span.align_inward(ALIGN)) }
+}

@@ -1,0 +1,177 @@
+//! An arena: a complete heap in one piece of memory.
+//!
+//! ```text
+//!  start                                            top            end
+//!    |                                               |              |
+//!    v                                               v              v
+//!    | own: control, bits | used | free | used | ... | never split  |
+//! ```
+//!
+//! What lies between `start` and `top` is covered by chunks: used ones, of which nothing is kept
+//! but what their owners keep in them, and free ones, which have their size at both ends and links
+//! to others of their bin. One of the used chunks is the arena's own: it holds the boundary bits
+//! and, in all arenas but a heap's first one, this structure. Above lies the top, which is free
+//! but in no bin and has no size: it is carved only if no bin can help.
+
+mod bits;
+mod check;
+mod chunk;
+mod claim;
+mod fit;
+mod reshape;
+mod split;
+mod window;
+
+pub(crate) use chunk::FreeChunk;
+pub(crate) use claim::Control;
+pub(crate) use window::Window;
+
+use core::ops::Range;
+use core::ptr::NonNull;
+
+use talloc_span::Span;
+
+use crate::bin::Bins;
+use crate::config::Config;
+use crate::granule::{GRANULE, granules, min_linked};
+use bits::{Bits, WORD};
+
+/// A complete heap in one piece of memory.
+pub(crate) struct Arena<C: Config> {
+    window: Window<C::Index>,
+    bits: Bits,
+    /// The first granule that may be used.
+    start: usize,
+    /// The first granule of the top.
+    top: usize,
+    /// One past the last granule that may be used.
+    end: usize,
+    /// The first granule whose bit has never been cleared; a multiple of [`WORD`].
+    cleared: usize,
+    /// The high-water mark, in bytes, of the arena before it was last reshaped.
+    peak: usize,
+    bins: Bins<C>,
+    /// The memory as it was given.
+    span: Span,
+    own: Own,
+    /// The next arena of the heap.
+    pub(crate) next: Option<NonNull<Arena<C>>>,
+}
+
+/// The used chunk that belongs to the arena itself.
+#[derive(Clone, PartialEq, Eq)]
+struct Own {
+    /// The granules of the chunk.
+    chunk: Range<usize>,
+    /// The granules at its start that are kept for the [`Arena`].
+    control: usize,
+    /// The words of the bitmap that it has room for.
+    words: Range<usize>,
+}
+
+impl<C: Config> Arena<C> {
+    /// An arena without memory, from which nothing can be allocated.
+    pub(crate) const NONE: Self = Self {
+        window: Window::NONE,
+        bits: Bits::NONE,
+        start: 0,
+        top: 0,
+        end: 0,
+        cleared: 0,
+        peak: 0,
+        bins: Bins::EMPTY,
+        span: Span::empty(),
+        own: Own { chunk: 0..0, control: 0, words: 0..0 },
+        next: None,
+    };
+
+    /// The granules of a block of `size` bytes.
+    #[inline(always)]
+    pub(crate) fn block_len(size: usize) -> usize {
+        granules(size).max(const { min_linked::<C::Index>() })
+    }
+
+    /// The memory as it was given.
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The memory that blocks may lie in.
+    pub(crate) fn allocatable(&self) -> Span {
+        self.span_of(self.start..self.end)
+    }
+
+    /// Whether nothing can ever be allocated, because the memory given is too small.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Whether an address lies in what may be used of the arena.
+    #[inline(always)]
+    pub(crate) fn contains(&self, addr: usize) -> bool {
+        let at = self.window.granule(addr);
+        self.start <= at && at < self.end
+    }
+
+    /// A pointer with the arena's provenance to the block at `ptr`.
+    ///
+    /// The pointer that a block's owner gives back may be good for no more than the owner's bytes.
+    #[inline(always)]
+    pub(crate) fn block(&self, ptr: NonNull<u8>) -> NonNull<u8> {
+        let block = self.window.ptr(self.window.granule(ptr.addr().get()));
+        // SAFETY: It has the address of a pointer that is not null.
+        unsafe { NonNull::new_unchecked(block) }
+    }
+
+    /// The granule of a block.
+    #[inline(always)]
+    pub(crate) fn granule(&self, block: NonNull<u8>) -> usize {
+        self.window.granule(block.addr().get())
+    }
+
+    /// A pointer to the granule `at`.
+    #[inline(always)]
+    pub(crate) fn ptr(&self, at: usize) -> NonNull<u8> {
+        // SAFETY: The arena does not contain the null address.
+        unsafe { NonNull::new_unchecked(self.window.ptr(at)) }
+    }
+
+    /// The memory of some granules.
+    fn span_of(&self, range: Range<usize>) -> Span {
+        if range.is_empty() {
+            return Span::empty();
+        }
+        Span::from_ptr_size(self.window.ptr(range.start), range.len() * GRANULE)
+    }
+
+    /// Where the control block is, in an arena that keeps it in its own chunk.
+    pub(crate) fn control(&self) -> NonNull<Arena<C>> {
+        self.ptr(self.own.chunk.start).cast()
+    }
+
+    /// The most bytes that were ever in use at once, rounded up to what one word of bits stands
+    /// for.
+    pub(crate) fn high_water(&self) -> usize {
+        self.peak.max((self.cleared.min(self.end) - self.start) * GRANULE)
+    }
+
+    /// The arena with at least such a high-water mark.
+    pub(crate) fn with_high_water(self, bytes: usize) -> Self {
+        Self { peak: bytes, ..self }
+    }
+
+    /// Whether the own chunk lies elsewhere than at the start.
+    pub(crate) fn is_split_by_own(&self) -> bool {
+        self.own.chunk.start != self.start
+    }
+
+    /// Bytes that may be used.
+    pub(crate) fn size(&self) -> usize {
+        (self.end - self.start) * GRANULE
+    }
+}
+
+/// Words of bits for the granules `range`, the one before them among them, whose bit is read.
+fn words_for(range: Range<usize>) -> Range<usize> {
+    (range.start - 1) / WORD..range.end.div_ceil(WORD)
+}

@@ -1,0 +1,285 @@
+//! Extending and truncating an arena at either end.
+//!
+//! Both are one operation. The lowest and the highest used chunk, the arena's own left aside,
+//! bound what must stay; what is below and above is taken apart and laid out anew, up to the new
+//! bounds. If the bitmap does not reach as far, or lies where the arena will no longer be, it
+//! moves.
+
+use core::ops::Range;
+
+use talloc_span::Span;
+
+use super::bits::WORD;
+use super::claim::usable;
+use super::{Arena, Own, words_for};
+use crate::config::Config;
+use crate::error::ArenaError;
+
+impl<C: Config> Arena<C> {
+    /// The granules from the first to the last that are allocated, or `None` if there are none.
+    ///
+    /// The arena's own chunk does not count. Takes constant time.
+    pub(crate) fn allocated(&self) -> Option<Range<usize>> {
+        let mut first = self.start;
+        // SAFETY: `first` is where a chunk starts, so that its bit tells whether that is free.
+        unsafe {
+            loop {
+                if first == self.top {
+                    return None;
+                } else if first == self.own.chunk.start {
+                    first = self.own.chunk.end;
+                } else if self.bits.get(first) {
+                    first = self.free_chunk(first).end();
+                } else {
+                    break;
+                }
+            }
+        }
+        let mut last = self.top;
+        // SAFETY: `last` is where a chunk ends, above one that is allocated.
+        unsafe {
+            loop {
+                if last == self.own.chunk.end {
+                    last = self.own.chunk.start;
+                } else if self.bits.get(last - 1) {
+                    last -= self.window.size_before(last);
+                } else {
+                    break;
+                }
+            }
+        }
+        Some(first..last)
+    }
+
+    /// The smallest span that the arena can be truncated to.
+    ///
+    /// It contains all that is allocated, and a place for the own chunk; empty if nothing is.
+    pub(crate) fn least_span(&self) -> Span {
+        match self.allocated() {
+            Some(allocated) => self.span_of(self.least_range(&allocated)),
+            None => Span::empty(),
+        }
+    }
+
+    /// The fewest granules that contain the allocated ones and a place for the own chunk.
+    ///
+    /// If there is none between the allocated ones, it is next to them, or, if there is not enough
+    /// room on either side, where it is.
+    fn least_range(&self, allocated: &Range<usize>) -> Range<usize> {
+        let (start, end) = (allocated.start, allocated.end);
+        // Its own granules may need another word of bits.
+        let own = Own::len(self.own.control, &words_for(start..end)) + 1;
+        [start..end, start.saturating_sub(own)..end, start..end + own]
+            .into_iter()
+            .filter(|range| self.start <= range.start && range.end <= self.end)
+            .find(|range| self.place_own(allocated, range).is_some())
+            .unwrap_or(self.start..self.end)
+    }
+
+    /// Makes `span` the extent of the arena, as far as the bitmap can be made to reach.
+    ///
+    /// # Errors
+    ///
+    /// See [`ArenaError`]. Nothing has changed then.
+    ///
+    /// # Safety
+    ///
+    /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it; if the span
+    /// has a pointer, it is good for all of the span.
+    pub(crate) unsafe fn reshape(&mut self, span: Span) -> Result<(), ArenaError> {
+        let Some(allocated) = self.allocated() else {
+            // SAFETY: Nothing is allocated: the memory is as good as new.
+            let fresh = unsafe { Self::claim(span, self.control_place()) }?;
+            *self = Self { next: self.next, peak: self.high_water(), ..fresh };
+            return Ok(());
+        };
+        let range = self.range_of(span)?;
+        if allocated.start < range.start || range.end < allocated.end {
+            return Err(ArenaError::InUse);
+        }
+        let (range, own) = self.plan(&allocated, range).ok_or(ArenaError::InUse)?;
+        self.peak = self.high_water();
+        // SAFETY: The range contains all that is allocated, and `own` is a place in it that
+        // nothing else is at.
+        unsafe {
+            self.take_apart(&allocated);
+            self.adopt(span);
+            let old = self.move_own(own, &allocated);
+            self.lay_out(&allocated, range);
+            if let Some(old) = old.filter(|old| allocated.contains(&old.start)) {
+                self.release(old.start, old.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// The granules that a span has in the window of the arena.
+    fn range_of(&self, span: Span) -> Result<Range<usize>, ArenaError> {
+        let (base, acme) = usable(span)?.get_base_acme().ok_or(ArenaError::InUse)?;
+        // Below the window's origin, the difference wraps to a number that the window has not.
+        let start = self.window.granule(base);
+        let len = (acme - base) / crate::granule::GRANULE;
+        if self.window.holds(start, len) { Ok(start..start + len) } else { Err(ArenaError::TooFar) }
+    }
+
+    /// What of `range` the arena is to have, and where its own chunk goes.
+    ///
+    /// That is all of `range` if there is a place for a bitmap that covers it. Else it is what the
+    /// bitmap covers that there is, or at the least what must stay; the rest of the span is there
+    /// to be used after a further extension.
+    fn plan(&self, allocated: &Range<usize>, range: Range<usize>) -> Option<(Range<usize>, Own)> {
+        let words = &self.own.words;
+        let covered = words.start * WORD + 1..words.end * WORD;
+        let least = self.least_range(allocated);
+        [range.clone(), intersection(&range, &covered), intersection(&range, &least)]
+            .into_iter()
+            .find_map(|range| Some((range.clone(), self.place_own(allocated, &range)?)))
+    }
+
+    /// A place for the own chunk of an arena of the granules `range`: where it is, if that will
+    /// do, else below or above all that is allocated, else in a free chunk between.
+    fn place_own(&self, allocated: &Range<usize>, range: &Range<usize>) -> Option<Own> {
+        let words = words_for(range.clone());
+        let least = Own::len(self.own.control, &words);
+        let own = &self.own;
+        let within = range.start <= own.chunk.start && own.chunk.end <= range.end;
+        let covers = own.words.start <= words.start && words.end <= own.words.end;
+        // More than twice of what is needed is worth a move.
+        if within && covers && own.chunk.len() <= 2 * least {
+            return Some(own.clone());
+        }
+        let roomy = self.roomy(&words, range);
+        self.free_place(allocated, range, roomy)
+            .or_else(|| self.free_place(allocated, range, words))
+            .or_else(|| (within && covers).then(|| own.clone()))
+    }
+
+    /// The words of a bitmap with an eighth to spare at each end where the arena is extended.
+    fn roomy(&self, words: &Range<usize>, range: &Range<usize>) -> Range<usize> {
+        let spare = |extended| if extended { words.len() / 8 } else { 0 };
+        let below = spare(range.start < self.start).min(words.start);
+        words.start - below..words.end + spare(range.end > self.end)
+    }
+
+    /// A place for an own chunk with `words` that is not where the present one is, or not all.
+    fn free_place(
+        &self,
+        allocated: &Range<usize>,
+        range: &Range<usize>,
+        words: Range<usize>,
+    ) -> Option<Own> {
+        let len = Own::len(self.own.control, &words);
+        let at = if allocated.start - range.start >= len {
+            range.start
+        } else if range.end - allocated.end >= len {
+            allocated.end
+        } else {
+            self.fit_between(allocated, len)?
+        };
+        Some(Own { chunk: at..at + len, control: self.own.control, words })
+    }
+
+    /// Takes the free chunks below and above what is allocated out of their bins, and clears
+    /// their bits.
+    ///
+    /// # Safety
+    ///
+    /// These granules are laid out anew before anything else is done.
+    unsafe fn take_apart(&mut self, allocated: &Range<usize>) {
+        let mut at = self.start;
+        while at != self.top {
+            if at == allocated.start {
+                at = allocated.end;
+            } else if at == self.own.chunk.start {
+                at = self.own.chunk.end;
+            } else {
+                // SAFETY: A chunk starts here that is neither allocated nor the arena's own.
+                unsafe {
+                    let chunk = self.free_chunk(at);
+                    self.unlink(&chunk);
+                    self.bits.clear(at);
+                    self.bits.clear(chunk.end() - 1);
+                    at = chunk.end();
+                }
+            }
+        }
+    }
+
+    /// Takes the pointer of `span`, if it has one, for the arena's memory.
+    fn adopt(&mut self, span: Span) {
+        self.span = span;
+        if let Some(base) = span.get_base_ptr().filter(|_| span.has_provenance()) {
+            self.window = self.window.with_provenance_of(base);
+            self.bits = self.own_bits();
+        }
+    }
+
+    /// Moves the own chunk to where `own` says. The control block is left to the caller.
+    ///
+    /// Returns the granules where it was, if it moved.
+    ///
+    /// # Safety
+    ///
+    /// [`take_apart`](Self::take_apart) has been called. The new place is not allocated, and if it
+    /// lies between allocated granules, a free chunk starts there.
+    unsafe fn move_own(&mut self, own: Own, allocated: &Range<usize>) -> Option<Range<usize>> {
+        if own == self.own {
+            return None;
+        }
+        if allocated.contains(&own.chunk.start) {
+            // SAFETY: A free chunk starts there that is large enough.
+            unsafe {
+                let chunk = self.free_chunk(own.chunk.start);
+                self.split(chunk, 0, own.chunk.len());
+            }
+        }
+        let (bits, cleared) = (self.bits, self.cleared / WORD);
+        let old = core::mem::replace(&mut self.own, own);
+        self.bits = self.own_bits();
+        let words = &self.own.words;
+        let kept = old.words.start.max(words.start)..cleared.min(words.end);
+        // SAFETY: The words lie in the new bitmap and the old one, which both cover what is
+        // allocated. The places may overlap, so that old words are moved before others are cleared.
+        unsafe {
+            self.bits.word(kept.start).copy_from(bits.word(kept.start), kept.len());
+            self.bits.word(words.start).write_bytes(0, kept.start - words.start);
+        }
+        self.cleared = kept.end * WORD;
+        Some(old.chunk)
+    }
+
+    /// Lays out what is below and above the allocated granules, within `range`.
+    ///
+    /// # Safety
+    ///
+    /// [`take_apart`](Self::take_apart) has been called, the bitmap covers the range, and the own
+    /// chunk lies in it.
+    unsafe fn lay_out(&mut self, allocated: &Range<usize>, range: Range<usize>) {
+        let own = self.own.chunk.clone();
+        let (below, above) = (range.start..allocated.start, allocated.end..range.end);
+        (self.start, self.end) = (range.start, range.end);
+        let (below_own, above_own) = (below.contains(&own.start), above.contains(&own.start));
+        self.top = if above_own { own.end } else { above.start };
+        if self.top > self.cleared {
+            self.clear_bits();
+        }
+        // SAFETY: What remains on either side of the own chunk is unused, and touches only used
+        // chunks, or the arena's ends.
+        unsafe {
+            if above_own {
+                self.mark_free(above.start..own.start);
+            }
+            if below_own {
+                self.mark_free(below.start..own.start);
+                self.mark_free(own.end..below.end);
+            } else {
+                self.mark_free(below);
+            }
+        }
+    }
+}
+
+/// The granules that both ranges have.
+fn intersection(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    a.start.max(b.start)..a.end.min(b.end)
+}

@@ -1,0 +1,211 @@
+//! Splitting and coalescing: what keeps the chunks, their bits and the bins in step.
+
+use super::{Arena, FreeChunk};
+use crate::config::Config;
+use crate::granule::min_linked;
+
+impl<C: Config> Arena<C> {
+    /// Whether a free chunk of `len` granules is in a bin: a smaller one has no room for links.
+    #[inline(always)]
+    pub(super) fn is_linked(len: usize) -> bool {
+        len >= const { min_linked::<C::Index>() }
+    }
+
+    /// The free chunk that starts at `at`.
+    ///
+    /// # Safety
+    ///
+    /// There is one.
+    #[inline(always)]
+    pub(super) unsafe fn free_chunk(&self, at: usize) -> FreeChunk {
+        // SAFETY: A free chunk starts with its size.
+        FreeChunk::new(at, unsafe { self.window.size_at(at) })
+    }
+
+    /// The free chunk that ends before `end`.
+    ///
+    /// # Safety
+    ///
+    /// There is one.
+    #[inline(always)]
+    unsafe fn free_chunk_before(&self, end: usize) -> FreeChunk {
+        // SAFETY: A free chunk ends with its size.
+        let len = unsafe { self.window.size_before(end) };
+        FreeChunk::new(end - len, len)
+    }
+
+    /// Writes the sizes of a free chunk, whose bits are set, and bins it.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses its granules, and it touches no other free chunk.
+    #[inline(always)]
+    pub(super) unsafe fn bin(&mut self, chunk: FreeChunk) {
+        // SAFETY: The granules are the arena's to write, and linked chunks have room for links.
+        unsafe {
+            self.window.set_sizes(chunk.at(), chunk.len());
+            if Self::is_linked(chunk.len()) {
+                self.bins.push(self.window, chunk);
+            }
+        }
+    }
+
+    /// Takes a free chunk out of its bin, if it is in one.
+    ///
+    /// # Safety
+    ///
+    /// It is a free chunk of the arena.
+    #[inline(always)]
+    pub(super) unsafe fn unlink(&mut self, chunk: &FreeChunk) {
+        if Self::is_linked(chunk.len()) {
+            // SAFETY: A free chunk of that size is in its bin (I6).
+            unsafe { self.bins.unlink(self.window, chunk) }
+        }
+    }
+
+    /// Uses `len` granules of a free chunk from the `lead`th on, and frees what is left on either
+    /// side. Returns the first granule used.
+    ///
+    /// # Safety
+    ///
+    /// It is a free chunk of the arena, of at least `lead + len` granules.
+    #[inline(always)]
+    pub(super) unsafe fn split(&mut self, chunk: FreeChunk, lead: usize, len: usize) -> usize {
+        let at = chunk.at() + lead;
+        let rest = chunk.len() - lead - len;
+        // SAFETY: The chunk is free and becomes three: the outer ones, if there are any, touch
+        // none but used ones, and keep the chunk's outer bits.
+        unsafe {
+            self.unlink(&chunk);
+            if lead == 0 {
+                self.bits.clear(at);
+            } else {
+                self.bits.set(at - 1);
+                self.bin(FreeChunk::new(chunk.at(), lead));
+            }
+            if rest == 0 {
+                self.bits.clear(chunk.end() - 1);
+            } else {
+                self.bits.set(at + len);
+                self.bin(FreeChunk::new(at + len, rest));
+            }
+        }
+        at
+    }
+
+    /// Frees the `len` granules from `at` on, which coalesce with what is free on either side.
+    ///
+    /// # Safety
+    ///
+    /// They are granules of the arena that are used and that nobody will use any more.
+    #[inline(always)]
+    pub(crate) unsafe fn release(&mut self, at: usize, len: usize) {
+        debug_assert!(self.start <= at && at + len <= self.top);
+        let mut range = at..at + len;
+        // SAFETY: Chunks end where others start, so that a bit next to the granules tells whether
+        // that neighbour is free. Merged ones are out of their bins, and only the outermost bits
+        // stay set. A free chunk of one granule has one bit, which is why bits of merged ones are
+        // cleared first.
+        unsafe {
+            if range.end == self.top {
+                self.release_to_top(at);
+                return;
+            }
+            if self.bits.get(range.end) {
+                let above = self.free_chunk(range.end);
+                self.unlink(&above);
+                self.bits.clear(range.end);
+                range.end = above.end();
+            }
+            self.bits.set(range.end - 1);
+            if self.bits.get(at - 1) {
+                let below = self.free_chunk_before(at);
+                self.unlink(&below);
+                self.bits.clear(at - 1);
+                range.start = below.at();
+            }
+            self.bits.set(range.start);
+            self.bin(FreeChunk::new(range.start, range.len()));
+        }
+    }
+
+    /// Frees the granules from `at` up to the top, which they become part of.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release`](Self::release).
+    #[inline(always)]
+    unsafe fn release_to_top(&mut self, at: usize) {
+        self.top = at;
+        // SAFETY: The bit tells whether a free chunk ends there; nothing free may touch the top.
+        unsafe {
+            if self.bits.get(at - 1) {
+                let below = self.free_chunk_before(at);
+                self.unlink(&below);
+                self.bits.clear(at - 1);
+                self.bits.clear(below.at());
+                self.top = below.at();
+            }
+        }
+    }
+
+    /// Uses `more` granules above the used ones that end before `end`, if they are free.
+    ///
+    /// # Safety
+    ///
+    /// A used chunk of the arena ends there.
+    #[inline]
+    pub(crate) unsafe fn grow(&mut self, end: usize, more: usize) -> bool {
+        if end == self.top {
+            return self.take_top(0, more).is_some();
+        }
+        // SAFETY: Below the top, the bit tells whether a free chunk starts there.
+        unsafe {
+            if !self.bits.get(end) {
+                return false;
+            }
+            let above = self.free_chunk(end);
+            if above.len() < more {
+                return false;
+            }
+            self.split(above, 0, more);
+        }
+        true
+    }
+
+    /// Uses `len` granules of the top from the `lead`th on, and frees those before them. Returns
+    /// the first granule used.
+    #[inline(always)]
+    pub(super) fn take_top(&mut self, lead: usize, len: usize) -> Option<usize> {
+        let room = self.end - self.top;
+        if room < len || room - len < lead {
+            return None;
+        }
+        let (lead_at, at) = (self.top, self.top + lead);
+        self.top = at + len;
+        if self.top > self.cleared {
+            self.clear_bits();
+        }
+        if lead > 0 {
+            // SAFETY: What lies below the top is used, as what follows the lead is now.
+            unsafe { self.mark_free(lead_at..at) };
+        }
+        Some(at)
+    }
+
+    /// Makes a free chunk of granules between used ones.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses them, and the chunks on either side are used.
+    pub(super) unsafe fn mark_free(&mut self, range: core::ops::Range<usize>) {
+        if !range.is_empty() {
+            // SAFETY: As the caller says.
+            unsafe {
+                self.bits.set(range.start);
+                self.bits.set(range.end - 1);
+                self.bin(FreeChunk::new(range.start, range.len()));
+            }
+        }
+    }
+}

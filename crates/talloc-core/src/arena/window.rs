@@ -1,0 +1,174 @@
+//! From granule numbers to memory: the only place where a free chunk's words are touched.
+
+use core::marker::PhantomData;
+
+use crate::granule::{GRANULE, Index};
+
+/// The granules that an arena may ever reach, numbered from the lowest on.
+///
+/// Numbers are what free chunks keep of each other, so they never change: the window is fixed
+/// when an arena is claimed, with the arena in its middle. Its lower end need not be memory, or
+/// even an address; all arithmetic wraps.
+pub(crate) struct Window<I> {
+    /// The address of granule 0, with the provenance of the arena's memory.
+    origin: *mut u8,
+    index: PhantomData<I>,
+}
+
+impl<I> Clone for Window<I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I> Copy for Window<I> {}
+
+/// A place in a free chunk where there is a size or a link.
+#[derive(Clone, Copy)]
+enum Field {
+    Size = 0,
+    Next = 1,
+    Prev = 2,
+}
+
+impl<I: Index> Window<I> {
+    /// The window of an arena without memory.
+    pub(crate) const NONE: Self = Self { origin: core::ptr::null_mut(), index: PhantomData };
+
+    /// How many granules a window has.
+    const LEN: usize = {
+        let address_space = usize::MAX / GRANULE + 1;
+        if (I::BITS as usize) < (usize::BITS as usize) && 1 << I::BITS < address_space {
+            1 << I::BITS
+        } else {
+            address_space
+        }
+    };
+
+    /// The granules below this one are left out, for their numbers are those of bins.
+    const FIRST: usize = crate::bin::MAX_BINS;
+
+    /// The window around `len` granules that start at `base`, which is aligned.
+    ///
+    /// `None` if they are more than a window has. The number of the granule at `base` is one above
+    /// a multiple of the bits in a word, so that a small arena needs few words of bits.
+    pub(crate) fn around(base: *mut u8, len: usize) -> Option<(Self, usize)> {
+        let bits = usize::BITS as usize;
+        let low = Self::LEN.checked_sub(len)? / 2;
+        let low = (low / bits * bits + 1).max(Self::FIRST / bits * bits + 1);
+        let origin = base.wrapping_sub(low.wrapping_mul(GRANULE));
+        let window = Self { origin, index: PhantomData };
+        window.holds(low, len).then_some((window, low))
+    }
+
+    /// The same window with the provenance of `ptr`.
+    pub(crate) fn with_provenance_of(self, ptr: *mut u8) -> Self {
+        Self { origin: ptr.with_addr(self.origin.addr()), index: PhantomData }
+    }
+
+    /// Whether the window has the `len` granules from `at` on.
+    pub(crate) fn holds(self, at: usize, len: usize) -> bool {
+        let end = Self::LEN - 1;
+        at >= Self::FIRST && at <= end && len <= end - at
+    }
+
+    /// The granule at an address, which is in the window.
+    #[inline(always)]
+    pub(crate) fn granule(self, addr: usize) -> usize {
+        addr.wrapping_sub(self.origin.addr()) / GRANULE
+    }
+
+    /// The address of a granule.
+    #[inline(always)]
+    pub(crate) fn addr(self, at: usize) -> usize {
+        self.origin.addr().wrapping_add(at * GRANULE)
+    }
+
+    /// A pointer to a granule.
+    #[inline(always)]
+    pub(crate) fn ptr(self, at: usize) -> *mut u8 {
+        self.origin.wrapping_add(at * GRANULE)
+    }
+
+    #[inline(always)]
+    fn field(self, at: usize, field: Field) -> *mut I {
+        self.ptr(at).cast::<I>().wrapping_add(field as usize)
+    }
+
+    /// Where the free chunk at `at` keeps the granule of the next one in its bin.
+    #[inline(always)]
+    pub(crate) fn next_field(self, at: usize) -> *mut I {
+        self.field(at, Field::Next)
+    }
+
+    /// Where the free chunk at `at` keeps what comes before it in its bin.
+    #[inline(always)]
+    pub(crate) fn prev_field(self, at: usize) -> *mut I {
+        self.field(at, Field::Prev)
+    }
+
+    /// The size of the free chunk that starts at `at`.
+    ///
+    /// # Safety
+    ///
+    /// A free chunk starts there.
+    #[inline(always)]
+    pub(crate) unsafe fn size_at(self, at: usize) -> usize {
+        // SAFETY: A free chunk starts with its size (I2), in memory of the arena.
+        unsafe { self.field(at, Field::Size).read() }.get()
+    }
+
+    /// The size of the free chunk that ends before `end`.
+    ///
+    /// # Safety
+    ///
+    /// A free chunk ends there.
+    #[inline(always)]
+    pub(crate) unsafe fn size_before(self, end: usize) -> usize {
+        // SAFETY: A free chunk ends with its size (I2), in memory of the arena.
+        unsafe { self.ptr(end).cast::<I>().wrapping_sub(1).read() }.get()
+    }
+
+    /// Writes the size of a free chunk of `len` granules at `at` to both of its ends.
+    ///
+    /// # Safety
+    ///
+    /// These are granules of the arena that nobody else uses.
+    #[inline(always)]
+    pub(crate) unsafe fn set_sizes(self, at: usize, len: usize) {
+        // SAFETY: One granule has room for both sizes, and granules are aligned for an index.
+        unsafe {
+            self.field(at, Field::Size).write(I::new(len));
+            self.ptr(at + len).cast::<I>().wrapping_sub(1).write(I::new(len));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_centred_and_bounded() {
+        let base = core::ptr::without_provenance_mut(1 << 20);
+        let (window, at) = Window::<u16>::around(base, 1000).unwrap();
+        assert_eq!(window.ptr(at).addr(), 1 << 20);
+        assert_eq!(window.granule((1 << 20) + 16), at + 2);
+        assert!(at > 30_000 && at % usize::BITS as usize == 1);
+        assert!(window.holds(at, (1 << 16) - 1 - at));
+        assert!(!window.holds(at, (1 << 16) - at));
+        assert!(!window.holds(crate::bin::MAX_BINS - 1, 1));
+        assert!(Window::<u16>::around(base, 65_000).is_some());
+        assert!(Window::<u16>::around(base, (1 << 16) - 256).is_none());
+        assert!(Window::<u16>::around(base, usize::MAX / 8).is_none());
+    }
+
+    #[test]
+    fn small_windows_reach_beyond_the_ends_of_the_address_space() {
+        for addr in [8, usize::MAX - 7] {
+            let base = core::ptr::without_provenance_mut(addr);
+            let (window, at) = Window::<u32>::around(base, 1).unwrap();
+            assert_eq!((window.ptr(at).addr(), window.granule(addr)), (addr, at));
+        }
+    }
+}

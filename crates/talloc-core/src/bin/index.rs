@@ -1,0 +1,103 @@
+//! Which bin holds which sizes.
+
+use crate::bin::Heads;
+use crate::config::Config;
+
+/// The number of a bin.
+///
+/// Below the number of bins, if and only if it was made by one of these functions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BinIndex(usize);
+
+impl BinIndex {
+    /// The bin of free chunks of `len` granules.
+    ///
+    /// `len` itself in the exact range. Above, with `e` the power of two below `len`, the bins
+    /// split `[2^e, 2^(e+1))` into `2^SPLIT_LOG2` equal parts (Masmano et al. 2004, as TLSF's
+    /// second level).
+    #[inline(always)]
+    pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
+        const { assert!(Self::valid::<C>()) };
+        Self(select(len < Self::exact::<C>(), len, Self::split::<C>(len)))
+    }
+
+    /// Whether every chunk in the bin of a request for `len` granules is large enough.
+    #[inline(always)]
+    pub(crate) fn is_exact<C: Config>(len: usize) -> bool {
+        len < Self::exact::<C>()
+    }
+
+    /// The `number`th bin, if there is one.
+    #[inline(always)]
+    pub(crate) fn new<C: Config>(number: usize) -> Option<Self> {
+        if number < C::Heads::LEN { Some(Self(number)) } else { None }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+
+    const fn exact<C: Config>() -> usize {
+        1 << C::EXACT_LOG2
+    }
+
+    /// The bin of a chunk above the exact range, or any bin for one within it.
+    #[inline(always)]
+    fn split<C: Config>(len: usize) -> usize {
+        let shift = (len | Self::exact::<C>()).ilog2() - C::SPLIT_LOG2;
+        // The first part of the first doubling comes right after the exact bins.
+        let doublings = (shift + C::SPLIT_LOG2 - C::EXACT_LOG2) as usize;
+        let part = (len >> shift).wrapping_sub(1 << C::SPLIT_LOG2);
+        let number = Self::exact::<C>() + (doublings << C::SPLIT_LOG2);
+        number.wrapping_add(part).min(C::Heads::LEN - 1)
+    }
+
+    /// Whether the parameters make sense; checked when compiling.
+    const fn valid<C: Config>() -> bool {
+        C::SPLIT_LOG2 <= C::EXACT_LOG2
+            && C::EXACT_LOG2 < 8
+            && Self::exact::<C>() < C::Heads::LEN
+            && C::Heads::LEN <= super::MAX_BINS
+    }
+}
+
+/// `if condition { yes } else { no }`, both of which are cheap, without a branch: which it is
+/// cannot be predicted.
+#[inline(always)]
+fn select<T: Copy>(condition: bool, yes: T, no: T) -> T {
+    if condition { yes } else { no }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Compact, Micro};
+
+    /// The bins of sizes from one up must start at one, never go down, and leave none out.
+    fn check<C: Config>(largest: usize) {
+        let mut last = 0;
+        for len in 1..=largest {
+            let bin = BinIndex::of_chunk::<C>(len).get();
+            assert!(bin == last || bin == last + 1, "{len} is in bin {bin} after {last}");
+            assert!(bin < C::Heads::LEN);
+            assert!(!BinIndex::is_exact::<C>(len) || bin == len);
+            last = bin;
+        }
+    }
+
+    #[test]
+    fn bins_are_in_order() {
+        check::<Compact>(1 << 16);
+        check::<Micro>(1 << 16);
+    }
+
+    #[test]
+    fn doublings_are_split_evenly() {
+        let bin = |len| BinIndex::of_chunk::<Compact>(len).get();
+        assert_eq!((bin(63), bin(64), bin(71), bin(72)), (63, 64, 64, 65));
+        assert_eq!((bin(127), bin(128), bin(143), bin(144)), (71, 72, 72, 73));
+        assert_eq!(bin(u32::MAX as usize), 255);
+        assert_eq!(bin(usize::MAX), 255);
+    }
+}

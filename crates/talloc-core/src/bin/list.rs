@@ -1,0 +1,135 @@
+//! The doubly linked lists of the bins.
+//!
+//! A link is a granule's number, or, below [`MAX_BINS`], no granule: a chunk without a next one
+//! keeps [`Index::NIL`], and the first of a bin keeps the bin's number as what comes before it. So
+//! nothing in the arena points at the heads, and the structure that holds them may be moved.
+//!
+//! Which place a link is written to, a neighbour's field, a head or nowhere, is chosen by
+//! conditional moves: random workloads are bound by mispredicted branches.
+
+use super::map::Map;
+use super::{BinIndex, Heads, MAX_BINS};
+use crate::arena::{FreeChunk, Window};
+use crate::config::Config;
+use crate::granule::Index;
+
+/// The free chunks of an arena by size.
+pub(crate) struct Bins<C: Config> {
+    map: Map,
+    heads: C::Heads,
+    /// Where links go that nobody keeps.
+    nowhere: C::Index,
+}
+
+impl<C: Config> Bins<C> {
+    pub(crate) const EMPTY: Self =
+        Self { map: Map::EMPTY, heads: C::Heads::EMPTY, nowhere: C::Index::NIL };
+
+    /// Puts a chunk first in its bin.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is in no bin, has room for links, and lies in the window's memory, as do all
+    /// chunks in the bins.
+    #[inline(always)]
+    pub(crate) unsafe fn push(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
+        let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
+        let head = self.head(bin);
+        // SAFETY: The head is in the heads, the chunk has room for links, and the chunk that was
+        // first, if any, is in the window's memory.
+        unsafe {
+            let old = head.replace(C::Index::new(at));
+            self.prev_slot(window, old).write(C::Index::new(at));
+            window.next_field(at).write(old);
+            window.prev_field(at).write(C::Index::new(bin.get()));
+        }
+        self.map.set(bin);
+    }
+
+    /// Takes a chunk out of its bin.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is in its bin, and all chunks there are in the window's memory.
+    #[inline(always)]
+    pub(crate) unsafe fn unlink(&mut self, window: Window<C::Index>, chunk: &FreeChunk) {
+        // SAFETY: The chunk is in a bin, so that it has links to neighbours in the window's
+        // memory, or to none (I5).
+        unsafe {
+            let next = window.next_field(chunk.at()).read();
+            let prev = window.prev_field(chunk.at()).read();
+            self.next_slot(window, prev).write(next);
+            self.prev_slot(window, next).write(prev);
+            self.map.clear_if(prev.get(), is_no_granule(prev) & is_no_granule(next));
+        }
+    }
+
+    /// The granule of the first chunk of a bin.
+    #[inline(always)]
+    pub(crate) fn first(&self, bin: BinIndex) -> Option<usize> {
+        // SAFETY: A bin's index is below the number of heads.
+        let head = unsafe { *self.heads.as_slice().get_unchecked(bin.get()) };
+        if is_no_granule(head) { None } else { Some(head.get()) }
+    }
+
+    /// The granule of the chunk after this one in its bin.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is in its bin, in the window's memory.
+    pub(crate) unsafe fn next(&self, window: Window<C::Index>, chunk: &FreeChunk) -> Option<usize> {
+        // SAFETY: A chunk in a bin has links.
+        let next = unsafe { window.next_field(chunk.at()).read() };
+        if is_no_granule(next) { None } else { Some(next.get()) }
+    }
+
+    /// What a chunk says comes before it in its bin: a chunk's granule or the bin's number.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is in its bin, in the window's memory.
+    pub(crate) unsafe fn before(&self, window: Window<C::Index>, chunk: &FreeChunk) -> usize {
+        // SAFETY: A chunk in a bin has links.
+        unsafe { window.prev_field(chunk.at()).read() }.get()
+    }
+
+    /// The first bin from the `number`th on that has chunks in it.
+    #[inline(always)]
+    pub(crate) fn first_bin_from(&self, number: usize) -> Option<BinIndex> {
+        self.map.first_from::<C>(number)
+    }
+
+    /// Whether the map says that a bin has chunks in it.
+    pub(crate) fn is_mapped(&self, bin: BinIndex) -> bool {
+        self.map.get(bin)
+    }
+
+    /// A pointer to the head of a bin.
+    #[inline(always)]
+    fn head(&mut self, bin: BinIndex) -> *mut C::Index {
+        self.heads.as_mut_slice().as_mut_ptr().wrapping_add(bin.get())
+    }
+
+    /// Where the link to what comes after `prev` is kept.
+    #[inline(always)]
+    fn next_slot(&mut self, window: Window<C::Index>, prev: C::Index) -> *mut C::Index {
+        let number = prev.get();
+        let head = self.heads.as_mut_slice().as_mut_ptr().wrapping_add(number);
+        let field = window.next_field(number);
+        if is_no_granule(prev) { head } else { field }
+    }
+
+    /// Where the link to what comes before `next` is kept.
+    #[inline(always)]
+    fn prev_slot(&mut self, window: Window<C::Index>, next: C::Index) -> *mut C::Index {
+        let nowhere = &raw mut self.nowhere;
+        let field = window.prev_field(next.get());
+        if is_no_granule(next) { nowhere } else { field }
+    }
+}
+
+/// Whether a link leads to no granule.
+#[inline(always)]
+fn is_no_granule<I: Index>(link: I) -> bool {
+    link.get() < MAX_BINS
+}

@@ -1,0 +1,73 @@
+//! One bit per bin.
+
+use super::BinIndex;
+use super::MAX_BINS;
+use crate::config::Config;
+
+const BITS: usize = usize::BITS as usize;
+
+/// Which bins have chunks in them.
+///
+/// Invariant I7: a bit is set if and only if its bin is not empty.
+pub(crate) struct Map([usize; MAX_BINS / BITS]);
+
+impl Map {
+    pub(crate) const EMPTY: Self = Self([0; MAX_BINS / BITS]);
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, bin: BinIndex) {
+        self.0[bin.get() / BITS] |= 1 << (bin.get() % BITS);
+    }
+
+    /// Clears the bit of the `number`th bin if `condition` holds, without a branch.
+    ///
+    /// If it does not, `number` need not be that of a bin.
+    #[inline(always)]
+    pub(crate) fn clear_if(&mut self, number: usize, condition: bool) {
+        self.0[number % MAX_BINS / BITS] &= !((condition as usize) << (number % BITS));
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, bin: BinIndex) -> bool {
+        self.0[bin.get() / BITS] >> (bin.get() % BITS) & 1 != 0
+    }
+
+    /// The first bin from the `number`th on that has chunks in it.
+    #[inline(always)]
+    pub(crate) fn first_from<C: Config>(&self, number: usize) -> Option<BinIndex> {
+        let mut word = number / BITS;
+        let mut bits = *self.0.get(word)? >> (number % BITS) << (number % BITS);
+        while bits == 0 {
+            word += 1;
+            bits = *self.0.get(word)?;
+        }
+        BinIndex::new::<C>(word * BITS + bits.trailing_zeros() as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Compact;
+
+    #[test]
+    fn the_first_bin_is_found() {
+        let mut map = Map::EMPTY;
+        let from = |map: &Map, number| map.first_from::<Compact>(number).map(BinIndex::get);
+        assert_eq!(from(&map, 0), None);
+        for number in [3, 63, 64, 130, 255] {
+            map.set(BinIndex::new::<Compact>(number).unwrap());
+        }
+        assert_eq!((from(&map, 0), from(&map, 3), from(&map, 4)), (Some(3), Some(3), Some(63)));
+        assert_eq!(
+            (from(&map, 64), from(&map, 65), from(&map, 131)),
+            (Some(64), Some(130), Some(255))
+        );
+        assert_eq!((from(&map, 256), from(&map, 1000)), (None, None));
+        map.clear_if(3, false);
+        map.clear_if(255, true);
+        assert_eq!((from(&map, 0), from(&map, 131)), (Some(3), None));
+        map.clear_if(usize::MAX, false);
+        assert!(map.get(BinIndex::new::<Compact>(63).unwrap()));
+    }
+}

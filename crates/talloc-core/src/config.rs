@@ -1,0 +1,107 @@
+//! The compile-time parameters of a heap.
+
+use crate::bin::Heads;
+use crate::granule::Index;
+use crate::quick::Lists;
+
+/// The compile-time parameters of a heap.
+///
+/// [`Compact`] is the one to start with. A heap of one's own is a unit struct and this
+/// implementation:
+///
+/// ```
+/// use talloc_core::{Config, Span, Talloc};
+///
+/// /// Arenas of at most 512 KiB, few bins, a few cached blocks.
+/// struct Sensor;
+///
+/// impl Config for Sensor {
+///     type Index = u16;
+///     type Heads = [u16; 48];
+///     const EXACT_LOG2: u32 = 5;
+///     const SPLIT_LOG2: u32 = 1;
+///     type Quick = talloc_core::QuickLists<9>;
+///     const QUICK_BYTES: usize = 256;
+///     const LAST_RESORT: usize = 64;
+/// }
+///
+/// let mut memory = [0_u8; 2048];
+/// let mut heap = Talloc::<Sensor>::configured();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe { heap.init(Span::from(&mut memory)) };
+/// assert!(heap.verify().is_ok());
+/// ```
+pub trait Config: Sized + 'static {
+    /// The integer of links and sizes.
+    type Index: Index;
+
+    /// The heads of the bins, an array `[Self::Index; N]` of 2 to 256 bins.
+    type Heads: Heads<Self::Index>;
+
+    /// Below two to this power, in granules of 8 bytes, each size has a bin of its own.
+    const EXACT_LOG2: u32;
+
+    /// Above, two to this power bins share each doubling of the size.
+    ///
+    /// At most [`EXACT_LOG2`](Self::EXACT_LOG2). The last bin takes all that is larger.
+    const SPLIT_LOG2: u32;
+
+    /// The quick lists, [`QuickLists<N>`](crate::QuickLists) for blocks of fewer than `N`
+    /// granules. `QuickLists<0>` switches them off.
+    type Quick: Lists;
+
+    /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the
+    /// arenas.
+    const QUICK_BYTES: usize;
+
+    /// How many free chunks are looked at before a request fails that none of the bins is sure to
+    /// meet.
+    ///
+    /// `usize::MAX` looks at all that could: then a request fails only if no free chunk can hold
+    /// it, but may take time in proportion to their number.
+    const LAST_RESORT: usize;
+}
+
+/// The default: as dense as can be, with quick lists for blocks of up to 512 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Compact;
+
+impl Config for Compact {
+    type Index = u32;
+    type Heads = [u32; 256];
+    const EXACT_LOG2: u32 = 6;
+    const SPLIT_LOG2: u32 = 3;
+    type Quick = crate::QuickLists<65>;
+    const QUICK_BYTES: usize = 64 << 10;
+    const LAST_RESORT: usize = 256;
+}
+
+/// [`Compact`] without quick lists: every operation coalesces at once and takes a bounded number
+/// of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RealTime;
+
+impl Config for RealTime {
+    type Index = u32;
+    type Heads = [u32; 256];
+    const EXACT_LOG2: u32 = 6;
+    const SPLIT_LOG2: u32 = 3;
+    type Quick = crate::QuickLists<0>;
+    const QUICK_BYTES: usize = 0;
+    const LAST_RESORT: usize = 256;
+}
+
+/// For microcontrollers: a small control structure, blocks from 8 bytes on, arenas of at most
+/// 512 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Micro;
+
+impl Config for Micro {
+    type Index = u16;
+    type Heads = [u16; 40];
+    const EXACT_LOG2: u32 = 4;
+    const SPLIT_LOG2: u32 = 1;
+    type Quick = crate::QuickLists<0>;
+    const QUICK_BYTES: usize = 0;
+    const LAST_RESORT: usize = 64;
+}

@@ -1,0 +1,69 @@
+//! What can go wrong.
+
+use core::error::Error;
+use core::fmt;
+
+/// Memory for an allocation could not be found.
+///
+/// Nothing has changed: blocks stay as they were, and smaller requests may still succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AllocError;
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory allocation failed")
+    }
+}
+
+impl Error for AllocError {}
+
+/// Why a span was refused as, or as the new extent of, an arena.
+///
+/// Nothing has changed: the heap is as it was before the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ArenaError {
+    /// The span contains the null address.
+    Null,
+    /// The span is too small to hold a further arena's control block and one allocation.
+    TooSmall,
+    /// The span reaches further than the links of free chunks can; see
+    /// [`Index`](crate::Index).
+    TooFar,
+    /// The span overlaps another arena of the heap.
+    Overlap,
+    /// No arena of the heap has the span that was given as the old one.
+    NoSuchArena,
+    /// An arena can only be extended to a span that contains it.
+    NotExtended,
+    /// An arena can only be truncated to a span that it contains.
+    NotTruncated,
+    /// The arena holds allocations that lie outside of the span, or no room would be left in it
+    /// for the arena's bitmap: it does not contain
+    /// [`get_allocated_span`](crate::Talloc::get_allocated_span).
+    InUse,
+}
+
+impl ArenaError {
+    /// What was wrong, without allocating.
+    pub(crate) const fn message(self) -> &'static str {
+        match self {
+            Self::Null => "the arena contains the null address",
+            Self::TooSmall => "the arena is too small for its control block and an allocation",
+            Self::TooFar => "the arena reaches further than the heap's links do",
+            Self::Overlap => "the arena overlaps another one of the heap",
+            Self::NoSuchArena => "the heap has no arena of that span",
+            Self::NotExtended => "the new arena does not contain the old one",
+            Self::NotTruncated => "the old arena does not contain the new one",
+            Self::InUse => "the new arena does not contain the allocated span",
+        }
+    }
+}
+
+impl fmt::Display for ArenaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl Error for ArenaError {}

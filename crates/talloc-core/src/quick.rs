@@ -1,0 +1,110 @@
+//! Quick lists: blocks of small sizes that have been freed and not been coalesced yet.
+//!
+//! Programs free and allocate the same small sizes in bursts. A quick list holds blocks of one
+//! exact size, last in, first out, so that such a block is reused without a look at bits and bins
+//! (Weinstock's quick fit, 1976; Lea's fast bins). To the arenas these blocks are used.
+//!
+//! What the lists hold is bounded, by bytes; beyond that, batches of the size that grew are given
+//! back, neighbours together. Before a request fails, everything is.
+
+use core::ptr::NonNull;
+
+mod sealed {
+    pub trait Sealed {}
+    impl<const N: usize> Sealed for super::QuickLists<N> {}
+}
+
+/// Quick lists for blocks of fewer than `N` granules of 8 bytes.
+pub struct QuickLists<const N: usize> {
+    heads: [Option<NonNull<u8>>; N],
+    /// Granules in the lists.
+    cached: usize,
+    /// Granules that they may hold.
+    limit: usize,
+}
+
+/// Quick lists, for [`Config::Quick`](crate::Config::Quick).
+pub trait Lists: sealed::Sealed {
+    /// Lists that hold nothing, and may hold nothing.
+    const EMPTY: Self;
+    /// Blocks of fewer granules than this have a list.
+    const CLASSES: usize;
+
+    /// Takes a block of `len` granules from its list.
+    #[doc(hidden)]
+    fn pop(&mut self, len: usize) -> Option<NonNull<u8>>;
+
+    /// Puts a block of `len` granules, fewer than `CLASSES`, on its list. Returns whether the
+    /// lists hold too much now.
+    ///
+    /// # Safety
+    ///
+    /// The block is memory that nobody else uses, until it is popped.
+    #[doc(hidden)]
+    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool;
+
+    /// The first block of a list, and the one after a block.
+    #[doc(hidden)]
+    fn first(&self, len: usize) -> Option<NonNull<u8>>;
+
+    #[doc(hidden)]
+    fn cached(&self) -> usize;
+
+    #[doc(hidden)]
+    fn limit(&self) -> usize;
+
+    #[doc(hidden)]
+    fn set_limit(&mut self, granules: usize);
+}
+
+impl<const N: usize> Lists for QuickLists<N> {
+    const EMPTY: Self = Self { heads: [None; N], cached: 0, limit: 0 };
+    const CLASSES: usize = N;
+
+    #[inline(always)]
+    fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
+        let head = self.heads.get_mut(len)?;
+        let block = (*head)?;
+        // SAFETY: A block on a list starts with its link.
+        *head = unsafe { next(block) };
+        self.cached -= len;
+        Some(block)
+    }
+
+    #[inline(always)]
+    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
+        let head = &mut self.heads[len];
+        // SAFETY: A block has at least a granule, which is aligned and has room for a pointer.
+        unsafe { block.cast().write(*head) };
+        *head = Some(block);
+        self.cached += len;
+        self.cached > self.limit
+    }
+
+    fn first(&self, len: usize) -> Option<NonNull<u8>> {
+        *self.heads.get(len)?
+    }
+
+    fn cached(&self) -> usize {
+        self.cached
+    }
+
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn set_limit(&mut self, granules: usize) {
+        self.limit = granules;
+    }
+}
+
+/// The block after `block` on its quick list.
+///
+/// # Safety
+///
+/// The block is on a quick list.
+#[inline(always)]
+pub(crate) unsafe fn next(block: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: A block on a list starts with its link.
+    unsafe { block.cast::<Option<NonNull<u8>>>().read() }
+}

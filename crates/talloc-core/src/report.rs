@@ -1,0 +1,173 @@
+//! What checking a heap finds.
+
+use core::error::Error;
+use core::fmt;
+
+use talloc_span::Span;
+
+/// What [`verify`](crate::Talloc::verify) counted in all arenas.
+///
+/// `used_bytes + free_bytes + overhead_bytes` is `arena_bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Arenas.
+    pub arenas: usize,
+    /// Bytes of the arenas, as they were given.
+    pub arena_bytes: usize,
+    /// Free chunks; the tops that are not empty count, cached blocks do not.
+    pub free_chunks: usize,
+    /// Bytes that are free: in free chunks, the tops among them, and in quick lists.
+    pub free_bytes: usize,
+    /// Bytes of the largest free chunk.
+    pub largest_free_bytes: usize,
+    /// Bytes of the tops.
+    pub top_bytes: usize,
+    /// Blocks in quick lists.
+    pub cached_blocks: usize,
+    /// Bytes of the blocks in quick lists.
+    pub cached_bytes: usize,
+    /// Bytes of allocated blocks, each rounded up to what a block takes.
+    pub used_bytes: usize,
+    /// Bytes of the arenas' bitmaps and control blocks, and of what cannot be used at their ends.
+    ///
+    /// The heap structure itself is not counted; see `size_of`.
+    pub overhead_bytes: usize,
+    /// The most bytes of the arenas that have ever been in use, overhead included, to within 512
+    /// bytes for each arena (256 on 32-bit machines).
+    pub high_water_bytes: usize,
+}
+
+impl Report {
+    /// Counts a free chunk of so many bytes.
+    pub(crate) fn count_free(&mut self, bytes: usize) {
+        self.free_chunks += 1;
+        self.free_bytes += bytes;
+        self.largest_free_bytes = self.largest_free_bytes.max(bytes);
+    }
+
+    /// Counts a block in a quick list, which has been counted as used.
+    pub(crate) fn count_cached(&mut self, bytes: usize) {
+        self.cached_blocks += 1;
+        self.cached_bytes += bytes;
+        self.used_bytes -= bytes;
+        self.free_bytes += bytes;
+    }
+}
+
+/// How a heap is broken: by a defect of the heap, or by a program that wrote to memory it did not
+/// own or freed what it should not have.
+///
+/// Addresses are in bytes. The invariants I1 to I10 are listed in the
+/// [crate's documentation](crate#invariants).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// I1: the bounds of an arena are out of order, or its bitmap does not cover it.
+    Bounds {
+        /// The arena.
+        arena: Span,
+    },
+    /// I2: a free chunk has no size, or reaches beyond the top.
+    Size {
+        /// Where the chunk is.
+        addr: usize,
+    },
+    /// I2: a free chunk has different sizes at its ends.
+    SizesDiffer {
+        /// Where the chunk is.
+        addr: usize,
+    },
+    /// I3: the last granule of a free chunk is not marked.
+    MarkMissing {
+        /// Where the chunk is.
+        addr: usize,
+    },
+    /// I3: a granule is marked that is neither the first nor the last one of a free chunk.
+    MarkStray {
+        /// Where the granule is.
+        addr: usize,
+    },
+    /// I4: two free chunks touch, or one touches the top.
+    NotCoalesced {
+        /// Where the lower one is.
+        addr: usize,
+    },
+    /// I5: a chunk in a bin does not link back to what comes before it.
+    BackLink {
+        /// Where the chunk is.
+        addr: usize,
+    },
+    /// I6: a link leads to something that is no free chunk of the bin's sizes.
+    NotInBin {
+        /// Where the link leads.
+        addr: usize,
+    },
+    /// I6: the bins hold more or fewer chunks than are free.
+    BinCount {
+        /// The arena.
+        arena: Span,
+    },
+    /// I7: the map is wrong about whether a bin is empty.
+    Map {
+        /// The number of the bin.
+        bin: usize,
+    },
+    /// I8: the arena's own chunk is not used, or not where it should be.
+    Own {
+        /// The arena.
+        arena: Span,
+    },
+    /// I9: a block in a quick list is not a used one.
+    CachedBlock {
+        /// Where it is.
+        addr: usize,
+    },
+    /// I9: the quick lists hold more or less than they should.
+    CachedCount,
+    /// I10: two arenas overlap.
+    ArenasOverlap {
+        /// One of them.
+        arena: Span,
+    },
+    /// I10: the arena that gave memory last is none of the heap's.
+    NotAnArena,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Bounds { arena } => write!(f, "the bounds of the arena {arena} are out of order"),
+            Self::Size { addr } => write!(f, "the free chunk at {addr:#x} has an impossible size"),
+            Self::SizesDiffer { addr } => {
+                write!(f, "the free chunk at {addr:#x} has different sizes at its ends")
+            }
+            Self::MarkMissing { addr } => {
+                write!(f, "the end of the free chunk at {addr:#x} is not marked")
+            }
+            Self::MarkStray { addr } => {
+                write!(f, "{addr:#x} is marked, but is no end of a free chunk")
+            }
+            Self::NotCoalesced { addr } => {
+                write!(f, "the free chunk at {addr:#x} touches another one")
+            }
+            Self::BackLink { addr } => write!(f, "the free chunk at {addr:#x} does not link back"),
+            Self::NotInBin { addr } => {
+                write!(f, "a bin links to {addr:#x}, which is no free chunk of its sizes")
+            }
+            Self::BinCount { arena } => {
+                write!(f, "the bins of the arena {arena} do not hold its free chunks")
+            }
+            Self::Map { bin } => write!(f, "the map is wrong about bin {bin}"),
+            Self::Own { arena } => write!(f, "the own chunk of the arena {arena} is not used"),
+            Self::CachedBlock { addr } => {
+                write!(f, "the quick lists hold {addr:#x}, which is no used block")
+            }
+            Self::CachedCount => f.write_str("the quick lists have lost count"),
+            Self::ArenasOverlap { arena } => write!(f, "the arena {arena} overlaps another one"),
+            Self::NotAnArena => f.write_str("the heap refers to an arena it does not have"),
+        }
+    }
+}
+
+impl Error for Violation {}

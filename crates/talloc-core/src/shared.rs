@@ -1,0 +1,206 @@
+//! A heap behind a shared reference: what the allocator traits ask for, in terms of a heap that is
+//! reached through a guard.
+//!
+//! Locks and cells implement [`SharedHeap`], and their trait implementations call these functions.
+//! So a block that has to move is copied in one place, and outside of the guard.
+
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::source::Source;
+use crate::talloc::Talloc;
+
+/// A heap that is reached through a shared reference.
+pub trait SharedHeap {
+    /// The heap's parameters.
+    type Config: Config;
+    /// The heap's source of memory.
+    type Source: Source<Self::Config>;
+
+    /// Calls `f` with the heap, while nobody else has it.
+    fn with<T>(&self, f: impl FnOnce(&mut Talloc<Self::Config, Self::Source>) -> T) -> T;
+}
+
+/// Allocates a block, as `Allocator::allocate`.
+///
+/// For a size of zero, a dangling pointer that is aligned; the heap is not asked.
+///
+/// # Errors
+///
+/// As for [`Talloc::malloc`].
+#[inline]
+pub fn allocate<H: SharedHeap>(heap: &H, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+    let block = match layout.size() {
+        0 => dangling(layout),
+        // SAFETY: The size is not zero.
+        _ => unsafe { heap.with(|heap| heap.malloc(layout)) }?,
+    };
+    Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+}
+
+/// Allocates a block of zeros, as `Allocator::allocate_zeroed`. It is cleared outside of the guard.
+///
+/// # Errors
+///
+/// As for [`Talloc::malloc`].
+#[inline]
+pub fn allocate_zeroed<H: SharedHeap>(
+    heap: &H,
+    layout: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    let block = allocate(heap, layout)?;
+    // SAFETY: The block has as many bytes, and nobody else knows of it.
+    unsafe { block.cast::<u8>().write_bytes(0, layout.size()) };
+    Ok(block)
+}
+
+/// Frees a block, as `Allocator::deallocate`.
+///
+/// # Safety
+///
+/// As for [`Talloc::free`], or the layout's size is zero.
+#[inline]
+pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
+    if layout.size() != 0 {
+        // SAFETY: As the caller says.
+        unsafe { heap.with(|heap| heap.free(ptr, layout)) }
+    }
+}
+
+/// Makes a block larger, as `Allocator::grow`. The alignment may change.
+///
+/// # Errors
+///
+/// As for [`Talloc::malloc`]. The block is as it was then.
+///
+/// # Safety
+///
+/// `ptr` is a block that was allocated with `old`, whose size is at most that of `new`.
+#[inline]
+pub unsafe fn grow<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    // SAFETY: As the caller says.
+    let stays = old.size() != 0
+        && is_aligned(ptr, new)
+        && unsafe { heap.with(|heap| heap.grow_in_place(ptr, old, new.size())) }.is_ok();
+    if stays {
+        return Ok(NonNull::slice_from_raw_parts(ptr, new.size()));
+    }
+    // SAFETY: As the caller says.
+    unsafe { relocate(heap, ptr, old, new) }
+}
+
+/// [`grow`] that clears the bytes it adds, as `Allocator::grow_zeroed`.
+///
+/// # Errors
+///
+/// As for [`grow`].
+///
+/// # Safety
+///
+/// As for [`grow`].
+#[inline]
+pub unsafe fn grow_zeroed<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    // SAFETY: As the caller says.
+    let block = unsafe { grow(heap, ptr, old, new) }?;
+    // SAFETY: The new size is that of the block, and not below the old one.
+    unsafe { block.cast::<u8>().add(old.size()).write_bytes(0, new.size() - old.size()) };
+    Ok(block)
+}
+
+/// Makes a block smaller, as `Allocator::shrink`. The alignment may change, for which the block may
+/// have to move.
+///
+/// # Errors
+///
+/// Only if the block must move and there is no room for it. It is as it was then.
+///
+/// # Safety
+///
+/// `ptr` is a block that was allocated with `old`, whose size is at least that of `new`.
+#[inline]
+pub unsafe fn shrink<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    if new.size() == 0 || !is_aligned(ptr, new) {
+        // SAFETY: As the caller says.
+        return unsafe { relocate(heap, ptr, old, new) };
+    }
+    // SAFETY: As the caller says, and the old size is not zero, as the new one is not.
+    unsafe { heap.with(|heap| heap.shrink(ptr, old, new.size())) };
+    Ok(NonNull::slice_from_raw_parts(ptr, new.size()))
+}
+
+/// Changes the size of a block, as `GlobalAlloc::realloc`: returns null if it cannot.
+///
+/// # Safety
+///
+/// As for `GlobalAlloc::realloc`.
+#[inline]
+pub unsafe fn realloc<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    layout: Layout,
+    new_size: usize,
+) -> *mut u8 {
+    // SAFETY: The caller says that the size, rounded up to the alignment, is at most `isize::MAX`.
+    let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+    // SAFETY: As the caller says; the sizes are as these functions want them.
+    let block = unsafe {
+        if new_size >= layout.size() {
+            grow(heap, ptr, layout, new)
+        } else {
+            shrink(heap, ptr, layout, new)
+        }
+    };
+    block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+}
+
+/// Moves what fits of a block to a new one.
+///
+/// # Safety
+///
+/// `ptr` is a block that was allocated with `old`.
+#[inline(never)]
+unsafe fn relocate<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    let block = allocate(heap, new)?;
+    // SAFETY: Both blocks have as many bytes, and are different ones; the old one is the caller's
+    // until it is freed.
+    unsafe {
+        block.cast().copy_from_nonoverlapping(ptr, old.size().min(new.size()));
+        deallocate(heap, ptr, old);
+    }
+    Ok(block)
+}
+
+/// Whether a block is aligned as `layout` asks.
+#[inline(always)]
+fn is_aligned(ptr: NonNull<u8>, layout: Layout) -> bool {
+    ptr.addr().get() & (layout.align() - 1) == 0
+}
+
+/// A pointer to no bytes that is aligned as `layout` asks.
+#[inline(always)]
+fn dangling(layout: Layout) -> NonNull<u8> {
+    // SAFETY: An alignment is not zero.
+    unsafe { NonNull::new_unchecked(ptr::without_provenance_mut(layout.align())) }
+}

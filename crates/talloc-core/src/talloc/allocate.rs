@@ -1,0 +1,101 @@
+//! Allocating: from a quick list, from an arena, or, when there is nothing left, after the source
+//! has been asked for more.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use talloc_span::Align;
+
+use super::Talloc;
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::granule::GRANULE;
+use crate::quick::Lists;
+use crate::source::Source;
+
+/// How often a source is asked for memory before an allocation fails all the same.
+pub const SOURCE_TRIES: usize = 1024;
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
+    ///
+    /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
+    /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the
+    /// source does if it is called.
+    ///
+    /// # Errors
+    ///
+    /// If no arena has the memory and the source does not provide it. Nothing has changed then,
+    /// but for what the source did.
+    ///
+    /// # Safety
+    ///
+    /// None of its own: it is for symmetry with [`GlobalAlloc`](core::alloc::GlobalAlloc). What is
+    /// done with the block is the caller's.
+    #[inline]
+    pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let len = Arena::<C>::block_len(layout.size());
+        if layout.align() <= GRANULE {
+            if let Some(block) = self.quick.pop(len) {
+                return Ok(block);
+            }
+        }
+        match self.allocate(len, Align::of_layout(layout)) {
+            Some(block) => Ok(block),
+            None => self.allocate_or_acquire(len, layout),
+        }
+    }
+
+    /// Allocates what no arena has as it is: what the quick lists hold is coalesced, and then the
+    /// source asked for more.
+    #[cold]
+    #[inline(never)]
+    fn allocate_or_acquire(
+        &mut self,
+        len: usize,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let align = Align::of_layout(layout);
+        for _ in 0..SOURCE_TRIES {
+            if self.coalesce() {
+                if let Some(block) = self.allocate(len, align) {
+                    return Ok(block);
+                }
+            }
+            S::acquire(self, layout)?;
+            if let Some(block) = self.allocate(len, align) {
+                return Ok(block);
+            }
+        }
+        Err(AllocError)
+    }
+}
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Allocates from the arenas: first from the one that gave memory last.
+    #[inline(always)]
+    fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+        let arena = self.recent();
+        match arena.allocate(len, align) {
+            Some(at) => Some(arena.ptr(at)),
+            None if self.others.is_none() => None,
+            None => self.allocate_elsewhere(len, align),
+        }
+    }
+
+    /// Allocates from whichever arena can.
+    #[cold]
+    fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+        let mut place = None;
+        loop {
+            let arena = self.arena_at(place);
+            if let Some(at) = arena.allocate(len, align) {
+                let block = arena.ptr(at);
+                self.recent = place;
+                return Some(block);
+            }
+            place = Some(self.after(place)?);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Giving memory to the heap and taking it back.
+//!
+//! The methods named as in v2 are about the first arena and panic where the others return an
+//! [`ArenaError`].
+
+use talloc_span::Span;
+
+use super::Talloc;
+use super::arenas::Place;
+use crate::arena::{Arena, Control};
+use crate::config::Config;
+use crate::error::ArenaError;
+use crate::granule::GRANULE;
+use crate::quick::Lists;
+
+/// The part of the arenas that the quick lists may hold is one in as many.
+const QUICK_SHARE: usize = 16;
+
+/// The first arena, as in v2.
+impl<C: Config, S> Talloc<C, S> {
+    /// The memory of the first arena, as it was given; empty if there is none.
+    #[inline]
+    pub fn get_arena(&self) -> Span {
+        self.first.span()
+    }
+
+    /// The part of the first arena that allocations may lie in.
+    ///
+    /// That is all whole granules of 8 bytes, as far as the bitmap reaches; see
+    /// [`extend`](Self::extend). Empty if the arena is too small for any allocation.
+    pub fn get_allocatable_span(&self) -> Span {
+        self.first.allocatable()
+    }
+
+    /// The smallest span that the first arena can be [truncated](Self::truncate) to.
+    ///
+    /// It contains all that is allocated in it, and a place for the bitmap, which lies between
+    /// allocations if there is room and next to them if not. Empty if nothing is allocated.
+    ///
+    /// Quick lists are flushed. Takes constant time apart from that.
+    pub fn get_allocated_span(&mut self) -> Span {
+        self.flush();
+        self.first.least_span()
+    }
+
+    /// Makes `arena` the only memory of the heap, and forgets everything allocated before.
+    ///
+    /// Only a few words of it are touched. Spans of any base and size are accepted; from one that
+    /// is too small, nothing can be allocated.
+    ///
+    /// # Panics
+    ///
+    /// If the span contains the null address or is too large for the links; see
+    /// [`Index`](crate::Index). [`try_init`](Self::try_init) does not.
+    ///
+    /// # Safety
+    ///
+    /// The memory of the span can be read and written, through its pointer if it has one, until
+    /// the heap has given it back or is not used any more; nobody else uses it meanwhile, but for
+    /// what is allocated. What was allocated before is neither freed nor reallocated.
+    #[track_caller]
+    pub unsafe fn init(&mut self, arena: Span) {
+        // SAFETY: As the caller says.
+        expect(unsafe { self.try_init(arena) });
+    }
+
+    /// [`init`](Self::init), but errs where that panics.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Null`] and [`ArenaError::TooFar`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`init`](Self::init).
+    pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
+        // SAFETY: As the caller says.
+        let first = unsafe { claim_any(arena) }?;
+        self.quick = C::Quick::EMPTY;
+        (self.first, self.others, self.recent) = (first, None, None);
+        self.limit_quick();
+        Ok(())
+    }
+
+    /// Extends the first arena to `arena`, at either end or both, by any number of bytes.
+    ///
+    /// If there is no first arena yet, this is [`init`](Self::init) but forgets nothing.
+    ///
+    /// The bitmap may have to move, which takes time in proportion to a 64th of the arena; an
+    /// eighth of it is to spare then. If there is no room for the larger bitmap in the new memory
+    /// nor in any free chunk, what it does not cover is used only after a further extension.
+    ///
+    /// # Panics
+    ///
+    /// If `arena` does not contain the old one, overlaps another one, contains the null address or
+    /// is too large for the links. [`try_extend`](Self::try_extend) does not.
+    ///
+    /// # Safety
+    ///
+    /// What `arena` adds to the old one is memory as for [`init`](Self::init). If the span has a
+    /// pointer, it is good for all of the span.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 2000];
+    /// let whole = Span::from(&mut memory);
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.init(whole.truncate(500, 500));
+    ///     heap.extend(heap.get_arena().extend(250, 250));
+    /// }
+    /// assert_eq!(heap.get_arena().size(), 1500);
+    /// ```
+    #[track_caller]
+    pub unsafe fn extend(&mut self, arena: Span) {
+        // SAFETY: As the caller says.
+        expect(unsafe { self.try_extend(arena) });
+    }
+
+    /// [`extend`](Self::extend), but errs where that panics.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NotExtended`], [`ArenaError::Overlap`], [`ArenaError::Null`] and
+    /// [`ArenaError::TooFar`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`extend`](Self::extend).
+    pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
+        // SAFETY: As the caller says.
+        unsafe { self.extend_at(None, arena) }
+    }
+
+    /// Reduces the first arena to `arena`, and touches what is left out no more.
+    ///
+    /// Quick lists are flushed. The bitmap may have to move.
+    ///
+    /// # Panics
+    ///
+    /// If the arena does not contain `arena`, or `arena` not all that is allocated and a place for
+    /// the bitmap: [`get_allocated_span`](Self::get_allocated_span).
+    /// [`try_truncate`](Self::try_truncate) does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 2000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe { heap.init(Span::from(&mut memory)) };
+    ///
+    /// let arena = heap.get_arena().truncate(100, 1000).fit_over(heap.get_allocated_span());
+    /// heap.truncate(arena);
+    /// assert_eq!(heap.get_arena().size(), 900);
+    /// ```
+    #[track_caller]
+    pub fn truncate(&mut self, arena: Span) {
+        expect(self.try_truncate(arena));
+    }
+
+    /// [`truncate`](Self::truncate), but errs where that panics.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NotTruncated`] and [`ArenaError::InUse`].
+    pub fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.truncate_at(None, arena)
+    }
+}
+
+/// Any number of arenas.
+impl<C: Config, S> Talloc<C, S> {
+    /// The memory of all arenas, as it was given, the first one's first.
+    pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
+        self.places().map(|place| self.peek(place).span()).filter(|span| span.is_sized())
+    }
+
+    /// Gives the heap a further arena, or its first one if it has none.
+    ///
+    /// Only a few words of it are touched. A further arena's control block lies at its start and
+    /// takes as many bytes as the heap itself, less the quick lists.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Overlap`], [`ArenaError::Null`], [`ArenaError::TooFar`], and, for a further
+    /// arena, [`ArenaError::TooSmall`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`init`](Self::init), but nothing is forgotten.
+    pub unsafe fn claim(&mut self, arena: Span) -> Result<(), ArenaError> {
+        if self.overlaps(arena, None) {
+            return Err(ArenaError::Overlap);
+        }
+        if self.first.span().is_empty() {
+            // SAFETY: As the caller says. The arena replaced has no memory.
+            let next = unsafe { claim_any(arena) }?;
+            self.first = next;
+        } else {
+            // SAFETY: As the caller says.
+            let mut arena = unsafe { Arena::claim(arena, Control::Inside) }?;
+            arena.next = self.others;
+            self.others = Some(settle(arena));
+        }
+        self.limit_quick();
+        Ok(())
+    }
+
+    /// Extends the arena of the span `old` to `new`, as [`extend`](Self::extend) does the first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_extend`](Self::try_extend), and [`ArenaError::NoSuchArena`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`extend`](Self::extend).
+    pub unsafe fn extend_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
+        let place = self.place_with(old)?;
+        // SAFETY: As the caller says.
+        unsafe { self.extend_at(place, new) }
+    }
+
+    /// Reduces the arena of the span `old` to `new`, as [`truncate`](Self::truncate) does the
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_truncate`](Self::try_truncate), [`ArenaError::NoSuchArena`], and, for another
+    /// arena than the first, [`ArenaError::TooSmall`].
+    pub fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
+        let place = self.place_with(old)?;
+        self.truncate_at(place, new)
+    }
+
+    /// The smallest span that the arena of the span `arena` can be truncated to, as
+    /// [`get_allocated_span`](Self::get_allocated_span) tells for the first.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NoSuchArena`].
+    pub fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
+        self.flush();
+        let place = self.place_with(arena)?;
+        Ok(self.peek(place).least_span())
+    }
+
+    /// Takes the arena of that span from the heap, which touches its memory no more.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NoSuchArena`], and [`ArenaError::InUse`] if anything is allocated in it.
+    pub fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.flush();
+        let place = self.place_with(arena)?;
+        if self.peek(place).allocated().is_some() {
+            return Err(ArenaError::InUse);
+        }
+        if place.is_none() {
+            self.first = Arena::NONE;
+        } else {
+            let next = self.after(place);
+            *self.link_to(place) = next;
+        }
+        self.recent = None;
+        self.limit_quick();
+        Ok(())
+    }
+
+    /// Extends the arena at `place`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`extend`](Self::extend).
+    unsafe fn extend_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
+        if !span.contains_span(self.peek(place).span()) {
+            return Err(ArenaError::NotExtended);
+        }
+        if self.overlaps(span, Some(place)) {
+            return Err(ArenaError::Overlap);
+        }
+        self.flush();
+        // SAFETY: The arena's memory and what the caller adds to it.
+        unsafe { self.reshape(place, span) }
+    }
+
+    /// Truncates the arena at `place`.
+    fn truncate_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
+        if !self.peek(place).span().contains_span(span) {
+            return Err(ArenaError::NotTruncated);
+        }
+        self.flush();
+        // SAFETY: It is part of the arena's memory.
+        unsafe { self.reshape(place, span) }
+    }
+
+    /// Makes `span` the extent of the arena at `place`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`extend`](Self::extend); the quick lists are empty.
+    unsafe fn reshape(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
+        match place {
+            None if self.first.allocated().is_none() => {
+                // SAFETY: As the caller says; nothing of the arena is in use.
+                let first = unsafe { claim_any(span) }?;
+                self.first = first.with_high_water(self.first.high_water());
+            }
+            // SAFETY: As the caller says.
+            None => unsafe { self.first.reshape(span) }?,
+            Some(control) => {
+                // SAFETY: The structure is moved out, reshaped, and moved back in to where its
+                // arena keeps it now. If that fails, it has not changed.
+                let mut arena = unsafe { control.read() };
+                // SAFETY: As the caller says.
+                unsafe { arena.reshape(span) }?;
+                let settled = Some(settle(arena));
+                *self.link_to(place) = settled;
+                if self.recent == place {
+                    self.recent = settled;
+                }
+            }
+        }
+        self.limit_quick();
+        Ok(())
+    }
+
+    /// Moves the own chunk of each arena in which nothing is allocated back to its start, so that
+    /// the rest is one free chunk. Returns whether any was elsewhere.
+    pub(super) fn tidy(&mut self) -> bool {
+        let mut moved = false;
+        let mut place = None;
+        loop {
+            let next = self.after(place);
+            let arena = self.peek(place);
+            if arena.is_split_by_own() && arena.allocated().is_none() {
+                let span = arena.span();
+                // SAFETY: It is the arena's memory. Nothing in it is in use.
+                moved |= unsafe { self.reshape(place, span) }.is_ok();
+            }
+            match next {
+                Some(_) => place = next,
+                None => return moved,
+            }
+        }
+    }
+
+    /// Bounds the quick lists by the size of the arenas.
+    fn limit_quick(&mut self) {
+        let bytes: usize = self.places().map(|place| self.peek(place).size()).sum();
+        self.quick.set_limit((bytes / QUICK_SHARE).min(C::QUICK_BYTES) / GRANULE);
+    }
+}
+
+/// A first arena over `span`, which may be too small to allocate from.
+///
+/// # Safety
+///
+/// As for [`Talloc::init`].
+unsafe fn claim_any<C: Config>(span: Span) -> Result<Arena<C>, ArenaError> {
+    // SAFETY: As the caller says.
+    match unsafe { Arena::claim(span, Control::Outside) } {
+        Err(ArenaError::TooSmall) => Ok(Arena::blank(span)),
+        result => result,
+    }
+}
+
+/// Puts an arena's structure where the arena keeps it.
+fn settle<C: Config>(arena: Arena<C>) -> core::ptr::NonNull<Arena<C>> {
+    let place = arena.control();
+    // SAFETY: The arena's own chunk starts with room for it, which nobody else uses.
+    unsafe { place.write(arena) };
+    place
+}
+
+/// Panics with what was wrong.
+#[track_caller]
+fn expect(result: Result<(), ArenaError>) {
+    if let Err(error) = result {
+        panic!("{}", error.message());
+    }
+}

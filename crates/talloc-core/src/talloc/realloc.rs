@@ -1,0 +1,116 @@
+//! Changing the size of a block.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::Talloc;
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::source::Source;
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Makes a block larger, if need be by moving it. Returns where it is.
+    ///
+    /// Takes constant time if it need not be moved, and copies it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory, or `new_size`, rounded up to the alignment, is above
+    /// `isize::MAX`. The block is as it was then.
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
+    /// is at least `layout.size()`. If this succeeds, the block has the layout with the new size,
+    /// and `ptr` is not used any more.
+    pub unsafe fn grow(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: As the caller says.
+        if unsafe { self.grow_in_place(ptr, layout, new_size) }.is_ok() {
+            return Ok(ptr);
+        }
+        let new_layout =
+            Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
+        // SAFETY: The new block is as large as the old one at the least, and another one, so that
+        // they do not overlap. The old one is not used any more.
+        unsafe {
+            let new = self.malloc(new_layout)?;
+            new.copy_from_nonoverlapping(ptr, layout.size());
+            self.free(ptr, layout);
+            Ok(new)
+        }
+    }
+}
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Makes a block larger where it is.
+    ///
+    /// Takes constant time.
+    ///
+    /// # Errors
+    ///
+    /// If what follows the block is not free, or not enough. The block is as it was then.
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
+    /// is at least `layout.size()`. If this succeeds, the block has the layout with the new size.
+    #[inline]
+    pub unsafe fn grow_in_place(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<(), AllocError> {
+        debug_assert!(new_size >= layout.size(), "a block can only grow to a larger size");
+        if new_size > isize::MAX as usize {
+            return Err(AllocError);
+        }
+        let (old, new) = (Arena::<C>::block_len(layout.size()), Arena::<C>::block_len(new_size));
+        if old == new {
+            return Ok(());
+        }
+        let arena = self.arena_of(ptr);
+        let end = arena.granule(ptr) + old;
+        // SAFETY: The block ends there.
+        if unsafe { arena.grow(end, new - old) } { Ok(()) } else { Err(AllocError) }
+    }
+
+    /// Makes a block smaller, where it is.
+    ///
+    /// Takes constant time.
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
+    /// is at most `layout.size()`. The block has the layout with the new size from now on.
+    #[inline]
+    pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
+        debug_assert!(new_size <= layout.size(), "a block can only shrink to a smaller size");
+        let (old, new) = (Arena::<C>::block_len(layout.size()), Arena::<C>::block_len(new_size));
+        if old == new {
+            return;
+        }
+        let arena = self.arena_of(ptr);
+        let at = arena.granule(ptr);
+        // SAFETY: The granules between the ends are used and the caller gives them up.
+        unsafe { arena.release(at + new, old - new) };
+    }
+}

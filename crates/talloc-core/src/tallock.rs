@@ -1,0 +1,116 @@
+//! The heap behind a lock.
+//!
+//! It is in this crate, and not with the other locks in `talloc-sync`, for the sake of
+//! [`Talloc::spin_lock`]: a method that is to be `const`, so that a `static` can be made with it,
+//! can be neither a trait's nor another crate's.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use lock_api::{Mutex, RawMutex};
+
+use crate::config::{Compact, Config};
+use crate::shared::{self, SharedHeap};
+use crate::source::{OomFn, Source};
+use crate::talloc::Talloc;
+
+/// The lock of a [`Tallock`] if none is named: a spin lock.
+#[cfg(feature = "spin")]
+type DefaultRawMutex = spin::Mutex<()>;
+
+macro_rules! tallock {
+    ($($default:tt)*) => {
+        /// A heap behind a lock: a global allocator, and, by `allocator_api_ref` in `talloc-sync`,
+        /// an `Allocator`.
+        ///
+        /// `R` may be any raw lock of [`lock_api`]'s kind. With the feature `spin`, it is a spin lock
+        /// if none is named. The heap itself is in the field, `.0.lock()`.
+        ///
+        /// A block that must move when its size changes is copied while the lock is not held, and
+        /// so is memory cleared.
+        ///
+        /// # Examples
+        ///
+        #[cfg_attr(feature = "spin", doc = "```")]
+        #[cfg_attr(not(feature = "spin"), doc = "```ignore")]
+        /// use talloc_core::{Span, Talloc, Tallock};
+        ///
+        /// #[global_allocator]
+        /// static ALLOCATOR: Tallock = Talloc::new().spin_lock();
+        /// static mut ARENA: [u8; 100_000] = [0; 100_000];
+        ///
+        /// fn main() {
+        ///     // SAFETY: Nothing else uses the array.
+        ///     unsafe { ALLOCATOR.0.lock().claim((&raw mut ARENA).into()) }.unwrap();
+        ///     assert_eq!(vec![1, 2, 3].len(), 3);
+        /// }
+        /// ```
+        pub struct Tallock<R $($default)*, C: Config = Compact, S = OomFn<C>>(
+            pub Mutex<R, Talloc<C, S>>,
+        );
+    };
+}
+
+#[cfg(feature = "spin")]
+tallock!(= DefaultRawMutex);
+#[cfg(not(feature = "spin"))]
+tallock!();
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Puts the heap behind a lock.
+    #[must_use]
+    pub const fn lock<R: RawMutex>(self) -> Tallock<R, C, S> {
+        Tallock(Mutex::from_raw(R::INIT, self))
+    }
+
+    /// Puts the heap behind a spin lock.
+    #[cfg(feature = "spin")]
+    #[must_use]
+    pub const fn spin_lock(self) -> Tallock<DefaultRawMutex, C, S> {
+        self.lock()
+    }
+}
+
+impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S> {
+    type Config = C;
+    type Source = S;
+
+    #[inline]
+    fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {
+        f(&mut self.0.lock())
+    }
+}
+
+// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and
+// does not unwind but when the program's own source does.
+unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for Tallock<R, C, S> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: As the caller says.
+        let block = unsafe { self.0.lock().malloc(layout) };
+        block.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        shared::allocate_zeroed(self, layout).map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: As the caller says; a block is never null.
+        unsafe { self.0.lock().free(NonNull::new_unchecked(ptr), layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: As the caller says; a block is never null.
+        unsafe { shared::realloc(self, NonNull::new_unchecked(ptr), layout, new_size) }
+    }
+}
+
+impl<R: RawMutex, C: Config, S> core::fmt::Debug for Tallock<R, C, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Tallock").field(&self.0).finish()
+    }
+}

@@ -1,0 +1,1 @@
+//! Locks, single-thread cells and thread caches for the talloc allocator.
