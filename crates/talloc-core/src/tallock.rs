@@ -33,16 +33,19 @@ macro_rules! tallock {
         ///
         #[cfg_attr(feature = "spin", doc = "```")]
         #[cfg_attr(not(feature = "spin"), doc = "```ignore")]
-        /// use talloc_core::{Span, Talloc, Tallock};
+        /// use std::alloc::{GlobalAlloc, Layout};
+        /// use talloc_core::{Talloc, Tallock};
         ///
-        /// #[global_allocator]
-        /// static ALLOCATOR: Tallock = Talloc::new().spin_lock();
-        /// static mut ARENA: [u8; 100_000] = [0; 100_000];
+        /// static HEAP: Tallock = Talloc::new().spin_lock();
+        /// static mut ARENA: [u8; 1000] = [0; 1000];
         ///
-        /// fn main() {
-        ///     // SAFETY: Nothing else uses the array.
-        ///     unsafe { ALLOCATOR.0.lock().claim((&raw mut ARENA).into()) }.unwrap();
-        ///     assert_eq!(vec![1, 2, 3].len(), 3);
+        /// let layout = Layout::new::<[u64; 4]>();
+        /// // SAFETY: Nothing else uses the array. The block is freed once, with its layout.
+        /// unsafe {
+        ///     HEAP.0.lock().init((&raw mut ARENA).into());
+        ///     let block = HEAP.alloc(layout);
+        ///     assert!(HEAP.0.lock().get_arena().contains_ptr(block));
+        ///     HEAP.dealloc(block, layout);
         /// }
         /// ```
         pub struct Tallock<R $($default)*, C: Config = Compact, S = OomFn<C>>(
