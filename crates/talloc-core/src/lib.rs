@@ -1,6 +1,104 @@
-//! core
+//! A heap for `no_std`: dlmalloc's boundary tags and bins, but no header on any block.
+//!
+//! [`Talloc`] allocates from *arenas*, pieces of memory that it is given. It is not thread-safe and
+//! needs no lock where there is one thread; behind a lock it is a global allocator (`Tallock`, with
+//! the feature `lock_api`), and more of that is in `talloc-sync` and `talloc-global`.
+//!
+//! ```
+//! use core::alloc::Layout;
+//! use talloc_core::{Span, Talloc};
+//!
+//! let mut memory = [0_u8; 10_000];
+//! let mut heap = Talloc::new();
+//! let page = Layout::from_size_align(4096, 4096).unwrap();
+//! // SAFETY: The memory is the heap's until neither is used any more.
+//! let block = unsafe {
+//!     heap.init(Span::from(&mut memory));
+//!     heap.malloc(page)?
+//! };
+//! assert_eq!(block.addr().get() % 4096, 0);
+//! assert_eq!(heap.verify().unwrap().used_bytes, 4096);
+//! # Ok::<(), talloc_core::AllocError>(())
+//! ```
+//!
+//! # How it works
+//!
+//! A *granule* is 8 bytes, the unit of sizes. A *chunk* is a run of granules, used or free. Who
+//! frees a block says how large it is, so that nothing need be kept of a used chunk: a block of 40
+//! bytes takes 40. What must be known to coalesce is whether the chunks below and above are free,
+//! and that is one bit per granule, out of line, 1/64 of the arena:
+//!
+//! ```text
+//!         used       free                   used       free     used
+//! bits    0  0  0    1  0  0  0  0  0  1    0  0  0    1  1     0  0  0
+//! memory  payload    size next prev.. size  payload    size..   payload
+//! ```
+//!
+//! A bit is set for the first and the last granule of each free chunk. So the bit below a block
+//! tells whether a free chunk ends there, whose size stands in its last word; the bit above tells
+//! whether one starts there, whose size stands in its first. Free chunks of similar size are linked
+//! in a *bin*; a map with a bit per bin finds the first that has any. Small blocks that are freed
+//! go to *quick lists* first. What lies above all chunks of an arena is its *top*: free, but in no
+//! bin, carved when no bin can help.
+//!
+//! To follow an allocation, read `talloc/allocate.rs`, `quick.rs`, `arena/fit.rs` and
+//! `arena/split.rs`, in this order; for what frees one, `talloc/deallocate.rs` and again
+//! `arena/split.rs`.
+//!
+//! # Invariants
+//!
+//! [`Talloc::verify`] checks all of them. They hold between any two calls, but not within.
+//!
+//! | | invariant | [`Violation`]s |
+//! |---|---|---|
+//! | I1 | An arena's `start <= top <= end` lie in its span, and its bitmap covers them. | [`Bounds`] |
+//! | I2 | A free chunk has its size at both ends, and ends below the top. | [`Size`], [`SizesDiffer`] |
+//! | I3 | A granule's bit is set if and only if it is the first or the last one of a free chunk. | [`MarkMissing`], [`MarkStray`] |
+//! | I4 | No two free chunks touch, and none touches the top. | [`NotCoalesced`] |
+//! | I5 | A chunk in a bin links back to the one before it, the first to the bin. | [`BackLink`] |
+//! | I6 | A free chunk with room for links is once in the bin of its size, and nothing else is in any bin. | [`NotInBin`], [`BinCount`] |
+//! | I7 | A bin's bit in the map is set if and only if it is not empty. | [`Map`] |
+//! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
+//! | I9 | The quick lists hold used blocks, as many granules as they count. | [`CachedBlock`], [`CachedCount`] |
+//! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, which only the chain leads to. | [`ArenasOverlap`], [`NotAnArena`] |
+//!
+//! [`Bounds`]: Violation::Bounds
+//! [`Size`]: Violation::Size
+//! [`SizesDiffer`]: Violation::SizesDiffer
+//! [`MarkMissing`]: Violation::MarkMissing
+//! [`MarkStray`]: Violation::MarkStray
+//! [`NotCoalesced`]: Violation::NotCoalesced
+//! [`BackLink`]: Violation::BackLink
+//! [`NotInBin`]: Violation::NotInBin
+//! [`BinCount`]: Violation::BinCount
+//! [`Map`]: Violation::Map
+//! [`Own`]: Violation::Own
+//! [`CachedBlock`]: Violation::CachedBlock
+//! [`CachedCount`]: Violation::CachedCount
+//! [`ArenasOverlap`]: Violation::ArenasOverlap
+//! [`NotAnArena`]: Violation::NotAnArena
+//!
+//! # Complexity
+//!
+//! `malloc`, `free`, `grow` in place and `shrink` take a bounded number of steps, however many
+//! blocks and free chunks there are, aligned requests included:
+//!
+//! * A request that no bin is sure to meet looks at no more than [`Config::LAST_RESORT`] chunks
+//!   before it fails.
+//! * Quick lists are bounded by [`Config::QUICK_BYTES`]; they are emptied in batches, and wholly
+//!   before a request fails.
+//! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
+//!   once in an arena's life.
+//! * With several arenas, finding that of a block, and one that has room, takes time in proportion
+//!   to their number.
+//!
+//! # Features
+//!
+//! * `lock_api`: `Tallock`, the heap behind any raw lock of that crate's kind.
+//! * `spin`: that, and `Talloc::spin_lock`.
 
 #![no_std]
+#![deny(missing_docs)]
 
 #[cfg(test)]
 extern crate std;
@@ -12,6 +110,7 @@ mod error;
 mod granule;
 mod quick;
 mod report;
+mod select;
 pub mod shared;
 mod source;
 mod talloc;

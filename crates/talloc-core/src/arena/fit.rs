@@ -66,14 +66,8 @@ impl<C: Config> Arena<C> {
     #[inline(always)]
     fn fit(&self, len: usize) -> Option<FreeChunk> {
         let own = BinIndex::of_chunk::<C>(len);
-        let mut from = own.get();
-        if !BinIndex::is_exact::<C>(len) {
-            if let Some(chunk) = self.first_in(own).filter(|chunk| chunk.len() >= len) {
-                return Some(chunk);
-            }
-            from += 1;
-        }
-        self.first_in(self.bins.first_bin_from(from)?)
+        let fits = self.bins.first_size(self.window, own) >= len;
+        self.first_in(self.bins.first_bin_from(own.get() + usize::from(!fits))?)
     }
 
     /// Of the first chunks of the bins that may hold `len` aligned granules, the first that does.
@@ -138,6 +132,19 @@ impl<C: Config> Arena<C> {
             from = bin.get() + 1;
         }
         None
+    }
+
+    /// How many chunks are looked at before a request for `len` granules fails.
+    #[cfg(test)]
+    pub(crate) fn count_candidates(&self, len: usize) -> usize {
+        let count = core::cell::Cell::new(0);
+        let own = BinIndex::of_chunk::<C>(len);
+        let none: Option<()> = self.find(len, own, |_| {
+            count.set(count.get() + 1);
+            None
+        });
+        assert!(none.is_none());
+        count.get()
     }
 
     /// The first chunk of a bin.

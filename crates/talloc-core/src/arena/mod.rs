@@ -19,6 +19,8 @@ mod chunk;
 mod claim;
 mod fit;
 mod reshape;
+#[cfg(test)]
+mod sabotage;
 mod split;
 mod window;
 

@@ -67,9 +67,11 @@ impl<C: Config> Arena<C> {
     /// room on either side, where it is.
     fn least_range(&self, allocated: &Range<usize>) -> Range<usize> {
         let (start, end) = (allocated.start, allocated.end);
-        // Its own granules may need another word of bits.
-        let own = Own::len(self.own.control, &words_for(start..end)) + 1;
-        [start..end, start.saturating_sub(own)..end, start..end + own]
+        // Its own granules may need another word of bits, and so itself another granule.
+        let own = Own::len(self.own.control, &words_for(start..end));
+        let below = |len| start.saturating_sub(len)..end;
+        let above = |len| start..end + len;
+        [start..end, below(own), below(own + 1), above(own), above(own + 1)]
             .into_iter()
             .filter(|range| self.start <= range.start && range.end <= self.end)
             .find(|range| self.place_own(allocated, range).is_some())

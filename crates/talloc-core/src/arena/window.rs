@@ -95,6 +95,12 @@ impl<I: Index> Window<I> {
         self.ptr(at).cast::<I>().wrapping_add(field as usize)
     }
 
+    /// Where the free chunk at `at` keeps its size first.
+    #[inline(always)]
+    pub(crate) fn size_field(self, at: usize) -> *mut I {
+        self.field(at, Field::Size)
+    }
+
     /// Where the free chunk at `at` keeps the granule of the next one in its bin.
     #[inline(always)]
     pub(crate) fn next_field(self, at: usize) -> *mut I {
@@ -115,7 +121,7 @@ impl<I: Index> Window<I> {
     #[inline(always)]
     pub(crate) unsafe fn size_at(self, at: usize) -> usize {
         // SAFETY: A free chunk starts with its size (I2), in memory of the arena.
-        unsafe { self.field(at, Field::Size).read() }.get()
+        unsafe { self.size_field(at).read() }.get()
     }
 
     /// The size of the free chunk that ends before `end`.
@@ -138,7 +144,7 @@ impl<I: Index> Window<I> {
     pub(crate) unsafe fn set_sizes(self, at: usize, len: usize) {
         // SAFETY: One granule has room for both sizes, and granules are aligned for an index.
         unsafe {
-            self.field(at, Field::Size).write(I::new(len));
+            self.size_field(at).write(I::new(len));
             self.ptr(at + len).cast::<I>().wrapping_sub(1).write(I::new(len));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::bin::Heads;
 use crate::config::Config;
+use crate::select::select;
 
 /// The number of a bin.
 ///
@@ -19,12 +20,6 @@ impl BinIndex {
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
         const { assert!(Self::valid::<C>()) };
         Self(select(len < Self::exact::<C>(), len, Self::split::<C>(len)))
-    }
-
-    /// Whether every chunk in the bin of a request for `len` granules is large enough.
-    #[inline(always)]
-    pub(crate) fn is_exact<C: Config>(len: usize) -> bool {
-        len < Self::exact::<C>()
     }
 
     /// The `number`th bin, if there is one.
@@ -62,13 +57,6 @@ impl BinIndex {
     }
 }
 
-/// `if condition { yes } else { no }`, both of which are cheap, without a branch: which it is
-/// cannot be predicted.
-#[inline(always)]
-fn select<T: Copy>(condition: bool, yes: T, no: T) -> T {
-    if condition { yes } else { no }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +69,7 @@ mod tests {
             let bin = BinIndex::of_chunk::<C>(len).get();
             assert!(bin == last || bin == last + 1, "{len} is in bin {bin} after {last}");
             assert!(bin < C::Heads::LEN);
-            assert!(!BinIndex::is_exact::<C>(len) || bin == len);
+            assert!(len >= 1 << C::EXACT_LOG2 || bin == len);
             last = bin;
         }
     }

@@ -12,6 +12,7 @@ use super::{BinIndex, Heads, MAX_BINS};
 use crate::arena::{FreeChunk, Window};
 use crate::config::Config;
 use crate::granule::Index;
+use crate::select::select;
 
 /// The free chunks of an arena by size.
 pub(crate) struct Bins<C: Config> {
@@ -19,11 +20,17 @@ pub(crate) struct Bins<C: Config> {
     heads: C::Heads,
     /// Where links go that nobody keeps.
     nowhere: C::Index,
+    /// The size of no chunk.
+    zero: C::Index,
 }
 
 impl<C: Config> Bins<C> {
-    pub(crate) const EMPTY: Self =
-        Self { map: Map::EMPTY, heads: C::Heads::EMPTY, nowhere: C::Index::NIL };
+    pub(crate) const EMPTY: Self = Self {
+        map: Map::EMPTY,
+        heads: C::Heads::EMPTY,
+        nowhere: C::Index::NIL,
+        zero: C::Index::NIL,
+    };
 
     /// Puts a chunk first in its bin.
     ///
@@ -72,6 +79,17 @@ impl<C: Config> Bins<C> {
         if is_no_granule(head) { None } else { Some(head.get()) }
     }
 
+    /// The size of the first chunk of a bin, or zero if the bin is empty, found without a branch.
+    #[inline(always)]
+    pub(crate) fn first_size(&self, window: Window<C::Index>, bin: BinIndex) -> usize {
+        // SAFETY: A bin's index is below the number of heads.
+        let head = unsafe { *self.heads.as_slice().get_unchecked(bin.get()) };
+        let zero = &raw const self.zero;
+        let size = window.size_field(head.get()).cast_const();
+        // SAFETY: What is in a bin is a free chunk (I6).
+        unsafe { select(is_no_granule(head), zero, size).read() }.get()
+    }
+
     /// The granule of the chunk after this one in its bin.
     ///
     /// # Safety
@@ -104,6 +122,12 @@ impl<C: Config> Bins<C> {
         self.map.get(bin)
     }
 
+    /// Marks a bin in the map, whether or not it has chunks in it.
+    #[cfg(test)]
+    pub(crate) fn map_bin(&mut self, number: usize) {
+        self.map.set(BinIndex::new::<C>(number).unwrap());
+    }
+
     /// A pointer to the head of a bin.
     #[inline(always)]
     fn head(&mut self, bin: BinIndex) -> *mut C::Index {
@@ -116,7 +140,7 @@ impl<C: Config> Bins<C> {
         let number = prev.get();
         let head = self.heads.as_mut_slice().as_mut_ptr().wrapping_add(number);
         let field = window.next_field(number);
-        if is_no_granule(prev) { head } else { field }
+        select(is_no_granule(prev), head, field)
     }
 
     /// Where the link to what comes before `next` is kept.
@@ -124,7 +148,7 @@ impl<C: Config> Bins<C> {
     fn prev_slot(&mut self, window: Window<C::Index>, next: C::Index) -> *mut C::Index {
         let nowhere = &raw mut self.nowhere;
         let field = window.prev_field(next.get());
-        if is_no_granule(next) { nowhere } else { field }
+        select(is_no_granule(next), nowhere, field)
     }
 }
 

@@ -5,6 +5,8 @@ mod arenas;
 mod deallocate;
 mod manage;
 mod realloc;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use allocate::SOURCE_TRIES;

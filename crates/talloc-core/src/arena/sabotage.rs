@@ -1,0 +1,77 @@
+//! For tests: looking into an arena, and breaking it.
+
+use core::fmt::Write;
+use std::string::String;
+
+use talloc_span::Span;
+
+use super::Arena;
+use crate::config::Config;
+use crate::granule::Index;
+
+impl<C: Config> Arena<C> {
+    /// The arena in words: runs of used and of free granules from the start to the top, and the
+    /// top, as in `own 2, used 5, free 3, used 1, top 90`.
+    pub(crate) fn picture(&self) -> String {
+        let mut picture = String::new();
+        let mut at = self.start;
+        while at < self.top {
+            let (what, end) = if at == self.own.chunk.start {
+                ("own", self.own.chunk.end)
+            // SAFETY: It lies below the top.
+            } else if unsafe { self.bits.get(at) } {
+                // SAFETY: A free chunk starts there.
+                ("free", unsafe { self.free_chunk(at) }.end())
+            } else {
+                // SAFETY: They lie below the top.
+                let free = unsafe { self.bits.next(at, self.top) }.unwrap_or(self.top);
+                let own = self.own.chunk.start;
+                ("used", if at < own { free.min(own) } else { free })
+            };
+            write!(picture, "{what} {}, ", end - at).unwrap();
+            at = end;
+        }
+        write!(picture, "top {}", self.end - self.top).unwrap();
+        picture
+    }
+
+    pub(crate) fn set_bit(&mut self, at: usize, value: bool) {
+        // SAFETY: The tests set those of granules below the top.
+        unsafe { if value { self.bits.set(at) } else { self.bits.clear(at) } }
+    }
+
+    /// Writes to the word `index` of the size of a link in granule `at`.
+    pub(crate) fn set_word(&mut self, at: usize, index: usize, value: usize) {
+        let words = self.window.ptr(at).cast::<C::Index>();
+        // SAFETY: The tests write to granules of the arena.
+        unsafe { words.add(index).write(C::Index::new(value)) }
+    }
+
+    pub(crate) fn set_top(&mut self, top: usize) {
+        self.top = top;
+    }
+
+    pub(crate) fn top(&self) -> usize {
+        self.top
+    }
+
+    pub(crate) fn set_end(&mut self, end: usize) {
+        self.end = end;
+    }
+
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
+    pub(crate) fn set_span(&mut self, span: Span) {
+        self.span = span;
+    }
+
+    pub(crate) fn set_own(&mut self, at: usize) {
+        self.own.chunk = at..at + self.own.chunk.len();
+    }
+
+    pub(crate) fn map_bin(&mut self, number: usize) {
+        self.bins.map_bin(number);
+    }
+}

@@ -1,0 +1,92 @@
+//! Tests that look inside.
+
+mod script;
+mod violations;
+
+use core::alloc::Layout;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use std::vec;
+use std::vec::Vec;
+
+use talloc_span::Span;
+
+use super::Talloc;
+use crate::config::Config;
+use crate::granule::GRANULE;
+
+/// A heap with memory of its own.
+struct Owned<C: Config> {
+    heap: Talloc<C>,
+    memory: Vec<u64>,
+}
+
+impl<C: Config> Owned<C> {
+    /// A heap whose arena has `granules` granules, in the middle of as many again on either side.
+    fn new(granules: usize) -> Self {
+        let mut owned = Self { heap: Talloc::configured(), memory: vec![0; 3 * granules] };
+        let whole = owned.whole();
+        // SAFETY: The memory lives as long as the heap is used.
+        unsafe { owned.heap.init(whole.truncate(whole.size() / 3, whole.size() / 3)) };
+        owned
+    }
+
+    /// All of the memory.
+    fn whole(&mut self) -> Span {
+        let size = self.memory.len() * GRANULE;
+        Span::from_ptr_size(self.memory.as_mut_ptr().cast(), size)
+    }
+
+    /// Allocates `granules` granules.
+    fn take(&mut self, granules: usize) -> Block {
+        let layout = layout(granules);
+        // SAFETY: The size is not zero.
+        let ptr = unsafe { self.heap.malloc(layout) }.unwrap();
+        self.heap.verify().unwrap();
+        Block { ptr, layout }
+    }
+
+    /// Frees a block.
+    fn give(&mut self, block: Block) {
+        // SAFETY: It is one of the heap's, and is used up.
+        unsafe { self.heap.free(block.ptr, block.layout) };
+        self.heap.verify().unwrap();
+    }
+
+    /// The granule of a block.
+    fn at(&self, block: &Block) -> usize {
+        self.heap.first.granule(block.ptr)
+    }
+
+    /// Checks the heap and that it looks so.
+    #[track_caller]
+    fn expect(&self, picture: &str) {
+        self.heap.verify().unwrap();
+        assert_eq!(self.heap.first.picture(), picture);
+    }
+}
+
+impl<C: Config> Deref for Owned<C> {
+    type Target = Talloc<C>;
+
+    fn deref(&self) -> &Talloc<C> {
+        &self.heap
+    }
+}
+
+impl<C: Config> DerefMut for Owned<C> {
+    fn deref_mut(&mut self) -> &mut Talloc<C> {
+        &mut self.heap
+    }
+}
+
+/// A block, which is freed at most once.
+#[derive(Debug)]
+struct Block {
+    ptr: NonNull<u8>,
+    layout: Layout,
+}
+
+fn layout(granules: usize) -> Layout {
+    Layout::from_size_align(granules * GRANULE, GRANULE).unwrap()
+}

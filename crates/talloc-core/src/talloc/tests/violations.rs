@@ -1,0 +1,213 @@
+//! Each invariant, broken alone: `verify` must name it.
+
+use super::{Block, Owned};
+use crate::config::{Compact, RealTime};
+use crate::quick::Lists;
+use crate::report::Violation;
+
+/// A heap with two free chunks, which are in one bin, the upper one first: the heap, its blocks,
+/// and the granules of the free chunks.
+fn heap() -> (Owned<RealTime>, [Block; 2], [usize; 2]) {
+    let mut heap = Owned::<RealTime>::new(126);
+    let [a, b, c, d] = [8; 4].map(|len| heap.take(len));
+    let free = [heap.at(&a), heap.at(&c)];
+    heap.give(a);
+    heap.give(c);
+    heap.expect("own 2, free 8, used 8, free 8, used 8, top 92");
+    (heap, [b, d], free)
+}
+
+#[test]
+fn bounds() {
+    let (mut heap, _, _) = heap();
+    let end = heap.first.end() + 1;
+    heap.first.set_end(end);
+    assert_eq!(heap.verify(), Err(Violation::Bounds { arena: heap.get_arena() }));
+
+    let (mut heap, _, _) = self::heap();
+    let top = heap.first.end() + 1;
+    heap.first.set_top(top);
+    assert_eq!(heap.verify(), Err(Violation::Bounds { arena: heap.get_arena() }));
+}
+
+#[test]
+fn size() {
+    for size in [0, 1000] {
+        let (mut heap, _, [low, _]) = heap();
+        heap.first.set_word(low, 0, size);
+        let addr = heap.first.ptr(low).addr().get();
+        assert_eq!(heap.verify(), Err(Violation::Size { addr }));
+    }
+}
+
+#[test]
+fn sizes_differ() {
+    let (mut heap, _, [low, _]) = heap();
+    heap.first.set_word(low + 7, 1, 9);
+    let addr = heap.first.ptr(low).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::SizesDiffer { addr }));
+}
+
+#[test]
+fn mark_missing() {
+    let (mut heap, _, [low, _]) = heap();
+    heap.first.set_bit(low + 7, false);
+    let addr = heap.first.ptr(low).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::MarkMissing { addr }));
+}
+
+#[test]
+fn mark_stray() {
+    let (mut heap, _, [low, _]) = heap();
+    heap.first.set_bit(low + 3, true);
+    let addr = heap.first.ptr(low + 3).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::MarkStray { addr }));
+}
+
+#[test]
+fn not_coalesced_with_another() {
+    let (mut heap, [b, _], [low, _]) = heap();
+    let at = heap.at(&b);
+    heap.first.set_word(at, 0, 8);
+    heap.first.set_word(at + 7, 1, 8);
+    heap.first.set_bit(at, true);
+    heap.first.set_bit(at + 7, true);
+    let addr = heap.first.ptr(low).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::NotCoalesced { addr }));
+}
+
+#[test]
+fn not_coalesced_with_the_top() {
+    let (mut heap, _, [_, high]) = heap();
+    heap.first.set_top(high + 8);
+    let addr = heap.first.ptr(high).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::NotCoalesced { addr }));
+}
+
+#[test]
+fn back_link() {
+    let (mut heap, _, [low, _]) = heap();
+    heap.first.set_word(low, 2, 8);
+    let addr = heap.first.ptr(low).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::BackLink { addr }));
+}
+
+#[test]
+fn not_in_bin() {
+    let (mut heap, [b, _], [_, high]) = heap();
+    for to in [heap.at(&b), heap.first.top(), heap.first.end() + 100] {
+        heap.first.set_word(high, 1, to);
+        let addr = heap.first.ptr(to).addr().get();
+        assert_eq!(heap.verify(), Err(Violation::NotInBin { addr }));
+    }
+}
+
+#[test]
+fn bin_count() {
+    // The lower chunk drops out of the list.
+    let (mut heap, _, [_, high]) = heap();
+    heap.first.set_word(high, 1, 0);
+    assert_eq!(heap.verify(), Err(Violation::BinCount { arena: heap.get_arena() }));
+
+    // The list runs in a circle.
+    let (mut heap, _, [low, high]) = self::heap();
+    heap.first.set_word(low, 1, high);
+    let addr = heap.first.ptr(high).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::BackLink { addr }));
+}
+
+#[test]
+fn map() {
+    let (mut heap, _, _) = heap();
+    heap.first.map_bin(100);
+    assert_eq!(heap.verify(), Err(Violation::Map { bin: 100 }));
+}
+
+#[test]
+fn own() {
+    let (mut heap, _, [low, _]) = heap();
+    let top = heap.first.top();
+    for at in [low, top] {
+        heap.first.set_own(at);
+        assert_eq!(heap.verify(), Err(Violation::Own { arena: heap.get_arena() }));
+    }
+}
+
+/// A heap with two cached blocks, which are returned with the one that was freed last first.
+fn cached() -> (Owned<Compact>, [usize; 2]) {
+    let mut heap = Owned::<Compact>::new(1024);
+    let [a, _b, c] = [8; 3].map(|len| heap.take(len));
+    let at = [heap.at(&c), heap.at(&a)];
+    heap.give(a);
+    heap.give(c);
+    assert_eq!(heap.verify().unwrap().cached_blocks, 2);
+    (heap, at)
+}
+
+#[test]
+fn cached_block() {
+    // A part of the block is marked as free.
+    let (mut heap, [last, _]) = cached();
+    heap.first.set_word(last + 3, 0, 1);
+    heap.first.set_word(last + 3, 1, 1);
+    heap.first.set_bit(last + 3, true);
+    let addr = heap.first.ptr(last).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
+
+    // It lies in the top.
+    let (mut heap, _) = cached();
+    let block = heap.first.ptr(heap.first.top() + 1);
+    let len = 8;
+    // SAFETY: The block is free memory of the arena.
+    unsafe { heap.quick.push(block, len) };
+    let addr = block.addr().get();
+    assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
+}
+
+#[test]
+fn cached_count() {
+    // The list ends too early.
+    let (heap, [last, _]) = cached();
+    let link = heap.first.ptr(last).cast::<usize>();
+    // SAFETY: A cached block starts with its link.
+    unsafe { link.write(0) };
+    assert_eq!(heap.verify(), Err(Violation::CachedCount));
+
+    // It runs in a circle.
+    let (heap, [last, first]) = cached();
+    let link = heap.first.ptr(first).cast();
+    // SAFETY: As above.
+    unsafe { link.write(heap.first.ptr(last)) };
+    assert_eq!(heap.verify(), Err(Violation::CachedCount));
+}
+
+#[test]
+fn arenas_overlap() {
+    let mut heap = Owned::<RealTime>::new(1024);
+    let below = heap.whole().below(heap.get_arena().base().unwrap());
+    // SAFETY: That part of the memory is not used yet.
+    unsafe { heap.claim(below) }.unwrap();
+    heap.verify().unwrap();
+    let wider = heap.get_arena().extend(8, 0);
+    heap.first.set_span(wider);
+    assert_eq!(heap.verify(), Err(Violation::ArenasOverlap { arena: wider }));
+}
+
+#[test]
+fn not_an_arena() {
+    let mut heap = Owned::<RealTime>::new(1024);
+    let below = heap.whole().below(heap.get_arena().base().unwrap());
+    // SAFETY: That part of the memory is not used yet.
+    unsafe { heap.claim(below) }.unwrap();
+    heap.recent = heap.others.take();
+    assert_eq!(heap.verify(), Err(Violation::NotAnArena));
+}
+
+#[test]
+fn violations_say_what_is_wrong() {
+    let (mut heap, _, [low, _]) = heap();
+    heap.first.set_bit(low + 7, false);
+    let text = std::format!("{}", heap.verify().unwrap_err());
+    let addr = heap.first.ptr(low).addr().get();
+    assert_eq!(text, std::format!("the end of the free chunk at {addr:#x} is not marked"));
+}

@@ -1,0 +1,150 @@
+//! Memory from the operating system.
+
+mod space;
+
+use core::alloc::Layout;
+
+use talloc_core::{AllocError, Config, Index, Source, Span, Talloc};
+
+/// Bytes in a granule, the unit of what links reach.
+const GRANULE: usize = 8;
+
+/// The least that is added to a heap at a time.
+const FIRST_STEP: usize = 1 << 20;
+
+/// The most address space to reserve at a time, where there is not plenty.
+const SCARCE: usize = 256 << 20;
+
+/// A source that gets memory from the operating system.
+///
+/// It reserves a large range of addresses, 16 GiB on 64-bit machines, and makes memory of it from
+/// the bottom up, half as much again each time, at least 1 MiB. So the heap has one arena for a
+/// long time, and most often for ever; when the range is full, it reserves another one, for a
+/// further arena. Where so many addresses are not to be had, because of a limit on the process,
+/// it reserves half of what there is.
+///
+/// Memory that the heap has not used yet takes no room but in the accounts of a system that
+/// promises no more than it has. Memory that is free again stays with the heap.
+///
+/// Only on Unix, with the feature `system`. Costs the crate `rustix`, which is `no_std`, and needs
+/// no libc on Linux.
+#[derive(Debug)]
+pub struct SystemSource {
+    /// The arena that grows.
+    arena: Span,
+    /// Addresses above the arena, which have no memory yet.
+    rest: Span,
+}
+
+impl SystemSource {
+    /// A source that has reserved nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { arena: Span::empty(), rest: Span::empty() }
+    }
+
+    /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
+    /// as many, and more if the arena is large already.
+    fn commit(&self, least: usize) -> Result<Span, AllocError> {
+        let lowest = |size: usize| {
+            let above = self.rest.size().saturating_sub(space::round_up(size).unwrap_or(size));
+            self.rest.truncate(0, above)
+        };
+        let piece = lowest(least.max(self.arena.size() / 2).max(FIRST_STEP));
+        if space::commit(piece).is_ok() {
+            return Ok(piece);
+        }
+        let piece = lowest(least);
+        space::commit(piece).map(|()| piece).map_err(|_| AllocError)
+    }
+
+    /// Reserves addresses for a new arena, of at least `least` bytes, and gives up those that the
+    /// last one has not got to.
+    fn reserve(&mut self, least: usize, most: usize) -> Result<(), AllocError> {
+        self.release_rest();
+        self.rest = space::reserve(least, most).map_err(|_| AllocError)?;
+        Ok(())
+    }
+
+    /// Gives up the reserved addresses. The arena will grow no more.
+    fn release_rest(&mut self) {
+        // SAFETY: The arena does not reach there.
+        unsafe { space::release(self.rest) };
+        *self = Self::new();
+    }
+}
+
+impl Default for SystemSource {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C: Config> Source<C> for SystemSource {
+    /// Extends the heap's last arena, or claims a further one.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses more memory, or `layout` is larger than an arena can be.
+    fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
+        let source = heap.source_mut();
+        let least = least::<C>(layout, source.arena).ok_or(AllocError)?;
+        if source.rest.size() < least {
+            source.reserve(least, reservation::<C>())?;
+        }
+        let piece = source.commit(least)?;
+        attach(heap, piece)
+    }
+}
+
+/// Gives the heap the lowest reserved memory.
+fn attach<C: Config>(
+    heap: &mut Talloc<C, SystemSource>,
+    piece: Span,
+) -> Result<(), AllocError> {
+    let old = heap.source().arena;
+    let extended = old.fit_over(piece);
+    // SAFETY: The memory is the process's and nobody has it yet; it is part of the same range that
+    // the old arena was made of, and follows it.
+    let arena = if old.is_sized() && unsafe { heap.extend_arena(old, extended) }.is_ok() {
+        extended
+    // SAFETY: As above.
+    } else if unsafe { heap.claim(piece) }.is_ok() {
+        piece
+    } else {
+        // The memory is of no use.
+        heap.source_mut().release_rest();
+        return Err(AllocError);
+    };
+    let source = heap.source_mut();
+    source.rest = source.rest.except(piece).1;
+    source.arena = arena;
+    Ok(())
+}
+
+/// Bytes that an arena must be given for `layout`, with what it may need for its own use, or
+/// `None` if they are more than one arena can have.
+fn least<C: Config>(layout: Layout, arena: Span) -> Option<usize> {
+    let block = layout.size().checked_add(layout.align())?;
+    // A 64th and an eighth of that for the bitmap, which may have to move as a whole.
+    let bitmap = arena.size().checked_add(block)? / 32;
+    let control = size_of::<Talloc<C, SystemSource>>();
+    let least = space::round_up(block.checked_add(bitmap)?.checked_add(control)?)?;
+    (least <= reach::<C>()).then_some(least)
+}
+
+/// Bytes of addresses to reserve if nothing speaks against it.
+///
+/// An arena that grows in one direction only gets half as far as its links reach.
+const fn reservation<C: Config>() -> usize {
+    let half = reach::<C>() / 2;
+    if usize::BITS < 64 && half > SCARCE { SCARCE } else { half }
+}
+
+/// How many bytes an arena can have, for the links in free chunks.
+const fn reach<C: Config>() -> usize {
+    match 1_usize.checked_shl(C::Index::BITS) {
+        Some(granules) => granules.saturating_mul(GRANULE),
+        None => usize::MAX,
+    }
+}

@@ -1,0 +1,132 @@
+//! The heap in a critical section.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::RefCell;
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use critical_section::Mutex;
+use talloc_core::{Compact, Config, OomFn, SharedHeap, Source, Talloc, shared};
+
+use crate::allocator::Handle;
+
+/// A heap that is used in critical sections: a global allocator, and a reference to it is an
+/// `Allocator`.
+///
+/// For microcontrollers: interrupt handlers may allocate and free, and no atomic instructions are
+/// needed. The program brings the implementation of [`critical_section`], mostly by a feature of
+/// its chip's crate. On a single core, it switches interrupts off.
+///
+/// # Cost
+///
+/// Each operation on the heap is one critical section. So interrupts wait as long as it takes, a
+/// bounded number of steps with [`RealTime`](crate::RealTime) or [`Micro`](crate::Micro); what the
+/// heap's source does, and what is done in [`with`](Self::with), comes on top. Copying a block that
+/// has to move, and clearing, is done outside. In a critical section of the program's own, another
+/// one is nested: it costs as much, and leaves the program's in force when it ends.
+///
+/// # Why this is no lock of `lock_api`
+///
+/// A guard of such a lock may be kept longer than another one that was taken later, or taken in a
+/// critical section and kept beyond its end. But critical sections must end in the reverse of the
+/// order in which they began, or interrupts are let in too early. In a function, they always do.
+///
+/// # Examples
+///
+/// ```
+/// use std::alloc::{GlobalAlloc, Layout};
+/// use talloc_sync::{Micro, Talloc, TallocCritical};
+///
+/// // On a microcontroller, this is the `#[global_allocator]`.
+/// static HEAP: TallocCritical<Micro> = TallocCritical::new(Talloc::configured());
+/// static mut ARENA: [u8; 1000] = [0; 1000];
+///
+/// // SAFETY: Nothing else uses the array.
+/// unsafe { HEAP.with(|heap| heap.init((&raw mut ARENA).into())) };
+///
+/// let layout = Layout::new::<[u64; 4]>();
+/// // SAFETY: The block is freed once, with its layout.
+/// unsafe {
+///     let block = HEAP.alloc(layout);
+///     assert!(HEAP.with(|heap| heap.get_arena().contains_ptr(block)));
+///     HEAP.dealloc(block, layout);
+/// }
+/// ```
+pub struct TallocCritical<C: Config = Compact, S = OomFn<C>>(Mutex<RefCell<Talloc<C, S>>>);
+
+impl<C: Config, S> TallocCritical<C, S> {
+    /// Makes the heap one that is used in critical sections.
+    #[must_use]
+    pub const fn new(heap: Talloc<C, S>) -> Self {
+        Self(Mutex::new(RefCell::new(heap)))
+    }
+
+    /// Calls `f` with the heap, in a critical section.
+    ///
+    /// # Panics
+    ///
+    /// If `f`, or the heap's source, comes back here, or allocates from the heap or frees to it
+    /// other than by what it has been given.
+    #[inline]
+    #[track_caller]
+    pub fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {
+        critical_section::with(|section| f(&mut self.0.borrow_ref_mut(section)))
+    }
+
+    /// The heap, back from [`new`](Self::new).
+    #[must_use]
+    pub fn into_inner(self) -> Talloc<C, S> {
+        self.0.into_inner().into_inner()
+    }
+}
+
+impl<C: Config, S: Source<C>> SharedHeap for TallocCritical<C, S> {
+    type Config = C;
+    type Source = S;
+
+    #[inline]
+    fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {
+        self.with(f)
+    }
+}
+
+impl<C: Config, S: Source<C>> Handle for &TallocCritical<C, S> {
+    type Heap = TallocCritical<C, S>;
+
+    #[inline(always)]
+    fn heap(&self) -> &Self::Heap {
+        self
+    }
+}
+
+// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and
+// does not unwind but when the program's own source does, or comes back.
+unsafe impl<C: Config, S: Source<C>> GlobalAlloc for TallocCritical<C, S> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        shared::allocate(self, layout).map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        shared::allocate_zeroed(self, layout).map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: As the caller says; a block is never null.
+        unsafe { shared::deallocate(self, NonNull::new_unchecked(ptr), layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: As the caller says; a block is never null.
+        unsafe { shared::realloc(self, NonNull::new_unchecked(ptr), layout, new_size) }
+    }
+}
+
+impl<C: Config, S> fmt::Debug for TallocCritical<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TallocCritical").finish_non_exhaustive()
+    }
+}

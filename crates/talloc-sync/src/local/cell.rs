@@ -1,0 +1,312 @@
+//! The heap in a cell.
+
+use core::alloc::Layout;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+
+use talloc_core::{
+    AllocError, ArenaError, Compact, Config, Report, SOURCE_TRIES, SharedHeap, Span, Talloc,
+    Violation,
+};
+
+use super::unlocked::Unlocked;
+use super::{NoSupply, Supply};
+use crate::allocator::Handle;
+
+/// A heap for a single thread, in memory that it borrows: `&TallocCell` is an `Allocator`.
+///
+/// There is no lock and no flag: an operation costs what it costs the heap. There is no `unsafe`
+/// either: the heap is given slices, which it borrows for `'mem`, and what is allocated borrows the
+/// cell. Memory can be added at any time, by [`claim`](Self::claim) or, before an allocation fails,
+/// by a [`Supply`]. To free everything at once, drop the cell and make another one of the same
+/// memory, which takes constant time.
+///
+/// A cell can be sent to another thread, but not while anything is allocated, and not shared.
+///
+/// # Why it is sound
+///
+/// * Nothing has the heap twice. A reference to it exists only within a function of this module or
+///   of [`shared`](crate::shared), and none of those calls the program: the heap has no source, its
+///   parameters are constants, and the supply is called when it is not held.
+/// * Nothing has the heap's memory but the heap and the owners of blocks. The slices are borrowed,
+///   and the heap never leaves the cell, nor does memory the heap, as long as `'mem` is.
+/// * Blocks stay valid for as long as a reference to the cell can be used, even those that are
+///   forgotten: through a shared reference, memory can be added and not taken away.
+/// * The bytes of the slices need not be initialised. The heap and the owners of blocks may leave
+///   them uninitialised, which is why `&mut [u8]` will not do unless nobody sees it again.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "allocator", doc = "```")]
+#[cfg_attr(not(feature = "allocator"), doc = "```ignore")]
+/// use allocator_api2::vec::Vec;
+/// use core::mem::MaybeUninit;
+/// use talloc_sync::TallocCell;
+///
+/// let mut memory = [MaybeUninit::uninit(); 10_000];
+/// let cell = TallocCell::new(&mut memory);
+///
+/// let mut squares = Vec::with_capacity_in(100, &cell);
+/// squares.extend((0..100_u64).map(|number| number * number));
+/// assert_eq!(squares.iter().sum::<u64>(), 328_350);
+/// ```
+pub struct TallocCell<'mem, C: Config = Compact, S = NoSupply> {
+    heap: Unlocked<C>,
+    supply: RefCell<S>,
+    /// The slices that the heap was given. The lifetime is invariant: if it could be shortened
+    /// behind a reference, `claim` would take memory that the cell outlives.
+    memory: PhantomData<Cell<&'mem mut [MaybeUninit<u8>]>>,
+}
+
+/// Making cells with the default parameters.
+impl<'mem> TallocCell<'mem> {
+    /// A cell without memory.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self::configured()
+    }
+
+    /// A cell that allocates from `memory`.
+    ///
+    /// Only a few words of it are touched. From memory that is too small, nothing can be allocated.
+    ///
+    /// # Panics
+    ///
+    /// If the memory is too large for the links; see [`Index`](crate::Index).
+    /// [`claim`](Self::claim) does not.
+    #[must_use]
+    #[track_caller]
+    pub fn new(memory: &'mem mut [MaybeUninit<u8>]) -> Self {
+        let cell = Self::empty();
+        if let Err(error) = cell.claim(memory) {
+            panic!("{error}");
+        }
+        cell
+    }
+}
+
+impl TallocCell<'static> {
+    /// A cell that allocates from leaked or static memory.
+    ///
+    /// Borrowed for ever, initialised bytes will do: nobody sees what becomes of them.
+    ///
+    /// # Panics
+    ///
+    /// As for [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_sync::TallocCell;
+    ///
+    /// let memory = Box::leak(vec![0_u8; 10_000].into_boxed_slice());
+    /// let cell = TallocCell::from_static(memory);
+    /// assert_eq!(cell.get_arena().size(), 10_000);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn from_static(memory: &'static mut [u8]) -> Self {
+        let memory: *mut [u8] = memory;
+        // SAFETY: The types have the same layout. Through the first reference, the bytes might be
+        // read when they are uninitialised; but it is gone, and as it was good for ever, there is
+        // no other one.
+        Self::new(unsafe { &mut *(memory as *mut [MaybeUninit<u8>]) })
+    }
+}
+
+impl<C: Config> TallocCell<'_, C> {
+    /// A cell without memory, with the parameters of `C`.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use talloc_sync::{Micro, TallocCell};
+    ///
+    /// let mut memory = [MaybeUninit::uninit(); 1000];
+    /// let cell = TallocCell::<Micro>::configured();
+    /// cell.claim(&mut memory)?;
+    /// # Ok::<(), talloc_sync::ArenaError>(())
+    /// ```
+    #[must_use]
+    pub const fn configured() -> Self {
+        Self {
+            heap: Unlocked::empty(),
+            supply: RefCell::new(NoSupply),
+            memory: PhantomData,
+        }
+    }
+}
+
+/// Memory for the cell.
+impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
+    /// The cell with a supply of further memory, instead of the one it has.
+    ///
+    #[cfg_attr(feature = "allocator", doc = "```")]
+    #[cfg_attr(not(feature = "allocator"), doc = "```ignore")]
+    /// use allocator_api2::boxed::Box;
+    /// use core::alloc::Layout;
+    /// use core::mem::MaybeUninit;
+    /// use talloc_sync::TallocCell;
+    ///
+    /// let mut memory = [MaybeUninit::uninit(); 10_000];
+    /// let mut pages = memory.chunks_mut(5_000);
+    /// let cell = TallocCell::empty().with_supply(|_: Layout| pages.next());
+    ///
+    /// let first = Box::new_in([1_u8; 4_000], &cell);
+    /// let second = Box::new_in([2_u8; 3_000], &cell);
+    /// assert!(Box::try_new_in([3_u8; 2_000], &cell).is_err());
+    /// ```
+    #[must_use]
+    pub fn with_supply<T: Supply<'mem>>(self, supply: T) -> TallocCell<'mem, C, T> {
+        TallocCell { heap: self.heap, supply: RefCell::new(supply), memory: PhantomData }
+    }
+
+    /// The supply of further memory.
+    #[must_use]
+    pub fn supply_mut(&mut self) -> &mut S {
+        self.supply.get_mut()
+    }
+
+    /// The supply of further memory. The heap is gone.
+    #[must_use]
+    pub fn into_supply(self) -> S {
+        self.supply.into_inner()
+    }
+
+    /// Gives the heap `memory`: its first arena, or a further one, whose control block lies at its
+    /// start and takes about as many bytes as the cell.
+    ///
+    /// Only a few words of it are touched.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::TooFar`] if the memory is too large for the links, see
+    /// [`Index`](crate::Index), and for a further arena [`ArenaError::TooSmall`].
+    pub fn claim(&self, memory: &'mem mut [MaybeUninit<u8>]) -> Result<(), ArenaError> {
+        let span = Span::from(memory);
+        // SAFETY: The memory can be read and written. It was borrowed mutably, so nobody else uses
+        // it for as long as there is the cell. The heap never leaves the cell.
+        self.heap.with(|heap| unsafe { heap.claim(span) })
+    }
+}
+
+/// Looking at the heap.
+impl<C: Config, S> TallocCell<'_, C, S> {
+    /// The memory of all arenas, as it was given, the first one's first.
+    ///
+    /// What is claimed meanwhile may be left out.
+    pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
+        // Between two spans, the heap is not held.
+        (0..).map_while(|number| self.heap.with(|heap| heap.arenas().nth(number)))
+    }
+
+    /// The memory of the first arena, as it was given; empty if there is none.
+    #[must_use]
+    pub fn get_arena(&self) -> Span {
+        self.heap.with(|heap| heap.get_arena())
+    }
+
+    /// The part of the first arena that allocations may lie in.
+    #[must_use]
+    pub fn get_allocatable_span(&self) -> Span {
+        self.heap.with(|heap| heap.get_allocatable_span())
+    }
+
+    /// The smallest span of the first arena that contains all that is allocated in it, and a place
+    /// for the bitmap; see [`Talloc::get_allocated_span`].
+    #[must_use]
+    pub fn get_allocated_span(&self) -> Span {
+        self.heap.with(Talloc::get_allocated_span)
+    }
+
+    /// [`get_allocated_span`](Self::get_allocated_span) of the arena of the span `arena`.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NoSuchArena`].
+    pub fn allocated_span_of(&self, arena: Span) -> Result<Span, ArenaError> {
+        self.heap.with(|heap| heap.allocated_span_of(arena))
+    }
+
+    /// Coalesces all blocks in the quick lists; see [`Talloc::flush`].
+    pub fn flush(&self) {
+        self.heap.with(Talloc::flush);
+    }
+
+    /// Checks every invariant of the heap, and counts what there is; see [`Talloc::verify`].
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found. The cell must not be used any more then.
+    pub fn verify(&self) -> Result<Report, Violation> {
+        self.heap.with(|heap| heap.verify())
+    }
+}
+
+impl<'mem, C: Config, S: Supply<'mem>> Handle for &TallocCell<'mem, C, S> {
+    type Heap = Unlocked<C>;
+
+    #[inline(always)]
+    fn heap(&self) -> &Unlocked<C> {
+        &self.heap
+    }
+
+    #[inline(always)]
+    fn try_with<T>(
+        &self,
+        layout: Layout,
+        attempt: impl Fn(&Unlocked<C>) -> Result<T, AllocError>,
+    ) -> Result<T, AllocError> {
+        match attempt(&self.heap) {
+            Err(AllocError) => self.try_supplied(layout, attempt),
+            done => done,
+        }
+    }
+}
+
+impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
+    /// Calls `attempt` each time that the supply has given memory.
+    #[cold]
+    fn try_supplied<T>(
+        &self,
+        layout: Layout,
+        attempt: impl Fn(&Unlocked<C>) -> Result<T, AllocError>,
+    ) -> Result<T, AllocError> {
+        for _ in 0..SOURCE_TRIES {
+            self.claim_more(layout)?;
+            if let Ok(done) = attempt(&self.heap) {
+                return Ok(done);
+            }
+        }
+        Err(AllocError)
+    }
+
+    /// Claims what the supply gives.
+    fn claim_more(&self, layout: Layout) -> Result<(), AllocError> {
+        // The heap is not held, so the supply may use the cell. Only the supply itself is: if it
+        // should be called from within, there is no more memory.
+        let mut supply = self.supply.try_borrow_mut().map_err(|_| AllocError)?;
+        let memory = supply.supply(layout).ok_or(AllocError)?;
+        self.claim(memory).map_err(|_| AllocError)
+    }
+}
+
+impl<C: Config> Default for TallocCell<'_, C> {
+    fn default() -> Self {
+        Self::configured()
+    }
+}
+
+/// Prints the arenas' spans.
+impl<C: Config, S> fmt::Debug for TallocCell<'_, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Arenas<'a, 'mem, C: Config, S>(&'a TallocCell<'mem, C, S>);
+        impl<C: Config, S> fmt::Debug for Arenas<'_, '_, C, S> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.0.arenas()).finish()
+            }
+        }
+        f.debug_struct("TallocCell").field("arenas", &Arenas(self)).finish_non_exhaustive()
+    }
+}

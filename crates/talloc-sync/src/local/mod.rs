@@ -1,0 +1,8 @@
+//! The heap of a single thread.
+
+mod cell;
+mod supply;
+mod unlocked;
+
+pub use cell::TallocCell;
+pub use supply::{NoSupply, Supply};

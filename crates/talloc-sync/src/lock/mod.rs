@@ -1,0 +1,39 @@
+//! Raw locks for a [`Tallock`](crate::Tallock).
+//!
+//! Every lock of [`lock_api`]'s kind will do: `Talloc::new().lock::<Lock>()` puts a heap behind it.
+//!
+//! | lock | for |
+//! |---|---|
+//! | [`Spin`] | little contention, or none; the default |
+//! | [`Backoff`] | contention: waiting threads let the one that holds the lock work |
+//! | [`Ticket`] | contention where none must starve, and no more threads than cores |
+//! | [`TallocCritical`](crate::TallocCritical) | interrupt handlers that allocate; cores without atomic instructions |
+//! | `parking_lot::RawMutex` | heaps used as an `Allocator`, where there is an operating system |
+//!
+//! `parking_lot` itself allocates when a thread has to wait. Behind its lock, a heap must not be
+//! the global allocator: a thread would wait for itself.
+//!
+//! None of these is re-entrant. A heap's source runs while the lock is held, and so must not
+//! allocate from, or free to, the heap other than by what it has been given: it would wait for
+//! itself. Nor may an interrupt handler where the code that it interrupts may hold the lock.
+
+#[cfg(target_has_atomic = "8")]
+mod backoff;
+
+#[cfg(target_has_atomic = "8")]
+pub use backoff::Backoff;
+pub use lock_api::RawMutex;
+
+/// A spin lock, the one of [`Talloc::spin_lock`](crate::Talloc::spin_lock).
+///
+/// It is taken by one compare-and-swap. Who waits reads until it is free; who gets it then is left
+/// to chance.
+#[cfg(feature = "spin")]
+pub type Spin = spin::Mutex<()>;
+
+/// A fair spin lock: who came first gets it first.
+///
+/// So nobody waits for more than one turn of each other. But if a thread is preempted while it
+/// waits, all that came after it wait with it: not for more threads than cores.
+#[cfg(feature = "spin")]
+pub type Ticket = spin::mutex::TicketMutex<()>;
