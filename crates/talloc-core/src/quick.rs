@@ -21,6 +21,8 @@ pub struct QuickLists<const N: usize> {
     cached: usize,
     /// Granules that they may hold.
     limit: usize,
+    /// The list whose turn it was last to give blocks back.
+    turn: usize,
 }
 
 /// Quick lists, for [`Config::Quick`](crate::Config::Quick).
@@ -55,10 +57,14 @@ pub trait Lists: sealed::Sealed {
 
     #[doc(hidden)]
     fn set_limit(&mut self, granules: usize);
+
+    /// The list whose turn it is to give blocks back.
+    #[doc(hidden)]
+    fn turn(&mut self) -> usize;
 }
 
 impl<const N: usize> Lists for QuickLists<N> {
-    const EMPTY: Self = Self { heads: [None; N], cached: 0, limit: 0 };
+    const EMPTY: Self = Self { heads: [None; N], cached: 0, limit: 0, turn: 0 };
     const CLASSES: usize = N;
 
     #[inline(always)]
@@ -95,6 +101,11 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     fn set_limit(&mut self, granules: usize) {
         self.limit = granules;
+    }
+
+    fn turn(&mut self) -> usize {
+        self.turn = if self.turn + 1 < N { self.turn + 1 } else { 0 };
+        self.turn
     }
 }
 

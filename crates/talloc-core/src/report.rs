@@ -33,8 +33,8 @@ pub struct Report {
     ///
     /// The heap structure itself is not counted; see `size_of`.
     pub overhead_bytes: usize,
-    /// The most bytes of the arenas that have ever been in use, overhead included, to within 512
-    /// bytes for each arena (256 on 32-bit machines).
+    /// The most bytes of the arenas that have ever been in use, overhead included, to within 4 KiB
+    /// for each arena.
     pub high_water_bytes: usize,
 }
 

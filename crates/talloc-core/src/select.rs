@@ -7,6 +7,7 @@
 #[inline(always)]
 pub(crate) fn select<T>(condition: bool, yes: T, no: T) -> T {
     #[cfg(rustc_1_88)]
+    #[allow(clippy::incompatible_msrv)] // Older compilers do without.
     {
         core::hint::select_unpredictable(condition, yes, no)
     }

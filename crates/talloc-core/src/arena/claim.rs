@@ -13,6 +13,9 @@ use crate::granule::{GRANULE, granules};
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();
 
+/// How many words of bits are cleared before they are needed.
+const CLEAR_AHEAD: usize = 7;
+
 /// Where an arena keeps its control block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Control {
@@ -75,13 +78,15 @@ impl<C: Config> Arena<C> {
         Bits::at(words, self.own.words.start)
     }
 
-    /// Clears the words of bits up to the top that have never been cleared.
+    /// Clears the words of bits up to the top that have never been cleared, and a few more, as
+    /// the top will go on to rise.
     #[cold]
     pub(super) fn clear_bits(&mut self) {
-        let words = self.cleared / WORD..self.top.div_ceil(WORD);
+        let start = self.cleared / WORD;
+        let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.own.words.end);
         // SAFETY: The bitmap covers all granules up to the end.
-        unsafe { self.bits.word(words.start).write_bytes(0, words.len()) };
-        self.cleared = words.end * WORD;
+        unsafe { self.bits.word(start).write_bytes(0, end - start) };
+        self.cleared = end * WORD;
     }
 }
 

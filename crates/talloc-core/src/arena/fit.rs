@@ -30,9 +30,8 @@ impl<C: Config> Arena<C> {
     /// Uses `len` granules anywhere.
     #[inline(always)]
     fn allocate_any(&mut self, len: usize) -> Option<usize> {
-        if let Some(chunk) = self.fit(len) {
-            // SAFETY: It is a free chunk of the arena and large enough.
-            return Some(unsafe { self.split(chunk, 0, len) });
+        if let Some(at) = self.allocate_from_bins(len) {
+            return Some(at);
         }
         if let Some(at) = self.take_top(0, len) {
             return Some(at);
@@ -40,19 +39,48 @@ impl<C: Config> Arena<C> {
         self.last_resort(len, Align::MIN)
     }
 
+    /// Uses `len` granules of a chunk that a bin is sure to have.
+    #[inline(always)]
+    pub(crate) fn allocate_from_bins(&mut self, len: usize) -> Option<usize> {
+        let bin = self.fit(len)?;
+        // SAFETY: The bin's first chunk is large enough.
+        unsafe {
+            let chunk = self.pop(bin);
+            Some(self.split(chunk, 0, len))
+        }
+    }
+
+    /// Uses up to `most` times `len` granules of the top, as often as it has them.
+    #[inline(always)]
+    pub(crate) fn take_run(&mut self, len: usize, most: usize) -> Option<Range<usize>> {
+        let room = self.end - self.top;
+        let run = if len * most <= room { len * most } else { room / len * len };
+        if run == 0 {
+            return None;
+        }
+        let at = self.take_top(0, run)?;
+        Some(at..at + run)
+    }
+
     /// Uses `len` granules of which the first is aligned.
     #[inline(never)]
     fn allocate_aligned(&mut self, len: usize, align: Align) -> Option<usize> {
         let lead = |arena: &Self, at| align.padding(arena.window.addr(at)) / GRANULE;
-        if let Some((chunk, lead)) = self.fit_aligned(len, align) {
-            // SAFETY: It is a free chunk of the arena and large enough behind its lead.
-            return Some(unsafe { self.split(chunk, lead, len) });
+        if let Some((bin, lead)) = self.fit_aligned(len, align) {
+            // SAFETY: The bin's first chunk is large enough behind its lead.
+            unsafe {
+                let chunk = self.pop(bin);
+                return Some(self.split(chunk, lead, len));
+            }
         }
         // Wherever a chunk starts that is as much larger, there is room for the lead.
-        if let Some(chunk) = self.fit(len + align.get() / GRANULE - 1) {
-            let lead = lead(self, chunk.at());
+        if let Some(bin) = self.fit(len + align.get() / GRANULE - 1) {
             // SAFETY: As above.
-            return Some(unsafe { self.split(chunk, lead, len) });
+            unsafe {
+                let chunk = self.pop(bin);
+                let lead = lead(self, chunk.at());
+                return Some(self.split(chunk, lead, len));
+            }
         }
         let lead = lead(self, self.top);
         if let Some(at) = self.take_top(lead, len) {
@@ -61,23 +89,25 @@ impl<C: Config> Arena<C> {
         self.last_resort(len, align)
     }
 
-    /// A free chunk of at least `len` granules: the first one of the request's own bin if that is
-    /// large enough, else the first of the next bin that has any.
+    /// A bin whose first chunk has at least `len` granules: the request's own one if its first
+    /// chunk happens to, else the next one that is not empty.
     #[inline(always)]
-    fn fit(&self, len: usize) -> Option<FreeChunk> {
+    fn fit(&self, len: usize) -> Option<BinIndex> {
         let own = BinIndex::of_chunk::<C>(len);
         let fits = self.bins.first_size(self.window, own) >= len;
-        self.first_in(self.bins.first_bin_from(own.get() + usize::from(!fits))?)
+        self.bins.first_bin_from(own.get() + usize::from(!fits))
     }
 
-    /// Of the first chunks of the bins that may hold `len` aligned granules, the first that does.
-    fn fit_aligned(&self, len: usize, align: Align) -> Option<(FreeChunk, usize)> {
+    /// Of the first chunks of the bins that may hold `len` aligned granules, the bin of the first
+    /// that does, and what must be left out before them.
+    fn fit_aligned(&self, len: usize, align: Align) -> Option<(BinIndex, usize)> {
         let mut from = BinIndex::of_chunk::<C>(len).get();
         for _ in 0..ALIGNED_TRIES {
             let bin = self.bins.first_bin_from(from)?;
-            let chunk = self.first_in(bin)?;
+            // SAFETY: What is in a bin is a free chunk (I6).
+            let chunk = unsafe { self.free_chunk(self.bins.first(bin)?) };
             if let Some(lead) = self.lead(&chunk, len, align) {
-                return Some((chunk, lead));
+                return Some((bin, lead));
             }
             from = bin.get() + 1;
         }
@@ -90,8 +120,11 @@ impl<C: Config> Arena<C> {
         let sure = BinIndex::of_chunk::<C>(len + align.get() / GRANULE);
         let (chunk, lead) =
             self.find(len, sure, |chunk| self.lead(&chunk, len, align).map(|lead| (chunk, lead)))?;
-        // SAFETY: It is a free chunk of the arena and large enough behind its lead.
-        Some(unsafe { self.split(chunk, lead, len) })
+        // SAFETY: It is a free chunk of the arena, in a bin, and large enough behind its lead.
+        unsafe {
+            self.unlink(&chunk);
+            Some(self.split(chunk, lead, len))
+        }
     }
 
     /// The first granule of a free chunk of at least `len` granules that lies within `range`.
@@ -145,14 +178,6 @@ impl<C: Config> Arena<C> {
         });
         assert!(none.is_none());
         count.get()
-    }
-
-    /// The first chunk of a bin.
-    #[inline(always)]
-    fn first_in(&self, bin: BinIndex) -> Option<FreeChunk> {
-        let at = self.bins.first(bin)?;
-        // SAFETY: What is in a bin is a free chunk (I6).
-        Some(unsafe { self.free_chunk(at) })
     }
 
     /// How many granules of a chunk must be left out for `len` aligned ones to follow, if the

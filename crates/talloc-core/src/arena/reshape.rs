@@ -232,6 +232,7 @@ impl<C: Config> Arena<C> {
             // SAFETY: A free chunk starts there that is large enough.
             unsafe {
                 let chunk = self.free_chunk(own.chunk.start);
+                self.unlink(&chunk);
                 self.split(chunk, 0, own.chunk.len());
             }
         }

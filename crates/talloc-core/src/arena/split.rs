@@ -1,6 +1,7 @@
 //! Splitting and coalescing: what keeps the chunks, their bits and the bins in step.
 
 use super::{Arena, FreeChunk};
+use crate::bin::BinIndex;
 use crate::config::Config;
 use crate::granule::min_linked;
 
@@ -63,30 +64,44 @@ impl<C: Config> Arena<C> {
         }
     }
 
+    /// Takes the first chunk out of a bin.
+    ///
+    /// # Safety
+    ///
+    /// The bin is not empty.
+    #[inline(always)]
+    pub(super) unsafe fn pop(&mut self, bin: BinIndex) -> FreeChunk {
+        // SAFETY: What is in a bin is a free chunk of the arena (I6).
+        unsafe {
+            let at = self.bins.pop(self.window, bin);
+            self.free_chunk(at)
+        }
+    }
+
     /// Uses `len` granules of a free chunk from the `lead`th on, and frees what is left on either
     /// side. Returns the first granule used.
     ///
     /// # Safety
     ///
-    /// It is a free chunk of the arena, of at least `lead + len` granules.
+    /// It is a free chunk of the arena, in no bin any more, of at least `lead + len` granules.
     #[inline(always)]
     pub(super) unsafe fn split(&mut self, chunk: FreeChunk, lead: usize, len: usize) -> usize {
+        let bits = self.bits;
         let at = chunk.at() + lead;
         let rest = chunk.len() - lead - len;
         // SAFETY: The chunk is free and becomes three: the outer ones, if there are any, touch
         // none but used ones, and keep the chunk's outer bits.
         unsafe {
-            self.unlink(&chunk);
             if lead == 0 {
-                self.bits.clear(at);
+                bits.clear(at);
             } else {
-                self.bits.set(at - 1);
+                bits.set(at - 1);
                 self.bin(FreeChunk::new(chunk.at(), lead));
             }
             if rest == 0 {
-                self.bits.clear(chunk.end() - 1);
+                bits.clear(chunk.end() - 1);
             } else {
-                self.bits.set(at + len);
+                bits.set(at + len);
                 self.bin(FreeChunk::new(at + len, rest));
             }
         }
@@ -111,20 +126,21 @@ impl<C: Config> Arena<C> {
                 self.release_to_top(at);
                 return;
             }
-            if self.bits.get(range.end) {
+            let bits = self.bits;
+            if bits.get(range.end) {
                 let above = self.free_chunk(range.end);
                 self.unlink(&above);
-                self.bits.clear(range.end);
+                bits.clear(range.end);
                 range.end = above.end();
             }
-            self.bits.set(range.end - 1);
-            if self.bits.get(at - 1) {
+            bits.set(range.end - 1);
+            if bits.get(at - 1) {
                 let below = self.free_chunk_before(at);
                 self.unlink(&below);
-                self.bits.clear(at - 1);
+                bits.clear(at - 1);
                 range.start = below.at();
             }
-            self.bits.set(range.start);
+            bits.set(range.start);
             self.bin(FreeChunk::new(range.start, range.len()));
         }
     }
@@ -168,6 +184,7 @@ impl<C: Config> Arena<C> {
             if above.len() < more {
                 return false;
             }
+            self.unlink(&above);
             self.split(above, 0, more);
         }
         true

@@ -53,6 +53,25 @@ impl<C: Config> Bins<C> {
         self.map.set(bin);
     }
 
+    /// Takes the first chunk out of a bin that is not empty. Returns its granule.
+    ///
+    /// # Safety
+    ///
+    /// The bin is not empty, and all chunks in it are in the window's memory.
+    #[inline(always)]
+    pub(crate) unsafe fn pop(&mut self, window: Window<C::Index>, bin: BinIndex) -> usize {
+        let head = self.head(bin);
+        // SAFETY: The head is in the heads, and leads to a chunk with links (I5).
+        unsafe {
+            let at = head.read().get();
+            let next = window.next_field(at).read();
+            head.write(next);
+            self.prev_slot(window, next).write(C::Index::new(bin.get()));
+            self.map.clear_if(bin.get(), is_no_granule(next));
+            at
+        }
+    }
+
     /// Takes a chunk out of its bin.
     ///
     /// # Safety

@@ -17,6 +17,22 @@ use crate::source::Source;
 /// How often a source is asked for memory before an allocation fails all the same.
 pub const SOURCE_TRIES: usize = 1024;
 
+/// How many granules are carved from the top at a time for a quick list.
+const REFILL: usize = 48;
+
+const REFILLS: [u8; REFILL + 1] = refills();
+
+/// How many blocks of each size are carved from the top at a time.
+const fn refills() -> [u8; REFILL + 1] {
+    let mut blocks = [1; REFILL + 1];
+    let mut len = 1;
+    while len <= REFILL {
+        blocks[len] = (REFILL / len) as u8;
+        len += 1;
+    }
+    blocks
+}
+
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
@@ -36,12 +52,23 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline]
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let len = Arena::<C>::block_len(layout.size());
-        if layout.align() <= GRANULE {
+        if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             if let Some(block) = self.quick.pop(len) {
                 return Ok(block);
             }
         }
-        match self.allocate(len, Align::of_layout(layout)) {
+        self.allocate_uncached(len, layout)
+    }
+
+    /// Allocates what no quick list has.
+    #[inline(never)]
+    fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
+            self.refill(len)
+        } else {
+            self.allocate(len, Align::of_layout(layout))
+        };
+        match block {
             Some(block) => Ok(block),
             None => self.allocate_or_acquire(len, layout),
         }
@@ -82,6 +109,30 @@ impl<C: Config, S> Talloc<C, S> {
             None if self.others.is_none() => None,
             None => self.allocate_elsewhere(len, align),
         }
+    }
+
+    /// Allocates a block of a size that has a quick list, from the arena that gave memory last. If
+    /// that comes from the top, more blocks do, for the list: programs that build something ask
+    /// for more of the same.
+    #[inline(always)]
+    fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
+        let arena = self.recent();
+        if let Some(at) = arena.allocate_from_bins(len) {
+            return Some(arena.ptr(at));
+        }
+        let most = REFILLS.get(len).map_or(1, |most| usize::from(*most));
+        let Some(run) = arena.take_run(len, most) else {
+            return self.allocate(len, Align::MIN);
+        };
+        let block = arena.ptr(run.start);
+        let mut at = run.end;
+        while at - len > run.start {
+            at -= len;
+            let block = self.recent().ptr(at);
+            // SAFETY: The block is used granules of the arena that nobody has been given.
+            unsafe { self.quick.push(block, len) };
+        }
+        Some(block)
     }
 
     /// Allocates from whichever arena can.

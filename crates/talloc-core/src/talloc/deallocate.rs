@@ -11,6 +11,10 @@ use crate::quick::Lists;
 /// How many blocks are given back to the arenas at a time when the quick lists hold too much.
 const BATCH: usize = 32;
 
+/// The part of what the quick lists may hold that is free after they held too much is one in as
+/// many.
+const SLACK: usize = 4;
+
 impl<C: Config, S> Talloc<C, S> {
     /// Frees a block.
     ///
@@ -28,17 +32,29 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline]
     pub unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
-        let arena = self.arena_of(ptr);
-        let block = arena.block(ptr);
         if len < C::Quick::CLASSES {
+            let block = self.arena_of(ptr).block(ptr);
             // SAFETY: The caller gives up the block.
             if unsafe { self.quick.push(block, len) } {
                 self.trim(len);
             }
         } else {
-            // SAFETY: The block is `len` used granules of the arena, which the caller gives up.
-            unsafe { arena.release(arena.granule(block), len) };
+            // SAFETY: The block is `len` granules, which the caller gives up.
+            unsafe { self.release(ptr, len) };
         }
+    }
+
+    /// Gives a block back to its arena.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules that is not used any more.
+    #[inline(never)]
+    unsafe fn release(&mut self, block: NonNull<u8>, len: usize) {
+        let arena = self.arena_of(block);
+        let at = arena.granule(block);
+        // SAFETY: The block is used granules of the arena, which the caller gives up.
+        unsafe { arena.release(at, len) };
     }
 
     /// Coalesces all blocks in the quick lists, and makes one free chunk of each arena in which
@@ -61,15 +77,15 @@ impl<C: Config, S> Talloc<C, S> {
         self.tidy() || cached
     }
 
-    /// Coalesces a batch of blocks of `len` granules, and more of others if the quick lists hold
-    /// too much still.
+    /// Coalesces a batch of blocks of `len` granules, and of other sizes in turn, until the quick
+    /// lists have room for more blocks to come.
     #[cold]
     #[inline(never)]
     fn trim(&mut self, len: usize) {
+        let enough = self.quick.limit() - self.quick.limit() / SLACK;
         self.flush_list(len, BATCH);
-        let mut len = C::Quick::CLASSES;
-        while self.quick.cached() > self.quick.limit() {
-            len -= 1;
+        while self.quick.cached() > enough {
+            let len = self.quick.turn();
             self.flush_list(len, BATCH);
         }
     }
@@ -79,10 +95,8 @@ impl<C: Config, S> Talloc<C, S> {
         let mut left = most;
         while left > 0 {
             let Some(run) = self.pop_run(len, &mut left) else { return };
-            let arena = self.arena_of(run.start);
-            let at = arena.granule(run.start);
-            // SAFETY: The run is used granules of the arena, which no list holds any more.
-            unsafe { arena.release(at, run.len) };
+            // SAFETY: The run is used granules of one arena, which no list holds any more.
+            unsafe { self.release(run.start, run.len) };
         }
     }
 

@@ -273,7 +273,7 @@ fn with_holes<C: crate::Config>() -> Owned<C> {
 fn near_fits_take_a_bounded_number_of_steps() {
     let mut heap = with_holes::<RealTime>();
     assert_eq!(heap.first.count_candidates(70), <RealTime as crate::Config>::LAST_RESORT);
-    let aligned = core::alloc::Layout::from_size_align(64 * 8, 1 << 20).unwrap();
+    let aligned = core::alloc::Layout::from_size_align(64 * 8, 1 << 26).unwrap();
     for layout in [layout(70), aligned] {
         // SAFETY: The size is not zero.
         assert!(unsafe { heap.malloc(layout) }.is_err());
