@@ -120,7 +120,11 @@ impl<C: Config, S> Talloc<C, S> {
         if let Some(at) = arena.allocate_from_bins(len) {
             return Some(arena.ptr(at));
         }
-        let most = REFILLS.get(len).map_or(1, |most| usize::from(*most));
+        let most = match REFILLS.get(len) {
+            Some(most) if self.quick.cached() + REFILL <= self.quick.limit() => usize::from(*most),
+            _ => 1,
+        };
+        let arena = self.recent();
         let Some(run) = arena.take_run(len, most) else {
             return self.allocate(len, Align::MIN);
         };

@@ -133,19 +133,32 @@ fn aligned_blocks_leave_what_is_before_them_free() {
 
 #[test]
 fn quick_lists_keep_blocks_until_they_are_flushed() {
-    let mut heap = Owned::<Compact>::new(1000);
+    let mut heap = Owned::<Compact>::new(500);
     let [a, b, _c] = [4, 4, 4].map(|len| heap.take(len));
     let (at, below) = (b.ptr, a.ptr);
     heap.give(a);
     heap.give(b);
-    heap.expect("own 16, used 12, top 972");
+    heap.expect("own 8, used 12, top 480");
     assert_eq!(heap.verify().unwrap().cached_bytes, 64);
     assert_eq!(heap.take(4).ptr, at);
     assert_eq!(heap.take(4).ptr, below);
     let b = Block { ptr: at, layout: layout(4) };
     heap.give(b);
     heap.flush();
-    heap.expect("own 16, used 4, free 4, used 4, top 972");
+    heap.expect("own 8, used 4, free 4, used 4, top 480");
+}
+
+#[test]
+fn blocks_of_a_size_are_carved_ahead_from_the_top() {
+    let mut heap = Owned::<Compact>::new(1000);
+    let blocks: [Block; 3] = core::array::from_fn(|_| heap.take(12));
+    assert_eq!(heap.verify().unwrap().cached_bytes, 8 * 12);
+    heap.expect("own 16, used 48, top 936");
+    assert!(blocks.is_sorted_by_key(|block| block.ptr));
+    // In a small arena, this would be too much.
+    let mut heap = Owned::<Compact>::new(700);
+    heap.take(12);
+    heap.expect("own 11, used 12, top 677");
 }
 
 #[test]

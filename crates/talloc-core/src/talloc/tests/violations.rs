@@ -135,7 +135,7 @@ fn own() {
 
 /// A heap with two cached blocks, which are returned with the one that was freed last first.
 fn cached() -> (Owned<Compact>, [usize; 2]) {
-    let mut heap = Owned::<Compact>::new(1024);
+    let mut heap = Owned::<Compact>::new(500);
     let [a, _b, c] = [8; 3].map(|len| heap.take(len));
     let at = [heap.at(&c), heap.at(&a)];
     heap.give(a);
