@@ -45,7 +45,11 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool;
 
-    /// The first block of a list, and the one after a block.
+    /// Makes `first` the first block of a list, which has so many granules fewer then.
+    #[doc(hidden)]
+    fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize);
+
+    /// The first block of a list.
     #[doc(hidden)]
     fn first(&self, len: usize) -> Option<NonNull<u8>>;
 
@@ -85,6 +89,11 @@ impl<const N: usize> Lists for QuickLists<N> {
         *head = Some(block);
         self.cached += len;
         self.cached > self.limit
+    }
+
+    fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize) {
+        self.heads[len] = first;
+        self.cached -= granules;
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {

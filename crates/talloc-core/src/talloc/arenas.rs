@@ -70,7 +70,7 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Where the arena of a block is, among several.
     #[cold]
-    fn place_of(&self, block: NonNull<u8>) -> Place<C> {
+    pub(super) fn place_of(&self, block: NonNull<u8>) -> Place<C> {
         let addr = block.addr().get();
         self.places().find(|place| self.peek(*place).contains(addr)).expect(FOREIGN)
     }

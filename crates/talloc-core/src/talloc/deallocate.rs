@@ -6,7 +6,8 @@ use core::ptr::NonNull;
 use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
-use crate::quick::Lists;
+use crate::granule::GRANULE;
+use crate::quick::{self, Lists};
 
 /// How many blocks are given back to the arenas at a time when the quick lists hold too much.
 const BATCH: usize = 32;
@@ -90,47 +91,57 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// Coalesces up to `most` blocks of `len` granules.
+    /// Coalesces up to `most` blocks of `len` granules, neighbours together.
     fn flush_list(&mut self, len: usize, most: usize) {
-        let mut left = most;
-        while left > 0 {
-            let Some(run) = self.pop_run(len, &mut left) else { return };
-            // SAFETY: The run is used granules of one arena, which no list holds any more.
-            unsafe { self.release(run.start, run.len) };
+        let Some(first) = self.quick.first(len) else { return };
+        // SAFETY: It is on a list.
+        let mut next = unsafe { quick::next(first) };
+        let mut run = Run { start: first, len };
+        let mut count = 1;
+        while let Some(block) = next.filter(|_| count < most) {
+            // SAFETY: It is on a list.
+            next = unsafe { quick::next(block) };
+            count += 1;
+            run = match run.with(block, len).filter(|_| self.is_one_arena(run.start, block)) {
+                Some(longer) => longer,
+                None => {
+                    // SAFETY: The run is used granules of one arena, of which only what comes
+                    // after is on a list, once this is done.
+                    unsafe { self.release(run.start, run.len) };
+                    Run { start: block, len }
+                }
+            };
         }
+        // SAFETY: As above.
+        unsafe { self.release(run.start, run.len) };
+        self.quick.cut(len, next, count * len);
     }
 
-    /// Takes blocks of `len` granules from their list as long as each lies next to those before.
-    ///
-    /// Counts `left` down by their number.
-    fn pop_run(&mut self, len: usize, left: &mut usize) -> Option<Run> {
-        let start = self.quick.pop(len)?;
-        let mut run = Run { start, len };
-        *left -= 1;
-        while *left > 0 {
-            let Some(block) = self.quick.first(len) else { break };
-            let arena = self.arena_of(run.start);
-            let at = arena.granule(run.start);
-            // A neighbour may be of another arena, whose granules are numbered otherwise.
-            if !arena.contains(block.addr().get()) {
-                break;
-            }
-            let next = arena.granule(block);
-            if next + len == at {
-                run.start = block;
-            } else if next != at + run.len {
-                break;
-            }
-            run.len += len;
-            self.quick.pop(len);
-            *left -= 1;
-        }
-        Some(run)
+    /// Whether neighbours belong to the same arena.
+    #[inline(always)]
+    fn is_one_arena(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
+        self.others.is_none() || self.place_of(a) == self.place_of(b)
     }
 }
 
 /// Used granules of one arena.
+#[derive(Clone, Copy)]
 struct Run {
     start: NonNull<u8>,
     len: usize,
+}
+
+impl Run {
+    /// The run with a block of `len` granules, if that lies next to it.
+    #[inline(always)]
+    fn with(self, block: NonNull<u8>, len: usize) -> Option<Self> {
+        let (start, addr) = (self.start.addr().get(), block.addr().get());
+        if addr + len * GRANULE == start {
+            Some(Self { start: block, len: self.len + len })
+        } else if start + self.len * GRANULE == addr {
+            Some(Self { start: self.start, len: self.len + len })
+        } else {
+            None
+        }
+    }
 }
