@@ -67,8 +67,10 @@ impl<C: Config> Arena<C> {
     /// room on either side, where it is.
     fn least_range(&self, allocated: &Range<usize>) -> Range<usize> {
         let (start, end) = (allocated.start, allocated.end);
-        // Its own granules may need another word of bits, and so itself another granule.
-        let own = Own::len(self.own.control, &words_for(start..end));
+        let len = |range| Own::len(self.own.control, &words_for(range));
+        // Its own granules have bits, too, whose number settles in a few rounds; below, they may
+        // need one more word.
+        let own = (0..8).fold(len(start..end), |own, _| len(start..end + own));
         let below = |len| start.saturating_sub(len)..end;
         let above = |len| start..end + len;
         [start..end, below(own), below(own + 1), above(own), above(own + 1)]

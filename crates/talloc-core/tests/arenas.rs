@@ -1,0 +1,219 @@
+//! Several arenas: giving, extending, truncating and taking back.
+
+mod common;
+
+use common::{layout, memory, part};
+use talloc_core::{ArenaError, Compact, Config, Micro, RealTime, Span, Talloc};
+
+const KIB: usize = 1024;
+
+/// A heap with arenas of 16 KiB, 8 KiB apart.
+fn heap<C: Config>(memory: Span, arenas: usize) -> (Talloc<C>, Vec<Span>) {
+    let spans: Vec<_> = (0..arenas).map(|arena| part(memory, arena * 24 * KIB, 16 * KIB)).collect();
+    let mut heap = Talloc::configured();
+    for span in &spans {
+        // SAFETY: The memory is leaked and used by nobody else.
+        unsafe { heap.claim(*span) }.unwrap();
+        heap.verify().unwrap();
+    }
+    (heap, spans)
+}
+
+fn blocks_fill_all_arenas<C: Config>() {
+    let (mut heap, spans) = heap::<C>(memory(96 * KIB), 4);
+    assert_eq!(heap.verify().unwrap().arenas, 4);
+    let layout = layout(100, 8);
+    let mut blocks = Vec::new();
+    // SAFETY: The size is not zero.
+    while let Ok(block) = unsafe { heap.malloc(layout) } {
+        blocks.push(block);
+    }
+    let report = heap.verify().unwrap();
+    assert_eq!(report.used_bytes, blocks.len() * 104);
+    assert!(report.free_bytes < 4 * 104, "{report:?}");
+    for span in &spans {
+        assert!(blocks.iter().any(|block| span.contains_ptr(block.as_ptr())));
+    }
+    for block in blocks {
+        // SAFETY: Each block is freed once.
+        unsafe { heap.free(block, layout) };
+    }
+    heap.flush();
+    let report = heap.verify().unwrap();
+    assert_eq!((report.free_chunks, report.used_bytes), (4, 0));
+    assert!(spans.iter().all(|span| heap.arenas().any(|arena| arena == *span)));
+}
+
+#[test]
+fn blocks_fill_all_arenas_of_any_heap() {
+    blocks_fill_all_arenas::<Compact>();
+    blocks_fill_all_arenas::<RealTime>();
+    blocks_fill_all_arenas::<Micro>();
+}
+
+#[test]
+fn a_free_arena_can_be_taken_back() {
+    let (mut heap, spans) = heap::<Compact>(memory(96 * KIB), 3);
+    let layout = layout(10 * KIB, 8);
+    // SAFETY: The size is not zero.
+    let blocks: Vec<_> = (0..3).map(|_| unsafe { heap.malloc(layout) }.unwrap()).collect();
+    for span in &spans {
+        assert_eq!(heap.release_arena(*span), Err(ArenaError::InUse));
+    }
+    assert_eq!(heap.release_arena(spans[0].truncate(8, 0)), Err(ArenaError::NoSuchArena));
+    for block in blocks {
+        // SAFETY: Each block is freed once.
+        unsafe { heap.free(block, layout) };
+        let free = spans.iter().position(|span| span.contains_ptr(block.as_ptr())).unwrap();
+        heap.release_arena(spans[free]).unwrap();
+        heap.verify().unwrap();
+        assert!(!heap.arenas().any(|arena| arena == spans[free]));
+    }
+    assert_eq!(heap.arenas().count(), 0);
+    assert!(heap.get_arena().is_empty());
+    // SAFETY: The size is not zero. The memory is the heap's again.
+    unsafe {
+        assert!(heap.malloc(layout).is_err());
+        heap.claim(spans[1]).unwrap();
+        assert!(heap.malloc(layout).is_ok());
+    }
+}
+
+#[test]
+fn a_further_arena_grows_and_shrinks_at_both_ends() {
+    let memory = memory(96 * KIB);
+    let (mut heap, spans) = heap::<Compact>(memory, 2);
+    // SAFETY: The size is not zero.
+    let block = unsafe { heap.malloc(layout(12 * KIB, 8)) }.unwrap();
+    let old = *spans.iter().find(|span| !span.contains_ptr(block.as_ptr())).unwrap();
+    // SAFETY: The size is not zero.
+    let block = unsafe { heap.malloc(layout(12 * KIB, 8)) }.unwrap();
+    assert!(old.contains_ptr(block.as_ptr()));
+    // SAFETY: The block has as many bytes.
+    unsafe { block.write_bytes(7, 12 * KIB) };
+
+    let wide = part(memory, 20 * KIB, 40 * KIB).fit_within(memory);
+    let (old, wide) = if old == spans[1] { (old, wide) } else { (old, old.extend(0, 4 * KIB)) };
+    let mut last = old;
+    for step in [1, 8, 100, 2000] {
+        let new = last.extend(step, step).fit_within(wide);
+        // SAFETY: The memory around the arena is not used by anybody else.
+        unsafe { heap.extend_arena(last, new) }.unwrap();
+        heap.verify().unwrap();
+        last = new;
+    }
+    let least = heap.allocated_span_of(last).unwrap();
+    assert!(least.contains_ptr(block.as_ptr()) && least.size() < 15 * KIB, "{}", least.size());
+    heap.truncate_arena(last, least).unwrap();
+    let report = heap.verify().unwrap();
+    assert!(report.free_bytes < 5 * KIB, "{report:?}");
+    assert_eq!(heap.truncate_arena(last, least), Err(ArenaError::NoSuchArena));
+    assert_eq!(heap.truncate_arena(least, least.truncate(64, 64)), Err(ArenaError::InUse));
+    // SAFETY: The block has as many bytes, and all are initialised.
+    assert!((0..12 * KIB).all(|byte| unsafe { block.add(byte).read() } == 7));
+}
+
+#[test]
+fn spans_that_cannot_be_arenas_are_refused() {
+    let memory = memory(96 * KIB);
+    let (mut heap, spans) = heap::<Compact>(memory, 2);
+    let null = Span::new(0, 4096);
+    let far = Span::new(4096, usize::MAX);
+    // SAFETY: None of these spans is accepted.
+    unsafe {
+        assert_eq!(heap.claim(spans[0]), Err(ArenaError::Overlap));
+        assert_eq!(heap.claim(part(memory, 15 * KIB, 2 * KIB)), Err(ArenaError::Overlap));
+        assert_eq!(heap.claim(part(memory, 17 * KIB, KIB)), Err(ArenaError::TooSmall));
+        assert_eq!(heap.claim(Span::empty()), Err(ArenaError::TooSmall));
+        assert_eq!(heap.claim(null), Err(ArenaError::Null));
+        assert_eq!(heap.try_init(null), Err(ArenaError::Null));
+        assert_eq!(heap.try_extend(spans[0].truncate(0, 8)), Err(ArenaError::NotExtended));
+        assert_eq!(heap.try_extend(part(memory, 0, 30 * KIB)), Err(ArenaError::Overlap));
+        if usize::BITS == 64 {
+            assert_eq!(heap.try_init(far), Err(ArenaError::TooFar));
+        }
+    }
+    assert_eq!(heap.try_truncate(spans[0].extend(0, 8)), Err(ArenaError::NotTruncated));
+    assert_eq!(heap.verify().unwrap().arena_bytes, 32 * KIB);
+}
+
+#[test]
+fn sixteen_bit_links_reach_half_a_mebibyte() {
+    let memory = memory(600 * KIB);
+    let mut heap = Talloc::<Micro>::configured();
+    // SAFETY: The memory is leaked and used by nobody else.
+    unsafe {
+        assert_eq!(heap.try_init(memory), Err(ArenaError::TooFar));
+        heap.init(part(memory, 0, 509 * KIB));
+        assert!(heap.malloc(layout(500 * KIB, 8)).is_ok());
+    }
+    heap.verify().unwrap();
+}
+
+#[test]
+#[should_panic(expected = "the new arena does not contain the allocated span")]
+fn truncating_below_what_is_allocated_panics() {
+    let (mut heap, spans) = heap::<Compact>(memory(96 * KIB), 1);
+    // SAFETY: The size is not zero.
+    unsafe { heap.malloc(layout(8 * KIB, 8)) }.unwrap();
+    heap.truncate(spans[0].truncate(0, 12 * KIB));
+}
+
+#[test]
+#[should_panic(expected = "the new arena does not contain the old one")]
+fn extending_to_less_panics() {
+    let (mut heap, spans) = heap::<Compact>(memory(96 * KIB), 1);
+    // SAFETY: It is not accepted.
+    unsafe { heap.extend(spans[0].truncate(8, 0)) };
+}
+
+#[test]
+#[should_panic(expected = "the arena contains the null address")]
+fn an_arena_at_null_panics() {
+    // SAFETY: It is not accepted.
+    unsafe { Talloc::new().init(Span::new(0, 4096)) };
+}
+
+#[test]
+#[should_panic(expected = "the block is not from this heap")]
+fn a_foreign_block_panics() {
+    let memory = memory(96 * KIB);
+    let (mut heap, _) = heap::<Compact>(memory, 2);
+    let foreign = part(memory, 80 * KIB, 64).get_base_ptr().unwrap();
+    // SAFETY: This breaks the contract, but the pointer is looked at and not followed.
+    unsafe { heap.free(core::ptr::NonNull::new(foreign).unwrap(), layout(64, 8)) };
+}
+
+#[test]
+fn init_forgets_everything() {
+    let memory = memory(96 * KIB);
+    let (mut heap, _) = heap::<Compact>(memory, 3);
+    // SAFETY: The size is not zero; the blocks are forgotten.
+    unsafe {
+        for _ in 0..100 {
+            heap.malloc(layout(200, 8)).unwrap();
+        }
+        heap.init(part(memory, 0, 4 * KIB));
+    }
+    let report = heap.verify().unwrap();
+    assert_eq!((report.arenas, report.free_chunks, report.used_bytes), (1, 1, 0));
+}
+
+#[test]
+fn a_heap_may_be_moved_at_any_time() {
+    let (heap, _) = heap::<Compact>(memory(96 * KIB), 2);
+    let mut place = core::mem::MaybeUninit::uninit();
+    let heap = heap.mov(&mut place);
+    let layout = layout(600, 8);
+    // SAFETY: The size is not zero, and each block is freed once.
+    unsafe {
+        let [a, b, c] = [(); 3].map(|()| heap.malloc(layout).unwrap());
+        heap.free(a, layout);
+        let mut moved = Box::new(core::mem::take(heap));
+        moved.verify().unwrap();
+        moved.free(c, layout);
+        moved.free(b, layout);
+        let report = moved.verify().unwrap();
+        assert_eq!((report.used_bytes, report.free_chunks), (0, 2));
+    }
+}
