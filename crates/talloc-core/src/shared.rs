@@ -40,7 +40,8 @@ pub fn allocate<H: SharedHeap>(heap: &H, layout: Layout) -> Result<NonNull<[u8]>
     Ok(NonNull::slice_from_raw_parts(block, layout.size()))
 }
 
-/// Allocates a block of zeros, as `Allocator::allocate_zeroed`. It is cleared outside of the guard.
+/// Allocates a block of zeros, as `Allocator::allocate_zeroed`. What of
+/// it must be cleared is, outside of the guard.
 ///
 /// # Errors
 ///
@@ -50,10 +51,14 @@ pub fn allocate_zeroed<H: SharedHeap>(
     heap: &H,
     layout: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    let block = allocate(heap, layout)?;
-    // SAFETY: The block has as many bytes, and nobody else knows of it.
-    unsafe { block.cast::<u8>().write_bytes(0, layout.size()) };
-    Ok(block)
+    if layout.size() == 0 {
+        return allocate(heap, layout);
+    }
+    // SAFETY: The size is not zero.
+    let (block, dirty) = unsafe { heap.with(|heap| heap.malloc_dirty(layout)) }?;
+    // SAFETY: The block has no fewer bytes, and nobody else knows of it.
+    unsafe { block.write_bytes(0, dirty) };
+    Ok(NonNull::slice_from_raw_parts(block, layout.size()))
 }
 
 /// Frees a block, as `Allocator::deallocate`.

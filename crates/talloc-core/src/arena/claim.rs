@@ -9,6 +9,7 @@ use super::{Arena, Own, Window, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::{GRANULE, granules};
+use crate::memory::Memory;
 
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();
@@ -34,7 +35,11 @@ impl<C: Config> Arena<C> {
     ///
     /// The memory can be read and written, through the span's pointer if it has one, and is used
     /// by nobody else.
-    pub(crate) unsafe fn claim(span: Span, control: Control) -> Result<Self, ArenaError> {
+    pub(crate) unsafe fn claim(
+        span: Span,
+        control: Control,
+        memory: Memory,
+    ) -> Result<Self, ArenaError> {
         let granules = usable(span)?;
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
         let len = granules.size() / GRANULE;
@@ -51,12 +56,29 @@ impl<C: Config> Arena<C> {
         arena.own = Own { chunk: start..start + own, control, words };
         arena.bits = arena.own_bits();
         arena.clear_bits();
+        if memory.contains(Memory::ZEROED) {
+            arena.zero = window.addr(arena.top);
+        }
         Ok(arena)
     }
 
-    /// An arena that remembers `span`, which is too small to allocate from.
-    pub(crate) fn blank(span: Span) -> Self {
-        Self { span, ..Self::NONE }
+    /// [`claim`](Self::claim), but a first arena may be too small to allocate from.
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim`](Self::claim).
+    pub(crate) unsafe fn claim_any(
+        span: Span,
+        control: Control,
+        memory: Memory,
+    ) -> Result<Self, ArenaError> {
+        // SAFETY: As the caller says.
+        match unsafe { Self::claim(span, control, memory) } {
+            Err(ArenaError::TooSmall) if control == Control::Outside => {
+                Ok(Self { span, ..Self::NONE })
+            }
+            result => result,
+        }
     }
 
     /// Granules of the control block in the own chunk.

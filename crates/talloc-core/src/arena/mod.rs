@@ -50,6 +50,8 @@ pub(crate) struct Arena<C: Config> {
     end: usize,
     /// The first granule whose bit has never been cleared; a multiple of [`WORD`].
     cleared: usize,
+    /// The address from which on the memory that has never been below the top is zero.
+    zero: usize,
     /// The high-water mark, in bytes, of the arena before it was last reshaped.
     peak: usize,
     bins: Bins<C>,
@@ -80,6 +82,7 @@ impl<C: Config> Arena<C> {
         top: 0,
         end: 0,
         cleared: 0,
+        zero: usize::MAX,
         peak: 0,
         bins: Bins::EMPTY,
         span: Span::empty(),
@@ -157,9 +160,10 @@ impl<C: Config> Arena<C> {
         self.peak.max((self.cleared.min(self.end) - self.start) * GRANULE)
     }
 
-    /// The arena with at least such a high-water mark.
-    pub(crate) fn with_high_water(self, bytes: usize) -> Self {
-        Self { peak: bytes, ..self }
+    /// The address from which on all memory that is free is zero, as far as is known.
+    #[inline]
+    pub(crate) fn zero_from(&self) -> usize {
+        self.zero.max(self.window.addr(self.cleared))
     }
 
     /// Whether the own chunk lies elsewhere than at the start.

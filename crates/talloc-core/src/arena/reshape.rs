@@ -14,6 +14,7 @@ use super::claim::usable;
 use super::{Arena, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
+use crate::memory::Memory;
 
 impl<C: Config> Arena<C> {
     /// The granules from the first to the last that are allocated, or `None` if there are none.
@@ -88,13 +89,14 @@ impl<C: Config> Arena<C> {
     ///
     /// # Safety
     ///
-    /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it; if the span
-    /// has a pointer, it is good for all of the span.
-    pub(crate) unsafe fn reshape(&mut self, span: Span) -> Result<(), ArenaError> {
+    /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, of which
+    /// `memory` is known; if the span has a pointer, it is good for all of the span.
+    pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
+        let (zero, peak) = (self.zero_after(span, memory), self.high_water());
         let Some(allocated) = self.allocated() else {
             // SAFETY: Nothing is allocated: the memory is as good as new.
-            let fresh = unsafe { Self::claim(span, self.control_place()) }?;
-            *self = Self { next: self.next, peak: self.high_water(), ..fresh };
+            let new = unsafe { Self::claim_any(span, self.control_place(), Memory::empty()) }?;
+            *self = Self { next: self.next, zero, peak, ..new };
             return Ok(());
         };
         let range = self.range_of(span)?;
@@ -102,7 +104,7 @@ impl<C: Config> Arena<C> {
             return Err(ArenaError::InUse);
         }
         let (range, own) = self.plan(&allocated, range).ok_or(ArenaError::InUse)?;
-        self.peak = self.high_water();
+        (self.zero, self.peak) = (zero, peak);
         // SAFETY: The range contains all that is allocated, and `own` is a place in it that
         // nothing else is at.
         unsafe {
@@ -115,6 +117,19 @@ impl<C: Config> Arena<C> {
             }
         }
         Ok(())
+    }
+
+    /// From where on free memory is zero once `span` is the arena's extent.
+    fn zero_after(&self, span: Span, memory: Memory) -> usize {
+        let (old, new) = (self.span.acme(), span.acme());
+        if new <= old {
+            self.zero_from()
+        } else if memory.contains(Memory::ZEROED) {
+            // An arena of no bytes ends where the new one begins.
+            self.zero_from().min(old.or(span.base()).unwrap_or(usize::MAX))
+        } else {
+            usize::MAX
+        }
     }
 
     /// The granules that a span has in the window of the arena.

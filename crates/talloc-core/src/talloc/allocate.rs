@@ -60,39 +60,95 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.allocate_uncached(len, layout)
     }
 
-    /// Allocates what no quick list has.
-    #[inline(never)]
-    fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
-            self.refill(len)
-        } else {
-            self.allocate(len, Align::of_layout(layout))
+    /// Allocates a block of zeros.
+    ///
+    /// What comes from memory that is known to be zero, by [`claim_as`](Self::claim_as), and has
+    /// not been in use before, need not be cleared.
+    ///
+    /// # Errors
+    ///
+    /// As for [`malloc`](Self::malloc).
+    ///
+    /// # Safety
+    ///
+    /// As for [`malloc`](Self::malloc).
+    pub unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: As the caller says.
+        let (block, dirty) = unsafe { self.malloc_dirty(layout) }?;
+        // SAFETY: The block has no fewer bytes.
+        unsafe { block.write_bytes(0, dirty) };
+        Ok(block)
+    }
+
+    /// Allocates a block, and tells how many of its first bytes are not known to be zero.
+    ///
+    /// It is [`malloc_zeroed`](Self::malloc_zeroed) for those who want to clear the block
+    /// elsewhere, for example when they hold no lock.
+    ///
+    /// # Errors
+    ///
+    /// As for [`malloc`](Self::malloc).
+    ///
+    /// # Safety
+    ///
+    /// As for [`malloc`](Self::malloc).
+    pub unsafe fn malloc_dirty(
+        &mut self,
+        layout: Layout,
+    ) -> Result<(NonNull<u8>, usize), AllocError> {
+        let len = Arena::<C>::block_len(layout.size());
+        if len < C::Quick::CLASSES {
+            // SAFETY: As the caller says.
+            return Ok((unsafe { self.malloc(layout) }?, layout.size()));
+        }
+        let align = Align::of_layout(layout);
+        let attempt = |heap: &mut Self| {
+            let zero = heap.recent().zero_from();
+            let recent = heap.recent;
+            let block = heap.allocate(len, align)?;
+            // Of another arena than that, nothing was asked.
+            let dirty = if heap.recent == recent { zero } else { usize::MAX };
+            Some((block, dirty.saturating_sub(block.addr().get()).min(layout.size())))
         };
-        match block {
-            Some(block) => Ok(block),
-            None => self.allocate_or_acquire(len, layout),
+        match attempt(self) {
+            Some(done) => Ok(done),
+            None => self.acquire(layout, attempt),
         }
     }
 
-    /// Allocates what no arena has as it is: what the quick lists hold is coalesced, and then the
-    /// source asked for more.
+    /// Allocates what no quick list has.
+    #[inline(never)]
+    fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let align = Align::of_layout(layout);
+        let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
+            self.refill(len)
+        } else {
+            self.allocate(len, align)
+        };
+        match block {
+            Some(block) => Ok(block),
+            None => self.acquire(layout, |heap| heap.allocate(len, align)),
+        }
+    }
+
+    /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
+    /// and then each time that the source has been asked for more.
     #[cold]
     #[inline(never)]
-    fn allocate_or_acquire(
+    fn acquire<T>(
         &mut self,
-        len: usize,
         layout: Layout,
-    ) -> Result<NonNull<u8>, AllocError> {
-        let align = Align::of_layout(layout);
+        mut attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Result<T, AllocError> {
         for _ in 0..SOURCE_TRIES {
             if self.coalesce() {
-                if let Some(block) = self.allocate(len, align) {
-                    return Ok(block);
+                if let Some(done) = attempt(self) {
+                    return Ok(done);
                 }
             }
             S::acquire(self, layout)?;
-            if let Some(block) = self.allocate(len, align) {
-                return Ok(block);
+            if let Some(done) = attempt(self) {
+                return Ok(done);
             }
         }
         Err(AllocError)

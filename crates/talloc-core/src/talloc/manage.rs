@@ -11,6 +11,7 @@ use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
+use crate::memory::Memory;
 use crate::quick::Lists;
 
 /// The part of the arenas that the quick lists may hold is one in as many.
@@ -75,7 +76,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// As for [`init`](Self::init).
     pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: As the caller says.
-        let first = unsafe { claim_any(arena) }?;
+        let first = unsafe { Arena::claim_any(arena, Control::Outside, Memory::empty()) }?;
         self.quick = C::Quick::EMPTY;
         (self.first, self.others, self.recent) = (first, None, None);
         self.limit_quick();
@@ -133,7 +134,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// As for [`extend`](Self::extend).
     pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: As the caller says.
-        unsafe { self.extend_at(None, arena) }
+        unsafe { self.extend_at(None, arena, Memory::empty()) }
     }
 
     /// Reduces the first arena to `arena`, and touches what is left out no more.
@@ -196,16 +197,49 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// As for [`init`](Self::init), but nothing is forgotten.
     pub unsafe fn claim(&mut self, arena: Span) -> Result<(), ArenaError> {
+        // SAFETY: As the caller says.
+        unsafe { self.claim_as(arena, Memory::empty()) }
+    }
+
+    /// [`claim`](Self::claim), of memory of which something is known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`claim`](Self::claim).
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim`](Self::claim), and `memory` holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Memory, Span, Talloc};
+    ///
+    /// let mut memory = vec![0_u8; 1 << 20];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
+    /// let block = unsafe {
+    ///     heap.claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
+    ///     // Costs no more than `malloc`.
+    ///     heap.malloc_zeroed(Layout::new::<[u8; 1 << 19]>())?
+    /// };
+    /// // SAFETY: The block has as many bytes.
+    /// assert_eq!(unsafe { block.cast::<[u8; 1 << 19]>().as_ref() }, &[0; 1 << 19]);
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
         if self.overlaps(arena, None) {
             return Err(ArenaError::Overlap);
         }
-        if self.first.span().is_empty() {
-            // SAFETY: As the caller says. The arena replaced has no memory.
-            let next = unsafe { claim_any(arena) }?;
-            self.first = next;
+        let is_first = self.first.span().is_empty();
+        let control = if is_first { Control::Outside } else { Control::Inside };
+        // SAFETY: As the caller says.
+        let mut arena = unsafe { Arena::claim_any(arena, control, memory) }?;
+        if is_first {
+            self.first = arena;
         } else {
-            // SAFETY: As the caller says.
-            let mut arena = unsafe { Arena::claim(arena, Control::Inside) }?;
             arena.next = self.others;
             self.others = Some(settle(arena));
         }
@@ -223,9 +257,28 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// As for [`extend`](Self::extend).
     pub unsafe fn extend_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
+        // SAFETY: As the caller says.
+        unsafe { self.extend_arena_as(old, new, Memory::empty()) }
+    }
+
+    /// [`extend_arena`](Self::extend_arena), by memory of which something is known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`extend_arena`](Self::extend_arena).
+    ///
+    /// # Safety
+    ///
+    /// As for [`extend`](Self::extend), and `memory` holds of what is added.
+    pub unsafe fn extend_arena_as(
+        &mut self,
+        old: Span,
+        new: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
         let place = self.place_with(old)?;
         // SAFETY: As the caller says.
-        unsafe { self.extend_at(place, new) }
+        unsafe { self.extend_at(place, new, memory) }
     }
 
     /// Reduces the arena of the span `old` to `new`, as [`truncate`](Self::truncate) does the
@@ -279,7 +332,12 @@ impl<C: Config, S> Talloc<C, S> {
     /// # Safety
     ///
     /// As for [`extend`](Self::extend).
-    unsafe fn extend_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
+    unsafe fn extend_at(
+        &mut self,
+        place: Place<C>,
+        span: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
         if !span.contains_span(self.peek(place).span()) {
             return Err(ArenaError::NotExtended);
         }
@@ -288,7 +346,7 @@ impl<C: Config, S> Talloc<C, S> {
         }
         self.flush();
         // SAFETY: The arena's memory and what the caller adds to it.
-        unsafe { self.reshape(place, span) }
+        unsafe { self.reshape(place, span, memory) }
     }
 
     /// Truncates the arena at `place`.
@@ -298,7 +356,7 @@ impl<C: Config, S> Talloc<C, S> {
         }
         self.flush();
         // SAFETY: It is part of the arena's memory.
-        unsafe { self.reshape(place, span) }
+        unsafe { self.reshape(place, span, Memory::empty()) }
     }
 
     /// Makes `span` the extent of the arena at `place`.
@@ -306,21 +364,21 @@ impl<C: Config, S> Talloc<C, S> {
     /// # Safety
     ///
     /// As for [`extend`](Self::extend); the quick lists are empty.
-    unsafe fn reshape(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
+    unsafe fn reshape(
+        &mut self,
+        place: Place<C>,
+        span: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
         match place {
-            None if self.first.allocated().is_none() => {
-                // SAFETY: As the caller says; nothing of the arena is in use.
-                let first = unsafe { claim_any(span) }?;
-                self.first = first.with_high_water(self.first.high_water());
-            }
             // SAFETY: As the caller says.
-            None => unsafe { self.first.reshape(span) }?,
+            None => unsafe { self.first.reshape(span, memory) }?,
             Some(control) => {
                 // SAFETY: The structure is moved out, reshaped, and moved back in to where its
                 // arena keeps it now. If that fails, it has not changed.
                 let mut arena = unsafe { control.read() };
                 // SAFETY: As the caller says.
-                unsafe { arena.reshape(span) }?;
+                unsafe { arena.reshape(span, memory) }?;
                 let settled = Some(settle(arena));
                 *self.link_to(place) = settled;
                 if self.recent == place {
@@ -343,7 +401,7 @@ impl<C: Config, S> Talloc<C, S> {
             if arena.is_split_by_own() && arena.allocated().is_none() {
                 let span = arena.span();
                 // SAFETY: It is the arena's memory. Nothing in it is in use.
-                moved |= unsafe { self.reshape(place, span) }.is_ok();
+                moved |= unsafe { self.reshape(place, span, Memory::empty()) }.is_ok();
             }
             match next {
                 Some(_) => place = next,
@@ -356,19 +414,6 @@ impl<C: Config, S> Talloc<C, S> {
     fn limit_quick(&mut self) {
         let bytes: usize = self.places().map(|place| self.peek(place).size()).sum();
         self.quick.set_limit((bytes / QUICK_SHARE).min(C::QUICK_BYTES) / GRANULE);
-    }
-}
-
-/// A first arena over `span`, which may be too small to allocate from.
-///
-/// # Safety
-///
-/// As for [`Talloc::init`].
-unsafe fn claim_any<C: Config>(span: Span) -> Result<Arena<C>, ArenaError> {
-    // SAFETY: As the caller says.
-    match unsafe { Arena::claim(span, Control::Outside) } {
-        Err(ArenaError::TooSmall) => Ok(Arena::blank(span)),
-        result => result,
     }
 }
 

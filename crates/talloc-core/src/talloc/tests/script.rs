@@ -74,7 +74,7 @@ fn small_blocks_of_16_bit_links_take_one_granule() {
 fn blocks_grow_and_shrink_where_they_are() {
     let mut heap = Owned::<RealTime>::new(100);
     let [a, b, c] = [4, 6, 4].map(|len| heap.take(len));
-    // SAFETY, of all in this test: The blocks and their sizes are as the heap knows them.
+    // SAFETY: The blocks and their sizes are as the heap knows them.
     unsafe {
         assert!(heap.grow_in_place(a.ptr, a.layout, 40).is_err());
         heap.give(b);
@@ -193,7 +193,7 @@ fn an_arena_grows_and_shrinks_at_both_ends() {
     let mut heap = Owned::<RealTime>::new(100);
     let arena = heap.get_arena();
     let a = heap.take(10);
-    // SAFETY, of all in this test: The memory on both sides is the heap's own.
+    // SAFETY: The memory on both sides is the heap's own.
     unsafe {
         heap.extend(arena.extend(0, 8 * 20));
         heap.expect("own 2, used 10, top 108");
@@ -214,7 +214,7 @@ fn a_bitmap_without_a_place_leaves_memory_for_later() {
     let arena = heap.get_arena();
     let a = heap.take(62);
     heap.expect("own 1, used 62, top 0");
-    // SAFETY, of all in this test: The memory on both sides is the heap's own.
+    // SAFETY: The memory on both sides is the heap's own.
     unsafe {
         // One more granule needs another word of bits, and would be filled by it.
         heap.extend(arena.extend(0, 8));

@@ -1,0 +1,17 @@
+//! What is known of memory.
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// What is known of memory that a heap is given.
+    ///
+    /// It may be more than the heap is told, but not less.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Memory: u8 {
+        /// All bytes are zero, as in memory fresh from an operating system and in statics.
+        ///
+        /// Blocks of zeros that come from such memory, where no block has been before, need not be
+        /// cleared.
+        const ZEROED = 1 << 0;
+    }
+}
