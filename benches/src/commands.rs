@@ -1,0 +1,173 @@
+//! What the commands do: choose workloads and heaps, measure, report.
+
+use crate::cli::{Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+use talloc_benches::{
+    count,
+    heap::Memory,
+    memory,
+    random::{MAX_SIZES, Mix, Random},
+    registry::{self, Entry},
+    replay::Stop,
+    report::{Csv, Table},
+    script::Script,
+    timing, trace,
+};
+
+pub fn traces(args: &Traces) -> Result<()> {
+    let names = if args.only.is_empty() { trace::names()? } else { args.only.clone() };
+    let scripts: Vec<_> = names.iter().map(|name| trace::load(name)).collect::<Result<_>>()?;
+    time("traces", "Traces: nanoseconds per event", &scripts, &args.common)?;
+    if args.memory {
+        memory_table("traces-memory", &scripts, &args.common)?;
+    }
+    Ok(())
+}
+
+pub fn random(args: &RandomArgs) -> Result<()> {
+    let mixes = if args.mixes.is_empty() { Mix::ALL.to_vec() } else { args.mixes.clone() };
+    let ops = if args.common.quick { args.ops / 4 } else { args.ops };
+    for mix in mixes {
+        let scripts: Vec<_> =
+            args.sizes.iter().map(|&size| Random::new(mix, size).script(ops)).collect();
+        let title = format!("Random {mix}, by largest size: nanoseconds per operation");
+        time(&format!("random-{mix}"), &title, &scripts, &args.common)?;
+    }
+    Ok(())
+}
+
+pub fn memory(args: &MemoryArgs) -> Result<()> {
+    let names = if args.only.is_empty() {
+        let random = Mix::ALL.map(|mix| MAX_SIZES.map(|size| Random::new(mix, size).to_string()));
+        trace::names()?.into_iter().chain(random.into_iter().flatten()).collect()
+    } else {
+        args.only.clone()
+    };
+    let ops = if args.common.quick { args.ops / 4 } else { args.ops };
+    let scripts: Vec<_> = names.iter().map(|name| workload(name, ops)).collect::<Result<_>>()?;
+    memory_table("memory", &scripts, &args.common)
+}
+
+pub fn count(args: &CountArgs) -> Result<()> {
+    let names: Vec<_> = registry::choose(&args.heaps)?.iter().map(|heap| heap.name).collect();
+    let mut instructions = Table::new("Instructions per operation", names.clone(), 1);
+    let mut mispredictions = Table::new("Mispredicted branches per operation", names.clone(), 2);
+    let mut csv = Csv::create(
+        "count",
+        &["workload", "heap", "instructions_per_op", "mispredictions_per_op"],
+    )?;
+    for workload in &args.only {
+        let costs = count::net(&names, workload)?;
+        for (heap, cost) in names.iter().zip(&costs) {
+            csv.push(&[
+                workload,
+                heap,
+                &cost.instructions.to_string(),
+                &cost.mispredictions.to_string(),
+            ])?;
+        }
+        instructions.push(workload, costs.iter().map(|cost| Some(cost.instructions)).collect());
+        mispredictions.push(workload, costs.iter().map(|cost| Some(cost.mispredictions)).collect());
+    }
+    println!("{}\n{}", instructions.markdown(), mispredictions.markdown());
+    csv.finish()
+}
+
+pub fn script(args: &ScriptArgs) -> Result<()> {
+    /// More than anyone waits for under valgrind.
+    const LONGEST: usize = 500_000;
+    const UNLIMITED: Duration = Duration::from_secs(1 << 32);
+    let heap = registry::find(&args.heap)?;
+    let script = workload(&args.workload, LONGEST)?;
+    let events = script.events().len();
+    ensure!(args.ops <= events, "{} has {events} events", script.name());
+    let mut memory = Memory::new(timing::ample(&script));
+    // SAFETY: the memory is borrowed for the call.
+    unsafe { heap.replay(&script, args.ops, memory.first(usize::MAX), UNLIMITED) }?;
+    Ok(())
+}
+
+/// The workload of this name: a trace, or a random one with so many operations.
+fn workload(name: &str, ops: usize) -> Result<Script> {
+    if trace::names()?.iter().any(|trace| trace == name) {
+        return trace::load(name);
+    }
+    let random: Random =
+        name.parse().with_context(|| format!("neither a trace nor a random workload: {name}"))?;
+    Ok(random.script(ops))
+}
+
+/// Times the scripts, prints the table, and writes every round to `results/FILE.csv`.
+fn time(file: &str, title: &str, scripts: &[Script], common: &Common) -> Result<()> {
+    let heaps = registry::choose(&common.heaps)?;
+    let mut table = Table::new(title, heaps.iter().map(|heap| heap.name).collect(), 2);
+    let mut csv = Csv::create(
+        file,
+        &["workload", "heap", "round", "ns_per_event_gross", "ns_per_event_null"],
+    )?;
+    for script in scripts {
+        let timings = timing::run(script, &heaps, common.plan());
+        let cell = |heap| if common.best { timings.best(heap) } else { timings.median(heap) };
+        table.push(script.name(), (0..heaps.len()).map(cell).collect());
+        for (heap, timing) in heaps.iter().zip(&timings.heaps) {
+            for (round, (gross, null)) in timing.rounds.iter().zip(&timings.null.rounds).enumerate()
+            {
+                csv.push(&[
+                    script.name(),
+                    heap.name,
+                    &round.to_string(),
+                    &gross.to_string(),
+                    &null.to_string(),
+                ])?;
+            }
+            note(script, heap, timing.stop);
+            if common.check && timing.stop.is_none() {
+                check(script, heap)?;
+            }
+        }
+    }
+    println!("{}", table.markdown());
+    csv.finish()
+}
+
+/// Searches for the smallest arenas, prints the table, and writes it to `results/FILE.csv`.
+fn memory_table(file: &str, scripts: &[Script], common: &Common) -> Result<()> {
+    let heaps: Vec<_> =
+        registry::choose(&common.heaps)?.into_iter().filter(|heap| !heap.hosted).collect();
+    let title = "Memory: smallest arena that completes / peak live bytes";
+    let mut table = Table::new(title, heaps.iter().map(|heap| heap.name).collect(), 3);
+    let mut csv =
+        Csv::create(file, &["workload", "heap", "peak_bytes", "arena_bytes", "control_bytes"])?;
+    for script in scripts {
+        let mut memory = memory::for_search(script);
+        let mut cells = Vec::new();
+        for heap in &heaps {
+            let arena = memory::smallest(heap, script, &mut memory, common.limit());
+            if let Ok(arena) = arena {
+                let numbers = [script.peak(), arena, heap.control_bytes as u64]
+                    .map(|number| number.to_string());
+                csv.push(&[script.name(), heap.name, &numbers[0], &numbers[1], &numbers[2]])?;
+            }
+            cells.push(arena.ok().map(|bytes| bytes as f64 / script.peak() as f64));
+            note(script, heap, arena.err());
+        }
+        table.push(script.name(), cells);
+    }
+    println!("{}", table.markdown());
+    csv.finish()
+}
+
+/// Says why a cell is empty.
+fn note(script: &Script, heap: &Entry, stop: Option<Stop>) {
+    if let Some(stop) = stop {
+        eprintln!("{} {}: {stop}", heap.name, script.name());
+    }
+}
+
+/// Validates what the heap gives.
+fn check(script: &Script, heap: &Entry) -> Result<()> {
+    let mut memory = Memory::new(timing::ample(script));
+    // SAFETY: the memory is borrowed for the call.
+    unsafe { heap.check(script, memory.first(usize::MAX)) }
+}

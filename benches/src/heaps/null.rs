@@ -1,0 +1,155 @@
+//! The heap that only hands out what another heap has chosen: what a workload costs on it is the workload's own
+//! cost, which the measurements subtract.
+
+use super::Dl;
+use crate::{
+    heap::Heap,
+    replay::{self, Stop, Table},
+    script::Script,
+};
+use std::{alloc::Layout, hint::black_box, ptr::NonNull, time::Duration};
+
+/// The name of the null heap.
+pub const NULL: &str = "null";
+
+/// [`Entry::replay`](crate::registry::Entry::replay) on the null heap. The blocks are where dlmalloc, a best fit,
+/// puts them: the script's own cost includes the cache misses that come with its blocks on any heap.
+///
+/// # Errors
+/// As on any heap.
+///
+/// # Safety
+/// The memory is valid for reads and writes and is nobody else's during the call.
+pub unsafe fn replay_on_null(
+    script: &Script,
+    events: usize,
+    memory: NonNull<[u8]>,
+    limit: Duration,
+) -> Result<Duration, Stop> {
+    let mut recorder =
+        Recorder { heap: Dl::empty(), blocks: Vec::with_capacity(script.events().len()) };
+    // SAFETY: the caller gives the memory to this heap, which stays where it is.
+    if !unsafe { recorder.init(memory) } {
+        return Err(Stop::OutOfMemory);
+    }
+    // SAFETY: the heap and the table are new.
+    unsafe {
+        replay::replay(
+            &mut recorder,
+            script,
+            script.events().len(),
+            &mut Table::new(script),
+            limit,
+        )?
+    };
+
+    let mut prepared = Prepared { next: recorder.blocks.as_ptr() };
+    // SAFETY: the same events again, and the blocks are the recorder's, whose heap is not used any more.
+    unsafe { replay::replay(&mut prepared, script, events, &mut Table::new(script), limit) }
+}
+
+/// A heap whose answers are written down.
+struct Recorder {
+    heap: Dl,
+    blocks: Vec<*mut u8>,
+}
+
+impl Recorder {
+    fn note(&mut self, block: *mut u8) -> *mut u8 {
+        self.blocks.push(block);
+        block
+    }
+}
+
+impl Heap for Recorder {
+    const NAME: &'static str = NULL;
+
+    fn empty() -> Self {
+        Self { heap: Dl::empty(), blocks: Vec::new() }
+    }
+
+    unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.heap.init(memory) }
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        let block = unsafe { self.heap.alloc(layout) };
+        self.note(block)
+    }
+
+    unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { self.heap.dealloc(ptr, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { self.alloc(layout) }
+    }
+
+    unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        let block = unsafe { self.heap.realloc(ptr, layout, new_size) };
+        self.note(block)
+    }
+}
+
+/// Gives the written-down answers.
+struct Prepared {
+    next: *const *mut u8,
+}
+
+impl Prepared {
+    /// # Safety
+    /// There is another answer.
+    #[inline]
+    unsafe fn take(&mut self) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let block = *self.next;
+            self.next = self.next.add(1);
+            block
+        }
+    }
+}
+
+// The compiler must not see what goes unused here, or it would spare the replay the work of providing it.
+impl Heap for Prepared {
+    const NAME: &'static str = NULL;
+
+    fn empty() -> Self {
+        Self { next: std::ptr::null() }
+    }
+
+    unsafe fn init(&mut self, _: NonNull<[u8]>) -> bool {
+        false
+    }
+
+    #[inline]
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        black_box(layout);
+        // SAFETY: the recorder answered the same request.
+        unsafe { self.take() }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
+        black_box((ptr, layout));
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        black_box(layout);
+        // SAFETY: the recorder answered the same request.
+        unsafe { self.take() }
+    }
+
+    #[inline]
+    unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        black_box((ptr, layout, new_size));
+        // SAFETY: the recorder answered the same request.
+        unsafe { self.take() }
+    }
+}

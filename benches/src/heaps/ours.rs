@@ -1,0 +1,70 @@
+//! The heaps of this workspace.
+
+use crate::heap::Heap;
+use std::{
+    alloc::Layout,
+    ptr::{self, NonNull},
+};
+use talloc_core::{Compact, Config, RealTime, Span};
+
+/// A configuration of the heap under a name.
+pub trait Named: Config {
+    /// The name in tables.
+    const NAME: &'static str;
+}
+
+impl Named for Compact {
+    const NAME: &'static str = "talloc";
+}
+
+impl Named for RealTime {
+    const NAME: &'static str = "talloc-plain";
+}
+
+/// The heap with the configuration `C`.
+pub struct Talloc<C: Config>(talloc_core::Talloc<C>);
+
+impl<C: Named> Heap for Talloc<C> {
+    const NAME: &'static str = C::NAME;
+
+    fn empty() -> Self {
+        Self(talloc_core::Talloc::configured())
+    }
+
+    unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
+        // SAFETY: the caller gives the memory to this heap.
+        unsafe { self.0.try_init(Span::from(memory)) }.is_ok()
+    }
+
+    #[inline]
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the heap is initialised.
+        unsafe { self.0.malloc(layout) }.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: a live block is not null, and the caller promises this layout.
+        unsafe { self.0.free(NonNull::new_unchecked(ptr), layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the heap is initialised.
+        unsafe { self.0.malloc_zeroed(layout) }.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: a live block is not null.
+        let block = unsafe { NonNull::new_unchecked(ptr) };
+        if new_size <= layout.size() {
+            // SAFETY: the caller promises a live block and a size that is not zero; it is not larger.
+            unsafe { self.0.shrink(block, layout, new_size) };
+            ptr
+        } else {
+            // SAFETY: the caller promises a live block; the size is larger.
+            unsafe { self.0.grow(block, layout, new_size) }.map_or(ptr::null_mut(), NonNull::as_ptr)
+        }
+    }
+}

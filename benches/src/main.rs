@@ -1,0 +1,17 @@
+//! Benchmarks of unlocked heaps on the command line.
+
+mod cli;
+mod commands;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Traces(args) => commands::traces(&args),
+        Command::Random(args) => commands::random(&args),
+        Command::Memory(args) => commands::memory(&args),
+        Command::Count(args) => commands::count(&args),
+        Command::Script(args) => commands::script(&args),
+    }
+}

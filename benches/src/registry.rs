@@ -1,0 +1,203 @@
+//! The allocators that every benchmark runs.
+
+use crate::{
+    check,
+    heap::Heap,
+    heaps,
+    replay::{self, Stop, Table},
+    script::Script,
+};
+use anyhow::{Result, bail};
+use std::{ptr::NonNull, time::Duration};
+
+/// Something to be done with each heap's type.
+pub trait Visitor {
+    /// Does it with one heap.
+    fn visit<H: Heap>(&mut self);
+}
+
+macro_rules! heaps {
+    ($($heap:ty),* $(,)?) => {
+        /// The heaps in the order of the tables' columns.
+        pub static HEAPS: &[Entry] = &[$(Entry::of::<$heap>()),*];
+
+        /// Shows each heap's type to the visitor, in the same order.
+        pub fn visit(visitor: &mut impl Visitor) {
+            $(visitor.visit::<$heap>();)*
+        }
+    };
+}
+
+// One line adds an allocator.
+heaps! {
+    heaps::Talloc<talloc_core::Compact>,
+    heaps::Talloc<talloc_core::RealTime>,
+    heaps::Talc5,
+    heaps::Talc4,
+    heaps::Rlsf,
+    heaps::Dl,
+    heaps::Galloc,
+    heaps::Buddy,
+    heaps::LinkedList,
+    heaps::System,
+    heaps::Mimalloc,
+    heaps::Jemalloc,
+}
+
+/// What the workloads themselves cost.
+pub static NULL: &Entry = &Entry {
+    name: heaps::NULL,
+    hosted: false,
+    control_bytes: 0,
+    replay: heaps::replay_on_null,
+    check: |_, _| Ok(()),
+};
+
+/// The heap that the others are compared with: the first one.
+pub static OURS: &Entry = &HEAPS[0];
+
+type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
+type Check = unsafe fn(&Script, NonNull<[u8]>) -> Result<()>;
+
+/// A heap, with every benchmark instantiated for it: the choice of the heap costs one indirect call a run.
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it has its memory from the operating system.
+    pub hosted: bool,
+    /// The size of its control structure in bytes, where that is not part of the region.
+    pub control_bytes: usize,
+    replay: Replay,
+    check: Check,
+}
+
+impl Entry {
+    /// The entry of a heap.
+    pub const fn of<H: Heap>() -> Self {
+        Self {
+            name: H::NAME,
+            hosted: H::HOSTED,
+            control_bytes: if H::HOSTED { 0 } else { size_of::<H>() },
+            replay: replay_on::<H>,
+            check: check_on::<H>,
+        }
+    }
+
+    /// Replays the first `events` events of a script on a new heap over `memory`; the processor time it took.
+    ///
+    /// # Errors
+    /// If the heap has no room or takes longer than `limit`.
+    ///
+    /// # Safety
+    /// The memory is valid for reads and writes and is nobody else's during the call.
+    pub unsafe fn replay(
+        &self,
+        script: &Script,
+        events: usize,
+        memory: NonNull<[u8]>,
+        limit: Duration,
+    ) -> Result<Duration, Stop> {
+        // SAFETY: the caller's promise.
+        unsafe { (self.replay)(script, events, memory, limit) }
+    }
+
+    /// Replays a script on a new heap over `memory` and validates all that the heap gives.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; [`Stop`] if the heap has no room.
+    ///
+    /// # Safety
+    /// The memory is valid for reads and writes and is nobody else's during the call.
+    pub unsafe fn check(&self, script: &Script, memory: NonNull<[u8]>) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { (self.check)(script, memory) }
+    }
+}
+
+/// Finds a heap, the null heap included.
+///
+/// # Errors
+/// If there is no heap of this name.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    let mut all = HEAPS.iter().chain([NULL]);
+    match all.find(|entry| entry.name == name) {
+        Some(entry) => Ok(entry),
+        None => {
+            let names: Vec<_> = HEAPS.iter().chain([NULL]).map(|entry| entry.name).collect();
+            bail!("no heap is called {name}: there are {}", names.join(", "))
+        }
+    }
+}
+
+/// The heaps of these names; all heaps if there are no names.
+///
+/// # Errors
+/// If there is no heap of one of the names.
+pub fn choose(names: &[String]) -> Result<Vec<&'static Entry>> {
+    if names.is_empty() {
+        Ok(HEAPS.iter().collect())
+    } else {
+        names.iter().map(|name| find(name)).collect()
+    }
+}
+
+/// A heap's control structure at a place of its own in the cache, whatever its size.
+#[repr(align(128))]
+struct InPlace<H>(H);
+
+/// # Safety
+/// [`Entry::replay`]'s.
+unsafe fn replay_on<H: Heap>(
+    script: &Script,
+    events: usize,
+    memory: NonNull<[u8]>,
+    limit: Duration,
+) -> Result<Duration, Stop> {
+    let mut heap = InPlace(H::empty());
+    // SAFETY: the caller gives the memory to this heap, which stays where it is.
+    if !unsafe { heap.0.init(memory) } {
+        return Err(Stop::OutOfMemory);
+    }
+    let mut table = Table::new(script);
+    // SAFETY: the heap and the table are new.
+    let time = unsafe { replay::replay(&mut heap.0, script, events, &mut table, limit)? };
+    // A hosted heap outlives the replay; the others are forgotten with all their blocks.
+    if H::HOSTED && events == script.events().len() {
+        // SAFETY: the whole script has been replayed.
+        unsafe { replay::free_leftovers(&mut heap.0, script, &table) };
+    }
+    Ok(time)
+}
+
+/// # Safety
+/// [`Entry::check`]'s.
+unsafe fn check_on<H: Heap>(script: &Script, memory: NonNull<[u8]>) -> Result<()> {
+    let mut heap = InPlace(H::empty());
+    // SAFETY: the caller gives the memory to this heap, which stays where it is.
+    if !unsafe { heap.0.init(memory) } {
+        bail!(Stop::OutOfMemory);
+    }
+    let base: *mut u8 = memory.cast().as_ptr();
+    let region = (!H::HOSTED).then(|| base..base.wrapping_add(memory.len()));
+    // SAFETY: the heap is new.
+    unsafe { check::check(&mut heap.0, script, region) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for entry in HEAPS {
+            assert_eq!(
+                HEAPS.iter().filter(|other| other.name == entry.name).count(),
+                1,
+                "{}",
+                entry.name
+            );
+            assert!(std::ptr::eq(find(entry.name).unwrap(), entry));
+        }
+        assert!(find("no such heap").is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! Runs a script on a heap as fast as it can.
+
+use crate::{
+    heap::Heap,
+    script::{Event, Op, Script},
+};
+use cpu_time::ThreadTime;
+use std::{
+    alloc::Layout,
+    fmt, ptr,
+    time::{Duration, Instant},
+};
+
+/// Why a replay ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The heap had no room for a block.
+    OutOfMemory,
+    /// The heap took longer than it was given.
+    OutOfTime,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfMemory => "out of memory",
+            Self::OutOfTime => "out of time",
+        })
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// Where a script's blocks are: a pointer for each slot.
+pub struct Table(Vec<*mut u8>);
+
+impl Table {
+    /// A table for the script's slots.
+    pub fn new(script: &Script) -> Self {
+        Self(vec![ptr::null_mut(); script.slots()])
+    }
+}
+
+/// How many events run between two looks at the clock: a heap whose time per event grows with its free blocks
+/// must be stopped, and the others must not notice the clock.
+const BATCH: usize = 4096;
+
+/// Replays the first `events` events of a script and returns the processor time it took. The first and the last
+/// byte of each block are written, as any program would write its blocks: a heap does not look faster for leaving
+/// the cache misses to its user.
+///
+/// # Errors
+/// If the heap has no room or takes longer than `limit`.
+///
+/// # Safety
+/// The heap is initialised and has no blocks; the table was made for this script and is new.
+pub unsafe fn replay<H: Heap>(
+    heap: &mut H,
+    script: &Script,
+    events: usize,
+    table: &mut Table,
+    limit: Duration,
+) -> Result<Duration, Stop> {
+    let events = &script.events()[..events];
+    let deadline = Instant::now() + limit;
+    let start = ThreadTime::now();
+    for batch in events.chunks(BATCH) {
+        // SAFETY: the table has the script's slots, and a script is valid in itself.
+        unsafe { run(heap, batch, &mut table.0)? };
+        if Instant::now() > deadline {
+            return Err(Stop::OutOfTime);
+        }
+    }
+    Ok(start.elapsed())
+}
+
+/// Frees the blocks that the script has left.
+///
+/// # Safety
+/// The script was replayed on this heap with this table to its end.
+pub unsafe fn free_leftovers<H: Heap>(heap: &mut H, script: &Script, table: &Table) {
+    for leftover in script.leftovers() {
+        // SAFETY: the block is live, and the script knows its layout.
+        unsafe { heap.dealloc(table.0[leftover.slot as usize], leftover.layout) };
+    }
+}
+
+/// The loop that is measured.
+///
+/// # Safety
+/// Every slot lies in the table, and holds a live block of the event's layout if the event is about one.
+unsafe fn run<H: Heap>(heap: &mut H, events: &[Event], table: &mut [*mut u8]) -> Result<(), Stop> {
+    for event in events {
+        // SAFETY: the caller promises that the slot lies in the table.
+        let slot = unsafe { table.get_unchecked_mut(event.slot as usize) };
+        let block = match event.op {
+            Op::Free => {
+                // SAFETY: the slot holds a live block of this layout.
+                unsafe { dealloc(heap, *slot, event.layout()) };
+                continue;
+            }
+            // SAFETY: no size is zero.
+            Op::Alloc => unsafe { alloc(heap, event.layout()) },
+            // SAFETY: no size is zero.
+            Op::AllocZeroed => unsafe { alloc_zeroed(heap, event.layout()) },
+            // SAFETY: the slot holds a live block of the old layout, and no size is zero.
+            Op::Realloc => unsafe { realloc(heap, *slot, event.old_layout(), event.size as usize) },
+        };
+        if block.is_null() {
+            return Err(Stop::OutOfMemory);
+        }
+        // SAFETY: the block has `size` bytes, and at least one. Nobody reads these bytes: volatile, so that the
+        // compiler writes them all the same.
+        unsafe {
+            block.write_volatile(1);
+            block.add(event.size as usize - 1).write_volatile(1);
+        }
+        *slot = block;
+    }
+    Ok(())
+}
+
+// Every heap is called through these functions, which are not inlined into the loop: a global allocator is not
+// inlined into the program either, each heap and the null heap pay for the same call, and a profile shows what
+// an operation costs.
+
+/// # Safety
+/// [`Heap::alloc`]'s.
+#[inline(never)]
+unsafe fn alloc<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { heap.alloc(layout) }
+}
+
+/// # Safety
+/// [`Heap::alloc_zeroed`]'s.
+#[inline(never)]
+unsafe fn alloc_zeroed<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { heap.alloc_zeroed(layout) }
+}
+
+/// # Safety
+/// [`Heap::realloc`]'s.
+#[inline(never)]
+unsafe fn realloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { heap.realloc(ptr, layout, new_size) }
+}
+
+/// # Safety
+/// [`Heap::dealloc`]'s.
+#[inline(never)]
+unsafe fn dealloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout) {
+    // SAFETY: the caller's promise.
+    unsafe { heap.dealloc(ptr, layout) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        heap::Memory,
+        heaps::System,
+        random::{Mix, Random},
+        registry::{HEAPS, NULL},
+        script::Writer,
+        timing, trace,
+    };
+    use std::ptr::NonNull;
+
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    /// The system's heap, with a count of its live blocks.
+    struct Counting {
+        live: usize,
+        most: usize,
+    }
+
+    impl Heap for Counting {
+        const NAME: &'static str = "counting";
+
+        fn empty() -> Self {
+            Self { live: 0, most: 0 }
+        }
+
+        unsafe fn init(&mut self, _: NonNull<[u8]>) -> bool {
+            true
+        }
+
+        unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+            self.live += 1;
+            self.most = self.most.max(self.live);
+            // SAFETY: the caller's promise.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
+            self.live -= 1;
+            // SAFETY: the caller's promise.
+            unsafe { System.dealloc(ptr, layout) }
+        }
+
+        unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+            // SAFETY: the caller's promise.
+            unsafe { System.realloc(ptr, layout, new_size) }
+        }
+    }
+
+    #[test]
+    fn every_event_is_replayed_and_the_rest_freed() {
+        for script in [trace::load("rg-mt").unwrap(), Random::new(Mix::Actions, 500).script(20_000)]
+        {
+            let mut heap = Counting::empty();
+            let mut table = Table::new(&script);
+            // SAFETY: the heap and the table are new.
+            unsafe { replay(&mut heap, &script, script.events().len(), &mut table, LIMIT) }
+                .unwrap();
+            assert_eq!((heap.live, heap.most), (script.leftovers().len(), script.slots()));
+            // SAFETY: the whole script has been replayed.
+            unsafe { free_leftovers(&mut heap, &script, &table) };
+            assert_eq!(heap.live, 0);
+        }
+    }
+
+    #[test]
+    fn a_replay_can_stop_early() {
+        let mut writer = Writer::new("test");
+        let slot = writer.alloc(10, 8, false);
+        writer.free(slot);
+        let script = writer.finish();
+        let mut heap = Counting::empty();
+        let mut table = Table::new(&script);
+        // SAFETY: the heap and the table are new.
+        unsafe { replay(&mut heap, &script, 1, &mut table, LIMIT) }.unwrap();
+        assert_eq!(heap.live, 1);
+        // SAFETY: the block is live and has the script's layout.
+        unsafe { heap.dealloc(table.0[slot as usize], script.events()[1].layout()) };
+    }
+
+    #[test]
+    fn every_heap_completes_and_says_when_it_cannot() {
+        let script = Random::new(Mix::Actions, 1000).script(10_000);
+        let events = script.events().len();
+        let mut memory = Memory::new(timing::ample(&script));
+        for heap in HEAPS.iter().chain([NULL]) {
+            // SAFETY: the memory is borrowed for the call.
+            let mut run =
+                |size| unsafe { heap.replay(&script, events, memory.first(size), LIMIT) }.err();
+            assert_eq!(run(usize::MAX), None, "{}", heap.name);
+            let too_small = if heap.hosted { None } else { Some(Stop::OutOfMemory) };
+            for size in [1, 100, script.peak() as usize / 2] {
+                assert_eq!(run(size), too_small, "{} in {size} bytes", heap.name);
+            }
+        }
+    }
+
+    #[test]
+    fn traces_are_valid_on_the_system_heap() {
+        for name in trace::names().unwrap() {
+            let script = trace::load(&name).unwrap();
+            // SAFETY: the heap has no blocks.
+            unsafe { crate::check::check(&mut System, &script, None) }.unwrap();
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `ci`: the checks a change must pass, one after another until one fails.
+
+mod combinations;
+mod layers;
+mod no_std;
+mod plain;
+mod report;
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
+
+use crate::workspace::Workspace;
+use report::{Outcome, Report};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run only this step; can be given several times.
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(names()))]
+    only: Vec<String>,
+    /// List the steps instead of running them.
+    #[arg(long)]
+    list: bool,
+}
+
+/// One check.
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Workspace) -> Result<()>,
+}
+
+/// In the order they run: what fails often and fast comes first.
+const STEPS: [Step; 8] = [
+    Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
+    Step { name: "layers", about: "a library uses only those below it", run: layers::check },
+    Step {
+        name: "clippy",
+        about: "no warning in any target, benches included",
+        run: plain::clippy,
+    },
+    Step {
+        name: "features",
+        about: "each library builds with every set of its stable features",
+        run: combinations::stable,
+    },
+    Step {
+        name: "nightly",
+        about: "... and with those that need an unstable compiler",
+        run: combinations::nightly,
+    },
+    Step { name: "no-std", about: "no library links `std` or `alloc`", run: no_std::check },
+    Step { name: "docs", about: "no warning in the libraries' documentation", run: plain::docs },
+    Step {
+        name: "test",
+        about: "the libraries' tests pass with all stable features",
+        run: plain::test,
+    },
+];
+
+fn names() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().map(|step| step.name)
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    if args.list {
+        for step in &STEPS {
+            println!("{:10}{}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    let asked_for = |step: &&Step| args.only.is_empty() || args.only.iter().any(|o| o == step.name);
+    let steps: Vec<&Step> = STEPS.iter().filter(asked_for).collect();
+
+    let (report, result) = run_steps(workspace, &steps);
+    println!("\n{report}");
+    result
+}
+
+/// Runs `steps` up to the first that fails.
+fn run_steps(workspace: &Workspace, steps: &[&Step]) -> (Report, Result<()>) {
+    let mut report = Report::default();
+    let mut result = Ok(());
+    for step in steps {
+        if result.is_err() {
+            report.add(step.name, Outcome::NotRun, step.about);
+            continue;
+        }
+        eprintln!("\n== {}: {}", step.name, step.about);
+        let start = Instant::now();
+        result = (step.run)(workspace).with_context(|| {
+            let name = step.name;
+            format!("step `{name}` failed; to run it again: `cargo xtask ci --only {name}`")
+        });
+        let time = start.elapsed();
+        let outcome = if result.is_ok() { Outcome::Passed(time) } else { Outcome::Failed(time) };
+        report.add(step.name, outcome, step.about);
+    }
+    (report, result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSING: Step = Step { name: "passing", about: "passes", run: |_| Ok(()) };
+    const FAILING: Step =
+        Step { name: "failing", about: "fails", run: |_| Err(anyhow::anyhow!("the reason")) };
+
+    #[test]
+    fn the_first_failure_ends_the_run_and_names_the_step() {
+        let workspace = Workspace::load().unwrap();
+        let (report, result) = run_steps(&workspace, &[&PASSING, &FAILING, &PASSING]);
+
+        let error = format!("{:#}", result.unwrap_err());
+        assert!(error.contains("cargo xtask ci --only failing"), "{error}");
+        assert!(error.contains("the reason"), "{error}");
+        let outcomes: Vec<_> = report.outcomes().collect();
+        assert!(matches!(outcomes[..], [Outcome::Passed(_), Outcome::Failed(_), Outcome::NotRun]));
+    }
+
+    #[test]
+    fn steps_that_pass_are_a_success() {
+        let workspace = Workspace::load().unwrap();
+        let (report, result) = run_steps(&workspace, &[&PASSING, &PASSING]);
+        assert!(result.is_ok());
+        assert!(report.outcomes().all(|outcome| matches!(outcome, Outcome::Passed(_))));
+    }
+}

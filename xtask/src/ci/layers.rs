@@ -1,0 +1,88 @@
+//! The step that keeps the libraries' dependencies pointing down.
+
+use anyhow::{Result, ensure};
+use cargo_metadata::{DependencyKind, Package};
+use itertools::Itertools;
+
+use crate::workspace::{LAYERS, Workspace};
+
+pub fn check(workspace: &Workspace) -> Result<()> {
+    let members = workspace.members();
+    let libraries = workspace.root().join("crates");
+    let (libraries, tools): (Vec<&Package>, Vec<&Package>) =
+        members.iter().partition(|member| member.manifest_path.starts_with(&libraries));
+
+    let unknown = libraries.iter().filter(|package| rank(&package.name).is_none());
+    let unknown = unknown.map(|package| package.name.as_str()).join(", ");
+    ensure!(unknown.is_empty(), "crates/ holds packages that no layer is known of: {unknown}");
+
+    let tools: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    let uses = libraries.iter().flat_map(|package| {
+        package.dependencies.iter().map(|used| (&*package.name, &*used.name, used.kind))
+    });
+    let violations: Vec<String> =
+        uses.filter_map(|(user, used, kind)| violation(user, used, kind, &tools)).collect();
+    ensure!(violations.is_empty(), "{}", violations.join("\n"));
+
+    eprintln!("{}", LAYERS.join(" <- "));
+    Ok(())
+}
+
+/// What is wrong with the library `user` depending on `used`, if something is.
+///
+/// Tests may use the library itself (to enable a feature) and the workspace's tools.
+fn violation(user: &str, used: &str, kind: DependencyKind, tools: &[&str]) -> Option<String> {
+    let test = kind == DependencyKind::Development;
+    let allowed = match rank(used) {
+        Some(layer) => Some(layer) < rank(user) || (test && used == user),
+        None => test || !tools.contains(&used),
+    };
+    let below = &LAYERS[..rank(user).unwrap_or(0)];
+    (!allowed).then(|| {
+        format!("{user} depends on {used}; of the workspace it may use: [{}]", below.join(", "))
+    })
+}
+
+fn rank(package: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| *layer == package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DependencyKind::{Build, Development, Normal};
+
+    fn allowed(user: &str, used: &str, kind: DependencyKind) -> bool {
+        violation(user, used, kind, &["talloc-fuzz", "xtask"]).is_none()
+    }
+
+    #[test]
+    fn only_lower_layers_may_be_used() {
+        for (user_rank, user) in LAYERS.into_iter().enumerate() {
+            for (used_rank, used) in LAYERS.into_iter().enumerate() {
+                assert_eq!(allowed(user, used, Normal), used_rank < user_rank, "{user} {used}");
+                assert_eq!(allowed(user, used, Build), used_rank < user_rank, "{user} {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn tests_may_use_tools_and_the_library_itself_but_no_higher_layer() {
+        assert!(allowed("talloc-core", "talloc-fuzz", Development));
+        assert!(allowed("talloc-core", "talloc-core", Development));
+        assert!(!allowed("talloc-core", "talloc-sync", Development));
+        assert!(!allowed("talloc-core", "talloc-fuzz", Normal));
+    }
+
+    #[test]
+    fn packages_from_elsewhere_are_no_concern() {
+        assert!(allowed("talloc-span", "static_assertions", Normal));
+    }
+
+    #[test]
+    fn a_violation_names_both_packages_and_what_is_allowed() {
+        let message = violation("talloc-core", "talloc-global", Normal, &[]).unwrap();
+        assert!(message.starts_with("talloc-core depends on talloc-global"), "{message}");
+        assert!(message.ends_with("[talloc-span]"), "{message}");
+    }
+}

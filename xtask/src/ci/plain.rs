@@ -1,0 +1,43 @@
+//! The steps that are no more than a cargo command or two.
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+pub fn fmt(workspace: &Workspace) -> Result<()> {
+    workspace.cargo(["fmt", "--all", "--", "--check"]).run()
+}
+
+pub fn clippy(workspace: &Workspace) -> Result<()> {
+    // Both what is compiled only with a feature and what is compiled only without.
+    for features in [Vec::new(), workspace.stable_features()?] {
+        workspace
+            .cargo(["clippy", "--workspace", "--all-targets"])
+            .args(features)
+            .args(["--", "-D", "warnings"])
+            .run()?;
+    }
+    Ok(())
+}
+
+pub fn docs(workspace: &Workspace) -> Result<()> {
+    // What those read who work on the libraries, then what users read: that is what stays.
+    for private in [Some("--document-private-items"), None] {
+        workspace
+            .cargo(["doc", "--no-deps"])
+            .args(workspace.select_libraries())
+            .args(workspace.stable_features()?)
+            .args(private)
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()?;
+    }
+    Ok(())
+}
+
+pub fn test(workspace: &Workspace) -> Result<()> {
+    workspace
+        .cargo(["test"])
+        .args(workspace.select_libraries())
+        .args(workspace.stable_features()?)
+        .run()
+}

@@ -1,0 +1,109 @@
+//! Commands that say what they are before they run.
+
+use std::ffi::{OsStr, OsString};
+
+use anyhow::{Context, Result};
+use xshell::Shell;
+
+/// A command to be run at the workspace's root, without standard input.
+pub struct Cmd<'a> {
+    inner: xshell::Cmd<'a>,
+    /// Kept beside the command, which does not show its environment.
+    env: Vec<(&'static str, OsString)>,
+}
+
+impl<'a> Cmd<'a> {
+    pub fn new(shell: &'a Shell, program: impl AsRef<std::path::Path>) -> Self {
+        Self { inner: shell.cmd(program).quiet(), env: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.inner = self.inner.args(args);
+        self
+    }
+
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        let value = value.into();
+        self.inner = self.inner.env(name, &value);
+        self.env.push((name, value));
+        self
+    }
+
+    /// Echoes the command and runs it; its output goes where this program's goes.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started or exits with another status than zero.
+    pub fn run(&self) -> Result<()> {
+        eprintln!("$ {self}");
+        Ok(self.inner.run()?)
+    }
+
+    /// Runs the command and returns its standard output.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started or exits with another status than zero.
+    pub fn read(&self) -> Result<String> {
+        Ok(self.inner.read()?)
+    }
+
+    /// Echoes the command, runs it although it should fail, and returns what it wrote to standard
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started, or succeeds.
+    pub fn run_failing(self) -> Result<String> {
+        eprintln!("$ {self}    (must fail)");
+        let shown = self.to_string();
+        let output = self.inner.ignore_status().output()?;
+        anyhow::ensure!(!output.status.success(), "`{shown}` succeeded although it should fail");
+        String::from_utf8(output.stderr).with_context(|| format!("`{shown}` wrote no UTF-8"))
+    }
+}
+
+/// As it is typed in a shell, the environment included.
+impl std::fmt::Display for Cmd<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, value) in &self.env {
+            let value = value.to_string_lossy();
+            if value.contains(char::is_whitespace) {
+                write!(f, "{name}='{value}' ")?;
+            } else {
+                write!(f, "{name}={value} ")?;
+            }
+        }
+        write!(f, "{}", self.inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_environment_as_a_shell_reads_it() {
+        let shell = Shell::new().unwrap();
+        let cmd = Cmd::new(&shell, "cargo").args(["doc"]).env("A", "-D warnings").env("B", "1");
+        assert_eq!(cmd.to_string(), "A='-D warnings' B=1 cargo doc");
+    }
+
+    #[test]
+    fn a_failing_command_is_an_error_that_names_it() {
+        let shell = Shell::new().unwrap();
+        let error = Cmd::new(&shell, "false").run().unwrap_err();
+        assert!(error.to_string().contains("`false`"), "{error}");
+        assert!(Cmd::new(&shell, "no-such-program").run().is_err());
+    }
+
+    #[test]
+    fn a_command_that_must_fail_may_not_succeed() {
+        let shell = Shell::new().unwrap();
+        let failing = Cmd::new(&shell, "sh").args(["-c", "echo broken >&2; exit 1"]);
+        assert_eq!(failing.run_failing().unwrap(), "broken\n");
+        assert!(Cmd::new(&shell, "true").run_failing().is_err());
+    }
+}

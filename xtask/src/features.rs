@@ -1,0 +1,134 @@
+//! A package's features: which imply which, and which sets of them differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use itertools::Itertools;
+
+/// The feature that needs an unstable compiler.
+pub const NIGHTLY: &str = "nightly";
+/// The feature that needs the standard library.
+pub const STD: &str = "std";
+
+/// With more features than this, only sets of up to two, and the set of all, are combined.
+const POWERSET_LIMIT: usize = 6;
+
+/// What a manifest's `[features]` says: for each feature what it enables.
+pub type Features = BTreeMap<String, Vec<String>>;
+pub type Set = BTreeSet<String>;
+
+/// The features that neither are `excluded` nor enable one that is. `default` is not among them:
+/// it is no more than a set of others.
+pub fn without(features: &Features, excluded: &[&str]) -> Vec<String> {
+    let allowed = |feature: &&String| {
+        let enabled = closure(features, [feature.as_str()]);
+        *feature != "default" && !excluded.iter().any(|excluded| enabled.contains(*excluded))
+    };
+    features.keys().filter(allowed).cloned().collect()
+}
+
+/// The sets of `chosen` features that enable different things, small ones first.
+///
+/// Each set contains what its members enable, so that two ways to say the same are one set. The
+/// number of sets is exponential up to [`POWERSET_LIMIT`] features and quadratic above.
+pub fn combinations(features: &Features, chosen: &[String]) -> Vec<Set> {
+    let largest = if chosen.len() <= POWERSET_LIMIT { chosen.len() } else { 2 };
+    let sets = (0..=largest).flat_map(|size| chosen.iter().combinations(size));
+    let everything = chosen.iter().collect();
+    sets.chain([everything])
+        .map(|set| closure(features, set.into_iter().map(String::as_str)))
+        .unique()
+        .sorted_by_key(BTreeSet::len)
+        .collect()
+}
+
+/// `--features a,b`, or nothing for no feature.
+pub fn as_argument<'a>(features: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let list = features.into_iter().join(",");
+    if list.is_empty() { Vec::new() } else { vec!["--features".to_owned(), list] }
+}
+
+/// `seeds` and the features of the same package that they enable, directly or not.
+fn closure<'a>(features: &'a Features, seeds: impl IntoIterator<Item = &'a str>) -> Set {
+    let mut enabled = Set::new();
+    let mut pending: Vec<&str> = seeds.into_iter().collect();
+    while let Some(feature) = pending.pop() {
+        // `dep:name` and `name/feature` are of other packages.
+        let Some(enables) = features.get(feature) else { continue };
+        if enabled.insert(feature.to_owned()) {
+            pending.extend(enables.iter().map(String::as_str));
+        }
+    }
+    enabled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(list: &[(&str, &[&str])]) -> Features {
+        let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        list.iter().map(|(name, enables)| (name.to_string(), owned(enables))).collect()
+    }
+
+    fn sets(features: &Features, chosen: &[&str]) -> Vec<String> {
+        let chosen: Vec<String> = chosen.iter().map(|name| name.to_string()).collect();
+        combinations(features, &chosen).iter().map(|set| set.iter().join("+")).collect()
+    }
+
+    #[test]
+    fn independent_features_give_the_powerset() {
+        let abc = features(&[("a", &[]), ("b", &["dep:b"]), ("c", &["other/c"])]);
+        assert_eq!(sets(&abc, &["a", "b", "c"]), ["", "a", "b", "c", "a+b", "a+c", "b+c", "a+b+c"]);
+    }
+
+    #[test]
+    fn no_features_give_the_empty_set() {
+        assert_eq!(sets(&features(&[]), &[]), [""]);
+    }
+
+    #[test]
+    fn sets_that_enable_the_same_are_one() {
+        let implied = features(&[("lock_api", &["dep:lock_api"]), ("spin", &["lock_api"])]);
+        assert_eq!(sets(&implied, &["lock_api", "spin"]), ["", "lock_api", "lock_api+spin"]);
+    }
+
+    #[test]
+    fn many_features_give_pairs_and_all() {
+        let names: Vec<String> = (0..=POWERSET_LIMIT).map(|n| format!("f{n}")).collect();
+        let many: Features = names.iter().map(|name| (name.clone(), Vec::new())).collect();
+        let sets = combinations(&many, &names);
+
+        let count = names.len();
+        assert_eq!(sets.len(), 1 + count + count * (count - 1) / 2 + 1);
+        assert_eq!(sets.last().unwrap().len(), count);
+        for pair in names.iter().combinations(2) {
+            assert!(sets.contains(&pair.into_iter().cloned().collect()));
+        }
+    }
+
+    #[test]
+    fn excluding_a_feature_excludes_what_enables_it() {
+        let graph = features(&[
+            ("default", &["spin"]),
+            ("spin", &[]),
+            ("nightly", &["dep:x"]),
+            ("fast", &["faster"]),
+            ("faster", &["nightly"]),
+        ]);
+        assert_eq!(without(&graph, &[NIGHTLY]), ["spin"]);
+        assert_eq!(without(&graph, &["spin", NIGHTLY]), [""; 0]);
+        assert_eq!(without(&graph, &[]), ["fast", "faster", "nightly", "spin"]);
+    }
+
+    #[test]
+    fn features_that_enable_each_other_come_to_an_end() {
+        let cycle = features(&[("a", &["b"]), ("b", &["a"])]);
+        assert_eq!(sets(&cycle, &["a", "b"]), ["", "a+b"]);
+    }
+
+    #[test]
+    fn the_argument_is_left_out_for_no_feature() {
+        assert!(as_argument(&Set::new()).is_empty());
+        assert_eq!(as_argument(&["a".to_owned(), "b".to_owned()]), ["--features", "a,b"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! The project's tasks: `cargo xtask TASK`.
+//!
+//! What CI runs is what people run. A task is a file with its arguments (`Args`) and a `run`
+//! function; [`Task`] lists them. Every command a task starts is echoed first (see [`cmd`]), so it
+//! can be repeated without this program.
+
+mod bench;
+mod ci;
+mod cmd;
+mod features;
+mod msrv;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The project's tasks.")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the checks a change must pass.
+    Ci(ci::Args),
+    /// Build and test the libraries with the oldest supported compiler.
+    Msrv(msrv::Args),
+    /// Run the benchmarks; the arguments are theirs.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { task } = Cli::parse();
+    match run(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not with `Debug`, which may add a backtrace of this program: what failed is another.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workspace = Workspace::load()?;
+    match task {
+        Task::Ci(args) => ci::run(&workspace, &args),
+        Task::Msrv(args) => msrv::run(&workspace, &args),
+        Task::Bench(args) => bench::run(&workspace, &args),
+    }
+}

@@ -1,0 +1,93 @@
+//! The workspace as cargo describes it.
+
+use anyhow::{Context, Result};
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
+use xshell::Shell;
+
+use crate::cmd::Cmd;
+use crate::features;
+
+/// The libraries, from the lowest layer up.
+pub const LAYERS: [&str; 4] = ["talloc-span", "talloc-core", "talloc-sync", "talloc-global"];
+
+pub struct Workspace {
+    metadata: Metadata,
+    shell: Shell,
+}
+
+impl Workspace {
+    /// The workspace that the current directory lies in.
+    ///
+    /// # Errors
+    ///
+    /// If `cargo metadata` fails.
+    pub fn load() -> Result<Self> {
+        let metadata =
+            MetadataCommand::new().no_deps().exec().context("`cargo metadata` failed")?;
+        let shell = Shell::new()?;
+        shell.change_dir(&metadata.workspace_root);
+        Ok(Self { metadata, shell })
+    }
+
+    pub fn shell(&self) -> &Shell {
+        &self.shell
+    }
+
+    pub fn root(&self) -> &Utf8Path {
+        &self.metadata.workspace_root
+    }
+
+    /// A folder below the target directory, for one task's files.
+    pub fn scratch(&self, task: &str) -> Utf8PathBuf {
+        self.metadata.target_directory.join("xtask").join(task)
+    }
+
+    /// Every member of the workspace.
+    pub fn members(&self) -> Vec<&Package> {
+        self.metadata.workspace_packages()
+    }
+
+    /// The packages of [`LAYERS`], in that order.
+    ///
+    /// # Errors
+    ///
+    /// If one is not a member of the workspace.
+    pub fn libraries(&self) -> Result<Vec<&Package>> {
+        let members = self.members();
+        let find = |name: &str| {
+            members.iter().copied().find(|member| member.name == name).with_context(|| {
+                format!("the library `{name}` is not a member of the workspace {}", self.root())
+            })
+        };
+        LAYERS.into_iter().map(find).collect()
+    }
+
+    /// `-p` for each library.
+    pub fn select_libraries(&self) -> impl Iterator<Item = &'static str> {
+        LAYERS.into_iter().flat_map(|library| ["-p", library])
+    }
+
+    /// `--features` with every stable feature of every library, for commands on several packages.
+    ///
+    /// # Errors
+    ///
+    /// As [`libraries`](Self::libraries).
+    pub fn stable_features(&self) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        for library in self.libraries()? {
+            let stable = features::without(&library.features, &[features::NIGHTLY]);
+            all.extend(stable.iter().map(|feature| format!("{}/{feature}", library.name)));
+        }
+        Ok(features::as_argument(&all))
+    }
+
+    /// A command that runs `program` at the workspace's root.
+    pub fn cmd(&self, program: &str) -> Cmd<'_> {
+        Cmd::new(&self.shell, program)
+    }
+
+    pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd<'_> {
+        self.cmd("cargo").args(args)
+    }
+}
