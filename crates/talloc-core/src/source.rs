@@ -19,7 +19,8 @@ pub trait Source<C: Config>: Sized {
     /// errs. A source that promises memory and never gives enough ends in an error, too, after
     /// [`SOURCE_TRIES`](crate::SOURCE_TRIES) calls.
     ///
-    /// It may call every method of the heap. Should it panic, the heap stays as it is.
+    /// It may call every method of the heap. Should it panic, the heap stays as it is. If the heap
+    /// is behind a lock, that is held: see `Tallock`.
     ///
     /// # Errors
     ///

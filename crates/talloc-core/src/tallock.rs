@@ -29,6 +29,11 @@ macro_rules! tallock {
         /// A block that must move when its size changes is copied while the lock is not held, and
         /// so is memory cleared.
         ///
+        /// The lock is held while the heap's source runs. A source that allocates from, or frees to,
+        /// the same `Tallock` other than through the heap it is given waits for itself for ever.
+        /// Behind the global allocator, that is everything that allocates: `Box`, `format!`,
+        /// printing.
+        ///
         /// # Examples
         ///
         #[cfg_attr(feature = "spin", doc = "```")]

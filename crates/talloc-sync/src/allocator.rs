@@ -29,12 +29,6 @@ pub(crate) trait Handle {
 }
 
 /// Implements one version of `Allocator` for one handle.
-#[cfg(any(
-    feature = "allocator",
-    feature = "allocator-api2-03",
-    feature = "allocator-api2-04",
-    feature = "nightly"
-))]
 macro_rules! allocator {
     (impl[$($generics:tt)*] $($api:ident)::+ for $handle:ty) => {
         // SAFETY: A block is the heap's until it is freed, wherever the handle and its copies are:

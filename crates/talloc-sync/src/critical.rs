@@ -65,8 +65,8 @@ impl<C: Config, S> TallocCritical<C, S> {
     ///
     /// # Panics
     ///
-    /// If `f`, or the heap's source, comes back here, or allocates from the heap or frees to it
-    /// other than by what it has been given.
+    /// If `f`, or the heap's source, uses the heap other than by what it has been given: calls this
+    /// again, or allocates or frees through a shared reference.
     #[inline]
     #[track_caller]
     pub fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {

@@ -1,7 +1,79 @@
-//! sync
+//! The talloc heap for programs: behind a lock, in a critical section, or in a cell of a single
+//! thread, and as an `Allocator`.
+//!
+//! A [`Talloc`] is used through `&mut`. What the allocator traits need is a heap behind a shared
+//! reference, and this crate has the ways to make one:
+//!
+//! | | reached by | [`GlobalAlloc`] | `Allocator` | cost of sharing |
+//! |---|---|---|---|---|
+//! | [`Tallock`] | threads | yes | [`TallockRef`] | a [lock] of your choice |
+//! | [`TallocCritical`] | interrupt handlers, too | yes | `&TallocCritical` | interrupts wait |
+//! | [`TallocCell`] | one thread | no | `&TallocCell` | none, and no `unsafe` |
+//!
+//! Everything of [`talloc_core`] and [`talloc_span`](talloc_core::Span) that is public is here,
+//! too, so that this crate is all that a program needs.
+//!
+//! # Examples
+//!
+//! A global allocator:
+//!
+#![cfg_attr(feature = "spin", doc = "```")]
+#![cfg_attr(not(feature = "spin"), doc = "```ignore")]
+//! use std::alloc::Layout;
+//! use talloc_sync::{AllocError, Talloc, Tallock};
+//!
+//! #[global_allocator]
+//! static HEAP: Tallock = Talloc::with_oom_handler(give_arena).spin_lock();
+//! static mut ARENA: [u8; 1 << 20] = [0; 1 << 20];
+//!
+//! fn give_arena(heap: &mut Talloc, _: Layout) -> Result<(), AllocError> {
+//!     // SAFETY: Nothing else uses the array. When it has been claimed, it is refused.
+//!     unsafe { heap.claim((&raw mut ARENA).into()) }.map_err(|_| AllocError)
+//! }
+//!
+//! fn main() {
+//!     let words: Vec<String> = ["to", "be"].map(String::from).into();
+//!     assert!(HEAP.0.lock().get_arena().contains_ptr(words[0].as_ptr().cast_mut()));
+//! }
+//! ```
+//!
+//! An arena for some collections, with an `Allocator` of any version: see [`TallocCell`] and
+//! [`AllocatorApi`].
+//!
+//! # Features
+//!
+//! All of them add something and change nothing.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `spin` (default) | [`Talloc::spin_lock`](Talloc#method.spin_lock), `lock::Spin` and `lock::Ticket` |
+//! | `allocator` (default) | `Allocator` of allocator-api2 0.2, the one of hashbrown and bumpalo |
+//! | `allocator-api2-03` | `Allocator` of allocator-api2 0.3 |
+//! | `allocator-api2-04` | `Allocator` of allocator-api2 0.4 |
+//! | `nightly` | `Allocator` of the standard library, on a nightly compiler |
+//! | `critical-section` | `TallocCritical` |
+//!
+//! If something makes allocator-api2 0.2 use the standard library's trait, by its own feature
+//! `nightly`, these are the same trait: choose `nightly` and leave `allocator` out.
+//!
+//! Without `spin`, the crate builds for cores without atomic compare-and-swap, such as thumbv6m and
+//! riscv32i.
+//!
+//! [`GlobalAlloc`]: core::alloc::GlobalAlloc
+#![cfg_attr(not(feature = "critical-section"), doc = "[`TallocCritical`]: crate#features")]
 #![no_std]
 #![deny(missing_docs)]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
+// Without any version of `Allocator`, nothing uses what all of them share.
+#![cfg_attr(
+    not(any(
+        feature = "allocator",
+        feature = "allocator-api2-03",
+        feature = "allocator-api2-04",
+        feature = "nightly"
+    )),
+    allow(dead_code, unused_macros)
+)]
 
 mod allocator;
 #[cfg(feature = "critical-section")]
@@ -13,5 +85,5 @@ mod tallock;
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;
 pub use local::{NoSupply, Supply, TallocCell};
-pub use tallock::{AllocatorApi, TallockRef};
 pub use talloc_core::*;
+pub use tallock::{AllocatorApi, TallockRef};

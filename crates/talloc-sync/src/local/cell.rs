@@ -2,14 +2,10 @@
 
 use core::alloc::Layout;
 use core::cell::{Cell, RefCell};
-use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use talloc_core::{
-    AllocError, ArenaError, Compact, Config, Report, SOURCE_TRIES, SharedHeap, Span, Talloc,
-    Violation,
-};
+use talloc_core::{AllocError, ArenaError, Compact, Config, SOURCE_TRIES, SharedHeap, Span};
 
 use super::unlocked::Unlocked;
 use super::{NoSupply, Supply};
@@ -27,11 +23,11 @@ use crate::allocator::Handle;
 ///
 /// # Why it is sound
 ///
-/// * Nothing has the heap twice. A reference to it exists only within a function of this module or
-///   of [`shared`](crate::shared), and none of those calls the program: the heap has no source, its
-///   parameters are constants, and the supply is called when it is not held.
-/// * Nothing has the heap's memory but the heap and the owners of blocks. The slices are borrowed,
-///   and the heap never leaves the cell, nor does memory the heap, as long as `'mem` is.
+/// * Nobody has the heap twice. A reference to it exists only within functions of this crate and of
+///   [`shared`](crate::shared), and none of those calls the program: the heap has no source, its
+///   parameters are constants, and the supply is called when the heap is not held.
+/// * Nobody has the heap's memory but the heap and the owners of blocks. The slices are borrowed for
+///   as long as there is the cell, which the heap never leaves.
 /// * Blocks stay valid for as long as a reference to the cell can be used, even those that are
 ///   forgotten: through a shared reference, memory can be added and not taken away.
 /// * The bytes of the slices need not be initialised. The heap and the owners of blocks may leave
@@ -53,7 +49,7 @@ use crate::allocator::Handle;
 /// assert_eq!(squares.iter().sum::<u64>(), 328_350);
 /// ```
 pub struct TallocCell<'mem, C: Config = Compact, S = NoSupply> {
-    heap: Unlocked<C>,
+    pub(super) heap: Unlocked<C>,
     supply: RefCell<S>,
     /// The slices that the heap was given. The lifetime is invariant: if it could be shortened
     /// behind a reference, `claim` would take memory that the cell outlives.
@@ -130,36 +126,40 @@ impl<C: Config> TallocCell<'_, C> {
     /// ```
     #[must_use]
     pub const fn configured() -> Self {
-        Self {
-            heap: Unlocked::empty(),
-            supply: RefCell::new(NoSupply),
-            memory: PhantomData,
-        }
+        Self { heap: Unlocked::empty(), supply: RefCell::new(NoSupply), memory: PhantomData }
     }
 }
 
 /// Memory for the cell.
 impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
     /// The cell with a supply of further memory, instead of the one it has.
+    #[must_use]
+    pub fn with_supply<T: Supply<'mem>>(self, supply: T) -> TallocCell<'mem, C, T> {
+        TallocCell { heap: self.heap, supply: RefCell::new(supply), memory: PhantomData }
+    }
+
+    /// [`with_supply`](Self::with_supply), where a closure's types need not be spelled out.
     ///
     #[cfg_attr(feature = "allocator", doc = "```")]
     #[cfg_attr(not(feature = "allocator"), doc = "```ignore")]
     /// use allocator_api2::boxed::Box;
-    /// use core::alloc::Layout;
     /// use core::mem::MaybeUninit;
     /// use talloc_sync::TallocCell;
     ///
     /// let mut memory = [MaybeUninit::uninit(); 10_000];
     /// let mut pages = memory.chunks_mut(5_000);
-    /// let cell = TallocCell::empty().with_supply(|_: Layout| pages.next());
+    /// let cell = TallocCell::empty().with_supply_fn(|_| pages.next());
     ///
     /// let first = Box::new_in([1_u8; 4_000], &cell);
     /// let second = Box::new_in([2_u8; 3_000], &cell);
     /// assert!(Box::try_new_in([3_u8; 2_000], &cell).is_err());
     /// ```
     #[must_use]
-    pub fn with_supply<T: Supply<'mem>>(self, supply: T) -> TallocCell<'mem, C, T> {
-        TallocCell { heap: self.heap, supply: RefCell::new(supply), memory: PhantomData }
+    pub fn with_supply_fn<F>(self, supply: F) -> TallocCell<'mem, C, F>
+    where
+        F: FnMut(Layout) -> Option<&'mem mut [MaybeUninit<u8>]>,
+    {
+        self.with_supply(supply)
     }
 
     /// The supply of further memory.
@@ -182,65 +182,13 @@ impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
     /// # Errors
     ///
     /// [`ArenaError::TooFar`] if the memory is too large for the links, see
-    /// [`Index`](crate::Index), and for a further arena [`ArenaError::TooSmall`].
+    /// [`Index`](crate::Index); for a further arena [`ArenaError::TooSmall`]; and
+    /// [`ArenaError::Overlap`] if the memory is a block of this very cell.
     pub fn claim(&self, memory: &'mem mut [MaybeUninit<u8>]) -> Result<(), ArenaError> {
         let span = Span::from(memory);
         // SAFETY: The memory can be read and written. It was borrowed mutably, so nobody else uses
         // it for as long as there is the cell. The heap never leaves the cell.
         self.heap.with(|heap| unsafe { heap.claim(span) })
-    }
-}
-
-/// Looking at the heap.
-impl<C: Config, S> TallocCell<'_, C, S> {
-    /// The memory of all arenas, as it was given, the first one's first.
-    ///
-    /// What is claimed meanwhile may be left out.
-    pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
-        // Between two spans, the heap is not held.
-        (0..).map_while(|number| self.heap.with(|heap| heap.arenas().nth(number)))
-    }
-
-    /// The memory of the first arena, as it was given; empty if there is none.
-    #[must_use]
-    pub fn get_arena(&self) -> Span {
-        self.heap.with(|heap| heap.get_arena())
-    }
-
-    /// The part of the first arena that allocations may lie in.
-    #[must_use]
-    pub fn get_allocatable_span(&self) -> Span {
-        self.heap.with(|heap| heap.get_allocatable_span())
-    }
-
-    /// The smallest span of the first arena that contains all that is allocated in it, and a place
-    /// for the bitmap; see [`Talloc::get_allocated_span`].
-    #[must_use]
-    pub fn get_allocated_span(&self) -> Span {
-        self.heap.with(Talloc::get_allocated_span)
-    }
-
-    /// [`get_allocated_span`](Self::get_allocated_span) of the arena of the span `arena`.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::NoSuchArena`].
-    pub fn allocated_span_of(&self, arena: Span) -> Result<Span, ArenaError> {
-        self.heap.with(|heap| heap.allocated_span_of(arena))
-    }
-
-    /// Coalesces all blocks in the quick lists; see [`Talloc::flush`].
-    pub fn flush(&self) {
-        self.heap.with(Talloc::flush);
-    }
-
-    /// Checks every invariant of the heap, and counts what there is; see [`Talloc::verify`].
-    ///
-    /// # Errors
-    ///
-    /// The first [`Violation`] that is found. The cell must not be used any more then.
-    pub fn verify(&self) -> Result<Report, Violation> {
-        self.heap.with(|heap| heap.verify())
     }
 }
 
@@ -295,18 +243,5 @@ impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
 impl<C: Config> Default for TallocCell<'_, C> {
     fn default() -> Self {
         Self::configured()
-    }
-}
-
-/// Prints the arenas' spans.
-impl<C: Config, S> fmt::Debug for TallocCell<'_, C, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Arenas<'a, 'mem, C: Config, S>(&'a TallocCell<'mem, C, S>);
-        impl<C: Config, S> fmt::Debug for Arenas<'_, '_, C, S> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.0.arenas()).finish()
-            }
-        }
-        f.debug_struct("TallocCell").field("arenas", &Arenas(self)).finish_non_exhaustive()
     }
 }

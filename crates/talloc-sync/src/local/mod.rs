@@ -1,6 +1,9 @@
 //! The heap of a single thread.
 
 mod cell;
+mod inspect;
+#[cfg(doctest)]
+mod refused;
 mod supply;
 mod unlocked;
 

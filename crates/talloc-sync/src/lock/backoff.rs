@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use lock_api::{GuardSend, RawMutex};
 
-/// The most pauses between two looks at the lock.
+/// The most pauses between two looks at the lock, as many as crossbeam's `Backoff` makes.
 const MOST_PAUSES: u32 = 64;
 
 /// A spin lock that those who wait look at less and less often (Anderson 1990).
@@ -52,9 +52,7 @@ unsafe impl RawMutex for Backoff {
 
     #[inline]
     fn try_lock(&self) -> bool {
-        self.locked
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[inline]

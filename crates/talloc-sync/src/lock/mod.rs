@@ -7,15 +7,20 @@
 //! | [`Spin`] | little contention, or none; the default |
 //! | [`Backoff`] | contention: waiting threads let the one that holds the lock work |
 //! | [`Ticket`] | contention where none must starve, and no more threads than cores |
-//! | [`TallocCritical`](crate::TallocCritical) | interrupt handlers that allocate; cores without atomic instructions |
+//! | [`TallocCritical`] | interrupt handlers that allocate; cores without atomic instructions |
 //! | `parking_lot::RawMutex` | heaps used as an `Allocator`, where there is an operating system |
 //!
-//! `parking_lot` itself allocates when a thread has to wait. Behind its lock, a heap must not be
-//! the global allocator: a thread would wait for itself.
+//! `parking_lot` itself allocates when a thread has to wait. So a heap behind its lock must not be
+//! the global allocator: to wait, a thread would have to wait, until its stack overflows.
 //!
 //! None of these is re-entrant. A heap's source runs while the lock is held, and so must not
 //! allocate from, or free to, the heap other than by what it has been given: it would wait for
 //! itself. Nor may an interrupt handler where the code that it interrupts may hold the lock.
+//!
+#![cfg_attr(feature = "critical-section", doc = "[`TallocCritical`]: crate::TallocCritical")]
+#![cfg_attr(not(feature = "critical-section"), doc = "[`TallocCritical`]: crate#features")]
+#![cfg_attr(not(feature = "spin"), doc = "[`Spin`]: crate#features")]
+#![cfg_attr(not(feature = "spin"), doc = "[`Ticket`]: crate#features")]
 
 #[cfg(target_has_atomic = "8")]
 mod backoff;

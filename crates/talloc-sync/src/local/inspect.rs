@@ -1,0 +1,73 @@
+//! Looking at the heap in a cell.
+
+use core::fmt;
+
+use talloc_core::{ArenaError, Config, Report, SharedHeap, Span, Talloc, Violation};
+
+use super::TallocCell;
+
+/// Looking at the heap.
+impl<C: Config, S> TallocCell<'_, C, S> {
+    /// The memory of all arenas, as it was given, the first one's first.
+    ///
+    /// What is claimed meanwhile may be left out.
+    pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
+        // Between two spans, the heap is not held.
+        (0..).map_while(|number| self.heap.with(|heap| heap.arenas().nth(number)))
+    }
+
+    /// The memory of the first arena, as it was given; empty if there is none.
+    #[must_use]
+    pub fn get_arena(&self) -> Span {
+        self.heap.with(|heap| heap.get_arena())
+    }
+
+    /// The part of the first arena that allocations may lie in.
+    #[must_use]
+    pub fn get_allocatable_span(&self) -> Span {
+        self.heap.with(|heap| heap.get_allocatable_span())
+    }
+
+    /// The smallest span of the first arena that contains all that is allocated in it, and a place
+    /// for the bitmap; see [`Talloc::get_allocated_span`].
+    #[must_use]
+    pub fn get_allocated_span(&self) -> Span {
+        self.heap.with(Talloc::get_allocated_span)
+    }
+
+    /// [`get_allocated_span`](Self::get_allocated_span) of the arena of the span `arena`.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NoSuchArena`].
+    pub fn allocated_span_of(&self, arena: Span) -> Result<Span, ArenaError> {
+        self.heap.with(|heap| heap.allocated_span_of(arena))
+    }
+
+    /// Coalesces all blocks in the quick lists; see [`Talloc::flush`].
+    pub fn flush(&self) {
+        self.heap.with(Talloc::flush);
+    }
+
+    /// Checks every invariant of the heap, and counts what there is; see [`Talloc::verify`].
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found. The cell must not be used any more then.
+    pub fn verify(&self) -> Result<Report, Violation> {
+        self.heap.with(|heap| heap.verify())
+    }
+}
+
+/// Prints the arenas' spans.
+impl<C: Config, S> fmt::Debug for TallocCell<'_, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Arenas<'a, 'mem, C: Config, S>(&'a TallocCell<'mem, C, S>);
+        impl<C: Config, S> fmt::Debug for Arenas<'_, '_, C, S> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.0.arenas()).finish()
+            }
+        }
+        f.debug_struct("TallocCell").field("arenas", &Arenas(self)).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! What the types are and are not, checked when compiling.
+
+use core::cell::Cell;
+use core::fmt::Debug;
+use std::alloc::GlobalAlloc;
+
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use talloc_sync::lock::Backoff;
+use talloc_sync::{Compact, OomFn, TallocCell, Tallock, TallockRef};
+
+// A cell can go to another thread, if the supply can, but not be shared.
+assert_impl_all!(TallocCell<'static>: Send, Debug, Default);
+assert_not_impl_any!(TallocCell<'static>: Sync, GlobalAlloc, Copy);
+assert_not_impl_any!(&'static TallocCell<'static>: Send, Sync);
+assert_impl_all!(TallocCell<'static, Compact, Cell<u8>>: Send);
+assert_not_impl_any!(TallocCell<'static, Compact, *const u8>: Send);
+
+// A lock makes a heap one for threads, if they may have the source.
+type Locked<S> = Tallock<Backoff, Compact, S>;
+assert_impl_all!(Locked<OomFn<Compact>>: Send, Sync, GlobalAlloc, Debug);
+assert_impl_all!(Locked<Cell<u8>>: Send, Sync);
+assert_not_impl_any!(Locked<*const u8>: Send, Sync);
+
+// A reference is as good as the heap.
+type Reference<S> = TallockRef<'static, Backoff, Compact, S>;
+assert_impl_all!(Reference<OomFn<Compact>>: Send, Sync, Copy, Debug);
+assert_not_impl_any!(Reference<*const u8>: Send, Sync);
+
+#[cfg(feature = "critical-section")]
+mod critical {
+    use super::*;
+    use talloc_sync::TallocCritical;
+
+    assert_impl_all!(TallocCritical: Send, Sync, GlobalAlloc, Debug);
+    assert_not_impl_any!(TallocCritical<Compact, *const u8>: Send, Sync);
+}
+
+#[cfg(feature = "spin")]
+mod spin {
+    use super::*;
+
+    // The lock that is meant if none is named.
+    const _: fn(Tallock) -> Tallock<talloc_sync::lock::Spin> = |heap| heap;
+    assert_impl_all!(talloc_sync::lock::Ticket: lock_api::RawMutex, Send, Sync);
+}
+
+macro_rules! allocators {
+    ($($feature:literal: $($api:ident)::+),*) => {$(
+        #[cfg(feature = $feature)]
+        const _: () = {
+            assert_impl_all!(Reference<OomFn<Compact>>: $($api)::+::Allocator);
+            assert_impl_all!(&'static TallocCell<'static>: $($api)::+::Allocator);
+            #[cfg(feature = "critical-section")]
+            assert_impl_all!(&'static talloc_sync::TallocCritical: $($api)::+::Allocator);
+        };
+    )*};
+}
+
+allocators!(
+    "allocator": allocator_api2::alloc,
+    "allocator-api2-03": allocator_api2_03::alloc,
+    "allocator-api2-04": allocator_api2_04::alloc
+);

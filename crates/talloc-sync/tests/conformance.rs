@@ -1,0 +1,105 @@
+//! The contract of `Allocator`, in each of its versions, by each kind of heap.
+
+#![cfg(any(
+    feature = "allocator",
+    feature = "allocator-api2-03",
+    feature = "allocator-api2-04",
+    feature = "nightly"
+))]
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
+
+use core::mem::MaybeUninit;
+
+/// Bytes of the heap.
+const ARENA: usize = 64 << 10;
+
+/// What the bytes around the heap are.
+const CANARY: u8 = 0xC5;
+
+/// A heap's memory, in the midst of canaries, which are looked at when it is dropped.
+struct Memory(Box<[MaybeUninit<u8>]>);
+
+impl Memory {
+    const MARGIN: usize = 4096;
+
+    fn new() -> Self {
+        Self(vec![MaybeUninit::new(CANARY); ARENA + 2 * Self::MARGIN].into())
+    }
+
+    fn arena(&mut self) -> &mut [MaybeUninit<u8>] {
+        &mut self.0[Self::MARGIN..][..ARENA]
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let (below, above) = self.0.split_at(Self::MARGIN + ARENA);
+        for byte in below[..Self::MARGIN].iter().chain(above) {
+            // SAFETY: The heap has not been given these bytes, which were initialised.
+            assert_eq!(unsafe { byte.assume_init() }, CANARY, "written outside of the arena");
+        }
+    }
+}
+
+/// Makes tests of functions that take an allocator and a function that reports on its heap: one
+/// for each kind of heap.
+macro_rules! on_each_heap {
+    ($($check:ident),* $(,)?) => {$(
+        mod $check {
+            use talloc_sync::lock::Backoff;
+            use talloc_sync::{AllocatorApi, Talloc, TallocCell};
+
+            use crate::Memory;
+
+            #[test]
+            fn locked() {
+                let mut memory = Memory::new();
+                let heap = Talloc::new().lock::<Backoff>();
+                // SAFETY: The memory is the heap's for as long as there is the heap.
+                unsafe { heap.0.lock().init(memory.arena().into()) };
+                super::$check(heap.allocator_api_ref(), &|| heap.0.lock().verify().unwrap());
+            }
+
+            #[test]
+            fn cell() {
+                let mut memory = Memory::new();
+                let heap = TallocCell::new(memory.arena());
+                super::$check(&heap, &|| heap.verify().unwrap());
+            }
+
+            #[test]
+            #[cfg(feature = "critical-section")]
+            fn critical() {
+                let mut memory = Memory::new();
+                let heap = talloc_sync::TallocCritical::new(Talloc::new());
+                // SAFETY: The memory is the heap's for as long as there is the heap.
+                unsafe { heap.with(|heap| heap.init(memory.arena().into())) };
+                super::$check(&heap, &|| heap.with(|heap| heap.verify()).unwrap());
+            }
+        }
+    )*};
+}
+
+#[cfg(feature = "allocator")]
+mod version_02 {
+    use allocator_api2 as api;
+    include!("conformance/checks.rs");
+}
+
+#[cfg(feature = "allocator-api2-03")]
+mod version_03 {
+    use allocator_api2_03 as api;
+    include!("conformance/checks.rs");
+}
+
+#[cfg(feature = "allocator-api2-04")]
+mod version_04 {
+    use allocator_api2_04 as api;
+    include!("conformance/checks.rs");
+}
+
+#[cfg(feature = "nightly")]
+mod version_std {
+    use std as api;
+    include!("conformance/checks.rs");
+}
