@@ -1,27 +1,36 @@
-//! Heaps that are ready to be the global allocator.
+//! A heap that is ready to be the global allocator.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 use core::ops::Deref;
 
-use lock_api::RawMutex;
-use talloc_core::{Config, SharedHeap, Source, Talloc, Tallock};
+use talloc_sync::lock::RawMutex;
+use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock};
 
 /// A heap behind a lock, made together with its source of memory.
 ///
-/// It is a [`Tallock`] in all but its constructors. Use it by one of its names, which have a
-/// constructor of their own:
+/// It is a [`Tallock`] in all but its constructors. `StaticTalloc` and `SystemTalloc` are names of
+/// it for the sources of this crate, and have a constructor of their own; this is one for others.
 ///
-#[cfg_attr(
-    all(feature = "spin", target_has_atomic = "8"),
-    doc = "* [`StaticTalloc`]: memory in a `static`."
-)]
-#[cfg_attr(
-    all(feature = "system", unix),
-    doc = "* [`SystemTalloc`]: memory from the operating system."
-)]
+/// As in a `Tallock`, the heap itself is `.0.lock()`. Who holds that guard must not allocate, and so
+/// not even print, if this is the global allocator: it would wait for itself.
 ///
-/// As in a `Tallock`, the heap itself is `.0.lock()`.
+/// # Examples
+///
+/// ```
+/// use talloc_global::lock::Backoff;
+/// use talloc_global::*;
+///
+/// static ARENA: StaticArena<{ 1 << 20 }> = StaticArena::new();
+/// #[global_allocator]
+/// static ALLOCATOR: GlobalTalloc<Backoff, RealTime, Region> =
+///     GlobalTalloc::with_source(ARENA.region());
+///
+/// fn main() {
+///     let size = ALLOCATOR.0.lock().get_arena().size();
+///     println!("{size} bytes");
+/// }
+/// ```
 pub struct GlobalTalloc<R: RawMutex, C: Config, S> {
     tallock: Tallock<R, C, S>,
 }
@@ -31,84 +40,6 @@ impl<R: RawMutex, C: Config, S> GlobalTalloc<R, C, S> {
     #[must_use]
     pub const fn with_source(source: S) -> Self {
         Self { tallock: Talloc::with_source(source).lock() }
-    }
-}
-
-/// A heap whose memory is in a `static`: no set-up, no operating system, no `unsafe`.
-///
-/// # Examples
-///
-/// ```
-/// use talloc_global::*;
-///
-/// static ARENA: StaticArena<{ 1 << 20 }> = StaticArena::new();
-/// #[global_allocator]
-/// static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
-///
-/// fn main() {
-///     let greeting = vec!["from", "the", "arena"].join(" ");
-///     assert!(ALLOCATOR.0.lock().get_arena().contains_ptr(greeting.as_ptr().cast_mut()));
-/// }
-/// ```
-///
-/// The memory may also be what a linker script sets aside: see [`Region`](crate::Region).
-#[cfg(feature = "spin")]
-pub type StaticTalloc<C = talloc_core::Compact> =
-    GlobalTalloc<spin::Mutex<()>, C, crate::source::Region>;
-
-#[cfg(all(feature = "spin", target_has_atomic = "8"))]
-impl StaticTalloc {
-    /// A heap that has the memory of `arena` from when it is first used.
-    ///
-    /// If another heap has it already, nothing can be allocated. It has the default parameters;
-    /// `with_source(arena.region())` makes one with others.
-    #[must_use]
-    pub const fn new<const N: usize>(arena: &'static crate::source::StaticArena<N>) -> Self {
-        Self::with_source(arena.region())
-    }
-}
-
-/// A heap whose memory is the operating system's, for any number of threads.
-///
-/// See [`SystemSource`](crate::SystemSource) for how memory is got, and
-/// [`SystemLock`](crate::SystemLock) for how threads wait for each other.
-///
-/// As with any lock: the process must not fork while another thread allocates, unless the child
-/// does no more than replace itself by another program (which is what `std::process` does).
-///
-/// # Examples
-///
-/// ```
-/// use talloc_global::*;
-///
-/// #[global_allocator]
-/// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
-///
-/// fn main() {
-///     let numbers: Vec<u64> = (0..1_000_000).collect();
-///     assert_eq!(numbers.iter().sum::<u64>(), 499_999_500_000);
-///     assert!(ALLOCATOR.0.lock().verify().is_ok());
-/// }
-/// ```
-#[cfg(all(feature = "system", unix))]
-pub type SystemTalloc<C = talloc_core::Compact> =
-    GlobalTalloc<crate::system_lock::SystemLock, C, crate::source::SystemSource>;
-
-#[cfg(all(feature = "system", unix))]
-impl SystemTalloc {
-    /// A heap that has no memory until it is first used.
-    ///
-    /// It has the default parameters; `with_source(SystemSource::new())` makes one with others.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self::with_source(crate::source::SystemSource::new())
-    }
-}
-
-#[cfg(all(feature = "system", unix))]
-impl<C: Config> Default for SystemTalloc<C> {
-    fn default() -> Self {
-        Self::with_source(crate::source::SystemSource::new())
     }
 }
 

@@ -1,23 +1,95 @@
 //! The talloc allocator, whole: heaps that are ready to be the global allocator, sources of memory
 //! for them, and everything of the crates below.
-
+//!
+//! `use talloc_global::*` is all that a program needs.
+//!
+//! # Which heap
+//!
+//! | memory | as the global allocator | |
+//! |---|---|---|
+//! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`] |
+//! | a `static` | `StaticTalloc::new(&ARENA)` | [`StaticTalloc`] |
+//! | what a linker script sets aside | `StaticTalloc::with_source(region)` | [`Region`] |
+//! | given by hand | `Talloc::new().spin_lock()` | [`Tallock`] |
+//! | given by a function, when there is not enough | `Talloc::with_oom_handler(function).spin_lock()` | [`Talloc::with_oom_handler`] |
+//! | of a type of your own | `Talloc::with_source(source).lock()` | [`Source`] |
+//!
+//! For arenas of a single thread there is [`TallocCell`].
+//!
+//! # Quick start
+//!
+//! On a microcontroller, in a kernel, or anywhere:
+//!
+#![cfg_attr(all(feature = "spin", target_has_atomic = "8"), doc = "```")]
+#![cfg_attr(not(all(feature = "spin", target_has_atomic = "8")), doc = "```ignore")]
+//! use talloc_global::*;
+//!
+//! static ARENA: StaticArena<{ 256 * 1024 }> = StaticArena::new();
+//! #[global_allocator]
+//! static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
+//!
+//! # #[expect(clippy::needless_doctest_main)]
+//! fn main() {
+//!     let words = vec!["no".to_owned(), "set-up".to_owned()];
+//!     assert_eq!(words.join(" "), "no set-up");
+//! }
+//! ```
+//!
+//! On Linux, macOS or a BSD:
+//!
+#![cfg_attr(all(feature = "system", unix), doc = "```")]
+#![cfg_attr(not(all(feature = "system", unix)), doc = "```ignore")]
+//! use talloc_global::*;
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+//!
+//! # #[expect(clippy::needless_doctest_main)]
+//! fn main() {
+//!     let squares: Vec<u64> = (1..=100).map(|number| number * number).collect();
+//!     assert_eq!(squares.iter().sum::<u64>(), 338_350);
+//! }
+//! ```
+//!
+//! # Memory before `main`
+//!
+//! What a program starts with may allocate: on Linux, Rust's own start-up code gives the main
+//! thread its name. So a global allocator that is without memory until `main` gives it some works
+//! only where nothing comes before `main`: on bare metal, or with `#![no_main]`. All others above
+//! have theirs from the first allocation on.
+//!
+//! # Features
+//!
+//! All of them add something and change nothing.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `spin` (default) | [`StaticTalloc`], [`Talloc::spin_lock`](Talloc#method.spin_lock), spin locks |
+//! | `allocator` (default) | [`Allocator`], which is that of allocator-api2 0.2, for hashbrown and bumpalo |
+//! | `system` (default) | on Unix, [`SystemTalloc`]; on other systems nothing |
+//! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
+//! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
+//! | `nightly` | the trait of the standard library, on a nightly compiler |
+//! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
+//!
+//! The crate is `no_std` with all of them. Without `spin`, it builds for cores without atomic
+//! compare-and-swap.
+//!
+#![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
+#![cfg_attr(not(all(feature = "system", unix)), doc = "[`SystemTalloc`]: GlobalTalloc")]
+#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: AllocatorApi")]
 #![no_std]
 #![deny(missing_docs)]
 
-#[cfg(feature = "lock_api")]
 mod global_alloc;
-#[cfg(all(feature = "system", unix))]
-mod system_lock;
 mod source;
 
-pub use talloc_core::*;
-
-#[cfg(feature = "lock_api")]
-pub use global_alloc::GlobalTalloc;
-#[cfg(feature = "spin")]
-pub use global_alloc::StaticTalloc;
-#[cfg(all(feature = "system", unix))]
-pub use global_alloc::SystemTalloc;
-#[cfg(all(feature = "system", unix))]
-pub use system_lock::SystemLock;
+#[cfg(feature = "allocator")]
+pub use allocator_api2::alloc::Allocator;
+pub use global_alloc::*;
 pub use source::*;
+pub use talloc_sync::*;
+
+#[cfg(all(doctest, feature = "spin", feature = "system", unix))]
+#[doc = include_str!("../README.md")]
+struct Readme;

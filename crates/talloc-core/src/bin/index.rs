@@ -1,8 +1,9 @@
 //! Which bin holds which sizes.
 
+use core::marker::PhantomData;
+
 use crate::bin::Heads;
 use crate::config::Config;
-use crate::select::select;
 
 /// The number of a bin.
 ///
@@ -19,7 +20,11 @@ impl BinIndex {
     #[inline(always)]
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
         const { assert!(Self::valid::<C>()) };
-        Self(select(len < Self::exact::<C>(), len, Self::split::<C>(len)))
+        if len < Table::<C>::LEN {
+            Self(const { &Table::<C>::BINS }[len] as usize)
+        } else {
+            Self(Self::number::<C>(len))
+        }
     }
 
     /// The `number`th bin, if there is one.
@@ -37,15 +42,18 @@ impl BinIndex {
         1 << C::EXACT_LOG2
     }
 
-    /// The bin of a chunk above the exact range, or any bin for one within it.
+    /// The number of the bin of free chunks of `len` granules, computed.
     #[inline(always)]
-    fn split<C: Config>(len: usize) -> usize {
-        let shift = (len | Self::exact::<C>()).ilog2() - C::SPLIT_LOG2;
+    const fn number<C: Config>(len: usize) -> usize {
+        if len < Self::exact::<C>() {
+            return len;
+        }
+        let shift = len.ilog2() - C::SPLIT_LOG2;
         // The first part of the first doubling comes right after the exact bins.
         let doublings = (shift + C::SPLIT_LOG2 - C::EXACT_LOG2) as usize;
-        let part = (len >> shift).wrapping_sub(1 << C::SPLIT_LOG2);
-        let number = Self::exact::<C>() + (doublings << C::SPLIT_LOG2);
-        number.wrapping_add(part).min(C::Heads::LEN - 1)
+        let part = (len >> shift) - (1 << C::SPLIT_LOG2);
+        let number = Self::exact::<C>() + (doublings << C::SPLIT_LOG2) + part;
+        if number < C::Heads::LEN { number } else { C::Heads::LEN - 1 }
     }
 
     /// Whether the parameters make sense; checked when compiling.
@@ -54,7 +62,26 @@ impl BinIndex {
             && C::EXACT_LOG2 < 8
             && Self::exact::<C>() < C::Heads::LEN
             && C::Heads::LEN <= super::MAX_BINS
+            && super::MAX_BINS - 1 <= u8::MAX as usize
     }
+}
+
+/// The bins of small chunks, looked up.
+struct Table<C>(PhantomData<C>);
+
+impl<C: Config> Table<C> {
+    /// How many there are: none where there are few bins, for then memory is dear.
+    const LEN: usize = if C::Heads::LEN > 64 { 256 } else { 0 };
+
+    const BINS: [u8; 256] = {
+        let mut bins = [0; 256];
+        let mut len = 0;
+        while len < bins.len() {
+            bins[len] = BinIndex::number::<C>(len) as u8;
+            len += 1;
+        }
+        bins
+    };
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ static ALLOCATOR: Counted<SystemTalloc> = Counted::new(SystemTalloc::new());
 #[global_allocator]
 static ALLOCATOR: Counted<StaticTalloc> = Counted::new(StaticTalloc::new(&ARENA));
 #[cfg(not(all(feature = "system", unix)))]
-static ARENA: StaticArena<{ 1 << 30 }> = StaticArena::new();
+static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
 
 /// Checks the whole heap.
 pub fn verify() -> Result<Report, Violation> {

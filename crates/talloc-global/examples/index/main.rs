@@ -41,18 +41,15 @@ struct Args {
 
 fn main() -> ExitCode {
     let result = run(&Args::parse());
-    // Nothing of the index is left; and whatever happened, the heap must be in order.
-    match (result, heap::verify()) {
-        (Ok(()), Ok(_)) => ExitCode::SUCCESS,
-        (Err(error), Ok(_)) => {
-            eprintln!("index: {error}");
-            ExitCode::FAILURE
-        }
-        (_, Err(violation)) => {
-            eprintln!("index: the heap is broken: {violation} ({violation:?})");
-            ExitCode::FAILURE
-        }
+    // Whatever happened, the heap must be in order.
+    let verified = heap::verify();
+    if let Err(violation) = &verified {
+        eprintln!("index: the heap is broken: {violation} ({violation:?})");
     }
+    if let Err(error) = &result {
+        eprintln!("index: {error}");
+    }
+    if verified.is_ok() && result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
@@ -69,9 +66,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     report::words(&mut out, &index, args.top)?;
     report::input(&mut out, &index, threads, time)?;
-    report::heap(&mut out, "with the index", &full)?;
+    report::heap(&mut out, &full)?;
 
     drop((index, files));
-    report::heap(&mut out, "at exit", &Snapshot::take()?)?;
+    report::exit(&mut out, &Snapshot::take()?)?;
     Ok(out.flush()?)
 }

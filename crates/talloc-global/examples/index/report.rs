@@ -29,14 +29,13 @@ pub fn input(
     writeln!(out, "time            {:.2} s with {threads} threads", time.as_secs_f64())
 }
 
-/// The state of the heap.
+/// The heap with the index in it.
 ///
-/// Overhead is what the heap's arenas have in use over what the program asked for.
-pub fn heap(out: &mut impl Write, when: &str, heap: &Snapshot) -> Result<()> {
+/// Overhead is what the heap has in use beyond what the program asked for; at the peak it is at
+/// most this, as there may have been the most of each at different times.
+pub fn heap(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     let Snapshot { report, calls, live, peak } = heap;
     let used = report.arena_bytes - report.top_bytes;
-    let (free, largest) = (report.free_bytes, report.largest_free_bytes);
-    writeln!(out, "\nheap {when}, verified")?;
     writeln!(
         out,
         "calls           {} allocations, {} reallocations, {} frees",
@@ -44,22 +43,35 @@ pub fn heap(out: &mut impl Write, when: &str, heap: &Snapshot) -> Result<()> {
     )?;
     writeln!(
         out,
-        "peak            {peak} bytes live, {} in use: {} overhead",
+        "heap peak       {peak} bytes live, {} in use: {} overhead",
         report.high_water_bytes,
-        percent(report.high_water_bytes as f64 / *peak as f64 - 1.0)
+        excess(report.high_water_bytes, *peak)
     )?;
     writeln!(
         out,
-        "now             {live} bytes live, {used} in use: {} overhead",
-        percent(used as f64 / *live as f64 - 1.0)
+        "heap now        {live} bytes live, {used} in use: {} overhead",
+        excess(used, *live)
     )?;
     writeln!(
         out,
-        "free            {free} bytes in {} chunks, the largest {largest}: {} fragmentation",
+        "free            {} bytes in {} chunks, the largest {}: {} fragmentation",
+        report.free_bytes,
         report.free_chunks,
-        percent(1.0 - largest as f64 / free as f64)
+        report.largest_free_bytes,
+        percent(1.0 - report.largest_free_bytes as f64 / report.free_bytes as f64)
     )?;
-    writeln!(out, "arenas          {}, {} bytes", report.arenas, report.arena_bytes)
+    writeln!(out, "arenas          {}, of {} bytes", report.arenas, report.arena_bytes)
+}
+
+/// The heap when nothing is left but what the standard library keeps.
+pub fn exit(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
+    let Snapshot { report, live, .. } = heap;
+    writeln!(out, "heap at exit    {live} bytes live, {} free: verified", report.free_bytes)
+}
+
+/// By how much `bytes` is more than `base`.
+fn excess(bytes: usize, base: usize) -> String {
+    percent(bytes as f64 / base as f64 - 1.0)
 }
 
 fn percent(ratio: f64) -> String {

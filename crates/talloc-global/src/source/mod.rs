@@ -1,11 +1,17 @@
 //! Where memory comes from, ready made.
 
 mod region;
-#[cfg(all(feature = "system", unix))]
+#[cfg(all(
+    feature = "system",
+    unix,
+    not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
+))]
 mod system;
 
-pub use region::Region;
-#[cfg(target_has_atomic = "8")]
-pub use region::StaticArena;
-#[cfg(all(feature = "system", unix))]
-pub use system::SystemSource;
+pub use region::*;
+#[cfg(all(
+    feature = "system",
+    unix,
+    not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
+))]
+pub use system::*;

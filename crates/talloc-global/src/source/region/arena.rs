@@ -14,7 +14,7 @@ use super::{Memory, Region};
 /// That the memory is a `static`, apart from the heap, is what makes it safe: a heap with its
 /// memory inside could be moved, away from what is allocated.
 ///
-/// See [`StaticTalloc`](crate::StaticTalloc) for the heap.
+/// `StaticTalloc` is the heap to go with it; [`region`](Self::region) makes others.
 #[repr(C, align(16))]
 pub struct StaticArena<const N: usize> {
     memory: UnsafeCell<MaybeUninit<[u8; N]>>,
@@ -28,7 +28,10 @@ impl<const N: usize> StaticArena<N> {
     /// The memory, for whichever heap asks first.
     #[must_use]
     pub const fn new() -> Self {
-        Self { memory: UnsafeCell::new(MaybeUninit::uninit()), claim: Claim(AtomicBool::new(false)) }
+        Self {
+            memory: UnsafeCell::new(MaybeUninit::uninit()),
+            claim: Claim(AtomicBool::new(false)),
+        }
     }
 
     /// The memory as a heap's source.

@@ -1,10 +1,15 @@
 //! Memory from the operating system.
 
+mod heap;
+mod lock;
 mod space;
+
+pub use heap::SystemTalloc;
+pub use lock::SystemLock;
 
 use core::alloc::Layout;
 
-use talloc_core::{AllocError, Config, Index, Source, Span, Talloc};
+use talloc_sync::{AllocError, Config, Index, Source, Span, Talloc};
 
 /// Bytes in a granule, the unit of what links reach.
 const GRANULE: usize = 8;
@@ -61,8 +66,9 @@ impl SystemSource {
     /// Reserves addresses for a new arena, of at least `least` bytes, and gives up those that the
     /// last one has not got to.
     fn reserve(&mut self, least: usize, most: usize) -> Result<(), AllocError> {
+        let range = space::reserve(least, most).map_err(|_| AllocError)?;
         self.release_rest();
-        self.rest = space::reserve(least, most).map_err(|_| AllocError)?;
+        self.rest = range;
         Ok(())
     }
 
@@ -98,10 +104,7 @@ impl<C: Config> Source<C> for SystemSource {
 }
 
 /// Gives the heap the lowest reserved memory.
-fn attach<C: Config>(
-    heap: &mut Talloc<C, SystemSource>,
-    piece: Span,
-) -> Result<(), AllocError> {
+fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<(), AllocError> {
     let old = heap.source().arena;
     let extended = old.fit_over(piece);
     // SAFETY: The memory is the process's and nobody has it yet; it is part of the same range that

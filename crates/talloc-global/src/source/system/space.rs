@@ -4,7 +4,7 @@ use core::ptr;
 
 use rustix::io;
 use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
-use talloc_core::Span;
+use talloc_sync::Span;
 
 /// The unit of addresses and memory: a multiple of the pages of every system there is.
 const UNIT: usize = 64 << 10;
