@@ -31,11 +31,12 @@ pub fn input(
 
 /// The heap with the index in it.
 ///
-/// Overhead is what the heap has in use beyond what the program asked for; at the peak it is at
-/// most this, as there may have been the most of each at different times.
+/// Overhead is what memory is taken beyond what the program asked for. At the peak that is all of
+/// the arenas that has been in use, holes between blocks included; now it is what the blocks are
+/// rounded up by and what the heap keeps for itself, and the holes are told of as fragmentation.
 pub fn heap(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     let Snapshot { report, calls, live, peak } = heap;
-    let used = report.arena_bytes - report.top_bytes;
+    let taken = report.used_bytes + report.overhead_bytes;
     writeln!(
         out,
         "calls           {} allocations, {} reallocations, {} frees",
@@ -49,8 +50,8 @@ pub fn heap(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     )?;
     writeln!(
         out,
-        "heap now        {live} bytes live, {used} in use: {} overhead",
-        excess(used, *live)
+        "heap now        {live} bytes live, {taken} taken: {} overhead",
+        excess(taken, *live)
     )?;
     writeln!(
         out,

@@ -1,0 +1,64 @@
+//! What several tests have in common.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::thread;
+
+use fastrand::Rng;
+
+/// The most a block has.
+const MOST: usize = 3000;
+
+/// Allocates, reallocates and frees on several threads, each of which frees what others have
+/// allocated, too.
+///
+/// Contents are checked whenever a block is changed or freed.
+pub fn hammer(threads: u64, rounds: usize) {
+    let shared = Mutex::new(VecDeque::new());
+    thread::scope(|scope| {
+        for seed in 0..threads {
+            let shared = &shared;
+            scope.spawn(move || hammer_alone(Rng::with_seed(seed), rounds, shared));
+        }
+    });
+    shared.into_inner().unwrap().iter().for_each(|block| check(block));
+}
+
+/// What one thread does.
+fn hammer_alone(mut rng: Rng, rounds: usize, shared: &Mutex<VecDeque<Vec<u8>>>) {
+    let mut own: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..rounds {
+        match rng.u8(..10) {
+            0..4 => own.push(block(&mut rng)),
+            4..7 if !own.is_empty() => check(&own.swap_remove(rng.usize(..own.len()))),
+            7 if !own.is_empty() => {
+                let at = rng.usize(..own.len());
+                resize(&mut own[at], rng.usize(1..MOST));
+            }
+            8 => shared.lock().unwrap().extend(own.pop()),
+            _ => shared.lock().unwrap().pop_front().iter().for_each(|block| check(block)),
+        }
+    }
+    own.iter().for_each(|block| check(block));
+}
+
+/// A new block, all bytes of which are its first one.
+fn block(rng: &mut Rng) -> Vec<u8> {
+    // Small ones are frequent.
+    let size = rng.usize(1..=rng.clone().usize(1..MOST));
+    match rng.bool() {
+        true => vec![0; size],
+        false => vec![rng.u8(..); size],
+    }
+}
+
+fn resize(block: &mut Vec<u8>, size: usize) {
+    check(block);
+    block.resize(size, block[0]);
+    block.shrink_to_fit();
+    check(block);
+}
+
+fn check(block: &[u8]) {
+    assert!(block.iter().all(|byte| *byte == block[0]), "the block has been overwritten");
+}

@@ -1,0 +1,127 @@
+//! Regions: memory that is there from the start.
+
+use std::alloc::Layout;
+
+use talloc_global::*;
+
+const WORDS: Layout = Layout::new::<[u64; 8]>();
+
+/// Allocates blocks until there is no more memory.
+fn exhaust<S: Source<Compact>>(
+    heap: &mut Talloc<Compact, S>,
+    layout: Layout,
+) -> Vec<std::ptr::NonNull<u8>> {
+    // SAFETY: The size is not zero.
+    std::iter::from_fn(|| unsafe { heap.malloc(layout) }.ok()).collect()
+}
+
+#[test]
+fn the_region_is_claimed_on_first_use() {
+    static ARENA: StaticArena<4096> = StaticArena::new();
+    let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
+    assert!(heap.get_arena().is_empty());
+    // SAFETY: The size is not zero.
+    let block = unsafe { heap.malloc(WORDS) }.unwrap();
+    assert_eq!(heap.get_arena().size(), 4096);
+    assert!(heap.get_arena().contains_ptr(block.as_ptr()));
+    assert_eq!(heap.verify().unwrap().used_bytes, WORDS.size());
+}
+
+#[test]
+fn a_full_region_errs_and_serves_again_when_something_is_freed() {
+    static ARENA: StaticArena<4096> = StaticArena::new();
+    let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
+    let blocks = exhaust(&mut heap, WORDS);
+    // Less is lost to the bitmap, a 64th and what rounding adds, than two blocks.
+    assert!(blocks.len() >= 4096 / WORDS.size() - 2, "{}", blocks.len());
+    assert_eq!(heap.verify().unwrap().arenas, 1);
+    // SAFETY: The blocks are the heap's, and freed once. The size is not zero.
+    unsafe {
+        blocks.iter().skip(1).for_each(|block| heap.free(*block, WORDS));
+        assert!(heap.malloc(Layout::new::<[u8; 3000]>()).is_ok());
+        assert!(heap.malloc(Layout::new::<[u8; 3000]>()).is_err());
+    }
+    assert!(heap.verify().is_ok());
+}
+
+#[cfg(feature = "spin")]
+#[test]
+fn of_two_heaps_with_the_same_arena_only_one_has_it() {
+    static ARENA: StaticArena<4096> = StaticArena::new();
+    use std::alloc::GlobalAlloc;
+    static HEAPS: [StaticTalloc; 2] = [StaticTalloc::new(&ARENA), StaticTalloc::new(&ARENA)];
+    // SAFETY: The size is not zero.
+    let served = HEAPS.iter().filter(|heap| !unsafe { heap.alloc(WORDS) }.is_null()).count();
+    assert_eq!(served, 1);
+}
+
+#[test]
+fn one_arena_is_raced_for_by_many() {
+    static ARENA: StaticArena<4096> = StaticArena::new();
+    let serves = || {
+        let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
+        // SAFETY: The size is not zero.
+        unsafe { heap.malloc(WORDS) }.is_ok()
+    };
+    let served = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(serves)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|served| *served).count()
+    });
+    assert_eq!(served, 1);
+}
+
+#[test]
+fn any_array_will_do() {
+    fn blocks<const N: usize>(offset: usize) -> usize {
+        let mut memory = [[0xaa_u8; N]; 3];
+        let array = (&raw mut memory).cast::<u8>().wrapping_add(N + offset).cast::<[u8; N]>();
+        // SAFETY: It lies within the memory, which is used for nothing else.
+        let region = unsafe { Region::of_array(array) };
+        let mut heap = Talloc::<Compact, _>::with_source(region);
+        let blocks = exhaust(&mut heap, Layout::new::<u64>()).len();
+        assert!(heap.verify().is_ok());
+        let bytes = memory.as_flattened();
+        assert!(bytes[..N + offset].iter().all(|byte| *byte == 0xaa), "written below");
+        assert!(bytes[2 * N + offset..].iter().all(|byte| *byte == 0xaa), "written above");
+        blocks
+    }
+    for offset in 0..9 {
+        assert_eq!([blocks::<0>(0), blocks::<1>(0), blocks::<7>(0)], [0; 3]);
+        assert!(blocks::<64>(offset) >= 1);
+        assert!(blocks::<1001>(offset) >= 1000 / 16 - 4);
+    }
+}
+
+#[test]
+fn bounds_in_the_wrong_order_are_no_memory() {
+    let mut memory = [0_u8; 1000];
+    let range = memory.as_mut_ptr_range();
+    // SAFETY: There is nothing between them.
+    let region = unsafe { Region::new(range.end..range.start) };
+    let mut heap = Talloc::<Compact, _>::with_source(region);
+    assert!(exhaust(&mut heap, WORDS).is_empty());
+}
+
+#[test]
+fn a_region_serves_any_configuration_within_its_links_reach() {
+    static SMALL: StaticArena<{ 256 << 10 }> = StaticArena::new();
+    static LARGE: StaticArena<{ 1 << 20 }> = StaticArena::new();
+    let serves = |region| {
+        let mut heap = Talloc::<Micro, Region>::with_source(region);
+        // SAFETY: The size is not zero.
+        unsafe { heap.malloc(WORDS) }.is_ok()
+    };
+    assert!(serves(SMALL.region()));
+    assert!(!serves(LARGE.region()));
+}
+
+#[test]
+fn debug_shows_what_there_is() {
+    static ARENA: StaticArena<4096> = StaticArena::new();
+    assert_eq!(format!("{ARENA:?}"), "StaticArena { size: 4096, .. }");
+    let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
+    assert!(format!("{:?}", heap.source()).starts_with("Region { memory: Some("));
+    // SAFETY: The size is not zero.
+    unsafe { heap.malloc(WORDS) }.unwrap();
+    assert_eq!(format!("{:?}", heap.source()), "Region { memory: None }");
+}
