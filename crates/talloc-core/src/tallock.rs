@@ -29,6 +29,10 @@ macro_rules! tallock {
         /// A block that must move when its size changes is copied while the lock is not held, and
         /// so is memory cleared.
         ///
+        /// Do not allocate from the heap while its guard lives, as in
+        /// `format!("{:?}", tallock.0.lock())` with a global allocator: that waits for itself for
+        /// ever. Take what is wanted out of the guard first.
+        ///
         /// The lock is held while the heap's source runs. A source that allocates from, or frees to,
         /// the same `Tallock` other than through the heap it is given waits for itself for ever.
         /// Behind the global allocator, that is everything that allocates: `Box`, `format!`,

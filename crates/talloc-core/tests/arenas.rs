@@ -217,3 +217,20 @@ fn a_heap_may_be_moved_at_any_time() {
         assert_eq!((report.used_bytes, report.free_chunks), (0, 2));
     }
 }
+
+#[test]
+fn claiming_a_huge_arena_touches_a_few_words() {
+    // Zeroed, the memory is not touched by the test either.
+    let size = if usize::BITS == 64 { 1 << 32 } else { 1 << 26 };
+    let memory = layout(size, 4096);
+    // SAFETY: The size is not zero.
+    let memory = Span::from_ptr_size(unsafe { std::alloc::alloc_zeroed(memory) }, size);
+    let mut heap = Talloc::new();
+    // SAFETY: The memory is leaked and used by nobody else.
+    unsafe { heap.init(memory) };
+    assert!(heap.verify().unwrap().high_water_bytes <= 8 * KIB);
+    let soiled = memory.to_slice().unwrap();
+    // SAFETY: The memory is the heap's, which does not use it meanwhile.
+    let touched = unsafe { (*soiled).chunks(1 << 20) }.flat_map(|part| &part[..64]);
+    assert!(touched.skip(64).all(|byte| *byte == 0));
+}

@@ -20,7 +20,7 @@ impl<C: Config> Arena<C> {
             report.count_free(top);
         }
         let free = report.free_bytes - before.free_bytes;
-        let own = self.own.chunk.len() * GRANULE;
+        let own = if self.is_split_by_own() { self.own.chunk.len() * GRANULE } else { 0 };
         report.arenas += 1;
         report.arena_bytes += self.span.size();
         report.top_bytes += top;
@@ -42,13 +42,16 @@ impl<C: Config> Arena<C> {
             && unsafe { self.bits.next(range.start, range.end) }.is_none()
     }
 
-    /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them.
+    /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them and is
+    /// cleared up to the top.
     fn check_bounds(&self) -> Result<(), Violation> {
         let words = &self.own.words;
         let ordered = self.start <= self.top && self.top <= self.end;
         let covered = self.is_blank() || {
             let needed = words_for(self.start..self.end);
-            words.start <= needed.start && needed.end <= words.end
+            words.start <= needed.start
+                && needed.end <= words.end
+                && (words.start..=needed.start).contains(&self.first_word)
         };
         let cleared =
             self.is_blank() || self.top <= self.cleared && self.cleared / WORD <= words.end;
@@ -161,16 +164,20 @@ impl<C: Config> Arena<C> {
         (len > 0 && len <= self.top - at).then(|| FreeChunk::new(at, len))
     }
 
-    /// Invariant I8: the own chunk lies below the top, holds the bitmap, and is used.
+    /// Invariant I8: the own chunk holds the bitmap, and lies before the start or is a used chunk.
     fn check_own(&self) -> Result<(), Violation> {
         if self.is_blank() {
             return Ok(());
         }
         let own = &self.own.chunk;
-        let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
         let room = super::Own::len(self.own.control, &self.own.words) <= own.len();
+        let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
         // SAFETY: The chunk lies below the top.
         let used = || unsafe { self.bits.next(own.start, own.end) }.is_none();
-        if within && room && used() { Ok(()) } else { Err(Violation::Own { arena: self.span }) }
+        if room && (!self.is_split_by_own() || within && used()) {
+            Ok(())
+        } else {
+            Err(Violation::Own { arena: self.span })
+        }
     }
 }

@@ -43,17 +43,18 @@ impl<C: Config> Arena<C> {
         let granules = usable(span)?;
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
         let len = granules.size() / GRANULE;
-        let (window, start) = Window::around(base, len).ok_or(ArenaError::TooFar)?;
-        let words = words_for(start..start + len);
+        let (window, at) = Window::around(base, len).ok_or(ArenaError::TooFar)?;
+        let words = words_for(at..at + len);
         let control = Self::control_len(control);
         let own = Own::len(control, &words);
         if len < own + Self::block_len(1) {
             return Err(ArenaError::TooSmall);
         }
-        let mut arena =
-            Self { window, start, top: start + own, end: start + len, span, ..Self::NONE };
-        arena.cleared = words.start * WORD;
-        arena.own = Own { chunk: start..start + own, control, words };
+        let (start, end) = (at + own, at + len);
+        let mut arena = Self { window, start, top: start, end, span, ..Self::NONE };
+        arena.first_word = words_for(start..end).start;
+        arena.cleared = arena.first_word * WORD;
+        arena.own = Own { chunk: at..start, control, words };
         arena.bits = arena.own_bits();
         arena.clear_bits();
         if memory.contains(Memory::ZEROED) {
@@ -109,6 +110,17 @@ impl<C: Config> Arena<C> {
         // SAFETY: The bitmap covers all granules up to the end.
         unsafe { self.bits.word(start).write_bytes(0, end - start) };
         self.cleared = end * WORD;
+    }
+
+    /// Clears the words of bits from that of the granule before the start on that have never been
+    /// cleared.
+    pub(super) fn clear_bits_below(&mut self) {
+        let first = words_for(self.start..self.end).start;
+        if first < self.first_word {
+            // SAFETY: The bitmap covers all granules from the start on, and the one before.
+            unsafe { self.bits.word(first).write_bytes(0, self.first_word - first) };
+            self.first_word = first;
+        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! An arena: a complete heap in one piece of memory.
 //!
 //! ```text
-//!  start                                            top            end
-//!    |                                               |              |
-//!    v                                               v              v
-//!    | own: control, bits | used | free | used | ... | never split  |
+//!                     start                          top            end
+//!                       |                             |              |
+//!                       v                             v              v
+//!  | own: control, bits | used | free | used | ...    | never split  |
 //! ```
 //!
 //! What lies between `start` and `top` is covered by chunks: used ones, of which nothing is kept
 //! but what their owners keep in them, and free ones, which have their size at both ends and links
-//! to others of their bin. One of the used chunks is the arena's own: it holds the boundary bits
-//! and, in all arenas but a heap's first one, this structure. Above lies the top, which is free
-//! but in no bin and has no size: it is carved only if no bin can help.
+//! to others of their bin. Above lies the top, which is free but in no bin and has no size: it is
+//! carved only if no bin can help.
+//!
+//! The own chunk holds the boundary bits and, in all arenas but a heap's first one, this structure.
+//! It lies before the start, until the arena outgrows it; then it is one of the used chunks.
 
 mod bits;
 mod check;
@@ -36,7 +38,7 @@ use talloc_span::Span;
 use crate::bin::Bins;
 use crate::config::Config;
 use crate::granule::{GRANULE, granules, min_linked};
-use bits::{Bits, WORD};
+use bits::{Bits, WORD, WORD_BYTES};
 
 /// A complete heap in one piece of memory.
 pub(crate) struct Arena<C: Config> {
@@ -50,6 +52,8 @@ pub(crate) struct Arena<C: Config> {
     end: usize,
     /// The first granule whose bit has never been cleared; a multiple of [`WORD`].
     cleared: usize,
+    /// The first word of bits that has been cleared: that of the granule before the start.
+    first_word: usize,
     /// The address from which on the memory that has never been below the top is zero.
     zero: usize,
     /// The high-water mark, in bytes, of the arena before it was last reshaped.
@@ -82,6 +86,7 @@ impl<C: Config> Arena<C> {
         top: 0,
         end: 0,
         cleared: 0,
+        first_word: 0,
         zero: usize::MAX,
         peak: 0,
         bins: Bins::EMPTY,
@@ -154,10 +159,17 @@ impl<C: Config> Arena<C> {
         self.ptr(self.own.chunk.start).cast()
     }
 
-    /// The most bytes that were ever in use at once, rounded up to what one word of bits stands
-    /// for.
+    /// The most bytes that were ever in use at once, those of the own chunk included, rounded up
+    /// to what the words of bits stand for that have been cleared.
     pub(crate) fn high_water(&self) -> usize {
-        self.peak.max((self.cleared.min(self.end) - self.start) * GRANULE)
+        let chunks = (self.cleared.min(self.end) - self.start) * GRANULE;
+        let words = (self.cleared / WORD).saturating_sub(self.first_word);
+        let own = if self.is_split_by_own() {
+            0
+        } else {
+            self.own.control * GRANULE + words * WORD_BYTES
+        };
+        self.peak.max(chunks + own)
     }
 
     /// The address from which on all memory that is free is zero, as far as is known.
@@ -166,9 +178,15 @@ impl<C: Config> Arena<C> {
         self.zero.max(self.window.addr(self.cleared))
     }
 
-    /// Whether the own chunk lies elsewhere than at the start.
+    /// Whether the own chunk is one of the chunks, and not before them.
     pub(crate) fn is_split_by_own(&self) -> bool {
-        self.own.chunk.start != self.start
+        self.own.chunk.end != self.start
+    }
+
+    /// All granules of the arena, those of the own chunk included.
+    fn extent(&self) -> Range<usize> {
+        let start = if self.is_split_by_own() { self.start } else { self.own.chunk.start };
+        start..self.end
     }
 
     /// Bytes that may be used.

@@ -74,11 +74,12 @@ impl<C: Config> Arena<C> {
         let own = (0..8).fold(len(start..end), |own, _| len(start..end + own));
         let below = |len| start.saturating_sub(len)..end;
         let above = |len| start..end + len;
+        let extent = self.extent();
         [start..end, below(own), below(own + 1), above(own), above(own + 1)]
             .into_iter()
-            .filter(|range| self.start <= range.start && range.end <= self.end)
+            .filter(|range| extent.start <= range.start && range.end <= extent.end)
             .find(|range| self.place_own(allocated, range).is_some())
-            .unwrap_or(self.start..self.end)
+            .unwrap_or(extent)
     }
 
     /// Makes `span` the extent of the arena, as far as the bitmap can be made to reach.
@@ -176,7 +177,7 @@ impl<C: Config> Arena<C> {
     /// The words of a bitmap with an eighth to spare at each end where the arena is extended.
     fn roomy(&self, words: &Range<usize>, range: &Range<usize>) -> Range<usize> {
         let spare = |extended| if extended { words.len() / 8 } else { 0 };
-        let below = spare(range.start < self.start).min(words.start);
+        let below = spare(range.start < self.extent().start).min(words.start);
         words.start - below..words.end + spare(range.end > self.end)
     }
 
@@ -257,14 +258,11 @@ impl<C: Config> Arena<C> {
         let old = core::mem::replace(&mut self.own, own);
         self.bits = self.own_bits();
         let words = &self.own.words;
-        let kept = old.words.start.max(words.start)..cleared.min(words.end);
+        let kept = self.first_word.max(words.start)..cleared.min(words.end);
         // SAFETY: The words lie in the new bitmap and the old one, which both cover what is
-        // allocated. The places may overlap, so that old words are moved before others are cleared.
-        unsafe {
-            self.bits.word(kept.start).copy_from(bits.word(kept.start), kept.len());
-            self.bits.word(words.start).write_bytes(0, kept.start - words.start);
-        }
-        self.cleared = kept.end * WORD;
+        // allocated. The places may overlap.
+        unsafe { self.bits.word(kept.start).copy_from(bits.word(kept.start), kept.len()) };
+        (self.first_word, self.cleared) = (kept.start, kept.end * WORD);
         Some(old.chunk)
     }
 
@@ -276,10 +274,12 @@ impl<C: Config> Arena<C> {
     /// chunk lies in it.
     unsafe fn lay_out(&mut self, allocated: &Range<usize>, range: Range<usize>) {
         let own = self.own.chunk.clone();
-        let (below, above) = (range.start..allocated.start, allocated.end..range.end);
-        (self.start, self.end) = (range.start, range.end);
+        let start = if own.start == range.start { own.end } else { range.start };
+        let (below, above) = (start..allocated.start, allocated.end..range.end);
+        (self.start, self.end) = (start, range.end);
         let (below_own, above_own) = (below.contains(&own.start), above.contains(&own.start));
         self.top = if above_own { own.end } else { above.start };
+        self.clear_bits_below();
         if self.top > self.cleared {
             self.clear_bits();
         }

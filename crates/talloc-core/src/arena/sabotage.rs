@@ -14,6 +14,9 @@ impl<C: Config> Arena<C> {
     /// top, as in `own 2, used 5, free 3, used 1, top 90`.
     pub(crate) fn picture(&self) -> String {
         let mut picture = String::new();
+        if !self.is_split_by_own() {
+            write!(picture, "own {}, ", self.own.chunk.len()).unwrap();
+        }
         let mut at = self.start;
         while at < self.top {
             let (what, end) = if at == self.own.chunk.start {

@@ -65,25 +65,12 @@ impl Talloc {
     pub const fn new() -> Self {
         Self::configured()
     }
-}
-
-impl<C: Config> Talloc<C> {
-    /// A heap without memory, with the parameters of `C`.
-    ///
-    /// ```
-    /// use talloc_core::{Micro, Talloc};
-    ///
-    /// static mut HEAP: Talloc<Micro> = Talloc::configured();
-    /// ```
-    #[must_use]
-    pub const fn configured() -> Self {
-        Self::with_oom_handler(alloc_error)
-    }
 
     /// A heap without memory that calls `handler` before an allocation fails.
     ///
     /// The handler is called again until the allocation succeeds or it errs; see
-    /// [`Source::acquire`](crate::Source::acquire).
+    /// [`Source::acquire`](crate::Source::acquire). For a heap with other parameters, use
+    /// [`with_source`](Self::with_source) and [`OomFn`].
     ///
     /// ```
     /// use core::alloc::Layout;
@@ -104,6 +91,20 @@ impl<C: Config> Talloc<C> {
         handler: fn(&mut Self, core::alloc::Layout) -> Result<(), crate::AllocError>,
     ) -> Self {
         Self::with_source(OomFn(handler))
+    }
+}
+
+impl<C: Config> Talloc<C> {
+    /// A heap without memory, with the parameters of `C`.
+    ///
+    /// ```
+    /// use talloc_core::{Micro, Talloc};
+    ///
+    /// static mut HEAP: Talloc<Micro> = Talloc::configured();
+    /// ```
+    #[must_use]
+    pub const fn configured() -> Self {
+        Self::with_source(OomFn(alloc_error))
     }
 }
 
