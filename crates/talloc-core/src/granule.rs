@@ -27,7 +27,8 @@ mod sealed {
 /// | `u16` | 512 KiB | 8 bytes |
 /// | `u32` | 32 GiB, and all of a 32-bit address space | 16 bytes |
 ///
-/// The window that an arena may grow in is centred on the span it was claimed with.
+/// The window that an arena may grow in is centred on the span it was claimed with, to within a few
+/// KiB.
 pub trait Index: Copy + Eq + sealed::Sealed + 'static {
     /// Bits of the integer.
     const BITS: u32;

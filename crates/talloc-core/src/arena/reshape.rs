@@ -52,7 +52,7 @@ impl<C: Config> Arena<C> {
         Some(first..last)
     }
 
-    /// The smallest span that the arena can be truncated to.
+    /// A span that the arena can be truncated to, as it can to all larger ones.
     ///
     /// It contains all that is allocated, and a place for the own chunk; empty if nothing is.
     pub(crate) fn least_span(&self) -> Span {
@@ -62,7 +62,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// The fewest granules that contain the allocated ones and a place for the own chunk.
+    /// Few granules that contain the allocated ones and a place for the own chunk.
     ///
     /// If there is none between the allocated ones, it is next to them, or, if there is not enough
     /// room on either side, where it is.

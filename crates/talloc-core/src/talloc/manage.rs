@@ -33,9 +33,9 @@ impl<C: Config, S> Talloc<C, S> {
         self.first.allocatable()
     }
 
-    /// The smallest span that the first arena can be [truncated](Self::truncate) to.
+    /// A span that the first arena can be [truncated](Self::truncate) to, as can all larger ones.
     ///
-    /// It contains all that is allocated in it, and a place for the bitmap, which lies between
+    /// It is what contains all that is allocated, and a place for the bitmap, which lies between
     /// allocations if there is room and next to them if not. Empty if nothing is allocated.
     ///
     /// Quick lists are flushed. Takes constant time apart from that.
@@ -136,6 +136,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// As for [`extend`](Self::extend).
     pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.flush();
         // SAFETY: As the caller says.
         unsafe { self.extend_at(None, arena, Memory::empty()) }
     }
@@ -175,6 +176,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// [`ArenaError::NotTruncated`] and [`ArenaError::InUse`].
     pub fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.flush();
         self.truncate_at(None, arena)
     }
 }
@@ -279,6 +281,8 @@ impl<C: Config, S> Talloc<C, S> {
         new: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
+        // This may move control blocks, so it comes before they are looked for.
+        self.flush();
         let place = self.place_with(old)?;
         // SAFETY: As the caller says.
         unsafe { self.extend_at(place, new, memory) }
@@ -292,11 +296,12 @@ impl<C: Config, S> Talloc<C, S> {
     /// As for [`try_truncate`](Self::try_truncate), [`ArenaError::NoSuchArena`], and, for another
     /// arena than the first, [`ArenaError::TooSmall`].
     pub fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
+        self.flush();
         let place = self.place_with(old)?;
         self.truncate_at(place, new)
     }
 
-    /// The smallest span that the arena of the span `arena` can be truncated to, as
+    /// A span that the arena of the span `arena` can be truncated to, as
     /// [`get_allocated_span`](Self::get_allocated_span) tells for the first.
     ///
     /// # Errors
@@ -334,7 +339,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`extend`](Self::extend).
+    /// As for [`extend`](Self::extend); the quick lists are empty.
     unsafe fn extend_at(
         &mut self,
         place: Place<C>,
@@ -347,17 +352,15 @@ impl<C: Config, S> Talloc<C, S> {
         if self.overlaps(span, Some(place)) {
             return Err(ArenaError::Overlap);
         }
-        self.flush();
         // SAFETY: The arena's memory and what the caller adds to it.
         unsafe { self.reshape(place, span, memory) }
     }
 
-    /// Truncates the arena at `place`.
+    /// Truncates the arena at `place`. The quick lists are empty.
     fn truncate_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
         if !self.peek(place).span().contains_span(span) {
             return Err(ArenaError::NotTruncated);
         }
-        self.flush();
         // SAFETY: It is part of the arena's memory.
         unsafe { self.reshape(place, span, Memory::empty()) }
     }

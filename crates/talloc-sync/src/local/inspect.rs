@@ -28,7 +28,7 @@ impl<C: Config, S> TallocCell<'_, C, S> {
         self.heap.with(|heap| heap.get_allocatable_span())
     }
 
-    /// The smallest span of the first arena that contains all that is allocated in it, and a place
+    /// A span of the first arena that contains all that is allocated in it, and a place
     /// for the bitmap; see [`Talloc::get_allocated_span`].
     #[must_use]
     pub fn get_allocated_span(&self) -> Span {

@@ -1,0 +1,234 @@
+//! Carrying out scripts, and checking the heap after every step.
+
+mod arenas;
+mod blocks;
+mod checks;
+mod finish;
+mod refusals;
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use talloc_core::{Report, Span};
+
+use crate::heap::{Heap, Limits};
+use crate::ops::{Cut, Op, Setup};
+use crate::pool::Pool;
+use crate::seat::Seat;
+use crate::shadow::Shadow;
+use crate::supply::{Event, Plan};
+use crate::trace::{Call, Outcome, Place, Trace};
+
+/// What is wrong, if anything.
+type Check = Result<(), String>;
+
+/// How many blocks a source may free for the sake of one request.
+const VICTIMS: usize = 8;
+
+/// A heap, what it must look like, and what was done to it.
+pub struct Driver<H: Heap> {
+    heap: Seat<H>,
+    limits: Limits,
+    setup: Setup,
+    pool: Pool,
+    /// In the order of their addresses; none is empty.
+    arenas: Vec<Span>,
+    /// The parts of the pool outside of the arenas.
+    outside: Vec<Span>,
+    shadow: Shadow,
+    /// What the heap said of itself after the last step.
+    report: Report,
+    trace: Trace,
+    steps: usize,
+}
+
+impl<H: Heap> Driver<H> {
+    /// A driver of a heap that has no arena yet.
+    pub fn new(heap: H, setup: &Setup) -> Self {
+        let limits = Limits::of::<H::Config>();
+        let pool = Pool::new(setup.pool_size());
+        let report = heap.verify().expect("an empty heap must be sound");
+        Self {
+            heap: Seat::new(heap),
+            limits,
+            setup: setup.clone(),
+            outside: vec![pool.whole()],
+            pool,
+            arenas: Vec::new(),
+            shadow: Shadow::new(limits),
+            report,
+            trace: Trace::new(),
+            steps: 0,
+        }
+    }
+
+    /// Carries out operations, and clears up afterwards. The error says what was found wrong.
+    pub fn run(&mut self, ops: &[Op]) -> Check {
+        let size = self.setup.size;
+        let base = self.pool.span().truncate(self.pool.span().size() / 3 + self.setup.skew, 0);
+        self.init(base.truncate(0, base.size() - size))?;
+        ops.iter().try_for_each(|op| self.step(*op))?;
+        self.finish()
+    }
+
+    /// Calls of the heap so far.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The calls, to be printed.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    fn step(&mut self, op: Op) -> Check {
+        let blocks = self.shadow.blocks().len();
+        let arenas = self.arenas.len();
+        match op {
+            Op::Malloc { size, align } | Op::Unmet { size, align } => {
+                self.malloc(size, align, false).map(drop)
+            }
+            Op::MallocZeroed { size, align } => self.malloc(size, align, true).map(drop),
+            Op::Fill { size, align, count } => self.fill(size, align, count),
+            Op::Free { pick } => pick.of(blocks).map_or(Ok(()), |index| self.free(index)),
+            Op::Drain { stride } => self.drain(stride),
+            Op::Grow { pick, more } => {
+                pick.of(blocks).map_or(Ok(()), |index| self.grow_by(index, more))
+            }
+            Op::GrowInPlace { pick, more } => {
+                pick.of(blocks).map_or(Ok(()), |index| self.grow_in_place(index, more))
+            }
+            Op::Shrink { pick, less } => {
+                pick.of(blocks).map_or(Ok(()), |index| self.shrink(index, less))
+            }
+            Op::GrowUnmet { pick, size } => {
+                pick.of(blocks).map_or(Ok(()), |index| self.grow_by(index, size))
+            }
+            Op::Init { at, size } => self.init_at(at, size),
+            Op::Extend { low, high } => self.extend(low, high),
+            Op::Truncate { cut: Cut::By { low, high } } => self.truncate(low, high),
+            Op::Truncate { cut: Cut::Tight { low, high } } => self.tighten(low, high),
+            Op::Claim { gap, at, size, zeroed } => self.claim(gap, at, size, zeroed),
+            Op::ExtendArena { pick, low, high, zeroed } => {
+                pick.of(arenas).map_or(Ok(()), |index| self.extend_arena(index, low, high, zeroed))
+            }
+            Op::TruncateArena { pick, low, high } => {
+                pick.of(arenas).map_or(Ok(()), |index| self.truncate_arena(index, low, high))
+            }
+            Op::Release { pick } => pick.of(arenas).map_or(Ok(()), |index| self.release(index)),
+            Op::Refused { wrong, pick, size } => self.refuse(wrong, pick, size),
+            Op::Flush => self.flush(),
+            Op::Move => self.move_heap(),
+        }
+    }
+
+    fn flush(&mut self) -> Check {
+        self.trace.begin(Call::Flush);
+        self.heap.flush();
+        self.trace.end(Outcome::Done);
+        self.settle()?;
+        if (self.report.cached_blocks, self.report.cached_bytes) != (0, 0) {
+            return Err(format!("blocks stayed in the quick lists: {:?}", self.report));
+        }
+        Ok(())
+    }
+
+    fn move_heap(&mut self) -> Check {
+        self.trace.begin(Call::Move);
+        self.heap.swap();
+        self.trace.end(Outcome::Done);
+        let before = self.settle()?;
+        if self.report == before {
+            Ok(())
+        } else {
+            Err(format!("a move changed {before:?} to {:?}", self.report))
+        }
+    }
+
+    /// Tells the source what it may do in the next call, but not with the block `kept`.
+    fn prepare(&mut self, kept: Option<NonNull<u8>>) {
+        let first = self.heap.get_arena();
+        let gaps = self.gaps();
+        let largest = gaps.iter().copied().max_by_key(|gap| gap.size()).unwrap_or_default();
+        let blocks = self.shadow.blocks();
+        let stride = blocks.len() / VICTIMS + 1;
+        let victims = blocks.iter().skip(self.steps % stride).step_by(stride);
+        let victims = victims.filter(|block| Some(block.ptr) != kept);
+        let plan = Plan {
+            room: if first.is_empty() { largest } else { self.room(first) },
+            spare: if self.arenas.len() < self.setup.max_arenas { largest } else { Span::empty() },
+            victims: victims.map(|block| (block.ptr, block.layout)).collect(),
+        };
+        self.heap.talloc_mut().source_mut().prepare(plan);
+    }
+
+    /// Follows what the source did in the last call; says whether it did anything.
+    fn follow_events(&mut self) -> Result<bool, String> {
+        let events = self.heap.talloc_mut().source_mut().take_events();
+        let mut arenas = self.arenas.clone();
+        for event in &events {
+            match *event {
+                Event::Freed(ptr) => {
+                    let id = self.shadow.freed(ptr);
+                    self.trace.note(Call::SourceFreed { id });
+                }
+                Event::Reshaped { old, new } => {
+                    let (from, to) = (Place::of(old, &self.pool), Place::of(new, &self.pool));
+                    self.trace.note(Call::SourceReshaped(from, to));
+                    arenas.retain(|arena| *arena != old);
+                    arenas.extend(new.is_sized().then_some(new));
+                }
+            }
+        }
+        self.rearrange(arenas)?;
+        Ok(!events.is_empty())
+    }
+
+    /// Notes what the arenas are now. What no longer belongs to one is filled with canaries.
+    fn rearrange(&mut self, mut arenas: Vec<Span>) -> Check {
+        arenas.sort_by_key(|arena| arena.base());
+        let old = std::mem::replace(&mut self.arenas, arenas);
+        for block in old.iter().map(|arena| self.shadow.live_span(*arena)) {
+            if !self.arenas.iter().any(|arena| arena.contains_span(block)) && block.is_sized() {
+                return Err("an arena was given up that has a live block".into());
+            }
+        }
+        self.outside = without(self.pool.whole(), &self.arenas);
+        for gap in &self.outside {
+            old.iter().for_each(|arena| self.pool.restore(gap.fit_within(*arena)));
+        }
+        Ok(())
+    }
+
+    /// The memory that arenas could be made of.
+    fn gaps(&self) -> Vec<Span> {
+        without(self.pool.span(), &self.arenas)
+    }
+
+    /// What an arena could be extended to.
+    fn room(&self, arena: Span) -> Span {
+        let others: Vec<Span> =
+            self.arenas.iter().copied().filter(|other| *other != arena).collect();
+        let gaps = without(self.pool.span(), &others);
+        gaps.into_iter().find(|gap| gap.contains_span(arena)).unwrap_or(arena)
+    }
+}
+
+/// The nearest layout to what was asked for.
+fn layout(size: usize, align: usize) -> Layout {
+    crate::ops::cursor::nearest_layout(size, align)
+}
+
+/// The parts of `span` outside of `arenas`, which are sorted.
+fn without(span: Span, arenas: &[Span]) -> Vec<Span> {
+    let mut gaps = Vec::with_capacity(arenas.len() + 1);
+    let mut rest = span;
+    for arena in arenas {
+        let (below, above) = rest.except(*arena);
+        gaps.push(below);
+        rest = above;
+    }
+    gaps.push(rest);
+    gaps.retain(|gap| gap.is_sized());
+    gaps
+}

@@ -1,0 +1,109 @@
+//! What must hold after every step.
+
+use talloc_core::{ArenaError, Report};
+
+use super::{Check, Driver};
+use crate::heap::Heap;
+
+/// How far from an arena canaries are looked at after every step, in bytes.
+const NEAR: usize = 64;
+
+/// After this many steps everything is looked at.
+const PERIOD: usize = 256;
+
+impl<H: Heap> Driver<H> {
+    /// Checks everything after a step; gives what the heap said of itself before it.
+    pub(super) fn settle(&mut self) -> Result<Report, String> {
+        self.steps += 1;
+        let report = self.heap.verify().map_err(|violation| format!("verify: {violation}"))?;
+        let before = std::mem::replace(&mut self.report, report);
+        self.check_arenas()?;
+        self.check_report()?;
+        for gap in &self.outside {
+            let (low, high) = (gap.base().unwrap_or(0), gap.acme().unwrap_or(0));
+            self.pool.check(gap.below(low.saturating_add(NEAR)))?;
+            self.pool.check(gap.above(high.saturating_sub(NEAR)))?;
+        }
+        if self.steps % PERIOD == 0 {
+            self.check_memory()?;
+        } else if !self.shadow.blocks().is_empty() {
+            self.shadow.check(self.steps % self.shadow.blocks().len())?;
+        }
+        Ok(before)
+    }
+
+    /// Checks the contents of all blocks and everything outside of the arenas.
+    pub(super) fn check_memory(&self) -> Check {
+        self.outside.iter().try_for_each(|gap| self.pool.check(*gap))?;
+        self.shadow.check_all()
+    }
+
+    /// Checks that a refused call has left everything as it was.
+    ///
+    /// It may have flushed the quick lists, and put in order arenas in which nothing is allocated,
+    /// so that less is in the way of another request.
+    pub(super) fn check_unchanged(&self, before: &Report) -> Check {
+        let after = &self.report;
+        let no_less = before.free_bytes <= after.free_bytes
+            && before.largest_free_bytes <= after.largest_free_bytes;
+        if no_less && before.used_bytes == after.used_bytes {
+            Ok(())
+        } else {
+            Err(format!("a refused call changed {before:?} to {after:?}"))
+        }
+    }
+
+    /// Whether an arena may be refused with this error, for all that the driver knows.
+    ///
+    /// An arena may have been claimed at one end of the pool and have come to the other since.
+    pub(super) fn may_refuse(&self, error: ArenaError) -> bool {
+        error == ArenaError::TooFar && self.pool.span().size() > self.limits.window / 4
+    }
+
+    fn check_arenas(&mut self) -> Check {
+        let arenas = self.heap.arenas();
+        if arenas != self.arenas {
+            return Err(format!("the arenas are {arenas:?}, not {:?}", self.arenas));
+        }
+        let first = self.heap.get_arena();
+        if first.is_sized() && !arenas.contains(&first) {
+            return Err(format!("the first arena is {first}, none of {arenas:?}"));
+        }
+        let allocatable = self.heap.get_allocatable_span();
+        if !first.contains_span(allocatable) {
+            return Err(format!("the first arena is {first}, allocatable is {allocatable}"));
+        }
+        let live = self.shadow.live_span(first);
+        if !allocatable.contains_span(live) {
+            return Err(format!("allocatable is {allocatable}, but a block lies in {live}"));
+        }
+        Ok(())
+    }
+
+    fn check_report(&self) -> Check {
+        let report = &self.report;
+        let given: usize = self.arenas.iter().map(|arena| arena.size()).sum();
+        let taken = self.shadow.used_bytes();
+        let live = self.shadow.blocks().len();
+        let wrong = if report.arena_bytes != given {
+            format!("the arenas are {given} bytes")
+        } else if report.arenas != self.arenas.len() {
+            format!("there are {} arenas", self.arenas.len())
+        } else if report.used_bytes != taken {
+            format!("the live blocks take {taken} bytes")
+        } else if report.used_bytes + report.free_bytes + report.overhead_bytes != given {
+            format!("used, free and overhead do not add up to {given} bytes")
+        } else if report.largest_free_bytes.max(report.top_bytes) > report.free_bytes
+            || report.cached_bytes > report.free_bytes
+        {
+            "a part of the free memory is more than all of it".into()
+        } else if report.free_chunks > live + report.cached_blocks + 2 * report.arenas {
+            format!("there are two adjacent free chunks, as only {live} blocks are live")
+        } else if report.high_water_bytes < report.used_bytes {
+            "more is used than ever was".into()
+        } else {
+            return Ok(());
+        };
+        Err(format!("{wrong}: {report:?}"))
+    }
+}

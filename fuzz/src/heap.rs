@@ -1,0 +1,198 @@
+//! What the driver needs of a heap.
+
+use std::alloc::Layout;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use talloc_core::{AllocError, ArenaError, Config, Memory, Report, Span, Talloc, Violation};
+
+use crate::supply::Supply;
+
+/// Bytes in a granule, which the sizes of chunks are multiples of.
+pub const GRANULE: usize = 8;
+
+/// What a heap promises about sizes.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The least bytes that a block takes.
+    pub min_block: usize,
+    /// How many bytes the granules of one arena may lie apart.
+    pub window: usize,
+    /// How many free chunks are looked at before a request is given up.
+    pub last_resort: usize,
+    /// Below this many bytes, chunks of twice a size are in another bin.
+    pub sorted: usize,
+}
+
+impl Limits {
+    /// The limits of heaps of a configuration.
+    pub fn of<C: Config>() -> Self {
+        let index_bytes = size_of::<C::Index>();
+        let window = 1_usize.checked_shl(8 * index_bytes as u32).unwrap_or(usize::MAX);
+        let exact_bins = 1 << C::EXACT_LOG2;
+        let other_bins = size_of::<C::Heads>() / index_bytes - exact_bins;
+        // The last bin has no upper bound. The doubling it is the last part of is not counted.
+        let doublings = (other_bins >> C::SPLIT_LOG2).saturating_sub(1) as u32;
+        let sorted = exact_bins.checked_shl(doublings).unwrap_or(usize::MAX);
+        Self {
+            min_block: (4 * index_bytes).next_multiple_of(GRANULE),
+            window: window.saturating_mul(GRANULE),
+            last_resort: C::LAST_RESORT,
+            sorted: sorted.saturating_mul(GRANULE),
+        }
+    }
+
+    /// The bytes that a block of `size` bytes takes.
+    pub fn rounded(self, size: usize) -> usize {
+        size.max(self.min_block).next_multiple_of(GRANULE)
+    }
+
+    /// Whether an allocation cannot but succeed, given what there is in free chunks.
+    ///
+    /// The largest chunk holds an aligned block wherever it lies, and is found: either all chunks
+    /// are looked at, or it is in a bin above those of chunks that are too small.
+    pub fn surely_fits(self, report: &Report, layout: Layout) -> bool {
+        let slack = layout.align().saturating_sub(GRANULE);
+        let Some(need) = self.rounded(layout.size()).checked_add(slack) else { return false };
+        let found = report.free_chunks <= self.last_resort
+            || need < self.sorted && 2 * need <= report.largest_free_bytes;
+        need <= report.largest_free_bytes && found
+    }
+}
+
+/// A heap under test: [`Talloc`], or a wrapper with a fault built in.
+///
+/// The methods do what those of [`Talloc`] do, under the same conditions; a wrapper overrides those
+/// that are to be broken.
+#[allow(clippy::missing_safety_doc, reason = "the conditions are those of `Talloc`")]
+#[allow(clippy::undocumented_unsafe_blocks, reason = "the caller gives what `Talloc` asks for")]
+pub trait Heap: Sized {
+    /// The parameters of the heap within.
+    type Config: Config;
+
+    /// The heap within.
+    fn talloc(&self) -> &Talloc<Self::Config, Supply>;
+
+    /// The heap within.
+    fn talloc_mut(&mut self) -> &mut Talloc<Self::Config, Supply>;
+
+    /// Moves the heap to `dest`.
+    fn mov(self, dest: &mut MaybeUninit<Self>) -> &mut Self {
+        dest.write(self)
+    }
+
+    unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        unsafe { self.talloc_mut().malloc(layout) }
+    }
+
+    unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        unsafe { self.talloc_mut().malloc_zeroed(layout) }
+    }
+
+    unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        unsafe { self.talloc_mut().free(ptr, layout) }
+    }
+
+    unsafe fn grow(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        unsafe { self.talloc_mut().grow(ptr, layout, new_size) }
+    }
+
+    unsafe fn grow_in_place(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<(), AllocError> {
+        unsafe { self.talloc_mut().grow_in_place(ptr, layout, new_size) }
+    }
+
+    unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
+        unsafe { self.talloc_mut().shrink(ptr, layout, new_size) }
+    }
+
+    fn get_arena(&self) -> Span {
+        self.talloc().get_arena()
+    }
+
+    fn get_allocatable_span(&self) -> Span {
+        self.talloc().get_allocatable_span()
+    }
+
+    fn get_allocated_span(&mut self) -> Span {
+        self.talloc_mut().get_allocated_span()
+    }
+
+    fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
+        self.talloc_mut().allocated_span_of(arena)
+    }
+
+    /// The arenas, in the order of their addresses, but no empty ones.
+    fn arenas(&self) -> Vec<Span> {
+        let mut arenas: Vec<Span> =
+            self.talloc().arenas().filter(|arena| arena.is_sized()).collect();
+        arenas.sort_by_key(|arena| arena.base());
+        arenas
+    }
+
+    unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
+        unsafe { self.talloc_mut().try_init(arena) }
+    }
+
+    unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
+        unsafe { self.talloc_mut().try_extend(arena) }
+    }
+
+    fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.talloc_mut().try_truncate(arena)
+    }
+
+    unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
+        unsafe { self.talloc_mut().claim_as(arena, memory) }
+    }
+
+    unsafe fn extend_arena_as(
+        &mut self,
+        old: Span,
+        new: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
+        unsafe { self.talloc_mut().extend_arena_as(old, new, memory) }
+    }
+
+    fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
+        self.talloc_mut().truncate_arena(old, new)
+    }
+
+    fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.talloc_mut().release_arena(arena)
+    }
+
+    fn flush(&mut self) {
+        self.talloc_mut().flush();
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        self.talloc().verify()
+    }
+}
+
+impl<C: Config> Heap for Talloc<C, Supply> {
+    type Config = C;
+
+    fn talloc(&self) -> &Talloc<C, Supply> {
+        self
+    }
+
+    fn talloc_mut(&mut self) -> &mut Talloc<C, Supply> {
+        self
+    }
+
+    fn mov(self, dest: &mut MaybeUninit<Self>) -> &mut Self {
+        Talloc::mov(self, dest)
+    }
+}

@@ -1,0 +1,35 @@
+//! A shadow heap that checks every operation of the talloc allocator, and its fuzz targets.
+//!
+//! A [`Script`] is a list of operations, read from any bytes whatever. A [`Driver`] carries it out
+//! on a [`Heap`] whose arenas lie in a [`Pool`] of canaries, keeps a [`Shadow`] of what the heap
+//! should be, and compares the two after every step. At the end it frees everything, expects one
+//! chunk for each arena, and allocates that in one piece.
+//!
+//! | what | where |
+//! |---|---|
+//! | random scripts over a grid of sizes and configurations | `tests/oracle.rs` |
+//! | the oracle finds the faults of broken heaps | `tests/mutants.rs` |
+//! | what went wrong in earlier allocators | `tests/regressions.rs` |
+//! | the fuzzers' corpus, replayed | `tests/corpus.rs` |
+//! | libFuzzer targets, one for each [`Mix`] | `src/bin`, with the feature `libfuzzer` |
+
+pub mod driver;
+pub mod heap;
+mod minimise;
+pub mod ops;
+mod pattern;
+pub mod pool;
+mod run;
+mod seat;
+pub mod shadow;
+mod shrunk;
+pub mod supply;
+pub mod trace;
+
+pub use driver::Driver;
+pub use heap::{Heap, Limits};
+pub use ops::{Mix, Op, Profile, Script, Setup};
+pub use pool::Pool;
+pub use run::{Failure, check, fuzz, run, run_on};
+pub use shadow::Shadow;
+pub use shrunk::Shrunk;

@@ -1,0 +1,144 @@
+//! Reading numbers from bytes so that most of them are interesting.
+
+use std::alloc::Layout;
+
+/// Reads bytes one after another, and zeros after the last.
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn byte(&mut self) -> usize {
+        match self.bytes.split_first() {
+            Some((&byte, rest)) => {
+                self.bytes = rest;
+                usize::from(byte)
+            }
+            None => 0,
+        }
+    }
+
+    fn pair(&mut self) -> usize {
+        self.byte() << 8 | self.byte()
+    }
+
+    /// A size in bytes, mostly small, often next to a power of two or a bin's boundary.
+    pub fn size(&mut self) -> usize {
+        let class = self.byte();
+        let high = class >> 4;
+        match class & 0xf {
+            0..=3 => self.byte() & 0x3f | (high & 1) << 6,
+            4..=6 => self.byte() << (high & 3),
+            7 | 8 => 8 * (1 + self.byte()),
+            9 | 10 => near(1 << (3 + self.byte() % 15), high),
+            11 | 12 => near(boundary(self.byte()), high),
+            13 => self.pair() >> (high & 7),
+            14 => self.pair() << (high & 3),
+            _ => high,
+        }
+    }
+
+    /// A size that no arena has room for, up to the largest that a layout can have.
+    pub fn huge_size(&mut self) -> usize {
+        let byte = self.byte();
+        let largest = isize::MAX as usize;
+        match byte >> 6 {
+            0 => largest - (byte & 0x3f),
+            1 => largest >> (byte & 0x1f),
+            2 => (1 << 32_u32.min(usize::BITS - 2)) + self.pair() * (byte & 0x3f),
+            _ => (1 << (22 + byte % (usize::BITS as usize - 23))) - (byte & 0x20),
+        }
+    }
+
+    /// An alignment, mostly that of a granule, else 1 to 2^20.
+    pub fn align(&mut self) -> usize {
+        match self.byte() {
+            0..=179 => 8,
+            small @ 180..=219 => 1 << (small & 3),
+            medium @ 220..=247 => 1 << (medium % 13),
+            large => 1 << (large - 235),
+        }
+    }
+
+    /// An alignment for a request that cannot be met.
+    pub fn huge_align(&mut self) -> usize {
+        1 << (self.byte() % (usize::BITS as usize - 2))
+    }
+
+    /// How far the end of an arena moves, in bytes: often less than a granule, often a lot.
+    pub fn step(&mut self) -> usize {
+        match self.byte() {
+            0..=79 => 0,
+            tiny @ 80..=159 => tiny % 17,
+            granules @ 160..=207 => 8 * (granules - 159),
+            far => (1 + far % 8) << (4 + self.byte() % 12),
+        }
+    }
+
+    /// The size of an arena that is `usual` bytes large by default.
+    pub fn arena_size(&mut self, usual: usize) -> usize {
+        match self.byte() {
+            tiny @ 0..=31 => 2 * tiny + (tiny & 1),
+            small @ 32..=95 => 8 * small + self.byte() % 8,
+            large => (usual * large / 128).saturating_sub(self.byte() % 32),
+        }
+    }
+}
+
+/// A number near `center`: from four below to four above, or by the granule.
+fn near(center: usize, nibble: usize) -> usize {
+    let (steps, unit) = if nibble < 9 { (nibble, 1) } else { (nibble - 9, 8) };
+    (center + steps * unit).saturating_sub(4 * unit)
+}
+
+/// The least size in some bin of those that split each doubling into eight.
+fn boundary(byte: usize) -> usize {
+    let (doubling, part) = (byte >> 3 & 0xf, byte & 7);
+    (8 + part) << doubling
+}
+
+/// The layout nearest to `size` and `align`, a power of two.
+pub fn nearest_layout(size: usize, align: usize) -> Layout {
+    let largest = isize::MAX as usize - (align - 1);
+    Layout::from_size_align(size.min(largest), align).expect("the size was cut to fit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_described() {
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let bytes = [first, second, 0xff];
+                let cursor = || Cursor::new(&bytes);
+                assert!(cursor().size() < 1 << 20);
+                assert!(cursor().step() < 1 << 19);
+                assert!(cursor().arena_size(1 << 16) < 1 << 17);
+                assert!(cursor().align() <= 1 << 20);
+                let size = cursor().huge_size();
+                assert!((1 << 21..=isize::MAX as usize).contains(&size), "{size:#x}");
+                let layout = nearest_layout(size, cursor().huge_align());
+                assert!(layout.size() >= 1 << 21 || layout.align() > 1 << 20);
+            }
+        }
+    }
+
+    #[test]
+    fn alignments_of_every_size_occur() {
+        let mut seen = 0;
+        for byte in 0..=u8::MAX {
+            seen |= Cursor::new(&[byte]).align();
+        }
+        assert_eq!(seen, (1 << 21) - 1);
+    }
+}

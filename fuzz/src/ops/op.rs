@@ -1,0 +1,172 @@
+//! Operations.
+
+use super::cursor::Cursor;
+use super::mix::{Code, Mix};
+use super::setup::Setup;
+
+/// Picks one of several things, by a fraction of 256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick(pub u8);
+
+impl Pick {
+    /// The index of the one of `len`, or `None` if there are none.
+    pub fn of(self, len: usize) -> Option<usize> {
+        (len > 0).then(|| usize::from(self.0) * len / 256)
+    }
+}
+
+/// How an arena is to be truncated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// By so many bytes at each end, which may be too many.
+    By { low: usize, high: usize },
+    /// To as little as is possible, and this many bytes more at each end.
+    Tight { low: usize, high: usize },
+}
+
+/// What is wrong with a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// The heap is initialised with a span that contains the null address.
+    InitNull,
+    /// Such a span is claimed.
+    ClaimNull,
+    /// A part of an arena is claimed.
+    ClaimPart,
+    /// A span is claimed that begins in an arena.
+    ClaimOverlap,
+    /// The first arena is extended over another one.
+    ExtendOverlap,
+    /// The first arena is extended to less than it is.
+    ExtendToLess,
+    /// The first arena is truncated to more than it is.
+    TruncateToMore,
+    /// An arena is extended to less than it is.
+    ExtendArenaToLess,
+    /// An arena is truncated to more than it is.
+    TruncateArenaToMore,
+    /// A span that is no arena is extended.
+    ExtendNoArena,
+    /// A span that is no arena is truncated.
+    TruncateNoArena,
+    /// A span that is no arena is released.
+    ReleaseNoArena,
+}
+
+impl Wrong {
+    /// Everything that can be wrong.
+    pub const ALL: [Self; 12] = [
+        Self::InitNull,
+        Self::ClaimNull,
+        Self::ClaimPart,
+        Self::ClaimOverlap,
+        Self::ExtendOverlap,
+        Self::ExtendToLess,
+        Self::TruncateToMore,
+        Self::ExtendArenaToLess,
+        Self::TruncateArenaToMore,
+        Self::ExtendNoArena,
+        Self::TruncateNoArena,
+        Self::ReleaseNoArena,
+    ];
+}
+
+/// An operation. Sizes are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[rustfmt::skip]
+pub enum Op {
+    Malloc { size: usize, align: usize },
+    MallocZeroed { size: usize, align: usize },
+    /// Allocates up to `count` blocks alike, until that fails.
+    Fill { size: usize, align: usize, count: usize },
+    Free { pick: Pick },
+    /// Frees each `stride`th block.
+    Drain { stride: usize },
+    Grow { pick: Pick, more: usize },
+    GrowInPlace { pick: Pick, more: usize },
+    /// By `less` bytes, or what is left of that after the size has been taken off as often as
+    /// possible.
+    Shrink { pick: Pick, less: usize },
+    /// A request that cannot be met.
+    Unmet { size: usize, align: usize },
+    /// A growth that cannot be met.
+    GrowUnmet { pick: Pick, size: usize },
+    Init { at: Pick, size: usize },
+    Extend { low: usize, high: usize },
+    Truncate { cut: Cut },
+    /// Of memory that is zero, as the heap is told, if `zeroed`.
+    Claim { gap: Pick, at: Pick, size: usize, zeroed: bool },
+    /// By memory that is zero, as the heap is told, if `zeroed`.
+    ExtendArena { pick: Pick, low: usize, high: usize, zeroed: bool },
+    TruncateArena { pick: Pick, low: usize, high: usize },
+    Release { pick: Pick },
+    /// A span that must be refused, as it is wrong in this way.
+    Refused { wrong: Wrong, pick: Pick, size: usize },
+    Flush,
+    Move,
+}
+
+impl Op {
+    /// Reads one operation.
+    pub(super) fn decode(mix: Mix, setup: &Setup, cursor: &mut Cursor) -> Self {
+        let code = mix.code(cursor.byte());
+        let (size, align) = (Cursor::size, Cursor::align);
+        match code {
+            Code::Malloc => Self::Malloc { size: size(cursor), align: align(cursor) },
+            Code::MallocZeroed => Self::MallocZeroed { size: size(cursor), align: align(cursor) },
+            Code::Fill => {
+                let count = 1 + cursor.byte() % 32;
+                Self::Fill { size: size(cursor), align: align(cursor), count }
+            }
+            Code::Free => Self::Free { pick: pick(cursor) },
+            Code::Drain => Self::Drain { stride: 1 + cursor.byte() % 8 },
+            Code::Grow => Self::Grow { pick: pick(cursor), more: size(cursor) },
+            Code::GrowInPlace => Self::GrowInPlace { pick: pick(cursor), more: size(cursor) },
+            Code::Shrink => Self::Shrink { pick: pick(cursor), less: size(cursor) },
+            Code::Unmet => Self::Unmet { size: cursor.huge_size(), align: cursor.huge_align() },
+            Code::GrowUnmet => Self::GrowUnmet { pick: pick(cursor), size: cursor.huge_size() },
+            Code::Flush => Self::Flush,
+            Code::Move => Self::Move,
+            _ => Self::decode_arena(code, setup, cursor),
+        }
+    }
+
+    /// Reads one that is about an arena.
+    fn decode_arena(code: Code, setup: &Setup, cursor: &mut Cursor) -> Self {
+        match code {
+            Code::Init => Self::Init { at: pick(cursor), size: cursor.arena_size(setup.size) },
+            Code::Claim => {
+                let (gap, at) = (pick(cursor), pick(cursor));
+                let zeroed = at.0 % 2 == 1;
+                Self::Claim { gap, at, size: cursor.arena_size(setup.size), zeroed }
+            }
+            Code::Release => Self::Release { pick: pick(cursor) },
+            Code::Refused => {
+                let wrong = Wrong::ALL[cursor.byte() % Wrong::ALL.len()];
+                Self::Refused { wrong, pick: pick(cursor), size: 1 + cursor.size() }
+            }
+            _ => {
+                let (low, high) = (cursor.step(), cursor.step());
+                Self::decode_reshape(code, low, high, cursor)
+            }
+        }
+    }
+
+    /// Reads one that changes both ends of an arena.
+    fn decode_reshape(code: Code, low: usize, high: usize, cursor: &mut Cursor) -> Self {
+        match code {
+            Code::ExtendArena => {
+                let pick = pick(cursor);
+                Self::ExtendArena { pick, low, high, zeroed: pick.0 % 2 == 1 }
+            }
+            Code::TruncateArena => Self::TruncateArena { pick: pick(cursor), low, high },
+            Code::Truncate => Self::Truncate { cut: Cut::By { low, high } },
+            Code::Tighten => Self::Truncate { cut: Cut::Tight { low, high } },
+            _ => Self::Extend { low, high },
+        }
+    }
+}
+
+fn pick(cursor: &mut Cursor) -> Pick {
+    Pick(cursor.byte() as u8)
+}

@@ -1,0 +1,60 @@
+//! What a script is run on.
+
+use super::cursor::Cursor;
+use crate::supply::Kind;
+
+/// The parameters of the heap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// [`talloc_core::Compact`].
+    Compact,
+    /// [`talloc_core::RealTime`].
+    RealTime,
+    /// [`talloc_core::Micro`].
+    Micro,
+    /// [`crate::Shrunk`], whose few bins and short lists make rare paths common.
+    Shrunk,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Self; 4] = [Self::Compact, Self::RealTime, Self::Micro, Self::Shrunk];
+}
+
+/// What a script is run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    pub profile: Profile,
+    /// The bytes of the first arena, to begin with.
+    pub size: usize,
+    /// How many bytes the first arena begins off an aligned address.
+    pub skew: usize,
+    pub source: Kind,
+    /// The most arenas that there may be.
+    pub max_arenas: usize,
+}
+
+impl Setup {
+    /// The sizes of the first arena that are tried, in bytes.
+    pub const SIZES: [usize; 6] = [64, 200, 1 << 10, 4 << 10, 64 << 10, 1 << 20];
+
+    /// The bytes that arenas can be made of: some times the first one, and room for further ones
+    /// beside small ones.
+    pub fn pool_size(&self) -> usize {
+        (4 * self.size).min(self.size + (1 << 20)).max(64 << 10)
+    }
+
+    /// Reads three bytes.
+    pub(super) fn decode(cursor: &mut Cursor) -> Self {
+        let (first, second, third) = (cursor.byte(), cursor.byte(), cursor.byte());
+        // A large arena takes long to prepare and needs a long script: leave it to the oracle.
+        let sizes = &Self::SIZES[..Self::SIZES.len() - 1];
+        Self {
+            profile: Profile::ALL[first % 4],
+            max_arenas: [1, 2, 3, 8][first / 4 % 4],
+            size: sizes[second % sizes.len()] + second / sizes.len(),
+            skew: third / 8,
+            source: Kind::ALL[third % 8 % Kind::ALL.len()],
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What a heap must look like, kept apart from it.
+
+use std::alloc::Layout;
+use std::collections::BTreeMap;
+use std::ptr::{self, NonNull};
+
+use talloc_core::Span;
+
+use crate::heap::Limits;
+use crate::pattern;
+
+/// A live block.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    /// Counts the blocks of a script, and is the seed of the block's contents.
+    pub id: usize,
+    pub ptr: NonNull<u8>,
+    pub layout: Layout,
+}
+
+impl Block {
+    pub fn span(&self) -> Span {
+        // A block of no bytes takes its place nonetheless.
+        Span::from_ptr_size(self.ptr.as_ptr(), self.layout.size().max(1))
+    }
+
+    /// The block with `size` bytes, perhaps elsewhere.
+    fn resized(self, ptr: NonNull<u8>, size: usize) -> Self {
+        let layout = Layout::from_size_align(size, self.layout.align());
+        Self { ptr, layout: layout.expect("the heap allocated a block larger than can be"), ..self }
+    }
+
+    /// Writes the pattern from byte `start` on.
+    fn write(&self, start: usize) {
+        pattern::write(self.id, start, &mut self.bytes()[start..]);
+    }
+
+    /// Checks the pattern up to byte `end`.
+    fn check(&self, end: usize) -> Result<(), String> {
+        match pattern::difference(self.id, 0, &self.bytes()[..end]) {
+            None => Ok(()),
+            Some(at) => Err(format!("block b{} was overwritten at its byte {at}", self.id)),
+        }
+    }
+
+    #[allow(clippy::mut_from_ref, reason = "the block owns the memory it points to")]
+    fn bytes(&self) -> &mut [u8] {
+        let bytes = ptr::slice_from_raw_parts_mut(self.ptr.as_ptr(), self.layout.size());
+        // SAFETY: Blocks are only made of memory that the heap handed out, which was checked to
+        // lie in an arena apart from other blocks, and they are dropped before it is freed. The
+        // arena's memory is initialised. Nothing keeps the reference.
+        unsafe { &mut *bytes }
+    }
+}
+
+/// The live blocks of a heap.
+pub struct Shadow {
+    limits: Limits,
+    blocks: Vec<Block>,
+    /// The index of the block at an address.
+    starts: BTreeMap<usize, usize>,
+    /// The sum of what the blocks take.
+    used_bytes: usize,
+    /// Blocks so far, live or not.
+    count: usize,
+}
+
+impl Shadow {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, blocks: Vec::new(), starts: BTreeMap::new(), used_bytes: 0, count: 0 }
+    }
+
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    pub fn get(&self, index: usize) -> Block {
+        self.blocks[index]
+    }
+
+    /// The bytes that the blocks take.
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// The number of the next block.
+    pub fn next_id(&self) -> usize {
+        self.count
+    }
+
+    /// Forgets all blocks.
+    pub fn clear(&mut self) {
+        self.blocks.clear();
+        self.starts.clear();
+        self.used_bytes = 0;
+    }
+
+    /// Adds a block that was just allocated, and must be zeros if `zeroed`.
+    pub fn insert(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        zeroed: bool,
+        arenas: &[Span],
+    ) -> Result<(), String> {
+        let block = Block { id: self.count, ptr, layout };
+        self.admit(&block, arenas)?;
+        if let Some(at) = block.bytes().iter().position(|byte| zeroed && *byte != 0) {
+            return Err(format!("block b{} is not zero at its byte {at}", block.id));
+        }
+        self.count += 1;
+        block.write(0);
+        self.link(block);
+        Ok(())
+    }
+
+    /// Removes a block that is about to be freed.
+    pub fn remove(&mut self, index: usize) -> Result<Block, String> {
+        let block = self.unlink(index);
+        block.check(block.layout.size()).map(|()| block)
+    }
+
+    /// Removes a block that has been freed; gives its number.
+    pub fn freed(&mut self, ptr: NonNull<u8>) -> usize {
+        self.unlink(self.index_of(ptr)).id
+    }
+
+    /// The index of the live block at `ptr`.
+    pub fn index_of(&self, ptr: NonNull<u8>) -> usize {
+        self.starts[&ptr.addr().get()]
+    }
+
+    /// Gives a block, which was checked before, another size and perhaps another place.
+    pub fn resize(
+        &mut self,
+        index: usize,
+        ptr: NonNull<u8>,
+        size: usize,
+        arenas: &[Span],
+    ) -> Result<(), String> {
+        let old = self.unlink(index);
+        let block = old.resized(ptr, size);
+        self.admit(&block, arenas)?;
+        let kept = old.layout.size().min(size);
+        block.check(kept).map_err(|error| format!("{error}: its contents were not kept"))?;
+        block.write(kept);
+        self.link(block);
+        Ok(())
+    }
+
+    /// Checks the contents of one block.
+    pub fn check(&self, index: usize) -> Result<(), String> {
+        let block = &self.blocks[index];
+        block.check(block.layout.size())
+    }
+
+    /// Checks the contents of all blocks.
+    pub fn check_all(&self) -> Result<(), String> {
+        (0..self.blocks.len()).try_for_each(|index| self.check(index))
+    }
+
+    /// The smallest span around all live blocks in `arena`.
+    pub fn live_span(&self, arena: Span) -> Span {
+        let Some((base, acme)) = arena.get_base_acme() else { return Span::empty() };
+        let mut within = self.starts.range(base..acme).map(|(_, &index)| index);
+        let first = within.next();
+        let last = within.next_back().or(first);
+        match (first, last) {
+            (Some(first), Some(last)) => {
+                self.blocks[first].span().fit_over(self.blocks[last].span())
+            }
+            _ => Span::empty(),
+        }
+    }
+
+    /// Checks that a block lies where a block may.
+    fn admit(&self, block: &Block, arenas: &[Span]) -> Result<(), String> {
+        let Block { id, layout, .. } = block;
+        let addr = block.ptr.addr().get();
+        if addr % layout.align() != 0 {
+            return Err(format!(
+                "block b{id} is misaligned: {addr:#x} is no multiple of {}",
+                layout.align()
+            ));
+        }
+        let takes = Span::try_from_base_size(addr, self.limits.rounded(layout.size()));
+        let takes = takes.ok_or_else(|| format!("block b{id} wraps around"))?;
+        if !arenas.iter().any(|arena| arena.contains_span(takes)) {
+            return Err(format!("block b{id} does not lie in an arena"));
+        }
+        let below = self.starts.range(..addr + takes.size()).next_back();
+        match below.map(|(_, &index)| &self.blocks[index]) {
+            Some(other) if self.takes(other).overlaps(takes) => {
+                Err(format!("block b{id} overlaps block b{}", other.id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The memory that a block takes.
+    fn takes(&self, block: &Block) -> Span {
+        Span::from_base_size(block.ptr.addr().get(), self.limits.rounded(block.layout.size()))
+    }
+
+    fn link(&mut self, block: Block) {
+        self.used_bytes += self.limits.rounded(block.layout.size());
+        self.starts.insert(block.ptr.addr().get(), self.blocks.len());
+        self.blocks.push(block);
+    }
+
+    fn unlink(&mut self, index: usize) -> Block {
+        let block = self.blocks.swap_remove(index);
+        self.used_bytes -= self.limits.rounded(block.layout.size());
+        self.starts.remove(&block.ptr.addr().get());
+        if let Some(moved) = self.blocks.get(index) {
+            self.starts.insert(moved.ptr.addr().get(), index);
+        }
+        block
+    }
+}

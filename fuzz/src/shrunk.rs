@@ -1,0 +1,18 @@
+//! A configuration that makes rare paths common.
+
+use talloc_core::{Config, QuickLists};
+
+/// Few bins, so that most sizes share one and the last is full; a search that gives up soon; and
+/// quick lists that overflow all the time.
+#[derive(Debug, Clone, Copy)]
+pub struct Shrunk;
+
+impl Config for Shrunk {
+    type Index = u32;
+    type Heads = [u32; 12];
+    const EXACT_LOG2: u32 = 2;
+    const SPLIT_LOG2: u32 = 1;
+    type Quick = QuickLists<5>;
+    const QUICK_BYTES: usize = 96;
+    const LAST_RESORT: usize = 3;
+}

@@ -1,0 +1,164 @@
+//! What was done, to be read when something went wrong.
+
+use std::alloc::Layout;
+use std::fmt;
+
+use talloc_core::{Memory, Span};
+
+use crate::pool::Pool;
+
+/// A call of a heap's method. Spans are in bytes from the start of the pool.
+#[derive(Debug, Clone, Copy)]
+pub enum Call {
+    Malloc {
+        id: usize,
+        layout: Layout,
+        zeroed: bool,
+    },
+    Free {
+        id: usize,
+    },
+    Grow {
+        id: usize,
+        size: usize,
+    },
+    GrowInPlace {
+        id: usize,
+        size: usize,
+    },
+    Shrink {
+        id: usize,
+        size: usize,
+    },
+    Init(Place),
+    Extend(Place),
+    Truncate(Place),
+    Claim(Place, Memory),
+    ExtendArena(Place, Place, Memory),
+    TruncateArena(Place, Place),
+    Release(Place),
+    AllocatedSpanOf(Place),
+    Flush,
+    Move,
+    /// The source freed a block in the course of the call above.
+    SourceFreed {
+        id: usize,
+    },
+    /// The source gave an arena another span, or claimed one, in the course of the call above.
+    SourceReshaped(Place, Place),
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome {
+    /// It has not returned.
+    Pending,
+    Done,
+    /// It gave a block at an offset in the pool.
+    At(usize),
+    Refused,
+}
+
+/// A span, by offsets into the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Place(usize, usize);
+
+impl Place {
+    pub fn of(span: Span, pool: &Pool) -> Self {
+        match span.get_base_acme() {
+            Some((base, acme)) => Self(pool.offset(base), pool.offset(acme)),
+            None => Self(0, 0),
+        }
+    }
+}
+
+/// The calls of a run, in order.
+#[derive(Debug, Default)]
+pub struct Trace {
+    calls: Vec<(Call, Outcome)>,
+    /// Whether each call is printed before it is made, for when the process does not survive it.
+    live: bool,
+}
+
+impl Trace {
+    /// An empty trace, printed as it grows if the environment has `TALLOC_FUZZ_TRACE`.
+    pub fn new() -> Self {
+        Self { calls: Vec::new(), live: std::env::var_os("TALLOC_FUZZ_TRACE").is_some() }
+    }
+
+    /// Notes a call that is about to be made.
+    pub fn begin(&mut self, call: Call) {
+        if self.live {
+            eprintln!("{call}");
+        }
+        self.calls.push((call, Outcome::Pending));
+    }
+
+    /// Notes what became of the last call.
+    pub fn end(&mut self, outcome: Outcome) {
+        if let Some((_, pending)) = self.calls.last_mut() {
+            *pending = outcome;
+        }
+    }
+
+    /// Notes what happened in the course of the last call but one.
+    pub fn note(&mut self, call: Call) {
+        self.calls.push((call, Outcome::Done));
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (call, outcome) in &self.calls {
+            writeln!(f, "    {call}{outcome}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Malloc { id, layout, zeroed } => {
+                let (size, align) = (layout.size(), layout.align());
+                let zeroed = if zeroed { "_zeroed" } else { "" };
+                write!(f, "let b{id} = heap.malloc{zeroed}({size}, {align});")
+            }
+            Self::Free { id } => write!(f, "heap.free(b{id});"),
+            Self::Grow { id, size } => write!(f, "let b{id} = heap.grow(b{id}, {size});"),
+            Self::GrowInPlace { id, size } => write!(f, "heap.grow_in_place(b{id}, {size});"),
+            Self::Shrink { id, size } => write!(f, "heap.shrink(b{id}, {size});"),
+            Self::Init(arena) => write!(f, "heap.try_init({arena});"),
+            Self::Extend(arena) => write!(f, "heap.try_extend({arena});"),
+            Self::Truncate(arena) => write!(f, "heap.try_truncate({arena});"),
+            Self::Claim(arena, memory) => write!(f, "heap.claim_as({arena}, {memory:?});"),
+            Self::ExtendArena(old, new, memory) => {
+                write!(f, "heap.extend_arena_as({old}, {new}, {memory:?});")
+            }
+            Self::TruncateArena(old, new) => write!(f, "heap.truncate_arena({old}, {new});"),
+            Self::Release(arena) => write!(f, "heap.release_arena({arena});"),
+            Self::AllocatedSpanOf(arena) => write!(f, "heap.allocated_span_of({arena});"),
+            Self::Flush => write!(f, "heap.flush();"),
+            Self::Move => write!(f, "let heap = heap.mov(elsewhere);"),
+            Self::SourceFreed { id } => write!(f, "// ... the source freed b{id}"),
+            Self::SourceReshaped(old, new) => write!(f, "// ... the source made {old} {new}"),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => write!(f, " // has not returned"),
+            Self::Done => Ok(()),
+            Self::At(offset) => write!(f, " // pool[{offset:#x}]"),
+            Self::Refused => write!(f, " // refused"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pool[{:#x}..{:#x}]", self.0, self.1)
+    }
+}

@@ -1,0 +1,143 @@
+//! Faults in handling arenas.
+
+use talloc_core::{ArenaError, Span};
+use talloc_fuzz::ops::{Cut, Pick, Wrong};
+use talloc_fuzz::{Op, Pool};
+
+use crate::{FIRST, Faults, HONEST, expect, malloc};
+
+/// An operation that passes a wrong span.
+const fn refused(wrong: Wrong) -> Op {
+    Op::Refused { wrong, pick: FIRST, size: 16 }
+}
+
+/// An operation that truncates the first arena from above.
+const TRUNCATE: Op = Op::Truncate { cut: Cut::By { low: 0, high: 64 } };
+
+#[test]
+fn an_extension_that_loses_bytes() {
+    let faults = Faults {
+        extend: |mutant, _, arena| {
+            let less = arena.truncate(0, 1).fit_over(mutant.heap.get_arena());
+            unsafe { mutant.heap.try_extend(less) }
+        },
+        ..HONEST
+    };
+    expect(faults, &[Op::Extend { low: 0, high: 5 }], "the arenas are [");
+}
+
+#[test]
+fn an_extension_refused_for_no_reason() {
+    let faults = Faults {
+        extend: |mutant, _, arena| {
+            if arena.size() < mutant.heap.get_arena().size() + 16 {
+                return Err(ArenaError::TooSmall);
+            }
+            unsafe { mutant.heap.try_extend(arena) }
+        },
+        ..HONEST
+    };
+    expect(faults, &[Op::Extend { low: 0, high: 5 }], "refused a good span");
+}
+
+#[test]
+fn an_extension_that_writes_above_the_arena() {
+    let faults = Faults {
+        extend: |mutant, _, arena| unsafe {
+            // There are bytes of the pool above every arena.
+            let end = arena.to_ptr_range().ok_or(ArenaError::TooSmall)?.end;
+            end.write(!end.read());
+            mutant.heap.try_extend(arena)
+        },
+        ..HONEST
+    };
+    expect(faults, &[Op::Extend { low: 9, high: 5 }], "wrote outside of the arenas");
+}
+
+#[test]
+fn a_truncation_that_writes_far_below_the_arena() {
+    let faults = Faults {
+        truncate: |mutant, _, arena| {
+            if let Some(base) = mutant.heap.get_arena().get_base_ptr() {
+                // The pool begins at a multiple of that, and with bytes that are in no arena.
+                let below = base.map_addr(|addr| addr & !(Pool::ALIGN - 1));
+                unsafe { below.write(!below.read()) };
+            }
+            mutant.heap.try_truncate(arena)
+        },
+        ..HONEST
+    };
+    expect(faults, &[TRUNCATE], "wrote outside of the arenas, at pool[0x0]");
+}
+
+#[test]
+fn a_truncation_refused_for_no_reason() {
+    let faults = Faults { truncate: |_, _, _| Err(ArenaError::InUse), ..HONEST };
+    expect(faults, &[malloc(64, 8), TRUNCATE], "which contains the allocated span");
+}
+
+#[test]
+fn an_allocated_span_that_lacks_a_block() {
+    let faults = Faults {
+        allocated_span_of: |mutant, arena| {
+            let span = mutant.heap.allocated_span_of(arena)?;
+            Ok(span.truncate(span.size() / 2, 0))
+        },
+        ..HONEST
+    };
+    let tighten = Op::Truncate { cut: Cut::Tight { low: 0, high: 0 } };
+    expect(faults, &[malloc(64, 8), malloc(64, 8), tighten], "the blocks lie in");
+}
+
+#[test]
+fn a_null_arena_accepted() {
+    let faults = Faults {
+        claim: |mutant, _, arena| {
+            if arena.contains(0) { Ok(()) } else { unsafe { mutant.heap.claim(arena) } }
+        },
+        ..HONEST
+    };
+    expect(faults, &[refused(Wrong::ClaimNull)], "accepted 0x0..0x10");
+}
+
+#[test]
+fn a_part_of_an_arena_claimed() {
+    let faults = Faults {
+        claim: |mutant, _, arena| {
+            if mutant.heap.arenas().any(|other| other.contains_span(arena)) {
+                return Ok(());
+            }
+            unsafe { mutant.heap.claim(arena) }
+        },
+        ..HONEST
+    };
+    expect(faults, &[refused(Wrong::ClaimPart)], "accepted");
+}
+
+#[test]
+fn a_claim_that_gives_nothing() {
+    let faults = Faults { claim: |_, _, _| Ok(()), ..HONEST };
+    let ops = [Op::Claim { gap: FIRST, at: Pick(128), size: 8192, zeroed: false }];
+    expect(faults, &ops, "the arenas are [");
+}
+
+#[test]
+fn a_used_arena_released() {
+    let faults = Faults {
+        release: |mutant, arena, _| {
+            if arena == mutant.heap.get_arena() {
+                return unsafe { mutant.heap.try_init(Span::empty()) };
+            }
+            mutant.heap.release_arena(arena)
+        },
+        ..HONEST
+    };
+    expect(faults, &[malloc(24, 8), Op::Release { pick: FIRST }], "accepted");
+}
+
+#[test]
+fn an_arena_that_is_not_extended() {
+    let faults = Faults { extend_arena: |_, _, _| Ok(()), ..HONEST };
+    let ops = [Op::ExtendArena { pick: FIRST, low: 3, high: 0, zeroed: true }];
+    expect(faults, &ops, "the arenas are [");
+}

@@ -1,0 +1,75 @@
+//! A test of the oracle: each heap here has one fault, which the oracle must find and name.
+
+#![allow(clippy::undocumented_unsafe_blocks, reason = "what a fault calls is told what it is told")]
+
+mod arenas;
+mod blocks;
+mod mutant;
+mod whole;
+
+use talloc_fuzz::ops::Pick;
+use talloc_fuzz::supply::Kind;
+use talloc_fuzz::{Mix, Op, Profile, Script, Setup, run_on};
+
+use mutant::{Faults, HONEST, Mutant};
+
+/// Scripts of random operations that are given to a mutant.
+const SCRIPTS: u64 = 30;
+
+/// An operation that allocates.
+const fn malloc(size: usize, align: usize) -> Op {
+    Op::Malloc { size, align }
+}
+
+/// The first and the last of the blocks or arenas there are.
+const FIRST: Pick = Pick(0);
+const LAST: Pick = Pick(255);
+
+/// A setup with room for anything.
+fn setup(source: Kind) -> Setup {
+    Setup { profile: Profile::RealTime, size: 4096, skew: 3, source, max_arenas: 3 }
+}
+
+/// A script of these operations.
+fn script(source: Kind, ops: &[Op]) -> Script {
+    Script { setup: setup(source), ops: ops.to_vec() }
+}
+
+/// The random scripts.
+fn random_scripts() -> impl Iterator<Item = Script> {
+    (0..SCRIPTS).map(|seed| {
+        let mix = Mix::ALL[seed as usize % Mix::ALL.len()];
+        Script::random(setup(Kind::Refuse), mix, seed, 400)
+    })
+}
+
+/// Expects the oracle to find a fault, by these operations and by random ones.
+#[track_caller]
+fn expect(faults: Faults, ops: &[Op], complaint: &str) {
+    expect_by(faults, &script(Kind::Refuse, ops), complaint);
+    let found = random_scripts().any(|script| run_on(Mutant::new(faults), &script).is_err());
+    assert!(found, "random operations do not find it");
+}
+
+/// Expects the oracle to find a fault by a script.
+///
+/// For what destroys the heap: what happens after that cannot be told.
+#[track_caller]
+fn expect_by(faults: Faults, script: &Script, complaint: &str) {
+    match run_on(Mutant::with_source(faults, script.setup.source), script) {
+        Ok(_) => panic!("the fault was not found; expected: {complaint}"),
+        Err(failure) => {
+            assert!(failure.message.contains(complaint), "{failure}\nexpected: {complaint}");
+            assert!(failure.calls.contains("heap.try_init(pool[0x"), "{failure}");
+        }
+    }
+}
+
+#[test]
+fn a_heap_without_a_fault_passes() {
+    let mut steps = 0;
+    for script in random_scripts() {
+        steps += run_on(Mutant::new(HONEST), &script).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+    assert!(steps > 10_000, "{steps} steps are too few to mean anything");
+}

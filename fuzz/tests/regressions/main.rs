@@ -1,0 +1,66 @@
+//! What went wrong in earlier allocators, and must not come back.
+
+mod blocks;
+mod large;
+mod reshape;
+mod shared;
+mod spans;
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use talloc_core::{AllocError, Config, Report, Source, Talloc};
+
+/// Runs a test with each configuration: `each_config!(fn name<C: Config>() { ... })`.
+macro_rules! each_config {
+    ($($(#[$attribute:meta])* fn $name:ident<C: Config>() $body:block)*) => {$(
+        $(#[$attribute])*
+        mod $name {
+            use super::*;
+
+            fn check<C: Config>() $body
+
+            #[test]
+            fn compact() {
+                check::<talloc_core::Compact>();
+            }
+
+            #[test]
+            fn real_time() {
+                check::<talloc_core::RealTime>();
+            }
+
+            #[test]
+            fn micro() {
+                check::<talloc_core::Micro>();
+            }
+
+            #[test]
+            fn shrunk() {
+                check::<talloc_fuzz::Shrunk>();
+            }
+        }
+    )*};
+}
+pub(crate) use each_config;
+
+/// A layout, for sizes and alignments that are known to be good.
+#[track_caller]
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).expect("the test knows its layouts")
+}
+
+/// What the heap counts.
+#[track_caller]
+fn report<C: Config, S>(heap: &Talloc<C, S>) -> Report {
+    heap.verify().unwrap_or_else(|violation| panic!("{violation}"))
+}
+
+/// Allocates a block.
+fn malloc<C: Config, S: Source<C>>(
+    heap: &mut Talloc<C, S>,
+    layout: Layout,
+) -> Result<NonNull<u8>, AllocError> {
+    // SAFETY: The tests give heaps memory that they do not use otherwise.
+    unsafe { heap.malloc(layout) }
+}
