@@ -181,7 +181,8 @@ fn a_move_copies_the_old_length(heap: impl Allocator + Copy, report: &dyn Fn() -
     let large = layout(2000, 4096);
     let moved = grow(heap, last, small, large);
     assert_eq!(bytes(moved, 64), [7; 64]);
-    assert!(!bytes(moved, 2000).contains(&CANARY));
+    // A byte of a link may look like a canary, but not a whole one.
+    assert!(!bytes(moved, 2000).windows(8).any(|bytes| bytes == [CANARY; 8]));
     // What was there is there: nothing but the words at the ends of blocks was ever written.
     let offset = |at: usize| (moved.addr().get() + at - first.addr().get()) % 64;
     let inner = (64..2000).filter(|&at| (16..48).contains(&offset(at)));
