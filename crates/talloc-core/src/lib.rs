@@ -131,3 +131,7 @@ pub use talloc::{SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::Tallock;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -93,3 +93,7 @@ pub use talloc_sync::*;
 #[cfg(all(doctest, feature = "spin", feature = "system", unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "spin", feature = "allocator", feature = "system", unix))]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;

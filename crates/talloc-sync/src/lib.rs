@@ -87,3 +87,7 @@ pub use critical::TallocCritical;
 pub use local::{NoSupply, Supply, TallocCell};
 pub use talloc_core::*;
 pub use tallock::{AllocatorApi, TallockRef};
+
+#[cfg(all(doctest, feature = "spin", feature = "allocator"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,7 +9,7 @@ pub use lock::SystemLock;
 
 use core::alloc::Layout;
 
-use talloc_sync::{AllocError, Config, Index, Source, Span, Talloc};
+use talloc_sync::{AllocError, Config, Index, Memory, Source, Span, Talloc};
 
 /// Bytes in a granule, the unit of what links reach.
 const GRANULE: usize = 8;
@@ -107,12 +107,13 @@ impl<C: Config> Source<C> for SystemSource {
 fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<(), AllocError> {
     let old = heap.source().arena;
     let extended = old.fit_over(piece);
-    // SAFETY: The memory is the process's and nobody has it yet; it is part of the same range that
-    // the old arena was made of, and follows it.
-    let arena = if old.is_sized() && unsafe { heap.extend_arena(old, extended) }.is_ok() {
+    let zeros = Memory::ZEROED;
+    // SAFETY: The memory is the process's, nobody has had it yet, and the system gives zeros; it is
+    // part of the same range that the old arena was made of, and follows it.
+    let arena = if old.is_sized() && unsafe { heap.extend_arena_as(old, extended, zeros) }.is_ok() {
         extended
     // SAFETY: As above.
-    } else if unsafe { heap.claim(piece) }.is_ok() {
+    } else if unsafe { heap.claim_as(piece, zeros) }.is_ok() {
         piece
     } else {
         // The memory is of no use.
