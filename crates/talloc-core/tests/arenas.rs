@@ -221,7 +221,7 @@ fn a_heap_may_be_moved_at_any_time() {
 #[test]
 fn claiming_a_huge_arena_touches_a_few_words() {
     // Zeroed by the system, the memory is not touched by the test either.
-    let size = if usize::BITS == 64 { 1 << 32 } else { 1 << 26 };
+    let size = 1 << (usize::BITS / 2);
     let memory = layout(size, 8);
     // SAFETY: The size is not zero.
     let memory = Span::from_ptr_size(unsafe { std::alloc::alloc_zeroed(memory) }, size);

@@ -52,7 +52,7 @@ impl<'a> Cursor<'a> {
         let largest = isize::MAX as usize;
         match byte >> 6 {
             0 => largest - (byte & 0x3f),
-            1 => largest >> (byte & 0x1f),
+            1 => largest >> ((byte & 0x1f) % (usize::BITS as usize - 23)),
             2 => (1 << 32_u32.min(usize::BITS - 2)) + self.pair() * (byte & 0x3f),
             _ => (1 << (22 + byte % (usize::BITS as usize - 23))) - (byte & 0x20),
         }

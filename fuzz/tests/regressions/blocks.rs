@@ -86,7 +86,7 @@ each_config! {
             for align_log2 in 0..usize::BITS - 1 {
                 let align = 1 << align_log2;
                 let largest = isize::MAX as usize - (align - 1);
-                for size in [largest, largest - 7, largest / 2, 1 << 62 >> (64 - usize::BITS), 1] {
+                for size in [largest, largest - 7, largest / 2, 1 << (usize::BITS - 2), 1] {
                     if size > largest || size == 1 && align <= 1 << 16 {
                         continue;
                     }

@@ -103,12 +103,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let align = Align::of_layout(layout);
         let attempt = |heap: &mut Self| {
-            let zero = heap.recent().zero_from();
-            let recent = heap.recent;
-            let block = heap.allocate(len, align)?;
-            // Of another arena than that, nothing was asked.
-            let dirty = if heap.recent == recent { zero } else { usize::MAX };
-            Some((block, dirty.saturating_sub(block.addr().get()).min(layout.size())))
+            let (block, zero) = heap.allocate_knowing(len, align)?;
+            Some((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
         };
         match attempt(self) {
             Some(done) => Ok(done),
@@ -159,11 +155,34 @@ impl<C: Config, S> Talloc<C, S> {
     /// Allocates from the arenas: first from the one that gave memory last.
     #[inline(always)]
     fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+        Some(self.allocate_knowing(len, align)?.0)
+    }
+
+    /// Allocates from the arenas, and tells from which address on the block is known to be zero.
+    #[inline(always)]
+    fn allocate_knowing(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
         let arena = self.recent();
+        let zero = arena.zero_from();
         match arena.allocate(len, align) {
-            Some(at) => Some(arena.ptr(at)),
+            Some(at) => Some((arena.ptr(at), zero)),
             None if self.others.is_none() => None,
             None => self.allocate_elsewhere(len, align),
+        }
+    }
+
+    /// Allocates from whichever arena can, as [`allocate_knowing`](Self::allocate_knowing).
+    #[cold]
+    fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
+        let mut place = None;
+        loop {
+            let arena = self.arena_at(place);
+            let zero = arena.zero_from();
+            if let Some(at) = arena.allocate(len, align) {
+                let block = arena.ptr(at);
+                self.recent = place;
+                return Some((block, zero));
+            }
+            place = Some(self.after(place)?);
         }
     }
 
@@ -193,20 +212,5 @@ impl<C: Config, S> Talloc<C, S> {
             unsafe { self.quick.push(block, len) };
         }
         Some(block)
-    }
-
-    /// Allocates from whichever arena can.
-    #[cold]
-    fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
-        let mut place = None;
-        loop {
-            let arena = self.arena_at(place);
-            if let Some(at) = arena.allocate(len, align) {
-                let block = arena.ptr(at);
-                self.recent = place;
-                return Some(block);
-            }
-            place = Some(self.after(place)?);
-        }
     }
 }

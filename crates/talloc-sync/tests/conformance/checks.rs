@@ -245,8 +245,8 @@ fn what_cannot_be_met_fails(heap: impl Allocator + Copy, report: &dyn Fn() -> Re
         layout(most - (1 << 20) + 1, 1 << 20),
         layout(100, 1 << 30),
         layout(ARENA, 8),
-        layout(1 << 31, 8),
-        layout(3 << 32, 4096),
+        layout(1 << (usize::BITS - 2), 8),
+        layout(3 << (usize::BITS - 4), 4096),
     ];
     for layout in absurd {
         assert!(heap.allocate(layout).is_err(), "{layout:?}");
