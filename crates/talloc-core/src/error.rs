@@ -38,6 +38,8 @@ pub enum ArenaError {
     NotExtended,
     /// An arena can only be truncated to a span that it contains.
     NotTruncated,
+    /// Two arenas can only be merged if the second begins where the first ends.
+    NotAdjacent,
     /// The arena holds allocations that lie outside of the span, or no room would be left in it
     /// for the arena's bitmap: it does not contain
     /// [`get_allocated_span`](crate::Talloc::get_allocated_span).
@@ -55,6 +57,7 @@ impl ArenaError {
             Self::NoSuchArena => "the heap has no arena of that span",
             Self::NotExtended => "the new arena does not contain the old one",
             Self::NotTruncated => "the old arena does not contain the new one",
+            Self::NotAdjacent => "the second arena does not begin where the first one ends",
             Self::InUse => "the new arena does not contain the allocated span",
         }
     }

@@ -20,6 +20,7 @@ mod check;
 mod chunk;
 mod claim;
 mod fit;
+mod merge;
 mod reshape;
 #[cfg(test)]
 mod sabotage;

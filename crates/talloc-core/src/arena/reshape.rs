@@ -226,7 +226,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// Takes the pointer of `span`, if it has one, for the arena's memory.
-    fn adopt(&mut self, span: Span) {
+    pub(super) fn adopt(&mut self, span: Span) {
         self.span = span;
         if let Some(base) = span.get_base_ptr().filter(|_| span.has_provenance()) {
             self.window = self.window.with_provenance_of(base);
@@ -254,16 +254,28 @@ impl<C: Config> Arena<C> {
                 self.split(chunk, 0, own.chunk.len());
             }
         }
+        // SAFETY: Nothing else is at the new place.
+        Some(unsafe { self.move_bits(own) })
+    }
+
+    /// Moves the bits to the new own chunk. The control block is left to the caller.
+    ///
+    /// Returns the granules of the old own chunk.
+    ///
+    /// # Safety
+    ///
+    /// Nothing is at the new place, but perhaps the old own chunk. The new bitmap covers what the
+    /// old one does of what is allocated.
+    pub(super) unsafe fn move_bits(&mut self, own: Own) -> Range<usize> {
         let (bits, cleared) = (self.bits, self.cleared / WORD);
         let old = core::mem::replace(&mut self.own, own);
         self.bits = self.own_bits();
         let words = &self.own.words;
         let kept = self.first_word.max(words.start)..cleared.min(words.end);
-        // SAFETY: The words lie in the new bitmap and the old one, which both cover what is
-        // allocated. The places may overlap.
+        // SAFETY: The words lie in the new bitmap and the old one. The places may overlap.
         unsafe { self.bits.word(kept.start).copy_from(bits.word(kept.start), kept.len()) };
         (self.first_word, self.cleared) = (kept.start, kept.end * WORD);
-        Some(old.chunk)
+        old.chunk
     }
 
     /// Lays out what is below and above the allocated granules, within `range`.

@@ -1,0 +1,85 @@
+//! Merging two arenas that touch.
+
+use talloc_span::{Align, Span};
+
+use super::{Arena, Own, words_for};
+use crate::config::Config;
+use crate::error::ArenaError;
+use crate::granule::GRANULE;
+
+impl<C: Config> Arena<C> {
+    /// Takes over all of `upper`, which begins where this arena ends; `span` is that of both.
+    ///
+    /// The free chunks of `upper` are binned and marked here one by one. Where its own chunk was,
+    /// and what lies between the arenas, is free afterwards. Neither arena is blank.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::TooFar`] if this arena's links do not reach as far, and
+    /// [`ArenaError::InUse`] if neither has room for the larger bitmap. Nothing has changed then.
+    ///
+    /// # Safety
+    ///
+    /// The pointer of `span`, or of this arena's span if that has none, is good for both arenas.
+    /// If this succeeds, `upper` is not used any more.
+    pub(crate) unsafe fn absorb(&mut self, upper: &mut Self, span: Span) -> Result<(), ArenaError> {
+        let base = self.extent().start;
+        let len = (upper.window.addr(upper.end) - self.window.addr(base)) / GRANULE;
+        if !self.window.holds(base, len) {
+            return Err(ArenaError::TooFar);
+        }
+        let own = self.room_for_own(upper, base + len).ok_or(ArenaError::InUse)?;
+        let (zero, peak) = (upper.zero_from(), self.high_water() + upper.high_water());
+        let window = self.window;
+        let here = |at| window.granule(upper.window.addr(at));
+        let between = self.top..here(upper.start);
+        // SAFETY: The granules of both arenas lie in the window, and are covered by the bitmap from
+        // here on. What is released is used by nobody any more: what was the top, the own chunks.
+        unsafe {
+            self.adopt(span);
+            let old = (own != self.own).then(|| self.move_bits(own));
+            (self.zero, self.peak) = (zero, peak);
+            (self.top, self.end) = (here(upper.top), base + len);
+            if self.top > self.cleared {
+                self.clear_bits();
+            }
+            let mut at = upper.start;
+            while let Some(first) = upper.bits.next(at, upper.top) {
+                at = upper.free_chunk(first).end();
+                self.mark_free(here(first)..here(at));
+            }
+            if upper.is_split_by_own() {
+                self.release(here(upper.own.chunk.start), upper.own.chunk.len());
+            }
+            if !between.is_empty() {
+                self.release(between.start, between.len());
+            }
+            if let Some(old) = old {
+                if old.end == self.start {
+                    self.start = old.start;
+                    self.clear_bits_below();
+                }
+                self.release(old.start, old.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// An own chunk whose bitmap reaches up to granule `end`: the present one if it does, else room
+    /// that is allocated in this arena or in `upper`.
+    fn room_for_own(&mut self, upper: &mut Self, end: usize) -> Option<Own> {
+        let words = words_for(self.extent().start..end);
+        if words.end <= self.own.words.end {
+            return Some(self.own.clone());
+        }
+        let len = Own::len(self.own.control, &words);
+        let at = match self.allocate(len, Align::MIN) {
+            Some(at) => at,
+            None => {
+                let at = upper.allocate(len, Align::MIN)?;
+                self.window.granule(upper.window.addr(at))
+            }
+        };
+        Some(Own { chunk: at..at + len, control: self.own.control, words })
+    }
+}

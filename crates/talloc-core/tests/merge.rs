@@ -1,0 +1,126 @@
+//! Merging arenas that touch.
+
+mod common;
+
+use common::{layout, memory, part};
+use talloc_core::{ArenaError, Compact, Config, Micro, RealTime, Span, Talloc};
+
+/// Blocks with their contents.
+type Blocks = Vec<(core::ptr::NonNull<u8>, std::alloc::Layout, u8)>;
+
+/// Allocates and frees blocks at random, and checks their contents.
+fn act<C: Config>(heap: &mut Talloc<C>, blocks: &mut Blocks, random: &mut fastrand::Rng) {
+    for _ in 0..random.usize(0..60) {
+        // SAFETY: The size is not zero, and each block is freed once, with its layout.
+        unsafe {
+            if random.u8(0..10) < 6 {
+                let layout = layout(random.usize(1..600), 1 << random.usize(0..7));
+                let Ok(block) = heap.malloc(layout) else { continue };
+                let content = random.u8(..);
+                block.write_bytes(content, layout.size());
+                blocks.push((block, layout, content));
+            } else if !blocks.is_empty() {
+                let (block, layout, content) = blocks.swap_remove(random.usize(0..blocks.len()));
+                assert!((0..layout.size()).all(|byte| block.add(byte).read() == content));
+                heap.free(block, layout);
+            }
+        }
+    }
+    heap.verify().unwrap();
+}
+
+/// Cuts memory into pieces of any size, which are claimed in any order and merged in any order,
+/// while blocks come and go.
+fn pieces_become_one<C: Config>(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let whole = memory(40_000).truncate(random.usize(0..9), random.usize(0..9));
+    let mut cuts: Vec<_> = (0..3).map(|cut| 10_000 * cut + random.usize(6_000..12_000)).collect();
+    cuts.push(whole.size());
+    let mut pieces = Vec::new();
+    let mut rest = whole;
+    for cut in cuts {
+        let (piece, above) = rest.split_at(whole.base().unwrap() + cut);
+        pieces.push(piece);
+        rest = above;
+    }
+    let mut heap = Talloc::<C>::configured();
+    let mut blocks = Blocks::new();
+    let mut order = pieces.clone();
+    random.shuffle(&mut order);
+    for piece in order {
+        // SAFETY: The memory is leaked and used by nobody else.
+        unsafe { heap.claim(piece) }.unwrap();
+        act(&mut heap, &mut blocks, &mut random);
+    }
+    while pieces.len() > 1 {
+        let low = random.usize(0..pieces.len() - 1);
+        let used = heap.verify().unwrap().used_bytes;
+        // SAFETY: The pieces have the pointer of the whole.
+        match unsafe { heap.merge_arenas(pieces[low], pieces[low + 1]) } {
+            Ok(()) => {
+                let high = pieces.remove(low + 1);
+                pieces[low] = pieces[low].fit_over(high);
+            }
+            Err(error) => assert_eq!(error, ArenaError::InUse),
+        }
+        let report = heap.verify().unwrap();
+        assert_eq!((report.arenas, report.used_bytes), (pieces.len(), used));
+        assert_eq!(report.arena_bytes, whole.size());
+        act(&mut heap, &mut blocks, &mut random);
+    }
+    assert!(heap.arenas().eq([whole]));
+    for (block, layout, content) in blocks {
+        // SAFETY: Each block is freed once, with its layout.
+        unsafe {
+            assert!((0..layout.size()).all(|byte| block.add(byte).read() == content));
+            heap.free(block, layout);
+        }
+    }
+    heap.flush();
+    let report = heap.verify().unwrap();
+    assert_eq!((report.free_chunks, report.used_bytes), (1, 0));
+}
+
+#[test]
+fn pieces_of_any_memory_become_one() {
+    for seed in 0..200 {
+        pieces_become_one::<Compact>(seed);
+        pieces_become_one::<RealTime>(seed);
+        pieces_become_one::<Micro>(seed);
+    }
+}
+
+#[test]
+fn only_arenas_that_touch_are_merged() {
+    let memory = memory(30_000);
+    let [low, middle, high] = [0, 10_000, 20_008].map(|at| part(memory, at, 9_992));
+    let middle = middle.extend(8, 0);
+    let mut heap = Talloc::new();
+    // SAFETY: The memory is leaked and used by nobody else.
+    unsafe {
+        for span in [low, middle, high] {
+            heap.claim(span).unwrap();
+        }
+        assert_eq!(heap.merge_arenas(middle, low), Err(ArenaError::NotAdjacent));
+        assert_eq!(heap.merge_arenas(middle, high), Err(ArenaError::NotAdjacent));
+        assert_eq!(heap.merge_arenas(low, low), Err(ArenaError::NotAdjacent));
+        assert_eq!(heap.merge_arenas(low, Span::new(8, 16)), Err(ArenaError::NoSuchArena));
+        heap.merge_arenas(low, middle).unwrap();
+    }
+    assert_eq!(heap.verify().unwrap().arenas, 2);
+    assert_eq!(heap.get_arena(), low.fit_over(middle));
+}
+
+#[test]
+fn links_must_reach_both() {
+    let memory = memory(600_000);
+    let (low, high) = memory.split_at(memory.base().unwrap() + 300_000);
+    let mut heap = Talloc::<Micro>::configured();
+    // SAFETY: The memory is leaked and used by nobody else.
+    unsafe {
+        heap.claim(low).unwrap();
+        heap.claim(high).unwrap();
+        assert_eq!(heap.merge_arenas(low, high), Err(ArenaError::TooFar));
+    }
+    assert_eq!(heap.verify().unwrap().arenas, 2);
+}
