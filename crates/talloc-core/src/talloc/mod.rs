@@ -1,8 +1,9 @@
 //! The heap.
 
 mod allocate;
-mod arenas;
+mod chain;
 mod deallocate;
+mod first;
 mod manage;
 mod realloc;
 #[cfg(test)]

@@ -97,6 +97,61 @@ impl<C: Config, S> Talloc<C, S> {
             Some(_) => &mut self.arena_at(before).next,
         }
     }
+
+    /// Moves an arena's structure out of its place.
+    pub(super) fn lift(&mut self, place: Place<C>) -> Arena<C> {
+        match place {
+            None => core::mem::replace(&mut self.first, Arena::NONE),
+            // SAFETY: The structure is not used until another one is put there.
+            Some(control) => unsafe { control.read() },
+        }
+    }
+
+    /// Moves an arena's structure into its place, or, if the arena's own chunk has moved, to where
+    /// that is, with what links to it.
+    pub(super) fn put(&mut self, place: Place<C>, arena: Arena<C>) {
+        match place {
+            None => self.first = arena,
+            Some(_) => {
+                let settled = Some(settle(arena));
+                *self.link_to(place) = settled;
+                if self.recent == place {
+                    self.recent = settled;
+                }
+            }
+        }
+    }
+
+    /// Takes an arena out of the chain.
+    pub(super) fn detach(&mut self, place: Place<C>) -> Arena<C> {
+        let arena = self.lift(place);
+        if place.is_some() {
+            *self.link_to(place) = arena.next;
+        }
+        arena
+    }
+
+    /// Puts an arena back into the chain that was at `place`.
+    pub(super) fn attach(&mut self, place: Place<C>, arena: Arena<C>) {
+        match place {
+            None => self.first = arena,
+            Some(_) => self.append(arena),
+        }
+    }
+
+    /// Makes an arena, which has room for its structure, one of the further ones.
+    pub(super) fn append(&mut self, mut arena: Arena<C>) {
+        arena.next = self.others;
+        self.others = Some(settle(arena));
+    }
+}
+
+/// Puts an arena's structure where the arena keeps it.
+fn settle<C: Config>(arena: Arena<C>) -> core::ptr::NonNull<Arena<C>> {
+    let place = arena.control();
+    // SAFETY: The arena's own chunk starts with room for it, which nobody else uses.
+    unsafe { place.write(arena) };
+    place
 }
 
 /// What is wrong with a block that no arena contains.
