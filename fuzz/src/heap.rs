@@ -108,7 +108,9 @@ pub trait Heap: Sized {
         layout: Layout,
         new_size: usize,
     ) -> Result<(), AllocError> {
-        unsafe { self.talloc_mut().grow_in_place(ptr, layout, new_size) }
+        let grown = unsafe { self.talloc_mut().grow_in_place(ptr, layout, new_size) }?;
+        assert_eq!(grown, ptr, "a block that stays where it is has moved");
+        Ok(())
     }
 
     unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {

@@ -90,12 +90,12 @@ pub unsafe fn grow<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    // SAFETY: As the caller says.
-    let stays = old.size() != 0
-        && is_aligned(ptr, new)
-        && unsafe { heap.with(|heap| heap.grow_in_place(ptr, old, new.size())) }.is_ok();
-    if stays {
-        return Ok(NonNull::slice_from_raw_parts(ptr, new.size()));
+    if old.size() != 0 && is_aligned(ptr, new) {
+        // SAFETY: As the caller says.
+        let grown = unsafe { heap.with(|heap| heap.grow_in_place(ptr, old, new.size())) };
+        if let Ok(block) = grown {
+            return Ok(NonNull::slice_from_raw_parts(block, new.size()));
+        }
     }
     // SAFETY: As the caller says.
     unsafe { relocate(heap, ptr, old, new) }

@@ -171,7 +171,7 @@ fn a_growth_in_place_refused_within_the_block() {
             if size <= layout.size().next_multiple_of(8) {
                 return Err(AllocError);
             }
-            unsafe { mutant.heap.grow_in_place(ptr, layout, size) }
+            unsafe { mutant.heap.grow_in_place(ptr, layout, size) }.map(|_| ())
         },
         ..HONEST
     };

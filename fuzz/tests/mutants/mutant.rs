@@ -50,7 +50,7 @@ pub const HONEST: Faults = Faults {
     free: |mutant, ptr, layout| unsafe { mutant.heap.free(ptr, layout) },
     grow: |mutant, ptr, layout, size| unsafe { mutant.heap.grow(ptr, layout, size) },
     grow_in_place: |mutant, ptr, layout, size| unsafe {
-        mutant.heap.grow_in_place(ptr, layout, size)
+        mutant.heap.grow_in_place(ptr, layout, size).map(|_| ())
     },
     shrink: |mutant, ptr, layout, size| unsafe { mutant.heap.shrink(ptr, layout, size) },
     claim: |mutant, _, arena| unsafe { mutant.heap.claim(arena) },

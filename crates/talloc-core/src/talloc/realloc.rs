@@ -35,8 +35,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: As the caller says.
-        if unsafe { self.grow_in_place(ptr, layout, new_size) }.is_ok() {
-            return Ok(ptr);
+        if let Ok(block) = unsafe { self.grow_in_place(ptr, layout, new_size) } {
+            return Ok(block);
         }
         let new_layout =
             Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
@@ -52,7 +52,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S> Talloc<C, S> {
-    /// Makes a block larger where it is.
+    /// Makes a block larger where it is. Returns `ptr`, but good for all of the block, which the
+    /// pointer that is given need not be.
     ///
     /// Takes constant time.
     ///
@@ -74,19 +75,20 @@ impl<C: Config, S> Talloc<C, S> {
         ptr: NonNull<u8>,
         layout: Layout,
         new_size: usize,
-    ) -> Result<(), AllocError> {
+    ) -> Result<NonNull<u8>, AllocError> {
         debug_assert!(new_size >= layout.size(), "a block can only grow to a larger size");
         if new_size > isize::MAX as usize {
             return Err(AllocError);
         }
         let (old, new) = (Arena::<C>::block_len(layout.size()), Arena::<C>::block_len(new_size));
-        if old == new {
-            return Ok(());
-        }
         let arena = self.arena_of(ptr);
         let end = arena.granule(ptr) + old;
         // SAFETY: The block ends there.
-        if unsafe { arena.grow(end, new - old) } { Ok(()) } else { Err(AllocError) }
+        if old == new || unsafe { arena.grow(end, new - old) } {
+            Ok(arena.block(ptr))
+        } else {
+            Err(AllocError)
+        }
     }
 
     /// Makes a block smaller, where it is.
