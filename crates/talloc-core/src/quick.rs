@@ -46,8 +46,12 @@ pub trait Lists: sealed::Sealed {
     unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool;
 
     /// Makes `first` the first block of a list, which has so many granules fewer then.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of that list, or nothing, and as many granules come before it.
     #[doc(hidden)]
-    fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize);
+    unsafe fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize);
 
     /// The first block of a list.
     #[doc(hidden)]
@@ -91,7 +95,7 @@ impl<const N: usize> Lists for QuickLists<N> {
         self.cached > self.limit
     }
 
-    fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize) {
+    unsafe fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize) {
         self.heads[len] = first;
         self.cached -= granules;
     }

@@ -20,10 +20,8 @@ pub const SOURCE_TRIES: usize = 1024;
 /// How many granules are carved from the top at a time for a quick list.
 const REFILL: usize = 48;
 
-const REFILLS: [u8; REFILL + 1] = refills();
-
-/// How many blocks of each size are carved from the top at a time.
-const fn refills() -> [u8; REFILL + 1] {
+/// How many blocks of each size that is: a table, for division is slow.
+const REFILLS: [u8; REFILL + 1] = {
     let mut blocks = [1; REFILL + 1];
     let mut len = 1;
     while len <= REFILL {
@@ -31,7 +29,7 @@ const fn refills() -> [u8; REFILL + 1] {
         len += 1;
     }
     blocks
-}
+};
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
@@ -196,6 +194,7 @@ impl<C: Config, S> Talloc<C, S> {
             return Some(arena.ptr(at));
         }
         let most = match REFILLS.get(len) {
+            // In a small arena, it would be too much.
             Some(most) if self.quick.cached() + REFILL <= self.quick.limit() => usize::from(*most),
             _ => 1,
         };

@@ -112,9 +112,11 @@ impl<C: Config, S> Talloc<C, S> {
                 }
             };
         }
-        // SAFETY: As above.
-        unsafe { self.release(run.start, run.len) };
-        self.quick.cut(len, next, count * len);
+        // SAFETY: As above. The list goes on with what comes after.
+        unsafe {
+            self.release(run.start, run.len);
+            self.quick.cut(len, next, count * len);
+        }
     }
 
     /// Whether neighbours belong to the same arena.
