@@ -1,5 +1,7 @@
 //! Memory for the tests.
 
+#![allow(dead_code)] // Each test uses some of this.
+
 use std::alloc::Layout;
 
 use talloc_core::Span;
