@@ -59,7 +59,7 @@
 //! | I6 | A free chunk with room for links is once in the bin of its size, and nothing else is in any bin. | [`NotInBin`], [`BinCount`] |
 //! | I7 | A bin's bit in the map is set if and only if it is not empty. | [`Map`] |
 //! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
-//! | I9 | The quick lists hold used blocks, as many granules as they count. | [`CachedBlock`], [`CachedCount`] |
+//! | I9 | The quick lists hold used blocks, as many granules as they count and no more than they may. | [`CachedBlock`], [`CachedCount`] |
 //! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, which only the chain leads to. | [`ArenasOverlap`], [`NotAnArena`] |
 //!
 //! [`Bounds`]: Violation::Bounds

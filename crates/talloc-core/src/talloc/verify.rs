@@ -41,7 +41,8 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// Invariant I9: what the quick lists hold is used blocks of the arenas, as many as they count.
+    /// Invariant I9: what the quick lists hold is used blocks of the arenas, as many as they count
+    /// and no more than they may.
     fn check_quick(&self, report: &mut Report) -> Result<(), Violation> {
         let mut cached = 0;
         for len in 0..C::Quick::CLASSES {
@@ -62,6 +63,7 @@ impl<C: Config, S> Talloc<C, S> {
                 block = unsafe { quick::next(at) };
             }
         }
-        if cached == self.quick.cached() { Ok(()) } else { Err(Violation::CachedCount) }
+        let counted = cached == self.quick.cached() && cached <= self.quick.limit();
+        if counted { Ok(()) } else { Err(Violation::CachedCount) }
     }
 }

@@ -182,6 +182,15 @@ fn cached_count() {
 }
 
 #[test]
+fn cached_beyond_the_limit() {
+    let (mut heap, _) = cached();
+    heap.quick.set_limit(15);
+    assert_eq!(heap.verify(), Err(Violation::CachedCount));
+    heap.quick.set_limit(16);
+    heap.verify().unwrap();
+}
+
+#[test]
 fn arenas_overlap() {
     let mut heap = Owned::<RealTime>::new(1024);
     let below = heap.whole().below(heap.get_arena().base().unwrap());
