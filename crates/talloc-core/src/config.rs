@@ -82,13 +82,13 @@ impl Config for Compact {
 pub struct RealTime;
 
 impl Config for RealTime {
-    type Index = u32;
-    type Heads = [u32; 256];
-    const EXACT_LOG2: u32 = 6;
-    const SPLIT_LOG2: u32 = 3;
+    type Index = <Compact as Config>::Index;
+    type Heads = <Compact as Config>::Heads;
+    const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
+    const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
     type Quick = crate::QuickLists<0>;
     const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = 256;
+    const LAST_RESORT: usize = Compact::LAST_RESORT;
 }
 
 /// For microcontrollers: a small control structure, blocks from 8 bytes on, arenas of at most

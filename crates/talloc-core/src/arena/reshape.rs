@@ -14,6 +14,7 @@ use super::claim::usable;
 use super::{Arena, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
+use crate::granule::GRANULE;
 use crate::memory::Memory;
 
 impl<C: Config> Arena<C> {
@@ -138,7 +139,7 @@ impl<C: Config> Arena<C> {
         let (base, acme) = usable(span)?.get_base_acme().ok_or(ArenaError::InUse)?;
         // Below the window's origin, the difference wraps to a number that the window has not.
         let start = self.window.granule(base);
-        let len = (acme - base) / crate::granule::GRANULE;
+        let len = (acme - base) / GRANULE;
         if self.window.holds(start, len) { Ok(start..start + len) } else { Err(ArenaError::TooFar) }
     }
 

@@ -168,17 +168,20 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// Allocates from whichever arena can, as [`allocate_knowing`](Self::allocate_knowing).
+    /// Allocates from whichever arena can, but for the one that gave memory last, which cannot; as
+    /// [`allocate_knowing`](Self::allocate_knowing).
     #[cold]
     fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
         let mut place = None;
         loop {
-            let arena = self.arena_at(place);
-            let zero = arena.zero_from();
-            if let Some(at) = arena.allocate(len, align) {
-                let block = arena.ptr(at);
-                self.recent = place;
-                return Some((block, zero));
+            if place != self.recent {
+                let arena = self.arena_at(place);
+                let zero = arena.zero_from();
+                if let Some(at) = arena.allocate(len, align) {
+                    let block = arena.ptr(at);
+                    self.recent = place;
+                    return Some((block, zero));
+                }
             }
             place = Some(self.after(place)?);
         }

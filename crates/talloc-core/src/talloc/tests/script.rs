@@ -1,7 +1,7 @@
 //! Scripts of which each step states the whole heap, in granules.
 
 use super::{Block, Owned, layout};
-use crate::config::{Compact, Micro, RealTime};
+use crate::config::{Compact, Config, Micro, RealTime};
 use crate::error::ArenaError;
 
 #[test]
@@ -246,18 +246,18 @@ fn the_least_span_has_room_for_the_bitmap() {
 /// Looks at all chunks before a request fails.
 struct Thorough;
 
-impl crate::Config for Thorough {
-    type Index = u32;
-    type Heads = [u32; 256];
-    const EXACT_LOG2: u32 = 6;
-    const SPLIT_LOG2: u32 = 3;
-    type Quick = crate::QuickLists<0>;
+impl Config for Thorough {
+    type Index = <RealTime as Config>::Index;
+    type Heads = <RealTime as Config>::Heads;
+    const EXACT_LOG2: u32 = RealTime::EXACT_LOG2;
+    const SPLIT_LOG2: u32 = RealTime::SPLIT_LOG2;
+    type Quick = <RealTime as Config>::Quick;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = usize::MAX;
 }
 
 /// Fills a heap but for 50,000 holes of 64 granules, and one of 71, which are all in one bin.
-fn with_holes<C: crate::Config>() -> Owned<C> {
+fn with_holes<C: Config>() -> Owned<C> {
     const HOLES: usize = 50_000;
     let mut heap = Owned::<C>::new(HOLES * 66 + 53_000);
     // The heap is checked at the end, for it is large.
@@ -285,7 +285,7 @@ fn with_holes<C: crate::Config>() -> Owned<C> {
 #[test]
 fn near_fits_take_a_bounded_number_of_steps() {
     let mut heap = with_holes::<RealTime>();
-    assert_eq!(heap.first.count_candidates(70), <RealTime as crate::Config>::LAST_RESORT);
+    assert_eq!(heap.first.count_candidates(70), RealTime::LAST_RESORT);
     let aligned = core::alloc::Layout::from_size_align(64 * 8, 1 << 26).unwrap();
     for layout in [layout(70), aligned] {
         // SAFETY: The size is not zero.
