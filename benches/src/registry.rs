@@ -32,6 +32,8 @@ macro_rules! heaps {
 heaps! {
     heaps::Talloc<talloc_core::Compact>,
     heaps::Talloc<talloc_core::RealTime>,
+    heaps::Talloc<talloc_core::Checked>,
+    heaps::Talloc<talloc_core::Checked<talloc_core::RealTime>>,
     heaps::Talc5,
     heaps::Talc4,
     heaps::Rlsf,

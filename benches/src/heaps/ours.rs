@@ -5,7 +5,7 @@ use std::{
     alloc::Layout,
     ptr::{self, NonNull},
 };
-use talloc_core::{Compact, Config, RealTime, Span};
+use talloc_core::{Checked, Compact, Config, RealTime, Span};
 
 /// A configuration of the heap under a name.
 pub trait Named: Config {
@@ -19,6 +19,14 @@ impl Named for Compact {
 
 impl Named for RealTime {
     const NAME: &'static str = "talloc-plain";
+}
+
+impl Named for Checked<Compact> {
+    const NAME: &'static str = "talloc-checked";
+}
+
+impl Named for Checked<RealTime> {
+    const NAME: &'static str = "talloc-plain-checked";
 }
 
 /// The heap with the configuration `C`.

@@ -1,7 +1,10 @@
 //! The compile-time parameters of a heap.
 
+use core::marker::PhantomData;
+
 use crate::bin::Heads;
 use crate::granule::Index;
+use crate::misuse::{Misuse, OnMisuse, Panics};
 use crate::quick::Lists;
 
 /// The compile-time parameters of a heap.
@@ -60,6 +63,14 @@ pub trait Config: Sized + 'static {
     /// `usize::MAX` looks at all that could: then a request fails only if no free chunk can hold
     /// it, but may take time in proportion to their number.
     const LAST_RESORT: usize;
+
+    /// Whether the heap checks what it is passed; see [`Checked`], which sets it.
+    #[doc(hidden)]
+    const CHECKED: bool = false;
+
+    /// What is done about what a checked heap finds.
+    #[doc(hidden)]
+    fn misuse(_: &Misuse) {}
 }
 
 /// The default: as dense as can be, with quick lists for blocks of up to 512 bytes.
@@ -104,4 +115,63 @@ impl Config for Micro {
     type Quick = crate::QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 64;
+}
+
+/// A heap with the parameters of `C` that checks what it is passed, in release builds, too.
+///
+/// `free`, `grow` and `shrink` tell exactly whether they have been given an allocated block and its
+/// layout. If not, the [`Misuse`] is reported to `H` before anything has been changed: a foreign
+/// pointer, one that is not a block's start, a block that is free already, a wrong size, a wrong
+/// alignment. By default that panics.
+///
+/// The heap can be walked block by block, too: [`Talloc::chunks`](crate::Talloc::chunks), and
+/// [`Talloc::leaks`](crate::Talloc::leaks), which says what is still allocated.
+///
+/// # What it cannot tell
+///
+/// A block that has been freed and allocated again, at the same place and with the same size, is
+/// one like any other. What is written beyond a block's end is not seen, unless it breaks a free
+/// chunk, which [`verify`](crate::Talloc::verify) finds.
+///
+/// # Cost
+///
+/// A second bit per granule of 8 bytes, 1/64 of the arena. Each call that is passed a block reads
+/// the bits around that, in constant time; with links of 16 bits, a 512th of the block's bytes.
+///
+/// # Examples
+///
+/// ```should_panic
+/// use core::alloc::Layout;
+/// use talloc_core::{Checked, Span, Talloc};
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::<Checked>::configured();
+/// let layout = Layout::new::<[u64; 5]>();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe {
+///     heap.init(Span::from(&mut memory));
+///     let block = heap.malloc(layout).unwrap();
+///     heap.free(block, layout);
+///     // Panics with `freeing a block of 40 bytes aligned to 8 at 0x7f...: already free, it is in
+///     // the chunk 0x7f...`.
+///     heap.free(block, layout);
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Checked<C = Compact, H = Panics>(PhantomData<(C, H)>);
+
+impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
+    type Index = C::Index;
+    type Heads = C::Heads;
+    const EXACT_LOG2: u32 = C::EXACT_LOG2;
+    const SPLIT_LOG2: u32 = C::SPLIT_LOG2;
+    type Quick = C::Quick;
+    const QUICK_BYTES: usize = C::QUICK_BYTES;
+    const LAST_RESORT: usize = C::LAST_RESORT;
+    const CHECKED: bool = true;
+
+    #[track_caller]
+    fn misuse(misuse: &Misuse) {
+        H::misuse(misuse);
+    }
 }

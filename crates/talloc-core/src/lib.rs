@@ -61,6 +61,7 @@
 //! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
 //! | I9 | The quick lists hold used blocks, as many granules as they count and no more than they may. | [`CachedBlock`], [`CachedCount`] |
 //! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, which only the chain leads to. | [`ArenasOverlap`], [`NotAnArena`] |
+//! | I11 | In a [`Checked`] heap, a granule has a second bit set if and only if it is the first of a block; it has both if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size
@@ -73,10 +74,17 @@
 //! [`BinCount`]: Violation::BinCount
 //! [`Map`]: Violation::Map
 //! [`Own`]: Violation::Own
+//! [`BlockMark`]: Violation::BlockMark
 //! [`CachedBlock`]: Violation::CachedBlock
 //! [`CachedCount`]: Violation::CachedCount
 //! [`ArenasOverlap`]: Violation::ArenasOverlap
 //! [`NotAnArena`]: Violation::NotAnArena
+//!
+//! # Profiles
+//!
+//! [`Config`] sets the parameters of a heap: [`Compact`], the default; [`RealTime`], which coalesces
+//! at once; [`Micro`], for microcontrollers. [`Checked`] wraps any of them, and finds what a program
+//! does wrong.
 //!
 //! # Complexity
 //!
@@ -89,6 +97,7 @@
 //!   before a request fails.
 //! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
 //!   once in an arena's life.
+//! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.
 //! * With several arenas, finding that of a block, and one that has room, takes time in proportion
 //!   to their number.
 //!
@@ -105,10 +114,12 @@ extern crate std;
 
 mod arena;
 mod bin;
+mod chunks;
 mod config;
 mod error;
 mod granule;
 mod memory;
+mod misuse;
 mod quick;
 mod report;
 mod select;
@@ -119,10 +130,12 @@ mod talloc;
 mod tallock;
 
 pub use bin::Heads;
-pub use config::{Compact, Config, Micro, RealTime};
+pub use chunks::{Chunk, ChunkKind, Chunks, Leaks};
+pub use config::{Checked, Compact, Config, Micro, RealTime};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;
 pub use memory::Memory;
+pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use quick::{Lists, QuickLists};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;

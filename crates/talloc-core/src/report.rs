@@ -29,6 +29,8 @@ pub struct Report {
     pub cached_bytes: usize,
     /// Bytes of allocated blocks, each rounded up to what a block takes.
     pub used_bytes: usize,
+    /// Allocated blocks, which only a [`Checked`](crate::Checked) heap knows.
+    pub used_blocks: Option<usize>,
     /// Bytes of the arenas' bitmaps and control blocks, and of what cannot be used at their ends.
     ///
     /// The heap structure itself is not counted; see `size_of`.
@@ -58,7 +60,7 @@ impl Report {
 /// How a heap is broken: by a defect of the heap, or by a program that wrote to memory it did not
 /// own or freed what it should not have.
 ///
-/// Addresses are in bytes. The invariants I1 to I10 are listed in the
+/// Addresses are in bytes. The invariants I1 to I11 are listed in the
 /// [crate's documentation](crate#invariants).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -118,13 +120,19 @@ pub enum Violation {
         /// The arena.
         arena: Span,
     },
-    /// I9: a block in a quick list is not a used one.
+    /// I9: a block in a quick list is not a used one, or, in a checked heap, not marked as one.
     CachedBlock {
         /// Where it is.
         addr: usize,
     },
     /// I9: the quick lists hold more or less than they should.
     CachedCount,
+    /// I11: in a checked heap, a granule is marked as a block's first that is not, or is not marked
+    /// although it is.
+    BlockMark {
+        /// The chunk where, or before which, this is so.
+        addr: usize,
+    },
     /// I10: two arenas overlap.
     ArenasOverlap {
         /// One of them.
@@ -160,6 +168,9 @@ impl fmt::Display for Violation {
             }
             Self::Map { bin } => write!(f, "the map is wrong about bin {bin}"),
             Self::Own { arena } => write!(f, "the own chunk of the arena {arena} is not used"),
+            Self::BlockMark { addr } => {
+                write!(f, "the marks of the blocks are wrong at {addr:#x}")
+            }
             Self::CachedBlock { addr } => {
                 write!(f, "the quick lists hold {addr:#x}, which is no used block")
             }

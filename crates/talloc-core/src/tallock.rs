@@ -5,12 +5,11 @@
 //! can be neither a trait's nor another crate's.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::{self, NonNull};
 
 use lock_api::{Mutex, RawMutex};
 
 use crate::config::{Compact, Config};
-use crate::shared::{self, SharedHeap};
+use crate::shared::{SharedHeap, global};
 use crate::source::{OomFn, Source};
 use crate::talloc::Talloc;
 
@@ -99,25 +98,25 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for Tallock<R, C, 
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: As the caller says.
-        let block = unsafe { self.0.lock().malloc(layout) };
-        block.map_or(ptr::null_mut(), NonNull::as_ptr)
+        unsafe { global::alloc(self, layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        shared::allocate_zeroed(self, layout).map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+        // SAFETY: As the caller says.
+        unsafe { global::alloc_zeroed(self, layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says; a block is never null.
-        unsafe { self.0.lock().free(NonNull::new_unchecked(ptr), layout) }
+        // SAFETY: As the caller says.
+        unsafe { global::dealloc(self, ptr, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says; a block is never null.
-        unsafe { shared::realloc(self, NonNull::new_unchecked(ptr), layout, new_size) }
+        // SAFETY: As the caller says.
+        unsafe { global::realloc(self, ptr, layout, new_size) }
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{layout, memory, part};
-use talloc_core::{ArenaError, Compact, Config, Micro, RealTime, Span, Talloc};
+use talloc_core::{ArenaError, Checked, Compact, Config, Micro, RealTime, Span, Talloc};
 
 const KIB: usize = 1024;
 
@@ -49,6 +49,8 @@ fn blocks_fill_all_arenas_of_any_heap() {
     blocks_fill_all_arenas::<Compact>();
     blocks_fill_all_arenas::<RealTime>();
     blocks_fill_all_arenas::<Micro>();
+    blocks_fill_all_arenas::<Checked>();
+    blocks_fill_all_arenas::<Checked<Micro>>();
 }
 
 #[test]

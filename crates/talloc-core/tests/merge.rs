@@ -3,7 +3,7 @@
 mod common;
 
 use common::{layout, memory, part};
-use talloc_core::{ArenaError, Compact, Config, Micro, RealTime, Span, Talloc};
+use talloc_core::{ArenaError, Checked, Compact, Config, Micro, RealTime, Span, Talloc};
 
 /// Blocks with their contents.
 type Blocks = Vec<(core::ptr::NonNull<u8>, std::alloc::Layout, u8)>;
@@ -87,6 +87,8 @@ fn pieces_of_any_memory_become_one() {
         pieces_become_one::<Compact>(seed);
         pieces_become_one::<RealTime>(seed);
         pieces_become_one::<Micro>(seed);
+        pieces_become_one::<Checked>(seed);
+        pieces_become_one::<Checked<Micro>>(seed);
     }
 }
 

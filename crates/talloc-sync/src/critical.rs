@@ -3,10 +3,10 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::RefCell;
 use core::fmt;
-use core::ptr::{self, NonNull};
 
 use critical_section::Mutex;
-use talloc_core::{Compact, Config, OomFn, SharedHeap, Source, Talloc, shared};
+use talloc_core::shared::global;
+use talloc_core::{Compact, Config, OomFn, SharedHeap, Source, Talloc};
 
 use crate::allocator::Handle;
 
@@ -104,24 +104,26 @@ impl<C: Config, S: Source<C>> Handle for &TallocCritical<C, S> {
 unsafe impl<C: Config, S: Source<C>> GlobalAlloc for TallocCritical<C, S> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        shared::allocate(self, layout).map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+        // SAFETY: As the caller says.
+        unsafe { global::alloc(self, layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        shared::allocate_zeroed(self, layout).map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+        // SAFETY: As the caller says.
+        unsafe { global::alloc_zeroed(self, layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says; a block is never null.
-        unsafe { shared::deallocate(self, NonNull::new_unchecked(ptr), layout) }
+        // SAFETY: As the caller says.
+        unsafe { global::dealloc(self, ptr, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says; a block is never null.
-        unsafe { shared::realloc(self, NonNull::new_unchecked(ptr), layout, new_size) }
+        // SAFETY: As the caller says.
+        unsafe { global::realloc(self, ptr, layout, new_size) }
     }
 }
 

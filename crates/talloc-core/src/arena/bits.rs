@@ -1,49 +1,88 @@
-//! The boundary bits: one per granule, out of line.
+//! The bits that tell where chunks begin and end, out of line.
+
+use core::marker::PhantomData;
+use core::ops::Range;
+
+use crate::config::Config;
 
 /// Bits in a word of the bitmap.
 pub(crate) const WORD: usize = usize::BITS as usize;
-
-/// Bytes in a word of the bitmap.
-pub(crate) const WORD_BYTES: usize = size_of::<usize>();
 
 /// A bit for each granule of an arena, Knuth's boundary tag reduced to what must be known of a
 /// neighbour (The Art of Computer Programming, volume 1, section 2.5).
 ///
 /// Invariant I3: a granule's bit is set if and only if it is the first or the last one of a free
 /// chunk.
-#[derive(Clone, Copy)]
-pub(crate) struct Bits {
+///
+/// In a checked heap, each word is followed by another one with a second bit for each granule,
+/// which is set for the first one of every block (I11). A cached block has both bits set there,
+/// which no granule of a free chunk has.
+///
+/// Where a block ends is where the next chunk starts. That this is not far to look, the first pair
+/// of words that has no granule but those of one block tells how long that is: the first word is
+/// its length, and the second one has all bits set, which blocks of two granules and more never do.
+pub(crate) struct Bits<C> {
     /// Where the word of granule 0 would be, with the provenance of the arena's memory.
     words: *mut usize,
+    config: PhantomData<C>,
 }
 
-impl Bits {
+impl<C> Clone for Bits<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Bits<C> {}
+
+impl<C: Config> Bits<C> {
     /// The bits of an arena without memory.
-    pub(crate) const NONE: Self = Self { words: core::ptr::null_mut() };
+    pub(crate) const NONE: Self = Self { words: core::ptr::null_mut(), config: PhantomData };
+
+    /// How many words there are for as many granules as a word has bits.
+    const WORDS: usize = if C::CHECKED { 2 } else { 1 };
+
+    /// Bytes of all the bits of as many granules as a word has bits.
+    pub(crate) const BYTES: usize = Self::WORDS * size_of::<usize>();
 
     /// Bits whose `first`th word is at `ptr`.
     pub(crate) fn at(ptr: *mut u8, first: usize) -> Self {
-        Self { words: ptr.cast::<usize>().wrapping_sub(first) }
+        let words = ptr.cast::<usize>().wrapping_sub(first * Self::WORDS);
+        Self { words, config: PhantomData }
     }
 
-    /// A pointer to the `word`th word.
+    /// A pointer to the `word`th word of boundary bits.
     #[inline(always)]
-    pub(crate) fn word(self, word: usize) -> *mut usize {
-        self.words.wrapping_add(word)
+    pub(super) fn word(self, word: usize) -> *mut usize {
+        self.words.wrapping_add(word * Self::WORDS)
     }
 
-    /// The bit of granule `at`.
+    /// The `word`th word of boundary bits, without those of cached blocks.
+    ///
+    /// # Safety
+    ///
+    /// It lies in the bitmap, and has been cleared before.
+    #[inline(always)]
+    unsafe fn free_bits(self, word: usize) -> usize {
+        // SAFETY: The words lie in the bitmap and are initialised.
+        unsafe {
+            let bits = self.word(word).read();
+            if C::CHECKED { bits & !self.word(word).add(1).read() } else { bits }
+        }
+    }
+
+    /// Whether granule `at` is the first or the last one of a free chunk.
     ///
     /// # Safety
     ///
     /// The bitmap covers the granule, and its word has been cleared before.
     #[inline(always)]
     pub(crate) unsafe fn get(self, at: usize) -> bool {
-        // SAFETY: The word lies in the bitmap and is initialised.
-        unsafe { self.word(at / WORD).read() >> (at % WORD) & 1 != 0 }
+        // SAFETY: As the caller says.
+        unsafe { self.free_bits(at / WORD) >> (at % WORD) & 1 != 0 }
     }
 
-    /// Sets the bit of granule `at`.
+    /// Sets the boundary bit of granule `at`.
     ///
     /// # Safety
     ///
@@ -54,7 +93,7 @@ impl Bits {
         unsafe { *self.word(at / WORD) |= 1 << (at % WORD) }
     }
 
-    /// Clears the bit of granule `at`.
+    /// Clears the boundary bit of granule `at`.
     ///
     /// # Safety
     ///
@@ -65,7 +104,8 @@ impl Bits {
         unsafe { *self.word(at / WORD) &= !(1 << (at % WORD)) }
     }
 
-    /// The first granule from `at` on, and below `end`, whose bit is set.
+    /// The first granule from `at` on, and below `end`, that is the first or the last one of a free
+    /// chunk.
     ///
     /// Takes time in proportion to the words between.
     ///
@@ -78,16 +118,37 @@ impl Bits {
         }
         let mut word = at / WORD;
         // SAFETY: The words up to that of the last granule below `end` lie in the bitmap.
-        let mut bits = unsafe { self.word(word).read() } >> (at % WORD) << (at % WORD);
+        let mut bits = unsafe { self.free_bits(word) } >> (at % WORD) << (at % WORD);
         while bits == 0 {
             word += 1;
             if word * WORD >= end {
                 return None;
             }
             // SAFETY: As above.
-            bits = unsafe { self.word(word).read() };
+            bits = unsafe { self.free_bits(word) };
         }
         let found = word * WORD + bits.trailing_zeros() as usize;
         (found < end).then_some(found)
+    }
+
+    /// Clears all bits in these words.
+    ///
+    /// # Safety
+    ///
+    /// The words lie in the bitmap.
+    pub(crate) unsafe fn clear_words(self, words: Range<usize>) {
+        // SAFETY: As the caller says.
+        unsafe { self.word(words.start).write_bytes(0, words.len() * Self::WORDS) };
+    }
+
+    /// Copies all bits in these words from another bitmap, which may overlap this one.
+    ///
+    /// # Safety
+    ///
+    /// The words lie in both bitmaps.
+    pub(crate) unsafe fn copy_words(self, from: Self, words: Range<usize>) {
+        let (from, to) = (from.word(words.start), self.word(words.start));
+        // SAFETY: As the caller says.
+        unsafe { to.copy_from(from, words.len() * Self::WORDS) };
     }
 }

@@ -3,18 +3,21 @@
 use super::bits::WORD;
 use super::{Arena, FreeChunk, words_for};
 use crate::bin::BinIndex;
+use crate::chunks::ChunkKind;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::report::{Report, Violation};
 
 impl<C: Config> Arena<C> {
-    /// Checks the arena and counts what there is.
-    pub(crate) fn check(&self, report: &mut Report) -> Result<(), Violation> {
+    /// Checks the arena and counts what there is. Returns how many bytes are marked as cached
+    /// blocks, in a checked heap.
+    pub(crate) fn check(&self, report: &mut Report) -> Result<usize, Violation> {
         self.check_bounds()?;
         let before = *report;
         let linked = if self.is_blank() { 0 } else { self.check_chunks(report)? };
         self.check_bins(linked)?;
         self.check_own()?;
+        let cached = if C::CHECKED { self.check_blocks(report)? } else { 0 };
         let top = (self.end - self.top) * GRANULE;
         if top > 0 {
             report.count_free(top);
@@ -27,11 +30,12 @@ impl<C: Config> Arena<C> {
         report.used_bytes += self.size() - own - free;
         report.overhead_bytes += self.span.size() - self.size() + own;
         report.high_water_bytes += self.high_water();
-        Ok(())
+        Ok(cached)
     }
 
-    /// Whether `len` granules from an address in the arena on are used.
-    pub(crate) fn is_used(&self, addr: usize, len: usize) -> bool {
+    /// Whether `len` granules from an address in the arena on are used; in a checked heap, whether
+    /// they are a cached block.
+    pub(crate) fn is_cached(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
         let range = at..at + len;
         let own = &self.own.chunk;
@@ -40,6 +44,7 @@ impl<C: Config> Arena<C> {
             && (range.end <= own.start || own.end <= range.start)
             // SAFETY: They lie below the top.
             && unsafe { self.bits.next(range.start, range.end) }.is_none()
+            && (!C::CHECKED || self.chunk_from(at) == Some((ChunkKind::Cached, range.end)))
     }
 
     /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them and is
@@ -158,10 +163,31 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// The granule lies below the top and can be read.
-    unsafe fn free_chunk_or(&self, at: usize) -> Option<FreeChunk> {
+    pub(super) unsafe fn free_chunk_or(&self, at: usize) -> Option<FreeChunk> {
         // SAFETY: As the caller says.
         let len = unsafe { self.window.size_at(at) };
         (len > 0 && len <= self.top - at).then(|| FreeChunk::new(at, len))
+    }
+
+    /// Invariant I11, in a checked heap: between the free chunks and the own one, all is blocks.
+    /// Returns how many bytes are marked as cached blocks.
+    fn check_blocks(&self, report: &mut Report) -> Result<usize, Violation> {
+        let (mut used, mut cached) = (0, 0);
+        let mut at = self.start;
+        while at < self.top {
+            let misplaced = Violation::BlockMark { addr: self.window.addr(at) };
+            let (kind, end) = self.chunk_from(at).ok_or(misplaced)?;
+            match kind {
+                ChunkKind::Used => used += 1,
+                ChunkKind::Cached => cached += (end - at) * GRANULE,
+                // SAFETY: The chunk lies below the top.
+                _ if unsafe { self.bits.has_no_blocks(at, end) } => {}
+                _ => return Err(misplaced),
+            }
+            at = end;
+        }
+        *report.used_blocks.get_or_insert(0) += used;
+        Ok(cached)
     }
 
     /// Invariant I8: the own chunk holds the bitmap, and lies before the start or is a used chunk.
@@ -170,7 +196,7 @@ impl<C: Config> Arena<C> {
             return Ok(());
         }
         let own = &self.own.chunk;
-        let room = super::Own::len(self.own.control, &self.own.words) <= own.len();
+        let room = super::Own::len::<C>(self.own.control, &self.own.words) <= own.len();
         let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
         // SAFETY: The chunk lies below the top.
         let used = || unsafe { self.bits.next(own.start, own.end) }.is_none();

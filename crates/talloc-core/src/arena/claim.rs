@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use talloc_span::{Align, Span};
 
-use super::bits::{Bits, WORD, WORD_BYTES};
+use super::bits::{Bits, WORD};
 use super::{Arena, Own, Window, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -46,7 +46,7 @@ impl<C: Config> Arena<C> {
         let (window, at) = Window::around(base, len).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + len);
         let control = Self::control_len(control);
-        let own = Own::len(control, &words);
+        let own = Own::len::<C>(control, &words);
         if len < own + Self::block_len(1) {
             return Err(ArenaError::TooSmall);
         }
@@ -96,7 +96,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// The bits in the own chunk.
-    pub(super) fn own_bits(&self) -> Bits {
+    pub(super) fn own_bits(&self) -> Bits<C> {
         let words = self.window.ptr(self.own.chunk.start + self.own.control);
         Bits::at(words, self.own.words.start)
     }
@@ -108,7 +108,7 @@ impl<C: Config> Arena<C> {
         let start = self.cleared / WORD;
         let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.own.words.end);
         // SAFETY: The bitmap covers all granules up to the end.
-        unsafe { self.bits.word(start).write_bytes(0, end - start) };
+        unsafe { self.bits.clear_words(start..end) };
         self.cleared = end * WORD;
     }
 
@@ -118,7 +118,7 @@ impl<C: Config> Arena<C> {
         let first = words_for(self.start..self.end).start;
         if first < self.first_word {
             // SAFETY: The bitmap covers all granules from the start on, and the one before.
-            unsafe { self.bits.word(first).write_bytes(0, self.first_word - first) };
+            unsafe { self.bits.clear_words(first..self.first_word) };
             self.first_word = first;
         }
     }
@@ -126,8 +126,8 @@ impl<C: Config> Arena<C> {
 
 impl Own {
     /// The granules of a chunk for a control block and words of bits.
-    pub(super) fn len(control: usize, words: &Range<usize>) -> usize {
-        control + granules(words.len() * WORD_BYTES)
+    pub(super) fn len<C: Config>(control: usize, words: &Range<usize>) -> usize {
+        control + granules(words.len() * Bits::<C>::BYTES)
     }
 }
 

@@ -48,6 +48,9 @@ impl<C: Config> Arena<C> {
                 at = upper.free_chunk(first).end();
                 self.mark_free(here(first)..here(at));
             }
+            if C::CHECKED {
+                self.adopt_marks(upper, here);
+            }
             if upper.is_split_by_own() {
                 self.release(here(upper.own.chunk.start), upper.own.chunk.len());
             }
@@ -72,11 +75,13 @@ impl<C: Config> Arena<C> {
         if words.end <= self.own.words.end {
             return Some(self.own.clone());
         }
-        let len = Own::len(self.own.control, &words);
+        let len = Own::len::<C>(self.own.control, &words);
         let at = match self.allocate(len, Align::MIN) {
             Some(at) => at,
             None => {
                 let at = upper.allocate(len, Align::MIN)?;
+                // To those who look at the marks, it is a block until all is one arena.
+                let _ = upper.hand_out(at, len);
                 self.window.granule(upper.window.addr(at))
             }
         };

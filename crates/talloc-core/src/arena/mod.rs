@@ -20,11 +20,13 @@ mod check;
 mod chunk;
 mod claim;
 mod fit;
+mod marks;
 mod merge;
 mod reshape;
 #[cfg(test)]
 mod sabotage;
 mod split;
+mod walk;
 mod window;
 
 pub(crate) use chunk::FreeChunk;
@@ -39,12 +41,12 @@ use talloc_span::Span;
 use crate::bin::Bins;
 use crate::config::Config;
 use crate::granule::{GRANULE, granules, min_linked};
-use bits::{Bits, WORD, WORD_BYTES};
+use bits::{Bits, WORD};
 
 /// A complete heap in one piece of memory.
 pub(crate) struct Arena<C: Config> {
     window: Window<C::Index>,
-    bits: Bits,
+    bits: Bits<C>,
     /// The first granule that may be used.
     start: usize,
     /// The first granule of the top.
@@ -168,7 +170,7 @@ impl<C: Config> Arena<C> {
         let own = if self.is_split_by_own() {
             0
         } else {
-            self.own.control * GRANULE + words * WORD_BYTES
+            self.own.control * GRANULE + words * Bits::<C>::BYTES
         };
         self.peak.max(chunks + own)
     }

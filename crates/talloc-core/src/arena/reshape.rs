@@ -69,7 +69,7 @@ impl<C: Config> Arena<C> {
     /// room on either side, where it is.
     fn least_range(&self, allocated: &Range<usize>) -> Range<usize> {
         let (start, end) = (allocated.start, allocated.end);
-        let len = |range| Own::len(self.own.control, &words_for(range));
+        let len = |range| Own::len::<C>(self.own.control, &words_for(range));
         // Its own granules have bits, too, whose number settles in a few rounds; below, they may
         // need one more word.
         let own = (0..8).fold(len(start..end), |own, _| len(start..end + own));
@@ -161,7 +161,7 @@ impl<C: Config> Arena<C> {
     /// do, else below or above all that is allocated, else in a free chunk between.
     fn place_own(&self, allocated: &Range<usize>, range: &Range<usize>) -> Option<Own> {
         let words = words_for(range.clone());
-        let least = Own::len(self.own.control, &words);
+        let least = Own::len::<C>(self.own.control, &words);
         let own = &self.own;
         let within = range.start <= own.chunk.start && own.chunk.end <= range.end;
         let covers = own.words.start <= words.start && words.end <= own.words.end;
@@ -189,7 +189,7 @@ impl<C: Config> Arena<C> {
         range: &Range<usize>,
         words: Range<usize>,
     ) -> Option<Own> {
-        let len = Own::len(self.own.control, &words);
+        let len = Own::len::<C>(self.own.control, &words);
         let at = if allocated.start - range.start >= len {
             range.start
         } else if range.end - allocated.end >= len {
@@ -274,7 +274,7 @@ impl<C: Config> Arena<C> {
         let words = &self.own.words;
         let kept = self.first_word.max(words.start)..cleared.min(words.end);
         // SAFETY: The words lie in the new bitmap and the old one. The places may overlap.
-        unsafe { self.bits.word(kept.start).copy_from(bits.word(kept.start), kept.len()) };
+        unsafe { self.bits.copy_words(bits, kept.clone()) };
         (self.first_word, self.cleared) = (kept.start, kept.end * WORD);
         old.chunk
     }

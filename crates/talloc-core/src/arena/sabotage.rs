@@ -43,6 +43,11 @@ impl<C: Config> Arena<C> {
         unsafe { if value { self.bits.set(at) } else { self.bits.clear(at) } }
     }
 
+    /// Marks granule `at`, which is no end of a free chunk, as the first one of a used block.
+    pub(crate) fn mark_block(&mut self, at: usize) {
+        let _ = self.hand_out(at, 1);
+    }
+
     /// Writes to the word `index` of the size of a link in granule `at`.
     pub(crate) fn set_word(&mut self, at: usize, index: usize, value: usize) {
         let words = self.window.ptr(at).cast::<C::Index>();

@@ -52,6 +52,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             if let Some(block) = self.quick.pop(len) {
+                if C::CHECKED {
+                    let arena = self.arena_of(block);
+                    arena.reuse(arena.granule(block));
+                }
                 return Ok(block);
             }
         }
@@ -162,7 +166,7 @@ impl<C: Config, S> Talloc<C, S> {
         let arena = self.recent();
         let zero = arena.zero_from();
         match arena.allocate(len, align) {
-            Some(at) => Some((arena.ptr(at), zero)),
+            Some(at) => Some((arena.hand_out(at, len), zero)),
             None if self.others.is_none() => None,
             None => self.allocate_elsewhere(len, align),
         }
@@ -178,7 +182,7 @@ impl<C: Config, S> Talloc<C, S> {
                 let arena = self.arena_at(place);
                 let zero = arena.zero_from();
                 if let Some(at) = arena.allocate(len, align) {
-                    let block = arena.ptr(at);
+                    let block = arena.hand_out(at, len);
                     self.recent = place;
                     return Some((block, zero));
                 }
@@ -194,7 +198,7 @@ impl<C: Config, S> Talloc<C, S> {
     fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
         let arena = self.recent();
         if let Some(at) = arena.allocate_from_bins(len) {
-            return Some(arena.ptr(at));
+            return Some(arena.hand_out(at, len));
         }
         let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
@@ -205,11 +209,13 @@ impl<C: Config, S> Talloc<C, S> {
         let Some(run) = arena.take_run(len, most) else {
             return self.allocate(len, Align::MIN);
         };
-        let block = arena.ptr(run.start);
+        let block = arena.hand_out(run.start, len);
         let mut at = run.end;
         while at - len > run.start {
             at -= len;
-            let block = self.recent().ptr(at);
+            let arena = self.recent();
+            let block = arena.hand_out(at, len);
+            arena.set_aside(at);
             // SAFETY: The block is used granules of the arena that nobody has been given.
             unsafe { self.quick.push(block, len) };
         }

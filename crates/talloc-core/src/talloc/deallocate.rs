@@ -7,6 +7,7 @@ use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
+use crate::misuse::Call;
 use crate::quick::{self, Lists};
 
 /// How many blocks are given back to the arenas at a time when the quick lists hold too much.
@@ -24,7 +25,8 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// # Panics
     ///
-    /// If the heap has several arenas and `ptr` points into none of them.
+    /// If the heap has several arenas and `ptr` points into none of them, and, by default, if the
+    /// heap is [`Checked`](crate::Checked) and the block is not what the caller says.
     ///
     /// # Safety
     ///
@@ -32,14 +34,31 @@ impl<C: Config, S> Talloc<C, S> {
     /// any more.
     #[inline]
     pub unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        match self.inspect(Call::Free, ptr, layout) {
+            // SAFETY: As the caller says.
+            Ok(()) => unsafe { self.free_inspected(ptr, layout) },
+            Err(misuse) => C::misuse(&misuse),
+        }
+    }
+
+    /// [`free`](Self::free), when the block has been inspected.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    #[inline]
+    pub(crate) unsafe fn free_inspected(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::CLASSES {
-            let block = self.arena_of(ptr).block(ptr);
+            let arena = self.arena_of(ptr);
+            let block = arena.block(ptr);
+            arena.set_aside(arena.granule(block));
             // SAFETY: The caller gives up the block.
             if unsafe { self.quick.push(block, len) } {
                 self.trim(len);
             }
         } else {
+            self.forget(ptr, len);
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release(ptr, len) };
         }
@@ -94,6 +113,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Coalesces up to `most` blocks of `len` granules, neighbours together.
     fn flush_list(&mut self, len: usize, most: usize) {
         let Some(first) = self.quick.first(len) else { return };
+        self.forget(first, len);
         // SAFETY: It is on a list.
         let mut next = unsafe { quick::next(first) };
         let mut run = Run { start: first, len };
@@ -101,6 +121,7 @@ impl<C: Config, S> Talloc<C, S> {
         while let Some(block) = next.filter(|_| count < most) {
             // SAFETY: It is on a list.
             next = unsafe { quick::next(block) };
+            self.forget(block, len);
             count += 1;
             run = match run.with(block, len).filter(|_| self.is_one_arena(run.start, block)) {
                 Some(longer) => longer,
@@ -116,6 +137,15 @@ impl<C: Config, S> Talloc<C, S> {
         unsafe {
             self.release(run.start, run.len);
             self.quick.cut(len, next, count * len);
+        }
+    }
+
+    /// Notes, in a checked heap, that a block is one no longer.
+    #[inline(always)]
+    fn forget(&mut self, block: NonNull<u8>, len: usize) {
+        if C::CHECKED {
+            let arena = self.arena_of(block);
+            arena.take_back(arena.granule(block), len);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod allocate;
 mod chain;
+mod checked;
 mod deallocate;
 mod first;
 mod manage;

@@ -7,6 +7,7 @@ use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
+use crate::misuse::Call;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
@@ -34,8 +35,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
+        if let Err(misuse) = self.inspect(Call::Grow { new_size }, ptr, layout) {
+            C::misuse(&misuse);
+            return Err(AllocError);
+        }
         // SAFETY: As the caller says.
-        if let Ok(block) = unsafe { self.grow_in_place(ptr, layout, new_size) } {
+        if let Ok(block) = unsafe { self.grow_inspected(ptr, layout, new_size) } {
             return Ok(block);
         }
         let new_layout =
@@ -45,7 +50,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe {
             let new = self.malloc(new_layout)?;
             new.copy_from_nonoverlapping(ptr, layout.size());
-            self.free(ptr, layout);
+            self.free_inspected(ptr, layout);
             Ok(new)
         }
     }
@@ -76,15 +81,42 @@ impl<C: Config, S> Talloc<C, S> {
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
+        match self.inspect(Call::Grow { new_size }, ptr, layout) {
+            // SAFETY: As the caller says.
+            Ok(()) => unsafe { self.grow_inspected(ptr, layout, new_size) },
+            Err(misuse) => {
+                C::misuse(&misuse);
+                Err(AllocError)
+            }
+        }
+    }
+
+    /// [`grow_in_place`](Self::grow_in_place), when the block has been inspected.
+    ///
+    /// # Errors
+    ///
+    /// As for [`grow_in_place`](Self::grow_in_place).
+    ///
+    /// # Safety
+    ///
+    /// As for [`grow_in_place`](Self::grow_in_place).
+    #[inline]
+    pub(crate) unsafe fn grow_inspected(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
         debug_assert!(new_size >= layout.size(), "a block can only grow to a larger size");
         if new_size > isize::MAX as usize {
             return Err(AllocError);
         }
         let (old, new) = (Arena::<C>::block_len(layout.size()), Arena::<C>::block_len(new_size));
         let arena = self.arena_of(ptr);
-        let end = arena.granule(ptr) + old;
+        let at = arena.granule(ptr);
         // SAFETY: The block ends there.
-        if old == new || unsafe { arena.grow(end, new - old) } {
+        if old == new || unsafe { arena.grow(at + old, new - old) } {
+            arena.resize(at, old, new);
             Ok(arena.block(ptr))
         } else {
             Err(AllocError)
@@ -105,6 +137,25 @@ impl<C: Config, S> Talloc<C, S> {
     /// is at most `layout.size()`. The block has the layout with the new size from now on.
     #[inline]
     pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
+        match self.inspect(Call::Shrink { new_size }, ptr, layout) {
+            // SAFETY: As the caller says.
+            Ok(()) => unsafe { self.shrink_inspected(ptr, layout, new_size) },
+            Err(misuse) => C::misuse(&misuse),
+        }
+    }
+
+    /// [`shrink`](Self::shrink), when the block has been inspected.
+    ///
+    /// # Safety
+    ///
+    /// As for [`shrink`](Self::shrink).
+    #[inline]
+    pub(crate) unsafe fn shrink_inspected(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) {
         debug_assert!(new_size <= layout.size(), "a block can only shrink to a smaller size");
         let (old, new) = (Arena::<C>::block_len(layout.size()), Arena::<C>::block_len(new_size));
         if old == new {
@@ -112,6 +163,7 @@ impl<C: Config, S> Talloc<C, S> {
         }
         let arena = self.arena_of(ptr);
         let at = arena.granule(ptr);
+        arena.resize(at, old, new);
         // SAFETY: The granules between the ends are used and the caller gives them up.
         unsafe { arena.release(at + new, old - new) };
     }

@@ -18,10 +18,11 @@ impl<C: Config, S> Talloc<C, S> {
     /// The first [`Violation`] that is found. The heap must not be used any more then.
     pub fn verify(&self) -> Result<Report, Violation> {
         let mut report = Report::default();
+        let mut marked = 0;
         for place in self.places() {
             let arena = self.peek(place);
             if arena.span().is_sized() {
-                arena.check(&mut report)?;
+                marked += arena.check(&mut report)?;
                 if self.overlaps(arena.span(), Some(place)) {
                     return Err(Violation::ArenasOverlap { arena: arena.span() });
                 }
@@ -29,6 +30,9 @@ impl<C: Config, S> Talloc<C, S> {
         }
         self.check_recent()?;
         self.check_quick(&mut report)?;
+        if C::CHECKED && marked != report.cached_bytes {
+            return Err(Violation::CachedCount);
+        }
         Ok(report)
     }
 
@@ -55,7 +59,7 @@ impl<C: Config, S> Talloc<C, S> {
                 }
                 let mut arenas = self.places().map(|place| self.peek(place));
                 let arena = arenas.find(|arena| arena.contains(addr));
-                if !arena.is_some_and(|arena: &Arena<C>| arena.is_used(addr, len)) {
+                if !arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len)) {
                     return Err(Violation::CachedBlock { addr });
                 }
                 report.count_cached(len * GRANULE);

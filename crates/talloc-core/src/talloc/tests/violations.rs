@@ -1,7 +1,7 @@
 //! Each invariant, broken alone: `verify` must name it.
 
 use super::{Block, Owned};
-use crate::config::{Compact, RealTime};
+use crate::config::{Checked, Compact, RealTime};
 use crate::quick::Lists;
 use crate::report::Violation;
 
@@ -188,6 +188,56 @@ fn cached_beyond_the_limit() {
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
     heap.quick.set_limit(16);
     heap.verify().unwrap();
+}
+
+/// A checked heap with two blocks of 8 granules, of which the second one is cached.
+fn checked() -> (Owned<Checked>, [usize; 2]) {
+    let mut heap = Owned::<Checked>::new(500);
+    let [a, b] = [8; 2].map(|len| heap.take(len));
+    let at = [heap.at(&a), heap.at(&b)];
+    heap.give(b);
+    let report = heap.verify().unwrap();
+    assert_eq!((report.used_blocks, report.cached_blocks), (Some(1), 1));
+    (heap, at)
+}
+
+#[test]
+fn block_mark() {
+    // A block has none.
+    let (mut heap, [used, _]) = checked();
+    heap.first.take_back(used, 8);
+    let addr = heap.first.ptr(used).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
+
+    // A granule within a free chunk has one.
+    let mut heap = Owned::<Checked<RealTime>>::new(500);
+    let [a, _b] = [8; 2].map(|len| heap.take(len));
+    let at = heap.at(&a);
+    heap.give(a);
+    heap.first.mark_block(at + 1);
+    let addr = heap.first.ptr(at).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
+}
+
+#[test]
+fn cached_marks() {
+    // A cached block is marked as used.
+    let (mut heap, [_, cached]) = checked();
+    heap.first.reuse(cached);
+    let addr = heap.first.ptr(cached).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
+
+    // A used one is marked as cached.
+    let (mut heap, [used, _]) = checked();
+    heap.first.set_aside(used);
+    assert_eq!(heap.verify(), Err(Violation::CachedCount));
+
+    // A cached one is marked as two.
+    let (mut heap, [_, cached]) = checked();
+    heap.first.mark_block(cached + 4);
+    heap.first.set_aside(cached + 4);
+    let addr = heap.first.ptr(cached).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
 }
 
 #[test]

@@ -4,11 +4,14 @@
 //! Locks and cells implement [`SharedHeap`], and their trait implementations call these functions.
 //! So a block that has to move is copied in one place, and outside of the guard.
 
+pub mod global;
+
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use crate::config::Config;
 use crate::error::AllocError;
+use crate::misuse::{Call, Misuse};
 use crate::source::Source;
 use crate::talloc::Talloc;
 
@@ -70,7 +73,9 @@ pub fn allocate_zeroed<H: SharedHeap>(
 pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
     if layout.size() != 0 {
         // SAFETY: As the caller says.
-        unsafe { heap.with(|heap| heap.free(ptr, layout)) }
+        with_block(heap, Call::Free, ptr, layout, |heap| unsafe {
+            heap.free_inspected(ptr, layout);
+        });
     }
 }
 
@@ -91,10 +96,15 @@ pub unsafe fn grow<H: SharedHeap>(
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
     if old.size() != 0 && is_aligned(ptr, new) {
+        let call = Call::Grow { new_size: new.size() };
         // SAFETY: As the caller says.
-        let grown = unsafe { heap.with(|heap| heap.grow_in_place(ptr, old, new.size())) };
-        if let Ok(block) = grown {
-            return Ok(NonNull::slice_from_raw_parts(block, new.size()));
+        let grown = with_block(heap, call, ptr, old, |heap| unsafe {
+            heap.grow_inspected(ptr, old, new.size())
+        });
+        match grown {
+            Some(Ok(block)) => return Ok(NonNull::slice_from_raw_parts(block, new.size())),
+            Some(Err(AllocError)) => {}
+            None => return Err(AllocError),
         }
     }
     // SAFETY: As the caller says.
@@ -146,36 +156,35 @@ pub unsafe fn shrink<H: SharedHeap>(
         return unsafe { relocate(heap, ptr, old, new) };
     }
     // SAFETY: As the caller says, and the old size is not zero, as the new one is not.
-    unsafe { heap.with(|heap| heap.shrink(ptr, old, new.size())) };
+    let shrunk = with_block(heap, Call::Shrink { new_size: new.size() }, ptr, old, |heap| unsafe {
+        heap.shrink_inspected(ptr, old, new.size());
+    });
+    shrunk.ok_or(AllocError)?;
     Ok(NonNull::slice_from_raw_parts(ptr, new.size()))
 }
 
-/// Changes the size of a block, as `GlobalAlloc::realloc`: returns null if it cannot.
-///
-/// # Safety
-///
-/// As for `GlobalAlloc::realloc`.
-#[inline]
-pub unsafe fn realloc<H: SharedHeap>(
+/// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
+/// describes. That is reported when the heap has been let go, and `None` returned.
+#[inline(always)]
+fn with_block<H: SharedHeap, T>(
     heap: &H,
+    call: Call,
     ptr: NonNull<u8>,
     layout: Layout,
-    new_size: usize,
-) -> *mut u8 {
-    // SAFETY: The caller says that the size, rounded up to the alignment, is at most `isize::MAX`.
-    let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-    // SAFETY: As the caller says; the sizes are as these functions want them.
-    let block = unsafe {
-        if new_size >= layout.size() {
-            grow(heap, ptr, layout, new)
-        } else {
-            shrink(heap, ptr, layout, new)
-        }
-    };
-    block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+    f: impl FnOnce(&mut Talloc<H::Config, H::Source>) -> T,
+) -> Option<T> {
+    let inspected = heap.with(|heap| {
+        heap.inspect(call, ptr, layout)?;
+        Ok(f(heap))
+    });
+    inspected.map_err(|misuse: Misuse| H::Config::misuse(&misuse)).ok()
 }
 
 /// Moves what fits of a block to a new one.
+///
+/// # Errors
+///
+/// As for [`grow`].
 ///
 /// # Safety
 ///
@@ -187,6 +196,12 @@ unsafe fn relocate<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
+    if H::Config::CHECKED && old.size() != 0 {
+        // Before it is read.
+        let (new_size, grows) = (new.size(), new.size() >= old.size());
+        let call = if grows { Call::Grow { new_size } } else { Call::Shrink { new_size } };
+        with_block(heap, call, ptr, old, |_| ()).ok_or(AllocError)?;
+    }
     let block = allocate(heap, new)?;
     // SAFETY: Both blocks have as many bytes, and are different ones; the old one is the caller's
     // until it is freed.

@@ -1,0 +1,228 @@
+//! The second bit of a checked heap, which tells where blocks start, and how long they are.
+
+use super::bits::{Bits, WORD};
+use crate::config::Config;
+use crate::granule::min_linked;
+
+/// What the bits say of a granule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing: it is within a chunk, or the first of the arena's own one.
+    Nothing,
+    /// It is the first or the last one of a free chunk.
+    Free,
+    /// It is the first one of an allocated block.
+    Used,
+    /// It is the first one of a block in a quick list.
+    Cached,
+}
+
+/// The bits of as many granules as a word has bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    boundaries: usize,
+    blocks: usize,
+}
+
+impl Pair {
+    const EMPTY: Self = Self { boundaries: 0, blocks: 0 };
+
+    /// What stands for as many granules of one block.
+    #[inline(always)]
+    fn of_len(len: usize) -> Self {
+        Self { boundaries: len, blocks: usize::MAX }
+    }
+
+    /// Whether it stands for granules of one block.
+    #[inline(always)]
+    fn is_len<C: Config>(self) -> bool {
+        keeps_len::<C>() && self.blocks == usize::MAX
+    }
+
+    /// A bit for each granule that has any mark.
+    #[inline(always)]
+    fn marks<C: Config>(self) -> usize {
+        if self.is_len::<C>() { 0 } else { self.boundaries | self.blocks }
+    }
+}
+
+/// Whether the length of a long block is kept in its bits.
+///
+/// If blocks may have a single granule, all bits set does not mean that. But then indices are of 16
+/// bits, and no block is so long that looking for its end takes long.
+const fn keeps_len<C: Config>() -> bool {
+    min_linked::<C::Index>() > 1
+}
+
+/// The word after that of granule `at`, if all its granules are of the block of `len` granules
+/// there.
+#[inline(always)]
+fn inner_word<C: Config>(at: usize, len: usize) -> Option<usize> {
+    let word = at / WORD + 1;
+    (keeps_len::<C>() && at + len >= (word + 1) * WORD).then_some(word)
+}
+
+/// All these need a checked heap, granules that the bitmap covers, and words up to that of the end
+/// of the block concerned that have been cleared before.
+#[allow(clippy::missing_safety_doc, reason = "it is the same for all")]
+impl<C: Config> Bits<C> {
+    #[inline(always)]
+    unsafe fn pair(self, word: usize) -> Pair {
+        let words = self.word(word);
+        // SAFETY: The words lie in the bitmap and are initialised.
+        unsafe { Pair { boundaries: words.read(), blocks: words.add(1).read() } }
+    }
+
+    #[inline(always)]
+    unsafe fn set_pair(self, word: usize, pair: Pair) {
+        let words = self.word(word);
+        // SAFETY: The words lie in the bitmap.
+        unsafe {
+            words.write(pair.boundaries);
+            words.add(1).write(pair.blocks);
+        }
+    }
+
+    /// What the bits say of granule `at`.
+    pub(super) unsafe fn mark(self, at: usize) -> Mark {
+        // SAFETY: As the caller says.
+        let pair = unsafe { self.pair(at / WORD) };
+        if pair.is_len::<C>() {
+            return Mark::Nothing;
+        }
+        let is_set = |bits: usize| bits >> (at % WORD) & 1 != 0;
+        match (is_set(pair.boundaries), is_set(pair.blocks)) {
+            (false, false) => Mark::Nothing,
+            (true, false) => Mark::Free,
+            (false, true) => Mark::Used,
+            (true, true) => Mark::Cached,
+        }
+    }
+
+    /// Marks granule `at`, which has no mark, as the first one of a used block of `len` granules.
+    #[inline(always)]
+    pub(super) unsafe fn mark_used(self, at: usize, len: usize) {
+        // SAFETY: The words lie in the bitmap and are initialised.
+        unsafe {
+            *self.word(at / WORD).add(1) |= 1 << (at % WORD);
+            self.set_len(at, len, Pair::of_len(len));
+        }
+    }
+
+    /// Takes away the marks of a block of `len` granules at granule `at`.
+    #[inline(always)]
+    pub(super) unsafe fn unmark(self, at: usize, len: usize) {
+        // SAFETY: The words lie in the bitmap and are initialised.
+        unsafe {
+            *self.word(at / WORD) &= !(1 << (at % WORD));
+            *self.word(at / WORD).add(1) &= !(1 << (at % WORD));
+            self.set_len(at, len, Pair::EMPTY);
+        }
+    }
+
+    /// Changes the marks of a block of `old` granules at granule `at` to those of one of `new`.
+    #[inline(always)]
+    pub(super) unsafe fn change_len(self, at: usize, old: usize, new: usize) {
+        // SAFETY: As the caller says.
+        unsafe {
+            self.set_len(at, old, Pair::EMPTY);
+            self.set_len(at, new, Pair::of_len(new));
+        }
+    }
+
+    /// Sets the pair of words that tells the length of a block of `len` granules, if it has one.
+    #[inline(always)]
+    unsafe fn set_len(self, at: usize, len: usize, pair: Pair) {
+        if let Some(word) = inner_word::<C>(at, len) {
+            // SAFETY: All the word's granules are the block's.
+            unsafe { self.set_pair(word, pair) }
+        }
+    }
+
+    /// Whether a used block of `len` granules starts at granule `at`, as far as the marks tell that
+    /// are next to it.
+    ///
+    /// Takes constant time. Blocks that end at the top or before the arena's own chunk, where no
+    /// mark is, and ones of many granules if those are not told may have been denied.
+    #[inline(always)]
+    pub(super) unsafe fn is_block(self, at: usize, len: usize) -> bool {
+        let (word, shift) = (at / WORD, at % WORD);
+        // SAFETY: As the caller says.
+        let pair = unsafe { self.pair(word) };
+        let marks = (pair.boundaries | pair.blocks) >> shift;
+        let used = pair.boundaries >> shift & 1 == 0;
+        if shift + len < WORD {
+            // Where the granules are all of one block, it is none of two granules.
+            used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
+        } else {
+            // SAFETY: As the caller says: the block reaches to the word that follows.
+            used && marks == 1 && !pair.is_len::<C>() && unsafe { self.ends_in(word + 1, at, len) }
+        }
+    }
+
+    /// Whether a block that reaches to the `word`th word ends as one of `len` granules does.
+    #[inline(always)]
+    unsafe fn ends_in(self, word: usize, at: usize, len: usize) -> bool {
+        // SAFETY: As the caller says.
+        let pair = unsafe { self.pair(word) };
+        if inner_word::<C>(at, len).is_some() {
+            pair == Pair::of_len(len)
+        } else {
+            let end = at + len - word * WORD;
+            end < WORD && pair.marks::<C>() << (WORD - 1 - end) == 1 << (WORD - 1)
+        }
+    }
+
+    /// Where the block that starts at granule `at` ends, which is at `limit` at the latest.
+    pub(super) unsafe fn block_end(self, at: usize, limit: usize) -> usize {
+        let mut word = at / WORD;
+        // SAFETY: As the caller says.
+        let first = unsafe { self.pair(word) }.marks::<C>();
+        let mut marks = first & (usize::MAX << 1 << (at % WORD));
+        while marks == 0 {
+            word += 1;
+            if word * WORD >= limit {
+                return limit;
+            }
+            // SAFETY: As above.
+            let pair = unsafe { self.pair(word) };
+            if pair.is_len::<C>() {
+                return limit.min(at + pair.boundaries);
+            }
+            marks = pair.marks::<C>();
+        }
+        limit.min(word * WORD + marks.trailing_zeros() as usize)
+    }
+
+    /// The last granule from `start` on, and up to `at`, that has a mark.
+    ///
+    /// Takes time in proportion to the words between.
+    pub(super) unsafe fn last_mark(self, start: usize, at: usize) -> Option<usize> {
+        let mut word = at / WORD;
+        let unwanted = WORD - 1 - at % WORD;
+        // SAFETY: As the caller says.
+        let mut marks = unsafe { self.pair(word) }.marks::<C>() << unwanted >> unwanted;
+        while marks == 0 {
+            if word * WORD <= start {
+                return None;
+            }
+            word -= 1;
+            // SAFETY: As above.
+            marks = unsafe { self.pair(word) }.marks::<C>();
+        }
+        let found = word * WORD + marks.ilog2() as usize;
+        (found >= start).then_some(found)
+    }
+
+    /// Whether no granule from `at` on, and below `end`, is marked as the first of a block.
+    ///
+    /// Takes time in proportion to the words between.
+    pub(super) unsafe fn has_no_blocks(self, at: usize, end: usize) -> bool {
+        (at / WORD..end.div_ceil(WORD)).all(|word| {
+            let (low, high) = (at.saturating_sub(word * WORD), (end - word * WORD).min(WORD));
+            let wanted = usize::MAX >> (WORD - high) >> low << low;
+            // SAFETY: As the caller says.
+            unsafe { self.pair(word) }.blocks & wanted == 0
+        })
+    }
+}

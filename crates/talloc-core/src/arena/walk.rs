@@ -1,0 +1,197 @@
+//! What a checked heap knows of its blocks: where each one starts, and so where it ends.
+
+use core::ptr::NonNull;
+
+use super::marks::Mark;
+use super::{Arena, FreeChunk};
+use crate::chunks::{Chunk, ChunkKind};
+use crate::config::Config;
+
+/// What changes the blocks' marks; all this does nothing in a heap that is not checked.
+impl<C: Config> Arena<C> {
+    /// Notes that a block of `len` granules at granule `at`, which was no block, is allocated.
+    /// Returns a pointer to it.
+    #[inline(always)]
+    pub(crate) fn hand_out(&mut self, at: usize, len: usize) -> NonNull<u8> {
+        if C::CHECKED {
+            // SAFETY: It is a used chunk, below the top.
+            unsafe { self.bits.mark_used(at, len) };
+        }
+        self.ptr(at)
+    }
+
+    /// Notes that the cached block at granule `at` is allocated.
+    #[inline(always)]
+    pub(crate) fn reuse(&mut self, at: usize) {
+        if C::CHECKED {
+            // SAFETY: It is the first granule of a used chunk, below the top.
+            unsafe { self.bits.clear(at) };
+        }
+    }
+
+    /// Notes that the allocated block at granule `at` goes to a quick list.
+    #[inline(always)]
+    pub(crate) fn set_aside(&mut self, at: usize) {
+        if C::CHECKED {
+            // SAFETY: It is the first granule of a used chunk, below the top.
+            unsafe { self.bits.set(at) };
+        }
+    }
+
+    /// Notes that the block of `len` granules at granule `at` is one no longer.
+    #[inline(always)]
+    pub(crate) fn take_back(&mut self, at: usize, len: usize) {
+        if C::CHECKED {
+            // SAFETY: It is a used chunk, below the top.
+            unsafe { self.bits.unmark(at, len) };
+        }
+    }
+
+    /// Notes that the block of `old` granules at granule `at` has `new` from now on.
+    #[inline(always)]
+    pub(crate) fn resize(&mut self, at: usize, old: usize, new: usize) {
+        if C::CHECKED {
+            // SAFETY: Both lie below the top.
+            unsafe { self.bits.change_len(at, old, new) };
+        }
+    }
+}
+
+/// What the blocks' marks tell, in a checked heap.
+impl<C: Config> Arena<C> {
+    /// Whether an allocated block of `len` granules lies at an address, which is aligned.
+    ///
+    /// Takes constant time if links are of 32 bits. If they are of 16 bits, it takes time in
+    /// proportion to a 512th of the block's bytes.
+    #[inline(always)]
+    pub(crate) fn is_block(&self, addr: usize, len: usize) -> bool {
+        let at = self.window.granule(addr);
+        let within = self.start <= at && at < self.top && len <= self.top - at;
+        // SAFETY: The bits below the top have been cleared before, and the word of the block's end
+        // is read only if that is not the top or has granules below it.
+        within && (unsafe { self.is_plain_block(at, len) } || self.is_other_block(at, len))
+    }
+
+    /// Whether a block is one after which comes a mark, as is the rule.
+    ///
+    /// # Safety
+    ///
+    /// Its granules lie in the arena, below the top.
+    #[inline(always)]
+    unsafe fn is_plain_block(&self, at: usize, len: usize) -> bool {
+        let apart = self.own.chunk.start.wrapping_sub(at) >= len;
+        // SAFETY: The bits below the top have been cleared before. Those of the top are read only
+        // if they are in one word with others, or if more bits have been cleared.
+        apart && at + len < self.cleared && unsafe { self.bits.is_block(at, len) }
+    }
+
+    /// Whether a block is one after which comes no mark.
+    #[inline(never)]
+    fn is_other_block(&self, at: usize, len: usize) -> bool {
+        // SAFETY: The bits below the top have been cleared before.
+        (unsafe { self.bits.mark(at) }) == Mark::Used && self.block_end(at) == at + len
+    }
+
+    /// Where the block that starts at granule `at` ends.
+    fn block_end(&self, at: usize) -> usize {
+        let own = self.own.chunk.start;
+        let limit = if at < own && own < self.top { own } else { self.top };
+        // SAFETY: The bits below the top have been cleared before.
+        unsafe { self.bits.block_end(at, limit) }
+    }
+
+    /// The chunk that starts at granule `at`, unless the heap is broken there: what it is, and where
+    /// it ends.
+    pub(super) fn chunk_from(&self, at: usize) -> Option<(ChunkKind, usize)> {
+        if at == self.own.chunk.start {
+            return Some((ChunkKind::Own, self.own.chunk.end));
+        }
+        if at >= self.top {
+            return (at < self.end).then_some((ChunkKind::Top, self.end));
+        }
+        // SAFETY: The bits below the top have been cleared before.
+        match unsafe { self.bits.mark(at) } {
+            Mark::Nothing => None,
+            // SAFETY: It is a free chunk's, which can be read.
+            Mark::Free => {
+                unsafe { self.free_chunk_or(at) }.map(|chunk| (ChunkKind::Free, chunk.end()))
+            }
+            Mark::Used => Some((ChunkKind::Used, self.block_end(at))),
+            Mark::Cached => Some((ChunkKind::Cached, self.block_end(at))),
+        }
+    }
+
+    /// The chunk that an address lies in, unless that is none of the arena's or the heap is broken
+    /// there.
+    ///
+    /// Takes time in proportion to a 512th of the chunk's bytes.
+    #[cold]
+    pub(crate) fn chunk_around(&self, addr: usize) -> Option<Chunk> {
+        let at = self.window.granule(addr);
+        let extent = self.extent();
+        if self.is_blank() || !extent.contains(&at) {
+            return None;
+        }
+        let start = if self.own.chunk.contains(&at) {
+            self.own.chunk.start
+        } else if at >= self.top {
+            self.top
+        } else {
+            // SAFETY: The bits from the start up to the top have been cleared before.
+            let marked = unsafe { self.bits.last_mark(self.start, at) }?;
+            self.free_chunk_to(marked).map_or(marked, |chunk| chunk.at())
+        };
+        self.chunk(start)
+    }
+
+    /// The free chunk whose last granule `at` is, a marked one, or `None` if it is no such.
+    fn free_chunk_to(&self, at: usize) -> Option<FreeChunk> {
+        // SAFETY: The granules read lie from the start up to the top, where they and their bits can
+        // be read.
+        unsafe {
+            if self.bits.mark(at) != Mark::Free {
+                return None;
+            }
+            let len = self.window.size_before(at + 1);
+            let start =
+                (at + 1).checked_sub(len).filter(|start| *start >= self.start && len > 0)?;
+            let is_one = self.bits.mark(start) == Mark::Free
+                && self.window.size_at(start) == len
+                && (start == at || self.bits.block_end(start, at) == at);
+            is_one.then(|| FreeChunk::new(start, len))
+        }
+    }
+
+    /// The chunk that starts at granule `at`, as it is told to others.
+    fn chunk(&self, at: usize) -> Option<Chunk> {
+        let (kind, end) = self.chunk_from(at)?;
+        Some(Chunk { kind, span: self.span_of(at..end) })
+    }
+
+    /// The first chunk.
+    pub(crate) fn first_chunk(&self) -> Option<Chunk> {
+        if self.is_blank() { None } else { self.chunk(self.extent().start) }
+    }
+
+    /// The chunk after one that ends before an address.
+    pub(crate) fn chunk_after(&self, addr: usize) -> Option<Chunk> {
+        self.chunk(self.window.granule(addr))
+    }
+
+    /// Notes here the blocks of `upper`, another arena, of whose granules `here` tells the numbers
+    /// here. One of them may be the own chunk by now.
+    ///
+    /// # Safety
+    ///
+    /// The bitmap covers these granules, and its words have been cleared.
+    pub(super) unsafe fn adopt_marks(&mut self, upper: &Self, here: impl Fn(usize) -> usize) {
+        let mut at = upper.start;
+        while let Some((kind, end)) = upper.chunk_from(at) {
+            // The quick lists are empty.
+            if kind == ChunkKind::Used && here(at) != self.own.chunk.start {
+                let _ = self.hand_out(here(at), end - at);
+            }
+            at = end;
+        }
+    }
+}

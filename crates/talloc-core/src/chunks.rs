@@ -1,0 +1,129 @@
+//! The chunks of a checked heap, one by one.
+
+use core::fmt;
+
+use talloc_span::Span;
+
+use crate::config::Config;
+use crate::talloc::Talloc;
+
+/// A chunk of an arena of a [`Checked`](crate::Checked) heap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// What it is.
+    pub kind: ChunkKind,
+    /// Where it is; of a block, all bytes that it takes.
+    pub span: Span,
+}
+
+/// What a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChunkKind {
+    /// A block that is allocated.
+    Used,
+    /// A block that has been freed and is kept in a quick list.
+    Cached,
+    /// Free.
+    Free,
+    /// The arena's top: free, and never split but at its lower end.
+    Top,
+    /// The arena's own: its bitmap and, but for the first arena, its control block.
+    Own,
+}
+
+impl ChunkKind {
+    /// Whether it can be allocated from.
+    #[must_use]
+    pub fn is_free(self) -> bool {
+        matches!(self, Self::Cached | Self::Free | Self::Top)
+    }
+}
+
+impl fmt::Display for ChunkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Used => "used",
+            Self::Cached => "cached",
+            Self::Free => "free",
+            Self::Top => "top",
+            Self::Own => "own",
+        })
+    }
+}
+
+/// As in `0x1000 48 bytes used`.
+impl fmt::Display for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (base, size) = (self.span.base().unwrap_or(0), self.span.size());
+        write!(f, "{base:#x} {size} bytes {}", self.kind)
+    }
+}
+
+/// The chunks of a heap in the order of their addresses; see
+/// [`Talloc::chunks`](crate::Talloc::chunks).
+#[derive(Debug)]
+pub struct Chunks<'heap, C: Config, S> {
+    heap: &'heap Talloc<C, S>,
+    last: Option<Chunk>,
+}
+
+impl<'heap, C: Config, S> Chunks<'heap, C, S> {
+    pub(crate) fn of(heap: &'heap Talloc<C, S>) -> Self {
+        Self { heap, last: None }
+    }
+}
+
+impl<C: Config, S> Clone for Chunks<'_, C, S> {
+    fn clone(&self) -> Self {
+        Self { heap: self.heap, last: self.last }
+    }
+}
+
+impl<C: Config, S> Iterator for Chunks<'_, C, S> {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        let next = self.heap.next_chunk(self.last)?;
+        self.last = Some(next);
+        Some(next)
+    }
+}
+
+impl<C: Config, S> core::iter::FusedIterator for Chunks<'_, C, S> {}
+
+/// What is allocated in a heap, to be printed: see [`Talloc::leaks`](crate::Talloc::leaks).
+pub struct Leaks<'heap, C: Config, S>(pub(crate) Chunks<'heap, C, S>);
+
+/// How many blocks are printed but for `{:#}`, which prints them all.
+const SHOWN: usize = 20;
+
+impl<C: Config, S> Leaks<'_, C, S> {
+    /// The allocated blocks, in the order of their addresses.
+    pub fn blocks(&self) -> impl Iterator<Item = Span> + '_ {
+        self.0.clone().filter(|chunk| chunk.kind == ChunkKind::Used).map(|chunk| chunk.span)
+    }
+}
+
+impl<C: Config, S> fmt::Display for Leaks<'_, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, bytes) =
+            self.blocks().fold((0, 0), |(count, bytes), block| (count + 1, bytes + block.size()));
+        match count {
+            0 => return f.write_str("nothing is allocated"),
+            1 => write!(f, "1 block of {bytes} bytes is allocated:")?,
+            _ => write!(f, "{count} blocks of {bytes} bytes in all are allocated:")?,
+        }
+        let shown = if f.alternate() { count } else { SHOWN.min(count) };
+        for block in self.blocks().take(shown) {
+            write!(f, "\n{:#x} {} bytes", block.base().unwrap_or(0), block.size())?;
+        }
+        if shown < count { write!(f, "\n... and {} more", count - shown) } else { Ok(()) }
+    }
+}
+
+impl<C: Config, S> fmt::Debug for Leaks<'_, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.blocks()).finish()
+    }
+}

@@ -1,0 +1,190 @@
+//! What a checked heap finds wrong with a call.
+
+use core::alloc::Layout;
+use core::error::Error;
+use core::fmt;
+
+use talloc_span::Span;
+
+/// A call of a [`Checked`](crate::Checked) heap that was wrong: what was passed, and what the heap
+/// knows.
+///
+/// Nothing has been changed when it is reported. Addresses are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misuse {
+    /// What was called.
+    pub call: Call,
+    /// The address that was passed as a block's.
+    pub addr: usize,
+    /// The layout that was passed as the block's.
+    pub layout: Layout,
+    /// What is wrong with that.
+    pub fault: Fault,
+}
+
+/// What was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Call {
+    /// The block was to be freed.
+    Free,
+    /// The block was to be made larger.
+    Grow {
+        /// The size that it should have.
+        new_size: usize,
+    },
+    /// The block was to be made smaller.
+    Shrink {
+        /// The size that it should have.
+        new_size: usize,
+    },
+    /// It was asked whether it is a block: [`Talloc::check`](crate::Talloc::check).
+    Check,
+}
+
+/// What is wrong with a call, and what the heap knows of the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The address is in none of the heap's arenas.
+    Foreign,
+    /// The address is in an arena's own bitmap or control block.
+    Own {
+        /// All of that.
+        chunk: Span,
+    },
+    /// The address is within an allocated block, but not its start.
+    NotABlock {
+        /// The block.
+        block: Span,
+    },
+    /// The address is in memory that is free: the block has been freed already, or never was one.
+    AlreadyFree {
+        /// The free chunk or the cached block.
+        chunk: Span,
+    },
+    /// The block has another size than was passed.
+    ///
+    /// Sizes for which a block takes the same bytes are the same.
+    WrongSize {
+        /// The block, all the bytes that it takes.
+        block: Span,
+    },
+    /// The block is not aligned as was passed.
+    WrongAlign {
+        /// The block.
+        block: Span,
+    },
+    /// A block cannot grow to a smaller size, nor shrink to a larger one.
+    WrongNewSize,
+    /// The heap's own records are broken there; [`verify`](crate::Talloc::verify) may tell more.
+    Broken,
+}
+
+impl Call {
+    /// The fault in the call itself, if there is one.
+    #[inline(always)]
+    pub(crate) fn fault(self, layout: Layout) -> Option<Fault> {
+        let wrong = match self {
+            Self::Grow { new_size } => new_size < layout.size(),
+            Self::Shrink { new_size } => new_size > layout.size(),
+            Self::Free | Self::Check => false,
+        };
+        wrong.then_some(Fault::WrongNewSize)
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free => f.write_str("freeing"),
+            Self::Grow { new_size } => write!(f, "growing to {new_size} bytes"),
+            Self::Shrink { new_size } => write!(f, "shrinking to {new_size} bytes"),
+            Self::Check => f.write_str("checking"),
+        }
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (size, align) = (self.layout.size(), self.layout.align());
+        write!(
+            f,
+            "{} a block of {size} bytes aligned to {align} at {:#x}: ",
+            self.call, self.addr
+        )?;
+        match self.fault {
+            Fault::Foreign => f.write_str("foreign pointer, it is in no arena of the heap"),
+            Fault::Own { chunk } => {
+                write!(f, "not a block, it is in the heap's own memory {chunk}")
+            }
+            Fault::NotABlock { block } => {
+                write!(f, "not a block's start, it is in the block {block}")
+            }
+            Fault::AlreadyFree { chunk } => write!(f, "already free, it is in the chunk {chunk}"),
+            Fault::WrongSize { block } => {
+                write!(f, "wrong size, the block has {} bytes", block.size())
+            }
+            Fault::WrongAlign { block } => write!(f, "wrong alignment, the block is {block}"),
+            Fault::WrongNewSize => f.write_str("wrong new size"),
+            Fault::Broken => f.write_str("the heap is broken there"),
+        }
+    }
+}
+
+impl Error for Misuse {}
+
+/// What is done about the [`Misuse`] of a [`Checked`](crate::Checked) heap.
+///
+/// It is called before anything is changed. If it returns, nothing is: a block stays as it was, and
+/// to grow or shrink it fails. Behind a lock or in a cell, it is called when the heap has been let
+/// go again. Under the methods of `GlobalAlloc`, which must not unwind, a panic aborts the program.
+///
+/// # Examples
+///
+/// ```
+/// use core::alloc::Layout;
+/// use core::sync::atomic::{AtomicUsize, Ordering};
+/// use talloc_core::{Checked, Compact, Misuse, OnMisuse, Span, Talloc};
+///
+/// static FOUND: AtomicUsize = AtomicUsize::new(0);
+///
+/// /// Counts.
+/// struct Count;
+///
+/// impl OnMisuse for Count {
+///     fn misuse(misuse: &Misuse) {
+///         FOUND.fetch_add(1, Ordering::Relaxed);
+///         println!("{misuse}");
+///     }
+/// }
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::<Checked<Compact, Count>>::configured();
+/// let layout = Layout::new::<[u64; 5]>();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe {
+///     heap.init(Span::from(&mut memory));
+///     let block = heap.malloc(layout)?;
+///     heap.free(block, Layout::new::<[u64; 6]>());
+///     heap.free(block, layout);
+///     heap.free(block, layout);
+/// }
+/// assert_eq!(FOUND.load(Ordering::Relaxed), 2);
+/// # Ok::<(), talloc_core::AllocError>(())
+/// ```
+pub trait OnMisuse: 'static {
+    /// Reports it.
+    fn misuse(misuse: &Misuse);
+}
+
+/// Panics with what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Panics;
+
+impl OnMisuse for Panics {
+    #[track_caller]
+    fn misuse(misuse: &Misuse) {
+        panic!("{misuse}");
+    }
+}

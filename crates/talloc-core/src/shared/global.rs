@@ -1,0 +1,111 @@
+//! What [`GlobalAlloc`](core::alloc::GlobalAlloc) asks for.
+//!
+//! Its methods must not unwind. So a [`Checked`](crate::Checked) heap's handler that does aborts the
+//! program.
+
+use core::alloc::Layout;
+use core::mem;
+use core::ptr::{self, NonNull};
+
+use super::SharedHeap;
+use crate::config::Config;
+use crate::misuse::{Call, Fault, Misuse};
+
+/// Allocates a block, or returns null.
+///
+/// # Safety
+///
+/// As for `GlobalAlloc::alloc`.
+#[inline]
+pub unsafe fn alloc<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
+    // SAFETY: As the caller says.
+    let block = unsafe { heap.with(|heap| heap.malloc(layout)) };
+    block.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// Allocates a block of zeros, or returns null.
+///
+/// # Safety
+///
+/// As for `GlobalAlloc::alloc_zeroed`.
+#[inline]
+pub unsafe fn alloc_zeroed<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
+    let block = super::allocate_zeroed(heap, layout);
+    block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+}
+
+/// Frees a block.
+///
+/// # Safety
+///
+/// As for `GlobalAlloc::dealloc`.
+#[inline]
+pub unsafe fn dealloc<H: SharedHeap>(heap: &H, ptr: *mut u8, layout: Layout) {
+    without_unwinding::<H::Config, _>(|| {
+        if let Some(block) = block::<H::Config>(Call::Free, ptr, layout) {
+            super::with_block(heap, Call::Free, block, layout, |heap| {
+                // SAFETY: As the caller says.
+                unsafe { heap.free_inspected(block, layout) }
+            });
+        }
+    });
+}
+
+/// Changes the size of a block, or returns null.
+///
+/// # Safety
+///
+/// As for `GlobalAlloc::realloc`.
+#[inline]
+pub unsafe fn realloc<H: SharedHeap>(
+    heap: &H,
+    ptr: *mut u8,
+    layout: Layout,
+    new_size: usize,
+) -> *mut u8 {
+    // SAFETY: The caller says that the size, rounded up to the alignment, is at most `isize::MAX`.
+    let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+    without_unwinding::<H::Config, _>(|| {
+        let Some(block) = block::<H::Config>(Call::Grow { new_size }, ptr, layout) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: As the caller says; the sizes are as these functions want them.
+        let block = unsafe {
+            if new_size >= layout.size() {
+                super::grow(heap, block, layout, new)
+            } else {
+                super::shrink(heap, block, layout, new)
+            }
+        };
+        block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+    })
+}
+
+/// What the caller says is a block. In a checked heap, null is reported.
+#[inline(always)]
+fn block<C: Config>(call: Call, ptr: *mut u8, layout: Layout) -> Option<NonNull<u8>> {
+    if C::CHECKED && ptr.is_null() {
+        C::misuse(&Misuse { call, addr: 0, layout, fault: Fault::Foreign });
+        return None;
+    }
+    // SAFETY: A block is never null.
+    Some(unsafe { NonNull::new_unchecked(ptr) })
+}
+
+/// Calls `f`; should it unwind in a checked heap, aborts.
+#[inline(always)]
+fn without_unwinding<C: Config, T>(f: impl FnOnce() -> T) -> T {
+    /// While it unwinds, another panic aborts.
+    struct Unwinding;
+
+    impl Drop for Unwinding {
+        fn drop(&mut self) {
+            panic!("a global allocator must not unwind");
+        }
+    }
+
+    let unwinding = if C::CHECKED { Some(Unwinding) } else { None };
+    let done = f();
+    mem::forget(unwinding);
+    done
+}

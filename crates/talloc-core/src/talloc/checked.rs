@@ -1,0 +1,155 @@
+//! Checking what is passed, and walking the heap block by block.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::Talloc;
+use crate::arena::Arena;
+use crate::chunks::{Chunk, ChunkKind, Chunks, Leaks};
+use crate::config::{Checked, Config};
+use crate::granule::GRANULE;
+use crate::misuse::{Call, Fault, Misuse, OnMisuse};
+
+impl<C: Config, S> Talloc<C, S> {
+    /// In a checked heap, errs unless a block that `layout` describes is allocated at `ptr`.
+    #[inline(always)]
+    pub(crate) fn inspect(
+        &self,
+        call: Call,
+        ptr: NonNull<u8>,
+        layout: Layout,
+    ) -> Result<(), Misuse> {
+        if !C::CHECKED {
+            return Ok(());
+        }
+        let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
+        let aligned = addr & (layout.align().max(GRANULE) - 1) == 0;
+        let known = self.first.is_block(addr, len)
+            || self.others.is_some() && self.is_block_elsewhere(addr, len);
+        if aligned && known && call.fault(layout).is_none() {
+            Ok(())
+        } else {
+            Err(self.explain(call, addr, layout))
+        }
+    }
+
+    /// Whether an allocated block of `len` granules lies at an address in any of the arenas but the
+    /// first.
+    #[cold]
+    fn is_block_elsewhere(&self, addr: usize, len: usize) -> bool {
+        self.places().skip(1).any(|place| self.peek(place).is_block(addr, len))
+    }
+
+    /// What is wrong with a call.
+    #[cold]
+    #[inline(never)]
+    fn explain(&self, call: Call, addr: usize, layout: Layout) -> Misuse {
+        let fault = call.fault(layout).unwrap_or_else(|| self.fault_at(addr, layout));
+        Misuse { call, addr, layout, fault }
+    }
+
+    /// What is wrong about a block at an address, if it has that layout.
+    fn fault_at(&self, addr: usize, layout: Layout) -> Fault {
+        let mut arenas = self.places().map(|place| self.peek(place));
+        let Some(arena) = arenas.find(|arena| arena.span().contains(addr)) else {
+            return Fault::Foreign;
+        };
+        let Some(Chunk { kind, span }) = arena.chunk_around(addr) else {
+            return if arena.allocatable().contains(addr) { Fault::Broken } else { Fault::Foreign };
+        };
+        match kind {
+            ChunkKind::Own => Fault::Own { chunk: span },
+            ChunkKind::Cached | ChunkKind::Free | ChunkKind::Top => {
+                Fault::AlreadyFree { chunk: span }
+            }
+            ChunkKind::Used if span.base() != Some(addr) => Fault::NotABlock { block: span },
+            ChunkKind::Used if addr % layout.align() != 0 => Fault::WrongAlign { block: span },
+            ChunkKind::Used => Fault::WrongSize { block: span },
+        }
+    }
+
+    /// The chunk after `last`, or the very first one, in the order of addresses.
+    pub(crate) fn next_chunk(&self, last: Option<Chunk>) -> Option<Chunk> {
+        let end = last.map_or(0, |chunk| chunk.span.acme().unwrap_or(0));
+        let arenas = || self.places().map(|place| self.peek(place));
+        let same = last.and_then(|chunk| {
+            let base = chunk.span.base().unwrap_or(0);
+            arenas().find(|arena| arena.span().contains(base))?.chunk_after(end)
+        });
+        same.or_else(|| {
+            let firsts = arenas().filter_map(Arena::first_chunk);
+            let later = firsts.filter(|chunk| chunk.span.base() >= Some(end.max(1)));
+            later.min_by_key(|chunk| chunk.span.base())
+        })
+    }
+}
+
+/// What a checked heap can tell beside.
+impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
+    /// Whether `ptr` is a block of this heap, allocated or last reallocated with `layout`.
+    ///
+    /// Takes constant time and a 512th of the block's bytes; to say what is wrong takes a 512th of
+    /// those of the chunk that `ptr` is in.
+    ///
+    /// # Errors
+    ///
+    /// A [`Misuse`] that says what is wrong. The handler is not called.
+    pub fn check(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
+        self.inspect(Call::Check, ptr, layout)
+    }
+
+    /// All chunks of all arenas, used and free, in the order of their addresses.
+    ///
+    /// Those of an arena follow each other without a gap. Each step takes time in proportion to a
+    /// 512th of the chunk's bytes; from one arena to the next, to their number. If the heap is
+    /// broken, the rest of the arena is left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Checked, ChunkKind, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::<Checked>::configured();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(Layout::new::<[u8; 4000]>())?;
+    /// }
+    /// for chunk in heap.chunks() {
+    ///     println!("{chunk}");
+    /// }
+    /// assert!(heap.chunks().any(|chunk| {
+    ///     chunk.kind == ChunkKind::Used && chunk.span.size() == 4000
+    /// }));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub fn chunks(&self) -> Chunks<'_, Checked<C, H>, S> {
+        Chunks::of(self)
+    }
+
+    /// What is allocated, to be printed or gone through.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Checked, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::<Checked>::configured();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(Layout::new::<[u8; 40]>())?;
+    ///     heap.malloc(Layout::new::<[u8; 100]>())?;
+    /// }
+    /// let report = heap.leaks().to_string();
+    /// assert!(report.starts_with("2 blocks of 144 bytes in all are allocated:\n0x"));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub fn leaks(&self) -> Leaks<'_, Checked<C, H>, S> {
+        Leaks(self.chunks())
+    }
+}

@@ -1,0 +1,100 @@
+//! Checked heaps as global allocators: the handler runs when the lock is free, and a panic aborts.
+
+use std::alloc::{GlobalAlloc, Layout};
+
+use talloc_core::{Call, Checked, Compact, Fault, Misuse, Panics, Talloc};
+
+use crate::common::{layout, memory};
+use crate::{found, pointer};
+
+/// A lock for one thread.
+struct NoLock(std::sync::atomic::AtomicBool);
+
+// SAFETY: It is held from a swap that found `false` until the store of `false`.
+unsafe impl lock_api::RawMutex for NoLock {
+    #[allow(clippy::declare_interior_mutable_const, reason = "the trait wants it")]
+    const INIT: Self = Self(std::sync::atomic::AtomicBool::new(false));
+    type GuardMarker = lock_api::GuardSend;
+
+    fn lock(&self) {
+        assert!(self.try_lock(), "the handler runs while the lock is held");
+    }
+
+    fn try_lock(&self) -> bool {
+        !self.0.swap(true, std::sync::atomic::Ordering::Acquire)
+    }
+
+    unsafe fn unlock(&self) {
+        self.0.store(false, std::sync::atomic::Ordering::Release);
+    }
+}
+
+/// Uses the heap that reports.
+struct Reenters;
+
+static SHARED: talloc_core::Tallock<NoLock, Checked<Compact, Reenters>> =
+    Talloc::<Checked<Compact, Reenters>>::configured().lock();
+
+impl talloc_core::OnMisuse for Reenters {
+    fn misuse(misuse: &Misuse) {
+        assert!(SHARED.0.lock().verify().is_ok());
+        <crate::Note as talloc_core::OnMisuse>::misuse(misuse);
+    }
+}
+
+#[test]
+fn behind_a_lock_the_handler_runs_when_that_is_free() {
+    let layout = layout(40, 8);
+    // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
+    unsafe {
+        SHARED.0.lock().init(memory(16 << 10));
+        let block = SHARED.alloc(layout);
+        assert!(!block.is_null());
+        SHARED.dealloc(std::ptr::null_mut(), layout);
+        SHARED.dealloc(block.wrapping_add(8), layout);
+        assert!(SHARED.realloc(block, Layout::new::<[u64; 9]>(), 100).is_null());
+        assert!(SHARED.realloc(block, Layout::new::<[u64; 9]>(), 10).is_null());
+        SHARED.dealloc(block, layout);
+        SHARED.dealloc(block, layout);
+    }
+    let found = found();
+    let names: Vec<_> = found.iter().map(|misuse| (misuse.call, misuse.fault)).collect();
+    assert!(
+        matches!(
+            names[..],
+            [
+                (Call::Free, Fault::Foreign),
+                (Call::Free, Fault::NotABlock { .. }),
+                (Call::Grow { new_size: 100 }, Fault::WrongSize { .. }),
+                (Call::Shrink { new_size: 10 }, Fault::WrongSize { .. }),
+                (Call::Free, Fault::AlreadyFree { .. }),
+            ]
+        ),
+        "{found:?}"
+    );
+    assert_eq!(SHARED.0.lock().verify().unwrap().used_blocks, Some(0));
+}
+
+#[test]
+fn a_global_allocator_does_not_unwind() {
+    const CHILD: &str = "TALLOC_TEST_ABORTS";
+    static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, Panics>> =
+        Talloc::<Checked<Compact, Panics>>::configured().lock();
+    if std::env::var_os(CHILD).is_some() {
+        // SAFETY: It is wrong, which the heap finds.
+        unsafe { HEAP.dealloc(pointer(64).as_ptr(), layout(8, 8)) };
+        unreachable!("it is reported");
+    }
+    if cfg!(miri) {
+        return; // Miri starts no processes.
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "locked::a_global_allocator_does_not_unwind", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.status.code() != Some(101), "{message}");
+    assert!(message.contains("foreign pointer"), "{message}");
+    assert!(message.contains("a global allocator must not unwind"), "{message}");
+}
