@@ -139,38 +139,30 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// Whether a used block of `len` granules starts at granule `at`, as far as the marks tell that
-    /// are next to it.
+    /// Whether a used block of `len` granules starts at granule `at`, and ends where a mark is. The
+    /// bits of the word after that of `at` have been cleared before, too.
     ///
-    /// Takes constant time. Blocks that end at the top or before the arena's own chunk, where no
-    /// mark is, and ones of many granules if those are not told may have been denied.
+    /// Blocks that have as many granules as a word has bits, or more, are denied.
     #[inline(always)]
-    pub(super) unsafe fn is_block(self, at: usize, len: usize) -> bool {
+    pub(super) unsafe fn is_small_block(self, at: usize, len: usize) -> bool {
         let (word, shift) = (at / WORD, at % WORD);
         // SAFETY: As the caller says.
-        let pair = unsafe { self.pair(word) };
-        let marks = (pair.boundaries | pair.blocks) >> shift;
-        let used = pair.boundaries >> shift & 1 == 0;
-        if shift + len < WORD {
-            // Where the granules are all of one block, it is none of two granules.
-            used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
-        } else {
-            // SAFETY: As the caller says: the block reaches to the word that follows.
-            used && marks == 1 && !pair.is_len::<C>() && unsafe { self.ends_in(word + 1, at, len) }
-        }
+        let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
+        // The marks of as many granules from the block's first one on as a word has bits.
+        let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
+        let is_used = low.boundaries >> shift & 1 == 0;
+        len < WORD && is_used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
     }
 
-    /// Whether a block that reaches to the `word`th word ends as one of `len` granules does.
+    /// Whether a used block of `len` granules starts at granule `at`, if that is one whose length is
+    /// kept.
     #[inline(always)]
-    unsafe fn ends_in(self, word: usize, at: usize, len: usize) -> bool {
+    pub(super) unsafe fn is_long_block(self, at: usize, len: usize) -> Option<bool> {
+        let word = inner_word::<C>(at, len)?;
         // SAFETY: As the caller says.
-        let pair = unsafe { self.pair(word) };
-        if inner_word::<C>(at, len).is_some() {
-            pair == Pair::of_len(len)
-        } else {
-            let end = at + len - word * WORD;
-            end < WORD && pair.marks::<C>() << (WORD - 1 - end) == 1 << (WORD - 1)
-        }
+        let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
+        let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
+        Some((boundaries, blocks) == (0, 1) && !first.is_len::<C>() && inner == Pair::of_len(len))
     }
 
     /// Where the block that starts at granule `at` ends, which is at `limit` at the latest.

@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use super::bits::WORD;
 use super::marks::Mark;
 use super::{Arena, FreeChunk};
 use crate::chunks::{Chunk, ChunkKind};
@@ -59,6 +60,20 @@ impl<C: Config> Arena<C> {
 
 /// What the blocks' marks tell, in a checked heap.
 impl<C: Config> Arena<C> {
+    /// Whether an allocated block of `len` granules, few, lies at an address, which is aligned.
+    ///
+    /// It looks at the next marks only, and so denies some.
+    #[inline(always)]
+    pub(crate) fn is_small_block(&self, addr: usize, len: usize) -> bool {
+        let at = self.window.granule(addr);
+        let apart = self.own.chunk.start.wrapping_sub(at) >= len;
+        // SAFETY: The bits from the start up to there have been cleared before.
+        self.start <= at
+            && at + 2 * WORD <= self.cleared
+            && apart
+            && unsafe { self.bits.is_small_block(at, len) }
+    }
+
     /// Whether an allocated block of `len` granules lies at an address, which is aligned.
     ///
     /// Takes constant time if links are of 32 bits. If they are of 16 bits, it takes time in
@@ -66,30 +81,22 @@ impl<C: Config> Arena<C> {
     #[inline(always)]
     pub(crate) fn is_block(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
-        let within = self.start <= at && at < self.top && len <= self.top - at;
-        // SAFETY: The bits below the top have been cleared before, and the word of the block's end
-        // is read only if that is not the top or has granules below it.
-        within && (unsafe { self.is_plain_block(at, len) } || self.is_other_block(at, len))
-    }
-
-    /// Whether a block is one after which comes a mark, as is the rule.
-    ///
-    /// # Safety
-    ///
-    /// Its granules lie in the arena, below the top.
-    #[inline(always)]
-    unsafe fn is_plain_block(&self, at: usize, len: usize) -> bool {
-        let apart = self.own.chunk.start.wrapping_sub(at) >= len;
-        // SAFETY: The bits below the top have been cleared before. Those of the top are read only
-        // if they are in one word with others, or if more bits have been cleared.
-        apart && at + len < self.cleared && unsafe { self.bits.is_block(at, len) }
-    }
-
-    /// Whether a block is one after which comes no mark.
-    #[inline(never)]
-    fn is_other_block(&self, at: usize, len: usize) -> bool {
+        if at < self.start || at >= self.top || len > self.top - at {
+            return false;
+        }
         // SAFETY: The bits below the top have been cleared before.
-        (unsafe { self.bits.mark(at) }) == Mark::Used && self.block_end(at) == at + len
+        match unsafe { self.bits.is_long_block(at, len) } {
+            Some(is_block) => is_block,
+            None => self.is_block_by_marks(at, len),
+        }
+    }
+
+    /// Whether an allocated block of `len` granules starts at granule `at`, below the top.
+    #[inline(never)]
+    fn is_block_by_marks(&self, at: usize, len: usize) -> bool {
+        // SAFETY: The bits below the top have been cleared before.
+        let mark = unsafe { self.bits.mark(at) };
+        mark == Mark::Used && self.block_end(at) == at + len
     }
 
     /// Where the block that starts at granule `at` ends.

@@ -45,7 +45,7 @@ pub unsafe fn dealloc<H: SharedHeap>(heap: &H, ptr: *mut u8, layout: Layout) {
         if let Some(block) = block::<H::Config>(Call::Free, ptr, layout) {
             super::with_block(heap, Call::Free, block, layout, |heap| {
                 // SAFETY: As the caller says.
-                unsafe { heap.free_inspected(block, layout) }
+                unsafe { heap.free_known(block, layout) }
             });
         }
     });

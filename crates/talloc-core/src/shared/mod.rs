@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 
 use crate::config::Config;
 use crate::error::AllocError;
-use crate::misuse::{Call, Misuse};
+use crate::misuse::Call;
 use crate::source::Source;
 use crate::talloc::Talloc;
 
@@ -74,7 +74,7 @@ pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layo
     if layout.size() != 0 {
         // SAFETY: As the caller says.
         with_block(heap, Call::Free, ptr, layout, |heap| unsafe {
-            heap.free_inspected(ptr, layout);
+            heap.free_known(ptr, layout);
         });
     }
 }
@@ -99,7 +99,7 @@ pub unsafe fn grow<H: SharedHeap>(
         let call = Call::Grow { new_size: new.size() };
         // SAFETY: As the caller says.
         let grown = with_block(heap, call, ptr, old, |heap| unsafe {
-            heap.grow_inspected(ptr, old, new.size())
+            heap.grow_known(ptr, old, new.size())
         });
         match grown {
             Some(Ok(block)) => return Ok(NonNull::slice_from_raw_parts(block, new.size())),
@@ -157,7 +157,7 @@ pub unsafe fn shrink<H: SharedHeap>(
     }
     // SAFETY: As the caller says, and the old size is not zero, as the new one is not.
     let shrunk = with_block(heap, Call::Shrink { new_size: new.size() }, ptr, old, |heap| unsafe {
-        heap.shrink_inspected(ptr, old, new.size());
+        heap.shrink_known(ptr, old, new.size());
     });
     shrunk.ok_or(AllocError)?;
     Ok(NonNull::slice_from_raw_parts(ptr, new.size()))
@@ -173,11 +173,14 @@ fn with_block<H: SharedHeap, T>(
     layout: Layout,
     f: impl FnOnce(&mut Talloc<H::Config, H::Source>) -> T,
 ) -> Option<T> {
-    let inspected = heap.with(|heap| {
-        heap.inspect(call, ptr, layout)?;
-        Ok(f(heap))
+    let done = heap.with(|heap| {
+        if heap.knows(call, ptr, layout) {
+            Ok(f(heap))
+        } else {
+            Err(heap.explain(call, ptr, layout))
+        }
     });
-    inspected.map_err(|misuse: Misuse| H::Config::misuse(&misuse)).ok()
+    done.map_err(|misuse| H::Config::misuse(&misuse)).ok()
 }
 
 /// Moves what fits of a block to a new one.

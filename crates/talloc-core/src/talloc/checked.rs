@@ -9,43 +9,56 @@ use crate::chunks::{Chunk, ChunkKind, Chunks, Leaks};
 use crate::config::{Checked, Config};
 use crate::granule::GRANULE;
 use crate::misuse::{Call, Fault, Misuse, OnMisuse};
+use crate::quick::Lists;
 
 impl<C: Config, S> Talloc<C, S> {
-    /// In a checked heap, errs unless a block that `layout` describes is allocated at `ptr`.
+    /// Whether a block that `layout` describes is allocated at `ptr`, and `call` may be done with it,
+    /// as far as the heap knows.
     #[inline(always)]
-    pub(crate) fn inspect(
-        &self,
-        call: Call,
-        ptr: NonNull<u8>,
-        layout: Layout,
-    ) -> Result<(), Misuse> {
-        if !C::CHECKED {
-            return Ok(());
-        }
-        let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
-        let aligned = addr & (layout.align().max(GRANULE) - 1) == 0;
-        let known = self.first.is_block(addr, len)
-            || self.others.is_some() && self.is_block_elsewhere(addr, len);
-        if aligned && known && call.fault(layout).is_none() {
-            Ok(())
-        } else {
-            Err(self.explain(call, addr, layout))
-        }
+    pub(crate) fn knows(&self, call: Call, ptr: NonNull<u8>, layout: Layout) -> bool {
+        !C::CHECKED || call.fault(layout).is_none() && self.has_block(ptr, layout)
     }
 
-    /// Whether an allocated block of `len` granules lies at an address in any of the arenas but the
-    /// first.
-    #[cold]
-    fn is_block_elsewhere(&self, addr: usize, len: usize) -> bool {
+    /// Whether a block that `layout` describes, of a size that has a quick list, is allocated in the
+    /// first arena, in a checked heap; looks at the next marks only, and so denies some.
+    #[inline(always)]
+    pub(super) fn knows_small(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
+        let len = Arena::<C>::block_len(layout.size());
+        len < C::Quick::CLASSES
+            && is_aligned(ptr, layout)
+            && self.first.is_small_block(ptr.addr().get(), len)
+    }
+
+    /// Whether a block that `layout` describes is allocated at `ptr`, in a checked heap.
+    #[inline(always)]
+    fn has_block(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
+        let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
+        is_aligned(ptr, layout)
+            && (self.first.is_block(addr, len)
+                || self.others.is_some() && self.has_block_elsewhere(addr, len))
+    }
+
+    /// Whether a block of `len` granules is allocated at an address in any but the first arena.
+    #[inline(never)]
+    fn has_block_elsewhere(&self, addr: usize, len: usize) -> bool {
         self.places().skip(1).any(|place| self.peek(place).is_block(addr, len))
     }
 
     /// What is wrong with a call.
     #[cold]
     #[inline(never)]
-    fn explain(&self, call: Call, addr: usize, layout: Layout) -> Misuse {
+    pub(crate) fn explain(&self, call: Call, ptr: NonNull<u8>, layout: Layout) -> Misuse {
+        let addr = ptr.addr().get();
         let fault = call.fault(layout).unwrap_or_else(|| self.fault_at(addr, layout));
         Misuse { call, addr, layout, fault }
+    }
+
+    /// Reports what is wrong with a call.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    pub(super) fn report(&self, call: Call, ptr: NonNull<u8>, layout: Layout) {
+        C::misuse(&self.explain(call, ptr, layout));
     }
 
     /// What is wrong about a block at an address, if it has that layout.
@@ -95,7 +108,11 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///
     /// A [`Misuse`] that says what is wrong. The handler is not called.
     pub fn check(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
-        self.inspect(Call::Check, ptr, layout)
+        if self.knows(Call::Check, ptr, layout) {
+            Ok(())
+        } else {
+            Err(self.explain(Call::Check, ptr, layout))
+        }
     }
 
     /// All chunks of all arenas, used and free, in the order of their addresses.
@@ -152,4 +169,10 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     pub fn leaks(&self) -> Leaks<'_, Checked<C, H>, S> {
         Leaks(self.chunks())
     }
+}
+
+/// Whether a pointer is aligned as that to a block of this layout is.
+#[inline(always)]
+fn is_aligned(ptr: NonNull<u8>, layout: Layout) -> bool {
+    ptr.addr().get() & (layout.align() - 1 | GRANULE - 1) == 0
 }

@@ -34,33 +34,65 @@ impl<C: Config, S> Talloc<C, S> {
     /// any more.
     #[inline]
     pub unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
-        match self.inspect(Call::Free, ptr, layout) {
+        if !C::CHECKED {
             // SAFETY: As the caller says.
-            Ok(()) => unsafe { self.free_inspected(ptr, layout) },
-            Err(misuse) => C::misuse(&misuse),
+            unsafe { self.free_known(ptr, layout) }
+        } else if self.knows_small(ptr, layout) {
+            // SAFETY: As the caller says.
+            unsafe { self.cache(ptr, Arena::<C>::block_len(layout.size())) }
+        } else {
+            // SAFETY: As the caller says.
+            unsafe { self.free_checked(ptr, layout) }
         }
     }
 
-    /// [`free`](Self::free), when the block has been inspected.
+    /// Frees a block, if the heap knows it, or reports what is wrong.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    #[inline(never)]
+    #[track_caller]
+    unsafe fn free_checked(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        if self.knows(Call::Free, ptr, layout) {
+            // SAFETY: As the caller says.
+            unsafe { self.free_known(ptr, layout) }
+        } else {
+            self.report(Call::Free, ptr, layout);
+        }
+    }
+
+    /// [`free`](Self::free), of a block that the heap knows.
     ///
     /// # Safety
     ///
     /// As for [`free`](Self::free).
     #[inline]
-    pub(crate) unsafe fn free_inspected(&mut self, ptr: NonNull<u8>, layout: Layout) {
+    pub(crate) unsafe fn free_known(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::CLASSES {
-            let arena = self.arena_of(ptr);
-            let block = arena.block(ptr);
-            arena.set_aside(arena.granule(block));
-            // SAFETY: The caller gives up the block.
-            if unsafe { self.quick.push(block, len) } {
-                self.trim(len);
-            }
+            // SAFETY: As the caller says.
+            unsafe { self.cache(ptr, len) }
         } else {
             self.forget(ptr, len);
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release(ptr, len) };
+        }
+    }
+
+    /// Puts a block on its quick list.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules, which have a list, and is not used any more.
+    #[inline(always)]
+    unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
+        let arena = self.arena_of(ptr);
+        let block = arena.block(ptr);
+        arena.set_aside(arena.granule(block));
+        // SAFETY: The caller gives up the block.
+        if unsafe { self.quick.push(block, len) } {
+            self.trim(len);
         }
     }
 

@@ -35,12 +35,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
-        if let Err(misuse) = self.inspect(Call::Grow { new_size }, ptr, layout) {
-            C::misuse(&misuse);
+        if !self.knows(Call::Grow { new_size }, ptr, layout) {
+            self.report(Call::Grow { new_size }, ptr, layout);
             return Err(AllocError);
         }
         // SAFETY: As the caller says.
-        if let Ok(block) = unsafe { self.grow_inspected(ptr, layout, new_size) } {
+        if let Ok(block) = unsafe { self.grow_known(ptr, layout, new_size) } {
             return Ok(block);
         }
         let new_layout =
@@ -50,7 +50,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe {
             let new = self.malloc(new_layout)?;
             new.copy_from_nonoverlapping(ptr, layout.size());
-            self.free_inspected(ptr, layout);
+            self.free_known(ptr, layout);
             Ok(new)
         }
     }
@@ -81,17 +81,16 @@ impl<C: Config, S> Talloc<C, S> {
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
-        match self.inspect(Call::Grow { new_size }, ptr, layout) {
+        if self.knows(Call::Grow { new_size }, ptr, layout) {
             // SAFETY: As the caller says.
-            Ok(()) => unsafe { self.grow_inspected(ptr, layout, new_size) },
-            Err(misuse) => {
-                C::misuse(&misuse);
-                Err(AllocError)
-            }
+            unsafe { self.grow_known(ptr, layout, new_size) }
+        } else {
+            self.report(Call::Grow { new_size }, ptr, layout);
+            Err(AllocError)
         }
     }
 
-    /// [`grow_in_place`](Self::grow_in_place), when the block has been inspected.
+    /// [`grow_in_place`](Self::grow_in_place), of a block that the heap knows.
     ///
     /// # Errors
     ///
@@ -101,7 +100,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// As for [`grow_in_place`](Self::grow_in_place).
     #[inline]
-    pub(crate) unsafe fn grow_inspected(
+    pub(crate) unsafe fn grow_known(
         &mut self,
         ptr: NonNull<u8>,
         layout: Layout,
@@ -137,20 +136,21 @@ impl<C: Config, S> Talloc<C, S> {
     /// is at most `layout.size()`. The block has the layout with the new size from now on.
     #[inline]
     pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
-        match self.inspect(Call::Shrink { new_size }, ptr, layout) {
+        if self.knows(Call::Shrink { new_size }, ptr, layout) {
             // SAFETY: As the caller says.
-            Ok(()) => unsafe { self.shrink_inspected(ptr, layout, new_size) },
-            Err(misuse) => C::misuse(&misuse),
+            unsafe { self.shrink_known(ptr, layout, new_size) }
+        } else {
+            self.report(Call::Shrink { new_size }, ptr, layout);
         }
     }
 
-    /// [`shrink`](Self::shrink), when the block has been inspected.
+    /// [`shrink`](Self::shrink), of a block that the heap knows.
     ///
     /// # Safety
     ///
     /// As for [`shrink`](Self::shrink).
     #[inline]
-    pub(crate) unsafe fn shrink_inspected(
+    pub(crate) unsafe fn shrink_known(
         &mut self,
         ptr: NonNull<u8>,
         layout: Layout,
