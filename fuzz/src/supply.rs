@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
-use talloc_core::{AllocError, Config, Source, Span, Talloc};
+use talloc_core::{AllocError, ArenaError, Config, Source, Span, Talloc};
 
 /// How often a heap may ask for the sake of one request. Each call but a lie gives something, and
 /// no script has room for this many gifts.
@@ -30,11 +30,13 @@ pub enum Kind {
     Reshape,
     /// Claims another arena.
     Claim,
+    /// Gives what the heap has, again: in whole, in part, and beyond its end.
+    Again,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Refuse,
         Self::Double,
         Self::Evict,
@@ -42,6 +44,7 @@ impl Kind {
         Self::Dribble,
         Self::Reshape,
         Self::Claim,
+        Self::Again,
     ];
 }
 
@@ -119,6 +122,7 @@ impl<C: Config> Source<C> for Supply {
             Kind::Reshape if calls <= 2 => reshape(heap, calls),
             Kind::Reshape => Err(AllocError),
             Kind::Claim => claim(heap, layout),
+            Kind::Again => again(heap, calls),
         }
     }
 }
@@ -184,5 +188,18 @@ fn claim<C: Config>(heap: &mut Talloc<C, Supply>, layout: Layout) -> Result<(), 
     let source = heap.source_mut();
     source.events.push(Event::Reshaped { old: Span::empty(), new });
     source.plan.spare = spare.above(new.acme().expect("the new arena is not empty"));
+    Ok(())
+}
+
+/// Claims an arena again, or what overlaps it, and says that there is more now.
+fn again<C: Config>(heap: &mut Talloc<C, Supply>, calls: usize) -> Result<(), AllocError> {
+    let arena = heap.arenas().nth(calls % 3).or_else(|| heap.arenas().next());
+    let arena = arena.ok_or(AllocError)?;
+    let part = arena.size() / 3;
+    let stale = [arena, arena.truncate(part, part), arena.truncate(part, 0).extend(0, 8)];
+    for span in stale.into_iter().filter(|span| span.is_sized()) {
+        // SAFETY: It overlaps an arena, so it is refused and not touched.
+        assert_eq!(unsafe { heap.claim(span) }, Err(ArenaError::Overlap), "{span} of {arena}");
+    }
     Ok(())
 }

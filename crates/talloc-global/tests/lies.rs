@@ -45,6 +45,24 @@ fn the_same_memory_again() {
 }
 
 #[test]
+fn memory_that_overlaps_what_was_given() {
+    let mut memory = [0_u64; 1024];
+    let whole = Span::from_ptr_size(memory.as_mut_ptr().cast(), 8192);
+    let middle = whole.truncate(2048, 2048);
+    let overlapping = [
+        middle,
+        whole,
+        middle.truncate(8, 8),
+        middle.extend(8, 0),
+        middle.extend(0, 8),
+        middle.extend(1000, 0).truncate(0, 3000),
+    ];
+    let mut calls = overlapping.iter().cycle();
+    let report = refused(|| *calls.next().unwrap(), Layout::new::<[u8; 5000]>());
+    assert_eq!((report.arenas, report.arena_bytes), (1, middle.size()));
+}
+
+#[test]
 fn too_little() {
     let mut memory = vec![0_u64; SOURCE_TRIES * 512];
     let mut rest = Span::from_ptr_size(memory.as_mut_ptr().cast(), SOURCE_TRIES * 4096);

@@ -36,6 +36,14 @@ use crate::allocator::Handle;
 /// ```
 /// use std::alloc::{GlobalAlloc, Layout};
 /// use talloc_sync::{Micro, Talloc, TallocCritical};
+/// # use critical_section::RawRestoreState;
+/// # struct NoInterrupts;
+/// # critical_section::set_impl!(NoInterrupts);
+/// # // SAFETY: There is one thread, and nothing that could interrupt it.
+/// # unsafe impl critical_section::Impl for NoInterrupts {
+/// #     unsafe fn acquire() -> RawRestoreState { RawRestoreState::default() }
+/// #     unsafe fn release(_: RawRestoreState) {}
+/// # }
 ///
 /// // On a microcontroller, this is the `#[global_allocator]`.
 /// static HEAP: TallocCritical<Micro> = TallocCritical::new(Talloc::configured());
@@ -70,7 +78,10 @@ impl<C: Config, S> TallocCritical<C, S> {
     #[inline]
     #[track_caller]
     pub fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {
-        critical_section::with(|section| f(&mut self.0.borrow_ref_mut(section)))
+        critical_section::with(|section| match self.0.borrow(section).try_borrow_mut() {
+            Ok(mut heap) => f(&mut heap),
+            Err(_) => used_again(),
+        })
     }
 
     /// The heap, back from [`new`](Self::new).
@@ -97,6 +108,13 @@ impl<C: Config, S: Source<C>> Handle for &TallocCritical<C, S> {
     fn heap(&self) -> &Self::Heap {
         self
     }
+}
+
+/// Panics, as somebody has the heap already.
+#[cold]
+#[track_caller]
+fn used_again() -> ! {
+    panic!("a heap must not be used again in its source, nor in what it is lent to by `with`")
 }
 
 // SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and

@@ -8,6 +8,8 @@
 ))]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 
+mod common;
+
 use core::mem::MaybeUninit;
 
 /// Bytes of the heap.

@@ -1,83 +1,23 @@
 //! Threads that allocate, and free each other's blocks, behind each lock.
 
-use core::alloc::Layout;
+mod common;
+
 use std::alloc::GlobalAlloc;
 use std::sync::{Barrier, mpsc};
 use std::thread;
 
+use common::block::Block;
 use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
 use talloc_sync::{Talloc, Tallock};
 
-/// A block with all its bytes set to `tag`.
-struct Block<'a, H: GlobalAlloc> {
-    heap: &'a H,
-    ptr: *mut u8,
-    layout: Layout,
-    tag: u8,
-}
-
-// SAFETY: It owns the block, and threads may have the heap.
-unsafe impl<H: GlobalAlloc + Sync> Send for Block<'_, H> {}
-
-impl<'a, H: GlobalAlloc> Block<'a, H> {
-    /// A block of up to 300 bytes, or `None` if there is no room.
-    fn random(heap: &'a H, random: &mut fastrand::Rng) -> Option<Self> {
-        let align = 1 << random.u32(..7);
-        let layout = Layout::from_size_align(random.usize(1..=300), align).unwrap();
-        // SAFETY: The size is not zero.
-        let ptr = unsafe { heap.alloc(layout) };
-        if ptr.is_null() {
-            return None;
-        }
-        assert!(ptr.addr() % align == 0);
-        let mut block = Self { heap, ptr, layout, tag: 0 };
-        block.fill(random.u8(..));
-        Some(block)
-    }
-
-    fn fill(&mut self, tag: u8) {
-        self.tag = tag;
-        // SAFETY: The block has as many bytes.
-        unsafe { self.ptr.write_bytes(tag, self.layout.size()) };
-    }
-
-    /// Changes the size, if there is room.
-    fn resize(&mut self, size: usize) {
-        self.check(self.layout.size());
-        // SAFETY: The block has this layout.
-        let ptr = unsafe { self.heap.realloc(self.ptr, self.layout, size) };
-        if !ptr.is_null() {
-            let kept = size.min(self.layout.size());
-            self.ptr = ptr;
-            self.layout = Layout::from_size_align(size, self.layout.align()).unwrap();
-            self.check(kept);
-            self.fill(self.tag);
-        }
-    }
-
-    fn check(&self, size: usize) {
-        // SAFETY: As many bytes are initialised.
-        let bytes = unsafe { core::slice::from_raw_parts(self.ptr, size) };
-        assert!(bytes.iter().all(|&byte| byte == self.tag), "a block has been overwritten");
-    }
-}
-
-impl<H: GlobalAlloc> Drop for Block<'_, H> {
-    fn drop(&mut self) {
-        self.check(self.layout.size());
-        // SAFETY: The block has this layout and is not used any more.
-        unsafe { self.heap.dealloc(self.ptr, self.layout) };
-    }
-}
-
 /// Allocates, resizes and frees at random, and hands blocks on to the next thread.
-fn work<'a, H: GlobalAlloc>(
+fn work<'a, H: GlobalAlloc + Sync>(
     heap: &'a H,
     steps: usize,
     seed: u64,
-    from_other: &mpsc::Receiver<Block<'a, H>>,
-    to_other: &mpsc::Sender<Block<'a, H>>,
+    from_other: &mpsc::Receiver<Block<&'a H>>,
+    to_other: &mpsc::Sender<Block<&'a H>>,
 ) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut blocks = Vec::new();

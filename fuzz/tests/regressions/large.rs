@@ -13,10 +13,10 @@ use crate::{layout, malloc, report};
 const GIB: usize = 1 << 30;
 
 /// Memory that is there but was never touched.
-struct Untouched(NonNull<u8>, Layout);
+pub struct Untouched(NonNull<u8>, Layout);
 
 impl Untouched {
-    fn new(size: usize) -> Self {
+    pub fn new(size: usize) -> Self {
         // A larger alignment would make the standard library clear the memory itself.
         let layout = layout(size, 8);
         // SAFETY: The size is not zero.
@@ -24,7 +24,7 @@ impl Untouched {
         Self(NonNull::new(base).unwrap_or_else(|| handle_alloc_error(layout)), layout)
     }
 
-    fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         Span::from_ptr_size(self.0.as_ptr(), self.1.size())
     }
 }

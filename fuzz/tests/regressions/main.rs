@@ -1,5 +1,6 @@
 //! What went wrong in earlier allocators, and must not come back.
 
+mod bins;
 mod blocks;
 mod large;
 mod reshape;

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // Each test uses some of this.
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub mod sparse;
+
 use std::alloc::Layout;
 
 use talloc_core::Span;

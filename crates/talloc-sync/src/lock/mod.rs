@@ -9,6 +9,7 @@
 //! | [`Ticket`] | contention where none must starve, and no more threads than cores |
 //! | [`TallocCritical`] | interrupt handlers that allocate; cores without atomic instructions |
 //! | `parking_lot::RawMutex` | heaps used as an `Allocator`, where there is an operating system |
+//! | [`ErrorChecking`] | finding out who waits for itself, around any of the other locks |
 //!
 //! `parking_lot` itself allocates when a thread has to wait. So a heap behind its lock must not be
 //! the global allocator: to wait, a thread would have to wait, until its stack overflows.
@@ -16,6 +17,7 @@
 //! None of these is re-entrant. A heap's source runs while the lock is held, and so must not
 //! allocate from, or free to, the heap other than by what it has been given: it would wait for
 //! itself. Nor may an interrupt handler where the code that it interrupts may hold the lock.
+//! [`ErrorChecking`] panics instead.
 //!
 #![cfg_attr(feature = "critical-section", doc = "[`TallocCritical`]: crate::TallocCritical")]
 #![cfg_attr(not(feature = "critical-section"), doc = "[`TallocCritical`]: crate#features")]
@@ -24,10 +26,12 @@
 
 #[cfg(target_has_atomic = "8")]
 mod backoff;
+mod error_checking;
 
 #[cfg(target_has_atomic = "8")]
 pub use backoff::Backoff;
-pub use lock_api::RawMutex;
+pub use error_checking::ErrorChecking;
+pub use lock_api::{GetThreadId, RawMutex};
 
 /// A spin lock, the one of [`Talloc::spin_lock`](crate::Talloc::spin_lock).
 ///

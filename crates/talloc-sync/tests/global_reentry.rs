@@ -1,0 +1,56 @@
+//! A global allocator whose source allocates: with a lock that knows its owner, the program says
+//! what is wrong and ends, where it would wait for itself for ever.
+
+use core::alloc::Layout;
+use core::num::NonZero;
+use std::env;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use talloc_sync::lock::{Backoff, ErrorChecking, GetThreadId};
+use talloc_sync::{AllocError, Talloc, Tallock};
+
+/// Threads told apart by the address of a variable, which needs no memory.
+struct Thread;
+
+// SAFETY: No two threads' variables have the same address, which is not zero.
+unsafe impl GetThreadId for Thread {
+    const INIT: Self = Self;
+
+    fn nonzero_thread_id(&self) -> NonZero<usize> {
+        thread_local!(static PLACE: u8 = const { 0 });
+        PLACE.with(|place| (&raw const *place).addr().try_into().unwrap())
+    }
+}
+
+#[global_allocator]
+static HEAP: Tallock<ErrorChecking<Backoff, Thread>> = Talloc::with_oom_handler(acquire).lock();
+static mut ARENA: [u8; 16 << 20] = [0; 16 << 20];
+
+/// Whether the source does what it must not.
+static ALLOCATES: AtomicBool = AtomicBool::new(false);
+
+fn acquire(heap: &mut Talloc, layout: Layout) -> Result<(), AllocError> {
+    if ALLOCATES.load(Ordering::Relaxed) {
+        drop(format!("more memory for {layout:?}"));
+    }
+    // SAFETY: Nothing else uses the array. When it has been claimed, it is refused.
+    unsafe { heap.claim((&raw mut ARENA).into()) }.map_err(|_| AllocError)
+}
+
+/// What is set where the source is to allocate: in the program that this one starts.
+const CHILD: &str = "TALLOC_SOURCE_ALLOCATES";
+
+#[test]
+fn the_program_says_what_is_wrong() {
+    if env::var_os(CHILD).is_some() {
+        ALLOCATES.store(true, Ordering::Relaxed);
+        assert!(Vec::<u8>::new().try_reserve_exact(1 << 30).is_err());
+        return;
+    }
+    let mut child = Command::new(env::current_exe().unwrap());
+    let child = child.arg("--nocapture").env(CHILD, "").output().unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert!(said.contains("waited for by the one who holds it"), "{said}");
+    assert!(!child.status.success());
+}
