@@ -4,6 +4,7 @@ mod arenas;
 mod blocks;
 mod checks;
 mod finish;
+mod merge;
 mod refusals;
 
 use std::alloc::Layout;
@@ -17,7 +18,7 @@ use crate::pool::Pool;
 use crate::seat::Seat;
 use crate::shadow::Shadow;
 use crate::supply::{Event, Plan};
-use crate::trace::{Call, Outcome, Place, Trace};
+use crate::trace::{Call, Fresh, Outcome, Place, Trace};
 
 /// What is wrong, if anything.
 type Check = Result<(), String>;
@@ -86,9 +87,10 @@ impl<H: Heap> Driver<H> {
         let arenas = self.arenas.len();
         match op {
             Op::Malloc { size, align } | Op::Unmet { size, align } => {
-                self.malloc(size, align, false).map(drop)
+                self.malloc(size, align, Fresh::Any).map(drop)
             }
-            Op::MallocZeroed { size, align } => self.malloc(size, align, true).map(drop),
+            Op::MallocZeroed { size, align } => self.malloc(size, align, Fresh::Zeroed).map(drop),
+            Op::MallocDirty { size, align } => self.malloc(size, align, Fresh::Dirty).map(drop),
             Op::Fill { size, align, count } => self.fill(size, align, count),
             Op::Free { pick } => pick.of(blocks).map_or(Ok(()), |index| self.free(index)),
             Op::Drain { stride } => self.drain(stride),
@@ -116,6 +118,7 @@ impl<H: Heap> Driver<H> {
                 pick.of(arenas).map_or(Ok(()), |index| self.truncate_arena(index, low, high))
             }
             Op::Release { pick } => pick.of(arenas).map_or(Ok(()), |index| self.release(index)),
+            Op::Merge { pick, extend } => self.merge(pick, extend),
             Op::Refused { wrong, pick, size } => self.refuse(wrong, pick, size),
             Op::Flush => self.flush(),
             Op::Move => self.move_heap(),
@@ -220,7 +223,7 @@ fn layout(size: usize, align: usize) -> Layout {
 }
 
 /// The parts of `span` outside of `arenas`, which are sorted.
-fn without(span: Span, arenas: &[Span]) -> Vec<Span> {
+pub(crate) fn without(span: Span, arenas: &[Span]) -> Vec<Span> {
     let mut gaps = Vec::with_capacity(arenas.len() + 1);
     let mut rest = span;
     for arena in arenas {

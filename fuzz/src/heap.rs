@@ -20,6 +20,8 @@ pub struct Limits {
     pub window: usize,
     /// How many free chunks are looked at before a request is given up.
     pub last_resort: usize,
+    /// Bits for each granule.
+    pub bits: usize,
     /// Below this many bytes, chunks of twice a size are in another bin.
     pub sorted: usize,
 }
@@ -38,6 +40,7 @@ impl Limits {
             min_block: (4 * index_bytes).next_multiple_of(GRANULE),
             window: window.saturating_mul(GRANULE),
             last_resort: C::LAST_RESORT,
+            bits: if C::CHECKED { 2 } else { 1 },
             sorted: sorted.saturating_mul(GRANULE),
         }
     }
@@ -45,6 +48,11 @@ impl Limits {
     /// The bytes that a block of `size` bytes takes.
     pub fn rounded(self, size: usize) -> usize {
         size.max(self.min_block).next_multiple_of(GRANULE)
+    }
+
+    /// The bytes of the bitmap of an arena of so many bytes, a few more or fewer.
+    pub fn bitmap(self, bytes: usize) -> usize {
+        bytes / GRANULE / 8 * self.bits
     }
 
     /// Whether an allocation cannot but succeed, given what there is in free chunks.
@@ -87,6 +95,10 @@ pub trait Heap: Sized {
 
     unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         unsafe { self.talloc_mut().malloc_zeroed(layout) }
+    }
+
+    unsafe fn malloc_dirty(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        unsafe { self.talloc_mut().malloc_dirty(layout) }
     }
 
     unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
@@ -172,6 +184,10 @@ pub trait Heap: Sized {
 
     fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
         self.talloc_mut().release_arena(arena)
+    }
+
+    unsafe fn merge_arenas(&mut self, lower: Span, upper: Span) -> Result<(), ArenaError> {
+        unsafe { self.talloc_mut().merge_arenas(lower, upper) }
     }
 
     fn flush(&mut self) {

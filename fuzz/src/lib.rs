@@ -11,25 +11,30 @@
 //! | the oracle finds the faults of broken heaps | `tests/mutants.rs` |
 //! | what went wrong in earlier allocators | `tests/regressions.rs` |
 //! | the fuzzers' corpus, replayed | `tests/corpus.rs` |
-//! | libFuzzer targets, one for each [`Mix`] | `src/bin`, with the feature `libfuzzer` |
+//! | several threads share a heap, logical ones and real ones | `tests/sync.rs`, `tests/threads.rs` |
+//! | libFuzzer [`Target`]s, one for each [`Mix`] and one for [`sync`] | `src/bin`, with the feature `libfuzzer` |
+//! | random scripts for as long as one likes | `src/bin/soak.rs`, `cargo xtask soak` |
 
 pub mod driver;
 pub mod heap;
 mod minimise;
 pub mod ops;
-mod pattern;
+pub mod pattern;
 pub mod pool;
 mod run;
 mod seat;
 pub mod shadow;
 mod shrunk;
 pub mod supply;
+pub mod sync;
+mod target;
 pub mod trace;
 
 pub use driver::Driver;
 pub use heap::{Heap, Limits};
 pub use ops::{Mix, Op, Profile, Script, Setup};
 pub use pool::Pool;
-pub use run::{Failure, check, fuzz, run, run_on};
+pub use run::{Failure, check, run, run_on};
 pub use shadow::Shadow;
 pub use shrunk::Shrunk;
+pub use target::Target;

@@ -2,32 +2,44 @@
 
 use std::panic;
 
-use crate::ops::{Op, Script};
+use crate::ops::Script;
 use crate::run::Failure;
 
 /// How many scripts are tried, at the most.
 const TRIES: usize = 4000;
 
+/// What operations can be left out of.
+pub(crate) trait Shorten {
+    /// The number of operations.
+    fn len(&self) -> usize;
+
+    /// The script without `count` operations from `start` on, or as many as there are.
+    #[must_use]
+    fn without(&self, start: usize, count: usize) -> Self;
+}
+
 /// Leaves out operations for as long as the script fails, in whatever way (Zeller's ddmin).
 ///
 /// Panics are not printed meanwhile, not even those of other threads.
-pub(crate) fn minimise(
+pub(crate) fn minimise<S: Shorten>(
+    script: S,
     failure: Failure,
-    run: impl Fn(&Script) -> Result<usize, Box<Failure>>,
-) -> Failure {
+    run: impl Fn(&S) -> Result<usize, Box<Failure>>,
+) -> (S, Failure) {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| ()));
-    let mut best = failure;
+    let mut best = (script, failure);
     let mut tries = 0;
-    let mut step = best.script.ops.len().div_ceil(2);
+    let mut step = best.0.len().div_ceil(2);
     while step > 0 && tries < TRIES {
         let mut start = 0;
         let mut shorter = false;
-        while start < best.script.ops.len() && tries < TRIES {
+        while start < best.0.len() && tries < TRIES {
             tries += 1;
-            match run(&without(&best.script, start, step)) {
+            let script = best.0.without(start, step);
+            match run(&script) {
                 Err(failure) => {
-                    best = *failure;
+                    best = (script, *failure);
                     shorter = true;
                 }
                 Ok(_) => start += step,
@@ -42,17 +54,22 @@ pub(crate) fn minimise(
     best
 }
 
-/// The script without `count` operations from `start` on.
-fn without(script: &Script, start: usize, count: usize) -> Script {
-    let mut ops: Vec<Op> = script.ops.clone();
-    ops.drain(start..(start + count).min(script.ops.len()));
-    Script { setup: script.setup.clone(), ops }
+impl Shorten for Script {
+    fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    fn without(&self, start: usize, count: usize) -> Self {
+        let mut short = self.clone();
+        short.ops.drain(start..(start + count).min(self.ops.len()));
+        short
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{Mix, Profile, Setup};
+    use crate::ops::{Mix, Op, Profile, Setup};
     use crate::supply::Kind;
 
     #[test]
@@ -68,16 +85,16 @@ mod tests {
         let run = |script: &Script| {
             let mut after = script.ops.iter().skip_while(|op| **op != Op::Move);
             if after.any(|op| *op == Op::Flush) {
-                let (message, calls) = ("flushed".into(), String::new());
-                Err(Box::new(Failure { script: script.clone(), message, calls }))
+                let (message, setup) = ("flushed".into(), String::new());
+                Err(Box::new(Failure { message, setup, calls: String::new() }))
             } else {
                 Ok(0)
             }
         };
         let script = Script::random(setup, Mix::Heap, 1, 500);
         let failure = run(&script).expect_err("there are enough of both");
-        let shortest = minimise(*failure, run);
-        assert_eq!(shortest.script.ops, [Op::Move, Op::Flush]);
-        assert_eq!(shortest.message, "flushed");
+        let (shortest, failure) = minimise(script, *failure, run);
+        assert_eq!(shortest.ops, [Op::Move, Op::Flush]);
+        assert_eq!(failure.message, "flushed");
     }
 }

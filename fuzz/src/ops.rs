@@ -12,6 +12,7 @@ mod setup;
 
 pub use mix::Mix;
 pub use op::{Cut, Op, Pick, Wrong};
+pub(crate) use setup::with_profile;
 pub use setup::{Profile, Setup};
 
 use cursor::Cursor;

@@ -24,6 +24,9 @@ impl Pool {
     /// Bytes at either end of a pool that are never part of an arena.
     pub const MARGIN: usize = 128;
 
+    /// How far from its ends a span's bytes are looked at, if not all are.
+    const NEAR: usize = 64;
+
     const SEED: usize = 0xca9a_51e5;
 
     /// A pool with `size` bytes for arenas.
@@ -78,6 +81,13 @@ impl Pool {
             None => Ok(()),
             Some(at) => Err(format!("wrote outside of the arenas, at pool[{:#x}]", start + at)),
         }
+    }
+
+    /// Checks that the bytes at either end of `span` are canaries.
+    pub fn check_ends(&self, span: Span) -> Result<(), String> {
+        let (low, high) = (span.base().unwrap_or(0), span.acme().unwrap_or(0));
+        self.check(span.below(low.saturating_add(Self::NEAR)))?;
+        self.check(span.above(high.saturating_sub(Self::NEAR)))
     }
 
     /// The whole of the pool.

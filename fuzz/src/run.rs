@@ -4,21 +4,21 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use talloc_core::{Compact, Config, Micro, RealTime, Talloc};
+use talloc_core::{Config, Talloc};
 
 use crate::driver::Driver;
 use crate::heap::Heap;
 use crate::minimise::minimise;
-use crate::ops::{Mix, Profile, Script};
-use crate::shrunk::Shrunk;
+use crate::ops::{Script, with_profile};
 use crate::supply::Supply;
 
-/// A script that failed.
+/// How a script failed.
 #[derive(Debug)]
 pub struct Failure {
-    pub script: Script,
     /// What was wrong.
     pub message: String,
+    /// What the script was run on.
+    pub setup: String,
     /// The calls, the last of which went wrong.
     pub calls: String,
 }
@@ -26,53 +26,42 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.message)?;
-        writeln!(f, "    // {:?}", self.script.setup)?;
+        writeln!(f, "    // {}", self.setup)?;
         write!(f, "{}", self.calls)
     }
 }
 
 /// Runs a script; gives how many calls of the heap it made.
 pub fn run(script: &Script) -> Result<usize, Box<Failure>> {
-    match script.setup.profile {
-        Profile::Compact => run_on(heap::<Compact>(script), script),
-        Profile::RealTime => run_on(heap::<RealTime>(script), script),
-        Profile::Micro => run_on(heap::<Micro>(script), script),
-        Profile::Shrunk => run_on(heap::<Shrunk>(script), script),
-    }
+    with_profile!(script.setup.profile, run_with(script))
 }
 
 /// Runs a script on a heap, whatever the setup says about its profile.
 pub fn run_on<H: Heap>(heap: H, script: &Script) -> Result<usize, Box<Failure>> {
     let mut driver = Driver::new(heap, &script.setup);
     // Nothing of the driver is used after a panic but its trace, which holds no references.
-    let outcome = catch_unwind(AssertUnwindSafe(|| driver.run(&script.ops)));
-    let message = match outcome {
-        Ok(Ok(())) => return Ok(driver.steps()),
-        Ok(Err(message)) => message,
-        Err(panic) => format!("panicked: {}", panic_message(&*panic)),
-    };
-    let calls = driver.trace().to_string();
-    Err(Box::new(Failure { script: script.clone(), message, calls }))
+    match catch(|| driver.run(&script.ops)) {
+        Ok(()) => Ok(driver.steps()),
+        Err(message) => {
+            let (setup, calls) = (format!("{:?}", script.setup), driver.trace().to_string());
+            Err(Box::new(Failure { message, setup, calls }))
+        }
+    }
+}
+
+/// What is found wrong, be it by a panic.
+pub(crate) fn catch(run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(format!("panicked: {}", panic_message(&*panic))))
 }
 
 /// Runs a script, and finds a shorter one if it fails.
 pub fn check(script: &Script) -> Result<usize, Box<Failure>> {
-    run(script).map_err(|failure| Box::new(minimise(*failure, run)))
+    run(script).map_err(|failure| Box::new(minimise(script.clone(), *failure, run).1))
 }
 
-/// What a fuzz target does with its input.
-///
-/// # Panics
-///
-/// If the heap does anything wrong.
-pub fn fuzz(mix: Mix, bytes: &[u8]) {
-    if let Err(failure) = run(&Script::decode(mix, bytes)) {
-        panic!("{failure}");
-    }
-}
-
-fn heap<C: Config>(script: &Script) -> Talloc<C, Supply> {
-    Talloc::with_source(Supply::new(script.setup.source))
+fn run_with<C: Config>(script: &Script) -> Result<usize, Box<Failure>> {
+    run_on(Talloc::<C, _>::with_source(Supply::new(script.setup.source)), script)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

@@ -43,6 +43,14 @@ impl Block {
         }
     }
 
+    /// Checks that the bytes from `start` on are zero.
+    fn check_zero(&self, start: usize) -> Result<(), String> {
+        match self.bytes().iter().skip(start).position(|byte| *byte != 0) {
+            None => Ok(()),
+            Some(at) => Err(format!("block b{} is not zero at its byte {}", self.id, start + at)),
+        }
+    }
+
     #[allow(clippy::mut_from_ref, reason = "the block owns the memory it points to")]
     fn bytes(&self) -> &mut [u8] {
         let bytes = ptr::slice_from_raw_parts_mut(self.ptr.as_ptr(), self.layout.size());
@@ -95,21 +103,36 @@ impl Shadow {
         self.used_bytes = 0;
     }
 
-    /// Adds a block that was just allocated, and must be zeros if `zeroed`.
+    /// The number of a block that is about to be allocated.
+    pub fn number(&mut self) -> usize {
+        self.count += 1;
+        self.count - 1
+    }
+
+    /// Adds a block that was just allocated, and must be zeros from its byte `clean` on.
     pub fn insert(
         &mut self,
         ptr: NonNull<u8>,
         layout: Layout,
-        zeroed: bool,
+        clean: usize,
         arenas: &[Span],
     ) -> Result<(), String> {
-        let block = Block { id: self.count, ptr, layout };
+        let block = Block { id: self.number(), ptr, layout };
+        self.put(block, 0, clean, arenas)
+    }
+
+    /// Adds a block that must have its contents up to byte `kept`, and zeros from byte `clean` on.
+    pub fn put(
+        &mut self,
+        block: Block,
+        kept: usize,
+        clean: usize,
+        arenas: &[Span],
+    ) -> Result<(), String> {
         self.admit(&block, arenas)?;
-        if let Some(at) = block.bytes().iter().position(|byte| zeroed && *byte != 0) {
-            return Err(format!("block b{} is not zero at its byte {at}", block.id));
-        }
-        self.count += 1;
-        block.write(0);
+        block.check(kept).map_err(|error| format!("{error}: its contents were not kept"))?;
+        block.check_zero(clean)?;
+        block.write(kept);
         self.link(block);
         Ok(())
     }
@@ -139,13 +162,8 @@ impl Shadow {
         arenas: &[Span],
     ) -> Result<(), String> {
         let old = self.unlink(index);
-        let block = old.resized(ptr, size);
-        self.admit(&block, arenas)?;
         let kept = old.layout.size().min(size);
-        block.check(kept).map_err(|error| format!("{error}: its contents were not kept"))?;
-        block.write(kept);
-        self.link(block);
-        Ok(())
+        self.put(old.resized(ptr, size), kept, usize::MAX, arenas)
     }
 
     /// Checks the contents of one block.

@@ -13,7 +13,7 @@ pub enum Call {
     Malloc {
         id: usize,
         layout: Layout,
-        zeroed: bool,
+        fresh: Fresh,
     },
     Free {
         id: usize,
@@ -37,6 +37,7 @@ pub enum Call {
     ExtendArena(Place, Place, Memory),
     TruncateArena(Place, Place),
     Release(Place),
+    Merge(Place, Place),
     AllocatedSpanOf(Place),
     Flush,
     Move,
@@ -46,6 +47,28 @@ pub enum Call {
     },
     /// The source gave an arena another span, or claimed one, in the course of the call above.
     SourceReshaped(Place, Place),
+}
+
+/// What is to be in a new block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    /// Anything.
+    Any,
+    /// Zeros.
+    Zeroed,
+    /// Zeros, but for as many of the first bytes as the heap says.
+    Dirty,
+}
+
+impl Fresh {
+    /// From which byte on a block must be zeros, of which the heap says that `dirty` are not.
+    pub fn clean(self, dirty: usize) -> usize {
+        match self {
+            Self::Any => usize::MAX,
+            Self::Zeroed => 0,
+            Self::Dirty => dirty,
+        }
+    }
 }
 
 /// What became of a call.
@@ -119,10 +142,14 @@ impl fmt::Display for Trace {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Malloc { id, layout, zeroed } => {
+            Self::Malloc { id, layout, fresh } => {
                 let (size, align) = (layout.size(), layout.align());
-                let zeroed = if zeroed { "_zeroed" } else { "" };
-                write!(f, "let b{id} = heap.malloc{zeroed}({size}, {align});")
+                let suffix = match fresh {
+                    Fresh::Any => "",
+                    Fresh::Zeroed => "_zeroed",
+                    Fresh::Dirty => "_dirty",
+                };
+                write!(f, "let b{id} = heap.malloc{suffix}({size}, {align});")
             }
             Self::Free { id } => write!(f, "heap.free(b{id});"),
             Self::Grow { id, size } => write!(f, "let b{id} = heap.grow(b{id}, {size});"),
@@ -137,6 +164,7 @@ impl fmt::Display for Call {
             }
             Self::TruncateArena(old, new) => write!(f, "heap.truncate_arena({old}, {new});"),
             Self::Release(arena) => write!(f, "heap.release_arena({arena});"),
+            Self::Merge(lower, upper) => write!(f, "heap.merge_arenas({lower}, {upper});"),
             Self::AllocatedSpanOf(arena) => write!(f, "heap.allocated_span_of({arena});"),
             Self::Flush => write!(f, "heap.flush();"),
             Self::Move => write!(f, "let heap = heap.mov(elsewhere);"),

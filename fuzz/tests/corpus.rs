@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use talloc_fuzz::{Mix, Script, check};
+use talloc_fuzz::{Mix, Target};
 
 /// The files of a target's corpus.
-fn files(mix: Mix) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(mix.name());
+fn files(target: Target) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name());
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     let mut files: Vec<_> = entries.map(|entry| entry.expect("a folder's entry").path()).collect();
     files.sort();
@@ -15,12 +15,12 @@ fn files(mix: Mix) -> Vec<PathBuf> {
 }
 
 /// Replays the corpus of a target.
-fn replay(mix: Mix) {
-    let files = files(mix);
-    assert!(!files.is_empty(), "the corpus of {} is empty", mix.name());
+fn replay(target: Target) {
+    let files = files(target);
+    assert!(!files.is_empty(), "the corpus of {} is empty", target.name());
     for file in files {
         let bytes = fs::read(&file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-        if let Err(failure) = check(&Script::decode(mix, &bytes)) {
+        if let Err(failure) = target.check(&bytes) {
             panic!("{}: {failure}", file.display());
         }
     }
@@ -28,20 +28,25 @@ fn replay(mix: Mix) {
 
 #[test]
 fn heap() {
-    replay(Mix::Heap);
+    replay(Target::Heap(Mix::Heap));
 }
 
 #[test]
 fn arenas() {
-    replay(Mix::Arenas);
+    replay(Target::Heap(Mix::Arenas));
 }
 
 #[test]
 fn realloc() {
-    replay(Mix::Realloc);
+    replay(Target::Heap(Mix::Realloc));
 }
 
 #[test]
 fn sources() {
-    replay(Mix::Sources);
+    replay(Target::Heap(Mix::Sources));
+}
+
+#[test]
+fn sync() {
+    replay(Target::Sync);
 }

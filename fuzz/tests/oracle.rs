@@ -3,8 +3,9 @@
 //! `TALLOC_FUZZ_SEED=1234 cargo test -p talloc-fuzz --test oracle` runs the scripts of another
 //! seed, and `TALLOC_FUZZ_SCRIPTS` says how many scripts there are for each setup (default: 21).
 
-use talloc_fuzz::supply::Kind;
-use talloc_fuzz::{Mix, Profile, Script, Setup, check};
+use talloc_core::{Compact, Talloc};
+use talloc_fuzz::supply::{Kind, Supply};
+use talloc_fuzz::{Driver, Mix, Profile, Script, Setup, check};
 
 /// The seed if the environment gives no other.
 const SEED: u64 = 0x7a11_0c03;
@@ -50,6 +51,26 @@ fn explore(profile: Profile, max_arenas: usize) {
     assert!(steps >= STEPS || scripts < SCRIPTS, "{steps} steps are too few to mean anything");
 }
 
+/// Arenas touch often enough for most attempts to merge two to succeed, but not for all.
+#[test]
+fn arenas_are_merged() {
+    let (profile, source) = (Profile::Compact, Kind::Refuse);
+    let (mut merged, mut refused) = (0, 0);
+    for seed in 0..100 {
+        let setup = Setup { profile, size: 4096, skew: 0, source, max_arenas: 6 };
+        let script = Script::random(setup.clone(), Mix::Arenas, seed, OPS);
+        let heap = Talloc::<Compact, _>::with_source(Supply::new(source));
+        let mut driver = Driver::new(heap, &setup);
+        driver.run(&script.ops).unwrap_or_else(|message| panic!("seed {seed}: {message}"));
+        let calls = driver.trace().to_string();
+        for call in calls.lines().filter(|call| call.contains("merge_arenas")) {
+            *if call.contains("refused") { &mut refused } else { &mut merged } += 1;
+        }
+    }
+    println!("{merged} merged, {refused} refused");
+    assert!(merged > 100 && refused > 100, "{merged} merged, {refused} refused");
+}
+
 #[test]
 fn compact_in_one_arena() {
     explore(Profile::Compact, 1);
@@ -88,4 +109,24 @@ fn shrunk_in_one_arena() {
 #[test]
 fn shrunk_in_several_arenas() {
     explore(Profile::Shrunk, 6);
+}
+
+#[test]
+fn checked_in_one_arena() {
+    explore(Profile::Checked, 1);
+}
+
+#[test]
+fn checked_in_several_arenas() {
+    explore(Profile::Checked, 6);
+}
+
+#[test]
+fn checked_micro_in_several_arenas() {
+    explore(Profile::CheckedMicro, 6);
+}
+
+#[test]
+fn checked_shrunk_in_several_arenas() {
+    explore(Profile::CheckedShrunk, 6);
 }

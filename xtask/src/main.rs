@@ -8,7 +8,10 @@ mod bench;
 mod ci;
 mod cmd;
 mod features;
+mod fuzz;
 mod msrv;
+mod soak;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,6 +36,10 @@ enum Task {
     Msrv(msrv::Args),
     /// Run the benchmarks; the arguments are theirs.
     Bench(bench::Args),
+    /// Run the fuzz targets.
+    Fuzz(fuzz::Args),
+    /// Check the heap through a hundred million random operations.
+    Soak(soak::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,5 +60,7 @@ fn run(task: Task) -> Result<()> {
         Task::Ci(args) => ci::run(&workspace, &args),
         Task::Msrv(args) => msrv::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
+        Task::Fuzz(args) => fuzz::run(&workspace, &args),
+        Task::Soak(args) => soak::run(&workspace, &args),
     }
 }

@@ -6,12 +6,12 @@
 
 use std::process::ExitCode;
 
-use talloc_fuzz::{Mix, Script, check};
+use talloc_fuzz::Target;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let Some(mix) = args.next().as_deref().and_then(Mix::named) else {
-        let targets = Mix::ALL.map(Mix::name).join("|");
+    let Some(target) = args.next().as_deref().and_then(Target::named) else {
+        let targets = Target::ALL.map(Target::name).join("|");
         eprintln!("usage: replay {targets} FILES...");
         return ExitCode::FAILURE;
     };
@@ -23,9 +23,8 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        let script = Script::decode(mix, &bytes);
-        match check(&script) {
-            Ok(steps) => println!("{file}: {} operations, {steps} steps", script.ops.len()),
+        match target.check(&bytes) {
+            Ok(steps) => println!("{file}: {steps} steps"),
             Err(failure) => {
                 eprintln!("{file}: {failure}");
                 return ExitCode::FAILURE;

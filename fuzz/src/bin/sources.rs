@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| talloc_fuzz::fuzz(talloc_fuzz::Mix::Sources, bytes));
+use talloc_fuzz::{Mix, Target};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| Target::Heap(Mix::Sources).fuzz(bytes));

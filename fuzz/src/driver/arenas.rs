@@ -77,8 +77,7 @@ impl<H: Heap> Driver<H> {
             return Ok(());
         }
         let rest = gap.size().saturating_sub(size);
-        // At the very least and the very most, the new arena touches another one.
-        let low = if at == Pick(u8::MAX) { rest } else { at.of(rest).unwrap_or(0) };
+        let low = place_in(at, rest);
         let new = gap.truncate(low, rest - low);
         let memory = self.prepare_memory(Span::empty(), new, zeroed);
         self.trace.begin(Call::Claim(self.place(new), memory));
@@ -227,5 +226,16 @@ impl<H: Heap> Driver<H> {
 
     pub(super) fn place(&self, span: Span) -> Place {
         Place::of(span, &self.pool)
+    }
+}
+
+/// How far from the start of a gap an arena is claimed that leaves so many bytes of it.
+///
+/// Every fourth touches the arena below or the one above, so that they can be merged.
+fn place_in(at: Pick, rest: usize) -> usize {
+    match at.0 {
+        0..=31 => 0,
+        224.. => rest,
+        _ => at.of(rest).unwrap_or(0),
     }
 }

@@ -4,38 +4,42 @@ use std::alloc::Layout;
 
 use super::{Check, Driver, layout};
 use crate::heap::Heap;
-use crate::trace::{Call, Outcome};
+use crate::trace::{Call, Fresh, Outcome};
 
 impl<H: Heap> Driver<H> {
-    /// Allocates a block, of zeros if `zeroed`; says whether there was room.
+    /// Allocates a block; says whether there was room.
     pub(super) fn malloc(
         &mut self,
         size: usize,
         align: usize,
-        zeroed: bool,
+        fresh: Fresh,
     ) -> Result<bool, String> {
         let layout = layout(size, align);
         let sure = self.limits.surely_fits(&self.report, layout);
         self.prepare(None);
-        self.trace.begin(Call::Malloc { id: self.shadow.next_id(), layout, zeroed });
+        self.trace.begin(Call::Malloc { id: self.shadow.next_id(), layout, fresh });
         // SAFETY: Everything `malloc` asks for was given when the arenas were claimed.
         let result = unsafe {
-            if zeroed { self.heap.malloc_zeroed(layout) } else { self.heap.malloc(layout) }
+            match fresh {
+                Fresh::Any => self.heap.malloc(layout).map(|ptr| (ptr, 0)),
+                Fresh::Zeroed => self.heap.malloc_zeroed(layout).map(|ptr| (ptr, 0)),
+                Fresh::Dirty => self.heap.malloc_dirty(layout),
+            }
         };
-        let Ok(ptr) = result else {
+        let Ok((ptr, dirty)) = result else {
             self.refused(layout, sure)?;
             return Ok(false);
         };
         self.trace.end(Outcome::At(self.pool.offset(ptr.addr().get())));
         self.follow_events()?;
-        self.shadow.insert(ptr, layout, zeroed, &self.arenas)?;
+        self.shadow.insert(ptr, layout, fresh.clean(dirty), &self.arenas)?;
         self.settle()?;
         Ok(true)
     }
 
     pub(super) fn fill(&mut self, size: usize, align: usize, count: usize) -> Check {
         for _ in 0..count {
-            if !self.malloc(size, align, false)? {
+            if !self.malloc(size, align, Fresh::Any)? {
                 break;
             }
         }

@@ -5,9 +5,6 @@ use talloc_core::{ArenaError, Report};
 use super::{Check, Driver};
 use crate::heap::Heap;
 
-/// How far from an arena canaries are looked at after every step, in bytes.
-const NEAR: usize = 64;
-
 /// After this many steps everything is looked at.
 const PERIOD: usize = 256;
 
@@ -19,11 +16,7 @@ impl<H: Heap> Driver<H> {
         let before = std::mem::replace(&mut self.report, report);
         self.check_arenas()?;
         self.check_report()?;
-        for gap in &self.outside {
-            let (low, high) = (gap.base().unwrap_or(0), gap.acme().unwrap_or(0));
-            self.pool.check(gap.below(low.saturating_add(NEAR)))?;
-            self.pool.check(gap.above(high.saturating_sub(NEAR)))?;
-        }
+        self.outside.iter().try_for_each(|gap| self.pool.check_ends(*gap))?;
         if self.steps % PERIOD == 0 {
             self.check_memory()?;
         } else if !self.shadow.blocks().is_empty() {
@@ -89,6 +82,8 @@ impl<H: Heap> Driver<H> {
             format!("the arenas are {given} bytes")
         } else if report.arenas != self.arenas.len() {
             format!("there are {} arenas", self.arenas.len())
+        } else if report.used_blocks.is_some_and(|blocks| blocks != live) {
+            format!("{live} blocks are live")
         } else if report.used_bytes != taken {
             format!("the live blocks take {taken} bytes")
         } else if report.used_bytes + report.free_bytes + report.overhead_bytes != given {

@@ -7,6 +7,7 @@ use talloc_core::Span;
 use super::{Check, Driver};
 use crate::heap::{GRANULE, Heap};
 use crate::supply::Kind;
+use crate::trace::Fresh;
 
 /// An arena of so many bytes certainly has a free chunk when nothing is allocated.
 const ROOMY: usize = 4096;
@@ -53,7 +54,7 @@ impl<H: Heap> Driver<H> {
         for _ in 0..chunks {
             let size = self.report.largest_free_bytes;
             // A chunk may be too small to be of any use.
-            if size >= self.limits.min_block && !self.malloc(size, 1, true)? {
+            if size >= self.limits.min_block && !self.malloc(size, 1, Fresh::Zeroed)? {
                 return Err(format!("cannot allocate the largest free chunk: {:?}", self.report));
             }
         }

@@ -35,14 +35,24 @@ pub enum Wrong {
     ClaimPart,
     /// A span is claimed that begins in an arena.
     ClaimOverlap,
+    /// A span is claimed that reaches further than links do.
+    ClaimFar,
+    /// A further arena is claimed that has no room for a control block.
+    ClaimTiny,
     /// The first arena is extended over another one.
     ExtendOverlap,
+    /// The first arena is extended down to the null address.
+    ExtendNull,
+    /// The first arena is extended further than links reach.
+    ExtendFar,
     /// The first arena is extended to less than it is.
     ExtendToLess,
     /// The first arena is truncated to more than it is.
     TruncateToMore,
     /// An arena is extended to less than it is.
     ExtendArenaToLess,
+    /// An arena is extended over another one.
+    ExtendArenaOverlap,
     /// An arena is truncated to more than it is.
     TruncateArenaToMore,
     /// A span that is no arena is extended.
@@ -51,23 +61,34 @@ pub enum Wrong {
     TruncateNoArena,
     /// A span that is no arena is released.
     ReleaseNoArena,
+    /// An arena is merged with a span that is none.
+    MergeNoArena,
+    /// An arena is merged with the lowest one, which it may be.
+    MergeDown,
 }
 
 impl Wrong {
     /// Everything that can be wrong.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::InitNull,
         Self::ClaimNull,
         Self::ClaimPart,
         Self::ClaimOverlap,
+        Self::ClaimFar,
+        Self::ClaimTiny,
         Self::ExtendOverlap,
+        Self::ExtendNull,
+        Self::ExtendFar,
         Self::ExtendToLess,
         Self::TruncateToMore,
         Self::ExtendArenaToLess,
+        Self::ExtendArenaOverlap,
         Self::TruncateArenaToMore,
         Self::ExtendNoArena,
         Self::TruncateNoArena,
         Self::ReleaseNoArena,
+        Self::MergeNoArena,
+        Self::MergeDown,
     ];
 }
 
@@ -77,6 +98,8 @@ impl Wrong {
 pub enum Op {
     Malloc { size: usize, align: usize },
     MallocZeroed { size: usize, align: usize },
+    /// Allocates a block that is zero but for as many of its first bytes as the heap says.
+    MallocDirty { size: usize, align: usize },
     /// Allocates up to `count` blocks alike, until that fails.
     Fill { size: usize, align: usize, count: usize },
     Free { pick: Pick },
@@ -100,6 +123,8 @@ pub enum Op {
     ExtendArena { pick: Pick, low: usize, high: usize, zeroed: bool },
     TruncateArena { pick: Pick, low: usize, high: usize },
     Release { pick: Pick },
+    /// Merges an arena with the next one above, to which it is extended first if `extend`.
+    Merge { pick: Pick, extend: bool },
     /// A span that must be refused, as it is wrong in this way.
     Refused { wrong: Wrong, pick: Pick, size: usize },
     Flush,
@@ -114,6 +139,7 @@ impl Op {
         match code {
             Code::Malloc => Self::Malloc { size: size(cursor), align: align(cursor) },
             Code::MallocZeroed => Self::MallocZeroed { size: size(cursor), align: align(cursor) },
+            Code::MallocDirty => Self::MallocDirty { size: size(cursor), align: align(cursor) },
             Code::Fill => {
                 let count = 1 + cursor.byte() % 32;
                 Self::Fill { size: size(cursor), align: align(cursor), count }
@@ -141,6 +167,10 @@ impl Op {
                 Self::Claim { gap, at, size: cursor.arena_size(setup.size), zeroed }
             }
             Code::Release => Self::Release { pick: pick(cursor) },
+            Code::Merge => {
+                let pick = pick(cursor);
+                Self::Merge { pick, extend: pick.0 % 4 != 3 }
+            }
             Code::Refused => {
                 let wrong = Wrong::ALL[cursor.byte() % Wrong::ALL.len()];
                 Self::Refused { wrong, pick: pick(cursor), size: 1 + cursor.size() }

@@ -14,12 +14,55 @@ pub enum Profile {
     Micro,
     /// [`crate::Shrunk`], whose few bins and short lists make rare paths common.
     Shrunk,
+    /// [`talloc_core::Checked`] of the first one, and so on.
+    Checked,
+    CheckedRealTime,
+    CheckedMicro,
+    CheckedShrunk,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 4] = [Self::Compact, Self::RealTime, Self::Micro, Self::Shrunk];
+    pub const ALL: [Self; 8] = [
+        Self::Compact,
+        Self::RealTime,
+        Self::Micro,
+        Self::Shrunk,
+        Self::Checked,
+        Self::CheckedRealTime,
+        Self::CheckedMicro,
+        Self::CheckedShrunk,
+    ];
+
+    /// Those that find what a program does wrong.
+    pub const CHECKED: [Self; 4] =
+        [Self::Checked, Self::CheckedRealTime, Self::CheckedMicro, Self::CheckedShrunk];
+
+    /// Reads three bits of a byte, the lowest two and the sixth.
+    pub(crate) fn decode(byte: usize) -> Self {
+        Self::ALL[byte % 4 + 4 * (byte / 64 % 2)]
+    }
 }
+
+/// Calls a function that has a [`Config`](talloc_core::Config) for a parameter, with that of a
+/// profile.
+macro_rules! with_profile {
+    ($profile:expr, $function:ident($($argument:expr),*)) => {{
+        use talloc_core::{Checked, Compact, Micro, RealTime};
+        use $crate::{Profile, Shrunk};
+        match $profile {
+            Profile::Compact => $function::<Compact>($($argument),*),
+            Profile::RealTime => $function::<RealTime>($($argument),*),
+            Profile::Micro => $function::<Micro>($($argument),*),
+            Profile::Shrunk => $function::<Shrunk>($($argument),*),
+            Profile::Checked => $function::<Checked>($($argument),*),
+            Profile::CheckedRealTime => $function::<Checked<RealTime>>($($argument),*),
+            Profile::CheckedMicro => $function::<Checked<Micro>>($($argument),*),
+            Profile::CheckedShrunk => $function::<Checked<Shrunk>>($($argument),*),
+        }
+    }};
+}
+pub(crate) use with_profile;
 
 /// What a script is run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +93,7 @@ impl Setup {
         // A large arena takes long to prepare and needs a long script: leave it to the oracle.
         let sizes = &Self::SIZES[..Self::SIZES.len() - 1];
         Self {
-            profile: Profile::ALL[first % 4],
+            profile: Profile::decode(first),
             max_arenas: [1, 2, 3, 8][first / 4 % 4],
             size: sizes[second % sizes.len()] + second / sizes.len(),
             skew: third / 8,

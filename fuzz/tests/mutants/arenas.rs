@@ -1,10 +1,12 @@
 //! Faults in handling arenas.
 
+use std::alloc::Layout;
+
 use talloc_core::{ArenaError, Span};
 use talloc_fuzz::ops::{Cut, Pick, Wrong};
 use talloc_fuzz::{Op, Pool};
 
-use crate::{FIRST, Faults, HONEST, expect, malloc};
+use crate::{FIRST, Faults, HONEST, LAST, expect, malloc};
 
 /// An operation that passes a wrong span.
 const fn refused(wrong: Wrong) -> Op {
@@ -140,4 +142,89 @@ fn an_arena_that_is_not_extended() {
     let faults = Faults { extend_arena: |_, _, _| Ok(()), ..HONEST };
     let ops = [Op::ExtendArena { pick: FIRST, low: 3, high: 0, zeroed: true }];
     expect(faults, &ops, "the arenas are [");
+}
+
+/// Operations that claim an arena right above the first one, and merge the two.
+const MERGE: [Op; 2] = [
+    Op::Claim { gap: LAST, at: FIRST, size: 8192, zeroed: false },
+    Op::Merge { pick: FIRST, extend: false },
+];
+
+#[test]
+fn a_merge_that_loses_a_free_chunk() {
+    let faults = Faults {
+        merge: |mutant, lower, upper| unsafe {
+            mutant.heap.merge_arenas(lower, upper)?;
+            // What is allocated for nobody is lost.
+            mutant.heap.malloc(Layout::new::<u64>()).map(drop).map_err(|_| ArenaError::InUse)
+        },
+        ..HONEST
+    };
+    expect(faults, &MERGE, "the live blocks take 0 bytes");
+}
+
+#[test]
+fn a_merge_that_forgets_an_arena() {
+    let faults = Faults {
+        merge: |mutant, lower, upper| {
+            if lower.acme() != upper.base() {
+                return Err(ArenaError::NotAdjacent);
+            }
+            mutant.heap.release_arena(upper)
+        },
+        ..HONEST
+    };
+    expect(faults, &MERGE, "the arenas are [");
+}
+
+#[test]
+fn a_merge_that_does_nothing() {
+    let faults = Faults { merge: |_, _, _| Ok(()), ..HONEST };
+    expect(faults, &MERGE, "the arenas are [");
+}
+
+#[test]
+fn a_merge_refused_for_no_reason() {
+    let faults = Faults { merge: |_, _, _| Err(ArenaError::InUse), ..HONEST };
+    expect(faults, &MERGE, "refused to merge");
+}
+
+#[test]
+fn a_merge_across_a_gap() {
+    let faults = Faults {
+        merge: |mutant, lower, upper| {
+            // The memory between them has not been given to the heap.
+            mutant.heap.release_arena(upper)?;
+            unsafe { mutant.heap.extend_arena(lower, lower.fit_over(upper)) }
+        },
+        ..HONEST
+    };
+    let apart = Op::Claim { gap: LAST, at: Pick(128), size: 8192, zeroed: false };
+    expect(faults, &[apart, MERGE[1]], "which do not touch");
+}
+
+#[test]
+fn a_merge_downwards_accepted() {
+    let faults = Faults {
+        merge: |mutant, lower, upper| {
+            if lower == upper {
+                return Ok(());
+            }
+            unsafe { mutant.heap.merge_arenas(lower, upper) }
+        },
+        ..HONEST
+    };
+    expect(faults, &[refused(Wrong::MergeDown)], "accepted");
+}
+
+#[test]
+fn a_refusal_for_another_reason() {
+    let faults = Faults {
+        merge: |mutant, lower, upper| {
+            let result = unsafe { mutant.heap.merge_arenas(lower, upper) };
+            result.map_err(|_| ArenaError::TooSmall)
+        },
+        ..HONEST
+    };
+    expect(faults, &[refused(Wrong::MergeNoArena)], "not for any of [NoSuchArena]");
 }

@@ -78,6 +78,20 @@ fn a_block_that_is_not_zero() {
 }
 
 #[test]
+fn a_block_that_is_less_zero_than_said() {
+    let faults = Faults {
+        malloc_dirty: |mutant, layout| unsafe {
+            let block = mutant.heap.malloc_zeroed(layout)?;
+            block.add(layout.size() / 2).write(1);
+            Ok((block, layout.size() / 2))
+        },
+        ..HONEST
+    };
+    let ops = [Op::MallocDirty { size: 64, align: 8 }];
+    expect(faults, &ops, "block b0 is not zero at its byte 32");
+}
+
+#[test]
 fn a_request_refused_for_no_reason() {
     let faults = Faults { malloc: |_, _| Err(AllocError), ..HONEST };
     expect(faults, &[malloc(24, 8)], "refused Layout");

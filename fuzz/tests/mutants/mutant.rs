@@ -15,6 +15,7 @@ pub struct Mutant {
     faults: Faults,
 }
 
+type Allocate<T> = unsafe fn(&mut Mutant, Layout) -> Result<T, AllocError>;
 type Resize<T> = unsafe fn(&mut Mutant, NonNull<u8>, Layout, usize) -> T;
 type Reshape = unsafe fn(&mut Mutant, Span, Span) -> Result<(), ArenaError>;
 
@@ -22,8 +23,9 @@ type Reshape = unsafe fn(&mut Mutant, Span, Span) -> Result<(), ArenaError>;
 /// the first of which is empty.
 #[derive(Clone, Copy)]
 pub struct Faults {
-    pub malloc: unsafe fn(&mut Mutant, Layout) -> Result<NonNull<u8>, AllocError>,
-    pub malloc_zeroed: unsafe fn(&mut Mutant, Layout) -> Result<NonNull<u8>, AllocError>,
+    pub malloc: Allocate<NonNull<u8>>,
+    pub malloc_zeroed: Allocate<NonNull<u8>>,
+    pub malloc_dirty: Allocate<(NonNull<u8>, usize)>,
     pub free: unsafe fn(&mut Mutant, NonNull<u8>, Layout),
     pub grow: Resize<Result<NonNull<u8>, AllocError>>,
     pub grow_in_place: Resize<Result<(), AllocError>>,
@@ -32,6 +34,7 @@ pub struct Faults {
     pub extend: Reshape,
     pub truncate: Reshape,
     pub release: Reshape,
+    pub merge: Reshape,
     pub extend_arena: Reshape,
     pub allocated_span_of: fn(&mut Mutant, Span) -> Result<Span, ArenaError>,
     pub flush: fn(&mut Mutant),
@@ -47,6 +50,7 @@ pub const HONEST: Faults = Faults {
         block.write_bytes(0, layout.size());
         Ok(block)
     },
+    malloc_dirty: |mutant, layout| Ok((unsafe { mutant.malloc(layout) }?, layout.size())),
     free: |mutant, ptr, layout| unsafe { mutant.heap.free(ptr, layout) },
     grow: |mutant, ptr, layout, size| unsafe { mutant.heap.grow(ptr, layout, size) },
     grow_in_place: |mutant, ptr, layout, size| unsafe {
@@ -57,6 +61,7 @@ pub const HONEST: Faults = Faults {
     extend: |mutant, _, arena| unsafe { mutant.heap.try_extend(arena) },
     truncate: |mutant, _, arena| mutant.heap.try_truncate(arena),
     release: |mutant, arena, _| mutant.heap.release_arena(arena),
+    merge: |mutant, lower, upper| unsafe { mutant.heap.merge_arenas(lower, upper) },
     extend_arena: |mutant, old, new| unsafe { mutant.heap.extend_arena(old, new) },
     allocated_span_of: |mutant, arena| mutant.heap.allocated_span_of(arena),
     flush: |mutant| mutant.heap.flush(),
@@ -95,6 +100,10 @@ impl Heap for Mutant {
 
     unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         unsafe { (self.faults.malloc_zeroed)(self, layout) }
+    }
+
+    unsafe fn malloc_dirty(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        unsafe { (self.faults.malloc_dirty)(self, layout) }
     }
 
     unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
@@ -137,6 +146,10 @@ impl Heap for Mutant {
 
     fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
         unsafe { (self.faults.release)(self, arena, Span::empty()) }
+    }
+
+    unsafe fn merge_arenas(&mut self, lower: Span, upper: Span) -> Result<(), ArenaError> {
+        unsafe { (self.faults.merge)(self, lower, upper) }
     }
 
     unsafe fn extend_arena_as(

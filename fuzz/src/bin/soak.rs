@@ -1,0 +1,140 @@
+//! Runs random scripts until the heap has been called often enough: `soak OPERATIONS SEED JOBS [checked]`.
+//!
+//! Script number `n` is the same in every run with the same seed, whatever the number of jobs.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use talloc_fuzz::supply::Kind;
+use talloc_fuzz::{Failure, Mix, Profile, Script, Setup, check, sync};
+
+/// Operations of one script.
+const OPS: usize = 400;
+
+/// One script in as many is for logical threads.
+const SYNC: u64 = 8;
+
+/// How often progress is printed.
+const PERIOD: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let numbers: Vec<u64> = std::env::args().skip(1).flat_map(|arg| arg.parse()).collect();
+    let [operations, seed, jobs] = numbers[..] else {
+        eprintln!("usage: soak OPERATIONS SEED JOBS [checked]");
+        return ExitCode::FAILURE;
+    };
+    let checked = std::env::args().any(|arg| arg == "checked");
+    let soak = Soak::new(operations, seed, checked);
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| soak.work());
+        }
+    });
+    soak.print_progress();
+    match soak.failure.into_inner().expect("no thread has panicked") {
+        None => ExitCode::SUCCESS,
+        Some((number, failure)) => {
+            eprintln!("script {number}, seed {seed}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What all threads share.
+struct Soak {
+    operations: u64,
+    seed: u64,
+    /// The heaps' parameters.
+    profiles: &'static [Profile],
+    start: Instant,
+    /// The number of the next script.
+    next: AtomicU64,
+    /// Calls of the heap so far.
+    calls: AtomicU64,
+    printed: Mutex<Instant>,
+    failure: Mutex<Option<(u64, Box<Failure>)>>,
+}
+
+impl Soak {
+    fn new(operations: u64, seed: u64, checked: bool) -> Self {
+        let profiles: &[Profile] = if checked { &Profile::CHECKED } else { &Profile::ALL };
+        let start = Instant::now();
+        Self {
+            operations,
+            seed,
+            profiles,
+            start,
+            next: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            printed: Mutex::new(start),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Runs scripts until there have been enough calls, or one has failed.
+    fn work(&self) {
+        while self.calls.load(Ordering::Relaxed) < self.operations {
+            if self.failure.lock().expect("no thread panics").is_some() {
+                return;
+            }
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            match run(number, self.seed, self.profiles) {
+                Ok(calls) => self.calls.fetch_add(calls as u64, Ordering::Relaxed),
+                Err(failure) => {
+                    *self.failure.lock().expect("no thread panics") = Some((number, failure));
+                    return;
+                }
+            };
+            let mut printed = self.printed.lock().expect("no thread panics");
+            if printed.elapsed() >= PERIOD {
+                *printed = Instant::now();
+                self.print_progress();
+            }
+        }
+    }
+
+    fn print_progress(&self) {
+        let calls = self.calls.load(Ordering::Relaxed);
+        let seconds = self.start.elapsed().as_secs_f64();
+        let scripts = self.next.load(Ordering::Relaxed);
+        let speed = calls as f64 / seconds;
+        println!("{calls} operations, {scripts} scripts, {seconds:.0} s, {speed:.0} operations/s");
+    }
+}
+
+/// Runs a script; its number says of what kind it is.
+fn run(number: u64, seed: u64, profiles: &[Profile]) -> Result<usize, Box<Failure>> {
+    let mut random = fastrand::Rng::with_seed(seed.wrapping_add(number));
+    let seed = random.u64(..);
+    if number % SYNC == 0 {
+        let setup = sync_setup(&mut random, profiles);
+        return sync::check(&sync::Script::random(setup, seed, OPS));
+    }
+    let setup = Setup {
+        profile: one_of(&mut random, profiles),
+        size: one_of(&mut random, &Setup::SIZES),
+        skew: random.usize(..24),
+        source: one_of(&mut random, &Kind::ALL),
+        max_arenas: random.usize(1..9),
+    };
+    check(&Script::random(setup, one_of(&mut random, &Mix::ALL), seed, OPS))
+}
+
+fn sync_setup(random: &mut fastrand::Rng, profiles: &[Profile]) -> sync::Setup {
+    sync::Setup {
+        profile: one_of(random, profiles),
+        form: one_of(random, &sync::Form::ALL),
+        size: one_of(random, &sync::Setup::SIZES),
+        skew: random.usize(..24),
+        further: random.usize(..4),
+        zeroed: random.bool(),
+        threads: random.usize(1..5),
+    }
+}
+
+fn one_of<T: Copy>(random: &mut fastrand::Rng, all: &[T]) -> T {
+    all[random.usize(..all.len())]
+}

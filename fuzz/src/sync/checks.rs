@@ -1,0 +1,71 @@
+//! What must hold after every step, even while calls are broken off.
+
+use talloc_core::Report;
+
+use super::driver::{Check, Driver};
+use super::heaps::SyncHeap;
+use crate::driver::without;
+
+/// After this many steps everything is looked at.
+const PERIOD: usize = 64;
+
+impl<H: SyncHeap + 'static> Driver<H> {
+    /// What the heap says of itself.
+    pub(super) fn report(&self) -> Result<Report, String> {
+        self.alone(|heap| heap.verify()).map_err(|violation| format!("verify: {violation}"))
+    }
+
+    /// Checks the heap after a step.
+    pub(super) fn settle(&self) -> Check {
+        let report = self.report()?;
+        self.check_arenas(&report)?;
+        self.check_used(&report)?;
+        let state = self.state.borrow();
+        if state.steps % PERIOD == 0 {
+            drop(state);
+            return self.check_memory();
+        }
+        let pool = &self.pieces.pool;
+        let outside = without(pool.whole(), &self.pieces.given());
+        outside.iter().try_for_each(|gap| pool.check_ends(*gap))?;
+        match state.shadow.blocks().len() {
+            0 => Ok(()),
+            blocks => state.shadow.check(state.steps % blocks),
+        }
+    }
+
+    /// Checks the contents of all blocks that no call is about, and everything outside of the
+    /// arenas that is not waiting to become one.
+    pub(super) fn check_memory(&self) -> Check {
+        let pool = &self.pieces.pool;
+        without(pool.whole(), &self.pieces.given()).iter().try_for_each(|gap| pool.check(*gap))?;
+        self.state.borrow().shadow.check_all()
+    }
+
+    fn check_arenas(&self, report: &Report) -> Check {
+        let mut arenas = self.heap.arenas();
+        arenas.sort_by_key(|arena| arena.base());
+        let given = self.pieces.given();
+        if arenas != given {
+            return Err(format!("the arenas are {arenas:?}, not {given:?}"));
+        }
+        let bytes: usize = given.iter().map(|arena| arena.size()).sum();
+        let counted = report.used_bytes + report.free_bytes + report.overhead_bytes;
+        if report.arena_bytes != bytes || counted != bytes {
+            return Err(format!("the arenas are {bytes} bytes: {report:?}"));
+        }
+        Ok(())
+    }
+
+    /// Checks that what the heap counts is what the blocks take, and calls that are going on.
+    fn check_used(&self, report: &Report) -> Check {
+        let state = self.state.borrow();
+        let least = state.shadow.used_bytes();
+        let most = least + state.calls.iter().map(|call| call.bytes).sum::<usize>();
+        if (least..=most).contains(&report.used_bytes) {
+            Ok(())
+        } else {
+            Err(format!("the live blocks take {least} to {most} bytes: {report:?}"))
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `soak`: random scripts of operations, each checked, for as long as one likes.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// How often the heaps are called, all told.
+    #[arg(long, default_value_t = 100_000_000)]
+    operations: u64,
+    /// Where the random numbers start.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many threads run scripts; as many as there are processors if not said.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Only heaps that check what they are passed.
+    #[arg(long)]
+    checked: bool,
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let jobs = args.jobs.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
+    let numbers = [args.operations.to_string(), args.seed.to_string(), jobs.to_string()];
+    workspace
+        .cargo(["run", "--profile", "soak", "-p", "talloc-fuzz", "--bin", "soak", "--"])
+        .args(numbers)
+        .args(args.checked.then_some("checked"))
+        .run()
+}
