@@ -220,7 +220,7 @@ each_config! {
         let mut block = block;
         for size in [old.size() + 1000, old.size(), old.size() + 3000, 1] {
             // SAFETY: The block has that layout.
-            let ptr = unsafe { shared::realloc(heap, block.ptr, block.layout, size) };
+            let ptr = unsafe { shared::global::realloc(heap, block.ptr.as_ptr(), block.layout, size) };
             let ptr = NonNull::new(ptr).unwrap();
             block = block.became(ptr, layout(size, old.align()));
         }

@@ -119,9 +119,10 @@ impl<C: Config> Arena<C> {
         // SAFETY: The bits below the top have been cleared before.
         match unsafe { self.bits.mark(at) } {
             Mark::Nothing => None,
-            // SAFETY: It is a free chunk's, which can be read.
             Mark::Free => {
-                unsafe { self.free_chunk_or(at) }.map(|chunk| (ChunkKind::Free, chunk.end()))
+                // SAFETY: It is a free chunk's, which can be read.
+                let chunk = unsafe { self.free_chunk_or(at) }?;
+                Some((ChunkKind::Free, chunk.end()))
             }
             Mark::Used => Some((ChunkKind::Used, self.block_end(at))),
             Mark::Cached => Some((ChunkKind::Cached, self.block_end(at))),

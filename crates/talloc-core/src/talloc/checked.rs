@@ -174,5 +174,5 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
 /// Whether a pointer is aligned as that to a block of this layout is.
 #[inline(always)]
 fn is_aligned(ptr: NonNull<u8>, layout: Layout) -> bool {
-    ptr.addr().get() & (layout.align() - 1 | GRANULE - 1) == 0
+    ptr.addr().get() & (layout.align().max(GRANULE) - 1) == 0
 }

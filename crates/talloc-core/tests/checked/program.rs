@@ -34,9 +34,9 @@ const REMEMBERED: usize = 64;
 impl<C: Config> Program<C> {
     /// A program with so many arenas of 32 KiB, 8 KiB apart.
     pub fn new(arenas: usize, seed: u64) -> Self {
-        let memory = memory(arenas * 40 << 10);
+        let memory = memory(arenas * (40 << 10));
         let arenas: Vec<_> =
-            (0..arenas).map(|index| part(memory, index * 40 << 10, 32 << 10)).collect();
+            (0..arenas).map(|index| part(memory, index * (40 << 10), 32 << 10)).collect();
         let mut heap = Talloc::configured();
         for arena in &arenas {
             // SAFETY: The memory is leaked and used by nobody else.

@@ -63,7 +63,7 @@ fn an_empty_heap_has_no_chunks() {
 #[test]
 fn arenas_come_in_the_order_of_addresses() {
     let memory = memory(60 << 10);
-    let spans = [2, 0, 1].map(|at| part(memory, at * 20 << 10, 20 << 10));
+    let spans = [2, 0, 1].map(|at| part(memory, at * (20 << 10), 20 << 10));
     let mut heap = Talloc::<Checked>::configured();
     for span in spans {
         // SAFETY: The memory is leaked and used by nobody else.
@@ -74,7 +74,7 @@ fn arenas_come_in_the_order_of_addresses() {
     assert_eq!(kinds, [ChunkKind::Own, ChunkKind::Top].repeat(3));
     let spans: Vec<Span> =
         chunks.chunks(2).map(|pair| pair[0].span.fit_over(pair[1].span)).collect();
-    assert_eq!(spans, [0, 1, 2].map(|at| part(memory, at * 20 << 10, 20 << 10)));
+    assert_eq!(spans, [0, 1, 2].map(|at| part(memory, at * (20 << 10), 20 << 10)));
 }
 
 #[test]
