@@ -4,7 +4,7 @@ mod combinations;
 mod layers;
 mod no_std;
 mod plain;
-mod report;
+pub mod report;
 
 use std::time::Instant;
 
@@ -80,7 +80,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 
 /// Runs `steps` up to the first that fails.
 fn run_steps(workspace: &Workspace, steps: &[&Step]) -> (Report, Result<()>) {
-    let mut report = Report::default();
+    let mut report = Report::of("step");
     let mut result = Ok(());
     for step in steps {
         if result.is_err() {

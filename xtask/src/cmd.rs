@@ -1,6 +1,7 @@
 //! Commands that say what they are before they run.
 
 use std::ffi::{OsStr, OsString};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use xshell::Shell;
@@ -10,6 +11,14 @@ pub struct Cmd<'a> {
     inner: xshell::Cmd<'a>,
     /// Kept beside the command, which does not show its environment.
     env: Vec<(&'static str, OsString)>,
+}
+
+/// What became of a command that ran.
+pub struct Ran {
+    /// The exit status, unless a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub text: String,
 }
 
 impl<'a> Cmd<'a> {
@@ -31,6 +40,13 @@ impl<'a> Cmd<'a> {
         self
     }
 
+    /// Without the command's standard error.
+    #[must_use]
+    pub fn quietly(mut self) -> Self {
+        self.inner = self.inner.ignore_stderr();
+        self
+    }
+
     /// Echoes the command and runs it; its output goes where this program's goes.
     ///
     /// # Errors
@@ -48,6 +64,23 @@ impl<'a> Cmd<'a> {
     /// If it cannot be started or exits with another status than zero.
     pub fn read(&self) -> Result<String> {
         Ok(self.inner.read()?)
+    }
+
+    /// Echoes the command, runs it, and returns its status and its standard output, which is echoed,
+    /// too, at the end.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn run_reading(self) -> Result<Ran> {
+        eprintln!("$ {self}");
+        let shown = self.to_string();
+        let mut command = Command::from(self.inner);
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("`{shown}` cannot be started"))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{text}");
+        Ok(Ran { code: output.status.code(), text })
     }
 
     /// Echoes the command, runs it although it should fail, and returns what it wrote to standard
@@ -105,5 +138,13 @@ mod tests {
         let failing = Cmd::new(&shell, "sh").args(["-c", "echo broken >&2; exit 1"]);
         assert_eq!(failing.run_failing().unwrap(), "broken\n");
         assert!(Cmd::new(&shell, "true").run_failing().is_err());
+    }
+
+    #[test]
+    fn a_command_may_end_with_any_status_if_that_is_asked_for() {
+        let shell = Shell::new().unwrap();
+        let ran = Cmd::new(&shell, "sh").args(["-c", "echo text; exit 3"]).run_reading().unwrap();
+        assert_eq!((ran.code, ran.text.as_str()), (Some(3), "text\n"));
+        assert!(Cmd::new(&shell, "no-such-program").run_reading().is_err());
     }
 }

@@ -11,6 +11,7 @@ mod features;
 mod fuzz;
 mod msrv;
 mod soak;
+mod targets;
 mod tools;
 mod workspace;
 
@@ -34,6 +35,8 @@ enum Task {
     Ci(ci::Args),
     /// Build and test the libraries with the oldest supported compiler.
     Msrv(msrv::Args),
+    /// Run the libraries on other machines, in emulators.
+    Targets(targets::Args),
     /// Run the benchmarks; the arguments are theirs.
     Bench(bench::Args),
     /// Run the fuzz targets.
@@ -59,6 +62,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Ci(args) => ci::run(&workspace, &args),
         Task::Msrv(args) => msrv::run(&workspace, &args),
+        Task::Targets(args) => targets::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),

@@ -5,7 +5,7 @@
 
 use std::alloc::Layout;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use talloc_global::*;
 
 const MIB: usize = 1 << 20;
@@ -16,6 +16,8 @@ const BLOCK: Layout = Layout::new::<[u8; MIB]>();
 fn a_limit_leaves_room_for_others_and_is_met_in_the_end() {
     let limit = Some(LIMIT as u64);
     setrlimit(Resource::As, Rlimit { current: limit, maximum: limit }).unwrap();
+    // Emulators of user programs ignore it, and would let this take all memory there is.
+    assert_eq!(getrlimit(Resource::As).current, limit, "the limit is not in force");
     let mut heap = Talloc::<Compact, _>::with_source(SystemSource::new());
 
     // SAFETY: The size is not zero.

@@ -13,14 +13,19 @@ pub enum Outcome {
     NotRun,
 }
 
-#[derive(Default)]
 pub struct Report {
-    rows: Vec<(&'static str, Outcome, &'static str)>,
+    /// What a row is about, in a word.
+    heading: &'static str,
+    rows: Vec<(&'static str, Outcome, String)>,
 }
 
 impl Report {
-    pub fn add(&mut self, step: &'static str, outcome: Outcome, about: &'static str) {
-        self.rows.push((step, outcome, about));
+    pub fn of(heading: &'static str) -> Self {
+        Self { heading, rows: Vec::new() }
+    }
+
+    pub fn add(&mut self, name: &'static str, outcome: Outcome, note: impl Into<String>) {
+        self.rows.push((name, outcome, note.into()));
     }
 
     #[cfg(test)]
@@ -33,16 +38,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(ASCII_FULL_CONDENSED);
-        table.set_header(["step", "outcome", "seconds", "what it checks"]);
+        table.set_header([self.heading, "outcome", "seconds", "what it is"]);
         let mut total = Duration::ZERO;
-        for (step, outcome, about) in &self.rows {
+        for (name, outcome, note) in &self.rows {
             let (word, time) = match *outcome {
                 Outcome::Passed(time) => ("passed", Some(time)),
                 Outcome::Failed(time) => ("FAILED", Some(time)),
                 Outcome::NotRun => ("not run", None),
             };
             total += time.unwrap_or_default();
-            table.add_row([*step, word, &time.map(seconds).unwrap_or_default(), about]);
+            table.add_row([*name, word, &time.map(seconds).unwrap_or_default(), note]);
         }
         table.add_row(["all", "", &seconds(total), ""]);
         if let Some(column) = table.column_mut(2) {
@@ -61,8 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_every_step_and_the_sum_of_the_times() {
-        let mut report = Report::default();
+    fn shows_every_row_and_the_sum_of_the_times() {
+        let mut report = Report::of("step");
         report.add("one", Outcome::Passed(Duration::from_millis(1500)), "this");
         report.add("two", Outcome::Failed(Duration::from_millis(2000)), "that");
         report.add("three", Outcome::NotRun, "something else");

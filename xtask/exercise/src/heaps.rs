@@ -1,0 +1,188 @@
+//! A heap with memory of its own: arenas that come, grow and shrink, and run out.
+
+use core::alloc::Layout;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use talloc_global::{Config, Report, Span, Talloc};
+
+use crate::walk::{Counts, Walk};
+use crate::{Fault, Plan};
+
+/// Blocks of a walk.
+const BLOCKS: usize = 40;
+
+/// How often the first arena is truncated and extended.
+const ROUNDS: usize = 8;
+
+/// What is written to memory that the heap has given back.
+const CANARY: u8 = 0xa5;
+
+/// Puts a heap with these parameters, and with that memory, through everything.
+pub fn check<C: Config>(memory: &mut [MaybeUninit<u8>], plan: &Plan) -> Counts {
+    let memory = Span::from(memory);
+    let middle = memory.base().expect("there is memory") + memory.size() / 2;
+    let (lower, upper) = memory.split_at(middle);
+
+    let mut heap = Talloc::<C>::configured();
+    let mut walk = Walk::<BLOCKS>::new(plan, 1);
+    // SAFETY: The memory is borrowed until the heap is gone.
+    unsafe { heap.init(lower) };
+    walk.steps(&mut heap, plan.steps);
+    // SAFETY: As above.
+    unsafe { heap.claim(upper) }.expect("the arenas touch, but do not overlap");
+    walk.steps(&mut heap, plan.steps);
+    for round in 0..ROUNDS {
+        reshape(&mut heap, &mut walk, lower, round, plan.steps / ROUNDS);
+    }
+    match plan.fault {
+        Fault::Overwrite => walk.damage(),
+        Fault::Leak => walk.leak(),
+        Fault::None | Fault::Silence => {}
+    }
+    walk.finish(&mut heap);
+    expect_unused(&mut heap, 2);
+    exhaust(&mut heap, plan.largest / 4);
+    expect_unused(&mut heap, 2);
+
+    heap.release_arena(upper).expect("nothing is allocated in it");
+    // SAFETY: The upper half is the heap's again, with the lower one.
+    unsafe { heap.extend(memory) };
+    take_whole(&mut heap);
+    expect_unused(&mut heap, 1);
+    walk.counts()
+}
+
+/// Truncates the first arena to what is in use, and extends it again to all of `whole`, while the
+/// walk goes on.
+fn reshape<C: Config>(
+    heap: &mut Talloc<C>,
+    walk: &mut Walk<BLOCKS>,
+    whole: Span,
+    round: usize,
+    steps: usize,
+) {
+    let used = heap.get_allocated_span();
+    heap.truncate(used);
+    // What the heap has given back, it must not touch.
+    let (low, high) = whole.except(used);
+    fill(low);
+    fill(high);
+    walk.steps(heap, steps / 2);
+    check_filled(low);
+    check_filled(high);
+
+    // By a few bytes, so that its ends do not always lie between granules.
+    let some = heap.get_arena().extend(round % 5, round * 7).fit_within(whole);
+    if some.is_sized() {
+        // SAFETY: It is memory that the heap has given back.
+        unsafe { heap.extend(some) };
+    }
+    walk.steps(heap, steps / 2);
+    // SAFETY: As above.
+    unsafe { heap.extend(whole) };
+}
+
+fn fill(memory: Span) {
+    if let Some(start) = memory.get_base_ptr() {
+        // SAFETY: The heap has given it back, and nobody else has it.
+        unsafe { start.write_bytes(CANARY, memory.size()) };
+    }
+}
+
+fn check_filled(memory: Span) {
+    let Some(start) = memory.get_base_ptr() else { return };
+    for at in 0..memory.size() {
+        // SAFETY: It has been filled and is nobody else's.
+        let byte = unsafe { start.add(at).read() };
+        assert!(byte == CANARY, "byte {at} of {memory}, which is not the heap's, is {byte:#x}");
+    }
+}
+
+/// Panics unless each arena is one free chunk.
+fn expect_unused<C: Config>(heap: &mut Talloc<C>, arenas: usize) {
+    heap.flush();
+    let report = verify(heap);
+    let unused = report.used_bytes == 0 && report.arenas == arenas && report.free_chunks == arenas;
+    assert!(unused, "blocks are left, or have not coalesced: {report:?}");
+}
+
+fn verify<C: Config>(heap: &Talloc<C>) -> Report {
+    heap.verify().unwrap_or_else(|violation| panic!("{violation}"))
+}
+
+/// Allocates blocks of one size until there is no memory left, frees every other, does it again,
+/// and frees all.
+fn exhaust<C: Config>(heap: &mut Talloc<C>, size: usize) {
+    let layout = Layout::from_size_align(size, align_of::<Link>()).expect("sizes are small");
+    let mut all = Stack(None);
+    let count = all.fill(heap, layout);
+    let report = verify(heap);
+    assert!(count > 0 && report.largest_free_bytes < size, "{count} blocks, but {report:?}");
+
+    let (mut kept, mut freed) = (Stack(None), 0);
+    while let Some(block) = all.pop() {
+        kept.push(block);
+        if let Some(block) = all.pop() {
+            // SAFETY: It was allocated with this layout.
+            unsafe { heap.free(block.cast(), layout) };
+            verify(heap);
+            freed += 1;
+        }
+    }
+    let again = kept.fill(heap, layout);
+    assert!(again == freed, "{freed} of {count} blocks were freed, but {again} allocated again");
+    while let Some(block) = kept.pop() {
+        // SAFETY: As above.
+        unsafe { heap.free(block.cast(), layout) };
+        verify(heap);
+    }
+}
+
+/// Allocates the largest block there can be.
+fn take_whole<C: Config>(heap: &mut Talloc<C>) {
+    heap.flush();
+    let size = verify(heap).largest_free_bytes;
+    let layout = Layout::from_size_align(size, 8).expect("it is less than there is memory");
+    // SAFETY: The size is not zero; the block is freed as it was allocated.
+    unsafe {
+        let block = heap.malloc(layout).expect("there is a free chunk as large");
+        block.write_bytes(CANARY, size);
+        assert!(verify(heap).free_bytes == 0);
+        assert!(heap.malloc(Layout::new::<u8>()).is_err(), "there is nothing left");
+        heap.free(block, layout);
+    }
+}
+
+/// The start of a block on a stack: the one below.
+type Link = Option<NonNull<Block>>;
+struct Block(Link);
+
+/// Blocks, linked by their first words.
+struct Stack(Link);
+
+impl Stack {
+    /// Allocates all blocks that can be. Returns how many.
+    fn fill<C: Config>(&mut self, heap: &mut Talloc<C>, layout: Layout) -> usize {
+        let mut count = 0;
+        // SAFETY: The size is not zero.
+        while let Ok(block) = unsafe { heap.malloc(layout) } {
+            self.push(block.cast());
+            count += 1;
+        }
+        count
+    }
+
+    fn push(&mut self, block: NonNull<Block>) {
+        // SAFETY: The block has room for a link, is aligned as one, and nobody else has it.
+        unsafe { block.write(Block(self.0)) };
+        self.0 = Some(block);
+    }
+
+    fn pop(&mut self) -> Option<NonNull<Block>> {
+        let block = self.0?;
+        // SAFETY: It was written when it was pushed.
+        self.0 = unsafe { block.read() }.0;
+        Some(block)
+    }
+}

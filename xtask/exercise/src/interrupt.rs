@@ -1,0 +1,136 @@
+//! An interrupt handler that allocates and frees, in the middle of a program that does, too.
+//!
+//! Both have blocks of their own, and hand some over: what one allocates the other frees.
+
+use alloc::boxed::Box;
+use core::cell::RefCell;
+
+use critical_section::Mutex;
+use talloc_global::{Config, Source, TallocCritical};
+
+use crate::Plan;
+use crate::walk::{Counts, Walk};
+
+/// Blocks that the handler has at a time, and the program.
+const BLOCKS: usize = 8;
+
+/// The most bytes of a block.
+const MOST: usize = 600;
+
+/// Steps that the program does at most for each interrupt that it waits for.
+const PATIENCE: usize = 50;
+
+/// What the handler has, but for while it runs.
+static HANDLER: Mutex<RefCell<Option<Handler>>> = Mutex::new(RefCell::new(None));
+
+/// A block for the handler to free, and one for the program.
+static FOR_HANDLER: Mailbox = Mailbox::new();
+static FOR_PROGRAM: Mailbox = Mailbox::new();
+
+/// What an interrupt handler does.
+struct Handler {
+    walk: Walk<BLOCKS>,
+    ticks: usize,
+    received: usize,
+}
+
+/// Interrupts, and blocks that were handed over.
+#[derive(Debug)]
+pub struct Summary {
+    pub ticks: usize,
+    pub steps: usize,
+    pub handed_over: usize,
+}
+
+/// Allocates and frees until the timer has interrupted so often.
+///
+/// # Panics
+///
+/// If anything is wrong, or the timer does not interrupt.
+pub fn check<C: Config, S: Source<C>>(heap: &TallocCritical<C, S>, plan: &Plan) -> Summary {
+    let mut handle = heap;
+    // Smaller than those of a heap's own walk: there are two at the same time, and a handler is quick.
+    let largest = (plan.largest / 4).min(MOST);
+    let plan = Plan { largest, align_log2: plan.align_log2.min(5), ..*plan };
+    let mut walk = Walk::<BLOCKS>::new(&plan, 2);
+    let handler = Handler { walk: Walk::new(&plan, 3), ticks: 0, received: 0 };
+    put(Some(handler));
+
+    let mut received = 0;
+    while ticks() < plan.ticks && walk.counts().steps < PATIENCE * plan.ticks {
+        walk.step(&mut handle);
+        FOR_HANDLER.send(walk.counts().steps);
+        received += usize::from(FOR_PROGRAM.receive());
+    }
+    let handler = take().expect("the handler is not running");
+    assert!(handler.ticks >= plan.ticks, "the timer does not interrupt");
+    let least = received.min(handler.received);
+    assert!(least >= plan.ticks / 4, "the handler and the program hardly take turns: {least}");
+    finish(handle, walk, handler, received)
+}
+
+/// What the timer's handler calls. Does nothing unless the program is at [`check`].
+pub fn tick<C: Config, S: Source<C>>(mut heap: &TallocCritical<C, S>) {
+    // So that other interrupts can be served meanwhile, the state is out of its cell.
+    let Some(mut handler) = take() else { return };
+    handler.ticks += 1;
+    handler.walk.step(&mut heap);
+    handler.received += usize::from(FOR_HANDLER.receive());
+    FOR_PROGRAM.send(handler.ticks);
+    put(Some(handler));
+}
+
+/// Frees everything that is left.
+fn finish<C: Config, S: Source<C>>(
+    mut heap: &TallocCritical<C, S>,
+    mut walk: Walk<BLOCKS>,
+    mut handler: Handler,
+    received: usize,
+) -> Summary {
+    walk.finish(&mut heap);
+    handler.walk.finish(&mut heap);
+    FOR_HANDLER.receive();
+    FOR_PROGRAM.receive();
+    let Counts { steps, .. } = walk.counts();
+    Summary { ticks: handler.ticks, steps, handed_over: received + handler.received }
+}
+
+fn take() -> Option<Handler> {
+    critical_section::with(|section| HANDLER.borrow_ref_mut(section).take())
+}
+
+fn put(handler: Option<Handler>) {
+    critical_section::with(|section| *HANDLER.borrow_ref_mut(section) = handler);
+}
+
+fn ticks() -> usize {
+    let ticks = |handler: &Handler| handler.ticks;
+    critical_section::with(|section| HANDLER.borrow_ref(section).as_ref().map_or(0, ticks))
+}
+
+/// A place for one block.
+struct Mailbox(Mutex<RefCell<Option<Box<[usize]>>>>);
+
+impl Mailbox {
+    const fn new() -> Self {
+        Self(Mutex::new(RefCell::new(None)))
+    }
+
+    /// Puts a new block there, unless there is one.
+    fn send(&self, number: usize) {
+        let is_full = critical_section::with(|section| self.0.borrow_ref(section).is_some());
+        if !is_full {
+            let block = (0..2 + number % 16).map(|at| number + at).collect();
+            critical_section::with(|section| *self.0.borrow_ref_mut(section) = Some(block));
+        }
+    }
+
+    /// Takes the block from there, checks it, and frees it. Returns whether there was one.
+    fn receive(&self) -> bool {
+        let block = critical_section::with(|section| self.0.borrow_ref_mut(section).take());
+        let Some(block) = block else { return false };
+        assert!(block.len() == 2 + block[0] % 16, "a block has lost its length");
+        assert!(block.iter().copied().eq(block[0]..block[0] + block.len()), "it was overwritten");
+        true
+    }
+}

@@ -1,0 +1,25 @@
+//! What machines differ in: memory, how a program starts, prints and ends, and the timer.
+//!
+//! To add one, see `xtask/exercise/README.md`.
+
+#[cfg(all(target_arch = "arm", target_os = "none"))]
+#[path = "arm.rs"]
+mod this;
+#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), target_os = "none"))]
+#[path = "riscv.rs"]
+mod this;
+#[cfg(target_os = "unknown")]
+#[path = "wasm.rs"]
+mod this;
+#[cfg(not(any(target_os = "none", target_os = "unknown")))]
+#[path = "host.rs"]
+mod this;
+
+#[cfg(target_os = "none")]
+mod bare;
+mod sizes;
+
+#[cfg(target_os = "none")]
+pub use bare::*;
+pub use sizes::*;
+pub use this::*;

@@ -1,0 +1,50 @@
+//! How much of everything there is.
+
+use talloc_exercise::{Fault, Plan};
+
+/// A class of machines, by their memory.
+struct Sizes {
+    room: usize,
+    heap: usize,
+    steps: usize,
+    align_log2: u32,
+    entries: u32,
+}
+
+const SIZES: Sizes = if cfg!(machine = "microbit") {
+    Sizes { room: 5 << 10, heap: 3 << 10, steps: 1000, align_log2: 6, entries: 30 }
+} else if cfg!(machine = "lm3s6965evb") {
+    Sizes { room: 24 << 10, heap: 16 << 10, steps: 4000, align_log2: 8, entries: 150 }
+} else {
+    Sizes { room: 128 << 10, heap: 128 << 10, steps: 4000, align_log2: 12, entries: 1000 }
+};
+
+/// The parameters of the program's own heap.
+#[cfg(machine = "microbit")]
+pub type Profile = talloc_global::Micro;
+/// The parameters of the program's own heap.
+#[cfg(machine = "lm3s6965evb")]
+pub type Profile = talloc_global::RealTime;
+/// The parameters of the program's own heap.
+#[cfg(not(any(machine = "microbit", machine = "lm3s6965evb")))]
+pub type Profile = talloc_global::Compact;
+
+/// Bytes for the heaps that are put to the test, one after the other.
+pub const ROOM: usize = SIZES.room;
+
+/// Bytes of the program's own heap, if it has them from the start.
+#[cfg_attr(target_os = "unknown", expect(dead_code, reason = "that heap grows"))]
+pub const HEAP: usize = SIZES.heap;
+
+/// What is to be done on this machine.
+pub fn plan(fault: Fault) -> Plan {
+    Plan {
+        steps: SIZES.steps,
+        // So that requests are often refused in half of the room, and rarely in all of it.
+        largest: ROOM / 10,
+        align_log2: SIZES.align_log2,
+        entries: SIZES.entries,
+        ticks: SIZES.steps / 4,
+        fault,
+    }
+}

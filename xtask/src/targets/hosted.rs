@@ -1,0 +1,130 @@
+//! The libraries' tests, on another architecture with Linux.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::TargetKind;
+
+use super::compiler::Compiler;
+use super::number_before;
+use super::table::INSTALL;
+use crate::cmd::Cmd;
+use crate::tools;
+use crate::workspace::Workspace;
+
+/// The oracle, whose tests are run with those of the libraries.
+const ORACLE: &str = "talloc-fuzz";
+
+/// Tests that run cargo, and so would test this machine.
+const NATIVE_TESTS: [&str; 1] = ["examples"];
+
+/// Tests of limits that emulators of user programs do not impose.
+const LIMIT_TESTS: [&str; 1] = ["limits"];
+
+/// Scripts of each setup that the oracle runs when it is emulated.
+const SCRIPTS: &str = "2";
+
+/// What a program of another architecture needs.
+pub struct System {
+    /// The prefix of the cross compiler, which links.
+    pub gcc: &'static str,
+    /// Debian's name for the architecture, of the C library.
+    pub libc: &'static str,
+    /// Runs the tests, if this machine cannot.
+    pub emulator: Option<&'static str>,
+}
+
+impl System {
+    /// The command that installs it all.
+    pub fn needs(&self) -> String {
+        let Self { gcc, libc, emulator } = self;
+        let runs = if emulator.is_some() { "qemu-user" } else { "libc6-i386 lib32gcc-s1" };
+        format!("{INSTALL} gcc-{gcc} libc6-dev-{libc}-cross {runs}")
+    }
+
+    /// What runs the tests; nothing if this machine does.
+    fn runner(&self, workspace: &Workspace, gcc: &Path) -> Result<Option<String>> {
+        let Some(emulator) = self.emulator else {
+            // The dynamic linker's place is part of the ABI.
+            let has_loader = Path::new("/lib/ld-linux.so.2").exists();
+            ensure!(
+                has_loader,
+                "this machine runs no 32-bit programs; to get it: {}",
+                self.needs()
+            );
+            return Ok(None);
+        };
+        let emulator = tools::require(emulator, &self.needs())?;
+        let libc = Cmd::new(workspace.shell(), gcc).args(["-print-file-name=libc.so.6"]).read()?;
+        // Where there is none, the compiler says no more than its name.
+        let root = PathBuf::from(libc).ancestors().nth(2).map(Path::to_owned);
+        let root = root.filter(|root| root.join("lib/libc.so.6").is_file());
+        let root = root.with_context(|| format!("no C library; to get it: {}", self.needs()))?;
+        Ok(Some(format!("{} -L {}", emulator.display(), root.display())))
+    }
+}
+
+pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<String> {
+    let gcc = tools::require(&format!("{}-gcc", system.gcc), &system.needs())?;
+    let runner = system.runner(workspace, &gcc)?;
+    let mut cargo = Compiler::find(workspace, triple, "std,test,panic_unwind")?
+        .cargo(workspace, "test", triple)
+        .args(["--config", &format!("target.{triple}.linker={gcc:?}")]);
+    if let Some(runner) = runner {
+        cargo = cargo
+            .args(["--config", &format!("target.{triple}.runner={runner:?}")])
+            .env("TALLOC_FUZZ_SCRIPTS", SCRIPTS);
+    }
+    let output = cargo
+        .args(workspace.select_libraries())
+        .args(["-p", ORACLE, "--no-fail-fast", "--lib"])
+        .args(tests(workspace, system.emulator.is_some())?)
+        .args(workspace.stable_features()?)
+        .run_reading()?;
+    ensure!(output.code == Some(0), "the tests have failed, with {:?}", output.code);
+    let mut passed = 0;
+    for result in output.text.lines().filter(|line| line.starts_with("test result: ")) {
+        passed += number_before(result, " passed")?;
+    }
+    ensure!(passed > 0, "no test has run");
+    Ok(format!("{passed} tests"))
+}
+
+/// `--test NAME` for every integration test that makes sense there.
+fn tests(workspace: &Workspace, emulated: bool) -> Result<Vec<String>> {
+    let is_left_out =
+        |name: &str| NATIVE_TESTS.contains(&name) || (emulated && LIMIT_TESTS.contains(&name));
+    let oracle = workspace.members().into_iter().filter(|member| member.name == ORACLE);
+    let packages = workspace.libraries()?.into_iter().chain(oracle);
+    let targets = packages.flat_map(|package| &package.targets);
+    let tests = targets.filter(|target| target.kind.contains(&TargetKind::Test));
+    let names = tests.map(|test| test.name.as_str()).filter(|name| !is_left_out(name));
+    let arguments = names.flat_map(|name| ["--test".to_owned(), name.to_owned()]);
+    Ok(arguments.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_tests_but_those_of_this_machine_are_run() {
+        let workspace = Workspace::load().unwrap();
+        let tests = |emulated| super::tests(&workspace, emulated).unwrap();
+        let (native, emulated) = (tests(false), tests(true));
+        for wanted in ["oracle", "stress", "arenas", "system", "arithmetic"] {
+            assert!(emulated.iter().any(|name| name == wanted), "{wanted} is not in {emulated:?}");
+        }
+        assert!(!native.iter().any(|name| name == NATIVE_TESTS[0]));
+        assert!(native.iter().any(|name| name == LIMIT_TESTS[0]));
+        assert!(!emulated.iter().any(|name| name == LIMIT_TESTS[0]));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_how_to_get_it() {
+        let system = System { gcc: "pdp11", libc: "pdp11", emulator: Some("qemu-pdp11") };
+        let error = run(&Workspace::load().unwrap(), "pdp11", &system).unwrap_err().to_string();
+        assert!(error.contains("`pdp11-gcc`"), "{error}");
+        assert!(error.contains("apt-get install --no-install-recommends gcc-pdp11"), "{error}");
+    }
+}

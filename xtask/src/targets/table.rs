@@ -1,0 +1,138 @@
+//! What there is to run.
+
+use super::exercise::{Machine, Runner};
+use super::hosted::System;
+
+pub struct Target {
+    pub name: &'static str,
+    pub triple: &'static str,
+    pub about: &'static str,
+    pub kind: Kind,
+}
+
+pub enum Kind {
+    /// The libraries' tests, on a system.
+    Tests(System),
+    /// The program of `xtask/exercise`, on a machine without one.
+    Exercise(Machine),
+    /// Building the libraries.
+    Build,
+}
+
+impl Target {
+    /// What is needed beyond what runs this program.
+    pub fn needs(&self) -> String {
+        match &self.kind {
+            Kind::Tests(system) => format!("{}; {COMPILER}", system.needs()),
+            Kind::Exercise(Machine { runner: Runner::Native, .. }) => "nothing".to_owned(),
+            Kind::Exercise(machine) => {
+                format!("{INSTALL} {} lld; {COMPILER}", machine.runner.package())
+            }
+            Kind::Build => COMPILER.to_owned(),
+        }
+    }
+}
+
+/// The command that installs packages, on Debian.
+pub const INSTALL: &str = "apt-get install --no-install-recommends";
+
+const COMPILER: &str = "a compiler with the target, or with the standard library's sources";
+
+const fn tests(
+    name: &'static str,
+    triple: &'static str,
+    about: &'static str,
+    system: System,
+) -> Target {
+    Target { name, triple, about, kind: Kind::Tests(system) }
+}
+
+const fn arm(name: &'static str, triple: &'static str, machine: &'static str) -> Target {
+    let runner = Runner::Qemu { program: "qemu-system-arm", package: "qemu-system-arm", machine };
+    Target {
+        name,
+        triple,
+        about: "the exercise on a microcontroller, with interrupts that allocate",
+        kind: Kind::Exercise(Machine { runner, has_timer: true }),
+    }
+}
+
+const fn riscv(name: &'static str, triple: &'static str, program: &'static str) -> Target {
+    let runner = Runner::Qemu { program, package: "qemu-system-misc", machine: "virt" };
+    Target {
+        name,
+        triple,
+        about: "the exercise in machine mode, with interrupts that allocate",
+        kind: Kind::Exercise(Machine { runner, has_timer: true }),
+    }
+}
+
+const fn build(name: &'static str, triple: &'static str) -> Target {
+    Target {
+        name,
+        triple,
+        about: "the libraries are built, with all features that need no compare-and-swap",
+        kind: Kind::Build,
+    }
+}
+
+/// The quick ones first.
+pub const TARGETS: [Target; 13] = [
+    Target {
+        name: "here",
+        triple: "this machine",
+        about: "the exercise as an ordinary program",
+        kind: Kind::Exercise(Machine { runner: Runner::Native, has_timer: false }),
+    },
+    build("thumbv6m", "thumbv6m-none-eabi"),
+    build("riscv32i", "riscv32i-unknown-none-elf"),
+    arm("cortex-m0", "thumbv6m-none-eabi", "microbit"),
+    arm("cortex-m3", "thumbv7m-none-eabi", "lm3s6965evb"),
+    arm("cortex-m4f", "thumbv7em-none-eabihf", "mps2-an386"),
+    riscv("riscv32", "riscv32imac-unknown-none-elf", "qemu-system-riscv32"),
+    riscv("riscv64", "riscv64imac-unknown-none-elf", "qemu-system-riscv64"),
+    Target {
+        name: "wasm32",
+        triple: "wasm32-unknown-unknown",
+        about: "the exercise in Node, with memory that grows",
+        kind: Kind::Exercise(Machine { runner: Runner::Node, has_timer: false }),
+    },
+    tests(
+        "i686",
+        "i686-unknown-linux-gnu",
+        "the tests on a 32-bit machine",
+        System { gcc: "i686-linux-gnu", libc: "i386", emulator: None },
+    ),
+    tests(
+        "armv7",
+        "armv7-unknown-linux-gnueabihf",
+        "the tests on a 32-bit machine of another kind",
+        System { gcc: "arm-linux-gnueabihf", libc: "armhf", emulator: Some("qemu-arm") },
+    ),
+    tests(
+        "s390x",
+        "s390x-unknown-linux-gnu",
+        "the tests on a big-endian machine",
+        System { gcc: "s390x-linux-gnu", libc: "s390x", emulator: Some("qemu-s390x") },
+    ),
+    tests(
+        "powerpc64",
+        "powerpc64-unknown-linux-gnu",
+        "the tests on a big-endian machine of another kind",
+        System { gcc: "powerpc64-linux-gnu", libc: "ppc64", emulator: Some("qemu-ppc64") },
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_say_what_is_needed() {
+        let names: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
+        assert_eq!(names.len(), TARGETS.len());
+        assert!(TARGETS.iter().all(|target| !target.needs().is_empty()));
+    }
+}
