@@ -51,11 +51,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
-            if let Some(block) = self.quick.pop(len) {
-                if C::CHECKED {
-                    let arena = self.arena_of(block);
-                    arena.reuse(arena.granule(block));
-                }
+            if let Some(block) = self.pop(len) {
                 return Ok(block);
             }
         }
@@ -120,6 +116,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let align = Align::of_layout(layout);
         let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             self.refill(len)
+        } else if let Some(block) = self.pop_aligned(len, align) {
+            return Ok(block);
         } else {
             self.allocate(len, align)
         };
@@ -127,6 +125,24 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             Some(block) => Ok(block),
             None => self.acquire(layout, |heap| heap.allocate(len, align)),
         }
+    }
+
+    /// Takes a block from its quick list if the first one happens to be aligned.
+    #[inline(always)]
+    fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+        let first = self.quick.first(len)?;
+        if first.addr().get() & (align.get() - 1) == 0 { self.pop(len) } else { None }
+    }
+
+    /// Takes a block from its quick list.
+    #[inline(always)]
+    fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
+        let block = self.quick.pop(len)?;
+        if C::CHECKED {
+            let arena = self.arena_of(block);
+            arena.reuse(arena.granule(block));
+        }
+        Some(block)
     }
 
     /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
