@@ -24,6 +24,8 @@ pub enum Command {
     Memory(MemoryArgs),
     /// Instructions and mispredicted branches per operation, counted by valgrind.
     Count(CountArgs),
+    /// Instructions of pairs of operations on our own heaps, compared with the budget.
+    Budget(BudgetArgs),
     /// Runs the start of one workload on one heap, without a clock: for callgrind and cachegrind. The difference
     /// between two numbers of operations is the operations' cost; the heap `null` has the workload's own.
     Script(ScriptArgs),
@@ -113,11 +115,18 @@ pub struct CountArgs {
 }
 
 #[derive(Args)]
+pub struct BudgetArgs {
+    /// Make what is counted the budget.
+    #[arg(long)]
+    pub bless: bool,
+}
+
+#[derive(Args)]
 pub struct ScriptArgs {
     /// The heap.
     #[arg(long)]
     pub heap: String,
-    /// The workload: the name of a trace, or a mix and a largest size as in uniform-1024.
+    /// The workload: the name of a trace, a mix and a largest size as in uniform-1024, or a pair as in pair-hot.
     #[arg(long)]
     pub workload: String,
     /// How many events to run; the whole workload is read or generated whatever this says.

@@ -1,12 +1,14 @@
 //! What the commands do: choose workloads and heaps, measure, report.
 
-use crate::cli::{Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};
+use crate::cli::{BudgetArgs, Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use talloc_benches::{
+    budget::{self, Verdict},
     count,
     heap::Memory,
     memory,
+    pairs::Pair,
     random::{MAX_SIZES, Mix, Random},
     registry::{self, Entry},
     replay::Stop,
@@ -74,6 +76,35 @@ pub fn count(args: &CountArgs) -> Result<()> {
     csv.finish()
 }
 
+pub fn budget(args: &BudgetArgs) -> Result<()> {
+    let measured = budget::measure()?;
+    let lines = if args.bless { measured.clone() } else { budget::read(budget::path())? };
+    println!("{}", budget::COMPILER);
+    if let Some(other) = lines.iter().find(|line| line.compiler != budget::COMPILER) {
+        println!("warning: the budget is that of {}, and counts may differ", other.compiler);
+    }
+    println!("{:14}{:14}{:>12}{:>10}", "pair", "heap", "instructions", "budget");
+    let mut exceeded = 0;
+    for line in &measured {
+        let (budget, verdict) = line.compare(&lines);
+        let budget = budget.map_or_else(|| "-".to_owned(), |budget| format!("{budget:.2}"));
+        let note = match verdict {
+            Verdict::Kept => "",
+            Verdict::Exceeded => "  exceeded",
+            Verdict::TooHigh => "  better: lower the budget, by --bless",
+            Verdict::Unknown => "  no budget: set one, by --bless",
+        };
+        exceeded += usize::from(matches!(verdict, Verdict::Exceeded | Verdict::Unknown));
+        let (workload, heap) = (&line.workload, &line.heap);
+        println!("{workload:14}{heap:14}{:>12.2}{budget:>10}{note}", line.instructions);
+    }
+    if args.bless {
+        budget::write(budget::path(), &measured)?;
+    }
+    ensure!(exceeded == 0, "{exceeded} of {} counts are not within the budget", measured.len());
+    Ok(())
+}
+
 pub fn script(args: &ScriptArgs) -> Result<()> {
     /// More than anyone waits for under valgrind.
     const LONGEST: usize = 500_000;
@@ -88,10 +119,13 @@ pub fn script(args: &ScriptArgs) -> Result<()> {
     Ok(())
 }
 
-/// The workload of this name: a trace, or a random one with so many operations.
+/// The workload of this name: a trace, or pairs or a random one with so many operations.
 fn workload(name: &str, ops: usize) -> Result<Script> {
     if trace::names()?.iter().any(|trace| trace == name) {
         return trace::load(name);
+    }
+    if let Ok(pair) = name.parse::<Pair>() {
+        return Ok(pair.script(ops));
     }
     let random: Random =
         name.parse().with_context(|| format!("neither a trace nor a random workload: {name}"))?;

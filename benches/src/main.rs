@@ -12,6 +12,7 @@ fn main() -> anyhow::Result<()> {
         Command::Random(args) => commands::random(&args),
         Command::Memory(args) => commands::memory(&args),
         Command::Count(args) => commands::count(&args),
+        Command::Budget(args) => commands::budget(&args),
         Command::Script(args) => commands::script(&args),
     }
 }

@@ -58,6 +58,12 @@ pub static NULL: &Entry = &Entry {
 /// The heap that the others are compared with: the first one.
 pub static OURS: &Entry = &HEAPS[0];
 
+/// Ours without quick lists.
+pub static PLAIN: &Entry = &HEAPS[1];
+
+/// Ours for microcontrollers. It is not among the others, as its arenas are too small for most workloads.
+pub static MICRO: &Entry = &Entry::of::<heaps::Talloc<talloc_core::Micro>>();
+
 type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
 type Check = unsafe fn(&Script, NonNull<[u8]>) -> Result<()>;
 
@@ -116,16 +122,16 @@ impl Entry {
     }
 }
 
-/// Finds a heap, the null heap included.
+/// Finds a heap, [`MICRO`] and the null heap included.
 ///
 /// # Errors
 /// If there is no heap of this name.
 pub fn find(name: &str) -> Result<&'static Entry> {
-    let mut all = HEAPS.iter().chain([NULL]);
+    let mut all = HEAPS.iter().chain([MICRO, NULL]);
     match all.find(|entry| entry.name == name) {
         Some(entry) => Ok(entry),
         None => {
-            let names: Vec<_> = HEAPS.iter().chain([NULL]).map(|entry| entry.name).collect();
+            let names: Vec<_> = HEAPS.iter().chain([MICRO, NULL]).map(|entry| entry.name).collect();
             bail!("no heap is called {name}: there are {}", names.join(", "))
         }
     }

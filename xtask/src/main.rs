@@ -4,6 +4,7 @@
 //! function; [`Task`] lists them. Every command a task starts is echoed first (see [`cmd`]), so it
 //! can be repeated without this program.
 
+mod analysis;
 mod bench;
 mod ci;
 mod cmd;
@@ -43,6 +44,20 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Check the heap through a hundred million random operations.
     Soak(soak::Args),
+    /// Run the tests under the compiler's sanitizers.
+    Sanitize(analysis::sanitize::Args),
+    /// Run the libraries' tests in the interpreter Miri.
+    Miri(analysis::miri::Args),
+    /// Run the core's tests and the examples under valgrind's memcheck.
+    Valgrind(analysis::valgrind::Args),
+    /// Check models of the locks.
+    Loom(analysis::loom::Args),
+    /// Show what of the libraries the tests run.
+    Coverage(analysis::coverage::Args),
+    /// Change the core and see whether the tests notice.
+    Mutants(analysis::mutants::Args),
+    /// Compare what operations cost in instructions with the budget.
+    Instructions(analysis::instructions::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,5 +81,12 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),
+        Task::Sanitize(args) => analysis::sanitize::run(&workspace, &args),
+        Task::Miri(args) => analysis::miri::run(&workspace, &args),
+        Task::Valgrind(args) => analysis::valgrind::run(&workspace, &args),
+        Task::Loom(args) => analysis::loom::run(&workspace, &args),
+        Task::Coverage(args) => analysis::coverage::run(&workspace, &args),
+        Task::Mutants(args) => analysis::mutants::run(&workspace, &args),
+        Task::Instructions(args) => analysis::instructions::run(&workspace, &args),
     }
 }

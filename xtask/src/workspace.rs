@@ -87,6 +87,11 @@ impl Workspace {
         Cmd::new(&self.shell, program)
     }
 
+    /// The same of a program that has been looked for.
+    pub fn program(&self, path: &std::path::Path) -> Cmd<'_> {
+        Cmd::new(&self.shell, path)
+    }
+
     pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd<'_> {
         self.cmd("cargo").args(args)
     }

@@ -5,12 +5,15 @@ use std::{
     alloc::Layout,
     ptr::{self, NonNull},
 };
-use talloc_core::{Checked, Compact, Config, RealTime, Span};
+use talloc_core::{Checked, Compact, Config, Micro, RealTime, Span};
 
 /// A configuration of the heap under a name.
 pub trait Named: Config {
     /// The name in tables.
     const NAME: &'static str;
+
+    /// The most bytes of the memory that it is given.
+    const MOST: usize = usize::MAX;
 }
 
 impl Named for Compact {
@@ -29,6 +32,12 @@ impl Named for Checked<RealTime> {
     const NAME: &'static str = "talloc-plain-checked";
 }
 
+impl Named for Micro {
+    const NAME: &'static str = "talloc-micro";
+    // Its links do not reach much further.
+    const MOST: usize = 480 << 10;
+}
+
 /// The heap with the configuration `C`.
 pub struct Talloc<C: Config>(talloc_core::Talloc<C>);
 
@@ -40,8 +49,10 @@ impl<C: Named> Heap for Talloc<C> {
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
+        let memory = Span::from(memory);
+        let memory = memory.truncate(0, memory.size().saturating_sub(C::MOST));
         // SAFETY: the caller gives the memory to this heap.
-        unsafe { self.0.try_init(Span::from(memory)) }.is_ok()
+        unsafe { self.0.try_init(memory) }.is_ok()
     }
 
     #[inline]

@@ -120,7 +120,8 @@ fn spans_that_cannot_be_arenas_are_refused() {
     let memory = memory(96 * KIB);
     let (mut heap, spans) = heap::<Compact>(memory, 2);
     let null = Span::new(0, 4096);
-    let far = Span::new(4096, usize::MAX);
+    // With a pointer, as Miri wants it.
+    let far = Span::new(4096, usize::MAX).with_provenance_of(memory.get_base_ptr().unwrap());
     // SAFETY: None of these spans is accepted.
     unsafe {
         assert_eq!(heap.claim(spans[0]), Err(ArenaError::Overlap));
@@ -221,6 +222,7 @@ fn a_heap_may_be_moved_at_any_time() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it takes its time")]
 fn claiming_a_large_arena_touches_a_few_words() {
     let memory = memory(64 << 20);
     let bytes = memory.to_slice().unwrap();

@@ -32,6 +32,7 @@ fn blocks_lie_side_by_side<C: Config>(bytes: usize) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it takes its time")]
 fn a_block_of_40_bytes_takes_40_bytes() {
     blocks_lie_side_by_side::<Compact>(1 << 20);
     blocks_lie_side_by_side::<RealTime>(1 << 20);

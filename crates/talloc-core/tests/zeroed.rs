@@ -9,6 +9,8 @@ use talloc_core::{Compact, Config, Memory, RealTime, Talloc};
 /// meanwhile, the arena grows, shrinks and becomes empty.
 fn blocks_are_zero<C: Config>(known: Memory, soiled: bool) {
     const STEP: usize = 16 << 10;
+    // Miri takes its time.
+    const STEPS: usize = if cfg!(miri) { 60 } else { 3000 };
     let memory = memory(64 * STEP);
     if soiled {
         // SAFETY: The memory is leaked and used by nobody else.
@@ -19,7 +21,7 @@ fn blocks_are_zero<C: Config>(known: Memory, soiled: bool) {
     // SAFETY: The memory is leaked, used by nobody else, and as `known` says.
     unsafe { heap.claim_as(part(memory, 0, STEP), known) }.unwrap();
     let mut blocks = Vec::new();
-    for step in 0..3000 {
+    for step in 0..STEPS {
         let layout = layout(random.usize(1..4000), 1 << random.usize(0..8));
         // SAFETY: The size is not zero, and blocks have as many bytes as they were allocated with.
         unsafe {
@@ -36,7 +38,7 @@ fn blocks_are_zero<C: Config>(known: Memory, soiled: bool) {
                 }
                 heap.extend_arena_as(arena, wider, known).unwrap();
             }
-            let empty = step % 500 == 499;
+            let empty = step % (STEPS / 6) == STEPS / 6 - 1;
             while empty && !blocks.is_empty() || blocks.len() > 40 && random.bool() {
                 let (block, layout) = blocks.swap_remove(random.usize(0..blocks.len()));
                 heap.free(block, layout);

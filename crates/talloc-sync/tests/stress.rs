@@ -39,8 +39,12 @@ fn work<'a, H: GlobalAlloc + Sync>(
     }
 }
 
+/// How many steps are one, for Miri, which takes its time.
+const SLOWER: usize = if cfg!(miri) { 1000 } else { 1 };
+
 /// Lets threads work on one heap, which is whole and empty afterwards.
 fn stress<H: GlobalAlloc + Sync>(heap: &H, threads: u64, steps: usize) {
+    let steps = steps / SLOWER;
     let (senders, mut receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::channel()).unzip();
     let start = Barrier::new(senders.len());
     thread::scope(|scope| {
@@ -82,7 +86,7 @@ fn memory() -> Vec<u8> {
 
 /// Checks that two threads never have the lock at once, nor a heap behind it.
 fn stress_lock<R: RawMutex + Send + Sync>(threads: u64, steps: usize) {
-    count::<R>(threads, steps / 100);
+    count::<R>(threads, steps / 100 / SLOWER.min(10));
     let mut memory = memory();
     let heap: Tallock<R> = Talloc::new().lock();
     // SAFETY: The memory is the heap's for as long as there is the heap.

@@ -9,6 +9,9 @@ use fastrand::Rng;
 /// The most a block has.
 const MOST: usize = 3000;
 
+/// How many rounds are one, for Miri, which takes its time.
+const SLOWER: usize = if cfg!(miri) { 200 } else { 1 };
+
 /// Allocates, reallocates and frees on several threads, each of which frees what others have
 /// allocated, too.
 ///
@@ -18,7 +21,7 @@ pub fn hammer(threads: u64, rounds: usize) {
     thread::scope(|scope| {
         for seed in 0..threads {
             let shared = &shared;
-            scope.spawn(move || hammer_alone(Rng::with_seed(seed), rounds, shared));
+            scope.spawn(move || hammer_alone(Rng::with_seed(seed), rounds / SLOWER, shared));
         }
     });
     shared.into_inner().unwrap().iter().for_each(|block| check(block));

@@ -1,12 +1,14 @@
 //! A spin lock with exponential backoff.
 
-use core::hint;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
 use lock_api::{GuardSend, RawMutex};
 
-/// The most pauses between two looks at the lock, as many as crossbeam's `Backoff` makes.
-const MOST_PAUSES: u32 = 64;
+use super::machine::{AtomicBool, hint};
+
+/// The most pauses between two looks at the lock, as many as crossbeam's `Backoff` makes; to the
+/// model checker, more than one are only more orders to try.
+const MOST_PAUSES: u32 = if cfg!(loom) { 1 } else { 64 };
 
 /// A spin lock that those who wait look at less and less often (Anderson 1990).
 ///

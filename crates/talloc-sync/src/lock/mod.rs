@@ -27,6 +27,8 @@
 #[cfg(target_has_atomic = "8")]
 mod backoff;
 mod error_checking;
+#[cfg(target_has_atomic = "8")]
+mod machine;
 
 #[cfg(target_has_atomic = "8")]
 pub use backoff::Backoff;

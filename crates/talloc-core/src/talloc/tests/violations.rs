@@ -103,6 +103,18 @@ fn not_in_bin() {
 }
 
 #[test]
+fn not_in_the_bin_of_its_size() {
+    let mut heap = Owned::<RealTime>::new(126);
+    let [small, _a, large, _b] = [8, 8, 12, 8].map(|len| heap.take(len));
+    let (small_at, large_at) = (heap.at(&small), heap.at(&large));
+    heap.give(small);
+    heap.give(large);
+    heap.first.set_word(small_at, 1, large_at);
+    let addr = heap.first.ptr(large_at).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::NotInBin { addr }));
+}
+
+#[test]
 fn bin_count() {
     // The lower chunk drops out of the list.
     let (mut heap, _, [_, high]) = heap();

@@ -1,0 +1,84 @@
+//! What errors, violations and heaps look like when they are printed.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{layout, memory, part};
+use talloc_core::{
+    AllocError, ArenaError, Micro, OomFn, Source, Span, Talloc, Violation, alloc_error,
+};
+
+/// Checks that the texts are there, and differ.
+fn check<T: std::error::Error>(all: &[T]) {
+    let texts: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), all.len(), "{texts:?}");
+    assert!(texts.iter().all(|text| text.len() > 10), "{texts:?}");
+}
+
+#[test]
+fn errors_say_what_is_wrong() {
+    check(&[AllocError]);
+    check(&[
+        ArenaError::Null,
+        ArenaError::TooSmall,
+        ArenaError::TooFar,
+        ArenaError::Overlap,
+        ArenaError::NoSuchArena,
+        ArenaError::NotExtended,
+        ArenaError::NotTruncated,
+        ArenaError::NotAdjacent,
+        ArenaError::InUse,
+    ]);
+}
+
+#[test]
+fn violations_say_where() {
+    let (addr, arena) = (0x1_2340, Span::new(0x1_2340, 0x2_0000));
+    let violations = [
+        Violation::Bounds { arena },
+        Violation::Size { addr },
+        Violation::SizesDiffer { addr },
+        Violation::MarkMissing { addr },
+        Violation::MarkStray { addr },
+        Violation::NotCoalesced { addr },
+        Violation::BackLink { addr },
+        Violation::NotInBin { addr },
+        Violation::BinCount { arena },
+        Violation::Own { arena },
+        Violation::CachedBlock { addr },
+        Violation::ArenasOverlap { arena },
+    ];
+    check(&violations);
+    assert!(violations.iter().all(|violation| violation.to_string().contains("0x12340")));
+    check(&[Violation::Map { bin: 7 }, Violation::CachedCount, Violation::NotAnArena]);
+    assert!(Violation::Map { bin: 7 }.to_string().contains('7'));
+}
+
+#[test]
+fn a_heap_shows_its_arenas() {
+    let mut heap = Talloc::<Micro>::default();
+    assert_eq!(format!("{heap:?}"), "Talloc { arenas: [], .. }");
+    let memory = memory(20_000);
+    let spans = [part(memory, 0, 8_000), part(memory, 9_000, 8_000)];
+    for span in spans {
+        // SAFETY: The memory is leaked and used by nobody else.
+        unsafe { heap.claim(span) }.unwrap();
+    }
+    assert_eq!(format!("{heap:?}"), format!("Talloc {{ arenas: {spans:?}, .. }}"));
+}
+
+#[test]
+#[cfg(feature = "spin")]
+fn a_heap_behind_a_lock_shows_its_arenas_as_well() {
+    let heap = Talloc::new().spin_lock();
+    let text = format!("{heap:?}");
+    assert!(text.starts_with("Tallock(") && text.contains("arenas: []"), "{text}");
+}
+
+#[test]
+fn a_function_is_copied_as_a_source() {
+    let source = OomFn::<Micro>(alloc_error);
+    let mut heap = Talloc::with_source(Clone::clone(&source));
+    assert_eq!(Source::acquire(&mut heap, layout(8, 8)), Err(AllocError));
+}

@@ -1,0 +1,82 @@
+//! The tests that the tools run.
+
+use std::io::Cursor;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::{Message, Package, TargetKind};
+
+use crate::cmd::Cmd;
+use crate::workspace::Workspace;
+
+/// The package of the oracle, which tests the core.
+pub const FUZZ: &str = "talloc-fuzz";
+
+/// How many scripts the oracle tries for each setup.
+pub const SCRIPTS: &str = "TALLOC_FUZZ_SCRIPTS";
+
+/// The library's models, which are nothing without loom.
+pub const MODELS: &str = "loom";
+
+/// The tests that run the examples as programs of their own, which a tool does not look into.
+pub const EXAMPLES: &str = "examples";
+
+/// The libraries, and the oracle with them.
+pub fn packages(workspace: &Workspace) -> Result<Vec<&Package>> {
+    let mut packages = workspace.libraries()?;
+    let members = workspace.members();
+    let fuzz = members.into_iter().find(|member| member.name == FUZZ);
+    packages.push(fuzz.with_context(|| format!("`{FUZZ}` is not a member of the workspace"))?);
+    Ok(packages)
+}
+
+/// Arguments that select `packages`, their unit tests and those in their `tests` folders, but for
+/// those in the files `excluded`.
+///
+/// # Errors
+///
+/// If there is no such file: what is left out would not be what was meant.
+pub fn select(packages: &[&Package], excluded: &[&str]) -> Result<Vec<String>> {
+    let files: Vec<&str> = packages
+        .iter()
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.kind.contains(&TargetKind::Test))
+        .map(|target| target.name.as_str())
+        .collect();
+    for name in excluded {
+        ensure!(files.contains(name), "none of these packages has tests in `{name}.rs`");
+    }
+    let packages = packages.iter().flat_map(|package| ["-p".to_owned(), package.name.to_string()]);
+    let kept = files.iter().filter(|name| !excluded.contains(name));
+    let tests = kept.flat_map(|name| ["--test".to_owned(), (*name).to_owned()]);
+    Ok(packages.chain(["--lib".to_owned()]).chain(tests).collect())
+}
+
+/// A program that cargo has built.
+pub struct Program {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// Runs a build with `--message-format json`, and returns the tests and examples it made.
+///
+/// # Errors
+///
+/// If it fails, or makes none.
+pub fn programs(build: Cmd<'_>) -> Result<Vec<Program>> {
+    let build = build.args(["--message-format", "json-render-diagnostics"]);
+    eprintln!("$ {build}");
+    let mut programs = Vec::new();
+    for message in Message::parse_stream(Cursor::new(build.read()?)) {
+        let Message::CompilerArtifact(artifact) = message? else { continue };
+        // Cargo also builds the packages' other programs, which tests may run.
+        let wanted = artifact.profile.test || artifact.target.kind.contains(&TargetKind::Example);
+        if let Some(path) = artifact.executable.filter(|_| wanted) {
+            let package = artifact.manifest_path.parent().and_then(|folder| folder.file_name());
+            let name = format!("{} of {}", artifact.target.name, package.unwrap_or_default());
+            programs.push(Program { name, path: path.into() });
+        }
+    }
+    ensure!(!programs.is_empty(), "`{build}` made no program");
+    Ok(programs)
+}

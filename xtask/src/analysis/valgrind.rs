@@ -1,0 +1,64 @@
+//! `valgrind`: the core's tests, the oracle's and the examples under memcheck.
+//!
+//! Memcheck knows of a heap of ours no more than that its arenas are memory. What it finds is what
+//! is read there before it was written, and what is done to memory beyond.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::suite::{self, Program};
+use crate::tools;
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Scripts that the oracle tries for each setup.
+    #[arg(long, default_value_t = 1)]
+    scripts: u32,
+}
+
+/// The libraries whose unit tests and others are run.
+const TESTED: [&str; 2] = ["talloc-core", suite::FUZZ];
+
+/// The library whose examples are run, with what its example `index` is to look at.
+const WITH_EXAMPLES: &str = "talloc-global";
+const INDEX: [&str; 3] = ["--threads", "2", "crates"];
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let valgrind = tools::require("valgrind", "install the system's package `valgrind`")?;
+
+    let packages = suite::packages(workspace)?;
+    let tested: Vec<_> =
+        packages.into_iter().filter(|package| TESTED.contains(&&*package.name)).collect();
+    let tests = workspace.cargo(["test", "--no-run"]).args(suite::select(&tested, &[])?);
+    for test in suite::programs(tests)? {
+        memcheck(workspace, &valgrind, &test, &[], args.scripts)?;
+    }
+
+    let examples = workspace.cargo(["build", "--examples", "-p", WITH_EXAMPLES]);
+    for example in suite::programs(examples)? {
+        let arguments = if example.name.starts_with("index") { &INDEX[..] } else { &[] };
+        memcheck(workspace, &valgrind, &example, arguments, args.scripts)?;
+    }
+    Ok(())
+}
+
+fn memcheck(
+    workspace: &Workspace,
+    valgrind: &Path,
+    program: &Program,
+    arguments: &[&str],
+    scripts: u32,
+) -> Result<()> {
+    eprintln!("\n== {}", program.name);
+    workspace
+        .program(valgrind)
+        // Threads that spin would wait long for one that is not their turn.
+        .args(["--quiet", "--error-exitcode=9", "--fair-sched=try"])
+        .args([&program.path])
+        .args(arguments)
+        .env(suite::SCRIPTS, scripts.to_string())
+        .run()
+        .with_context(|| format!("{} under valgrind", program.name))
+}
