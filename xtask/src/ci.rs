@@ -11,6 +11,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
 
+use crate::analysis::{instructions, loom, sanitize};
+use crate::targets;
 use crate::workspace::Workspace;
 use report::{Outcome, Report};
 
@@ -32,7 +34,7 @@ struct Step {
 }
 
 /// In the order they run: what fails often and fast comes first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 12] = [
     Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
     Step { name: "layers", about: "a library uses only those below it", run: layers::check },
     Step {
@@ -56,6 +58,18 @@ const STEPS: [Step; 8] = [
         name: "test",
         about: "the libraries' tests pass with all stable features",
         run: plain::test,
+    },
+    Step { name: "loom", about: "the models of the locks hold", run: loom::check },
+    Step {
+        name: "instructions",
+        about: "operations cost what they may, counted by valgrind",
+        run: instructions::check,
+    },
+    Step { name: "address", about: "the tests pass under AddressSanitizer", run: sanitize::check },
+    Step {
+        name: "targets",
+        about: "a microcontroller and WebAssembly, emulated; no compare-and-swap, built",
+        run: targets::check,
     },
 ];
 

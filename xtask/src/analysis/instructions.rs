@@ -12,6 +12,11 @@ pub struct Args {
     bless: bool,
 }
 
+/// Compares with the budget.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    run(workspace, &Args { bless: false })
+}
+
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     tools::require("valgrind", "install the system's package `valgrind`")?;
     workspace

@@ -17,6 +17,11 @@ pub struct Args {
     filter: Option<String>,
 }
 
+/// Checks all models.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    run(workspace, &Args { filter: None })
+}
+
 /// The libraries that have models.
 const MODELLED: [&str; 2] = ["talloc-sync", "talloc-global"];
 

@@ -60,6 +60,11 @@ impl Sanitizer {
 /// Tests that limit the process's addresses, of which a sanitizer's shadow memory takes most.
 const LIMITS: &str = "limits";
 
+/// Runs the tests under AddressSanitizer, the quickest, with the fewest scripts.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    run(workspace, &Args { sanitizers: vec![Sanitizer::Address], scripts: 1 })
+}
+
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let all = Sanitizer::value_variants();
     let sanitizers = if args.sanitizers.is_empty() { all } else { &args.sanitizers };
