@@ -41,8 +41,11 @@ impl<C: Config> Arena<C> {
         memory: Memory,
     ) -> Result<Self, ArenaError> {
         let granules = usable(span)?;
-        let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
         let len = granules.size() / GRANULE;
+        if !Window::<C::Index>::may_hold(len) {
+            return Err(ArenaError::TooFar);
+        }
+        let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
         let (window, at) = Window::around(base, len).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + len);
         let control = Self::control_len(control);

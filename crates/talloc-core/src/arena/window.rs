@@ -48,6 +48,11 @@ impl<I: Index> Window<I> {
     /// The granules below this one are left out, for their numbers are those of bins.
     const FIRST: usize = crate::bin::MAX_BINS;
 
+    /// Whether a window has as many granules, wherever they are.
+    pub(crate) fn may_hold(len: usize) -> bool {
+        len < Self::LEN - Self::FIRST
+    }
+
     /// The window around `len` granules that start at `base`, which is aligned.
     ///
     /// `None` if they are more than a window has. The number of the granule at `base` is one above
