@@ -10,10 +10,10 @@ use std::{alloc::Layout, collections::BTreeMap, ops::Range, ptr, slice};
 
 /// A live block and what was written into it.
 #[derive(Clone, Copy)]
-struct Block {
-    base: *mut u8,
-    size: usize,
-    seed: u8,
+pub(crate) struct Block {
+    pub base: *mut u8,
+    pub size: usize,
+    pub seed: u8,
 }
 
 /// Replays a script and checks that every block lies in `region` (of a heap that has one), is aligned, overlaps no
@@ -30,7 +30,7 @@ pub unsafe fn check<H: Heap>(
     script: &Script,
     region: Option<Range<*mut u8>>,
 ) -> Result<()> {
-    let mut shadow = Shadow { live: BTreeMap::new(), slots: vec![None; script.slots()], region };
+    let mut shadow = Shadow { slots: vec![None; script.slots()], ..Shadow::new(region) };
     for (number, event) in script.events().iter().enumerate() {
         // SAFETY: a script is valid in itself, and `slots` follows it.
         let step = unsafe { shadow.step(heap, event, number as u8) };
@@ -44,7 +44,7 @@ pub unsafe fn check<H: Heap>(
 }
 
 /// What the heap should look like.
-struct Shadow {
+pub(crate) struct Shadow {
     /// Live blocks by address.
     live: BTreeMap<*mut u8, usize>,
     slots: Vec<Option<Block>>,
@@ -52,6 +52,11 @@ struct Shadow {
 }
 
 impl Shadow {
+    /// The shadow of a heap without blocks.
+    pub(crate) fn new(region: Option<Range<*mut u8>>) -> Self {
+        Self { live: BTreeMap::new(), slots: Vec::new(), region }
+    }
+
     /// # Safety
     /// The event is the next one of a script whose earlier events are in `self`.
     unsafe fn step<H: Heap>(&mut self, heap: &mut H, event: &Event, seed: u8) -> Result<()> {
@@ -98,7 +103,7 @@ impl Shadow {
     ///
     /// # Safety
     /// The block is live.
-    unsafe fn forget(&mut self, block: Block) -> Result<()> {
+    pub(crate) unsafe fn forget(&mut self, block: Block) -> Result<()> {
         // SAFETY: the caller's promise.
         unsafe { holds(block)? };
         self.live.remove(&block.base);
@@ -106,7 +111,7 @@ impl Shadow {
     }
 
     /// Checks a new block's place and takes it.
-    fn place(&mut self, base: *mut u8, layout: Layout) -> Result<()> {
+    pub(crate) fn place(&mut self, base: *mut u8, layout: Layout) -> Result<()> {
         ensure!(!base.is_null(), Stop::OutOfMemory);
         ensure!(base.addr() % layout.align() == 0, "not aligned: {base:p}");
         let end = base.wrapping_add(layout.size());
@@ -151,7 +156,7 @@ fn pattern(seed: u8, offset: usize) -> u8 {
 
 /// # Safety
 /// The block is live.
-unsafe fn fill(block: Block) {
+pub(crate) unsafe fn fill(block: Block) {
     for offset in 0..block.size {
         // SAFETY: inside the block.
         unsafe { block.base.add(offset).write(pattern(block.seed, offset)) };
@@ -160,7 +165,7 @@ unsafe fn fill(block: Block) {
 
 /// # Safety
 /// The block is live and has been filled.
-unsafe fn holds(block: Block) -> Result<()> {
+pub(crate) unsafe fn holds(block: Block) -> Result<()> {
     // SAFETY: the block is live and has been filled.
     let bytes = unsafe { slice::from_raw_parts(ptr::from_ref(&*block.base), block.size) };
     let wrong =
@@ -172,7 +177,7 @@ unsafe fn holds(block: Block) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         heap::Memory,
@@ -197,8 +202,8 @@ mod tests {
     }
 
     /// What a heap with a fault does wrong.
-    #[derive(Clone, Copy, PartialEq)]
-    enum Fault {
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub(crate) enum Fault {
         Misaligned,
         Twice,
         NotZeroed,
@@ -208,9 +213,9 @@ mod tests {
     }
 
     /// The system's heap with a fault.
-    struct Faulty {
-        fault: Fault,
-        last: *mut u8,
+    pub(crate) struct Faulty {
+        pub fault: Fault,
+        pub last: *mut u8,
     }
 
     impl Heap for Faulty {

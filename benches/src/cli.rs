@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use std::time::Duration;
 use talloc_benches::{
     random::{MAX_SIZES, Mix},
+    slices::MAX_SIZES as SLICE_SIZES,
     timing::Plan,
 };
 
@@ -22,6 +23,16 @@ pub enum Command {
     Random(RandomArgs),
     /// The smallest arena that completes a workload, divided by the peak of live bytes.
     Memory(MemoryArgs),
+    /// Heap efficiency: live bytes / arena when random actions cannot go on.
+    Exhaustion(ExhaustionArgs),
+    /// The time of requests among very many free chunks, none of which will do.
+    Worst(WorstArgs),
+    /// The distribution of the time of single calls, in a heap with room and under pressure.
+    Latency(LatencyArgs),
+    /// Random actions in slices of time: millions per second.
+    Slices(SlicesArgs),
+    /// Puts the tables of the last runs into the results page.
+    Report,
     /// Instructions and mispredicted branches per operation, counted by valgrind.
     Count(CountArgs),
     /// Instructions of pairs of operations on our own heaps, compared with the budget.
@@ -39,7 +50,7 @@ pub struct Common {
     /// How often each heap runs; the median counts.
     #[arg(long, default_value_t = 7)]
     pub rounds: usize,
-    /// Three rounds, and random workloads of a quarter of the length.
+    /// Three rounds, and workloads of a quarter of the length or less.
     #[arg(long)]
     pub quick: bool,
     /// Show the fastest round instead of the median.
@@ -48,9 +59,12 @@ pub struct Common {
     /// Also validate everything that the heaps give.
     #[arg(long)]
     pub check: bool,
-    /// Seconds that one run of a workload may take; a heap that takes longer is left out.
+    /// Seconds of processor time that one run of a workload may take; a heap that takes longer is left out.
     #[arg(long, default_value_t = 2.0)]
     pub limit: f64,
+    /// Also draw the tables.
+    #[arg(long)]
+    pub plot: bool,
 }
 
 impl Common {
@@ -61,7 +75,17 @@ impl Common {
 
     /// How timings are taken.
     pub fn plan(&self) -> Plan {
-        Plan { rounds: if self.quick { 3 } else { self.rounds }, limit: self.limit() }
+        Plan { rounds: self.rounds(), limit: self.limit() }
+    }
+
+    /// How often each heap runs.
+    pub fn rounds(&self) -> usize {
+        if self.quick { 3 } else { self.rounds }
+    }
+
+    /// So many, or a quarter of that.
+    pub fn shorten(&self, number: usize) -> usize {
+        if self.quick { number / 4 } else { number }
     }
 }
 
@@ -75,6 +99,9 @@ pub struct Traces {
     /// Also the memory that each heap needs.
     #[arg(long)]
     pub memory: bool,
+    /// Each heap behind a lock, as threads would share it: a spin lock, taken for each call.
+    #[arg(long)]
+    pub locked: bool,
 }
 
 #[derive(Args)]
@@ -90,6 +117,9 @@ pub struct RandomArgs {
     /// Operations in a run.
     #[arg(long, default_value_t = 1_000_000)]
     pub ops: usize,
+    /// Each heap behind a lock, as threads would share it: a spin lock, taken for each call.
+    #[arg(long)]
+    pub locked: bool,
 }
 
 #[derive(Args)]
@@ -102,6 +132,48 @@ pub struct MemoryArgs {
     /// Operations in a random workload.
     #[arg(long, default_value_t = 200_000)]
     pub ops: usize,
+}
+
+#[derive(Args)]
+pub struct ExhaustionArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// How often the arena is filled; a heap that takes longer than the limit is content with fewer.
+    #[arg(long, default_value_t = 40)]
+    pub failures: usize,
+}
+
+#[derive(Args)]
+pub struct WorstArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// How many free chunks: few and many.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [2_000, 500_000])]
+    pub holes: Vec<usize>,
+    /// How many requests of each kind; a heap that takes longer than the limit is content with fewer.
+    #[arg(long, default_value_t = 2000)]
+    pub requests: usize,
+}
+
+#[derive(Args)]
+pub struct LatencyArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// Actions in a run.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub actions: usize,
+}
+
+#[derive(Args)]
+pub struct SlicesArgs {
+    #[command(flatten)]
+    pub common: Common,
+    /// The largest sizes in bytes.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = SLICE_SIZES)]
+    pub sizes: Vec<usize>,
+    /// Milliseconds of processor time in a slice.
+    #[arg(long, default_value_t = 40)]
+    pub slice: u64,
 }
 
 #[derive(Args)]

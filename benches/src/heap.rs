@@ -17,6 +17,12 @@ pub trait Heap: Sized + 'static {
     /// for scale; the memory it needs cannot be measured here.
     const HOSTED: bool = false;
 
+    /// Whether the heap runs when none is asked for by name.
+    const USUAL: bool = true;
+
+    /// Whether the heap looks at its blocks' contents, so that a workload must leave them alone.
+    const WATCHED: bool = false;
+
     /// A heap without memory.
     fn empty() -> Self;
 

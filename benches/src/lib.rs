@@ -4,19 +4,34 @@
 //! A workload is a [`script`]: recorded from a real program ([`trace`]) or generated ([`random`]). Scripts are
 //! [`replay`]ed to take the time ([`timing`]) and to find how little memory a heap needs ([`memory`]), or
 //! [`check`]ed step by step. [`count`] has valgrind count instructions, for which there are workloads of [`pairs`]
-//! with a [`budget`]. [`report`] prints tables and writes CSV.
+//! with a [`budget`].
+//!
+//! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
+//! [`actions`], and the [`worst`] case. [`watched`] validates those, and [`ticks`] is their clock.
+//!
+//! [`report`] prints tables and writes CSV, [`plot`] draws them, and [`readme`] puts them into the results page.
 
+pub mod actions;
 pub mod budget;
 pub mod check;
 pub mod count;
+pub mod exhaustion;
 pub mod heap;
 pub mod heaps;
+pub mod latency;
 pub mod memory;
 pub mod pairs;
+pub mod plot;
 pub mod random;
+pub mod readme;
 pub mod registry;
 pub mod replay;
 pub mod report;
 pub mod script;
+pub mod slices;
+pub mod ticks;
 pub mod timing;
 pub mod trace;
+pub mod watched;
+pub mod workload;
+pub mod worst;

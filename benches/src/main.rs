@@ -5,12 +5,18 @@ mod commands;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use talloc_benches::readme;
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Traces(args) => commands::traces(&args),
         Command::Random(args) => commands::random(&args),
         Command::Memory(args) => commands::memory(&args),
+        Command::Exhaustion(args) => commands::exhaustion(&args),
+        Command::Worst(args) => commands::worst(&args),
+        Command::Latency(args) => commands::latency(&args),
+        Command::Slices(args) => commands::slices(&args),
+        Command::Report => readme::fill(),
         Command::Count(args) => commands::count(&args),
         Command::Budget(args) => commands::budget(&args),
         Command::Script(args) => commands::script(&args),

@@ -3,12 +3,13 @@
 use crate::{
     check,
     heap::Heap,
-    heaps,
+    heaps::{self, *},
     replay::{self, Stop, Table},
     script::Script,
 };
 use anyhow::{Result, bail};
 use std::{ptr::NonNull, time::Duration};
+use talloc_sync::{Checked, Compact, Micro, RealTime};
 
 /// Something to be done with each heap's type.
 pub trait Visitor {
@@ -17,39 +18,52 @@ pub trait Visitor {
 }
 
 macro_rules! heaps {
-    ($($heap:ty),* $(,)?) => {
+    ($($heap:ty => $locked:ty),* $(,)?) => {
         /// The heaps in the order of the tables' columns.
         pub static HEAPS: &[Entry] = &[$(Entry::of::<$heap>()),*];
 
-        /// Shows each heap's type to the visitor, in the same order.
+        /// The same heaps, each behind a lock.
+        pub static LOCKED: &[Entry] = &[$(Entry::of::<$locked>()),*];
+
+        /// Shows each usual heap's type to the visitor, in the same order.
         pub fn visit(visitor: &mut impl Visitor) {
-            $(visitor.visit::<$heap>();)*
+            $(if <$heap as Heap>::USUAL {
+                visitor.visit::<$heap>();
+            })*
+        }
+
+        /// Shows the type of one of [`HEAPS`] to the visitor.
+        pub fn visit_one(heap: &Entry, visitor: &mut impl Visitor) {
+            $(if heap.name == <$heap as Heap>::NAME {
+                return visitor.visit::<$heap>();
+            })*
         }
     };
 }
 
-// One line adds an allocator.
+// One line adds an allocator: unlocked, and as a program of several threads would have it.
 heaps! {
-    heaps::Talloc<talloc_core::Compact>,
-    heaps::Talloc<talloc_core::RealTime>,
-    heaps::Talloc<talloc_core::Checked>,
-    heaps::Talloc<talloc_core::Checked<talloc_core::RealTime>>,
-    heaps::Talc5,
-    heaps::Talc4,
-    heaps::Rlsf,
-    heaps::Dl,
-    heaps::Galloc,
-    heaps::Buddy,
-    heaps::LinkedList,
-    heaps::System,
-    heaps::Mimalloc,
-    heaps::Jemalloc,
+    Talloc<Compact> => Tallock<Compact>,
+    Talloc<RealTime> => Tallock<RealTime>,
+    Talloc<Checked> => Tallock<Checked>,
+    Talloc<Checked<RealTime>> => Tallock<Checked<RealTime>>,
+    Talc5 => Locked<Talc5>,
+    Talc4 => Locked<Talc4>,
+    Rlsf => Locked<Rlsf>,
+    Dl => Locked<Dl>,
+    Galloc => Locked<Galloc>,
+    Buddy => Locked<Buddy>,
+    LinkedList => Locked<LinkedList>,
+    System => System,
+    Mimalloc => Mimalloc,
+    Jemalloc => Jemalloc,
 }
 
 /// What the workloads themselves cost.
 pub static NULL: &Entry = &Entry {
     name: heaps::NULL,
     hosted: false,
+    usual: false,
     control_bytes: 0,
     replay: heaps::replay_on_null,
     check: |_, _| Ok(()),
@@ -62,7 +76,7 @@ pub static OURS: &Entry = &HEAPS[0];
 pub static PLAIN: &Entry = &HEAPS[1];
 
 /// Ours for microcontrollers. It is not among the others, as its arenas are too small for most workloads.
-pub static MICRO: &Entry = &Entry::of::<heaps::Talloc<talloc_core::Micro>>();
+pub static MICRO: &Entry = &Entry::of::<heaps::Talloc<Micro>>();
 
 type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
 type Check = unsafe fn(&Script, NonNull<[u8]>) -> Result<()>;
@@ -73,6 +87,8 @@ pub struct Entry {
     pub name: &'static str,
     /// Whether it has its memory from the operating system.
     pub hosted: bool,
+    /// Whether it runs when none is asked for by name.
+    pub usual: bool,
     /// The size of its control structure in bytes, where that is not part of the region.
     pub control_bytes: usize,
     replay: Replay,
@@ -85,6 +101,7 @@ impl Entry {
         Self {
             name: H::NAME,
             hosted: H::HOSTED,
+            usual: H::USUAL,
             control_bytes: if H::HOSTED { 0 } else { size_of::<H>() },
             replay: replay_on::<H>,
             check: check_on::<H>,
@@ -137,21 +154,26 @@ pub fn find(name: &str) -> Result<&'static Entry> {
     }
 }
 
-/// The heaps of these names; all heaps if there are no names.
+/// The heaps of these names; the usual ones if there are no names.
 ///
 /// # Errors
 /// If there is no heap of one of the names.
 pub fn choose(names: &[String]) -> Result<Vec<&'static Entry>> {
     if names.is_empty() {
-        Ok(HEAPS.iter().collect())
+        Ok(HEAPS.iter().filter(|heap| heap.usual).collect())
     } else {
         names.iter().map(|name| find(name)).collect()
     }
 }
 
+/// The same heap behind a lock; the heap itself if that has none.
+pub fn locked(heap: &'static Entry) -> &'static Entry {
+    LOCKED.iter().find(|locked| locked.name == heap.name).unwrap_or(heap)
+}
+
 /// A heap's control structure at a place of its own in the cache, whatever its size.
 #[repr(align(128))]
-struct InPlace<H>(H);
+pub(crate) struct InPlace<H>(pub H);
 
 /// # Safety
 /// [`Entry::replay`]'s.
@@ -207,5 +229,31 @@ mod tests {
             assert!(std::ptr::eq(find(entry.name).unwrap(), entry));
         }
         assert!(find("no such heap").is_err());
+    }
+
+    #[test]
+    fn every_heap_has_a_locked_form_and_is_visited() {
+        struct Name(&'static str);
+
+        impl Visitor for Name {
+            fn visit<H: Heap>(&mut self) {
+                self.0 = H::NAME;
+            }
+        }
+
+        for entry in HEAPS {
+            let mut name = Name("");
+            visit_one(entry, &mut name);
+            assert_eq!((locked(entry).name, name.0), (entry.name, entry.name));
+        }
+    }
+
+    #[test]
+    fn heaps_that_check_run_only_when_asked_for() {
+        let usual = choose(&[]).unwrap();
+        let names: Vec<_> = usual.iter().map(|heap| heap.name).collect();
+        assert_eq!(names.len(), HEAPS.len() - 2);
+        assert!(names.contains(&"talloc") && !names.contains(&"talloc-checked"));
+        assert_eq!(choose(&["talloc-checked".to_owned()]).unwrap()[0].name, "talloc-checked");
     }
 }

@@ -3,9 +3,11 @@
 use crate::registry::OURS;
 use anyhow::{Context, Result};
 use std::{
+    env,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 /// A table of numbers: a column for each heap, a row for each workload. An empty cell is a heap that did not
@@ -15,12 +17,48 @@ pub struct Table {
     heaps: Vec<&'static str>,
     rows: Vec<(String, Vec<Option<f64>>)>,
     decimals: usize,
+    means: bool,
+    more_is_better: bool,
 }
 
 impl Table {
     /// A table without rows, that shows its numbers with so many decimals.
     pub fn new(title: impl Into<String>, heaps: Vec<&'static str>, decimals: usize) -> Self {
-        Self { title: title.into(), heaps, rows: Vec::new(), decimals }
+        Self {
+            title: title.into(),
+            heaps,
+            rows: Vec::new(),
+            decimals,
+            means: true,
+            more_is_better: false,
+        }
+    }
+
+    /// The table of numbers of which a larger one is better.
+    #[must_use]
+    pub fn more_is_better(self) -> Self {
+        Self { more_is_better: true, ..self }
+    }
+
+    /// The table of rows of which a mean says nothing.
+    #[must_use]
+    pub fn without_means(self) -> Self {
+        Self { means: false, ..self }
+    }
+
+    /// What the numbers are.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The names of the columns.
+    pub fn heaps(&self) -> &[&'static str] {
+        &self.heaps
+    }
+
+    /// The names of the rows and their cells.
+    pub fn rows(&self) -> &[(String, Vec<Option<f64>>)] {
+        &self.rows
     }
 
     /// Adds a row.
@@ -48,21 +86,65 @@ impl Table {
 
     /// The table in Markdown, with the geometric means and their ratios to ours below.
     pub fn markdown(&self) -> String {
-        let means = self.means();
         let mut rows = vec![self.header()];
         rows.extend(
             self.rows.iter().map(|(workload, cells)| self.row(workload, cells, self.decimals)),
         );
+        if self.means {
+            self.push_means(&mut rows);
+        }
+        format!("{}\n\n{}{}", self.title, align(&rows), self.better())
+    }
+
+    fn push_means(&self, rows: &mut Vec<Vec<String>>) {
+        let means = self.means();
         if self.rows.len() > 1 {
             rows.push(self.row("**geometric mean**", &means, self.decimals));
         }
-        if let Some(ours) =
-            self.heaps.iter().position(|&heap| heap == OURS.name).and_then(|ours| means[ours])
-        {
+        if let Some(ours) = self.ours().and_then(|ours| means[ours]) {
             let ratios: Vec<_> = means.iter().map(|mean| mean.map(|mean| mean / ours)).collect();
             rows.push(self.row(&format!("**ratio to {}**", OURS.name), &ratios, 3));
         }
-        format!("{}\n\n{}", self.title, align(&rows))
+    }
+
+    fn ours(&self) -> Option<usize> {
+        self.heaps.iter().position(|&heap| heap == OURS.name)
+    }
+
+    /// Says in which rows which peers are better than ours, the best one first.
+    fn better(&self) -> String {
+        let Some(ours) = self.ours() else { return String::new() };
+        let rows: Vec<_> = self.rows.iter().filter_map(|row| self.better_in(row, ours)).collect();
+        if rows.is_empty() {
+            format!("\nNo peer is better than {} in any row.\n", OURS.name)
+        } else {
+            format!("\nBetter than {}: {}.\n", OURS.name, rows.join("; "))
+        }
+    }
+
+    fn better_in(
+        &self,
+        (workload, cells): &(String, Vec<Option<f64>>),
+        ours: usize,
+    ) -> Option<String> {
+        let decimals = self.decimals;
+        let shown = |number: f64| format!("{number:.decimals$}");
+        let worth = |number: f64| if self.more_is_better { -number } else { number };
+        let ours = cells[ours];
+        let mut better: Vec<_> = self
+            .heaps
+            .iter()
+            .zip(cells)
+            .filter(|(heap, _)| !heap.starts_with(OURS.name))
+            .filter_map(|(heap, cell)| Some((heap, (*cell)?)))
+            .filter(|&(_, cell)| {
+                ours.is_none_or(|ours| worth(cell) < worth(ours) && shown(cell) != shown(ours))
+            })
+            .collect();
+        better.sort_by(|(_, a), (_, b)| worth(*a).total_cmp(&worth(*b)));
+        let names: Vec<_> =
+            better.iter().map(|(heap, cell)| format!("{heap} {}", shown(*cell))).collect();
+        (!names.is_empty()).then(|| format!("{workload} ({})", names.join(", ")))
     }
 
     fn header(&self) -> Vec<String> {
@@ -106,13 +188,41 @@ pub struct Csv {
     writer: csv::Writer<fs::File>,
 }
 
+/// Where results are kept.
+pub fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/results"))
+}
+
+/// Keeps tables as `name.md` for the results page, below the command and the machine they come from.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save(name: &str, tables: &[Table]) -> Result<()> {
+    let tables: Vec<_> = tables.iter().map(Table::markdown).collect();
+    let path = folder().join(format!("{name}.md"));
+    fs::write(&path, format!("{}\n\n{}", origin(), tables.join("\n")))
+        .with_context(|| path.display().to_string())
+}
+
+/// This run's command and machine.
+fn origin() -> String {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|info| {
+        let line = info.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    let processor = processor.unwrap_or_else(|| env::consts::ARCH.to_owned());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!("`cargo xtask bench {}` on {cores} cores of: {processor}", arguments.join(" "))
+}
+
 impl Csv {
     /// Starts the file `name.csv` with a line of column names.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn create(name: &str, columns: &[&str]) -> Result<Self> {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/results"));
+        let folder = folder();
         let path = folder.join(format!("{name}.csv"));
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let mut writer =
@@ -156,7 +266,24 @@ mod tests {
             |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
         assert!(line("| b ").ends_with("8.00 |     - |"), "{text}");
         assert!(line("| **ratio").contains("1.000 |"), "{text}");
-        let widths: Vec<_> = text.lines().skip(2).map(str::len).collect();
+        let widths: Vec<_> =
+            text.lines().filter(|line| line.starts_with('|')).map(str::len).collect();
         assert!(widths.iter().all(|&width| width == widths[0]), "{text}");
+    }
+
+    #[test]
+    fn a_table_says_where_a_peer_is_better() {
+        let heaps = vec![OURS.name, "talloc-plain", "a", "b"];
+        let mut time = Table::new("Time", heaps.clone(), 1);
+        time.push("x", vec![Some(2.0), Some(1.0), Some(1.5), Some(1.2)]);
+        time.push("y", vec![Some(2.0), Some(1.0), Some(1.99), None]);
+        time.push("z", vec![None, Some(1.0), Some(3.0), None]);
+        assert!(time.markdown().ends_with("\nBetter than talloc: x (b 1.2, a 1.5); z (a 3.0).\n"));
+
+        let mut speed = Table::new("Speed", heaps, 1).more_is_better().without_means();
+        speed.push("x", vec![Some(2.0), None, Some(1.5), Some(1.2)]);
+        let text = speed.markdown();
+        assert!(text.ends_with("\nNo peer is better than talloc in any row.\n"), "{text}");
+        assert!(!text.contains("mean"), "{text}");
     }
 }

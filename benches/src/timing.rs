@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Plan {
     /// How often every heap runs.
     pub rounds: usize,
-    /// How long a single run may take; a heap that takes longer is left out from then on.
+    /// How much processor time a single run may take; a heap that takes longer is left out from then on.
     pub limit: Duration,
 }
 

@@ -2,10 +2,10 @@
 
 use crate::heap::Heap;
 use std::{
-    alloc::Layout,
+    alloc::{GlobalAlloc, Layout},
     ptr::{self, NonNull},
 };
-use talloc_core::{Checked, Compact, Config, Micro, RealTime, Span};
+use talloc_sync::{Checked, Compact, Config, Micro, RealTime, Span, lock::Spin};
 
 /// A configuration of the heap under a name.
 pub trait Named: Config {
@@ -14,6 +14,10 @@ pub trait Named: Config {
 
     /// The most bytes of the memory that it is given.
     const MOST: usize = usize::MAX;
+
+    /// Whether it runs when none is asked for by name: the profiles that check are there to be compared with
+    /// those that do not.
+    const USUAL: bool = !Self::CHECKED;
 }
 
 impl Named for Compact {
@@ -39,13 +43,14 @@ impl Named for Micro {
 }
 
 /// The heap with the configuration `C`.
-pub struct Talloc<C: Config>(talloc_core::Talloc<C>);
+pub struct Talloc<C: Config>(talloc_sync::Talloc<C>);
 
 impl<C: Named> Heap for Talloc<C> {
     const NAME: &'static str = C::NAME;
+    const USUAL: bool = C::USUAL;
 
     fn empty() -> Self {
-        Self(talloc_core::Talloc::configured())
+        Self(talloc_sync::Talloc::configured())
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
@@ -85,5 +90,46 @@ impl<C: Named> Heap for Talloc<C> {
             // SAFETY: the caller promises a live block; the size is larger.
             unsafe { self.0.grow(block, layout, new_size) }.map_or(ptr::null_mut(), NonNull::as_ptr)
         }
+    }
+}
+
+/// The same behind its own lock, as a global allocator has it.
+pub struct Tallock<C: Config>(talloc_sync::Tallock<Spin, C>);
+
+impl<C: Named> Heap for Tallock<C> {
+    const NAME: &'static str = C::NAME;
+    const USUAL: bool = C::USUAL;
+
+    fn empty() -> Self {
+        Self(talloc_sync::Talloc::configured().lock())
+    }
+
+    unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
+        // SAFETY: the caller gives the memory to this heap.
+        unsafe { self.0.0.lock().try_init(Span::from(memory)) }.is_ok()
+    }
+
+    #[inline]
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller promises a size that is not zero.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller promises a live block with this layout.
+        unsafe { self.0.dealloc(ptr, layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller promises a size that is not zero.
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller promises a live block with this layout and a valid new size.
+        unsafe { self.0.realloc(ptr, layout, new_size) }
     }
 }

@@ -1,5 +1,15 @@
 //! What the commands do: choose workloads and heaps, measure, report.
 
+mod exhaustion;
+mod latency;
+mod slices;
+mod worst;
+
+pub use exhaustion::exhaustion;
+pub use latency::latency;
+pub use slices::slices;
+pub use worst::worst;
+
 use crate::cli::{BudgetArgs, Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -9,10 +19,11 @@ use talloc_benches::{
     heap::Memory,
     memory,
     pairs::Pair,
+    plot::{self, Style},
     random::{MAX_SIZES, Mix, Random},
     registry::{self, Entry},
     replay::Stop,
-    report::{Csv, Table},
+    report::{self, Csv, Table},
     script::Script,
     timing, trace,
 };
@@ -20,7 +31,9 @@ use talloc_benches::{
 pub fn traces(args: &Traces) -> Result<()> {
     let names = if args.only.is_empty() { trace::names()? } else { args.only.clone() };
     let scripts: Vec<_> = names.iter().map(|name| trace::load(name)).collect::<Result<_>>()?;
-    time("traces", "Traces: nanoseconds per event", &scripts, &args.common)?;
+    let style = Style { joined: false, logarithmic: true };
+    let title = "Traces: nanoseconds per event";
+    time("traces", title, &scripts, &args.common, args.locked, style)?;
     if args.memory {
         memory_table("traces-memory", &scripts, &args.common)?;
     }
@@ -29,12 +42,13 @@ pub fn traces(args: &Traces) -> Result<()> {
 
 pub fn random(args: &RandomArgs) -> Result<()> {
     let mixes = if args.mixes.is_empty() { Mix::ALL.to_vec() } else { args.mixes.clone() };
-    let ops = if args.common.quick { args.ops / 4 } else { args.ops };
+    let ops = args.common.shorten(args.ops);
     for mix in mixes {
         let scripts: Vec<_> =
             args.sizes.iter().map(|&size| Random::new(mix, size).script(ops)).collect();
         let title = format!("Random {mix}, by largest size: nanoseconds per operation");
-        time(&format!("random-{mix}"), &title, &scripts, &args.common)?;
+        let style = Style { joined: true, logarithmic: true };
+        time(&format!("random-{mix}"), &title, &scripts, &args.common, args.locked, style)?;
     }
     Ok(())
 }
@@ -46,7 +60,7 @@ pub fn memory(args: &MemoryArgs) -> Result<()> {
     } else {
         args.only.clone()
     };
-    let ops = if args.common.quick { args.ops / 4 } else { args.ops };
+    let ops = args.common.shorten(args.ops);
     let scripts: Vec<_> = names.iter().map(|name| workload(name, ops)).collect::<Result<_>>()?;
     memory_table("memory", &scripts, &args.common)
 }
@@ -73,7 +87,8 @@ pub fn count(args: &CountArgs) -> Result<()> {
         mispredictions.push(workload, costs.iter().map(|cost| Some(cost.mispredictions)).collect());
     }
     println!("{}\n{}", instructions.markdown(), mispredictions.markdown());
-    csv.finish()
+    csv.finish()?;
+    report::save("count", &[instructions, mispredictions])
 }
 
 pub fn budget(args: &BudgetArgs) -> Result<()> {
@@ -141,11 +156,24 @@ fn workload(name: &str, ops: usize) -> Result<Script> {
 }
 
 /// Times the scripts, prints the table, and writes every round to `results/FILE.csv`.
-fn time(file: &str, title: &str, scripts: &[Script], common: &Common) -> Result<()> {
-    let heaps = registry::choose(&common.heaps)?;
+fn time(
+    file: &str,
+    title: &str,
+    scripts: &[Script],
+    common: &Common,
+    locked: bool,
+    style: Style,
+) -> Result<()> {
+    let mut heaps = registry::choose(&common.heaps)?;
+    let (mut file, mut title) = (file.to_owned(), title.to_owned());
+    if locked {
+        heaps.iter_mut().for_each(|heap| *heap = registry::locked(heap));
+        file += "-locked";
+        title += ", each heap behind a lock";
+    }
     let mut table = Table::new(title, heaps.iter().map(|heap| heap.name).collect(), 2);
     let mut csv = Csv::create(
-        file,
+        &file,
         &["workload", "heap", "round", "ns_per_event_gross", "ns_per_event_null"],
     )?;
     for script in scripts {
@@ -169,14 +197,13 @@ fn time(file: &str, title: &str, scripts: &[Script], common: &Common) -> Result<
             }
         }
     }
-    println!("{}", table.markdown());
-    csv.finish()
+    csv.finish()?;
+    publish(&file, &[table], common, style)
 }
 
 /// Searches for the smallest arenas, prints the table, and writes it to `results/FILE.csv`.
 fn memory_table(file: &str, scripts: &[Script], common: &Common) -> Result<()> {
-    let heaps: Vec<_> =
-        registry::choose(&common.heaps)?.into_iter().filter(|heap| !heap.hosted).collect();
+    let heaps = with_arena(common)?;
     let title = "Memory: smallest arena that completes / peak live bytes";
     let mut table = Table::new(title, heaps.iter().map(|heap| heap.name).collect(), 3);
     let mut csv =
@@ -196,8 +223,26 @@ fn memory_table(file: &str, scripts: &[Script], common: &Common) -> Result<()> {
         }
         table.push(script.name(), cells);
     }
-    println!("{}", table.markdown());
-    csv.finish()
+    csv.finish()?;
+    publish(file, &[table], common, Style { joined: false, logarithmic: false })
+}
+
+/// The chosen heaps that have an arena.
+fn with_arena(common: &Common) -> Result<Vec<&'static Entry>> {
+    let heaps = registry::choose(&common.heaps)?;
+    Ok(heaps.into_iter().filter(|heap| !heap.hosted).collect())
+}
+
+/// Shows tables, keeps them for the results page as `results/FILE.md`, and draws them if that is asked for.
+fn publish(file: &str, tables: &[Table], common: &Common, style: Style) -> Result<()> {
+    for (number, table) in (1..).zip(tables) {
+        println!("{}", table.markdown());
+        if common.plot {
+            let name = if tables.len() == 1 { file.to_owned() } else { format!("{file}-{number}") };
+            plot::draw(&name, table, style)?;
+        }
+    }
+    report::save(file, tables)
 }
 
 /// Says why a cell is empty.
