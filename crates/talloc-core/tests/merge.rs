@@ -63,10 +63,18 @@ fn pieces_become_one<C: Config>(seed: u64) {
                 let high = pieces.remove(low + 1);
                 pieces[low] = pieces[low].fit_over(high);
             }
-            Err(error) => assert_eq!(error, ArenaError::InUse),
+            Err(error) => {
+                assert_eq!(error, ArenaError::InUse);
+                // There is room for the bitmap sooner or later.
+                for (block, layout, _) in blocks.drain(blocks.len() / 2..) {
+                    // SAFETY: Each block is freed once, with its layout.
+                    unsafe { heap.free(block, layout) };
+                }
+            }
         }
         let report = heap.verify().unwrap();
-        assert_eq!((report.arenas, report.used_bytes), (pieces.len(), used));
+        assert_eq!(report.arenas, pieces.len());
+        assert!(report.used_bytes <= used);
         assert_eq!(report.arena_bytes, whole.size());
         act(&mut heap, &mut blocks, &mut random);
     }
