@@ -177,12 +177,24 @@ impl<C: Config> Arena<C> {
         while at < self.top {
             let misplaced = Violation::BlockMark { addr: self.window.addr(at) };
             let (kind, end) = self.chunk_from(at).ok_or(misplaced)?;
+            // SAFETY: The chunk lies below the top.
+            let right = unsafe {
+                match kind {
+                    ChunkKind::Used => {
+                        self.bits.is_long_block(at, end - at) != Some(false)
+                            && self.bits.has_no_marks(at + 1, end)
+                    }
+                    ChunkKind::Cached => self.bits.has_no_marks(at + 1, end),
+                    _ => self.bits.has_no_blocks(at, end),
+                }
+            };
+            if !right {
+                return Err(misplaced);
+            }
             match kind {
                 ChunkKind::Used => used += 1,
                 ChunkKind::Cached => cached += (end - at) * GRANULE,
-                // SAFETY: The chunk lies below the top.
-                _ if unsafe { self.bits.has_no_blocks(at, end) } => {}
-                _ => return Err(misplaced),
+                _ => {}
             }
             at = end;
         }

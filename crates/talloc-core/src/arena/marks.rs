@@ -210,11 +210,25 @@ impl<C: Config> Bits<C> {
     ///
     /// Takes time in proportion to the words between.
     pub(super) unsafe fn has_no_blocks(self, at: usize, end: usize) -> bool {
+        // SAFETY: As the caller says.
+        unsafe { self.has_none(at, end, |pair| pair.blocks) }
+    }
+
+    /// Whether no granule from `at` on, and below `end`, has any mark.
+    ///
+    /// Takes time in proportion to the words between.
+    pub(super) unsafe fn has_no_marks(self, at: usize, end: usize) -> bool {
+        // SAFETY: As the caller says.
+        unsafe { self.has_none(at, end, Pair::marks::<C>) }
+    }
+
+    /// Whether no granule from `at` on, and below `end`, has one of these bits.
+    unsafe fn has_none(self, at: usize, end: usize, bits: impl Fn(Pair) -> usize) -> bool {
         (at / WORD..end.div_ceil(WORD)).all(|word| {
             let (low, high) = (at.saturating_sub(word * WORD), (end - word * WORD).min(WORD));
             let wanted = usize::MAX >> (WORD - high) >> low << low;
             // SAFETY: As the caller says.
-            unsafe { self.pair(word) }.blocks & wanted == 0
+            bits(unsafe { self.pair(word) }) & wanted == 0
         })
     }
 }

@@ -2,9 +2,9 @@
 
 use core::ptr::NonNull;
 
+use super::Arena;
 use super::bits::WORD;
 use super::marks::Mark;
-use super::{Arena, FreeChunk};
 use crate::chunks::{Chunk, ChunkKind};
 use crate::config::Config;
 
@@ -147,27 +147,27 @@ impl<C: Config> Arena<C> {
         } else {
             // SAFETY: The bits from the start up to the top have been cleared before.
             let marked = unsafe { self.bits.last_mark(self.start, at) }?;
-            self.free_chunk_to(marked).map_or(marked, |chunk| chunk.at())
+            // SAFETY: As above.
+            let is_free = unsafe { self.bits.mark(marked) } == Mark::Free;
+            if is_free { self.free_chunk_start(marked) } else { marked }
         };
         self.chunk(start)
     }
 
-    /// The free chunk whose last granule `at` is, a marked one, or `None` if it is no such.
-    fn free_chunk_to(&self, at: usize) -> Option<FreeChunk> {
-        // SAFETY: The granules read lie from the start up to the top, where they and their bits can
-        // be read.
-        unsafe {
-            if self.bits.mark(at) != Mark::Free {
-                return None;
-            }
-            let len = self.window.size_before(at + 1);
-            let start =
-                (at + 1).checked_sub(len).filter(|start| *start >= self.start && len > 0)?;
-            let is_one = self.bits.mark(start) == Mark::Free
-                && self.window.size_at(start) == len
-                && (start == at || self.bits.block_end(start, at) == at);
-            is_one.then(|| FreeChunk::new(start, len))
+    /// The first granule of the free chunk whose first or last one `at` is.
+    ///
+    /// Between two free chunks, there is a used one, whose first granule is marked, or the own one,
+    /// which has no mark. So the marks tell, and nothing of the chunk need be read.
+    fn free_chunk_start(&self, at: usize) -> usize {
+        if at == self.start {
+            return at;
         }
+        // SAFETY: The bits from the start up to the top have been cleared before.
+        let before = unsafe { self.bits.last_mark(self.start, at - 1) };
+        let own = self.own.chunk.start;
+        // SAFETY: As above.
+        let is_free = |before: &usize| unsafe { self.bits.mark(*before) } == Mark::Free;
+        before.filter(is_free).filter(|before| !(*before..at).contains(&own)).unwrap_or(at)
     }
 
     /// The chunk that starts at granule `at`, as it is told to others.

@@ -231,6 +231,29 @@ fn block_mark() {
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 }
 
+/// A checked heap with a block of 300 granules, and its first granule.
+fn long() -> (Owned<Checked>, usize) {
+    let mut heap = Owned::<Checked>::new(1000);
+    let block = heap.take(300);
+    let at = heap.at(&block);
+    (heap, at)
+}
+
+#[test]
+fn marks_of_long_blocks() {
+    // There is a mark where nobody looks for the block's end.
+    let (mut heap, at) = long();
+    heap.first.mark_block(at + 250);
+    let addr = heap.first.ptr(at).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
+
+    // Its length is not told.
+    let (mut heap, at) = long();
+    heap.first.resize(at, 300, 1);
+    let addr = heap.first.ptr(at).addr().get();
+    assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
+}
+
 #[test]
 fn cached_marks() {
     // A cached block is marked as used.
