@@ -1,8 +1,9 @@
 //! Checked heaps as global allocators: the handler runs when the lock is free, and a panic aborts.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::ptr::NonNull;
 
-use talloc_core::{Call, Checked, Compact, Fault, Misuse, Panics, Talloc};
+use talloc_core::{Call, Checked, Compact, Fault, Misuse, Panics, Talloc, shared};
 
 use crate::common::{layout, memory};
 use crate::{found, pointer};
@@ -73,6 +74,29 @@ fn behind_a_lock_the_handler_runs_when_that_is_free() {
         "{found:?}"
     );
     assert_eq!(SHARED.0.lock().verify().unwrap().used_blocks, Some(0));
+}
+
+#[test]
+fn a_block_that_has_to_move_is_known_before_it_is_read() {
+    static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, crate::Note>> =
+        Talloc::<Checked<Compact, crate::Note>>::configured().lock();
+    let block = layout(40, 8);
+    let wrong = layout(48, 8);
+    // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
+    unsafe {
+        HEAP.0.lock().init(memory(16 << 10));
+        let ptr = NonNull::new(HEAP.alloc(block)).unwrap();
+        let before = HEAP.0.lock().verify().unwrap();
+        let align = 2 << ptr.addr().trailing_zeros();
+        assert!(shared::grow(&HEAP, ptr, wrong, layout(60, align)).is_err());
+        assert!(shared::grow_zeroed(&HEAP, ptr, wrong, layout(60, align)).is_err());
+        assert!(shared::shrink(&HEAP, ptr, wrong, layout(20, align)).is_err());
+        assert!(shared::shrink(&HEAP, ptr, wrong, layout(0, 8)).is_err());
+        assert_eq!(found().len(), 4);
+        assert_eq!(HEAP.0.lock().verify().unwrap(), before);
+        HEAP.dealloc(ptr.as_ptr(), block);
+    }
+    assert_eq!(found(), []);
 }
 
 #[test]

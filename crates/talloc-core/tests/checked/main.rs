@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod exhaustive;
 mod faults;
 #[cfg(feature = "lock_api")]
 mod locked;
