@@ -162,7 +162,9 @@ impl<C: Config> Bits<C> {
         // SAFETY: As the caller says.
         let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
         let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
-        Some((boundaries, blocks) == (0, 1) && !first.is_len::<C>() && inner == Pair::of_len(len))
+        // If all of the first word's granules were of one block, the next one would not tell a
+        // length.
+        Some((boundaries, blocks) == (0, 1) && inner == Pair::of_len(len))
     }
 
     /// Where the block that starts at granule `at` ends, which is at `limit` at the latest.

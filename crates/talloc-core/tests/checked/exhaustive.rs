@@ -56,6 +56,24 @@ fn heap<C: Config>(seed: u64) -> (Talloc<Noted<C>>, Span, Blocks) {
     while allocate(&mut heap, 1 + random.usize(..most), &mut blocks) {}
     while allocate(&mut heap, 1, &mut blocks) {}
     random.shuffle(&mut blocks);
+    if seed % 4 == 0 {
+        // The own chunk lies between free ones.
+        let own = heap.chunks().find(|chunk| chunk.kind == ChunkKind::Own).unwrap().span;
+        let touches = |(block, layout): &(NonNull<u8>, Layout)| {
+            let addr = block.addr().get();
+            own.acme() == Some(addr) || own.base() == Some(addr + layout.size())
+        };
+        let (neighbours, others) = blocks.into_iter().partition::<Blocks, _>(touches);
+        blocks = others;
+        for (block, layout) in neighbours {
+            // SAFETY: Each block is freed once.
+            unsafe { heap.free(block, layout) };
+        }
+        heap.flush();
+        let kinds: Vec<_> = heap.chunks().map(|chunk| chunk.kind).collect();
+        let among = [ChunkKind::Free, ChunkKind::Own, ChunkKind::Free];
+        assert!(kinds.windows(3).any(|kinds| kinds == among));
+    }
     for (block, layout) in blocks.split_off(blocks.len() * 3 / 4) {
         // SAFETY: Each block is freed once.
         unsafe { heap.free(block, layout) };
