@@ -1,27 +1,17 @@
 //! A global allocator whose source allocates: with a lock that knows its owner, the program says
 //! what is wrong and ends, where it would wait for itself for ever.
 
+mod common;
+
 use core::alloc::Layout;
-use core::num::NonZero;
 use std::env;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use talloc_sync::lock::{Backoff, ErrorChecking, GetThreadId};
+use talloc_sync::lock::{Backoff, ErrorChecking};
 use talloc_sync::{AllocError, Talloc, Tallock};
 
-/// Threads told apart by the address of a variable, which needs no memory.
-struct Thread;
-
-// SAFETY: No two threads' variables have the same address, which is not zero.
-unsafe impl GetThreadId for Thread {
-    const INIT: Self = Self;
-
-    fn nonzero_thread_id(&self) -> NonZero<usize> {
-        thread_local!(static PLACE: u8 = const { 0 });
-        PLACE.with(|place| (&raw const *place).addr().try_into().unwrap())
-    }
-}
+use common::thread::Thread;
 
 #[global_allocator]
 static HEAP: Tallock<ErrorChecking<Backoff, Thread>> = Talloc::with_oom_handler(acquire).lock();

@@ -4,14 +4,14 @@
 mod common;
 
 use core::alloc::Layout;
-use core::num::NonZero;
 use std::alloc::GlobalAlloc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use common::block::Block;
-use talloc_sync::lock::{Backoff, ErrorChecking, GetThreadId, RawMutex};
+use common::thread::Thread;
+use talloc_sync::lock::{Backoff, ErrorChecking, RawMutex};
 use talloc_sync::{AllocError, Compact, Source, Talloc, Tallock};
 
 const BLOCK: Layout = Layout::new::<[u64; 8]>();
@@ -79,24 +79,11 @@ macro_rules! used_again {
     };
 }
 
-/// Threads told apart by the address of a variable.
-struct Thread;
-
-// SAFETY: No two threads' variables have the same address, which is not zero.
-unsafe impl GetThreadId for Thread {
-    const INIT: Self = Self;
-
-    fn nonzero_thread_id(&self) -> NonZero<usize> {
-        thread_local!(static PLACE: u8 = const { 0 });
-        PLACE.with(|place| (&raw const *place).addr().try_into().unwrap())
-    }
-}
-
-type Checked = ErrorChecking<Backoff, Thread>;
+type Owned = ErrorChecking<Backoff, Thread>;
 
 #[test]
 fn a_lock_that_knows_its_owner_panics() {
-    static HEAP: Tallock<Checked, Compact, Again> = Talloc::with_source(Again(|| ())).lock();
+    static HEAP: Tallock<Owned, Compact, Again> = Talloc::with_source(Again(|| ())).lock();
     fn lend<T>(f: impl FnOnce(&mut Talloc<Compact, Again>) -> T) -> T {
         f(&mut HEAP.0.lock())
     }
@@ -187,7 +174,7 @@ fn whoever_had_the_lock_may_have_it_again() {
 /// A thread is found out in the midst of others that wait for it, and only when it waits for itself.
 #[test]
 fn of_many_threads_each_is_found_out() {
-    let lock = lock_api::Mutex::<Checked, usize>::new(0);
+    let lock = lock_api::Mutex::<Owned, usize>::new(0);
     let (rounds, threads, found) = (2000, 4, AtomicUsize::new(0));
     thread::scope(|scope| {
         for thread in 0..threads {

@@ -5,3 +5,4 @@
 pub mod block;
 #[cfg(feature = "critical-section")]
 pub mod interrupts;
+pub mod thread;
