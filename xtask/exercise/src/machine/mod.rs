@@ -15,6 +15,8 @@ mod this;
 #[path = "host.rs"]
 mod this;
 
+#[cfg(not(target_os = "none"))]
+mod alone;
 #[cfg(target_os = "none")]
 mod bare;
 mod sizes;

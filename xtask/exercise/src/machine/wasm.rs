@@ -5,7 +5,6 @@ use core::arch::wasm32;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
-use critical_section::RawRestoreState;
 use talloc_exercise::Fault;
 use talloc_global::{AllocError, Config, Source, Span, Talloc};
 
@@ -76,15 +75,4 @@ impl<C: Config> Source<C> for Memory {
         };
         given.map_err(|_| AllocError)
     }
-}
-
-/// There is one thread and no interrupt, so that every section is critical.
-struct Alone;
-critical_section::set_impl!(Alone);
-
-// SAFETY: Nothing runs but the section.
-unsafe impl critical_section::Impl for Alone {
-    unsafe fn acquire() -> RawRestoreState {}
-
-    unsafe fn release(_: RawRestoreState) {}
 }
