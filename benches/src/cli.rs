@@ -1,10 +1,12 @@
 //! The command line.
 
+use crate::program::ProgramArgs;
 use clap::{Args, Parser, Subcommand};
 use std::time::Duration;
 use talloc_benches::{
     random::{MAX_SIZES, Mix},
     slices::MAX_SIZES as SLICE_SIZES,
+    threads,
     timing::Plan,
 };
 
@@ -40,6 +42,10 @@ pub enum Command {
     /// Runs the start of one workload on one heap, without a clock: for callgrind and cachegrind. The difference
     /// between two numbers of operations is the operations' cost; the heap `null` has the workload's own.
     Script(ScriptArgs),
+    /// Throughput of heaps that several threads share.
+    Threads(threads::Args),
+    /// Time of a real program with several threads: the `index` example.
+    Program(ProgramArgs),
 }
 
 #[derive(Args)]

@@ -29,6 +29,7 @@ pub mod replay;
 pub mod report;
 pub mod script;
 pub mod slices;
+pub mod threads;
 pub mod ticks;
 pub mod timing;
 pub mod trace;

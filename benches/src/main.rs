@@ -2,10 +2,14 @@
 
 mod cli;
 mod commands;
+#[path = "../../crates/talloc-global/examples/index/files.rs"]
+mod files;
+mod program;
 
 use clap::Parser;
 use cli::{Cli, Command};
 use talloc_benches::readme;
+use talloc_benches::threads;
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
@@ -20,5 +24,7 @@ fn main() -> anyhow::Result<()> {
         Command::Count(args) => commands::count(&args),
         Command::Budget(args) => commands::budget(&args),
         Command::Script(args) => commands::script(&args),
+        Command::Threads(args) => threads::run(&args),
+        Command::Program(args) => program::run(&args),
     }
 }

@@ -47,6 +47,7 @@ heaps! {
     Talloc<RealTime> => Tallock<RealTime>,
     Talloc<Checked> => Tallock<Checked>,
     Talloc<Checked<RealTime>> => Tallock<Checked<RealTime>>,
+    Magazines => Magazines,
     Talc5 => Locked<Talc5>,
     Talc4 => Locked<Talc4>,
     Rlsf => Locked<Rlsf>,

@@ -28,7 +28,7 @@ use crate::ops::with_profile;
 use crate::run::{Failure, catch};
 
 pub use driver::Driver;
-pub use heaps::{Cell, SyncHeap};
+pub use heaps::{Cell, FirstSlot, Magazines, SyncHeap};
 pub use pieces::{Pieces, Spares};
 pub use script::{Form, Op, Script, Setup, Step};
 pub use turns::Turns;
@@ -42,6 +42,7 @@ fn run_with<C: Config>(script: &Script) -> Result<usize, Box<Failure>> {
     match script.setup.form {
         Form::Spin => run_on::<Tallock<Spin, C, Spares>>(script),
         Form::Turns => run_on::<Tallock<Turns, C, Spares>>(script),
+        Form::Magazines => run_on::<Magazines<C>>(script),
         Form::Cell => run_on::<Cell<C>>(script),
     }
 }

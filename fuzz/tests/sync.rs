@@ -7,7 +7,9 @@ use std::rc::Rc;
 use allocator_api2::alloc::{AllocError, Allocator};
 use talloc_core::{ArenaError, Compact, RealTime, Report, Span, Violation};
 use talloc_fuzz::Profile;
-use talloc_fuzz::sync::{Form, Pieces, Script, Setup, Spares, SyncHeap, Turns, check, run_on};
+use talloc_fuzz::sync::{
+    Form, Magazines, Pieces, Script, Setup, Spares, SyncHeap, Turns, check, run_on,
+};
 use talloc_sync::Tallock;
 
 /// Scripts for each setup.
@@ -51,6 +53,11 @@ fn behind_a_spin_lock() {
 #[test]
 fn behind_a_lock_that_lets_others_in() {
     explore(Form::Turns);
+}
+
+#[test]
+fn with_magazines() {
+    explore(Form::Magazines);
 }
 
 #[test]
@@ -228,4 +235,14 @@ fn others_come_in_between() {
     };
     assert_eq!(counted(1), 0);
     assert!(counted(3) > 50);
+}
+
+/// With magazines, too: then a slot is in use, or the depot's blocks are on their way.
+#[test]
+fn others_come_in_between_magazines_and_the_heap() {
+    let setup = Setup { threads: 3, ..setup(Profile::Compact, Form::Magazines, 3) };
+    let script = Script::random(setup, 5, STEPS);
+    let driver = Rc::new(talloc_fuzz::sync::Driver::<Magazines<Compact>>::new(&script));
+    driver.run().unwrap_or_else(|message| panic!("{message}"));
+    assert!(driver.calls().matches("has returned").count() > 20);
 }

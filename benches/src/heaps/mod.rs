@@ -2,6 +2,7 @@
 
 mod hosted;
 mod locked;
+mod magazines;
 mod null;
 mod ours;
 mod peers;
@@ -9,6 +10,7 @@ mod talc;
 
 pub use hosted::{Jemalloc, Mimalloc, System};
 pub use locked::Locked;
+pub use magazines::Magazines;
 pub use null::{NULL, replay_on_null};
 pub use ours::{Talloc, Tallock};
 pub use peers::{Buddy, Dl, Galloc, LinkedList, Rlsf};

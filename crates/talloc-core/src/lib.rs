@@ -113,6 +113,7 @@
 extern crate std;
 
 mod arena;
+mod batch;
 mod bin;
 mod chunks;
 mod config;
@@ -129,6 +130,7 @@ mod talloc;
 #[cfg(feature = "lock_api")]
 mod tallock;
 
+pub use batch::Batch;
 pub use bin::Heads;
 pub use chunks::{Chunk, ChunkKind, Chunks, Leaks};
 pub use config::{Checked, Compact, Config, Micro, RealTime};

@@ -8,6 +8,7 @@
 //! | memory | as the global allocator | |
 //! |---|---|---|
 //! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`] |
+//! | the same, for threads that allocate all the time | `ThreadedTalloc::new()` | [`ThreadedTalloc`], by the feature `std` |
 //! | a `static` | `StaticTalloc::new(&ARENA)` | [`StaticTalloc`] |
 //! | what a linker script sets aside | `StaticTalloc::with_source(region)` | [`Region`] |
 //! | given by hand | `Talloc::new().spin_lock()` | [`Tallock`] |
@@ -67,16 +68,21 @@
 //! | `spin` (default) | [`StaticTalloc`], [`Talloc::spin_lock`](Talloc#method.spin_lock), spin locks |
 //! | `allocator` (default) | [`Allocator`], which is that of allocator-api2 0.2, for hashbrown and bumpalo |
 //! | `system` (default) | on Unix, [`SystemTalloc`]; on other systems nothing |
+//! | `std` | with `system`, [`ThreadedTalloc`] |
 //! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
 //! | `nightly` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //!
-//! The crate is `no_std` with all of them. Without `spin`, it builds for cores without atomic
+//! The crate is `no_std` with all of them but `std`. Without `spin`, it builds for cores without atomic
 //! compare-and-swap.
 //!
 #![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
 #![cfg_attr(not(all(feature = "system", unix)), doc = "[`SystemTalloc`]: GlobalTalloc")]
+#![cfg_attr(
+    not(all(feature = "system", feature = "std", unix)),
+    doc = "[`ThreadedTalloc`]: GlobalTalloc"
+)]
 #![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: AllocatorApi")]
 #![no_std]
 #![deny(missing_docs)]

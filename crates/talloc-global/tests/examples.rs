@@ -25,6 +25,9 @@ fn features() -> Vec<String> {
         ("allocator", cfg!(feature = "allocator")),
         ("system", cfg!(feature = "system")),
     ];
+    if cfg!(feature = "std") && default.iter().all(|(_, on)| *on) {
+        return vec!["--features".to_owned(), "std".to_owned()];
+    }
     if default.iter().all(|(_, on)| *on) {
         return Vec::new();
     }

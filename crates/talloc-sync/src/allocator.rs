@@ -114,6 +114,9 @@ macro_rules! version {
                 $($api)::+ for TallockRef<'_, R, C, S>);
             allocator!(impl['mem, C: Config, S: Supply<'mem>]
                 $($api)::+ for &TallocCell<'mem, C, S>);
+            #[cfg(target_has_atomic = "ptr")]
+            allocator!(impl[R: RawMutex, C: Config, S: Source<C>, P: crate::Pick, const N: usize]
+                $($api)::+ for &crate::TallocMagazines<R, C, S, P, N>);
             #[cfg(feature = "critical-section")]
             allocator!(impl[C: Config, S: Source<C>]
                 $($api)::+ for &crate::TallocCritical<C, S>);

@@ -7,6 +7,7 @@
 //! | | reached by | [`GlobalAlloc`] | `Allocator` | cost of sharing |
 //! |---|---|---|---|---|
 //! | [`Tallock`] | threads | yes | [`TallockRef`] | a [lock] of your choice |
+//! | [`TallocMagazines`] | threads that allocate all the time | yes | `&TallocMagazines` | a lock, seldom |
 //! | [`TallocCritical`] | interrupt handlers, too | yes | `&TallocCritical` | interrupts wait |
 //! | [`TallocCell`] | one thread | no | `&TallocCell` | none, and no `unsafe` |
 //!
@@ -52,6 +53,7 @@
 //! | `allocator-api2-04` | `Allocator` of allocator-api2 0.4 |
 //! | `nightly` | `Allocator` of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical` |
+//! | `std` | `ByThread`, which gives each thread a slot of [`TallocMagazines`] |
 //!
 //! If something makes allocator-api2 0.2 use the standard library's trait, by its own feature
 //! `nightly`, these are the same trait: choose `nightly` and leave `allocator` out.
@@ -80,11 +82,17 @@ mod allocator;
 mod critical;
 mod local;
 pub mod lock;
+#[cfg(target_has_atomic = "ptr")]
+mod magazines;
 mod tallock;
 
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;
 pub use local::{NoSupply, Supply, TallocCell};
+#[cfg(all(feature = "std", target_has_atomic = "ptr"))]
+pub use magazines::ByThread;
+#[cfg(target_has_atomic = "ptr")]
+pub use magazines::{ByStack, Pick, TallocMagazines};
 pub use talloc_core::*;
 pub use tallock::{AllocatorApi, TallockRef};
 

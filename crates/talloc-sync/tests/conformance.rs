@@ -70,6 +70,16 @@ macro_rules! on_each_heap {
             }
 
             #[test]
+            fn magazines() {
+                let mut memory = Memory::new();
+                let heap: talloc_sync::TallocMagazines<Backoff> =
+                    talloc_sync::TallocMagazines::new(Talloc::new());
+                // SAFETY: The memory is the heap's for as long as there is the heap.
+                unsafe { heap.lock().init(memory.arena().into()) };
+                super::$check(&heap, &|| heap.verify().unwrap());
+            }
+
+            #[test]
             #[cfg(feature = "critical-section")]
             fn critical() {
                 let mut memory = Memory::new();

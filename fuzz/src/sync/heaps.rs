@@ -7,10 +7,10 @@ use std::rc::Rc;
 use allocator_api2::alloc::Allocator;
 use lock_api::RawMutex;
 use talloc_core::{ArenaError, Config, Report, Span, Violation};
-use talloc_sync::{AllocatorApi, Supply, Talloc, TallocCell, Tallock};
+use talloc_sync::{AllocatorApi, Pick, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
 
 use super::pieces::{Pieces, Spares};
-use super::turns;
+use super::turns::{self, Turns};
 
 /// A heap behind a shared reference.
 pub trait SyncHeap {
@@ -33,7 +33,13 @@ pub trait SyncHeap {
 
     fn flush(&self);
 
+    /// What the heap says of itself; what is cached for a call that is broken off may count as used.
     fn verify(&self) -> Result<Report, Violation>;
+
+    /// How many bytes that may be.
+    fn most_cached(&self) -> usize {
+        0
+    }
 }
 
 impl<R: RawMutex, C: Config> SyncHeap for Tallock<R, C, Spares> {
@@ -69,6 +75,59 @@ impl<R: RawMutex, C: Config> SyncHeap for Tallock<R, C, Spares> {
 
     fn verify(&self) -> Result<Report, Violation> {
         self.0.lock().verify()
+    }
+}
+
+/// A heap with magazines in front, of which two calls that are broken off have a slot each.
+pub type Magazines<C> = TallocMagazines<Turns, C, Spares, FirstSlot, 2>;
+
+/// Everybody begins with the first slot, and goes to the next one if that is in use.
+pub struct FirstSlot;
+
+impl Pick for FirstSlot {
+    fn pick() -> usize {
+        0
+    }
+}
+
+impl<C: Config> SyncHeap for Magazines<C> {
+    type Config = C;
+
+    fn new(pieces: Rc<Pieces>) -> Self {
+        Self::new(Talloc::with_source(Spares(pieces)))
+    }
+
+    fn allocator(&self) -> impl Allocator {
+        self
+    }
+
+    fn global(&self) -> Option<&dyn GlobalAlloc> {
+        Some(self)
+    }
+
+    fn claim(&self) -> Result<(), ArenaError> {
+        let mut heap = self.lock();
+        let pieces = heap.source().0.clone();
+        let Some(piece) = pieces.give() else { return Ok(()) };
+        // SAFETY: A piece is given out once, and the heap's source keeps the pool.
+        unsafe { heap.claim_as(piece, pieces.memory()) }
+    }
+
+    fn arenas(&self) -> Vec<Span> {
+        self.lock().arenas().collect()
+    }
+
+    fn flush(&self) {
+        self.flush();
+        self.lock().flush();
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        self.verify()
+    }
+
+    fn most_cached(&self) -> usize {
+        self.arenas().iter().map(|arena| arena.size()).sum::<usize>() / 16
     }
 }
 

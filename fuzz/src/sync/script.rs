@@ -11,13 +11,15 @@ pub enum Form {
     Spin,
     /// Behind [`super::Turns`]: others are let in each time that the lock is released.
     Turns,
+    /// Behind such a lock with magazines in front: others are let in while a slot is in use.
+    Magazines,
     /// In a cell, whose supply lets others in.
     Cell,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 3] = [Self::Spin, Self::Turns, Self::Cell];
+    pub const ALL: [Self; 4] = [Self::Spin, Self::Turns, Self::Magazines, Self::Cell];
 }
 
 /// What a script is run on.
@@ -46,7 +48,7 @@ impl Setup {
         Self {
             profile: Profile::decode(first),
             // Turns are what there is to be found.
-            form: [Form::Turns, Form::Cell, Form::Turns, Form::Spin][first / 4 % 4],
+            form: [Form::Turns, Form::Cell, Form::Magazines, Form::Spin][first / 4 % 4],
             threads: 1 + first / 16 % 4,
             size: Self::SIZES[second % 4] + second / 4,
             skew: third % 16,

@@ -37,6 +37,13 @@ impl<C: Config> Arena<C> {
     /// they are a cached block.
     pub(crate) fn is_cached(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
+        self.is_in_use(addr, len)
+            && (!C::CHECKED || self.chunk_from(at) == Some((ChunkKind::Cached, at + len)))
+    }
+
+    /// Whether `len` granules from an address in the arena on are used.
+    pub(crate) fn is_in_use(&self, addr: usize, len: usize) -> bool {
+        let at = self.window.granule(addr);
         let range = at..at + len;
         let own = &self.own.chunk;
         addr % GRANULE == 0
@@ -44,7 +51,6 @@ impl<C: Config> Arena<C> {
             && (range.end <= own.start || own.end <= range.start)
             // SAFETY: They lie below the top.
             && unsafe { self.bits.next(range.start, range.end) }.is_none()
-            && (!C::CHECKED || self.chunk_from(at) == Some((ChunkKind::Cached, range.end)))
     }
 
     /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them and is

@@ -18,8 +18,7 @@ use crate::misuse::{Call, Fault, Misuse};
 /// As for `GlobalAlloc::alloc`.
 #[inline]
 pub unsafe fn alloc<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
-    // SAFETY: As the caller says.
-    let block = unsafe { heap.with(|heap| heap.malloc(layout)) };
+    let block = heap.malloc(layout);
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
@@ -43,10 +42,8 @@ pub unsafe fn alloc_zeroed<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
 pub unsafe fn dealloc<H: SharedHeap>(heap: &H, ptr: *mut u8, layout: Layout) {
     without_unwinding::<H::Config, _>(|| {
         if let Some(block) = block::<H::Config>(Call::Free, ptr, layout) {
-            super::with_block(heap, Call::Free, block, layout, |heap| {
-                // SAFETY: As the caller says.
-                unsafe { heap.free_known(block, layout) }
-            });
+            // SAFETY: As the caller says.
+            unsafe { heap.free(block, layout) }
         }
     });
 }

@@ -24,6 +24,46 @@ pub trait SharedHeap {
 
     /// Calls `f` with the heap, while nobody else has it.
     fn with<T>(&self, f: impl FnOnce(&mut Talloc<Self::Config, Self::Source>) -> T) -> T;
+
+    /// Allocates a block, as [`Talloc::malloc`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Talloc::malloc`].
+    #[inline(always)]
+    fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: There is nothing to be kept to.
+        unsafe { self.with(|heap| heap.malloc(layout)) }
+    }
+
+    /// Allocates a block, and tells how many of its first bytes are not known to be zero, as
+    /// [`Talloc::malloc_dirty`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Talloc::malloc`].
+    #[inline(always)]
+    fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        // SAFETY: There is nothing to be kept to.
+        unsafe { self.with(|heap| heap.malloc_dirty(layout)) }
+    }
+
+    /// Frees a block, as [`Talloc::free`]; what a checked heap finds wrong is reported.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::free`].
+    #[inline(always)]
+    unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: As the caller says.
+        unsafe { free_in_heap(self, ptr, layout) }
+    }
+
+    /// Whether a block should rather move than change its size where it is.
+    #[inline(always)]
+    fn rather_moves(&self, _old: Layout, _new: Layout) -> bool {
+        false
+    }
 }
 
 /// Allocates a block, as `Allocator::allocate`.
@@ -37,8 +77,7 @@ pub trait SharedHeap {
 pub fn allocate<H: SharedHeap>(heap: &H, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
     let block = match layout.size() {
         0 => dangling(layout),
-        // SAFETY: The size is not zero.
-        _ => unsafe { heap.with(|heap| heap.malloc(layout)) }?,
+        _ => heap.malloc(layout)?,
     };
     Ok(NonNull::slice_from_raw_parts(block, layout.size()))
 }
@@ -57,8 +96,7 @@ pub fn allocate_zeroed<H: SharedHeap>(
     if layout.size() == 0 {
         return allocate(heap, layout);
     }
-    // SAFETY: The size is not zero.
-    let (block, dirty) = unsafe { heap.with(|heap| heap.malloc_dirty(layout)) }?;
+    let (block, dirty) = heap.malloc_dirty(layout)?;
     // SAFETY: The block has no fewer bytes, and nobody else knows of it.
     unsafe { block.write_bytes(0, dirty) };
     Ok(NonNull::slice_from_raw_parts(block, layout.size()))
@@ -73,10 +111,19 @@ pub fn allocate_zeroed<H: SharedHeap>(
 pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
     if layout.size() != 0 {
         // SAFETY: As the caller says.
-        with_block(heap, Call::Free, ptr, layout, |heap| unsafe {
-            heap.free_known(ptr, layout);
-        });
+        unsafe { heap.free(ptr, layout) }
     }
+}
+
+/// Frees a block in the heap itself, whatever the [`SharedHeap`] has in front of it.
+///
+/// # Safety
+///
+/// As for [`Talloc::free`].
+#[inline(always)]
+pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
+    // SAFETY: As the caller says.
+    with_block(heap, Call::Free, ptr, layout, |heap| unsafe { heap.free_known(ptr, layout) });
 }
 
 /// Makes a block larger, as `Allocator::grow`. The alignment may change.
@@ -95,6 +142,12 @@ pub unsafe fn grow<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
+    if heap.rather_moves(old, new) {
+        // SAFETY: As the caller says. If there is no room, the block may still grow where it is.
+        if let Ok(block) = unsafe { relocate(heap, ptr, old, new) } {
+            return Ok(block);
+        }
+    }
     if old.size() != 0 && is_aligned(ptr, new) {
         let call = Call::Grow { new_size: new.size() };
         // SAFETY: As the caller says.
@@ -155,6 +208,12 @@ pub unsafe fn shrink<H: SharedHeap>(
         // SAFETY: As the caller says.
         return unsafe { relocate(heap, ptr, old, new) };
     }
+    if heap.rather_moves(old, new) {
+        // SAFETY: As the caller says. If there is no room, the block can shrink where it is.
+        if let Ok(block) = unsafe { relocate(heap, ptr, old, new) } {
+            return Ok(block);
+        }
+    }
     // SAFETY: As the caller says, and the old size is not zero, as the new one is not.
     let shrunk = with_block(heap, Call::Shrink { new_size: new.size() }, ptr, old, |heap| unsafe {
         heap.shrink_known(ptr, old, new.size());
@@ -166,7 +225,7 @@ pub unsafe fn shrink<H: SharedHeap>(
 /// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
 /// describes. That is reported when the heap has been let go, and `None` returned.
 #[inline(always)]
-fn with_block<H: SharedHeap, T>(
+fn with_block<H: SharedHeap + ?Sized, T>(
     heap: &H,
     call: Call,
     ptr: NonNull<u8>,

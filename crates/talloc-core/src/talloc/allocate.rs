@@ -172,13 +172,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 impl<C: Config, S> Talloc<C, S> {
     /// Allocates from the arenas: first from the one that gave memory last.
     #[inline(always)]
-    fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+    pub(super) fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         Some(self.allocate_knowing(len, align)?.0)
     }
 
     /// Allocates from the arenas, and tells from which address on the block is known to be zero.
     #[inline(always)]
-    fn allocate_knowing(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
+    pub(super) fn allocate_knowing(
+        &mut self,
+        len: usize,
+        align: Align,
+    ) -> Option<(NonNull<u8>, usize)> {
         let arena = self.recent();
         let zero = arena.zero_from();
         match arena.allocate(len, align) {

@@ -102,7 +102,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// It is a block of `len` granules that is not used any more.
     #[inline(never)]
-    unsafe fn release(&mut self, block: NonNull<u8>, len: usize) {
+    pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) {
         let arena = self.arena_of(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
@@ -174,7 +174,7 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Notes, in a checked heap, that a block is one no longer.
     #[inline(always)]
-    fn forget(&mut self, block: NonNull<u8>, len: usize) {
+    pub(super) fn forget(&mut self, block: NonNull<u8>, len: usize) {
         if C::CHECKED {
             let arena = self.arena_of(block);
             arena.take_back(arena.granule(block), len);
@@ -183,22 +183,22 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Whether neighbours belong to the same arena.
     #[inline(always)]
-    fn is_one_arena(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
+    pub(super) fn is_one_arena(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
         self.others.is_none() || self.place_of(a) == self.place_of(b)
     }
 }
 
 /// Used granules of one arena.
 #[derive(Clone, Copy)]
-struct Run {
-    start: NonNull<u8>,
-    len: usize,
+pub(super) struct Run {
+    pub(super) start: NonNull<u8>,
+    pub(super) len: usize,
 }
 
 impl Run {
     /// The run with a block of `len` granules, if that lies next to it.
     #[inline(always)]
-    fn with(self, block: NonNull<u8>, len: usize) -> Option<Self> {
+    pub(super) fn with(self, block: NonNull<u8>, len: usize) -> Option<Self> {
         let (start, addr) = (self.start.addr().get(), block.addr().get());
         if addr + len * GRANULE == start {
             Some(Self { start: block, len: self.len + len })

@@ -1,6 +1,7 @@
 //! The heap.
 
 mod allocate;
+mod batch;
 mod chain;
 mod checked;
 mod deallocate;

@@ -5,8 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use talloc_global::*;
 
+/// With memory from the operating system, and caches for the threads.
+#[cfg(all(feature = "system", feature = "std", unix))]
+#[global_allocator]
+static ALLOCATOR: Counted<ThreadedTalloc> = Counted::new(ThreadedTalloc::new());
+
 /// With memory from the operating system.
-#[cfg(all(feature = "system", unix))]
+#[cfg(all(feature = "system", not(feature = "std"), unix))]
 #[global_allocator]
 static ALLOCATOR: Counted<SystemTalloc> = Counted::new(SystemTalloc::new());
 
@@ -17,7 +22,14 @@ static ALLOCATOR: Counted<StaticTalloc> = Counted::new(StaticTalloc::new(&ARENA)
 #[cfg(not(all(feature = "system", unix)))]
 static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
 
+/// Checks the whole heap, and its caches.
+#[cfg(all(feature = "system", feature = "std", unix))]
+pub fn verify() -> Result<Report, Violation> {
+    ALLOCATOR.allocator.verify()
+}
+
 /// Checks the whole heap.
+#[cfg(not(all(feature = "system", feature = "std", unix)))]
 pub fn verify() -> Result<Report, Violation> {
     // The guard is gone before anybody allocates to print the result.
     ALLOCATOR.allocator.0.lock().verify()

@@ -1,9 +1,46 @@
-//! What locks are made of: the processor's own, or, for the model checker loom, models of it.
+//! What locks and caches are made of: the processor's own, or, for the model checker loom, models
+//! of it.
 
 #[cfg(not(loom))]
-pub(super) use core::{hint, sync::atomic::AtomicBool};
+pub(crate) use core::{
+    hint,
+    sync::atomic::{AtomicBool, AtomicUsize},
+};
 #[cfg(loom)]
-pub(super) use {loom::hint, model::AtomicBool};
+pub(crate) use {
+    loom::hint,
+    model::{AtomicBool, AtomicUsize},
+};
+
+use core::cell::UnsafeCell;
+
+/// A value that its users see to having alone; the model checker sees whether they do.
+pub(crate) struct Shared<T> {
+    value: UnsafeCell<T>,
+    #[cfg(loom)]
+    model: model::Access,
+}
+
+// SAFETY: Whoever uses the value sees to it that nobody else does.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self {
+            value: UnsafeCell::new(value),
+            #[cfg(loom)]
+            model: model::Access::NEW,
+        }
+    }
+
+    /// The value, to be used at once.
+    #[inline(always)]
+    pub(crate) fn get(&self) -> *mut T {
+        #[cfg(loom)]
+        self.model.note();
+        self.value.get()
+    }
+}
 
 #[cfg(loom)]
 mod model {
@@ -12,40 +49,72 @@ mod model {
     use core::sync::atomic::Ordering;
     use std::sync::OnceLock;
 
-    /// A model of an atomic that can be made in a constant, which loom's cannot.
-    ///
-    /// It is made when it is first used, and that must be before another thread may use it.
-    #[derive(Debug)]
-    pub struct AtomicBool {
-        initial: bool,
-        model: OnceLock<loom::sync::atomic::AtomicBool>,
+    /// Notes that somebody has a value alone.
+    pub struct Access(OnceLock<loom::cell::UnsafeCell<()>>);
+
+    // SAFETY: Loom sees to it.
+    unsafe impl Sync for Access {}
+
+    impl Access {
+        pub const NEW: Self = Self(OnceLock::new());
+
+        pub fn note(&self) {
+            self.0.get_or_init(|| loom::cell::UnsafeCell::new(())).with_mut(|_| ());
+        }
     }
 
-    impl AtomicBool {
-        pub const fn new(initial: bool) -> Self {
-            Self { initial, model: OnceLock::new() }
+    /// Models of atomics that can be made in a constant, which loom's cannot.
+    ///
+    /// They are made when they are first used, and that must be before another thread may use them.
+    macro_rules! atomic {
+        ($name:ident, $value:ty) => {
+            #[derive(Debug)]
+            pub struct $name {
+                initial: $value,
+                model: OnceLock<loom::sync::atomic::$name>,
+            }
+
+            #[allow(dead_code, reason = "not every type needs all of them")]
+            impl $name {
+                pub const fn new(initial: $value) -> Self {
+                    Self { initial, model: OnceLock::new() }
+                }
+
+                pub fn load(&self, order: Ordering) -> $value {
+                    self.model().load(order)
+                }
+
+                pub fn store(&self, value: $value, order: Ordering) {
+                    self.model().store(value, order);
+                }
+
+                pub fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    self.model().compare_exchange(current, new, success, failure)
+                }
+
+                fn model(&self) -> &loom::sync::atomic::$name {
+                    self.model.get_or_init(|| loom::sync::atomic::$name::new(self.initial))
+                }
+            }
+        };
+    }
+
+    atomic!(AtomicBool, bool);
+    atomic!(AtomicUsize, usize);
+
+    impl AtomicUsize {
+        pub fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+            self.model().fetch_add(value, order)
         }
 
-        pub fn load(&self, order: Ordering) -> bool {
-            self.model().load(order)
-        }
-
-        pub fn store(&self, value: bool, order: Ordering) {
-            self.model().store(value, order);
-        }
-
-        pub fn compare_exchange(
-            &self,
-            current: bool,
-            new: bool,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<bool, bool> {
-            self.model().compare_exchange(current, new, success, failure)
-        }
-
-        fn model(&self) -> &loom::sync::atomic::AtomicBool {
-            self.model.get_or_init(|| loom::sync::atomic::AtomicBool::new(self.initial))
+        pub fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+            self.model().fetch_sub(value, order)
         }
     }
 }

@@ -11,6 +11,10 @@
 //! | `parking_lot::RawMutex` | heaps used as an `Allocator`, where there is an operating system |
 //! | [`ErrorChecking`] | finding out who waits for itself, around any of the other locks |
 //!
+//! A lock does not make a heap fast that many threads use all the time: then take it seldom, by
+#![cfg_attr(target_has_atomic = "ptr", doc = "[`TallocMagazines`](crate::TallocMagazines).")]
+#![cfg_attr(not(target_has_atomic = "ptr"), doc = "`TallocMagazines`.")]
+//!
 //! `parking_lot` itself allocates when a thread has to wait. So a heap behind its lock must not be
 //! the global allocator: to wait, a thread would have to wait, until its stack overflows.
 //!
@@ -28,7 +32,7 @@
 mod backoff;
 mod error_checking;
 #[cfg(target_has_atomic = "8")]
-mod machine;
+pub(crate) mod machine;
 
 #[cfg(target_has_atomic = "8")]
 pub use backoff::Backoff;

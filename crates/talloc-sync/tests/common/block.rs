@@ -44,6 +44,11 @@ impl<P: Deref<Target: GlobalAlloc>> Block<P> {
         if ptr.is_null() { None } else { Some(Self { heap, ptr, layout, tag }) }
     }
 
+    /// Where it is.
+    pub fn addr(&self) -> usize {
+        self.ptr.addr()
+    }
+
     pub fn fill(&mut self, tag: u8) {
         self.tag = tag;
         // SAFETY: The block has as many bytes.

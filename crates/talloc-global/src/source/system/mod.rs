@@ -3,9 +3,13 @@
 mod heap;
 mod lock;
 mod space;
+#[cfg(feature = "std")]
+mod threaded;
 
 pub use heap::SystemTalloc;
 pub use lock::SystemLock;
+#[cfg(feature = "std")]
+pub use threaded::{SystemMagazines, ThreadedTalloc};
 
 use core::alloc::Layout;
 

@@ -1,0 +1,231 @@
+//! A real program on any heap: the `index` example, in a process of its own for each heap.
+//!
+//! The heap of this process is the one that an environment variable names, the C library's if there is none.
+
+#[path = "../../crates/talloc-global/examples/index/words.rs"]
+#[allow(dead_code, reason = "the example prints more")]
+mod words;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    ffi::CStr,
+    num::NonZero,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Instant,
+};
+use talloc_benches::{
+    report::{Csv, Table},
+    timing::median,
+};
+use talloc_global::{SystemTalloc, ThreadedTalloc};
+use talloc_sync::lock::Backoff;
+
+/// The variable that names the heap.
+const VARIABLE: &CStr = c"TALLOC_BENCHES_HEAP";
+
+/// The heaps in the order of the table's columns.
+const HEAPS: &[&str] = &[
+    "threaded",
+    "talloc",
+    "talc5",
+    "system",
+    "mimalloc",
+    "jemalloc",
+    #[cfg(feature = "snmalloc")]
+    "snmalloc",
+];
+
+#[derive(Args)]
+pub struct ProgramArgs {
+    /// The files and folders whose words are counted; the documentation of the standard library if there are none.
+    paths: Vec<PathBuf>,
+    /// Numbers of threads.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [1, 2, 4, 8])]
+    threads: Vec<usize>,
+    /// Only these heaps, separated by commas or spaces.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    heaps: Vec<String>,
+    /// How often each heap runs; the median counts.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Run the program in this process.
+    #[arg(long, hide = true)]
+    here: bool,
+}
+
+/// Runs the program with each heap, in rounds that are interleaved, prints a table, and writes every round to
+/// `results/threads-index.csv`.
+pub fn run(args: &ProgramArgs) -> Result<()> {
+    if args.here {
+        return index(args);
+    }
+    let heaps: Vec<_> = HEAPS
+        .iter()
+        .filter(|heap| args.heaps.is_empty() || args.heaps.iter().any(|name| name == *heap))
+        .copied()
+        .collect();
+    if let Some(name) = args.heaps.iter().find(|name| !heaps.contains(&name.as_str())) {
+        bail!("no heap for programs is called {name}: there are {}", HEAPS.join(", "));
+    }
+    let paths = if args.paths.is_empty() { vec![documentation()?] } else { args.paths.clone() };
+    let mut table = Table::new("Seconds", heaps.clone(), 2);
+    let mut csv = Csv::create("threads-index", &["threads", "heap", "round", "seconds"])?;
+    for &threads in &args.threads {
+        let mut times = vec![Vec::new(); heaps.len()];
+        for round in 0..args.rounds {
+            for (heap, times) in heaps.iter().zip(&mut times) {
+                let seconds = child(heap, threads, &paths)?;
+                let [threads, round] = [threads, round].map(|number| number.to_string());
+                csv.push(&[&threads, heap, &round, &seconds.to_string()])?;
+                times.push(seconds);
+            }
+        }
+        table.push(&format!("index x{threads}"), times.iter().map(|times| median(times)).collect());
+    }
+    println!("{}", table.markdown());
+    csv.finish()
+}
+
+/// Runs the program on a heap; how many seconds it took.
+fn child(heap: &str, threads: usize, paths: &[PathBuf]) -> Result<f64> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["program", "--here", &format!("--threads={threads}"), "--"])
+        .args(paths)
+        .env(VARIABLE.to_str()?, heap)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("{heap}: {}", output.status);
+    }
+    let seconds = String::from_utf8(output.stdout)?;
+    seconds.trim().parse().with_context(|| format!("{heap}: {seconds}"))
+}
+
+/// The program.
+fn index(args: &ProgramArgs) -> Result<()> {
+    let threads = args.threads.first().copied().and_then(NonZero::new).context("no threads")?;
+    let files = crate::files::list(&args.paths)?;
+    let begin = Instant::now();
+    let index = words::index(&files, threads)?;
+    anyhow::ensure!(index.total() > 0, "there are no words");
+    drop(index);
+    println!("{}", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The documentation that comes with the compiler.
+fn documentation() -> Result<PathBuf> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output()?;
+    let path = Path::new(String::from_utf8(output.stdout)?.trim()).join("share/doc/rust/html/std");
+    anyhow::ensure!(path.is_dir(), "{} is not there: name files to read", path.display());
+    Ok(path)
+}
+
+static THREADED: ThreadedTalloc = ThreadedTalloc::new();
+static TALLOC: SystemTalloc = SystemTalloc::new();
+
+/// Memory for heaps that are not told where to get any. What is not used of it takes none.
+const ARENA: usize = 1 << 30;
+static mut MEMORY: [u8; ARENA] = [0; ARENA];
+static TALC: talc5::TalcLock<Backoff, talc5::source::Claim> =
+    // SAFETY: Nothing else uses the array.
+    talc5::TalcLock::new(unsafe { talc5::source::Claim::array(&raw mut MEMORY) });
+
+/// The heap that the environment names.
+struct Switch(AtomicUsize);
+
+#[global_allocator]
+static SWITCH: Switch = Switch(AtomicUsize::new(UNKNOWN));
+
+const UNKNOWN: usize = usize::MAX;
+
+/// Does something with the heap that has been chosen.
+macro_rules! with_heap {
+    ($heap:ident => $do:expr) => {
+        match SWITCH.choice() {
+            0 => {
+                let $heap = &THREADED;
+                $do
+            }
+            1 => {
+                let $heap = &TALLOC;
+                $do
+            }
+            2 => {
+                let $heap = &TALC;
+                $do
+            }
+            4 => {
+                let $heap = &mimalloc::MiMalloc;
+                $do
+            }
+            5 => {
+                let $heap = &tikv_jemallocator::Jemalloc;
+                $do
+            }
+            #[cfg(feature = "snmalloc")]
+            6 => {
+                let $heap = &snmalloc_rs::SnMalloc;
+                $do
+            }
+            _ => {
+                let $heap = &System;
+                $do
+            }
+        }
+    };
+}
+
+impl Switch {
+    #[inline]
+    fn choice(&self) -> usize {
+        match self.0.load(Relaxed) {
+            UNKNOWN => self.choose(),
+            choice => choice,
+        }
+    }
+
+    /// Looks the heap up, which comes before anything is allocated: so the standard library cannot be asked.
+    #[cold]
+    fn choose(&self) -> usize {
+        // SAFETY: The name is a string, and nobody changes the environment before the first allocation.
+        let value = unsafe { libc::getenv(VARIABLE.as_ptr()) };
+        let name = if value.is_null() {
+            c"system"
+        } else {
+            // SAFETY: It is a string of the environment.
+            unsafe { CStr::from_ptr(value) }
+        };
+        let choice = HEAPS.iter().position(|heap| heap.as_bytes() == name.to_bytes());
+        let choice = choice.unwrap_or(HEAPS.len());
+        self.0.store(choice, Relaxed);
+        choice
+    }
+}
+
+// SAFETY: All is left to one of the allocators, always the same one.
+unsafe impl GlobalAlloc for Switch {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: As the caller says.
+        with_heap!(heap => unsafe { heap.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: As the caller says.
+        with_heap!(heap => unsafe { heap.alloc_zeroed(layout) })
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: As the caller says.
+        with_heap!(heap => unsafe { heap.dealloc(block, layout) })
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: As the caller says.
+        with_heap!(heap => unsafe { heap.realloc(block, layout, new_size) })
+    }
+}

@@ -1,0 +1,178 @@
+//! Heaps that threads share.
+
+use super::work::{Cost, Load};
+use crate::{heap::Heap, heaps};
+use lock_api::{Mutex, RawMutex};
+use std::{
+    alloc::{GlobalAlloc, Layout},
+    ptr::NonNull,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+use talloc_sync::{
+    ByStack, ByThread, Compact, Config, OomFn, Pick, RealTime, Talloc, TallocMagazines,
+    lock::{Backoff, Spin, Ticket},
+};
+
+type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;
+
+/// A heap that threads share.
+pub struct Entry {
+    pub name: &'static str,
+    /// Whether it is run only when it is named.
+    pub on_demand: bool,
+    run: fn(&Load, NonNull<[u8]>) -> Cost,
+    /// Runs it with its lock counted, if that can be: how often it was taken.
+    pub trips: Option<CountTrips>,
+}
+
+impl Entry {
+    /// Lets threads work on a new heap.
+    ///
+    /// # Safety
+    /// The memory is nobody else's during the call.
+    pub unsafe fn run(&self, load: &Load, memory: NonNull<[u8]>) -> Cost {
+        (self.run)(load, memory)
+    }
+}
+
+/// The heaps in the order of the tables' columns.
+pub static HEAPS: &[Entry] = &[
+    Entry {
+        name: "magazines",
+        on_demand: false,
+        run: on_magazines::<Backoff, RealTime, ByThread>,
+        trips: Some(count_trips::<RealTime>),
+    },
+    Entry {
+        name: "magazines-quick",
+        on_demand: true,
+        run: on_magazines::<Backoff, Compact, ByThread>,
+        trips: Some(count_trips::<Compact>),
+    },
+    Entry {
+        name: "magazines-stack",
+        on_demand: true,
+        run: on_magazines::<Backoff, RealTime, ByStack>,
+        trips: None,
+    },
+    locked::<heaps::Talloc<Compact>, Backoff>("talloc"),
+    on_demand(locked::<heaps::Talloc<Compact>, Spin>("talloc-spin")),
+    on_demand(locked::<heaps::Talloc<Compact>, Ticket>("talloc-ticket")),
+    on_demand(locked::<heaps::Talloc<Compact>, parking_lot::RawMutex>("talloc-parking")),
+    locked::<heaps::Talc5, Backoff>("talc5"),
+    locked::<heaps::Rlsf, Backoff>("rlsf"),
+    locked::<heaps::Galloc, Backoff>("galloc"),
+    Entry {
+        name: "system",
+        on_demand: false,
+        run: |load, _| load.run(&std::alloc::System),
+        trips: None,
+    },
+    Entry {
+        name: "mimalloc",
+        on_demand: false,
+        run: |load, _| load.run(&mimalloc::MiMalloc),
+        trips: None,
+    },
+    Entry {
+        name: "jemalloc",
+        on_demand: false,
+        run: |load, _| load.run(&tikv_jemallocator::Jemalloc),
+        trips: None,
+    },
+    #[cfg(feature = "snmalloc")]
+    Entry {
+        name: "snmalloc",
+        on_demand: false,
+        run: |load, _| load.run(&snmalloc_rs::SnMalloc),
+        trips: None,
+    },
+];
+
+const fn on_demand(entry: Entry) -> Entry {
+    Entry { on_demand: true, ..entry }
+}
+
+/// Slots of the magazines.
+const SLOTS: usize = 64;
+
+type Magazines<R, C, P> = TallocMagazines<R, C, OomFn<C>, P, SLOTS>;
+
+fn on_magazines<R: RawMutex + Send + Sync, C: Config, P: Pick>(
+    load: &Load,
+    memory: NonNull<[u8]>,
+) -> Cost {
+    let heap: Box<Magazines<R, C, P>> = Box::new(Magazines::new(Talloc::configured()));
+    // SAFETY: The memory is lent for the call.
+    unsafe { heap.lock().init(memory.into()) };
+    let time = load.run(&*heap);
+    heap.verify().expect("the heap is in order");
+    time
+}
+
+/// How often the heap's lock is taken.
+fn count_trips<C: Config>(load: &Load, memory: NonNull<[u8]>) -> usize {
+    let before = TRIPS.load(Relaxed);
+    on_magazines::<Counted, C, ByThread>(load, memory);
+    TRIPS.load(Relaxed) - before
+}
+
+static TRIPS: AtomicUsize = AtomicUsize::new(0);
+
+/// A lock that counts in [`TRIPS`] how often it is taken.
+struct Counted(Backoff);
+
+// SAFETY: It is the lock that it has.
+unsafe impl RawMutex for Counted {
+    const INIT: Self = Self(Backoff::INIT);
+
+    type GuardMarker = <Backoff as RawMutex>::GuardMarker;
+
+    fn lock(&self) {
+        TRIPS.fetch_add(1, Relaxed);
+        self.0.lock();
+    }
+
+    fn try_lock(&self) -> bool {
+        self.0.try_lock()
+    }
+
+    unsafe fn unlock(&self) {
+        // SAFETY: The caller holds it.
+        unsafe { self.0.unlock() }
+    }
+}
+
+/// A heap behind a lock.
+#[repr(align(128))]
+struct Locked<H, R>(Mutex<R, H>);
+
+/// The entry of a heap behind a lock.
+const fn locked<H: Heap + Send, R: RawMutex + Send + Sync>(name: &'static str) -> Entry {
+    Entry { name, on_demand: false, run: on_locked::<H, R>, trips: None }
+}
+
+fn on_locked<H: Heap + Send, R: RawMutex + Send + Sync>(
+    load: &Load,
+    memory: NonNull<[u8]>,
+) -> Cost {
+    let heap = Box::new(Locked(Mutex::<R, H>::new(H::empty())));
+    // SAFETY: The memory is lent for the call, and the heap stays where it is.
+    assert!(unsafe { heap.0.lock().init(memory) }, "the memory is too small");
+    load.run(&*heap)
+}
+
+// SAFETY: The heap within gives out blocks as the layout asks, and is used by one thread at a time.
+unsafe impl<H: Heap + Send, R: RawMutex> GlobalAlloc for Locked<H, R> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: As the caller says.
+        unsafe { self.0.lock().alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: As the caller says.
+        unsafe { self.0.lock().dealloc(ptr, layout) }
+    }
+}

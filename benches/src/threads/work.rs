@@ -1,0 +1,152 @@
+//! What threads do with a heap.
+
+use super::{churn, hand_off, random};
+use cpu_time::ProcessTime;
+use std::{
+    alloc::{GlobalAlloc, Layout},
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Work {
+    /// Each thread allocates and frees at random, among a thousand blocks of its own.
+    Random,
+    /// Each thread allocates what the next one frees.
+    HandOff,
+    /// Larson's server: each thread replaces blocks of a set at random, and then goes on with a set of another one.
+    Churn,
+}
+
+impl Work {
+    /// Every workload.
+    pub const ALL: [Self; 3] = [Self::Random, Self::HandOff, Self::Churn];
+
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::HandOff => "hand-off",
+            Self::Churn => "churn",
+        }
+    }
+}
+
+/// What it took.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// From when the first thread began until the last one had done.
+    pub wall: Duration,
+    /// On all processors together: on a machine that is busy with other things, too, this tells more.
+    pub processors: Duration,
+}
+
+/// How much is done, and by how many.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub work: Work,
+    pub threads: usize,
+    /// Calls of the heap, by all threads together; each of them makes about as many.
+    pub calls: usize,
+    /// The largest size of a block.
+    pub max_size: usize,
+}
+
+impl Load {
+    /// Lets the threads work on a heap.
+    pub fn run<H: GlobalAlloc + Sync>(&self, heap: &H) -> Cost {
+        match self.work {
+            Work::Random => random::run(self, heap),
+            Work::HandOff => hand_off::run(self, heap),
+            Work::Churn => churn::run(self, heap),
+        }
+    }
+
+    /// Starts a thread for each of `parts`, all at once.
+    pub fn start<T: Send>(&self, parts: Vec<T>, work: impl Fn(usize, T) + Sync) -> Cost {
+        assert_eq!(parts.len(), self.threads);
+        let barrier = Barrier::new(self.threads + 1);
+        let (barrier, work) = (&barrier, &work);
+        thread::scope(|scope| {
+            let threads: Vec<_> = parts
+                .into_iter()
+                .enumerate()
+                .map(|(number, part)| {
+                    scope.spawn(move || {
+                        barrier.wait();
+                        let begin = Instant::now();
+                        work(number, part);
+                        (begin, Instant::now())
+                    })
+                })
+                .collect();
+            let processors = ProcessTime::now();
+            barrier.wait();
+            let times: Vec<_> = threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no thread panics"))
+                .collect();
+            let begin = times.iter().map(|(begin, _)| *begin).min();
+            let end = times.iter().map(|(_, end)| *end).max();
+            let wall = end.zip(begin).map_or(Duration::ZERO, |(end, begin)| end - begin);
+            Cost { wall, processors: processors.elapsed() }
+        })
+    }
+
+    /// A random size.
+    pub fn size(&self, random: &mut fastrand::Rng) -> usize {
+        random.usize(1..=self.max_size)
+    }
+}
+
+/// A block that somebody has, full of its tag at both ends.
+pub struct Block {
+    ptr: *mut u8,
+    size: u32,
+    tag: u8,
+}
+
+// SAFETY: It owns the block.
+unsafe impl Send for Block {}
+
+impl Block {
+    /// Allocates a block.
+    ///
+    /// # Panics
+    /// If there is no room.
+    #[inline]
+    pub fn new<H: GlobalAlloc>(heap: &H, size: usize, tag: u8) -> Self {
+        // SAFETY: The size is not zero.
+        let ptr = unsafe { heap.alloc(layout(size)) };
+        assert!(!ptr.is_null(), "the heap is full");
+        // SAFETY: The block has as many bytes.
+        unsafe {
+            ptr.write(tag);
+            ptr.add(size - 1).write(tag);
+        }
+        Self { ptr, size: size as u32, tag }
+    }
+
+    /// Frees the block.
+    ///
+    /// # Panics
+    /// If somebody has written to it.
+    #[inline]
+    pub fn free<H: GlobalAlloc>(self, heap: &H) {
+        let size = self.size as usize;
+        // SAFETY: The block has as many bytes, of which these have been written, and is not used any more.
+        unsafe {
+            assert!(self.ptr.read() == self.tag && self.ptr.add(size - 1).read() == self.tag);
+            heap.dealloc(self.ptr, layout(size));
+        }
+    }
+}
+
+/// The layout of a block: no more aligned than most are.
+#[inline]
+fn layout(size: usize) -> Layout {
+    // SAFETY: The alignment is a power of two, and the size small.
+    unsafe { Layout::from_size_align_unchecked(size, 8) }
+}

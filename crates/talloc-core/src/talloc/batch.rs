@@ -1,0 +1,173 @@
+//! Allocating and freeing many blocks of one size at a time, for caches in front of the heap.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use talloc_span::{Align, Span};
+
+use super::Talloc;
+use super::deallocate::Run;
+use crate::arena::Arena;
+use crate::batch::Batch;
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::granule::GRANULE;
+use crate::quick::{self, Lists};
+use crate::report::Violation;
+
+impl<C: Config, S> Talloc<C, S> {
+    /// The bytes of a block of `size` bytes, which is at most `isize::MAX`: a multiple of 8.
+    #[inline(always)]
+    #[must_use]
+    pub fn block_size(size: usize) -> usize {
+        Arena::<C>::block_len(size) * GRANULE
+    }
+
+    /// Allocates blocks of `size` bytes, at most `most` of them; fewer, or none, if there is no room
+    /// for them. The source is not asked.
+    ///
+    /// What comes from one piece lies in a row, the lowest block first in the list. Takes time in
+    /// proportion to the blocks.
+    pub fn malloc_batch(&mut self, size: usize, most: usize) -> Batch {
+        let len = Arena::<C>::block_len(size);
+        let mut batch = Batch::EMPTY;
+        while batch.len() < most {
+            if self.take_cached(len, &mut batch) || self.take_binned(len, &mut batch) {
+                continue;
+            }
+            let left = most - batch.len();
+            if self.take_row(len, left, &mut batch) < left {
+                break;
+            }
+        }
+        if batch.is_empty() && most > 0 {
+            if let Some(block) = self.allocate(len, Align::MIN) {
+                // SAFETY: It is a block of as many granules that nobody knows of.
+                unsafe { batch.push(block) };
+            }
+        }
+        batch
+    }
+
+    /// Allocates a block without asking the source, and tells how many of its first bytes are not
+    /// known to be zero.
+    ///
+    /// # Errors
+    ///
+    /// If no arena has the memory, after the quick lists have been flushed.
+    pub fn malloc_from_arenas(
+        &mut self,
+        layout: Layout,
+    ) -> Result<(NonNull<u8>, usize), AllocError> {
+        let len = Arena::<C>::block_len(layout.size());
+        let mut batch = Batch::EMPTY;
+        if layout.align() <= GRANULE && self.take_cached(len, &mut batch) {
+            return batch.pop().map(|block| (block, layout.size())).ok_or(AllocError);
+        }
+        let align = Align::of_layout(layout);
+        let mut found = self.allocate_knowing(len, align);
+        if found.is_none() && self.coalesce() {
+            found = self.allocate_knowing(len, align);
+        }
+        let (block, zero) = found.ok_or(AllocError)?;
+        Ok((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
+    }
+
+    /// Frees blocks of `size` bytes. Those that lie next to each other in memory and in the list are
+    /// coalesced before anything else is looked at.
+    ///
+    /// Takes time in proportion to the blocks.
+    ///
+    /// # Safety
+    ///
+    /// They are blocks of this heap, allocated or last reallocated with that size.
+    pub unsafe fn free_batch(&mut self, size: usize, mut batch: Batch) {
+        let len = Arena::<C>::block_len(size);
+        let Some(first) = batch.pop() else { return };
+        self.forget(first, len);
+        let mut run = Run { start: first, len };
+        while let Some(block) = batch.pop() {
+            self.forget(block, len);
+            run = match run.with(block, len).filter(|_| self.is_one_arena(run.start, block)) {
+                Some(longer) => longer,
+                None => {
+                    // SAFETY: The run is used granules of one arena, which the caller gives up.
+                    unsafe { self.release(run.start, run.len) };
+                    Run { start: block, len }
+                }
+            };
+        }
+        // SAFETY: As above.
+        unsafe { self.release(run.start, run.len) };
+    }
+
+    /// Where blocks of the arena may lie that contains `addr`, with a pointer that is good for all of
+    /// them; an empty span if there is no such arena.
+    pub fn reach_of(&self, addr: usize) -> Span {
+        let mut arenas = self.places().map(|place| self.peek(place));
+        let arena = arenas.find(|arena| arena.contains(addr));
+        arena.map_or(Span::empty(), Arena::allocatable)
+    }
+
+    /// Checks that blocks of `size` bytes are used ones of this heap.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::CachedBlock`].
+    pub fn verify_batch(&self, size: usize, batch: &Batch) -> Result<(), Violation> {
+        let len = Arena::<C>::block_len(size);
+        let mut count = 0;
+        let mut next = batch.first();
+        while let Some(block) = next.filter(|_| count <= batch.len()) {
+            let addr = block.addr().get();
+            let mut arenas = self.places().map(|place| self.peek(place));
+            let arena = arenas.find(|arena| arena.contains(addr));
+            if !arena.is_some_and(|arena| arena.is_in_use(addr, len)) {
+                return Err(Violation::CachedBlock { addr });
+            }
+            count += 1;
+            // SAFETY: It is memory of an arena that is not free, and so a block of the list.
+            next = unsafe { quick::next(block) };
+        }
+        if count == batch.len() { Ok(()) } else { Err(Violation::CachedCount) }
+    }
+
+    /// Adds a block from the quick list to a batch, if that has any.
+    #[inline]
+    fn take_cached(&mut self, len: usize, batch: &mut Batch) -> bool {
+        let Some(block) = self.quick.pop(len) else { return false };
+        if C::CHECKED {
+            let arena = self.arena_of(block);
+            arena.reuse(arena.granule(block));
+        }
+        // SAFETY: It is a block of as many granules that nobody uses.
+        unsafe { batch.push(block) };
+        true
+    }
+
+    /// Adds a block from the bins of the arena that gave memory last to a batch, if they have any.
+    #[inline]
+    fn take_binned(&mut self, len: usize, batch: &mut Batch) -> bool {
+        let arena = self.recent();
+        let Some(at) = arena.allocate_from_bins(len) else { return false };
+        let block = arena.hand_out(at, len);
+        // SAFETY: It is a block of as many granules that nobody knows of.
+        unsafe { batch.push(block) };
+        true
+    }
+
+    /// Adds up to `most` blocks from the top of the arena that gave memory last to a batch. Returns
+    /// how many.
+    #[inline]
+    fn take_row(&mut self, len: usize, most: usize, batch: &mut Batch) -> usize {
+        let arena = self.recent();
+        let Some(row) = arena.take_run(len, most) else { return 0 };
+        let count = row.len() / len;
+        for number in (0..count).rev() {
+            let block = arena.hand_out(row.start + number * len, len);
+            // SAFETY: It is a block of as many granules that nobody knows of.
+            unsafe { batch.push(block) };
+        }
+        count
+    }
+}

@@ -1,0 +1,127 @@
+//! Many blocks of one size at a time.
+
+use std::alloc::Layout;
+use std::collections::HashSet;
+
+use talloc_core::{Batch, Checked, Compact, Config, Micro, RealTime, Span, Talloc, Violation};
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+/// Calls `f` with a heap over so many bytes, which is whole and empty afterwards.
+fn with_heap<C: Config>(size: usize, f: impl FnOnce(&mut Talloc<C>)) {
+    let mut memory = vec![0_u8; size];
+    let mut heap = Talloc::<C>::configured();
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe { heap.init(Span::from(memory.as_mut_slice())) };
+    f(&mut heap);
+    heap.flush();
+    let report = heap.verify().unwrap();
+    assert_eq!((report.used_bytes, report.free_chunks), (0, 1));
+}
+
+/// Frees a batch of blocks of that size.
+fn free<C: Config>(heap: &mut Talloc<C>, size: usize, batch: Batch) {
+    // SAFETY: It is the heap's, and nobody uses the blocks.
+    unsafe { heap.free_batch(size, batch) };
+    heap.verify().unwrap();
+}
+
+fn check<C: Config>() {
+    for size in [1, 8, 16, 40, 100, 512, 700] {
+        with_heap::<C>(100_000, |heap| {
+            let mut batch = heap.malloc_batch(size, 50);
+            assert_eq!(batch.len(), 50);
+            assert_eq!(heap.verify().unwrap().used_bytes, 50 * Talloc::<C>::block_size(size));
+            assert_eq!(heap.verify_batch(size, &batch), Ok(()));
+            let addrs: HashSet<_> = batch.iter().map(|block| block.addr().get()).collect();
+            assert_eq!(addrs.len(), 50);
+
+            // Blocks are like any others.
+            let block = batch.pop().unwrap();
+            // SAFETY: It has the size, and is freed once.
+            unsafe {
+                block.write_bytes(0xAA, size);
+                heap.free(block, layout(size));
+            }
+            assert_eq!(batch.len(), 49);
+            free(heap, size, batch);
+        });
+    }
+}
+
+#[test]
+fn batches_are_blocks_of_any_heap() {
+    check::<Compact>();
+    check::<RealTime>();
+    check::<Micro>();
+    check::<Checked>();
+    check::<Checked<RealTime>>();
+}
+
+#[test]
+fn a_batch_lies_in_a_row() {
+    with_heap::<RealTime>(10_000, |heap| {
+        let batch = heap.malloc_batch(40, 10);
+        let addrs: Vec<_> = batch.iter().map(|block| block.addr().get()).collect();
+        assert!(addrs.windows(2).all(|pair| pair[1] == pair[0] + 40), "{addrs:?}");
+        free(heap, 40, batch);
+    });
+}
+
+#[test]
+fn a_batch_is_as_large_as_there_is_room() {
+    with_heap::<RealTime>(10_000, |heap| {
+        let batch = heap.malloc_batch(1000, 100);
+        assert!((8..10).contains(&batch.len()), "{}", batch.len());
+        assert!(heap.malloc_batch(1000, 100).is_empty());
+        assert!(heap.malloc_from_arenas(layout(1000)).is_err());
+        free(heap, 1000, batch);
+        assert!(heap.malloc_batch(1000, 0).is_empty());
+        free(heap, 1000, Batch::EMPTY);
+    });
+}
+
+#[test]
+fn batches_of_several_arenas_are_freed_to_each() {
+    let mut memory = vec![0_u8; 20_000];
+    let (lower, upper) = {
+        let whole = Span::from(memory.as_mut_slice());
+        whole.split_at(whole.base().unwrap() + 10_000)
+    };
+    let mut heap = Talloc::<RealTime>::configured();
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe {
+        heap.claim(lower).unwrap();
+        heap.claim(upper).unwrap();
+    }
+    let mut all = heap.malloc_batch(64, 400);
+    while let Ok((block, _)) = heap.malloc_from_arenas(layout(64)) {
+        // SAFETY: It has the size, and nobody uses it.
+        unsafe { all.push(block) };
+    }
+    assert_eq!(heap.verify_batch(64, &all), Ok(()));
+    let block = all.first().unwrap();
+    let reach = heap.reach_of(block.addr().get());
+    assert!(lower.contains_span(reach) || upper.contains_span(reach));
+    assert!(heap.reach_of(8).is_empty());
+    free(&mut heap, 64, all);
+    assert_eq!(heap.verify().unwrap().used_bytes, 0);
+}
+
+#[test]
+fn a_batch_that_is_broken_is_found() {
+    with_heap::<RealTime>(10_000, |heap| {
+        let batch = heap.malloc_batch(64, 5);
+        let block = batch.first().unwrap();
+        // SAFETY: It is the first of a list, of which it is told more than there are.
+        let longer = unsafe { Batch::from_first(block, 6) };
+        assert_eq!(heap.verify_batch(64, &longer), Err(Violation::CachedCount));
+        let addr = block.addr().get();
+        free(heap, 64, batch);
+        // SAFETY: As above, though the block is not read beyond its link.
+        let freed = unsafe { Batch::from_first(block, 1) };
+        assert_eq!(heap.verify_batch(64, &freed), Err(Violation::CachedBlock { addr }));
+    });
+}

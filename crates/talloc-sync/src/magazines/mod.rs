@@ -1,0 +1,178 @@
+//! Caches in front of a heap, for many threads.
+
+mod cache;
+mod class;
+mod depot;
+mod ledger;
+mod pick;
+mod rack;
+mod slot;
+mod traits;
+mod try_lock;
+
+#[cfg(feature = "std")]
+pub use pick::ByThread;
+pub use pick::{ByStack, Pick};
+
+use core::marker::PhantomData;
+
+use lock_api::{MutexGuard, RawMutex};
+use talloc_core::{Compact, Config, OomFn, Report, Talloc, Tallock, Violation};
+
+use class::Class;
+use depot::Depot;
+use ledger::Ledger;
+use slot::Slot;
+use try_lock::TryLock;
+
+/// A heap behind a lock that is seldom taken, for threads that allocate all the time: a global
+/// allocator, and a reference to it is an `Allocator`.
+///
+/// Blocks of up to 512 bytes go from thread to thread, and from freed to allocated, in *magazines*
+/// (Bonwick & Adams 2001): lists of free blocks of one size. Each thread has a *slot* with two
+/// magazines of each size, and finds it by `P`. When both are empty, or full, a whole magazine comes
+/// from, or goes to, the *depot*; only if that has none, or no room, is the heap asked, for a
+/// magazine at a time.
+///
+/// Nobody ever waits for a slot or the depot: who finds one in use goes to the next, and to the heap
+/// in the end. Slots belong to nobody, so that nothing is lost when a thread ends; there may be
+/// fewer than threads. `N` is their number, a power of two; four kilobytes each.
+///
+/// # Memory
+///
+/// A size is cached in a slot only when it is asked for, more when that turns out to be too little.
+/// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot. Before
+/// the heap's source is asked for memory, and before a request fails, they are emptied. To the heap
+/// itself, cached blocks are allocated: [`verify`](Self::verify) tells which are not.
+///
+/// # Growing and shrinking
+///
+/// A block that is cached when it is free moves when its size changes, which needs no lock, as long
+/// as its new size is cached, too. What cannot move for want of room changes where it is.
+///
+/// # Checked heaps
+///
+/// A [`Checked`](crate::Checked) heap must see each call, so that nothing is cached in front of it.
+///
+/// # Examples
+///
+/// ```
+/// use std::alloc::{GlobalAlloc, Layout};
+/// use talloc_sync::{Talloc, TallocMagazines, lock::Backoff};
+///
+/// static HEAP: TallocMagazines<Backoff> = TallocMagazines::new(Talloc::new());
+/// static mut ARENA: [u8; 1 << 20] = [0; 1 << 20];
+///
+/// let layout = Layout::new::<[u64; 4]>();
+/// // SAFETY: Nothing else uses the array. The block is freed once, with its layout.
+/// unsafe {
+///     HEAP.lock().init((&raw mut ARENA).into());
+///     let block = HEAP.alloc(layout);
+///     HEAP.dealloc(block, layout);
+/// }
+/// let report = HEAP.verify().unwrap();
+/// assert_eq!((report.used_bytes, report.cached_bytes), (0, 32));
+/// HEAP.flush();
+/// assert_eq!(HEAP.verify().unwrap().cached_bytes, 0);
+/// ```
+pub struct TallocMagazines<R, C: Config = Compact, S = OomFn<C>, P = ByStack, const N: usize = 16> {
+    heap: Tallock<R, C, S>,
+    ledger: Ledger,
+    depot: Depot,
+    slots: [Padded; N],
+    pick: PhantomData<fn() -> P>,
+}
+
+/// A slot on cache lines of its own; two, as they are fetched in pairs.
+#[repr(align(128))]
+struct Padded(TryLock<Slot>);
+
+impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N> {
+    /// Puts magazines in front of a heap.
+    #[must_use]
+    pub const fn new(heap: Talloc<C, S>) -> Self {
+        const { assert!(N.is_power_of_two(), "the number of slots is a power of two") };
+        Self {
+            heap: heap.lock(),
+            ledger: Ledger::new(),
+            depot: Depot::new(),
+            slots: [const { Padded(TryLock::new(Slot::EMPTY)) }; N],
+            pick: PhantomData,
+        }
+    }
+
+    /// The heap itself, to which cached blocks are allocated: [`flush`](Self::flush) before arenas
+    /// are made smaller or released.
+    ///
+    /// Do not allocate while the guard lives: it would wait for itself.
+    #[inline]
+    pub fn lock(&self) -> MutexGuard<'_, R, Talloc<C, S>> {
+        self.heap.0.lock()
+    }
+
+    /// Gives all cached blocks back to the heap, but for those in slots that are in use.
+    ///
+    /// It happens by itself before a request fails.
+    pub fn flush(&self) {
+        for slot in &self.slots {
+            if let Some(mut slot) = slot.0.try_hold() {
+                if slot.reserved > 0 {
+                    slot.clear(&self.ledger, &mut self.lock());
+                }
+            }
+        }
+        for class in Class::all() {
+            while let Some(magazine) = self.depot.take(class) {
+                slot::free(&mut self.lock(), class, magazine);
+            }
+        }
+    }
+
+    /// Checks the heap as [`Talloc::verify`] does, and the caches, whose blocks count as free and
+    /// cached.
+    ///
+    /// What a slot holds that is in use meanwhile is not looked at, and counts as allocated.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Talloc::verify`]; [`Violation::CachedBlock`] and [`Violation::CachedCount`] for
+    /// blocks in magazines, too.
+    pub fn verify(&self) -> Result<Report, Violation> {
+        let slots = self.slots.each_ref().map(|slot| slot.0.try_hold());
+        let heap = self.lock();
+        let mut report = heap.verify()?;
+        for class in Class::all() {
+            let mut count = |magazine: &_| {
+                heap.verify_batch(class.bytes(), magazine)?;
+                count_cached(&mut report, magazine.len(), class.bytes());
+                Ok(())
+            };
+            for slot in slots.iter().flatten() {
+                let rack = slot.peek(class);
+                count(&rack.loaded)?;
+                count(&rack.previous)?;
+                if !rack.is_within_capacity(class.capacity()) {
+                    return Err(Violation::CachedCount);
+                }
+            }
+            self.depot.look(class, count)?;
+        }
+        Ok(report)
+    }
+}
+
+/// Counts blocks of a magazine, which the heap has counted as allocated.
+fn count_cached(report: &mut Report, blocks: usize, bytes: usize) {
+    report.cached_blocks += blocks;
+    report.cached_bytes += blocks * bytes;
+    report.free_bytes += blocks * bytes;
+    report.used_bytes -= blocks * bytes;
+}
+
+impl<R: RawMutex, C: Config, S, P, const N: usize> core::fmt::Debug
+    for TallocMagazines<R, C, S, P, N>
+{
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("TallocMagazines").field("heap", &self.heap).finish_non_exhaustive()
+    }
+}
