@@ -80,16 +80,9 @@ impl<C: Named> Heap for Talloc<C> {
 
     #[inline]
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: a live block is not null.
-        let block = unsafe { NonNull::new_unchecked(ptr) };
-        if new_size <= layout.size() {
-            // SAFETY: the caller promises a live block and a size that is not zero; it is not larger.
-            unsafe { self.0.shrink(block, layout, new_size) };
-            ptr
-        } else {
-            // SAFETY: the caller promises a live block; the size is larger.
-            unsafe { self.0.grow(block, layout, new_size) }.map_or(ptr::null_mut(), NonNull::as_ptr)
-        }
+        // SAFETY: a live block is not null, and the caller promises this layout.
+        unsafe { self.0.realloc(NonNull::new_unchecked(ptr), layout, new_size) }
+            .map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 }
 

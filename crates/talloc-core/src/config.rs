@@ -53,8 +53,8 @@ pub trait Config: Sized + 'static {
     /// granules. `QuickLists<0>` switches them off.
     type Quick: Lists;
 
-    /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the
-    /// arenas.
+    /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the first
+    /// MiB of the arenas and a 256th of the rest.
     const QUICK_BYTES: usize;
 
     /// How many free chunks are looked at before a request fails that none of the bins is sure to
@@ -73,17 +73,17 @@ pub trait Config: Sized + 'static {
     fn misuse(_: &Misuse) {}
 }
 
-/// The default: as dense as can be, with quick lists for blocks of up to 512 bytes.
+/// The default: as dense as can be, with quick lists for blocks of up to 1 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Compact;
 
 impl Config for Compact {
     type Index = u32;
-    type Heads = [u32; 256];
+    type Heads = [u32; 240];
     const EXACT_LOG2: u32 = 6;
     const SPLIT_LOG2: u32 = 3;
-    type Quick = crate::QuickLists<65>;
-    const QUICK_BYTES: usize = 64 << 10;
+    type Quick = crate::QuickLists<129>;
+    const QUICK_BYTES: usize = 1 << 20;
     const LAST_RESORT: usize = 256;
 }
 

@@ -42,6 +42,14 @@ pub enum Call {
     Check,
 }
 
+impl Call {
+    /// The call that changes a size.
+    #[inline(always)]
+    pub(crate) fn resize(old_size: usize, new_size: usize) -> Self {
+        if new_size >= old_size { Self::Grow { new_size } } else { Self::Shrink { new_size } }
+    }
+}
+
 /// What is wrong with a call, and what the heap knows of the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -66,7 +66,7 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_limit(&mut self, granules: usize);
 
-    /// The list whose turn it is to give blocks back.
+    /// The list whose turn it is to give blocks back: the next one that is not empty, if any.
     #[doc(hidden)]
     fn turn(&mut self) -> usize;
 }
@@ -117,7 +117,9 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn turn(&mut self) -> usize {
-        self.turn = if self.turn + 1 < N { self.turn + 1 } else { 0 };
+        let later = self.turn + 1..N;
+        let mut lists = later.chain(0..N).filter(|len| self.heads[*len].is_some());
+        self.turn = lists.next().unwrap_or(self.turn);
         self.turn
     }
 }

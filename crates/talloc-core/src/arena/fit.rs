@@ -50,6 +50,12 @@ impl<C: Config> Arena<C> {
         }
     }
 
+    /// Whether some of the first `len` granules of the top have never been used.
+    #[inline(always)]
+    pub(crate) fn is_top_new(&self, len: usize) -> bool {
+        self.top + len > self.cleared
+    }
+
     /// Uses up to `most` times `len` granules of the top, as often as it has them.
     #[inline(always)]
     pub(crate) fn take_run(&mut self, len: usize, most: usize) -> Option<Range<usize>> {

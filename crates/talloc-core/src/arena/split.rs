@@ -109,12 +109,13 @@ impl<C: Config> Arena<C> {
     }
 
     /// Frees the `len` granules from `at` on, which coalesce with what is free on either side.
+    /// Returns how many granules these are then, all together.
     ///
     /// # Safety
     ///
     /// They are granules of the arena that are used and that nobody will use any more.
     #[inline(always)]
-    pub(crate) unsafe fn release(&mut self, at: usize, len: usize) {
+    pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
         debug_assert!(self.start <= at && at + len <= self.top);
         let mut range = at..at + len;
         // SAFETY: Chunks end where others start, so that a bit next to the granules tells whether
@@ -124,7 +125,7 @@ impl<C: Config> Arena<C> {
         unsafe {
             if range.end == self.top {
                 self.release_to_top(at);
-                return;
+                return self.end - self.top;
             }
             let bits = self.bits;
             if bits.get(range.end) {
@@ -143,6 +144,7 @@ impl<C: Config> Arena<C> {
             bits.set(range.start);
             self.bin(FreeChunk::new(range.start, range.len()));
         }
+        range.len()
     }
 
     /// Frees the granules from `at` up to the top, which they become part of.

@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use crate::bin::Heads;
 use crate::config::Config;
+use crate::select::select;
 
 /// The number of a bin.
 ///
@@ -20,8 +21,10 @@ impl BinIndex {
     #[inline(always)]
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
         const { assert!(Self::valid::<C>()) };
-        if len < Table::<C>::LEN {
-            Self(const { &Table::<C>::BINS }[len] as usize)
+        if len < Table::<C>::END {
+            // Which row it is cannot be predicted, where sizes are mixed.
+            let row = select(len < ROW, len, ROW + (len >> Table::<C>::SHIFT));
+            Self(const { &Table::<C>::BINS }[row] as usize)
         } else {
             Self(Self::number::<C>(len))
         }
@@ -66,19 +69,27 @@ impl BinIndex {
     }
 }
 
-/// The bins of small chunks, looked up.
+/// The entries of a row of the table.
+const ROW: usize = 256;
+
+/// The bins of small chunks, looked up: in the first row by size, in the second one by what bins
+/// tell apart of the sizes beyond.
 struct Table<C>(PhantomData<C>);
 
 impl<C: Config> Table<C> {
-    /// How many there are: none where there are few bins, for then memory is dear.
-    const LEN: usize = if C::Heads::LEN > 64 { 256 } else { 0 };
+    /// The logarithm of how many sizes a bin has after the first row, and of a multiple further on.
+    const SHIFT: u32 = ROW.ilog2() - C::SPLIT_LOG2;
 
-    const BINS: [u8; 256] = {
-        let mut bins = [0; 256];
-        let mut len = 0;
-        while len < bins.len() {
-            bins[len] = BinIndex::number::<C>(len) as u8;
-            len += 1;
+    /// Below this size, bins are looked up: none where there are few bins, for then memory is dear.
+    const END: usize = if C::Heads::LEN > 64 { ROW << Self::SHIFT } else { 0 };
+
+    const BINS: [u8; 2 * ROW] = {
+        let mut bins = [0; 2 * ROW];
+        let mut at = 0;
+        while at < ROW {
+            bins[at] = BinIndex::number::<C>(at) as u8;
+            bins[ROW + at] = BinIndex::number::<C>(at << Self::SHIFT) as u8;
+            at += 1;
         }
         bins
     };
@@ -112,7 +123,7 @@ mod tests {
         let bin = |len| BinIndex::of_chunk::<Compact>(len).get();
         assert_eq!((bin(63), bin(64), bin(71), bin(72)), (63, 64, 64, 65));
         assert_eq!((bin(127), bin(128), bin(143), bin(144)), (71, 72, 72, 73));
-        assert_eq!(bin(u32::MAX as usize), 255);
-        assert_eq!(bin(usize::MAX), 255);
+        let last = <Compact as Config>::Heads::LEN - 1;
+        assert_eq!((bin(u32::MAX as usize), bin(usize::MAX)), (last, last));
     }
 }

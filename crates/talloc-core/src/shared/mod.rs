@@ -149,11 +149,10 @@ pub unsafe fn grow<H: SharedHeap>(
         }
     }
     if old.size() != 0 && is_aligned(ptr, new) {
-        let call = Call::Grow { new_size: new.size() };
-        // SAFETY: As the caller says.
-        let grown = with_block(heap, call, ptr, old, |heap| unsafe {
-            heap.grow_known(ptr, old, new.size())
-        });
+        let call = Call::resize(old.size(), new.size());
+        // SAFETY: As the caller says, and the block is aligned for both.
+        let grown =
+            with_block(heap, call, ptr, old, |heap| unsafe { heap.resize_known(ptr, old, new) });
         match grown {
             Some(Ok(block)) => return Ok(NonNull::slice_from_raw_parts(block, new.size())),
             Some(Err(AllocError)) => {}
@@ -214,12 +213,13 @@ pub unsafe fn shrink<H: SharedHeap>(
             return Ok(block);
         }
     }
-    // SAFETY: As the caller says, and the old size is not zero, as the new one is not.
-    let shrunk = with_block(heap, Call::Shrink { new_size: new.size() }, ptr, old, |heap| unsafe {
-        heap.shrink_known(ptr, old, new.size());
-    });
-    shrunk.ok_or(AllocError)?;
-    Ok(NonNull::slice_from_raw_parts(ptr, new.size()))
+    let call = Call::resize(old.size(), new.size());
+    // SAFETY: As the caller says. The old size is not zero, as the new one is not, and the block is
+    // aligned for both.
+    let shrunk =
+        with_block(heap, call, ptr, old, |heap| unsafe { heap.resize_known(ptr, old, new) });
+    let block = shrunk.unwrap_or(Err(AllocError))?;
+    Ok(NonNull::slice_from_raw_parts(block, new.size()))
 }
 
 /// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
@@ -260,8 +260,7 @@ unsafe fn relocate<H: SharedHeap>(
 ) -> Result<NonNull<[u8]>, AllocError> {
     if H::Config::CHECKED && old.size() != 0 {
         // Before it is read.
-        let (new_size, grows) = (new.size(), new.size() >= old.size());
-        let call = if grows { Call::Grow { new_size } } else { Call::Shrink { new_size } };
+        let call = Call::resize(old.size(), new.size());
         with_block(heap, call, ptr, old, |_| ()).ok_or(AllocError)?;
     }
     let block = allocate(heap, new)?;

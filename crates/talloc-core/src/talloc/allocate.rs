@@ -17,6 +17,12 @@ use crate::source::Source;
 /// How often a source is asked for memory before an allocation fails all the same.
 pub const SOURCE_TRIES: usize = 1024;
 
+/// How many lists give blocks back before new memory is used.
+const RECYCLED: usize = 4;
+
+/// The part of what the quick lists may hold that is not taken for idle is one in as many.
+const BUSY: usize = 8;
+
 /// How many granules are carved from the top at a time for a quick list.
 const REFILL: usize = 48;
 
@@ -127,9 +133,32 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
+    /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
+    /// and then each time that the source has been asked for more.
+    #[cold]
+    #[inline(never)]
+    fn acquire<T>(
+        &mut self,
+        layout: Layout,
+        mut attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Result<T, AllocError> {
+        for _ in 0..SOURCE_TRIES {
+            if let Some(done) = self.coalesce_for(layout, &mut attempt) {
+                return Ok(done);
+            }
+            S::acquire(self, layout)?;
+            if let Some(done) = attempt(self) {
+                return Ok(done);
+            }
+        }
+        Err(AllocError)
+    }
+}
+
+impl<C: Config, S> Talloc<C, S> {
     /// Takes a block from its quick list if the first one happens to be aligned.
     #[inline(always)]
-    fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+    pub(super) fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         let first = self.quick.first(len)?;
         if first.addr().get() & (align.get() - 1) == 0 { self.pop(len) } else { None }
     }
@@ -145,31 +174,25 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(block)
     }
 
-    /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
-    /// and then each time that the source has been asked for more.
-    #[cold]
-    #[inline(never)]
-    fn acquire<T>(
+    /// Attempts again what no arena has had room for, as the quick lists are coalesced: each time
+    /// that there is room for sure, and once they are empty.
+    pub(super) fn coalesce_for<T>(
         &mut self,
         layout: Layout,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Result<T, AllocError> {
-        for _ in 0..SOURCE_TRIES {
-            if self.coalesce() {
+    ) -> Option<T> {
+        let enough = Arena::<C>::block_len(layout.size()) + layout.align() / GRANULE;
+        let had_any = self.quick.cached() > 0;
+        while self.quick.cached() > 0 {
+            if self.flush_next() >= enough {
                 if let Some(done) = attempt(self) {
-                    return Ok(done);
+                    return Some(done);
                 }
             }
-            S::acquire(self, layout)?;
-            if let Some(done) = attempt(self) {
-                return Ok(done);
-            }
         }
-        Err(AllocError)
+        if self.tidy() || had_any { attempt(self) } else { None }
     }
-}
 
-impl<C: Config, S> Talloc<C, S> {
     /// Allocates from the arenas: first from the one that gave memory last.
     #[inline(always)]
     pub(super) fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
@@ -225,6 +248,9 @@ impl<C: Config, S> Talloc<C, S> {
             Some(most) if self.quick.cached() + REFILL <= self.quick.limit() => usize::from(*most),
             _ => 1,
         };
+        if let Some(block) = self.recycle(len, most * len) {
+            return Some(block);
+        }
         let arena = self.recent();
         let Some(run) = arena.take_run(len, most) else {
             return self.allocate(len, Align::MIN);
@@ -240,5 +266,25 @@ impl<C: Config, S> Talloc<C, S> {
             unsafe { self.quick.push(block, len) };
         }
         Some(block)
+    }
+
+    /// Allocates a block of what blocks of other sizes leave that are coalesced now, if that saves
+    /// the first use of memory: a program that grows should not leave idle blocks behind.
+    #[inline(always)]
+    fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
+        let idle = self.quick.cached() > self.quick.limit() / BUSY;
+        if idle && self.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }
+    }
+
+    /// [`recycle`](Self::recycle), if there are idle blocks and new memory is needed.
+    #[cold]
+    #[inline(never)]
+    fn recycle_lists(&mut self, len: usize) -> Option<NonNull<u8>> {
+        for _ in 0..RECYCLED {
+            self.flush_next();
+        }
+        let arena = self.recent();
+        let at = arena.allocate_from_bins(len)?;
+        Some(arena.hand_out(at, len))
     }
 }

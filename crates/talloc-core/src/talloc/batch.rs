@@ -65,10 +65,8 @@ impl<C: Config, S> Talloc<C, S> {
             return batch.pop().map(|block| (block, layout.size())).ok_or(AllocError);
         }
         let align = Align::of_layout(layout);
-        let mut found = self.allocate_knowing(len, align);
-        if found.is_none() && self.coalesce() {
-            found = self.allocate_knowing(len, align);
-        }
+        let attempt = |heap: &mut Self| heap.allocate_knowing(len, align);
+        let found = attempt(self).or_else(|| self.coalesce_for(layout, attempt));
         let (block, zero) = found.ok_or(AllocError)?;
         Ok((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
     }

@@ -10,12 +10,8 @@ use crate::granule::GRANULE;
 use crate::misuse::Call;
 use crate::quick::{self, Lists};
 
-/// How many blocks are given back to the arenas at a time when the quick lists hold too much.
+/// How many blocks of a quick list are given back to the arenas at a time.
 const BATCH: usize = 32;
-
-/// The part of what the quick lists may hold that is free after they held too much is one in as
-/// many.
-const SLACK: usize = 4;
 
 impl<C: Config, S> Talloc<C, S> {
     /// Frees a block.
@@ -86,7 +82,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
-    unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
+    pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
         let arena = self.arena_of(ptr);
         let block = arena.block(ptr);
         arena.set_aside(arena.granule(block));
@@ -96,17 +92,17 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// Gives a block back to its arena.
+    /// Gives a block back to its arena. Returns how many granules are free where it was.
     ///
     /// # Safety
     ///
     /// It is a block of `len` granules that is not used any more.
     #[inline(never)]
-    pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) {
+    pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) -> usize {
         let arena = self.arena_of(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
-        unsafe { arena.release(at, len) };
+        unsafe { arena.release(at, len) }
     }
 
     /// Coalesces all blocks in the quick lists, and makes one free chunk of each arena in which
@@ -129,27 +125,31 @@ impl<C: Config, S> Talloc<C, S> {
         self.tidy() || cached
     }
 
-    /// Coalesces a batch of blocks of `len` granules, and of other sizes in turn, until the quick
-    /// lists have room for more blocks to come.
+    /// Coalesces a batch of blocks of `len` granules, of which one has just been freed, and one of
+    /// those that have not been in use for long.
     #[cold]
     #[inline(never)]
     fn trim(&mut self, len: usize) {
-        let enough = self.quick.limit() - self.quick.limit() / SLACK;
         self.flush_list(len, BATCH);
-        while self.quick.cached() > enough {
-            let len = self.quick.turn();
-            self.flush_list(len, BATCH);
-        }
+        self.flush_next();
     }
 
-    /// Coalesces up to `most` blocks of `len` granules, neighbours together.
-    fn flush_list(&mut self, len: usize, most: usize) {
-        let Some(first) = self.quick.first(len) else { return };
+    /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free
+    /// in a row then, in one place at the least: none if there was nothing to do.
+    pub(super) fn flush_next(&mut self) -> usize {
+        let len = self.quick.turn();
+        self.flush_list(len, BATCH)
+    }
+
+    /// Coalesces up to `most` blocks of `len` granules, neighbours together. Returns as
+    /// [`flush_next`](Self::flush_next).
+    fn flush_list(&mut self, len: usize, most: usize) -> usize {
+        let Some(first) = self.quick.first(len) else { return 0 };
         self.forget(first, len);
         // SAFETY: It is on a list.
         let mut next = unsafe { quick::next(first) };
         let mut run = Run { start: first, len };
-        let mut count = 1;
+        let (mut count, mut longest) = (1, 0);
         while let Some(block) = next.filter(|_| count < most) {
             // SAFETY: It is on a list.
             next = unsafe { quick::next(block) };
@@ -160,15 +160,15 @@ impl<C: Config, S> Talloc<C, S> {
                 None => {
                     // SAFETY: The run is used granules of one arena, of which only what comes
                     // after is on a list, once this is done.
-                    unsafe { self.release(run.start, run.len) };
+                    longest = longest.max(unsafe { self.release(run.start, run.len) });
                     Run { start: block, len }
                 }
             };
         }
         // SAFETY: As above. The list goes on with what comes after.
         unsafe {
-            self.release(run.start, run.len);
             self.quick.cut(len, next, count * len);
+            longest.max(self.release(run.start, run.len))
         }
     }
 

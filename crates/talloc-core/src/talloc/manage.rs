@@ -11,8 +11,14 @@ use crate::granule::GRANULE;
 use crate::memory::Memory;
 use crate::quick::Lists;
 
-/// The part of the arenas that the quick lists may hold is one in as many.
-const QUICK_SHARE: usize = 16;
+/// The part of small arenas that the quick lists may hold is one in as many.
+const SMALL_SHARE: usize = 16;
+
+/// The part of what goes beyond [`SMALL`] is one in as many.
+const LARGE_SHARE: usize = 256;
+
+/// Bytes of all arenas, up to which they are small.
+const SMALL: usize = 1 << 20;
 
 /// Any number of arenas.
 impl<C: Config, S> Talloc<C, S> {
@@ -295,6 +301,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Bounds the quick lists by the size of the arenas.
     pub(super) fn limit_quick(&mut self) {
         let bytes: usize = self.places().map(|place| self.peek(place).size()).sum();
-        self.quick.set_limit((bytes / QUICK_SHARE).min(C::QUICK_BYTES) / GRANULE);
+        let share = bytes.min(SMALL) / SMALL_SHARE + bytes.saturating_sub(SMALL) / LARGE_SHARE;
+        self.quick.set_limit(share.min(C::QUICK_BYTES) / GRANULE);
     }
 }

@@ -3,22 +3,27 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use talloc_span::Align;
+
 use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::misuse::Call;
+use crate::quick::Lists;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Makes a block larger, if need be by moving it. Returns where it is.
+    /// Changes the size of a block, if need be by moving it. Returns where it is.
     ///
-    /// Takes constant time if it need not be moved, and copies it otherwise.
+    /// A small block also moves if one of the new size has been freed before: that is less work than
+    /// to split and to coalesce. Takes constant time if the block need not be moved, and copies it
+    /// otherwise.
     ///
     /// # Errors
     ///
     /// If there is not enough memory, or `new_size`, rounded up to the alignment, is above
-    /// `isize::MAX`. The block is as it was then.
+    /// `isize::MAX`. The block is as it was then. A smaller size does not fail.
     ///
     /// # Panics
     ///
@@ -26,33 +31,158 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
-    /// is at least `layout.size()`. If this succeeds, the block has the layout with the new size,
-    /// and `ptr` is not used any more.
+    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`. If this succeeds,
+    /// the block has the layout with the new size, and `ptr` is not used any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 2000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 40]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is used with
+    /// // the layout that it has.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout).unwrap();
+    ///     block.write(7);
+    ///     let block = heap.realloc(block, layout, 900).unwrap();
+    ///     assert_eq!(block.read(), 7);
+    /// }
+    /// ```
+    #[inline]
+    pub unsafe fn realloc(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: As the caller says.
+        unsafe { self.resize(Call::resize(layout.size(), new_size), ptr, layout, new_size) }
+    }
+
+    /// [`realloc`](Self::realloc) to a size that is not smaller.
+    ///
+    /// # Errors
+    ///
+    /// As for [`realloc`](Self::realloc).
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`realloc`](Self::realloc), and `new_size` is at least `layout.size()`.
+    #[inline]
     pub unsafe fn grow(
         &mut self,
         ptr: NonNull<u8>,
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
-        if !self.knows(Call::Grow { new_size }, ptr, layout) {
-            self.report(Call::Grow { new_size }, ptr, layout);
+        // SAFETY: As the caller says.
+        unsafe { self.resize(Call::Grow { new_size }, ptr, layout, new_size) }
+    }
+
+    /// [`realloc`](Self::realloc), by a call of some name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`realloc`](Self::realloc).
+    ///
+    /// # Safety
+    ///
+    /// As for [`realloc`](Self::realloc).
+    #[inline]
+    unsafe fn resize(
+        &mut self,
+        call: Call,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        if !self.knows(call, ptr, layout) {
+            self.report(call, ptr, layout);
             return Err(AllocError);
         }
-        // SAFETY: As the caller says.
-        if let Ok(block) = unsafe { self.grow_known(ptr, layout, new_size) } {
+        let new = Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
+        // SAFETY: As the caller says; the block is aligned as before.
+        if let Ok(block) = unsafe { self.resize_known(ptr, layout, new) } {
             return Ok(block);
         }
-        let new_layout =
-            Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
-        // SAFETY: The new block is as large as the old one at the least, and another one, so that
-        // they do not overlap. The old one is not used any more.
+        // SAFETY: Only to grow can have failed, so that the new block is as large as the old one at
+        // the least, and another one: they do not overlap. The old one is not used any more.
         unsafe {
-            let new = self.malloc(new_layout)?;
-            new.copy_from_nonoverlapping(ptr, layout.size());
+            let block = self.malloc(new)?;
+            block.copy_from_nonoverlapping(ptr, layout.size());
             self.free_known(ptr, layout);
-            Ok(new)
+            Ok(block)
         }
+    }
+}
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Gives a block that the heap knows the new layout, as far as that can be had without a search:
+    /// by an exchange for a cached block, or where it is.
+    ///
+    /// # Errors
+    ///
+    /// If the block would have to be moved elsewhere, or the new size is above `isize::MAX`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`realloc`](Self::realloc), with the old layout and the new one; where the block is,
+    /// it is aligned for both.
+    #[inline]
+    pub(crate) unsafe fn resize_known(
+        &mut self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: As the caller says.
+        unsafe {
+            if let Some(block) = self.exchange(ptr, old, new) {
+                Ok(block)
+            } else if new.size() >= old.size() {
+                self.grow_known(ptr, old, new.size())
+            } else {
+                self.shrink_known(ptr, old, new.size());
+                Ok(ptr)
+            }
+        }
+    }
+
+    /// Moves a block to the first one on the quick list of the new size, if there is one and the old
+    /// size has a list, too.
+    ///
+    /// # Safety
+    ///
+    /// As for [`realloc`](Self::realloc), with the old layout and the new one.
+    #[inline(always)]
+    unsafe fn exchange(
+        &mut self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Option<NonNull<u8>> {
+        let old_len = Arena::<C>::block_len(old.size());
+        let new_len = Arena::<C>::block_len(new.size());
+        if old_len >= C::Quick::CLASSES || old_len == new_len {
+            return None;
+        }
+        let block = self.pop_aligned(new_len, Align::of_layout(new))?;
+        // SAFETY: Both blocks have as many bytes, and are different ones, for one was free. The old
+        // one is not used any more, and has a list.
+        unsafe {
+            block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
+            self.cache(ptr, old_len);
+        }
+        Some(block)
     }
 }
 
