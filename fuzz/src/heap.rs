@@ -114,6 +114,15 @@ pub trait Heap: Sized {
         unsafe { self.talloc_mut().grow(ptr, layout, new_size) }
     }
 
+    unsafe fn realloc(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        unsafe { self.talloc_mut().realloc(ptr, layout, new_size) }
+    }
+
     unsafe fn grow_in_place(
         &mut self,
         ptr: NonNull<u8>,

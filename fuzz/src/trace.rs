@@ -30,6 +30,10 @@ pub enum Call {
         id: usize,
         size: usize,
     },
+    Realloc {
+        id: usize,
+        size: usize,
+    },
     Init(Place),
     Extend(Place),
     Truncate(Place),
@@ -154,6 +158,7 @@ impl fmt::Display for Call {
             Self::Free { id } => write!(f, "heap.free(b{id});"),
             Self::Grow { id, size } => write!(f, "let b{id} = heap.grow(b{id}, {size});"),
             Self::GrowInPlace { id, size } => write!(f, "heap.grow_in_place(b{id}, {size});"),
+            Self::Realloc { id, size } => write!(f, "let b{id} = heap.realloc(b{id}, {size});"),
             Self::Shrink { id, size } => write!(f, "heap.shrink(b{id}, {size});"),
             Self::Init(arena) => write!(f, "heap.try_init({arena});"),
             Self::Extend(arena) => write!(f, "heap.try_extend({arena});"),

@@ -105,15 +105,27 @@ impl<H: Heap> Driver<H> {
     }
 
     /// Takes `less` bytes off a block, or as many as are left when its size has been taken off.
+    ///
+    /// It may move if the new size is odd.
     pub(super) fn shrink(&mut self, index: usize, less: usize) -> Check {
         let block = self.shadow.get(index);
-        let size = block.layout.size() - less % (block.layout.size() + 1);
+        let (id, size) = (block.id, block.layout.size() - less % (block.layout.size() + 1));
         self.shadow.check(index)?;
-        self.trace.begin(Call::Shrink { id: block.id, size });
-        // SAFETY: The block is live and has this layout; the new size is not more.
-        unsafe { self.heap.shrink(block.ptr, block.layout, size) };
-        self.trace.end(Outcome::Done);
-        self.shadow.resize(index, block.ptr, size, &self.arenas)?;
+        let ptr = if size % 2 == 0 {
+            self.trace.begin(Call::Shrink { id, size });
+            // SAFETY: The block is live and has this layout; the new size is not more.
+            unsafe { self.heap.shrink(block.ptr, block.layout, size) };
+            self.trace.end(Outcome::Done);
+            block.ptr
+        } else {
+            self.trace.begin(Call::Realloc { id, size });
+            // SAFETY: The block is live and has this layout.
+            let moved = unsafe { self.heap.realloc(block.ptr, block.layout, size) };
+            let ptr = moved.map_err(|_| "refused to make a block smaller")?;
+            self.trace.end(Outcome::At(self.pool.offset(ptr.addr().get())));
+            ptr
+        };
+        self.shadow.resize(index, ptr, size, &self.arenas)?;
         self.settle().map(drop)
     }
 

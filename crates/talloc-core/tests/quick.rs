@@ -1,0 +1,175 @@
+//! What quick lists do for programs that change sizes, and what they give back, and when.
+
+mod common;
+
+use core::ptr::NonNull;
+
+use common::{layout, memory};
+use talloc_core::{Checked, Compact, Config, Micro, RealTime, Report, Talloc};
+
+/// A heap of `bytes` bytes.
+fn heap<C: Config>(bytes: usize) -> Talloc<C> {
+    let mut heap = Talloc::configured();
+    // SAFETY: The memory is never used for anything else.
+    unsafe { heap.init(memory(bytes)) };
+    heap
+}
+
+/// `verify`, which must succeed.
+fn verified<C: Config>(heap: &Talloc<C>) -> Report {
+    heap.verify().unwrap()
+}
+
+/// A block of `size` bytes, filled with `content`.
+fn filled<C: Config>(heap: &mut Talloc<C>, size: usize, content: u8) -> NonNull<u8> {
+    // SAFETY: The block has as many bytes.
+    unsafe {
+        let block = heap.malloc(layout(size, 8)).unwrap();
+        block.write_bytes(content, size);
+        block
+    }
+}
+
+/// Whether the first bytes of a block are `content`.
+fn holds(block: NonNull<u8>, size: usize, content: u8) -> bool {
+    // SAFETY: The tests pass initialised bytes of blocks that they own.
+    (0..size).all(|at| unsafe { block.add(at).read() } == content)
+}
+
+fn small_blocks_are_exchanged<C: Config>() {
+    let mut heap = heap::<C>(1 << 20);
+    for (old, new) in [(40, 200), (200, 40), (16, 1000), (1000, 16), (500, 512)] {
+        let cached = filled(&mut heap, new, 1);
+        let block = filled(&mut heap, old, 2);
+        // SAFETY: The blocks are live and have these layouts.
+        unsafe {
+            heap.free(cached, layout(new, 8));
+            let before = verified(&heap);
+            let moved = heap.realloc(block, layout(old, 8), new).unwrap();
+            assert_eq!(moved, cached, "{old} to {new}");
+            assert!(holds(moved, old.min(new), 2));
+            let after = verified(&heap);
+            assert_eq!(after.cached_blocks, before.cached_blocks);
+            let chunks = |report: &Report| report.free_bytes - report.cached_bytes;
+            assert_eq!(chunks(&after), chunks(&before), "nothing was split or coalesced");
+            // The old one is there to be had.
+            assert_eq!(heap.malloc(layout(old, 8)).unwrap(), block);
+            heap.free(block, layout(old, 8));
+            heap.free(moved, layout(new, 8));
+            heap.flush();
+        }
+    }
+}
+
+#[test]
+fn a_small_block_is_exchanged_for_a_cached_one() {
+    small_blocks_are_exchanged::<Compact>();
+    small_blocks_are_exchanged::<Checked>();
+}
+
+#[test]
+fn an_exchange_keeps_the_alignment() {
+    let mut heap = heap::<Compact>(1 << 20);
+    // Blocks of 72 bytes, in a row: some are aligned to 64, others are not.
+    let blocks: Vec<_> = (0..64).map(|_| filled(&mut heap, 72, 1)).collect();
+    // SAFETY: The blocks are live and have these layouts.
+    unsafe {
+        for cached in blocks {
+            heap.free(cached, layout(72, 8));
+            let block = heap.malloc(layout(64, 64)).unwrap();
+            block.write_bytes(2, 64);
+            let moved = heap.realloc(block, layout(64, 64), 72).unwrap();
+            assert_eq!(moved.addr().get() % 64, 0);
+            assert!(holds(moved, 64, 2));
+            heap.free(moved, layout(72, 64));
+            verified(&heap);
+        }
+    }
+}
+
+fn realloc_without_lists<C: Config>() {
+    let mut heap = heap::<C>(64 << 10);
+    let first = filled(&mut heap, 1100, 1);
+    let second = filled(&mut heap, 1100, 2);
+    // SAFETY: The blocks are live and have these layouts.
+    unsafe {
+        // There is room behind the second one only.
+        assert_eq!(heap.realloc(second, layout(1100, 8), 3000), Ok(second));
+        let moved = heap.realloc(first, layout(1100, 8), 3000).unwrap();
+        assert_ne!(moved, first);
+        assert!(holds(moved, 1100, 1) && holds(second, 1100, 2));
+        assert_eq!(heap.realloc(moved, layout(3000, 8), 1), Ok(moved));
+        for size in [1 << 20, isize::MAX as usize, usize::MAX] {
+            let before = verified(&heap).used_bytes;
+            assert!(heap.realloc(second, layout(3000, 8), size).is_err());
+            assert_eq!(verified(&heap).used_bytes, before);
+        }
+        assert!(holds(second, 1100, 2));
+    }
+}
+
+#[test]
+fn other_blocks_change_where_they_are_or_move() {
+    realloc_without_lists::<Compact>();
+    realloc_without_lists::<RealTime>();
+    realloc_without_lists::<Micro>();
+    realloc_without_lists::<Checked>();
+}
+
+/// A heap of which all is in quick lists: blocks of 16 bytes, and of others in between.
+fn cached() -> Talloc<Compact> {
+    let mut heap = heap::<Compact>(1 << 20);
+    let sizes = [16, 200, 1000];
+    let mut blocks = Vec::new();
+    // SAFETY: The blocks are freed once, with their layouts.
+    unsafe {
+        while let Ok(block) = heap.malloc(layout(sizes[blocks.len() % 3], 8)) {
+            blocks.push(block);
+        }
+        // As many as the lists may hold.
+        for (number, block) in blocks.into_iter().enumerate().take(140) {
+            heap.free(block, layout(sizes[number % 3], 8));
+        }
+    }
+    heap
+}
+
+#[test]
+fn only_as_much_is_coalesced_as_a_request_needs() {
+    let mut heap = cached();
+    let before = verified(&heap);
+    assert!(before.cached_blocks > 100, "{before:?}");
+    // SAFETY: The block is freed once, with its layout.
+    unsafe {
+        let block = heap.malloc(layout(100, 8)).unwrap();
+        let after = verified(&heap);
+        assert!(after.cached_blocks > before.cached_blocks / 4, "{after:?}");
+        // All of it is there for who needs that: most of the blocks were neighbours.
+        assert!(heap.malloc(layout(before.cached_bytes / 3, 8)).is_ok());
+        heap.free(block, layout(100, 8));
+        verified(&heap);
+    }
+}
+
+#[test]
+fn idle_blocks_are_used_before_new_memory() {
+    let mut heap = heap::<Compact>(8 << 20);
+    // SAFETY: The blocks are freed once, with their layouts.
+    unsafe {
+        let blocks: Vec<_> = (0..100).map(|_| filled(&mut heap, 800, 1)).collect();
+        let last = filled(&mut heap, 2000, 2);
+        for block in blocks {
+            heap.free(block, layout(800, 8));
+        }
+        let before = verified(&heap);
+        assert!(before.cached_bytes >= 70_000, "{before:?}");
+        // As many bytes, in blocks of another size.
+        for _ in 0..2000 {
+            heap.malloc(layout(32, 8)).unwrap();
+        }
+        let after = verified(&heap);
+        let grown = after.high_water_bytes - before.high_water_bytes;
+        assert!(grown <= 20_000, "{grown} new bytes for 64000: {after:?}");
+        heap.free(last, layout(2000, 8));
+    }
+}
