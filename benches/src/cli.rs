@@ -44,6 +44,8 @@ pub enum Command {
     Script(ScriptArgs),
     /// Throughput of heaps that several threads share.
     Threads(threads::Args),
+    /// Time of a heap that several threads share, behind each lock.
+    Locks(threads::locks::Args),
     /// Time of a real program with several threads: the `index` example.
     Program(ProgramArgs),
 }

@@ -25,6 +25,7 @@ fn main() -> anyhow::Result<()> {
         Command::Budget(args) => commands::budget(&args),
         Command::Script(args) => commands::script(&args),
         Command::Threads(args) => threads::run(&args),
+        Command::Locks(args) => threads::locks::run(&args),
         Command::Program(args) => program::run(&args),
     }
 }

@@ -21,7 +21,7 @@ use talloc_benches::{
     report::{Csv, Table},
     timing::median,
 };
-use talloc_global::{SystemTalloc, ThreadedTalloc};
+use talloc_global::{SystemTalloc, SystemTallock};
 use talloc_sync::lock::Backoff;
 
 /// The variable that names the heap.
@@ -125,8 +125,8 @@ fn documentation() -> Result<PathBuf> {
     Ok(path)
 }
 
-static THREADED: ThreadedTalloc = ThreadedTalloc::new();
-static TALLOC: SystemTalloc = SystemTalloc::new();
+static THREADED: SystemTalloc = SystemTalloc::new();
+static TALLOC: SystemTallock = SystemTallock::new();
 
 /// Memory for heaps that are not told where to get any. What is not used of it takes none.
 const ARENA: usize = 1 << 30;

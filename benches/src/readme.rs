@@ -1,4 +1,4 @@
-//! The results page, `benches/README.md`: its tables are put in by a program.
+//! Pages with results: their tables are put in by a program.
 
 use crate::report;
 use anyhow::{Context, Result};
@@ -10,12 +10,19 @@ const BEGIN: (&str, &str) = ("<!-- results: ", " -->\n");
 /// After a table.
 const END: &str = "<!-- end of results -->";
 
-/// Puts the tables of the last runs, `results/NAME.md`, between their markers on the page.
+/// The results page, and that of the locks.
+const PAGES: [&str; 2] = ["README.md", "../crates/talloc-sync/README.md"];
+
+/// Puts the tables of the last runs, `results/NAME.md`, between their markers on all pages.
 ///
 /// # Errors
 /// If a file cannot be read or written, or a marker has no partner.
 pub fn fill() -> Result<()> {
-    let page = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    PAGES.iter().try_for_each(|page| fill_page(&folder.join(page)))
+}
+
+fn fill_page(page: &Path) -> Result<()> {
     let text = fs::read_to_string(page).with_context(|| page.display().to_string())?;
     let results = |name: &str| {
         let path = report::folder().join(format!("{name}.md"));

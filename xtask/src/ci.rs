@@ -59,7 +59,11 @@ const STEPS: [Step; 12] = [
         about: "the libraries' tests pass with all stable features",
         run: plain::test,
     },
-    Step { name: "loom", about: "the models of the locks hold", run: loom::check },
+    Step {
+        name: "loom",
+        about: "the models of the locks and the magazines hold",
+        run: loom::check,
+    },
     Step {
         name: "instructions",
         about: "operations cost what they may, counted by valgrind",
@@ -73,7 +77,7 @@ const STEPS: [Step; 12] = [
     },
 ];
 
-fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     STEPS.iter().map(|step| step.name)
 }
 

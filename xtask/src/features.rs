@@ -26,6 +26,11 @@ pub fn without(features: &Features, excluded: &[&str]) -> Vec<String> {
     features.keys().filter(allowed).cloned().collect()
 }
 
+/// The features that are enabled if nothing is said.
+pub fn usual(features: &Features) -> Set {
+    closure(features, ["default"])
+}
+
 /// The sets of `chosen` features that enable different things, small ones first.
 ///
 /// Each set contains what its members enable, so that two ways to say the same are one set. The
@@ -118,6 +123,18 @@ mod tests {
         assert_eq!(without(&graph, &[NIGHTLY]), ["spin"]);
         assert_eq!(without(&graph, &["spin", NIGHTLY]), [""; 0]);
         assert_eq!(without(&graph, &[]), ["fast", "faster", "nightly", "spin"]);
+    }
+
+    #[test]
+    fn what_the_default_enables_is_usual() {
+        let graph = features(&[
+            ("default", &["spin"]),
+            ("spin", &["dep:x", "lock"]),
+            ("lock", &[]),
+            ("std", &[]),
+        ]);
+        assert_eq!(usual(&graph).iter().join("+"), "default+lock+spin");
+        assert!(usual(&features(&[("std", &[])])).is_empty());
     }
 
     #[test]

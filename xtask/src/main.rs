@@ -8,6 +8,8 @@ mod analysis;
 mod bench;
 mod ci;
 mod cmd;
+#[cfg(test)]
+mod documented;
 mod features;
 mod fuzz;
 mod msrv;
@@ -17,6 +19,7 @@ mod tools;
 mod workspace;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -62,7 +65,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let Cli { task } = Cli::parse();
-    match run(task) {
+    let start = Instant::now();
+    let result = run(task);
+    eprintln!("took {:.1} s", start.elapsed().as_secs_f64());
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not with `Debug`, which may add a backtrace of this program: what failed is another.

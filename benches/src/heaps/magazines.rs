@@ -7,8 +7,8 @@ use std::{
 };
 use talloc_sync::{ByThread, OomFn, RealTime, Talloc, TallocMagazines, lock::Backoff};
 
-/// The heap with as many slots as one thread needs.
-pub struct Magazines(Box<TallocMagazines<Backoff, RealTime, OomFn<RealTime>, ByThread, 1>>);
+/// The heap with one slot for the thread, and one more: not all can be owned.
+pub struct Magazines(Box<TallocMagazines<Backoff, RealTime, OomFn<RealTime>, ByThread, 2>>);
 
 impl Heap for Magazines {
     const NAME: &'static str = "talloc-magazines";

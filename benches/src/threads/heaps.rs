@@ -10,7 +10,7 @@ use std::{
 };
 use talloc_sync::{
     ByStack, ByThread, Compact, Config, OomFn, Pick, RealTime, Talloc, TallocMagazines,
-    lock::{Backoff, Spin, Ticket},
+    lock::Backoff,
 };
 
 type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;
@@ -56,9 +56,6 @@ pub static HEAPS: &[Entry] = &[
         trips: None,
     },
     locked::<heaps::Talloc<Compact>, Backoff>("talloc"),
-    on_demand(locked::<heaps::Talloc<Compact>, Spin>("talloc-spin")),
-    on_demand(locked::<heaps::Talloc<Compact>, Ticket>("talloc-ticket")),
-    on_demand(locked::<heaps::Talloc<Compact>, parking_lot::RawMutex>("talloc-parking")),
     locked::<heaps::Talc5, Backoff>("talc5"),
     locked::<heaps::Rlsf, Backoff>("rlsf"),
     locked::<heaps::Galloc, Backoff>("galloc"),
@@ -89,12 +86,8 @@ pub static HEAPS: &[Entry] = &[
     },
 ];
 
-const fn on_demand(entry: Entry) -> Entry {
-    Entry { on_demand: true, ..entry }
-}
-
 /// Slots of the magazines.
-const SLOTS: usize = 64;
+const SLOTS: usize = 256;
 
 type Magazines<R, C, P> = TallocMagazines<R, C, OomFn<C>, P, SLOTS>;
 
@@ -145,7 +138,14 @@ unsafe impl RawMutex for Counted {
 
 /// A heap behind a lock.
 #[repr(align(128))]
-struct Locked<H, R>(Mutex<R, H>);
+pub struct Locked<H, R>(pub Mutex<R, H>);
+
+impl<H, R: RawMutex> Locked<H, R> {
+    /// Puts a heap behind a lock.
+    pub fn new(heap: H) -> Self {
+        Self(Mutex::new(heap))
+    }
+}
 
 /// The entry of a heap behind a lock.
 const fn locked<H: Heap + Send, R: RawMutex + Send + Sync>(name: &'static str) -> Entry {
@@ -156,7 +156,7 @@ fn on_locked<H: Heap + Send, R: RawMutex + Send + Sync>(
     load: &Load,
     memory: NonNull<[u8]>,
 ) -> Cost {
-    let heap = Box::new(Locked(Mutex::<R, H>::new(H::empty())));
+    let heap = Box::new(Locked::<H, R>::new(H::empty()));
     // SAFETY: The memory is lent for the call, and the heap stays where it is.
     assert!(unsafe { heap.0.lock().init(memory) }, "the memory is too small");
     load.run(&*heap)

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     heap::Memory,
-    report::{Csv, Table},
+    report::{self, Csv, Table},
     timing::median,
 };
 use anyhow::{Result, bail};
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
     let rounds = if args.quick { 3 } else { args.rounds };
     let mut memory = Memory::new(MEMORY);
     let names: Vec<_> = heaps.iter().map(|heap| heap.name).collect();
-    let mut rates = Table::new("Millions of calls per second", names.clone(), 1);
+    let mut rates = Table::new("Millions of calls per second", names.clone(), 1).more_is_better();
     let mut costs = Table::new("Nanoseconds of all processors per call", names, 1);
     let mut csv = Csv::create(
         "threads",
@@ -132,7 +132,8 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     println!("{}\n{}\n{trips}", rates.markdown(), costs.markdown());
-    csv.finish()
+    csv.finish()?;
+    report::save("threads", &[rates, costs])
 }
 
 /// The times of each heap, in rounds that are interleaved: when the machine becomes slower or faster, it does so for all.

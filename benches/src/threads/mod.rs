@@ -5,8 +5,10 @@
 mod churn;
 mod hand_off;
 mod heaps;
+pub mod locks;
 mod measure;
 mod random;
+mod sections;
 mod work;
 
 pub use measure::{Args, run};

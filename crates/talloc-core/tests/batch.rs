@@ -3,7 +3,9 @@
 use std::alloc::Layout;
 use std::collections::HashSet;
 
-use talloc_core::{Batch, Checked, Compact, Config, Micro, RealTime, Span, Talloc, Violation};
+use talloc_core::{
+    Batch, Checked, Compact, Config, Memory, Micro, RealTime, Span, Talloc, Violation,
+};
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
@@ -81,6 +83,75 @@ fn a_batch_is_as_large_as_there_is_room() {
         assert!(heap.malloc_batch(1000, 0).is_empty());
         free(heap, 1000, Batch::EMPTY);
     });
+}
+
+fn blocks_alone_are_like_any_others<C: Config>() {
+    with_heap::<C>(100_000, |heap| {
+        // SAFETY: The sizes are not zero, and each block is freed once, with its layout.
+        unsafe {
+            // Some are in store, so that there is something to choose from.
+            let stored: Vec<_> = (0..9).map(|_| heap.malloc(layout(40)).unwrap()).collect();
+            let between: Vec<_> = (0..9).map(|_| heap.malloc(layout(48)).unwrap()).collect();
+            stored.into_iter().for_each(|block| heap.free(block, layout(40)));
+            for align in [1, 8, 16, 64, 512] {
+                let layout = Layout::from_size_align(40, align).unwrap();
+                let before = heap.verify().unwrap().used_bytes;
+                let (block, _) = heap.malloc_from_arenas(layout).unwrap();
+                assert_eq!(block.addr().get() % align, 0);
+                assert_eq!(heap.verify().unwrap().used_bytes, before + 40);
+                block.write_bytes(0xAA, 40);
+                heap.free(block, layout);
+                assert_eq!(heap.verify().unwrap().used_bytes, before);
+            }
+            between.into_iter().for_each(|block| heap.free(block, layout(48)));
+        }
+    });
+}
+
+#[test]
+fn blocks_alone_are_like_any_others_of_any_heap() {
+    blocks_alone_are_like_any_others::<Compact>();
+    blocks_alone_are_like_any_others::<RealTime>();
+    blocks_alone_are_like_any_others::<Micro>();
+    blocks_alone_are_like_any_others::<Checked>();
+}
+
+#[test]
+fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
+    with_heap::<Compact>(100_000, |heap| {
+        let batch = heap.malloc_batch(40, 3000);
+        assert!(batch.len() > 2000);
+        let blocks: Vec<_> = batch.iter().collect();
+        // SAFETY: Each block is freed once, with its layout.
+        blocks.into_iter().for_each(|block| unsafe { heap.free(block, layout(40)) });
+        let report = heap.verify().unwrap();
+        assert!(report.cached_bytes > 0);
+        // More than any free chunk has, but less than there is.
+        let all = layout(report.free_bytes - 16);
+        let (block, _) = heap.malloc_from_arenas(all).unwrap();
+        assert!(heap.verify().unwrap().used_bytes >= all.size());
+        // SAFETY: As above.
+        unsafe { heap.free(block, all) };
+    });
+}
+
+#[test]
+fn a_block_alone_tells_what_of_it_may_not_be_zero() {
+    let mut memory = vec![0_u8; 100_000];
+    let mut heap = Talloc::<RealTime>::configured();
+    let large = layout(40_000);
+    // SAFETY: The memory is zero, and the heap's until neither is used any more; the blocks are
+    // freed once.
+    unsafe {
+        heap.claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
+        let (block, dirty) = heap.malloc_from_arenas(large).unwrap();
+        assert!(dirty <= 4096, "{dirty}");
+        assert!((dirty..large.size()).all(|at| block.add(at).read() == 0));
+        heap.free(block, large);
+        let (block, dirty) = heap.malloc_from_arenas(large).unwrap();
+        assert!((large.size() - 8..=large.size()).contains(&dirty), "{dirty}");
+        heap.free(block, large);
+    }
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn violations_say_where() {
         Violation::NotInBin { addr },
         Violation::BinCount { arena },
         Violation::Own { arena },
+        Violation::BlockMark { addr },
         Violation::CachedBlock { addr },
         Violation::ArenasOverlap { arena },
     ];

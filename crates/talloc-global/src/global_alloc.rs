@@ -9,7 +9,7 @@ use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock};
 
 /// A heap behind a lock, made together with its source of memory.
 ///
-/// It is a [`Tallock`] in all but its constructors. `StaticTalloc` and `SystemTalloc` are names of
+/// It is a [`Tallock`] in all but its constructors. `StaticTalloc` and `SystemTallock` are names of
 /// it for the sources of this crate, and have a constructor of their own; this is one for others.
 ///
 /// As in a `Tallock`, the heap itself is `.0.lock()`. Who holds that guard must not allocate, and so

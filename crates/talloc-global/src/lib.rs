@@ -7,8 +7,8 @@
 //!
 //! | memory | as the global allocator | |
 //! |---|---|---|
-//! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`] |
-//! | the same, for threads that allocate all the time | `ThreadedTalloc::new()` | [`ThreadedTalloc`], by the feature `std` |
+//! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`], with caches for threads |
+//! | the same, behind a lock and no more | `SystemTallock::new()` | [`SystemTallock`] |
 //! | a `static` | `StaticTalloc::new(&ARENA)` | [`StaticTalloc`] |
 //! | what a linker script sets aside | `StaticTalloc::with_source(region)` | [`Region`] |
 //! | given by hand | `Talloc::new().spin_lock()` | [`Tallock`] |
@@ -38,8 +38,8 @@
 //!
 //! On Linux, macOS or a BSD:
 //!
-#![cfg_attr(all(feature = "system", unix), doc = "```")]
-#![cfg_attr(not(all(feature = "system", unix)), doc = "```ignore")]
+#![cfg_attr(all(feature = "system", feature = "std", unix), doc = "```")]
+#![cfg_attr(not(all(feature = "system", feature = "std", unix)), doc = "```ignore")]
 //! use talloc_global::*;
 //!
 //! #[global_allocator]
@@ -67,21 +67,21 @@
 //! |---|---|
 //! | `spin` (default) | [`StaticTalloc`], [`Talloc::spin_lock`](Talloc#method.spin_lock), spin locks |
 //! | `allocator` (default) | [`Allocator`], which is that of allocator-api2 0.2, for hashbrown and bumpalo |
-//! | `system` (default) | on Unix, [`SystemTalloc`]; on other systems nothing |
-//! | `std` | with `system`, [`ThreadedTalloc`] |
+//! | `system` (default) | on Unix, [`SystemTallock`]; on other systems nothing |
+//! | `std` (default) | with `system`, [`SystemTalloc`]; on other systems than Unix and Windows nothing |
 //! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
 //! | `nightly` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //!
-//! The crate is `no_std` with all of them but `std`. Without `spin`, it builds for cores without atomic
+//! The crate is `no_std` with all of them but `std`, and where there is no system, with that one, too. Without `spin`, it builds for cores without atomic
 //! compare-and-swap.
 //!
 #![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
-#![cfg_attr(not(all(feature = "system", unix)), doc = "[`SystemTalloc`]: GlobalTalloc")]
+#![cfg_attr(not(all(feature = "system", unix)), doc = "[`SystemTallock`]: GlobalTalloc")]
 #![cfg_attr(
     not(all(feature = "system", feature = "std", unix)),
-    doc = "[`ThreadedTalloc`]: GlobalTalloc"
+    doc = "[`SystemTalloc`]: GlobalTalloc"
 )]
 #![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: AllocatorApi")]
 #![no_std]
@@ -96,10 +96,17 @@ pub use global_alloc::*;
 pub use source::*;
 pub use talloc_sync::*;
 
-#[cfg(all(doctest, feature = "spin", feature = "system", unix))]
+#[cfg(all(doctest, feature = "spin", feature = "system", feature = "std", unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-#[cfg(all(doctest, feature = "spin", feature = "allocator", feature = "system", unix))]
+#[cfg(all(
+    doctest,
+    feature = "spin",
+    feature = "allocator",
+    feature = "system",
+    feature = "std",
+    unix
+))]
 #[doc = include_str!("../../../README.md")]
 struct ProjectReadme;

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use talloc_global::*;
 
 #[global_allocator]
-static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+static ALLOCATOR: SystemTallock = SystemTallock::new();
 
 /// A heap of its own, which nobody else allocates from meanwhile.
 fn heap<C: Config>() -> Talloc<C, SystemSource> {

@@ -6,7 +6,7 @@ mod common;
 use talloc_global::*;
 
 #[global_allocator]
-static ALLOCATOR: ThreadedTalloc = ThreadedTalloc::new();
+static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
 /// One test, as the heap must be told before and after what no other one changes.
 #[test]

@@ -53,7 +53,7 @@
 //! | `allocator-api2-04` | `Allocator` of allocator-api2 0.4 |
 //! | `nightly` | `Allocator` of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical` |
-//! | `std` | `ByThread`, which gives each thread a slot of [`TallocMagazines`] |
+//! | `std` | on Unix and Windows, `ByThread`, which gives each thread a slot of [`TallocMagazines`]; on other systems nothing |
 //!
 //! If something makes allocator-api2 0.2 use the standard library's trait, by its own feature
 //! `nightly`, these are the same trait: choose `nightly` and leave `allocator` out.
@@ -89,10 +89,10 @@ mod tallock;
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;
 pub use local::{NoSupply, Supply, TallocCell};
-#[cfg(all(feature = "std", target_has_atomic = "ptr"))]
+#[cfg(all(feature = "std", any(unix, windows), target_has_atomic = "ptr"))]
 pub use magazines::ByThread;
 #[cfg(target_has_atomic = "ptr")]
-pub use magazines::{ByStack, Pick, TallocMagazines};
+pub use magazines::{ByStack, Pick, Place, TallocMagazines};
 pub use talloc_core::*;
 pub use tallock::{AllocatorApi, TallockRef};
 

@@ -2,16 +2,18 @@
 //! what is wrong and ends, where it would wait for itself for ever.
 
 mod common;
+#[path = "../../talloc-core/tests/common/program.rs"]
+mod program;
 
 use core::alloc::Layout;
 use std::env;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use talloc_sync::lock::{Backoff, ErrorChecking};
 use talloc_sync::{AllocError, Talloc, Tallock};
 
 use common::thread::Thread;
+use program::this_program;
 
 #[global_allocator]
 static HEAP: Tallock<ErrorChecking<Backoff, Thread>> = Talloc::with_oom_handler(acquire).lock();
@@ -38,8 +40,7 @@ fn the_program_says_what_is_wrong() {
         assert!(Vec::<u8>::new().try_reserve_exact(1 << 30).is_err());
         return;
     }
-    let mut child = Command::new(env::current_exe().unwrap());
-    let child = child.arg("--nocapture").env(CHILD, "").output().unwrap();
+    let child = this_program().arg("--nocapture").env(CHILD, "").output().unwrap();
     let said = String::from_utf8_lossy(&child.stderr);
     assert!(said.contains("waited for by the one who holds it"), "{said}");
     assert!(!child.status.success());

@@ -1,4 +1,4 @@
-//! Models of the magazines: `RUSTFLAGS="--cfg loom" cargo test --release --test loom_magazines`.
+//! Models of the magazines: `cargo xtask loom`.
 //!
 //! Loom tries the orders in which the threads may run, and the values that the memory model lets
 //! each load see. It fails where two threads have a slot, a shelf of the depot, or a block's memory
@@ -10,33 +10,46 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use loom::cell::UnsafeCell;
+use loom::sync::atomic::{Ordering, fence};
 use loom::sync::{Arc, mpsc};
 use loom::thread;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{OomFn, Pick, RealTime, Span, Talloc, TallocMagazines};
+use talloc_sync::{OomFn, Pick, Place, RealTime, Span, Talloc, TallocMagazines};
 
-/// Granules of the heap's memory: at 512 bytes a block, a magazine may have at most four.
+/// Granules of the heap's memory: at 512 bytes a block, a magazine may have at most two.
 const GRANULES: usize = 1 << 14;
 
 const LAYOUT: Layout = Layout::new::<[u64; 64]>();
 
 /// Blocks of a full magazine of that size.
-const MAGAZINE: usize = 4;
+const MAGAZINE: usize = 2;
 
 loom::thread_local! {
-    static SLOT: Cell<usize> = Cell::new(0);
+    static SLOT: Cell<Place> = Cell::new(Place::shared(0));
 }
 
 /// The slot that the thread says.
 struct Said;
 
 impl Pick for Said {
-    fn pick() -> usize {
+    fn pick() -> Place {
         SLOT.with(Cell::get)
+    }
+
+    fn barrier() -> bool {
+        fence(Ordering::SeqCst);
+        true
     }
 }
 
-type Magazines = TallocMagazines<Backoff, RealTime, OomFn<RealTime>, Said, 2>;
+/// The first two slots may be somebody's own: there are three that may, and one that may not.
+const SHARED: [Place; 2] = [Place::shared(0), Place::shared(1)];
+
+// SAFETY: In each model, a thread that has one of them is the only one, and the barrier is a fence,
+// as are the light ones.
+const OWN: [Place; 2] = unsafe { [Place::own(0), Place::own(1)] };
+
+type Magazines = TallocMagazines<Backoff, RealTime, OomFn<RealTime>, Said, 4>;
 
 /// A heap, and a cell for each granule of its memory: loom does not see what is done to the memory
 /// itself.
@@ -77,10 +90,12 @@ impl Heap {
         Arc::new(heap)
     }
 
-    /// Lets both slots have full magazines of the size.
-    fn warm(&self) {
-        for slot in [1, 0] {
-            SLOT.with(|number| number.set(slot));
+    /// Lets these slots have full magazines of the size. The last one is the caller's then.
+    fn warm(&self, slots: [Place; 2]) {
+        // Loom's models of all slots are made now, before there are other threads.
+        self.heap.flush();
+        for slot in [slots[1], slots[0]] {
+            SLOT.with(|place| place.set(slot));
             for count in [1, 2, 4, 8, 12] {
                 let blocks: Vec<_> = (0..count).map(|_| self.allocate()).collect();
                 blocks.into_iter().for_each(|block| self.free(block));
@@ -121,26 +136,26 @@ impl Drop for Heap {
     }
 }
 
-fn model(threads: impl Fn(Arc<Heap>) + Send + Sync + 'static) {
+fn model(slots: [Place; 2], threads: impl Fn(Arc<Heap>) + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.max_branches = 100_000;
     builder.check(move || {
         let heap = Heap::new();
-        heap.warm();
+        heap.warm(slots);
         threads(heap);
     });
 }
 
-/// Runs `f` in another thread, with the slot of that number.
+/// Runs `f` in another thread, with that slot.
 fn spawn<T: 'static>(
     heap: &Arc<Heap>,
-    slot: usize,
+    slot: Place,
     f: impl FnOnce(&Heap) -> T + 'static,
 ) -> thread::JoinHandle<T> {
     let heap = heap.clone();
     thread::spawn(move || {
-        SLOT.with(|number| number.set(slot));
+        SLOT.with(|place| place.set(slot));
         f(&heap)
     })
 }
@@ -148,31 +163,39 @@ fn spawn<T: 'static>(
 /// Two threads with the same slot: one of them goes to another one.
 #[test]
 fn sharing_a_slot() {
-    model(|heap| {
-        let other = spawn(&heap, 0, |heap| heap.free(heap.allocate()));
+    model(SHARED, |heap| {
+        let other = spawn(&heap, SHARED[0], |heap| heap.free(heap.allocate()));
         heap.free(heap.allocate());
         other.join().unwrap();
     });
 }
 
 /// What one thread has allocated is freed by another one, and then somebody's again.
-#[test]
-fn handing_over() {
-    model(|heap| {
+fn hand_over(slots: [Place; 2]) {
+    model(slots, move |heap| {
         let (to_other, from_here) = mpsc::channel();
-        let other = spawn(&heap, 1, move |heap| heap.free(from_here.recv().unwrap()));
+        let other = spawn(&heap, slots[1], move |heap| heap.free(from_here.recv().unwrap()));
         to_other.send(heap.allocate()).unwrap();
         heap.free(heap.allocate());
         other.join().unwrap();
     });
 }
 
-/// Full magazines go to the depot from one slot and come from there to another one.
 #[test]
-fn by_the_depot() {
-    model(|heap| {
+fn handing_over() {
+    hand_over(SHARED);
+}
+
+#[test]
+fn handing_over_from_own_slot_to_own_slot() {
+    hand_over(OWN);
+}
+
+/// Full magazines go to the depot from one slot and come from there to another one.
+fn by_depot(slots: [Place; 2]) {
+    model(slots, move |heap| {
         let blocks: Vec<_> = (0..4 * MAGAZINE).map(|_| heap.allocate()).collect();
-        let other = spawn(&heap, 1, |heap| {
+        let other = spawn(&heap, slots[1], |heap| {
             let blocks: Vec<_> = (0..3 * MAGAZINE).map(|_| heap.allocate()).collect();
             blocks.into_iter().for_each(|block| heap.free(block));
         });
@@ -181,12 +204,43 @@ fn by_the_depot() {
     });
 }
 
+#[test]
+fn by_the_depot() {
+    by_depot(SHARED);
+}
+
+#[test]
+fn by_the_depot_between_own_slots() {
+    by_depot(OWN);
+}
+
 /// One thread gives everything back while another one goes on.
+fn flush(slots: [Place; 2]) {
+    model(slots, move |heap| {
+        let other = spawn(&heap, slots[1], |heap| heap.heap.flush());
+        heap.free(heap.allocate());
+        other.join().unwrap();
+    });
+}
+
 #[test]
 fn flushing() {
-    model(|heap| {
-        let other = spawn(&heap, 1, |heap| heap.heap.flush());
-        heap.free(heap.allocate());
+    flush(SHARED);
+}
+
+#[test]
+fn flushing_own_slots() {
+    flush(OWN);
+}
+
+/// A thread goes on with the slot of one that has ended.
+#[test]
+fn inheriting_a_slot() {
+    model(OWN, |heap| {
+        let other = spawn(&heap, SHARED[1], |heap| heap.free(heap.allocate()));
+        let first = spawn(&heap, OWN[1], |heap| heap.free(heap.allocate()));
+        first.join().unwrap();
+        spawn(&heap, OWN[1], |heap| heap.free(heap.allocate())).join().unwrap();
         other.join().unwrap();
     });
 }

@@ -10,7 +10,7 @@ use std::thread;
 
 use common::block::Block;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{ByStack, Checked, Compact, Config, OomFn, Pick, RealTime, Talloc};
+use talloc_sync::{ByStack, Checked, Compact, Config, OomFn, Pick, Place, RealTime, Talloc};
 
 /// The slot that a test says.
 struct Said;
@@ -20,8 +20,8 @@ thread_local! {
 }
 
 impl Pick for Said {
-    fn pick() -> usize {
-        SLOT.get()
+    fn pick() -> Place {
+        Place::shared(SLOT.get())
     }
 }
 
@@ -38,7 +38,7 @@ fn heap<C: Config, P, const N: usize>(size: usize) -> Magazines<C, P, N> {
 }
 
 /// Checks that nothing is allocated, nor cached when that has been given back.
-fn check_empty<C: Config, P, const N: usize>(heap: &Magazines<C, P, N>) {
+fn check_empty<C: Config, P: Pick, const N: usize>(heap: &Magazines<C, P, N>) {
     assert_eq!(heap.verify().unwrap().used_bytes, 0);
     heap.flush();
     heap.lock().flush();
@@ -273,4 +273,5 @@ fn threads_with_one_slot() {
 #[cfg(feature = "std")]
 fn threads_with_numbers() {
     stress::<RealTime, talloc_sync::ByThread, 4>(6, 30_000, 1 << 20);
+    stress::<RealTime, talloc_sync::ByThread, 16>(6, 30_000, 1 << 20);
 }

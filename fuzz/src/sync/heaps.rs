@@ -7,7 +7,9 @@ use std::rc::Rc;
 use allocator_api2::alloc::Allocator;
 use lock_api::RawMutex;
 use talloc_core::{ArenaError, Config, Report, Span, Violation};
-use talloc_sync::{AllocatorApi, Pick, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
+use talloc_sync::{
+    AllocatorApi, Pick, Place, Supply, Talloc, TallocCell, TallocMagazines, Tallock,
+};
 
 use super::pieces::{Pieces, Spares};
 use super::turns::{self, Turns};
@@ -85,8 +87,8 @@ pub type Magazines<C> = TallocMagazines<Turns, C, Spares, FirstSlot, 2>;
 pub struct FirstSlot;
 
 impl Pick for FirstSlot {
-    fn pick() -> usize {
-        0
+    fn pick() -> Place {
+        Place::shared(0)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Free chunks, and requests, of the sizes at which one bin ends and the next one begins.
 
+#![cfg(not(miri))]
+
 use std::ptr::NonNull;
 
 use talloc_core::{Config, Heads, Lists, QuickLists, Span, Talloc};
 use talloc_fuzz::Limits;
 use talloc_fuzz::heap::GRANULE;
 
-use crate::large::Untouched;
+use crate::untouched::Untouched;
 use crate::{each_config, layout, malloc, report};
 
 /// Bytes of the arenas, where links reach as far.
@@ -195,6 +197,7 @@ fn every_bin_of_the_documented_configuration_meets_what_it_holds() {
 ///
 /// `cargo test --release -p talloc-fuzz --test regressions -- --ignored bins_of_gigabytes`
 #[test]
+#[cfg(target_pointer_width = "64")]
 #[ignore = "takes a while, and touches 150 MiB"]
 fn bins_of_gigabytes_meet_what_they_hold() {
     let memory = Untouched::new(10 << 30);

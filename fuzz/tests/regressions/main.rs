@@ -6,6 +6,7 @@ mod large;
 mod reshape;
 mod shared;
 mod spans;
+mod untouched;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;

@@ -64,7 +64,7 @@ fn test(
     scripts: u32,
 ) -> Result<Vec<Program>> {
     let packages = suite::packages(workspace)?;
-    let selected = suite::select(&packages, &[suite::EXAMPLES, suite::MODELS])?;
+    let selected = suite::select(&packages, &[suite::EXAMPLES])?;
     let features = workspace.stable_features()?;
     let target: Utf8PathBuf = workspace.scratch("coverage").join("target");
     let cargo = || {

@@ -1,4 +1,4 @@
-//! `loom`: the locks under a model checker, which tries all orders of their steps.
+//! `loom`: the locks and the magazines under a model checker, which tries all orders of their steps.
 
 use std::fs;
 
@@ -22,18 +22,15 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     run(workspace, &Args { filter: None })
 }
 
-/// The libraries that have models.
-const MODELLED: [&str; 2] = ["talloc-sync", "talloc-global"];
-
 /// Names the file that talloc-global's models include.
 const FUTEX: &str = "TALLOC_LOOM_FUTEX_MUTEX";
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let futex = futex_mutex(workspace)?;
     let preemptions = std::env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "3".to_owned());
-    for library in MODELLED {
+    for (library, models) in models(workspace)? {
         workspace
-            .cargo(["test", "--release", "-p", library, "--test", suite::MODELS])
+            .cargo(["test", "--release", "-p", library, "--test", models])
             .args(["--target-dir", workspace.scratch("loom").as_str()])
             // With LTO, which the programs have, the models would take minutes to link.
             .args(["--config", "profile.release.lto=false"])
@@ -47,6 +44,16 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             .run()?;
     }
     Ok(())
+}
+
+/// The libraries that have models, with the files that hold them.
+fn models(workspace: &Workspace) -> Result<Vec<(&str, &str)>> {
+    let mut all = Vec::new();
+    for library in workspace.libraries()? {
+        all.extend(suite::models(library).map(|models| (library.name.as_str(), models)));
+    }
+    ensure!(!all.is_empty(), "no library has models");
+    Ok(all)
 }
 
 /// The package whose mutex is the lock of ready-made heaps on Linux.
@@ -99,6 +106,16 @@ fn modelled(source: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_locks_and_the_magazines_are_modelled() {
+        let workspace = Workspace::load().unwrap();
+        let models = models(&workspace).unwrap();
+        for model in ["loom", "loom_magazines"] {
+            assert!(models.contains(&("talloc-sync", model)), "{models:?}");
+        }
+        assert!(models.contains(&("talloc-global", "loom")), "{models:?}");
+    }
 
     #[test]
     fn a_source_that_is_another_one_is_refused() {

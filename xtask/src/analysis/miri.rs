@@ -33,7 +33,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let is_there = miri().args(["--version"]).read().is_ok();
     ensure!(is_there, "there is no Miri here; to get it: {HOW_TO_GET}");
 
-    let excluded = [&SYSTEM[..], &[suite::EXAMPLES, suite::MODELS]].concat();
+    let excluded = [&SYSTEM[..], &[suite::EXAMPLES]].concat();
     let selected = if args.arguments.is_empty() {
         suite::select(&workspace.libraries()?, &excluded)?
     } else {

@@ -30,6 +30,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         .args([format!("{MUTATED},{}", suite::FUZZ)])
         .args(["--output", scratch.as_str(), "--timeout", TIMEOUT, "--jobs", "2"])
         .args(["--no-shuffle", "--cap-lints", "true"])
+        // What a feature adds is mutated, too, and must be there to be tested.
+        .args(["--features".to_owned(), format!("{MUTATED}/spin")])
         .args(&args.arguments)
         .args(["--", "--lib", "--tests"])
         .env(suite::SCRIPTS, "2")

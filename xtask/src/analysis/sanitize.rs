@@ -90,7 +90,7 @@ fn test(workspace: &Workspace, sanitizer: Sanitizer, scripts: u32) -> Result<()>
     let sanitize = format!("-Zsanitizer={}", sanitizer.name());
     let flags: Vec<&str> = flags.iter().map(String::as_str).chain([sanitize.as_str()]).collect();
 
-    let excluded = [LIMITS, suite::EXAMPLES, suite::MODELS];
+    let excluded = [LIMITS, suite::EXAMPLES];
     let target = workspace.scratch("sanitize").join(sanitizer.name());
     compiler
         .cargo(workspace)

@@ -15,9 +15,6 @@ pub const FUZZ: &str = "talloc-fuzz";
 /// How many scripts the oracle tries for each setup.
 pub const SCRIPTS: &str = "TALLOC_FUZZ_SCRIPTS";
 
-/// The library's models, which are nothing without loom.
-pub const MODELS: &str = "loom";
-
 /// The tests that run the examples as programs of their own, which a tool does not look into.
 pub const EXAMPLES: &str = "examples";
 
@@ -30,24 +27,34 @@ pub fn packages(workspace: &Workspace) -> Result<Vec<&Package>> {
     Ok(packages)
 }
 
+/// The files of a package's `tests` folder.
+fn files(package: &Package) -> impl Iterator<Item = &str> {
+    let tests = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Test));
+    tests.map(|target| target.name.as_str())
+}
+
+/// Those that hold models, which are nothing without loom.
+pub fn models(package: &Package) -> impl Iterator<Item = &str> {
+    files(package).filter(|name| is_models(name))
+}
+
+fn is_models(file: &str) -> bool {
+    file.starts_with("loom")
+}
+
 /// Arguments that select `packages`, their unit tests and those in their `tests` folders, but for
-/// those in the files `excluded`.
+/// models and those in the files `excluded`.
 ///
 /// # Errors
 ///
 /// If there is no such file: what is left out would not be what was meant.
 pub fn select(packages: &[&Package], excluded: &[&str]) -> Result<Vec<String>> {
-    let files: Vec<&str> = packages
-        .iter()
-        .flat_map(|package| &package.targets)
-        .filter(|target| target.kind.contains(&TargetKind::Test))
-        .map(|target| target.name.as_str())
-        .collect();
+    let files: Vec<&str> = packages.iter().flat_map(|package| files(package)).collect();
     for name in excluded {
         ensure!(files.contains(name), "none of these packages has tests in `{name}.rs`");
     }
     let packages = packages.iter().flat_map(|package| ["-p".to_owned(), package.name.to_string()]);
-    let kept = files.iter().filter(|name| !excluded.contains(name));
+    let kept = files.iter().filter(|name| !is_models(name) && !excluded.contains(name));
     let tests = kept.flat_map(|name| ["--test".to_owned(), (*name).to_owned()]);
     Ok(packages.chain(["--lib".to_owned()]).chain(tests).collect())
 }

@@ -35,7 +35,10 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         // The build is a stable one, so that nightly is out as well.
         let excluded = [features::STD, features::NIGHTLY];
         let enabled = features::without(&library.features, &excluded);
-        default.push(Dependency { name: &library.name, path: path.clone(), features: Vec::new() });
+        // On this machine, the default may be to use `std`.
+        let usual = features::usual(&library.features);
+        let usual = enabled.iter().filter(|feature| usual.contains(*feature)).cloned().collect();
+        default.push(Dependency { name: &library.name, path: path.clone(), features: usual });
         all.push(Dependency { name: &library.name, path, features: enabled });
     }
     build(workspace, "default-features", &default)?.run()?;
@@ -88,7 +91,10 @@ fn build<'a>(
 
 fn manifest(name: &str, crate_type: &str, dependencies: &[Dependency<'_>]) -> String {
     let dependencies = dependencies.iter().map(|Dependency { name, path, features }| {
-        format!("{name} = {{ path = {:?}, features = {features:?} }}\n", path.as_str())
+        format!(
+            "{name} = {{ path = {:?}, default-features = false, features = {features:?} }}\n",
+            path.as_str()
+        )
     });
     format!(
         r#"[package]

@@ -73,6 +73,8 @@ pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<Strin
     if let Some(runner) = runner {
         cargo = cargo
             .args(["--config", &format!("target.{triple}.runner={runner:?}")])
+            // For tests that start a program themselves.
+            .env("TALLOC_TEST_RUNNER", runner)
             .env("TALLOC_FUZZ_SCRIPTS", SCRIPTS);
     }
     let output = cargo

@@ -60,9 +60,8 @@ impl<C: Config> Arena<C> {
         arena.own = Own { chunk: at..start, control, words };
         arena.bits = arena.own_bits();
         arena.clear_bits();
-        if memory.contains(Memory::ZEROED) {
-            arena.zero = window.addr(arena.top);
-        }
+        let is_zero = memory.contains(Memory::ZEROED);
+        arena.zero = if is_zero { window.addr(arena.top) } else { usize::MAX };
         Ok(arena)
     }
 
@@ -79,7 +78,7 @@ impl<C: Config> Arena<C> {
         // SAFETY: As the caller says.
         match unsafe { Self::claim(span, control, memory) } {
             Err(ArenaError::TooSmall) if control == Control::Outside => {
-                Ok(Self { span, ..Self::NONE })
+                Ok(Self { span, zero: usize::MAX, ..Self::NONE })
             }
             result => result,
         }

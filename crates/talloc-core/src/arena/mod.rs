@@ -82,6 +82,8 @@ struct Own {
 
 impl<C: Config> Arena<C> {
     /// An arena without memory, from which nothing can be allocated.
+    ///
+    /// All of it is zeros, so that a static heap takes no room in a program's file.
     pub(crate) const NONE: Self = Self {
         window: Window::NONE,
         bits: Bits::NONE,
@@ -90,7 +92,7 @@ impl<C: Config> Arena<C> {
         end: 0,
         cleared: 0,
         first_word: 0,
-        zero: usize::MAX,
+        zero: 0,
         peak: 0,
         bins: Bins::EMPTY,
         span: Span::empty(),

@@ -1,6 +1,7 @@
 //! For tests: looking into an arena, and breaking it.
 
 use core::fmt::Write;
+use core::ops::Range;
 use std::string::String;
 
 use talloc_span::Span;
@@ -73,6 +74,32 @@ impl<C: Config> Arena<C> {
 
     pub(crate) fn set_span(&mut self, span: Span) {
         self.span = span;
+    }
+
+    pub(crate) fn start(&self) -> usize {
+        self.start
+    }
+
+    pub(crate) fn set_cleared(&mut self, cleared: usize) {
+        self.cleared = cleared;
+    }
+
+    /// The words of the bitmap.
+    pub(crate) fn words(&self) -> Range<usize> {
+        self.own.words.clone()
+    }
+
+    pub(crate) fn set_words(&mut self, words: Range<usize>) {
+        self.own.words = words;
+    }
+
+    pub(crate) fn set_first_word(&mut self, word: usize) {
+        self.first_word = word;
+    }
+
+    /// The granules of the own chunk.
+    pub(crate) fn own(&self) -> Range<usize> {
+        self.own.chunk.clone()
     }
 
     pub(crate) fn set_own(&mut self, at: usize) {

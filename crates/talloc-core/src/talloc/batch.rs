@@ -11,11 +11,14 @@ use crate::arena::Arena;
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::AllocError;
-use crate::granule::GRANULE;
+use crate::granule::{GRANULE, min_linked};
 use crate::quick::{self, Lists};
 use crate::report::Violation;
 
 impl<C: Config, S> Talloc<C, S> {
+    /// The bytes of the smallest block.
+    pub const LEAST_BLOCK: usize = min_linked::<C::Index>() * GRANULE;
+
     /// The bytes of a block of `size` bytes, which is at most `isize::MAX`: a multiple of 8.
     #[inline(always)]
     #[must_use]

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use talloc_core::{Call, Checked, Compact, Fault, Misuse, Panics, Talloc, shared};
 
+use crate::common::program::this_program;
 use crate::common::{layout, memory};
 use crate::{found, pointer};
 
@@ -112,7 +113,7 @@ fn a_global_allocator_does_not_unwind() {
     if cfg!(miri) {
         return; // Miri starts no processes.
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = this_program()
         .args(["--exact", "locked::a_global_allocator_does_not_unwind", "--nocapture"])
         .env(CHILD, "1")
         .output()

@@ -8,12 +8,12 @@ use talloc_global::*;
 /// With memory from the operating system, and caches for the threads.
 #[cfg(all(feature = "system", feature = "std", unix))]
 #[global_allocator]
-static ALLOCATOR: Counted<ThreadedTalloc> = Counted::new(ThreadedTalloc::new());
+static ALLOCATOR: Counted<SystemTalloc> = Counted::new(SystemTalloc::new());
 
 /// With memory from the operating system.
 #[cfg(all(feature = "system", not(feature = "std"), unix))]
 #[global_allocator]
-static ALLOCATOR: Counted<SystemTalloc> = Counted::new(SystemTalloc::new());
+static ALLOCATOR: Counted<SystemTallock> = Counted::new(SystemTallock::new());
 
 /// With the memory of an array.
 #[cfg(not(all(feature = "system", unix)))]

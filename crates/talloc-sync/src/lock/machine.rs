@@ -12,6 +12,17 @@ pub(crate) use {
     model::{AtomicBool, AtomicUsize},
 };
 
+/// The light one of two barriers, of which the heavy one makes a fence of it; to the model checker,
+/// it is one.
+#[inline(always)]
+#[allow(dead_code, reason = "magazines need more of a machine than there may be")]
+pub(crate) fn light_barrier() {
+    #[cfg(not(loom))]
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    #[cfg(loom)]
+    loom::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+}
+
 use core::cell::UnsafeCell;
 
 /// A value that its users see to having alone; the model checker sees whether they do.

@@ -11,6 +11,9 @@
 //! | `parking_lot::RawMutex` | heaps used as an `Allocator`, where there is an operating system |
 //! | [`ErrorChecking`] | finding out who waits for itself, around any of the other locks |
 //!
+//! How long calls take behind each of them, the crate's README tells; `cargo xtask bench locks` measures
+//! it.
+//!
 //! A lock does not make a heap fast that many threads use all the time: then take it seldom, by
 #![cfg_attr(target_has_atomic = "ptr", doc = "[`TallocMagazines`](crate::TallocMagazines).")]
 #![cfg_attr(not(target_has_atomic = "ptr"), doc = "`TallocMagazines`.")]
@@ -49,6 +52,7 @@ pub type Spin = spin::Mutex<()>;
 /// A fair spin lock: who came first gets it first.
 ///
 /// So nobody waits for more than one turn of each other. But if a thread is preempted while it
-/// waits, all that came after it wait with it: not for more threads than cores.
+/// waits, all that came after it wait with it, and spin: with more threads than cores, that is all the
+/// time, until the system takes the cores away from those that spin. Not for more threads than cores.
 #[cfg(feature = "spin")]
 pub type Ticket = spin::mutex::TicketMutex<()>;

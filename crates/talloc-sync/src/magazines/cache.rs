@@ -6,19 +6,18 @@ use core::ptr::NonNull;
 use lock_api::RawMutex;
 use talloc_core::{AllocError, Config, SharedHeap, Source, shared};
 
+use super::biased::{Held, HeldOwn};
 use super::class::Class;
 use super::slot::{self, Slot};
-use super::try_lock::Held;
-use super::{Pick, TallocMagazines};
+use super::{Pick, Place, TallocMagazines};
 
 impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
     /// Allocates a block of a size that is cached, unless there is no room or all slots are in use.
     #[inline(always)]
     pub(super) fn take(&self, class: Class) -> Option<NonNull<u8>> {
-        let mut slot = self.slot()?;
-        match slot.rack(class).pop() {
-            Some(block) => Some(block),
-            None => self.refill(slot, class),
+        match self.own_slot(P::pick()) {
+            Some(mut slot) => self.take_from(&mut slot, class),
+            None => self.take_elsewhere(class),
         }
     }
 
@@ -30,16 +29,57 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     /// As for [`SharedHeap::free`].
     #[inline(always)]
     pub(super) unsafe fn put(&self, class: Class, ptr: NonNull<u8>) -> bool {
-        let Some(mut slot) = self.slot() else { return false };
+        match self.own_slot(P::pick()) {
+            Some(mut slot) => {
+                // SAFETY: As the caller says.
+                unsafe { self.put_into(&mut slot, class, ptr) };
+                true
+            }
+            // SAFETY: As the caller says.
+            None => unsafe { self.put_elsewhere(class, ptr) },
+        }
+    }
+
+    /// [`take`](Self::take), from a slot that may not be the caller's own.
+    #[inline(never)]
+    fn take_elsewhere(&self, class: Class) -> Option<NonNull<u8>> {
+        self.take_from(&mut *self.other_slot()?, class)
+    }
+
+    /// [`put`](Self::put), into a slot that may not be the caller's own.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SharedHeap::free`].
+    #[inline(never)]
+    unsafe fn put_elsewhere(&self, class: Class, ptr: NonNull<u8>) -> bool {
+        let Some(mut slot) = self.other_slot() else { return false };
+        // SAFETY: As the caller says.
+        unsafe { self.put_into(&mut slot, class, ptr) };
+        true
+    }
+
+    #[inline(always)]
+    fn take_from(&self, slot: &mut Slot, class: Class) -> Option<NonNull<u8>> {
+        match slot.rack(class).pop() {
+            Some(block) => Some(block),
+            None => self.refill(slot, class),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`SharedHeap::free`].
+    #[inline(always)]
+    unsafe fn put_into(&self, slot: &mut Slot, class: Class, ptr: NonNull<u8>) {
         if let Some(block) = slot.block(ptr) {
             // SAFETY: The caller gives up the block.
-            if unsafe { slot.rack(class).push(block) } {
-                return true;
+            if unsafe { slot.push(class, block) } {
+                return;
             }
         }
         // SAFETY: As the caller says.
         unsafe { self.make_room(slot, class, ptr) };
-        true
     }
 
     /// Allocates a block of a size that is not cached, or that no slot could give.
@@ -71,24 +111,40 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
         unsafe { shared::free_in_heap(self, ptr, layout) }
     }
 
-    /// The caller's slot, or another one if that is in use.
+    /// The caller's own slot, if it has one and nobody is in the way.
     #[inline(always)]
-    fn slot(&self) -> Option<Held<'_, Slot>> {
-        let number = P::pick();
-        match self.slots[number & (N - 1)].0.try_hold() {
+    fn own_slot(&self, place: Place) -> Option<HeldOwn<'_, Slot>> {
+        let number = place.own_below(Self::OWN)?;
+        // SAFETY: The `Pick` says that the slot of this number is the caller's.
+        unsafe { self.slots[number].0.try_hold_own() }
+    }
+
+    /// A slot that is not in use: one that is to be the caller's own from now on, or that is nobody's.
+    #[inline(always)]
+    fn other_slot(&self) -> Option<Held<'_, Slot>> {
+        let place = P::settle();
+        if let Some(number) = place.own_below(Self::OWN) {
+            // SAFETY: As above.
+            if let Some(slot) = unsafe { self.slots[number].0.adopt() } {
+                return Some(slot);
+            }
+        }
+        match self.slots[place.number() & (N - 1)].0.try_hold() {
             Some(slot) => Some(slot),
-            None => self.other_slot(number),
+            None => self.next_slot(place),
         }
     }
 
-    /// A slot that is not in use, other than that of this number.
+    /// A slot that is not in use and nobody's, other than that of this place.
     #[cold]
     #[inline(never)]
-    fn other_slot(&self, number: usize) -> Option<Held<'_, Slot>> {
+    fn next_slot(&self, place: Place) -> Option<Held<'_, Slot>> {
         (1..N).find_map(|step| {
-            let number = number.wrapping_add(step) & (N - 1);
+            let number = place.number().wrapping_add(step) & (N - 1);
             let slot = self.slots[number].0.try_hold()?;
-            P::moved(number);
+            if place.is_shared() {
+                P::moved(number);
+            }
             Some(slot)
         })
     }
@@ -96,14 +152,21 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     /// Allocates a block of which the slot's loaded magazine has none.
     #[cold]
     #[inline(never)]
-    fn refill(&self, mut slot: Held<'_, Slot>, class: Class) -> Option<NonNull<u8>> {
+    fn refill(&self, slot: &mut Slot, class: Class) -> Option<NonNull<u8>> {
         let rack = slot.rack(class);
         rack.exchange();
-        if let Some(block) = rack.pop() {
-            return Some(block);
+        match rack.pop() {
+            Some(block) => Some(block),
+            None => self.fetch(slot, class),
         }
-        if rack.capacity() == class.capacity() {
-            if let Some(magazine) = self.depot.take(class) {
+    }
+
+    /// Allocates a block of which the slot has none.
+    #[inline(never)]
+    fn fetch(&self, slot: &mut Slot, class: Class) -> Option<NonNull<u8>> {
+        if slot.has_grown(class) {
+            if let Some(magazine) = self.depot.take(class, slot.capacity(class)) {
+                let rack = slot.rack(class);
                 rack.loaded = magazine;
                 return rack.pop();
             }
@@ -111,8 +174,9 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
         self.with(|heap| {
             self.ledger.refresh(heap, N, &self.depot);
             slot.grow(&self.ledger, heap, class);
+            let blocks = heap.malloc_batch(class.bytes(), slot.capacity(class).max(1));
             let rack = slot.rack(class);
-            rack.loaded = heap.malloc_batch(class.bytes(), rack.capacity().max(1));
+            rack.loaded = blocks;
             rack.pop()
         })
     }
@@ -125,19 +189,39 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     /// As for [`SharedHeap::free`].
     #[cold]
     #[inline(never)]
-    unsafe fn make_room(&self, mut slot: Held<'_, Slot>, class: Class, ptr: NonNull<u8>) {
+    unsafe fn make_room(&self, slot: &mut Slot, class: Class, ptr: NonNull<u8>) {
+        if let Some(block) = slot.block(ptr) {
+            let rack = slot.rack(class);
+            if rack.previous.is_empty() {
+                rack.exchange();
+                // SAFETY: The caller gives up the block.
+                if unsafe { slot.push(class, block) } {
+                    return;
+                }
+            }
+        }
+        // SAFETY: As the caller says.
+        unsafe { self.send(slot, class, ptr) };
+    }
+
+    /// Frees a block for which the slot has no room, or whose arena it does not know.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SharedHeap::free`].
+    #[inline(never)]
+    unsafe fn send(&self, slot: &mut Slot, class: Class, ptr: NonNull<u8>) {
         let block = match slot.block(ptr) {
             Some(block) => block,
             None => self.with(|heap| slot.find(heap, ptr)),
         };
-        let rack = slot.rack(class);
-        if rack.capacity() > 0 && rack.previous.is_empty() {
-            rack.exchange();
-        } else if rack.loaded.len() == class.capacity() {
-            if let Err(magazine) = self.depot.put(class, rack.shift()) {
+        let blocks = slot.rack(class).loaded.len();
+        if blocks > 0 && blocks == slot.capacity(class) && slot.has_grown(class) {
+            let magazine = slot.rack(class).shift();
+            if let Err(magazine) = self.depot.put(class, magazine) {
                 self.with(|heap| slot::free(heap, class, magazine));
             }
-        } else if rack.loaded.len() == rack.capacity() {
+        } else if blocks == slot.capacity(class) {
             self.with(|heap| {
                 self.ledger.refresh(heap, N, &self.depot);
                 if !slot.grow(&self.ledger, heap, class) {
@@ -146,7 +230,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
             });
         }
         // SAFETY: The caller gives up the block.
-        if !unsafe { slot.rack(class).push(block) } {
+        if !unsafe { slot.push(class, block) } {
             // Nothing may be cached.
             let mut magazine = talloc_core::Batch::EMPTY;
             // SAFETY: As above.

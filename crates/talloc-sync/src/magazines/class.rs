@@ -19,8 +19,8 @@ const CAPACITIES: [u8; CLASSES] = {
     let mut len = 1;
     while len < CLASSES {
         let blocks = MAGAZINE_BYTES / (len * GRANULE);
-        capacities[len] = if blocks < 4 {
-            4
+        capacities[len] = if blocks < 2 {
+            2
         } else if blocks > 64 {
             64
         } else {
@@ -36,9 +36,17 @@ const CAPACITIES: [u8; CLASSES] = {
 pub(super) struct Class(usize);
 
 impl Class {
+    /// Before every size.
+    pub(super) const NONE: Self = Self(0);
+
     /// Every size.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         (1..CLASSES).map(Self)
+    }
+
+    /// Every size, beginning after this one.
+    pub(super) fn all_from(after: Self) -> impl Iterator<Item = Self> {
+        (after.0 + 1..CLASSES).chain(1..=after.0).map(Self)
     }
 
     /// The size of a block of that layout, if it is cached.
@@ -46,8 +54,11 @@ impl Class {
     /// A checked heap must see every call, so that nothing is cached in front of it.
     #[inline(always)]
     pub(super) fn of<C: Config>(layout: Layout) -> Option<Self> {
-        let len = Talloc::<C>::block_size(layout.size()) / GRANULE;
-        (!C::CHECKED && len < CLASSES).then_some(Self(len))
+        let least = const { Talloc::<C>::LEAST_BLOCK / GRANULE };
+        // In this order, the comparison is one with a constant, and nothing can wrap.
+        let is_small = layout.size() < CLASSES * GRANULE - (GRANULE - 1);
+        let len = (layout.size().wrapping_add(GRANULE - 1) / GRANULE).max(least);
+        (!C::CHECKED && is_small).then_some(Self(len))
     }
 
     /// [`of`](Self::of), if any block of that size is aligned as the layout asks.

@@ -9,6 +9,9 @@ use super::class::{CLASSES, Class};
 use super::try_lock::TryLock;
 use crate::lock::machine::AtomicUsize;
 
+/// The least blocks of a magazine for which it is worthwhile.
+const LEAST_BLOCKS: usize = 2;
+
 /// Full magazines of each size: where one thread frees what another one has allocated, they go
 /// round, and the heap is not asked.
 pub(super) struct Depot {
@@ -19,12 +22,16 @@ pub(super) struct Depot {
     limit: AtomicUsize,
 }
 
-/// The full magazines of one size, on cache lines of their own.
+/// The magazines of one size, on cache lines of their own.
 #[repr(align(128))]
 struct Shelf(TryLock<Stack>);
 
-/// Full magazines, the first block of each linking to the first one of the next.
-struct Stack(Option<NonNull<u8>>);
+/// Magazines of as many blocks each, the first block of each linking to the first one of the next.
+struct Stack {
+    first: Option<NonNull<u8>>,
+    /// The blocks of each.
+    len: u32,
+}
 
 // SAFETY: Whoever has the stack has its blocks.
 unsafe impl Send for Stack {}
@@ -32,36 +39,44 @@ unsafe impl Send for Stack {}
 impl Depot {
     pub(super) const fn new() -> Self {
         Self {
-            shelves: [const { Shelf(TryLock::new(Stack(None))) }; CLASSES],
+            shelves: [const { Shelf(TryLock::new(Stack::EMPTY)) }; CLASSES],
             bytes: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
         }
     }
 
-    /// Takes a full magazine, if there is one and nobody is in the way.
-    pub(super) fn take(&self, class: Class) -> Option<Batch> {
-        let magazine = self.shelves[class.index()].0.try_hold()?.pop(class)?;
-        self.bytes.fetch_sub(magazine_bytes(class), Ordering::Relaxed);
+    /// Takes a magazine of at most so many blocks, if there is one and nobody is in the way.
+    pub(super) fn take(&self, class: Class, most: usize) -> Option<Batch> {
+        let mut stack = self.shelves[class.index()].0.try_hold()?;
+        let magazine = if stack.len as usize <= most { stack.pop() } else { None }?;
+        self.bytes.fetch_sub(bytes(class, &magazine), Ordering::Relaxed);
         Some(magazine)
     }
 
-    /// Puts a magazine here, if it is full, there is room, and nobody is in the way. If not, gives
-    /// it back.
+    /// Puts a magazine here, if there is room, nobody is in the way, and those of the size that are
+    /// here have as many blocks. If not, gives it back.
     pub(super) fn put(&self, class: Class, magazine: Batch) -> Result<(), Batch> {
-        if magazine.len() != class.capacity() || !class.has_two_links() {
+        if magazine.len() < LEAST_BLOCKS || !class.has_two_links() {
             return Err(magazine);
         }
-        let bytes = magazine_bytes(class);
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
-            <= self.limit.load(Ordering::Relaxed)
-        {
-            if let Some(mut stack) = self.shelves[class.index()].0.try_hold() {
-                stack.push(magazine);
-                return Ok(());
-            }
+        let bytes = bytes(class, &magazine);
+        let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let result = if all <= self.limit.load(Ordering::Relaxed) {
+            self.push(class, magazine)
+        } else {
+            Err(magazine)
+        };
+        if result.is_err() {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Err(magazine)
+        result
+    }
+
+    fn push(&self, class: Class, magazine: Batch) -> Result<(), Batch> {
+        match self.shelves[class.index()].0.try_hold() {
+            Some(mut stack) => stack.push(magazine),
+            None => Err(magazine),
+        }
     }
 
     /// Bounds the bytes.
@@ -78,36 +93,51 @@ impl Depot {
         mut look: impl FnMut(&Batch) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(mut stack) = self.shelves[class.index()].0.try_hold() else { return Ok(()) };
-        let mut seen = Stack(None);
+        let mut seen = Stack::EMPTY;
         let mut result = Ok(());
-        while let Some(magazine) = stack.pop(class) {
+        while let Some(magazine) = stack.pop() {
             result = result.and_then(|()| look(&magazine));
-            seen.push(magazine);
+            // They have as many blocks.
+            let _ = seen.push(magazine);
         }
-        while let Some(magazine) = seen.pop(class) {
-            stack.push(magazine);
-        }
+        *stack = seen.reversed();
         result
     }
 }
 
 impl Stack {
-    fn pop(&mut self, class: Class) -> Option<Batch> {
-        let first = self.0?;
+    const EMPTY: Self = Self { first: None, len: 0 };
+
+    fn pop(&mut self) -> Option<Batch> {
+        let first = self.first?;
         // SAFETY: The first block of a magazine on the stack has a second link, which is written
-        // when it is put there; the magazine is full, and the stack has forgotten it.
+        // when it is put there; the magazine has as many blocks as all, and the stack has forgotten
+        // it.
         unsafe {
-            self.0 = second_word(first).read();
-            Some(Batch::from_first(first, class.capacity()))
+            self.first = second_word(first).read();
+            Some(Batch::from_first(first, self.len as usize))
         }
     }
 
-    /// Puts a full magazine, of blocks that have two links, on the stack.
-    fn push(&mut self, magazine: Batch) {
-        let Some(first) = magazine.first() else { return };
+    /// Puts a magazine, of blocks that have two links, on the stack, unless others there have more or
+    /// fewer. If so, gives it back.
+    fn push(&mut self, magazine: Batch) -> Result<(), Batch> {
+        let is_as_others = self.first.is_none() || self.len as usize == magazine.len();
+        let Some(first) = magazine.first().filter(|_| is_as_others) else { return Err(magazine) };
         // SAFETY: The block is ours, and has room for a second link.
-        unsafe { second_word(first).write(self.0) };
-        self.0 = Some(first);
+        unsafe { second_word(first).write(self.first) };
+        *self = Self { first: Some(first), len: magazine.len() as u32 };
+        Ok(())
+    }
+
+    /// The same magazines in the other order.
+    fn reversed(mut self) -> Self {
+        let mut reversed = Self::EMPTY;
+        while let Some(magazine) = self.pop() {
+            // They have as many blocks.
+            let _ = reversed.push(magazine);
+        }
+        reversed
     }
 }
 
@@ -121,7 +151,7 @@ unsafe fn second_word(block: NonNull<u8>) -> NonNull<Option<NonNull<u8>>> {
     unsafe { block.cast::<Option<NonNull<u8>>>().add(1) }
 }
 
-/// The bytes of the blocks of a full magazine.
-const fn magazine_bytes(class: Class) -> usize {
-    class.capacity() * class.bytes()
+/// The bytes of the blocks of a magazine.
+const fn bytes(class: Class, magazine: &Batch) -> usize {
+    magazine.len() * class.bytes()
 }

@@ -1,5 +1,8 @@
 //! Caches in front of a heap, for many threads.
 
+mod biased;
+#[cfg(all(feature = "std", any(unix, windows)))]
+mod by_thread;
 mod cache;
 mod class;
 mod depot;
@@ -10,20 +13,21 @@ mod slot;
 mod traits;
 mod try_lock;
 
-#[cfg(feature = "std")]
-pub use pick::ByThread;
-pub use pick::{ByStack, Pick};
+#[cfg(all(feature = "std", any(unix, windows)))]
+pub use by_thread::ByThread;
+pub use pick::{ByStack, Pick, Place};
 
 use core::marker::PhantomData;
 
 use lock_api::{MutexGuard, RawMutex};
 use talloc_core::{Compact, Config, OomFn, Report, Talloc, Tallock, Violation};
 
+use crate::lock::machine;
+use biased::Biased;
 use class::Class;
 use depot::Depot;
 use ledger::Ledger;
 use slot::Slot;
-use try_lock::TryLock;
 
 /// A heap behind a lock that is seldom taken, for threads that allocate all the time: a global
 /// allocator, and a reference to it is an `Allocator`.
@@ -35,8 +39,10 @@ use try_lock::TryLock;
 /// magazine at a time.
 ///
 /// Nobody ever waits for a slot or the depot: who finds one in use goes to the next, and to the heap
-/// in the end. Slots belong to nobody, so that nothing is lost when a thread ends; there may be
-/// fewer than threads. `N` is their number, a power of two; four kilobytes each.
+/// in the end. A slot may belong to a thread, which uses it without any atomic read-modify-write,
+/// but never what is in it: it is flushed as any other one, and when the thread ends, the next one
+/// goes on with it, so that nothing is lost. There may be fewer slots than threads. `N` is their
+/// number, a power of two; three kilobytes each.
 ///
 /// # Memory
 ///
@@ -85,9 +91,13 @@ pub struct TallocMagazines<R, C: Config = Compact, S = OomFn<C>, P = ByStack, co
 
 /// A slot on cache lines of its own; two, as they are fetched in pairs.
 #[repr(align(128))]
-struct Padded(TryLock<Slot>);
+struct Padded(Biased<Slot>);
 
 impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N> {
+    /// Slots of lower numbers may belong to threads: most of them, but some are for those that find
+    /// theirs in use, or have none.
+    const OWN: usize = N - N.div_ceil(4);
+
     /// Puts magazines in front of a heap.
     #[must_use]
     pub const fn new(heap: Talloc<C, S>) -> Self {
@@ -96,7 +106,7 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
             heap: heap.lock(),
             ledger: Ledger::new(),
             depot: Depot::new(),
-            slots: [const { Padded(TryLock::new(Slot::EMPTY)) }; N],
+            slots: [const { Padded(Biased::new(Slot::EMPTY)) }; N],
             pick: PhantomData,
         }
     }
@@ -109,20 +119,22 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
     pub fn lock(&self) -> MutexGuard<'_, R, Talloc<C, S>> {
         self.heap.0.lock()
     }
+}
 
+impl<R: RawMutex, C: Config, S, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
     /// Gives all cached blocks back to the heap, but for those in slots that are in use.
     ///
     /// It happens by itself before a request fails.
     pub fn flush(&self) {
-        for slot in &self.slots {
-            if let Some(mut slot) = slot.0.try_hold() {
+        for slot in self.slots.iter().filter_map(|slot| slot.0.want()) {
+            if let Some(mut slot) = slot.hold(P::barrier) {
                 if slot.reserved > 0 {
                     slot.clear(&self.ledger, &mut self.lock());
                 }
             }
         }
         for class in Class::all() {
-            while let Some(magazine) = self.depot.take(class) {
+            while let Some(magazine) = self.depot.take(class, usize::MAX) {
                 slot::free(&mut self.lock(), class, magazine);
             }
         }
@@ -138,7 +150,9 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
     /// As for [`Talloc::verify`]; [`Violation::CachedBlock`] and [`Violation::CachedCount`] for
     /// blocks in magazines, too.
     pub fn verify(&self) -> Result<Report, Violation> {
-        let slots = self.slots.each_ref().map(|slot| slot.0.try_hold());
+        let slots = self.slots.each_ref().map(|slot| slot.0.want());
+        let is_behind_barrier = P::barrier();
+        let slots = slots.map(|slot| slot?.hold(|| is_behind_barrier));
         let heap = self.lock();
         let mut report = heap.verify()?;
         for class in Class::all() {
@@ -151,7 +165,8 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
                 let rack = slot.peek(class);
                 count(&rack.loaded)?;
                 count(&rack.previous)?;
-                if !rack.is_within_capacity(class.capacity()) {
+                let capacity = slot.capacity(class);
+                if capacity > class.capacity() || !rack.is_within(capacity) {
                     return Err(Violation::CachedCount);
                 }
             }

@@ -1,22 +1,78 @@
 //! Which slot to use.
 
+/// Where a thread finds its slot: [`Pick::pick`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(usize);
+
+/// Marks the place of a slot that belongs to nobody.
+const SHARED: usize = !(usize::MAX >> 1);
+
+impl Place {
+    /// The place of a thread that [`Pick`] has not been asked about before.
+    #[cfg(all(feature = "std", any(unix, windows)))]
+    pub(super) const UNKNOWN: Self = Self(usize::MAX);
+
+    /// A slot that belongs to nobody.
+    ///
+    /// The number need not be below that of the slots. Threads that run at the same time should get
+    /// different ones, and the same thread the same one again; but nothing goes wrong if not: who
+    /// finds a slot in use takes the next one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn shared(number: usize) -> Self {
+        Self(number & (usize::MAX >> 2) | SHARED)
+    }
+
+    /// A slot that belongs to the caller, who needs no atomic read-modify-write to use it.
+    ///
+    /// Three quarters of the slots, those of the lowest numbers, may belong to somebody. A higher
+    /// number is the same as if it was [`shared`](Self::shared).
+    ///
+    /// # Safety
+    ///
+    /// For one [`Pick`] and one number, there is at most one thread at a time for which `pick` returns
+    /// this; if there has been another one, its last call of the heap happens before the first one
+    /// of the thread. A signal or interrupt handler counts as part of the thread that it interrupts.
+    ///
+    /// If the `Pick` has a [`barrier`](Pick::barrier), it is one for all these threads.
+    #[inline(always)]
+    #[must_use]
+    pub const unsafe fn own(number: usize) -> Self {
+        Self(number & (usize::MAX >> 2))
+    }
+
+    /// The number of the caller's own slot, if that is below `limit`.
+    #[inline(always)]
+    pub(super) const fn own_below(self, limit: usize) -> Option<usize> {
+        if self.0 < limit { Some(self.0) } else { None }
+    }
+
+    /// The number, whether it is the caller's own slot or not.
+    #[inline(always)]
+    pub(super) const fn number(self) -> usize {
+        self.0 & !SHARED
+    }
+
+    /// Whether the slot belongs to nobody.
+    #[inline(always)]
+    pub(super) const fn is_shared(self) -> bool {
+        self.0 & SHARED != 0
+    }
+}
+
 /// Chooses a slot for the caller.
 ///
-/// The number need not be below that of the slots. Threads that run at the same time should get
-/// different ones, and the same thread the same one again; but nothing goes wrong if not: who finds
-/// a slot in use takes the next one.
-///
-/// In a kernel, that is the number of the core:
+/// In a kernel, by the number of the core:
 ///
 /// ```
-/// use talloc_sync::{Pick, Talloc, TallocMagazines, lock::Backoff};
+/// use talloc_sync::{Pick, Place, Talloc, TallocMagazines, lock::Backoff};
 ///
 /// struct ByCore;
 ///
 /// impl Pick for ByCore {
-///     fn pick() -> usize {
+///     fn pick() -> Place {
 ///         # fn core_number() -> usize { 0 }
-///         core_number()
+///         Place::shared(core_number())
 ///     }
 /// }
 ///
@@ -25,12 +81,30 @@
 /// assert_eq!(HEAP.verify().unwrap().cached_blocks, 0);
 /// ```
 pub trait Pick: 'static {
-    /// The number of the caller's slot.
-    fn pick() -> usize;
+    /// The caller's slot.
+    fn pick() -> Place;
 
-    /// Hears that the caller's slot was in use, and that of this number was not.
+    /// The caller's slot, where `pick` has not told one of its own: this may take its time to find
+    /// one.
+    #[inline]
+    fn settle() -> Place {
+        Self::pick()
+    }
+
+    /// Hears that the caller's slot, which is nobody's, was in use, and that of this number was not.
     #[inline]
     fn moved(_number: usize) {}
+
+    /// A barrier for all threads: returns `true` if, since the call, each thread for which `pick`
+    /// returns a slot of its own has done something that is as good as a `fence(SeqCst)`, at a place
+    /// where a `compiler_fence(SeqCst)` stands, or has not run.
+    ///
+    /// With `false`, which it always may return, blocks in slots that belong to threads are not given
+    /// back when the heap is flushed.
+    #[inline]
+    fn barrier() -> bool {
+        false
+    }
 }
 
 /// Tells threads apart by where their stacks are.
@@ -42,63 +116,13 @@ pub struct ByStack;
 
 impl Pick for ByStack {
     #[inline(always)]
-    fn pick() -> usize {
+    fn pick() -> Place {
         /// Stacks are at least about as large, where there is room.
         const STACK_LOG2: u32 = 16;
         let here = 0_u8;
         let stack = (&raw const here).addr() >> STACK_LOG2;
         // Fibonacci hashing: the high bits depend on all of the low ones.
-        stack.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize) >> (usize::BITS / 2)
-    }
-}
-
-/// Gives each thread a number when it first allocates.
-///
-/// Two threads whose numbers mean the same slot, as there are more threads than slots, part when
-/// they find each other there and another slot is not in use.
-#[cfg(feature = "std")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ByThread;
-
-#[cfg(feature = "std")]
-mod by_thread {
-    extern crate std;
-
-    use core::cell::Cell;
-    use core::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::{ByThread, Pick};
-
-    /// No thread's number.
-    const NONE: usize = usize::MAX;
-
-    /// The next thread's number.
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-    std::thread_local! {
-        // It needs no destructor, which would have to be registered, for which memory is needed.
-        static NUMBER: Cell<usize> = const { Cell::new(NONE) };
-    }
-
-    impl Pick for ByThread {
-        #[inline(always)]
-        fn pick() -> usize {
-            match NUMBER.get() {
-                NONE => first(),
-                number => number,
-            }
-        }
-
-        #[inline]
-        fn moved(number: usize) {
-            NUMBER.set(number);
-        }
-    }
-
-    #[cold]
-    fn first() -> usize {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed) % NONE;
-        NUMBER.set(number);
-        number
+        let hash = stack.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
+        Place::shared(hash >> (usize::BITS / 2))
     }
 }

@@ -10,23 +10,16 @@ use talloc_core::Batch;
 /// Blocks come from, and go to, the one that is *loaded*. The *previous* one is full or empty, or has
 /// what was left when the two were exchanged: so a program that allocates and frees around a
 /// magazine's end needs no other one.
+///
+/// It does not straddle cache lines.
+#[repr(align(32))]
 pub(super) struct Rack {
     pub(super) loaded: Batch,
     pub(super) previous: Batch,
-    /// How many blocks each magazine may have: none to begin with, and more when they turn out to be
-    /// too few.
-    pub(super) capacity: u32,
 }
 
 impl Rack {
-    pub(super) const EMPTY: Self =
-        Self { loaded: Batch::EMPTY, previous: Batch::EMPTY, capacity: 0 };
-
-    /// How many blocks a magazine may have.
-    #[inline(always)]
-    pub(super) const fn capacity(&self) -> usize {
-        self.capacity as usize
-    }
+    pub(super) const EMPTY: Self = Self { loaded: Batch::EMPTY, previous: Batch::EMPTY };
 
     /// Takes a block from the loaded magazine.
     #[inline(always)]
@@ -34,14 +27,15 @@ impl Rack {
         self.loaded.pop()
     }
 
-    /// Puts a block into the loaded magazine. Returns whether there was room.
+    /// Puts a block into the loaded magazine, which may have as many as `capacity`. Returns whether
+    /// there was room.
     ///
     /// # Safety
     ///
     /// As for [`Batch::push`], if there is.
     #[inline(always)]
-    pub(super) unsafe fn push(&mut self, block: NonNull<u8>) -> bool {
-        let has_room = self.loaded.len() < self.capacity();
+    pub(super) unsafe fn push(&mut self, block: NonNull<u8>, capacity: usize) -> bool {
+        let has_room = self.loaded.len() < capacity;
         if has_room {
             // SAFETY: As the caller says.
             unsafe { self.loaded.push(block) };
@@ -60,9 +54,8 @@ impl Rack {
         mem::replace(&mut self.previous, full)
     }
 
-    /// Whether no magazine has more blocks than it may, and may have more than `most`.
-    pub(super) const fn is_within_capacity(&self, most: usize) -> bool {
-        let capacity = self.capacity();
-        self.loaded.len() <= capacity && self.previous.len() <= capacity && capacity <= most
+    /// Whether no magazine has more blocks than it may.
+    pub(super) const fn is_within(&self, capacity: usize) -> bool {
+        self.loaded.len() <= capacity && self.previous.len() <= capacity
     }
 }

@@ -11,8 +11,8 @@ use super::rack::Rack;
 /// How many arenas a slot knows.
 const REACHES: usize = 4;
 
-/// How often growth is refused before a slot starts anew.
-const PATIENCE: u32 = 64;
+/// How often growth is refused before another size has to make room.
+const PATIENCE: u32 = 32;
 
 /// Magazines of each size.
 pub(super) struct Slot {
@@ -23,6 +23,11 @@ pub(super) struct Slot {
     pub(super) reserved: usize,
     /// How often that could not be made more.
     refused: u32,
+    /// The size that has made room last.
+    turn: Class,
+    /// How many blocks the magazines of each size may have: none to begin with, and more when they
+    /// turn out to be too few.
+    capacities: [u8; CLASSES],
     racks: [Rack; CLASSES],
 }
 
@@ -31,6 +36,8 @@ impl Slot {
         reaches: [Reach::NOTHING; REACHES],
         reserved: 0,
         refused: 0,
+        turn: Class::NONE,
+        capacities: [0; CLASSES],
         racks: [const { Rack::EMPTY }; CLASSES],
     };
 
@@ -38,6 +45,30 @@ impl Slot {
     #[inline(always)]
     pub(super) fn rack(&mut self, class: Class) -> &mut Rack {
         &mut self.racks[class.index()]
+    }
+
+    /// How many blocks each of these may have.
+    #[inline(always)]
+    pub(super) const fn capacity(&self, class: Class) -> usize {
+        self.capacities[class.index()] as usize
+    }
+
+    /// Whether the magazines of a size have as many blocks as they may ever, or the slot has got what it
+    /// can.
+    pub(super) const fn has_grown(&self, class: Class) -> bool {
+        self.refused > 0 || self.capacity(class) == class.capacity()
+    }
+
+    /// Puts a block into the loaded magazine of a size. Returns whether there was room.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Batch::push`], if there is.
+    #[inline(always)]
+    pub(super) unsafe fn push(&mut self, class: Class, block: NonNull<u8>) -> bool {
+        let capacity = self.capacity(class);
+        // SAFETY: As the caller says.
+        unsafe { self.rack(class).push(block, capacity) }
     }
 
     /// The magazines of a size, to look at.
@@ -76,38 +107,67 @@ impl Slot {
         heap: &mut Talloc<C, S>,
         class: Class,
     ) -> bool {
-        let rack = &mut self.racks[class.index()];
-        let old = rack.capacity();
+        let old = self.capacity(class);
         let new = (2 * old).clamp(1, class.capacity());
-        let bytes = 2 * (new - old) * class.bytes();
-        if bytes > 0 && ledger.reserve(self.reserved, bytes) {
-            rack.capacity = new as u32;
+        let bytes = reserved(class, new) - reserved(class, old);
+        if bytes == 0 {
+            return false;
+        }
+        let granted = ledger.reserve(self.reserved, bytes);
+        if granted {
+            self.capacities[class.index()] = new as u8;
             self.reserved += bytes;
-            return true;
+        } else {
+            self.refused += 1;
+            if self.refused % PATIENCE == 0 {
+                self.shrink_another(ledger, heap, reserved(class, new));
+            }
         }
-        self.refused += u32::from(bytes > 0);
-        if self.refused >= PATIENCE {
-            self.clear(ledger, heap);
+        granted
+    }
+
+    /// Lets the magazines of another size have half as many blocks, if they may hold more than so many
+    /// bytes. The sizes take turns, so that all that are in use come to have about as much.
+    fn shrink_another<C: Config, S>(
+        &mut self,
+        ledger: &Ledger,
+        heap: &mut Talloc<C, S>,
+        bytes: usize,
+    ) {
+        let is_richer = |class: &Class| reserved(*class, self.capacity(*class)) > bytes;
+        let Some(class) = Class::all_from(self.turn).find(is_richer) else { return };
+        self.turn = class;
+        let old = self.capacity(class);
+        self.empty(heap, class);
+        self.capacities[class.index()] = (old / 2) as u8;
+        let bytes = reserved(class, old) - reserved(class, old / 2);
+        ledger.give_back(bytes);
+        self.reserved -= bytes;
+    }
+
+    /// Gives all blocks of a size back to the heap.
+    fn empty<C: Config, S>(&mut self, heap: &mut Talloc<C, S>, class: Class) {
+        let rack = self.rack(class);
+        for magazine in [rack.loaded.take(), rack.previous.take()] {
+            free(heap, class, magazine);
         }
-        false
     }
 
     /// Gives all blocks back to the heap, and begins anew.
     pub(super) fn clear<C: Config, S>(&mut self, ledger: &Ledger, heap: &mut Talloc<C, S>) {
         if self.reserved > 0 {
-            for class in Class::all() {
-                let rack = self.rack(class);
-                let magazines = [rack.loaded.take(), rack.previous.take()];
-                rack.capacity = 0;
-                for magazine in magazines {
-                    free(heap, class, magazine);
-                }
-            }
+            Class::all().for_each(|class| self.empty(heap, class));
+            self.capacities = [0; CLASSES];
             ledger.give_back(self.reserved);
         }
-        (self.reserved, self.refused) = (0, 0);
+        (self.reserved, self.refused, self.turn) = (0, 0, Class::NONE);
         self.reaches = [Reach::NOTHING; REACHES];
     }
+}
+
+/// Bytes that two magazines of so many blocks hold.
+const fn reserved(class: Class, capacity: usize) -> usize {
+    2 * capacity * class.bytes()
 }
 
 /// Gives blocks of a magazine back to the heap.

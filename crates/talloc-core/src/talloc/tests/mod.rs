@@ -1,5 +1,7 @@
 //! Tests that look inside.
 
+mod bounds;
+mod counts;
 mod script;
 mod violations;
 

@@ -1,15 +1,15 @@
 //! Memory from the operating system.
 
-mod heap;
+#[cfg(feature = "std")]
+mod cached;
 mod lock;
+mod locked;
 mod space;
-#[cfg(feature = "std")]
-mod threaded;
 
-pub use heap::SystemTalloc;
-pub use lock::SystemLock;
 #[cfg(feature = "std")]
-pub use threaded::{SystemMagazines, ThreadedTalloc};
+pub use cached::{SystemMagazines, SystemTalloc};
+pub use lock::SystemLock;
+pub use locked::SystemTallock;
 
 use core::alloc::Layout;
 

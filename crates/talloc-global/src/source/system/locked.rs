@@ -1,11 +1,14 @@
-//! The heap of a program on an operating system.
+//! The heap of a program on an operating system, behind a lock.
 
 use talloc_sync::{Compact, Config};
 
 use super::{SystemLock, SystemSource};
 use crate::GlobalTalloc;
 
-/// A heap whose memory is the operating system's, for any number of threads.
+/// A heap whose memory is the operating system's, behind a lock, which each call takes.
+///
+/// Where there is `std`, [`SystemTalloc`](crate#features) is quicker with several threads, and as quick
+/// with one.
 ///
 /// See [`SystemSource`] for how memory is got, and
 /// [`SystemLock`] for how threads wait for each other.
@@ -19,7 +22,7 @@ use crate::GlobalTalloc;
 /// use talloc_global::*;
 ///
 /// #[global_allocator]
-/// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+/// static ALLOCATOR: SystemTallock = SystemTallock::new();
 ///
 /// fn main() {
 ///     let numbers: Vec<u64> = (0..1_000_000).collect();
@@ -27,9 +30,9 @@ use crate::GlobalTalloc;
 ///     assert!(ALLOCATOR.0.lock().verify().is_ok());
 /// }
 /// ```
-pub type SystemTalloc<C = Compact> = GlobalTalloc<SystemLock, C, SystemSource>;
+pub type SystemTallock<C = Compact> = GlobalTalloc<SystemLock, C, SystemSource>;
 
-impl SystemTalloc {
+impl SystemTallock {
     /// A heap that has no memory until it is first used.
     ///
     /// It has the default parameters; `with_source(SystemSource::new())` makes one with others.
@@ -39,7 +42,7 @@ impl SystemTalloc {
     }
 }
 
-impl<C: Config> Default for SystemTalloc<C> {
+impl<C: Config> Default for SystemTallock<C> {
     fn default() -> Self {
         Self::with_source(SystemSource::new())
     }

@@ -1,4 +1,4 @@
-//! The heap of a program with many threads, on an operating system.
+//! The heap of a program on an operating system.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
@@ -8,23 +8,25 @@ use talloc_sync::{ByThread, Config, RealTime, Talloc, TallocMagazines};
 
 use super::{SystemLock, SystemSource};
 
-/// Threads that allocate at the same time should be no more.
-const SLOTS: usize = 64;
+/// Three quarters of them may be threads' own.
+const SLOTS: usize = 256;
 
-/// The magazines of a [`ThreadedTalloc`].
+/// The magazines of a [`SystemTalloc`].
 pub type SystemMagazines<C> = TallocMagazines<SystemLock, C, SystemSource, ByThread, SLOTS>;
 
-/// A heap whose memory is the operating system's, with caches for threads that allocate all the time.
+/// A heap whose memory is the operating system's, with caches for threads.
 ///
-/// It is what to start with on an operating system. [`SystemTalloc`](crate::SystemTalloc) has no
-/// caches, and 180 KiB less of structures in the program's memory.
+/// It is what to start with on an operating system, with one thread or many. In all but its
+/// constructors it is [`TallocMagazines`], with a slot for each thread, which on Linux is the thread's
+/// own, up to 192 at a time. The heap within has no quick lists, as the magazines do what those are
+/// for. A [`Checked`](crate::Checked) heap has no caches in front of it.
 ///
-/// In all but its constructors it is [`TallocMagazines`], with a slot for each thread, up to 64 at a
-/// time. The heap within has no quick lists, as the magazines do what those are for.
+/// The slots take address space, and memory when they are used: about 3 KiB each.
 ///
-/// See [`SystemSource`] for how memory is got. As with any lock: the process must not fork while
-/// another thread allocates, unless the child does no more than replace itself by another program
-/// (which is what `std::process` does).
+/// See [`SystemSource`] for how memory is got, and [`SystemTallock`](crate::SystemTallock) for the same
+/// behind a lock and no more. As with any lock: the process must not fork while another thread
+/// allocates, unless the child does no more than replace itself by another program (which is what
+/// `std::process` does).
 ///
 /// # Examples
 ///
@@ -32,7 +34,7 @@ pub type SystemMagazines<C> = TallocMagazines<SystemLock, C, SystemSource, ByThr
 /// use talloc_global::*;
 ///
 /// #[global_allocator]
-/// static ALLOCATOR: ThreadedTalloc = ThreadedTalloc::new();
+/// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 ///
 /// fn main() {
 ///     let square = |number: u64| std::thread::spawn(move || vec![number * number; 1000]);
@@ -42,9 +44,9 @@ pub type SystemMagazines<C> = TallocMagazines<SystemLock, C, SystemSource, ByThr
 ///     assert!(ALLOCATOR.verify().is_ok());
 /// }
 /// ```
-pub struct ThreadedTalloc<C: Config = RealTime>(SystemMagazines<C>);
+pub struct SystemTalloc<C: Config = RealTime>(SystemMagazines<C>);
 
-impl ThreadedTalloc {
+impl SystemTalloc {
     /// A heap that has no memory until it is first used.
     #[must_use]
     pub const fn new() -> Self {
@@ -52,21 +54,21 @@ impl ThreadedTalloc {
     }
 }
 
-impl<C: Config> ThreadedTalloc<C> {
-    /// [`new`](ThreadedTalloc::new), with the parameters of `C`.
+impl<C: Config> SystemTalloc<C> {
+    /// [`new`](SystemTalloc::new), with the parameters of `C`.
     #[must_use]
     pub const fn configured() -> Self {
         Self(TallocMagazines::new(Talloc::with_source(SystemSource::new())))
     }
 }
 
-impl<C: Config> Default for ThreadedTalloc<C> {
+impl<C: Config> Default for SystemTalloc<C> {
     fn default() -> Self {
         Self::configured()
     }
 }
 
-impl<C: Config> Deref for ThreadedTalloc<C> {
+impl<C: Config> Deref for SystemTalloc<C> {
     type Target = SystemMagazines<C>;
 
     #[inline]
@@ -76,7 +78,7 @@ impl<C: Config> Deref for ThreadedTalloc<C> {
 }
 
 // SAFETY: What is inside is a global allocator.
-unsafe impl<C: Config> GlobalAlloc for ThreadedTalloc<C> {
+unsafe impl<C: Config> GlobalAlloc for SystemTalloc<C> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: As the caller says.
@@ -102,8 +104,8 @@ unsafe impl<C: Config> GlobalAlloc for ThreadedTalloc<C> {
     }
 }
 
-impl<C: Config> fmt::Debug for ThreadedTalloc<C> {
+impl<C: Config> fmt::Debug for SystemTalloc<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ThreadedTalloc").field(&self.0).finish()
+        f.debug_tuple("SystemTalloc").field(&self.0).finish()
     }
 }

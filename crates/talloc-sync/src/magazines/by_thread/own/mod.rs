@@ -1,0 +1,22 @@
+//! Slots of threads' own.
+
+mod barrier;
+mod exit;
+mod number;
+
+pub(super) use barrier::pass as barrier;
+
+use crate::Place;
+
+/// A slot that is the caller's own until its thread ends.
+pub(super) fn claim() -> Option<Place> {
+    let number = if barrier::is_available() { number::take() } else { None }?;
+    if !exit::call_with(number) {
+        number::release(number);
+        return None;
+    }
+    // SAFETY: The number is this thread's until it ends, when it shares slots from then on before it
+    // releases the number, and so has each thread that had it before. The barrier is one for all
+    // threads of the process.
+    Some(unsafe { Place::own(number) })
+}
