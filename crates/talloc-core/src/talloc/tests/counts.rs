@@ -96,14 +96,14 @@ fn arenas_are_counted_together() {
 
 #[test]
 fn cached_blocks_are_free_and_blocks_are_counted() {
-    let mut heap = Owned::<Checked<Compact>>::new(GRANULES);
-    let [a, _b, _c] = [70, 80, 90].map(|len| heap.take(len));
-    let d = heap.take(20);
+    let mut heap = Owned::<Checked<Compact>>::new(2 * GRANULES);
+    let [a, _b, _c] = [170, 180, 190].map(|len| heap.take(len));
+    let d = heap.take(30);
     heap.give(d);
     heap.give(a);
     let report = heap.verify().unwrap();
-    assert_eq!((report.cached_blocks, report.cached_bytes), (1, 20 * GRANULE));
-    assert_eq!((report.used_blocks, report.used_bytes), (Some(2), 170 * GRANULE));
+    assert_eq!((report.cached_blocks, report.cached_bytes), (1, 30 * GRANULE));
+    assert_eq!((report.used_blocks, report.used_bytes), (Some(2), 370 * GRANULE));
     assert_eq!(report.free_chunks, 2);
     assert_eq!(report.used_bytes + report.free_bytes + report.overhead_bytes, report.arena_bytes);
 }
