@@ -109,7 +109,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.report(call, ptr, layout);
             return Err(AllocError);
         }
-        let new = Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
+        if new_size > isize::MAX as usize - (layout.align() - 1) {
+            return Err(AllocError);
+        }
+        // SAFETY: The alignment is that of a layout, and the size rounded up to it is in bounds.
+        let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         // SAFETY: As the caller says; the block is aligned as before.
         if let Ok(block) = unsafe { self.resize_known(ptr, layout, new) } {
             return Ok(block);
