@@ -9,6 +9,9 @@
 
 use core::ptr::NonNull;
 
+/// How many blocks of a list are looked at for one that is aligned.
+const ALIGNED_TRIES: usize = 4;
+
 mod sealed {
     pub trait Sealed {}
     impl<const N: usize> Sealed for super::QuickLists<N> {}
@@ -35,6 +38,11 @@ pub trait Lists: sealed::Sealed {
     /// Takes a block of `len` granules from its list.
     #[doc(hidden)]
     fn pop(&mut self, len: usize) -> Option<NonNull<u8>>;
+
+    /// Takes a block of `len` granules from its list whose address has no bit of `mask`, if one of
+    /// the first few blocks is like that.
+    #[doc(hidden)]
+    fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>>;
 
     /// Puts a block of `len` granules, fewer than `CLASSES`, on its list. Returns whether the
     /// lists hold too much now.
@@ -83,6 +91,23 @@ impl<const N: usize> Lists for QuickLists<N> {
         *head = unsafe { next(block) };
         self.cached -= len;
         Some(block)
+    }
+
+    #[inline]
+    fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>> {
+        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(len)?;
+        for _ in 0..ALIGNED_TRIES {
+            // SAFETY: It is the head, or the link that a block on the list starts with.
+            let block = unsafe { link.read() }?;
+            if block.addr().get() & mask == 0 {
+                // SAFETY: As above; what follows the block follows what came before it.
+                unsafe { link.write(next(block)) };
+                self.cached -= len;
+                return Some(block);
+            }
+            link = block.cast().as_ptr();
+        }
+        None
     }
 
     #[inline(always)]

@@ -173,3 +173,40 @@ fn idle_blocks_are_used_before_new_memory() {
         heap.free(last, layout(2000, 8));
     }
 }
+
+fn aligned_blocks_are_found<C: Config>() {
+    let mut heap = heap::<C>(1 << 20);
+    // Some lie at odd multiples of 8, the others at multiples of 16.
+    let blocks: Vec<_> = (0..8).map(|number| filled(&mut heap, 40, number)).collect();
+    let is_aligned = |block: &NonNull<u8>| block.addr().get() % 16 == 0;
+    let aligned = blocks.iter().filter(|block| is_aligned(block));
+    let (aligned, other): (Vec<_>, Vec<_>) = (
+        aligned.copied().collect(),
+        blocks.iter().filter(|block| !is_aligned(block)).copied().collect(),
+    );
+    assert!(aligned.len() >= 3 && other.len() >= 3, "{blocks:?}");
+    for deep in 0..=3 {
+        // SAFETY: The blocks are live and have this layout, and the last ones freed are the first
+        // on the list.
+        unsafe {
+            heap.free(aligned[0], layout(40, 8));
+            for block in &other[..deep] {
+                heap.free(*block, layout(40, 8));
+            }
+            let cached = verified(&heap).cached_blocks;
+            assert_eq!(heap.malloc(layout(40, 16)).unwrap(), aligned[0]);
+            assert_eq!(verified(&heap).cached_blocks, cached - 1);
+            // The others are still there, in their order.
+            for block in other[..deep].iter().rev() {
+                assert_eq!(heap.malloc(layout(40, 8)).unwrap(), *block);
+            }
+            verified(&heap);
+        }
+    }
+}
+
+#[test]
+fn an_aligned_request_finds_a_cached_block_that_suits() {
+    aligned_blocks_are_found::<Compact>();
+    aligned_blocks_are_found::<Checked>();
+}

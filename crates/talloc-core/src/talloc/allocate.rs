@@ -156,22 +156,29 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S> Talloc<C, S> {
-    /// Takes a block from its quick list if the first one happens to be aligned.
+    /// Takes a block from its quick list, if one of the first few there happens to be aligned.
     #[inline(always)]
     pub(super) fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
-        let first = self.quick.first(len)?;
-        if first.addr().get() & (align.get() - 1) == 0 { self.pop(len) } else { None }
+        let block = self.quick.pop_aligned(len, align.get() - 1)?;
+        self.note_reuse(block);
+        Some(block)
     }
 
     /// Takes a block from its quick list.
     #[inline(always)]
     fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
         let block = self.quick.pop(len)?;
+        self.note_reuse(block);
+        Some(block)
+    }
+
+    /// Notes, in a checked heap, that a cached block is in use again.
+    #[inline(always)]
+    fn note_reuse(&mut self, block: NonNull<u8>) {
         if C::CHECKED {
             let arena = self.arena_of(block);
             arena.reuse(arena.granule(block));
         }
-        Some(block)
     }
 
     /// Attempts again what no arena has had room for, as the quick lists are coalesced: each time

@@ -1,6 +1,5 @@
 //! How a misuse is named, and what the handler may do.
 
-use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use talloc_core::{Call, Checked, Compact, Fault, Misuse, Span, Talloc};
@@ -51,7 +50,7 @@ fn the_handler_panics_by_default_and_nothing_has_changed() {
     let block = unsafe { heap.malloc(layout) }.unwrap();
     let before = heap.verify().unwrap();
     // SAFETY: It is wrong, which this heap finds before it does anything.
-    let free = || unsafe { heap.free(block, Layout::new::<[u64; 9]>()) };
+    let free = || unsafe { heap.free(block, self::layout(72, 8)) };
     let panic = catch_unwind(AssertUnwindSafe(free)).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.starts_with("freeing a block of 72 bytes aligned to 8 at 0x"), "{message}");
