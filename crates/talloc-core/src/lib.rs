@@ -98,6 +98,8 @@
 //! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
 //!   once in an arena's life.
 //! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.
+//! * A [`Source`] that takes memory back does so when much has been freed, in time in proportion to
+//!   that, to the quick lists, and to the large free chunks. By default, none does.
 //! * With several arenas, finding that of a block, and one that has room, takes time in proportion
 //!   to their number.
 //!

@@ -13,5 +13,10 @@ bitflags! {
         /// Blocks of zeros that come from such memory, where no block has been before, need not be
         /// cleared.
         const ZEROED = 1 << 0;
+        /// What of it is free may be taken back, by [`Talloc::discard`](crate::Talloc::discard) and
+        /// [`Talloc::reclaim_arena`](crate::Talloc::reclaim_arena).
+        ///
+        /// An arena that is extended by memory of which this is not said is as that.
+        const RECLAIMABLE = 1 << 1;
     }
 }

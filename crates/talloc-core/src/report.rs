@@ -31,6 +31,10 @@ pub struct Report {
     pub used_bytes: usize,
     /// Allocated blocks, which only a [`Checked`](crate::Checked) heap knows.
     pub used_blocks: Option<usize>,
+    /// Blocks that are kept apart from the arenas, by what is in front of the heap.
+    pub mapped_blocks: usize,
+    /// Bytes of these; they are not among `arena_bytes`.
+    pub mapped_bytes: usize,
     /// Bytes of the arenas' bitmaps and control blocks, and of what cannot be used at their ends.
     ///
     /// The heap structure itself is not counted; see `size_of`.

@@ -9,8 +9,8 @@ use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock};
 
 /// A heap behind a lock, made together with its source of memory.
 ///
-/// It is a [`Tallock`] in all but its constructors. `StaticTalloc` and `SystemTallock` are names of
-/// it for the sources of this crate, and have a constructor of their own; this is one for others.
+/// It is a [`Tallock`] in all but its constructors. `StaticTalloc` is a name of it
+/// for a source of this crate, and has a constructor of its own; this is one for others.
 ///
 /// As in a `Tallock`, the heap itself is `.0.lock()`. Who holds that guard must not allocate, and so
 /// not even print, if this is the global allocator: it would wait for itself.

@@ -17,6 +17,9 @@
 //!
 //! For arenas of a single thread there is [`TallocCell`].
 //!
+//! The system's memory goes back to it when it is needed no longer: see [`SystemSource`], and
+//! [`SystemHeap`] for very large blocks.
+//!
 //! # Quick start
 //!
 //! On a microcontroller, in a kernel, or anywhere:
@@ -78,7 +81,10 @@
 //! compare-and-swap.
 //!
 #![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
-#![cfg_attr(not(all(feature = "system", unix)), doc = "[`SystemTallock`]: GlobalTalloc")]
+#![cfg_attr(
+    not(all(feature = "system", unix)),
+    doc = "[`SystemTallock`]: GlobalTalloc\n[`SystemSource`]: Source\n[`SystemHeap`]: GlobalTalloc"
+)]
 #![cfg_attr(
     not(all(feature = "system", feature = "std", unix)),
     doc = "[`SystemTalloc`]: GlobalTalloc"

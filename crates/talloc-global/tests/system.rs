@@ -93,6 +93,27 @@ fn links_that_reach_not_far_mean_several_arenas() {
 }
 
 #[test]
+fn arenas_in_which_nothing_is_allocated_are_unmapped() {
+    let mut heap = heap::<Micro>();
+    let size = 100_000;
+    let mut blocks = fill(&mut heap, 100, size);
+    let (arenas, trims) = (heap.verify().unwrap().arenas, heap.source().trims());
+    let last = blocks.split_off(90);
+    // SAFETY: All are the heap's, and freed once.
+    blocks.iter().for_each(|block| unsafe { heap.free(*block, bytes(size)) });
+    assert!(heap.source().trims() > trims, "it is done without being asked for");
+    heap.trim();
+    let left = heap.verify().unwrap().arenas;
+    assert!(left <= arenas / 10 + 2, "{left} of {arenas} arenas are left");
+    // SAFETY: As above.
+    last.iter().for_each(|block| unsafe { heap.free(*block, bytes(size)) });
+    heap.trim();
+    assert_eq!(heap.verify().unwrap().arenas, 1);
+    fill(&mut heap, 100, size);
+    assert_eq!(heap.verify().unwrap().arenas, arenas);
+}
+
+#[test]
 fn the_largest_arena_is_the_limit_of_a_block() {
     let mut heap = heap::<Micro>();
     fill(&mut heap, 3, 1000);

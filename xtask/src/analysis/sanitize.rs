@@ -57,8 +57,9 @@ impl Sanitizer {
     }
 }
 
-/// Tests that limit the process's addresses, of which a sanitizer's shadow memory takes most.
-const LIMITS: &str = "limits";
+/// Tests that limit the process's addresses, of which a sanitizer's shadow memory takes most, or
+/// measure what is resident, as that is.
+const LIMITS: [&str; 4] = ["limits", "limits_large", "idle", "huge_zeros"];
 
 /// Runs the tests under AddressSanitizer, the quickest, with the fewest scripts.
 pub fn check(workspace: &Workspace) -> Result<()> {
@@ -90,7 +91,7 @@ fn test(workspace: &Workspace, sanitizer: Sanitizer, scripts: u32) -> Result<()>
     let sanitize = format!("-Zsanitizer={}", sanitizer.name());
     let flags: Vec<&str> = flags.iter().map(String::as_str).chain([sanitize.as_str()]).collect();
 
-    let excluded = [LIMITS, suite::EXAMPLES];
+    let excluded = [&LIMITS[..], &[suite::EXAMPLES]].concat();
     let target = workspace.scratch("sanitize").join(sanitizer.name());
     compiler
         .cargo(workspace)

@@ -18,8 +18,9 @@ const ORACLE: &str = "talloc-fuzz";
 /// Tests that run cargo, and so would test this machine.
 const NATIVE_TESTS: [&str; 1] = ["examples"];
 
-/// Tests of limits that emulators of user programs do not impose.
-const LIMIT_TESTS: [&str; 1] = ["limits"];
+/// Tests of limits that emulators of user programs do not impose, and of what is resident, which is
+/// the emulator's memory, too.
+const LIMIT_TESTS: [&str; 4] = ["limits", "limits_large", "idle", "huge_zeros"];
 
 /// Scripts of each setup that the oracle runs when it is emulated.
 const SCRIPTS: &str = "2";

@@ -3,6 +3,8 @@
 use core::marker::PhantomData;
 use core::ops::Range;
 
+use talloc_span::Span;
+
 use crate::config::Config;
 
 /// Bits in a word of the bitmap.
@@ -129,6 +131,11 @@ impl<C: Config> Bits<C> {
         }
         let found = word * WORD + bits.trailing_zeros() as usize;
         (found < end).then_some(found)
+    }
+
+    /// The memory of these words.
+    pub(super) fn span_of(self, words: Range<usize>) -> Span {
+        Span::from_ptr_size(self.word(words.start).cast(), words.len() * Self::BYTES)
     }
 
     /// Clears all bits in these words.

@@ -61,6 +61,7 @@ impl<C: Config> Arena<C> {
         arena.bits = arena.own_bits();
         arena.clear_bits();
         let is_zero = memory.contains(Memory::ZEROED);
+        arena.is_reclaimable = memory.contains(Memory::RECLAIMABLE);
         arena.zero = if is_zero { window.addr(arena.top) } else { usize::MAX };
         Ok(arena)
     }
@@ -78,7 +79,8 @@ impl<C: Config> Arena<C> {
         // SAFETY: As the caller says.
         match unsafe { Self::claim(span, control, memory) } {
             Err(ArenaError::TooSmall) if control == Control::Outside => {
-                Ok(Self { span, zero: usize::MAX, ..Self::NONE })
+                let is_reclaimable = memory.contains(Memory::RECLAIMABLE);
+                Ok(Self { span, zero: usize::MAX, is_reclaimable, ..Self::NONE })
             }
             result => result,
         }

@@ -39,6 +39,8 @@ impl<C: Config> Arena<C> {
             self.adopt(span);
             let old = (own != self.own).then(|| self.move_bits(own));
             (self.zero, self.peak) = (zero, peak);
+            self.is_reclaimable &= upper.is_reclaimable;
+            self.soiled = upper.soiled_to();
             (self.top, self.end) = (here(upper.top), base + len);
             if self.top > self.cleared {
                 self.clear_bits();

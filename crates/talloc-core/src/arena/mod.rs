@@ -19,6 +19,7 @@ mod bits;
 mod check;
 mod chunk;
 mod claim;
+mod discard;
 mod fit;
 mod marks;
 mod merge;
@@ -59,11 +60,16 @@ pub(crate) struct Arena<C: Config> {
     first_word: usize,
     /// The address from which on the memory that has never been below the top is zero.
     zero: usize,
+    /// The address up to which the top may have been written to, if that is further than the bits are
+    /// cleared.
+    soiled: usize,
     /// The high-water mark, in bytes, of the arena before it was last reshaped.
     peak: usize,
     bins: Bins<C>,
     /// The memory as it was given.
     span: Span,
+    /// Whether what is free of it may be taken back.
+    pub(crate) is_reclaimable: bool,
     own: Own,
     /// The next arena of the heap.
     pub(crate) next: Option<NonNull<Arena<C>>>,
@@ -93,9 +99,11 @@ impl<C: Config> Arena<C> {
         cleared: 0,
         first_word: 0,
         zero: 0,
+        soiled: 0,
         peak: 0,
         bins: Bins::EMPTY,
         span: Span::empty(),
+        is_reclaimable: false,
         own: Own { chunk: 0..0, control: 0, words: 0..0 },
         next: None,
     };
@@ -181,6 +189,11 @@ impl<C: Config> Arena<C> {
     #[inline]
     pub(crate) fn zero_from(&self) -> usize {
         self.zero.max(self.window.addr(self.cleared))
+    }
+
+    /// The address from which on memory has not been written to since it was given or discarded.
+    fn soiled_to(&self) -> usize {
+        self.soiled.max(self.window.addr(self.cleared))
     }
 
     /// Whether the own chunk is one of the chunks, and not before them.

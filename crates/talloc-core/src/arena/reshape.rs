@@ -95,10 +95,11 @@ impl<C: Config> Arena<C> {
     /// `memory` is known; if the span has a pointer, it is good for all of the span.
     pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         let (zero, peak) = (self.zero_after(span, memory), self.high_water());
+        let (is_reclaimable, soiled) = (self.is_reclaimable_after(span, memory), self.soiled_to());
         let Some(allocated) = self.allocated() else {
             // SAFETY: Nothing is allocated: the memory is as good as new.
             let new = unsafe { Self::claim_any(span, self.control_place(), Memory::empty()) }?;
-            *self = Self { next: self.next, zero, peak, ..new };
+            *self = Self { next: self.next, zero, soiled, peak, is_reclaimable, ..new };
             return Ok(());
         };
         let range = self.range_of(span)?;
@@ -106,7 +107,7 @@ impl<C: Config> Arena<C> {
             return Err(ArenaError::InUse);
         }
         let (range, own) = self.plan(&allocated, range).ok_or(ArenaError::InUse)?;
-        (self.zero, self.peak) = (zero, peak);
+        (self.zero, self.peak, self.is_reclaimable) = (zero, peak, is_reclaimable);
         // SAFETY: The range contains all that is allocated, and `own` is a place in it that
         // nothing else is at.
         unsafe {
@@ -132,6 +133,12 @@ impl<C: Config> Arena<C> {
         } else {
             usize::MAX
         }
+    }
+
+    /// Whether what is free may be taken back once `span` is the arena's extent.
+    fn is_reclaimable_after(&self, span: Span, memory: Memory) -> bool {
+        let was = self.is_reclaimable || self.span.is_empty();
+        was && (self.span.contains_span(span) || memory.contains(Memory::RECLAIMABLE))
     }
 
     /// The granules that a span has in the window of the arena.

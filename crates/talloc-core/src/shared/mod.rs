@@ -59,6 +59,35 @@ pub trait SharedHeap {
         unsafe { free_in_heap(self, ptr, layout) }
     }
 
+    /// Gives back what the heap does not need, as [`Talloc::trim`]; what is in front of the heap is
+    /// emptied before.
+    ///
+    /// It is called when the heap's source says that it is time, and nobody has the heap.
+    #[cold]
+    fn trim(&self) {
+        self.with(Talloc::trim);
+    }
+
+    /// Gives a block the new layout that is kept apart from the heap's arenas, if that can be done
+    /// without copying it. `None` if the block is the heap's own, before and afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If it has to move. It is as it was then.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block that was allocated with `old`.
+    #[inline(always)]
+    unsafe fn resize_apart(
+        &self,
+        _ptr: NonNull<u8>,
+        _old: Layout,
+        _new: Layout,
+    ) -> Option<Result<NonNull<u8>, AllocError>> {
+        None
+    }
+
     /// Whether a block should rather move than change its size where it is.
     #[inline(always)]
     fn rather_moves(&self, _old: Layout, _new: Layout) -> bool {
@@ -122,8 +151,14 @@ pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layo
 /// As for [`Talloc::free`].
 #[inline(always)]
 pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
-    // SAFETY: As the caller says.
-    with_block(heap, Call::Free, ptr, layout, |heap| unsafe { heap.free_known(ptr, layout) });
+    let is_due = with_block(heap, Call::Free, ptr, layout, |heap| {
+        // SAFETY: As the caller says.
+        unsafe { heap.free_known(ptr, layout) };
+        heap.is_due()
+    });
+    if is_due == Some(true) {
+        heap.trim();
+    }
 }
 
 /// Makes a block larger, as `Allocator::grow`. The alignment may change.
@@ -147,6 +182,10 @@ pub unsafe fn grow<H: SharedHeap>(
         if let Ok(block) = unsafe { relocate(heap, ptr, old, new) } {
             return Ok(block);
         }
+    }
+    // SAFETY: As the caller says.
+    if let Some(resized) = unsafe { resize_apart(heap, ptr, old, new) } {
+        return resized;
     }
     if old.size() != 0 && is_aligned(ptr, new) {
         let call = Call::resize(old.size(), new.size());
@@ -213,12 +252,21 @@ pub unsafe fn shrink<H: SharedHeap>(
             return Ok(block);
         }
     }
+    // SAFETY: As the caller says.
+    if let Some(resized) = unsafe { resize_apart(heap, ptr, old, new) } {
+        return resized;
+    }
     let call = Call::resize(old.size(), new.size());
     // SAFETY: As the caller says. The old size is not zero, as the new one is not, and the block is
     // aligned for both.
-    let shrunk =
-        with_block(heap, call, ptr, old, |heap| unsafe { heap.resize_known(ptr, old, new) });
-    let block = shrunk.unwrap_or(Err(AllocError))?;
+    let shrunk = with_block(heap, call, ptr, old, |heap| unsafe {
+        (heap.resize_known(ptr, old, new), heap.is_due())
+    });
+    let (block, is_due) = shrunk.ok_or(AllocError)?;
+    if is_due {
+        heap.trim();
+    }
+    let block = block?;
     Ok(NonNull::slice_from_raw_parts(block, new.size()))
 }
 
@@ -240,6 +288,32 @@ fn with_block<H: SharedHeap + ?Sized, T>(
         }
     });
     done.map_err(|misuse| H::Config::misuse(&misuse)).ok()
+}
+
+/// Changes the size of a block that is kept apart from the arenas, or that is to be, by moving it if
+/// need be. `None` if it is neither.
+///
+/// # Errors
+///
+/// As for [`grow`].
+///
+/// # Safety
+///
+/// `ptr` is a block that was allocated with `old`.
+#[inline(always)]
+unsafe fn resize_apart<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Option<Result<NonNull<[u8]>, AllocError>> {
+    // SAFETY: As the caller says.
+    let resized = unsafe { heap.resize_apart(ptr, old, new) }?;
+    Some(match resized {
+        Ok(block) => Ok(NonNull::slice_from_raw_parts(block, new.size())),
+        // SAFETY: As the caller says.
+        Err(AllocError) => unsafe { relocate(heap, ptr, old, new) },
+    })
 }
 
 /// Moves what fits of a block to a new one.

@@ -155,7 +155,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-impl<C: Config, S> Talloc<C, S> {
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Takes a block from its quick list, if one of the first few there happens to be aligned.
     #[inline(always)]
     pub(super) fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
@@ -216,7 +216,11 @@ impl<C: Config, S> Talloc<C, S> {
         let arena = self.recent();
         let zero = arena.zero_from();
         match arena.allocate(len, align) {
-            Some(at) => Some((arena.hand_out(at, len), zero)),
+            Some(at) => {
+                let block = arena.hand_out(at, len);
+                self.source.taken(len * GRANULE);
+                Some((block, zero))
+            }
             None if self.others.is_none() => None,
             None => self.allocate_elsewhere(len, align),
         }
@@ -234,6 +238,7 @@ impl<C: Config, S> Talloc<C, S> {
                 if let Some(at) = arena.allocate(len, align) {
                     let block = arena.hand_out(at, len);
                     self.recent = place;
+                    self.source.taken(len * GRANULE);
                     return Some((block, zero));
                 }
             }
@@ -246,9 +251,8 @@ impl<C: Config, S> Talloc<C, S> {
     /// for more of the same.
     #[inline(always)]
     fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
-        let arena = self.recent();
-        if let Some(at) = arena.allocate_from_bins(len) {
-            return Some(arena.hand_out(at, len));
+        if let Some(block) = self.allocate_from_bins(len) {
+            return Some(block);
         }
         let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
@@ -263,6 +267,7 @@ impl<C: Config, S> Talloc<C, S> {
             return self.allocate(len, Align::MIN);
         };
         let block = arena.hand_out(run.start, len);
+        self.source.taken(run.len() * GRANULE);
         let mut at = run.end;
         while at - len > run.start {
             at -= len;
@@ -290,8 +295,16 @@ impl<C: Config, S> Talloc<C, S> {
         for _ in 0..RECYCLED {
             self.flush_next();
         }
+        self.allocate_from_bins(len)
+    }
+
+    /// Allocates a block from the bins of the arena that gave memory last.
+    #[inline(always)]
+    pub(super) fn allocate_from_bins(&mut self, len: usize) -> Option<NonNull<u8>> {
         let arena = self.recent();
         let at = arena.allocate_from_bins(len)?;
-        Some(arena.hand_out(at, len))
+        let block = arena.hand_out(at, len);
+        self.source.taken(len * GRANULE);
+        Some(block)
     }
 }

@@ -14,7 +14,9 @@ use crate::error::AllocError;
 use crate::granule::{GRANULE, min_linked};
 use crate::quick::{self, Lists};
 use crate::report::Violation;
+use crate::source::Source;
 
+/// What is known of blocks.
 impl<C: Config, S> Talloc<C, S> {
     /// The bytes of the smallest block.
     pub const LEAST_BLOCK: usize = min_linked::<C::Index>() * GRANULE;
@@ -26,6 +28,39 @@ impl<C: Config, S> Talloc<C, S> {
         Arena::<C>::block_len(size) * GRANULE
     }
 
+    /// Where blocks of the arena may lie that contains `addr`, with a pointer that is good for all of
+    /// them; an empty span if there is no such arena.
+    pub fn reach_of(&self, addr: usize) -> Span {
+        let mut arenas = self.places().map(|place| self.peek(place));
+        let arena = arenas.find(|arena| arena.contains(addr));
+        arena.map_or(Span::empty(), Arena::allocatable)
+    }
+
+    /// Checks that blocks of `size` bytes are used ones of this heap.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::CachedBlock`].
+    pub fn verify_batch(&self, size: usize, batch: &Batch) -> Result<(), Violation> {
+        let len = Arena::<C>::block_len(size);
+        let mut count = 0;
+        let mut next = batch.first();
+        while let Some(block) = next.filter(|_| count <= batch.len()) {
+            let addr = block.addr().get();
+            let mut arenas = self.places().map(|place| self.peek(place));
+            let arena = arenas.find(|arena| arena.contains(addr));
+            if !arena.is_some_and(|arena| arena.is_in_use(addr, len)) {
+                return Err(Violation::CachedBlock { addr });
+            }
+            count += 1;
+            // SAFETY: It is memory of an arena that is not free, and so a block of the list.
+            next = unsafe { quick::next(block) };
+        }
+        if count == batch.len() { Ok(()) } else { Err(Violation::CachedCount) }
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates blocks of `size` bytes, at most `most` of them; fewer, or none, if there is no room
     /// for them. The source is not asked.
     ///
@@ -77,7 +112,8 @@ impl<C: Config, S> Talloc<C, S> {
     /// Frees blocks of `size` bytes. Those that lie next to each other in memory and in the list are
     /// coalesced before anything else is looked at.
     ///
-    /// Takes time in proportion to the blocks.
+    /// Takes time in proportion to the blocks. To [`trim`](Self::trim) the heap when that
+    /// [is due](Self::is_due) is left to the caller, who may have more to free.
     ///
     /// # Safety
     ///
@@ -102,37 +138,6 @@ impl<C: Config, S> Talloc<C, S> {
         unsafe { self.release(run.start, run.len) };
     }
 
-    /// Where blocks of the arena may lie that contains `addr`, with a pointer that is good for all of
-    /// them; an empty span if there is no such arena.
-    pub fn reach_of(&self, addr: usize) -> Span {
-        let mut arenas = self.places().map(|place| self.peek(place));
-        let arena = arenas.find(|arena| arena.contains(addr));
-        arena.map_or(Span::empty(), Arena::allocatable)
-    }
-
-    /// Checks that blocks of `size` bytes are used ones of this heap.
-    ///
-    /// # Errors
-    ///
-    /// [`Violation::CachedBlock`].
-    pub fn verify_batch(&self, size: usize, batch: &Batch) -> Result<(), Violation> {
-        let len = Arena::<C>::block_len(size);
-        let mut count = 0;
-        let mut next = batch.first();
-        while let Some(block) = next.filter(|_| count <= batch.len()) {
-            let addr = block.addr().get();
-            let mut arenas = self.places().map(|place| self.peek(place));
-            let arena = arenas.find(|arena| arena.contains(addr));
-            if !arena.is_some_and(|arena| arena.is_in_use(addr, len)) {
-                return Err(Violation::CachedBlock { addr });
-            }
-            count += 1;
-            // SAFETY: It is memory of an arena that is not free, and so a block of the list.
-            next = unsafe { quick::next(block) };
-        }
-        if count == batch.len() { Ok(()) } else { Err(Violation::CachedCount) }
-    }
-
     /// Adds a block from the quick list to a batch, if that has any.
     #[inline]
     fn take_cached(&mut self, len: usize, batch: &mut Batch) -> bool {
@@ -149,9 +154,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Adds a block from the bins of the arena that gave memory last to a batch, if they have any.
     #[inline]
     fn take_binned(&mut self, len: usize, batch: &mut Batch) -> bool {
-        let arena = self.recent();
-        let Some(at) = arena.allocate_from_bins(len) else { return false };
-        let block = arena.hand_out(at, len);
+        let Some(block) = self.allocate_from_bins(len) else { return false };
         // SAFETY: It is a block of as many granules that nobody knows of.
         unsafe { batch.push(block) };
         true
@@ -169,6 +172,7 @@ impl<C: Config, S> Talloc<C, S> {
             // SAFETY: It is a block of as many granules that nobody knows of.
             unsafe { batch.push(block) };
         }
+        self.source.taken(row.len() * GRANULE);
         count
     }
 }

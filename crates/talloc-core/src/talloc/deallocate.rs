@@ -9,11 +9,12 @@ use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::misuse::Call;
 use crate::quick::{self, Lists};
+use crate::source::Source;
 
 /// How many blocks of a quick list are given back to the arenas at a time.
 const BATCH: usize = 32;
 
-impl<C: Config, S> Talloc<C, S> {
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Frees a block.
     ///
     /// Takes constant time, if there is one arena; to find that of the block takes time in
@@ -40,6 +41,7 @@ impl<C: Config, S> Talloc<C, S> {
             // SAFETY: As the caller says.
             unsafe { self.free_checked(ptr, layout) }
         }
+        self.trim_if_due();
     }
 
     /// Frees a block, if the heap knows it, or reports what is wrong.
@@ -58,7 +60,8 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// [`free`](Self::free), of a block that the heap knows.
+    /// [`free`](Self::free), of a block that the heap knows. To trim the heap, if that is due, is left
+    /// to the caller.
     ///
     /// # Safety
     ///
@@ -88,7 +91,7 @@ impl<C: Config, S> Talloc<C, S> {
         arena.set_aside(arena.granule(block));
         // SAFETY: The caller gives up the block.
         if unsafe { self.quick.push(block, len) } {
-            self.trim(len);
+            self.overflow(len);
         }
     }
 
@@ -102,7 +105,9 @@ impl<C: Config, S> Talloc<C, S> {
         let arena = self.arena_of(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
-        unsafe { arena.release(at, len) }
+        let free = unsafe { arena.release(at, len) };
+        self.source.freed(len * GRANULE);
+        free
     }
 
     /// Coalesces all blocks in the quick lists, and makes one free chunk of each arena in which
@@ -129,9 +134,11 @@ impl<C: Config, S> Talloc<C, S> {
     /// those that have not been in use for long.
     #[cold]
     #[inline(never)]
-    fn trim(&mut self, len: usize) {
-        self.flush_list(len, BATCH);
-        self.flush_next();
+    fn overflow(&mut self, len: usize) {
+        if !self.raise_quick() {
+            self.flush_list(len, BATCH);
+            self.flush_next();
+        }
     }
 
     /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::ArenaError;
 use crate::memory::Memory;
 use crate::quick::Lists;
+use crate::source::Source;
 
 /// The first arena, as in v2.
 impl<C: Config, S> Talloc<C, S> {
@@ -25,7 +26,10 @@ impl<C: Config, S> Talloc<C, S> {
     pub fn get_allocatable_span(&self) -> Span {
         self.first.allocatable()
     }
+}
 
+/// Changing it.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// A span that the first arena can be [truncated](Self::truncate) to, as can all larger ones.
     ///
     /// It is what contains all that is allocated, and a place for the bitmap, which lies between

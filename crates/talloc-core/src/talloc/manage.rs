@@ -7,18 +7,8 @@ use super::chain::Place;
 use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
-use crate::granule::GRANULE;
 use crate::memory::Memory;
-use crate::quick::Lists;
-
-/// The part of small arenas that the quick lists may hold is one in as many.
-const SMALL_SHARE: usize = 16;
-
-/// The part of what goes beyond [`SMALL`] is one in as many.
-const LARGE_SHARE: usize = 256;
-
-/// Bytes of all arenas, up to which they are small.
-const SMALL: usize = 1 << 20;
+use crate::source::Source;
 
 /// Any number of arenas.
 impl<C: Config, S> Talloc<C, S> {
@@ -26,7 +16,10 @@ impl<C: Config, S> Talloc<C, S> {
     pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
         self.places().map(|place| self.peek(place).span()).filter(|span| span.is_sized())
     }
+}
 
+/// Changing them.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Gives the heap a further arena, or its first one if it has none.
     ///
     /// Only a few words of it are touched. A further arena's control block lies at its start and
@@ -296,12 +289,5 @@ impl<C: Config, S> Talloc<C, S> {
                 None => return moved,
             }
         }
-    }
-
-    /// Bounds the quick lists by the size of the arenas.
-    pub(super) fn limit_quick(&mut self) {
-        let bytes: usize = self.places().map(|place| self.peek(place).size()).sum();
-        let share = bytes.min(SMALL) / SMALL_SHARE + bytes.saturating_sub(SMALL) / LARGE_SHARE;
-        self.quick.set_limit(share.min(C::QUICK_BYTES) / GRANULE);
     }
 }

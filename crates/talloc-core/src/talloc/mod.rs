@@ -5,7 +5,9 @@ mod batch;
 mod chain;
 mod checked;
 mod deallocate;
+mod discard;
 mod first;
+mod limits;
 mod manage;
 mod realloc;
 #[cfg(test)]

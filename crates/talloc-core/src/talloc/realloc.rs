@@ -9,6 +9,7 @@ use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
+use crate::granule::GRANULE;
 use crate::misuse::Call;
 use crate::quick::Lists;
 use crate::source::Source;
@@ -116,6 +117,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         // SAFETY: As the caller says; the block is aligned as before.
         if let Ok(block) = unsafe { self.resize_known(ptr, layout, new) } {
+            self.trim_if_due();
             return Ok(block);
         }
         // SAFETY: Only to grow can have failed, so that the new block is as large as the old one at
@@ -124,12 +126,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             let block = self.malloc(new)?;
             block.copy_from_nonoverlapping(ptr, layout.size());
             self.free_known(ptr, layout);
+            self.trim_if_due();
             Ok(block)
         }
     }
 }
 
-impl<C: Config, S> Talloc<C, S> {
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Gives a block that the heap knows the new layout, as far as that can be had without a search:
     /// by an exchange for a cached block, or where it is.
     ///
@@ -141,7 +144,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// As for [`realloc`](Self::realloc), with the old layout and the new one; where the block is,
     /// it is aligned for both.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn resize_known(
         &mut self,
         ptr: NonNull<u8>,
@@ -190,7 +193,7 @@ impl<C: Config, S> Talloc<C, S> {
     }
 }
 
-impl<C: Config, S> Talloc<C, S> {
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Makes a block larger where it is. Returns `ptr`, but good for all of the block, which the
     /// pointer that is given need not be.
     ///
@@ -250,7 +253,9 @@ impl<C: Config, S> Talloc<C, S> {
         // SAFETY: The block ends there.
         if old == new || unsafe { arena.grow(at + old, new - old) } {
             arena.resize(at, old, new);
-            Ok(arena.block(ptr))
+            let block = arena.block(ptr);
+            self.source.taken((new - old) * GRANULE);
+            Ok(block)
         } else {
             Err(AllocError)
         }
@@ -272,7 +277,8 @@ impl<C: Config, S> Talloc<C, S> {
     pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
         if self.knows(Call::Shrink { new_size }, ptr, layout) {
             // SAFETY: As the caller says.
-            unsafe { self.shrink_known(ptr, layout, new_size) }
+            unsafe { self.shrink_known(ptr, layout, new_size) };
+            self.trim_if_due();
         } else {
             self.report(Call::Shrink { new_size }, ptr, layout);
         }
@@ -300,5 +306,6 @@ impl<C: Config, S> Talloc<C, S> {
         arena.resize(at, old, new);
         // SAFETY: The granules between the ends are used and the caller gives them up.
         unsafe { arena.release(at + new, old - new) };
+        self.source.freed((old - new) * GRANULE);
     }
 }

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use lock_api::RawMutex;
-use talloc_core::{AllocError, Config, SharedHeap, Source, shared};
+use talloc_core::{AllocError, Batch, Config, SharedHeap, Source, shared};
 
 use super::biased::{Held, HeldOwn};
 use super::class::Class;
@@ -215,77 +215,41 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
             Some(block) => block,
             None => self.with(|heap| slot.find(heap, ptr)),
         };
+        let mut is_due = false;
         let blocks = slot.rack(class).loaded.len();
         if blocks > 0 && blocks == slot.capacity(class) && slot.has_grown(class) {
             let magazine = slot.rack(class).shift();
             if let Err(magazine) = self.depot.put(class, magazine) {
-                self.with(|heap| slot::free(heap, class, magazine));
+                is_due = self.free_magazine(class, magazine);
             }
         } else if blocks == slot.capacity(class) {
-            self.with(|heap| {
+            is_due = self.with(|heap| {
                 self.ledger.refresh(heap, N, &self.depot);
                 if !slot.grow(&self.ledger, heap, class) {
                     slot::free(heap, class, slot.rack(class).shift());
                 }
+                heap.is_due()
             });
         }
         // SAFETY: The caller gives up the block.
         if !unsafe { slot.push(class, block) } {
             // Nothing may be cached.
-            let mut magazine = talloc_core::Batch::EMPTY;
+            let mut magazine = Batch::EMPTY;
             // SAFETY: As above.
             unsafe { magazine.push(block) };
-            self.with(|heap| slot::free(heap, class, magazine));
+            is_due |= self.free_magazine(class, magazine);
+        }
+        if is_due {
+            self.with(|heap| slot.clear(&self.ledger, heap));
+            self.trim();
         }
     }
-}
 
-impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> SharedHeap
-    for TallocMagazines<R, C, S, P, N>
-{
-    type Config = C;
-    type Source = S;
-
-    #[inline]
-    fn with<T>(&self, f: impl FnOnce(&mut talloc_core::Talloc<C, S>) -> T) -> T {
-        f(&mut self.lock())
-    }
-
-    #[inline(always)]
-    fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if let Some(class) = Class::of_new::<C>(layout) {
-            if let Some(block) = self.take(class) {
-                return Ok(block);
-            }
-        }
-        self.allocate_in_heap(layout).map(|(block, _)| block)
-    }
-
-    #[inline(always)]
-    fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        if let Some(class) = Class::of_new::<C>(layout) {
-            if let Some(block) = self.take(class) {
-                return Ok((block, layout.size()));
-            }
-        }
-        self.allocate_in_heap(layout)
-    }
-
-    #[inline(always)]
-    unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
-        if let Some(class) = Class::of::<C>(layout) {
-            // SAFETY: As the caller says.
-            if unsafe { self.put(class, ptr) } {
-                return;
-            }
-        }
-        // SAFETY: As the caller says.
-        unsafe { self.free_in_heap(ptr, layout) }
-    }
-
-    #[inline(always)]
-    fn rather_moves(&self, old: Layout, new: Layout) -> bool {
-        let is_cached = |layout: Layout| layout.size() > 0 && Class::of_new::<C>(layout).is_some();
-        is_cached(old) && is_cached(new)
+    /// Gives blocks of a magazine back to the heap. Returns whether it is time to trim that.
+    fn free_magazine(&self, class: Class, magazine: Batch) -> bool {
+        self.with(|heap| {
+            slot::free(heap, class, magazine);
+            heap.is_due()
+        })
     }
 }

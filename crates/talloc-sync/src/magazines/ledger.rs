@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Config, Talloc};
+use talloc_core::{Config, Source, Talloc};
 
 use super::depot::Depot;
 use crate::lock::machine::AtomicUsize;
@@ -27,10 +27,14 @@ impl Ledger {
         Self { reserved: AtomicUsize::new(0), limit: AtomicUsize::new(0) }
     }
 
-    /// Bounds what may be cached by the size that the arenas have now.
-    pub(super) fn refresh<C: Config, S>(&self, heap: &Talloc<C, S>, slots: usize, depot: &Depot) {
-        let bytes: usize = heap.arenas().map(|arena| arena.size()).sum();
-        let limit = (bytes / SHARE).min(slots * SLOT_BYTES) / 2;
+    /// Bounds what may be cached by what the heap has now.
+    pub(super) fn refresh<C: Config, S: Source<C>>(
+        &self,
+        heap: &Talloc<C, S>,
+        slots: usize,
+        depot: &Depot,
+    ) {
+        let limit = (heap.cacheable() / SHARE).min(slots * SLOT_BYTES) / 2;
         self.limit.store(limit, Relaxed);
         depot.set_limit(limit);
     }

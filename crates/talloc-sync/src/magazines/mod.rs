@@ -20,7 +20,7 @@ pub use pick::{ByStack, Pick, Place};
 use core::marker::PhantomData;
 
 use lock_api::{MutexGuard, RawMutex};
-use talloc_core::{Compact, Config, OomFn, Report, Talloc, Tallock, Violation};
+use talloc_core::{Compact, Config, OomFn, Report, Source, Talloc, Tallock, Violation};
 
 use crate::lock::machine;
 use biased::Biased;
@@ -47,8 +47,9 @@ use slot::Slot;
 /// # Memory
 ///
 /// A size is cached in a slot only when it is asked for, more when that turns out to be too little.
-/// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot. Before
-/// the heap's source is asked for memory, and before a request fails, they are emptied. To the heap
+/// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot; if the
+/// heap's source counts what is in use, also no more than an eighth of that, or 128 KiB. Before the
+/// source is asked for memory or takes some back, and before a request fails, they are emptied. To the heap
 /// itself, cached blocks are allocated: [`verify`](Self::verify) tells which are not.
 ///
 /// # Growing and shrinking
@@ -121,10 +122,11 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
     }
 }
 
-impl<R: RawMutex, C: Config, S, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
+impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
     /// Gives all cached blocks back to the heap, but for those in slots that are in use.
     ///
-    /// It happens by itself before a request fails.
+    /// It happens by itself before a request fails. [`trim`](talloc_core::SharedHeap::trim) does it, and
+    /// has the heap's source take back what the heap does not need.
     pub fn flush(&self) {
         for slot in self.slots.iter().filter_map(|slot| slot.0.want()) {
             if let Some(mut slot) = slot.hold(P::barrier) {

@@ -2,7 +2,7 @@
 
 use core::ptr::{self, NonNull};
 
-use talloc_core::{Batch, Config, Span, Talloc};
+use talloc_core::{Batch, Config, Source, Span, Talloc};
 
 use super::class::{CLASSES, Class};
 use super::ledger::Ledger;
@@ -101,7 +101,7 @@ impl Slot {
 
     /// Lets the magazines of a size have more blocks, if the heap is large enough and the slot has
     /// not got too much. Returns whether it could.
-    pub(super) fn grow<C: Config, S>(
+    pub(super) fn grow<C: Config, S: Source<C>>(
         &mut self,
         ledger: &Ledger,
         heap: &mut Talloc<C, S>,
@@ -128,7 +128,7 @@ impl Slot {
 
     /// Lets the magazines of another size have half as many blocks, if they may hold more than so many
     /// bytes. The sizes take turns, so that all that are in use come to have about as much.
-    fn shrink_another<C: Config, S>(
+    fn shrink_another<C: Config, S: Source<C>>(
         &mut self,
         ledger: &Ledger,
         heap: &mut Talloc<C, S>,
@@ -146,7 +146,7 @@ impl Slot {
     }
 
     /// Gives all blocks of a size back to the heap.
-    fn empty<C: Config, S>(&mut self, heap: &mut Talloc<C, S>, class: Class) {
+    fn empty<C: Config, S: Source<C>>(&mut self, heap: &mut Talloc<C, S>, class: Class) {
         let rack = self.rack(class);
         for magazine in [rack.loaded.take(), rack.previous.take()] {
             free(heap, class, magazine);
@@ -154,7 +154,11 @@ impl Slot {
     }
 
     /// Gives all blocks back to the heap, and begins anew.
-    pub(super) fn clear<C: Config, S>(&mut self, ledger: &Ledger, heap: &mut Talloc<C, S>) {
+    pub(super) fn clear<C: Config, S: Source<C>>(
+        &mut self,
+        ledger: &Ledger,
+        heap: &mut Talloc<C, S>,
+    ) {
         if self.reserved > 0 {
             Class::all().for_each(|class| self.empty(heap, class));
             self.capacities = [0; CLASSES];
@@ -171,7 +175,11 @@ const fn reserved(class: Class, capacity: usize) -> usize {
 }
 
 /// Gives blocks of a magazine back to the heap.
-pub(super) fn free<C: Config, S>(heap: &mut Talloc<C, S>, class: Class, magazine: Batch) {
+pub(super) fn free<C: Config, S: Source<C>>(
+    heap: &mut Talloc<C, S>,
+    class: Class,
+    magazine: Batch,
+) {
     // SAFETY: What is in a magazine has been allocated from the heap, with that size, and is not in
     // use.
     unsafe { heap.free_batch(class.bytes(), magazine) }

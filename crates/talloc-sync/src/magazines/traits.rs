@@ -1,13 +1,73 @@
 //! The magazines as an allocator.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::NonNull;
 
 use lock_api::RawMutex;
 use talloc_core::shared::global;
-use talloc_core::{Config, Source};
+use talloc_core::{AllocError, Config, SharedHeap, Source, Talloc};
 
+use super::class::Class;
 use super::{Pick, TallocMagazines};
 use crate::allocator::Handle;
+
+impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> SharedHeap
+    for TallocMagazines<R, C, S, P, N>
+{
+    type Config = C;
+    type Source = S;
+
+    #[inline]
+    fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {
+        f(&mut self.lock())
+    }
+
+    #[inline(always)]
+    fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if let Some(class) = Class::of_new::<C>(layout) {
+            if let Some(block) = self.take(class) {
+                return Ok(block);
+            }
+        }
+        self.allocate_in_heap(layout).map(|(block, _)| block)
+    }
+
+    #[inline(always)]
+    fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        if let Some(class) = Class::of_new::<C>(layout) {
+            if let Some(block) = self.take(class) {
+                return Ok((block, layout.size()));
+            }
+        }
+        self.allocate_in_heap(layout)
+    }
+
+    #[inline(always)]
+    unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
+        if let Some(class) = Class::of::<C>(layout) {
+            // SAFETY: As the caller says.
+            if unsafe { self.put(class, ptr) } {
+                return;
+            }
+        }
+        // SAFETY: As the caller says.
+        unsafe { self.free_in_heap(ptr, layout) }
+    }
+
+    #[cold]
+    fn trim(&self) {
+        if !C::CHECKED {
+            self.flush();
+        }
+        self.lock().trim();
+    }
+
+    #[inline(always)]
+    fn rather_moves(&self, old: Layout, new: Layout) -> bool {
+        let is_cached = |layout: Layout| layout.size() > 0 && Class::of_new::<C>(layout).is_some();
+        is_cached(old) && is_cached(new)
+    }
+}
 
 impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> Handle
     for &TallocMagazines<R, C, S, P, N>

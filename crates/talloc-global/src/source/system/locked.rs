@@ -1,17 +1,16 @@
 //! The heap of a program on an operating system, behind a lock.
 
-use talloc_sync::{Compact, Config};
+use talloc_sync::{Compact, Config, Report, Talloc, Tallock, Violation};
 
-use super::{SystemLock, SystemSource};
-use crate::GlobalTalloc;
+use super::{SystemHeap, SystemLock, SystemSource};
 
 /// A heap whose memory is the operating system's, behind a lock, which each call takes.
 ///
 /// Where there is `std`, [`SystemTalloc`](crate#features) is quicker with several threads, and as quick
 /// with one.
 ///
-/// See [`SystemSource`] for how memory is got, and
-/// [`SystemLock`] for how threads wait for each other.
+/// See [`SystemSource`] for how memory is got and given back, [`SystemHeap`] for what becomes of very
+/// large blocks, and [`SystemLock`] for how threads wait for each other.
 ///
 /// As with any lock: the process must not fork while another thread allocates, unless the child
 /// does no more than replace itself by another program (which is what `std::process` does).
@@ -27,23 +26,40 @@ use crate::GlobalTalloc;
 /// fn main() {
 ///     let numbers: Vec<u64> = (0..1_000_000).collect();
 ///     assert_eq!(numbers.iter().sum::<u64>(), 499_999_500_000);
-///     assert!(ALLOCATOR.0.lock().verify().is_ok());
+///     assert!(ALLOCATOR.verify().is_ok());
 /// }
 /// ```
-pub type SystemTallock<C = Compact> = GlobalTalloc<SystemLock, C, SystemSource>;
+pub type SystemTallock<C = Compact> = SystemHeap<Tallock<SystemLock, C, SystemSource>>;
 
 impl SystemTallock {
     /// A heap that has no memory until it is first used.
-    ///
-    /// It has the default parameters; `with_source(SystemSource::new())` makes one with others.
     #[must_use]
     pub const fn new() -> Self {
-        Self::with_source(SystemSource::new())
+        Self::configured()
+    }
+}
+
+impl<C: Config> SystemTallock<C> {
+    /// [`new`](SystemTallock::new), with the parameters of `C`.
+    #[must_use]
+    pub const fn configured() -> Self {
+        Self::in_front_of(Talloc::with_source(SystemSource::new()).lock())
+    }
+
+    /// Checks the heap, as [`Talloc::verify`] does, and counts the large blocks, too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Talloc::verify`].
+    pub fn verify(&self) -> Result<Report, Violation> {
+        // The guard is gone before anybody can allocate.
+        let verified = self.0.lock().verify();
+        verified.map(|report| self.count_in(report))
     }
 }
 
 impl<C: Config> Default for SystemTallock<C> {
     fn default() -> Self {
-        Self::with_source(SystemSource::new())
+        Self::configured()
     }
 }

@@ -1,19 +1,24 @@
 //! Memory from the operating system.
 
+mod blocks;
 #[cfg(feature = "std")]
 mod cached;
+mod heap;
 mod lock;
 mod locked;
 mod space;
+mod tide;
 
 #[cfg(feature = "std")]
 pub use cached::{SystemMagazines, SystemTalloc};
+pub use heap::SystemHeap;
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
 
 use core::alloc::Layout;
 
 use talloc_sync::{AllocError, Config, Index, Memory, Source, Span, Talloc};
+use tide::Tide;
 
 /// Bytes in a granule, the unit of what links reach.
 const GRANULE: usize = 8;
@@ -24,6 +29,9 @@ const FIRST_STEP: usize = 1 << 20;
 /// The most address space to reserve at a time, where there is not plenty.
 const SCARCE: usize = 256 << 20;
 
+/// The least bytes in a row that are given back: fewer are hardly worth the call.
+const LEAST_PIECE: usize = 16 << 10;
+
 /// A source that gets memory from the operating system.
 ///
 /// It reserves a large range of addresses, 16 GiB on 64-bit machines, and makes memory of it from
@@ -33,7 +41,27 @@ const SCARCE: usize = 256 << 20;
 /// it reserves half of what there is.
 ///
 /// Memory that the heap has not used yet takes no room but in the accounts of a system that
-/// promises no more than it has. Memory that is free again stays with the heap.
+/// promises no more than it has.
+///
+/// # What is given back, and when
+///
+/// When what is in use of the arenas has become less by a quarter since it was most, and 4 MiB or more
+/// can be had, the heap is [trimmed](Talloc::trim). Caches are emptied; of what is free in a row of at
+/// least 16 KiB, at the arena's end or between blocks, the system gets the memory back, but not the
+/// addresses; and an arena in which nothing is allocated is unmapped, but for the one that grows.
+///
+/// If what was given back is needed again before more has been freed, twice as much must be free the
+/// next time, up to 64 MiB: so a program whose need goes up and down waits for the system a few times
+/// and no more. To trim takes time in proportion to what has been freed, and to the free pieces; all
+/// other calls take as long as ever.
+///
+/// That pieces between blocks are given back, and small ones, too, is for programs that free most of
+/// what they have and keep a little of everything: then little is free at the end of the arena, or in
+/// long rows.
+///
+/// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
+/// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`
+/// that they may take it, which they may do when they need some.
 ///
 /// Only on Unix, with the feature `system`. Costs the crate `rustix`, which is `no_std`, and needs
 /// no libc on Linux.
@@ -43,13 +71,22 @@ pub struct SystemSource {
     arena: Span,
     /// Addresses above the arena, which have no memory yet.
     rest: Span,
+    tide: Tide,
+    /// How often memory has been given back.
+    trims: usize,
 }
 
 impl SystemSource {
     /// A source that has reserved nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { arena: Span::empty(), rest: Span::empty() }
+        Self { arena: Span::empty(), rest: Span::empty(), tide: Tide::NONE, trims: 0 }
+    }
+
+    /// How often memory has been given back, by itself or by [`Talloc::trim`].
+    #[must_use]
+    pub const fn trims(&self) -> usize {
+        self.trims
     }
 
     /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
@@ -80,7 +117,14 @@ impl SystemSource {
     fn release_rest(&mut self) {
         // SAFETY: The arena does not reach there.
         unsafe { space::release(self.rest) };
-        *self = Self::new();
+        (self.arena, self.rest) = (Span::empty(), Span::empty());
+    }
+
+    /// Gives up the reserved addresses, if there are as many as `size`, for others to have them.
+    fn make_way(&mut self, size: usize) {
+        if self.rest.size() >= size {
+            self.release_rest();
+        }
     }
 }
 
@@ -105,13 +149,50 @@ impl<C: Config> Source<C> for SystemSource {
         let piece = source.commit(least)?;
         attach(heap, piece)
     }
+
+    #[inline(always)]
+    fn taken(&mut self, bytes: usize) {
+        self.tide.rise(bytes);
+    }
+
+    #[inline(always)]
+    fn freed(&mut self, bytes: usize) {
+        self.tide.fall(bytes);
+    }
+
+    #[inline(always)]
+    fn used(&self) -> Option<usize> {
+        Some(self.tide.used())
+    }
+
+    #[inline(always)]
+    fn is_due(&mut self) -> bool {
+        self.tide.turns()
+    }
+
+    /// Unmaps the arenas in which nothing is allocated, but for the one that grows, and gives the
+    /// memory of large free pieces back.
+    fn release(heap: &mut Talloc<C, Self>) {
+        let source = heap.source_mut();
+        source.trims += 1;
+        let growing = source.arena;
+        while let Some(arena) = heap.reclaim_arena(growing) {
+            // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
+            // it up.
+            unsafe { space::release(arena.align_inward(space::PAGE)) };
+        }
+        // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
+        // taken the memory, it gives zeros when it is used again.
+        let left = unsafe { heap.discard(space::PAGE, LEAST_PIECE, |piece| space::discard(piece)) };
+        heap.source_mut().tide.settle(left);
+    }
 }
 
 /// Gives the heap the lowest reserved memory.
 fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<(), AllocError> {
     let old = heap.source().arena;
     let extended = old.fit_over(piece);
-    let zeros = Memory::ZEROED;
+    let zeros = Memory::ZEROED | Memory::RECLAIMABLE;
     // SAFETY: The memory is the process's, nobody has had it yet, and the system gives zeros; it is
     // part of the same range that the old arena was made of, and follows it.
     let arena = if old.is_sized() && unsafe { heap.extend_arena_as(old, extended, zeros) }.is_ok() {

@@ -1,0 +1,93 @@
+//! Letting go of what is in free memory, so that a system can have the memory back.
+//!
+//! ```text
+//!          free, in a bin                          top             cleared          end
+//!   | size, links | discarded | size |   ...  |  | discarded            | unused     |
+//! ```
+//!
+//! Of a free chunk, what lies between its links and its size at the end has no contents that matter.
+//! Of the top, nothing has, and what lies above all that was ever in use is as it was given. So the
+//! top can become as good as new, and its bits with it.
+
+use talloc_span::{Align, Span};
+
+use super::bits::WORD;
+use super::{Arena, FreeChunk};
+use crate::bin::BinIndex;
+use crate::config::Config;
+use crate::granule::{GRANULE, min_linked};
+use crate::memory::Memory;
+
+impl<C: Config> Arena<C> {
+    /// Calls `discard` with each piece of `least` bytes or more of free memory that may have been
+    /// written to, in whole multiples of `unit`. Returns how many bytes of the chunks are left.
+    ///
+    /// # Safety
+    ///
+    /// What `discard` leaves of a piece can be read and written, and is all zeros if it says so.
+    pub(crate) unsafe fn discard(
+        &mut self,
+        unit: Align,
+        least: usize,
+        mut discard: impl FnMut(Span) -> Memory,
+    ) -> usize {
+        self.discard_top(unit, least, &mut discard);
+        let least = least.max(GRANULE);
+        let mut left = (self.top - self.start) * GRANULE;
+        self.for_each_chunk(least / GRANULE, |arena, chunk| {
+            let inner = chunk.at() + min_linked::<C::Index>()..chunk.end() - 1;
+            let piece = arena.span_of(inner).align_inward(unit);
+            if piece.size() >= least {
+                discard(piece);
+                left -= piece.size();
+            }
+        });
+        left
+    }
+
+    /// Discards what of the top may have been written to, and the bits that stand for it.
+    fn discard_top(&mut self, unit: Align, least: usize, discard: &mut impl FnMut(Span) -> Memory) {
+        let top = self.span_of(self.top..self.end);
+        let Some(soiled) = top.below(self.soiled_to()).try_align_outward(unit) else { return };
+        // Above what may have been written to, nothing is lost.
+        let piece = top.align_inward(unit).fit_within(soiled);
+        let Some(base) = piece.base().filter(|_| piece.size() >= least.max(GRANULE)) else {
+            return;
+        };
+        let is_zero = discard(piece).contains(Memory::ZEROED);
+        self.renew(piece, is_zero);
+        let first = self.window.granule(base).div_ceil(WORD);
+        let words = self.bits.span_of(first..self.own.words.end).align_inward(unit);
+        if words.size() >= least.max(GRANULE) {
+            discard(words);
+        }
+    }
+
+    /// Takes the top from a discarded piece on for memory that has never been used, as all above it
+    /// is.
+    fn renew(&mut self, piece: Span, is_zero: bool) {
+        let Some((base, acme)) = piece.get_base_acme() else { return };
+        let was_zero = self.zero_from();
+        self.peak = self.high_water();
+        let cleared = self.window.granule(base).next_multiple_of(WORD);
+        self.cleared = self.cleared.min(cleared);
+        self.soiled = 0;
+        self.zero = if is_zero && was_zero <= acme { self.window.addr(cleared) } else { was_zero };
+    }
+
+    /// Calls `f` with each free chunk of `least` granules or more, but for the top.
+    fn for_each_chunk(&self, least: usize, mut f: impl FnMut(&Self, &FreeChunk)) {
+        let mut from = BinIndex::of_chunk::<C>(least).get();
+        while let Some(bin) = self.bins.first_bin_from(from) {
+            let mut next = self.bins.first(bin);
+            while let Some(at) = next {
+                // SAFETY: What is in a bin is a free chunk, with links (I6).
+                let chunk = unsafe { self.free_chunk(at) };
+                f(self, &chunk);
+                // SAFETY: As above; between its ends, nothing is looked at.
+                next = unsafe { self.bins.next(self.window, &chunk) };
+            }
+            from = bin.get() + 1;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Giving memory back to where it came from.
+
+use talloc_span::{Align, Span};
+
+use super::Talloc;
+use crate::config::Config;
+use crate::memory::Memory;
+use crate::source::Source;
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Flushes the quick lists, and has the source take back what the heap does not need; see
+    /// [`Source::release`].
+    ///
+    /// A source that takes memory back does so by itself when there is much. This is for programs
+    /// that know that they will be idle.
+    #[cold]
+    #[inline(never)]
+    pub fn trim(&mut self) {
+        self.flush();
+        S::release(self);
+        self.limit_quick();
+    }
+
+    /// Whether it is time to [`trim`](Self::trim) the heap, as the source says once: for caches in
+    /// front of the heap, which are emptied before.
+    ///
+    /// [`free`](Self::free) and all that changes a block's size see to it themselves.
+    #[inline(always)]
+    pub fn is_due(&mut self) -> bool {
+        self.source.is_due()
+    }
+
+    /// Trims the heap, if it is time.
+    #[inline(always)]
+    pub(super) fn trim_if_due(&mut self) {
+        if self.is_due() {
+            self.trim();
+        }
+    }
+
+    /// Calls `discard` with pieces of free memory that may have been written to, so that their
+    /// contents can be dropped: all those of `least` bytes or more, in multiples of `unit`, of the
+    /// arenas that are [`Memory::RECLAIMABLE`].
+    ///
+    /// They stay the heap's. Returns how many bytes below the tops of these arenas are left, used ones
+    /// and free ones. Memory above all blocks of an arena that is all zeros afterwards is as
+    /// good as fresh: see [`malloc_zeroed`](Self::malloc_zeroed). Takes time in proportion to the
+    /// free chunks of that size. Pieces that have not been in use since the last time may come again.
+    ///
+    /// # Safety
+    ///
+    /// What `discard` is called with can be read and written afterwards, and is all zeros if that
+    /// returns [`Memory::ZEROED`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Align, Memory, Span, Talloc};
+    ///
+    /// let mut memory = vec![0_u8; 1 << 20];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 1 << 19]>();
+    /// let mut bytes = 0;
+    /// // SAFETY: The memory is the heap's until neither is used any more, the block is freed once, and
+    /// // nothing becomes of what is discarded.
+    /// unsafe {
+    ///     let memory = Span::from(memory.as_mut_slice());
+    ///     heap.claim_as(memory, Memory::ZEROED | Memory::RECLAIMABLE).unwrap();
+    ///     let block = heap.malloc(layout)?;
+    ///     heap.free(block, layout);
+    ///     heap.discard(Align::new(4096).unwrap(), 1 << 16, |piece| {
+    ///         bytes += piece.size();
+    ///         Memory::empty()
+    ///     });
+    /// }
+    /// assert!(bytes > layout.size() - 2 * 4096);
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub unsafe fn discard(
+        &mut self,
+        unit: Align,
+        least: usize,
+        mut discard: impl FnMut(Span) -> Memory,
+    ) -> usize {
+        let mut left = 0;
+        let mut place = None;
+        loop {
+            let arena = self.arena_at(place);
+            if arena.is_reclaimable && !arena.is_blank() {
+                // SAFETY: As the caller says.
+                left += unsafe { arena.discard(unit, least, &mut discard) };
+            }
+            place = match self.after(place) {
+                None => return left,
+                next => next,
+            };
+        }
+    }
+
+    /// Takes an arena from the heap that is [`Memory::RECLAIMABLE`], in which nothing is allocated,
+    /// and whose span is not `but`; if there is one.
+    ///
+    /// The quick lists should be [flushed](Self::flush) before. Takes time in proportion to the
+    /// arenas.
+    pub fn reclaim_arena(&mut self, but: Span) -> Option<Span> {
+        let span = self.places().map(|place| self.peek(place)).find_map(|arena| {
+            let is_free = arena.is_reclaimable && arena.allocated().is_none();
+            Some(arena.span()).filter(|span| is_free && *span != but)
+        })?;
+        self.release_arena(span).ok().map(|()| span)
+    }
+}

@@ -1,0 +1,224 @@
+//! What is in front of the heap of a program on an operating system.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::fmt;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use talloc_sync::shared::global;
+use talloc_sync::{AllocError, Config, Report, SharedHeap, Talloc};
+
+use super::{SystemSource, blocks};
+
+/// A heap whose memory is the operating system's, and which leaves very large blocks to that.
+///
+/// [`SystemTalloc`](crate#features) and [`SystemTallock`](crate::SystemTallock) are names of it. It
+/// derefs to the heap within: blocks that are allocated from that are freed to that.
+///
+/// # Very large blocks
+///
+/// A block of 32 MiB or more has memory of its own, which it gets when it is allocated and gives
+/// back when it is freed. It is zero without being cleared, and on Linux it grows without being
+/// copied. The layout tells which blocks those are, so that it costs two instructions with others. A
+/// block that grows or shrinks across that size is copied.
+///
+/// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::Checked) heap there
+/// are none, as that must know all blocks.
+pub struct SystemHeap<H> {
+    heap: H,
+    mapped_blocks: AtomicUsize,
+    mapped_bytes: AtomicUsize,
+}
+
+impl<H> SystemHeap<H> {
+    /// Puts the large blocks in front of a heap.
+    pub(super) const fn in_front_of(heap: H) -> Self {
+        Self { heap, mapped_blocks: AtomicUsize::new(0), mapped_bytes: AtomicUsize::new(0) }
+    }
+
+    /// What is to be told of the heap, with the large blocks.
+    pub(super) fn count_in(&self, mut report: Report) -> Report {
+        report.mapped_blocks = self.mapped_blocks.load(Relaxed);
+        report.mapped_bytes = self.mapped_bytes.load(Relaxed);
+        report
+    }
+
+    /// Counts bytes that have been mapped, in the place of others that have been before.
+    fn count_bytes(&self, old: usize, new: usize) {
+        // There are at least as many as `old`: the difference may wrap, the sum does not.
+        self.mapped_bytes.fetch_add(new.wrapping_sub(old), Relaxed);
+    }
+}
+
+impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
+    /// Allocates a large block.
+    #[cold]
+    #[inline(never)]
+    fn map(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let size = blocks::size(layout).ok_or(AllocError)?;
+        let block = match blocks::map(layout) {
+            Some(block) => block,
+            None => self.map_at_last(layout, size)?,
+        };
+        self.mapped_blocks.fetch_add(1, Relaxed);
+        self.count_bytes(0, size);
+        Ok(block)
+    }
+
+    /// Allocates a large block after the heap has given up what it can.
+    fn map_at_last(&self, layout: Layout, size: usize) -> Result<NonNull<u8>, AllocError> {
+        self.heap.trim();
+        if let Some(block) = blocks::map(layout) {
+            return Ok(block);
+        }
+        self.heap.with(|heap| heap.source_mut().make_way(size));
+        blocks::map(layout).ok_or(AllocError)
+    }
+
+    /// Frees a large block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SharedHeap::free`], and the layout is that of a large block.
+    #[cold]
+    #[inline(never)]
+    unsafe fn unmap(&self, block: NonNull<u8>, layout: Layout) {
+        self.mapped_blocks.fetch_sub(1, Relaxed);
+        self.count_bytes(blocks::size(layout).unwrap_or(0), 0);
+        // SAFETY: As the caller says.
+        unsafe { blocks::unmap(block, layout) }
+    }
+
+    /// Changes the size of a large block that stays one, without copying it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SharedHeap::resize_apart`], and the layouts are those of large blocks.
+    #[cold]
+    #[inline(never)]
+    unsafe fn remap(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: As the caller says.
+        let block = unsafe { blocks::remap(block, old, new) }.ok_or(AllocError)?;
+        self.count_bytes(blocks::size(old).unwrap_or(0), blocks::size(new).unwrap_or(0));
+        Ok(block)
+    }
+}
+
+/// Whether a block has memory of its own.
+#[inline(always)]
+fn is_large<C: Config>(layout: Layout) -> bool {
+    !C::CHECKED && layout.size() >= blocks::LEAST
+}
+
+impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
+    type Config = H::Config;
+    type Source = SystemSource;
+
+    #[inline]
+    fn with<T>(&self, f: impl FnOnce(&mut Talloc<H::Config, SystemSource>) -> T) -> T {
+        self.heap.with(f)
+    }
+
+    #[inline(always)]
+    fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if is_large::<H::Config>(layout) { self.map(layout) } else { self.heap.malloc(layout) }
+    }
+
+    #[inline(always)]
+    fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        if is_large::<H::Config>(layout) {
+            Ok((self.map(layout)?, 0))
+        } else {
+            self.heap.malloc_dirty(layout)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
+        if is_large::<H::Config>(layout) {
+            // SAFETY: As the caller says.
+            unsafe { self.unmap(ptr, layout) }
+        } else {
+            // SAFETY: As the caller says.
+            unsafe { self.heap.free(ptr, layout) }
+        }
+    }
+
+    #[cold]
+    fn trim(&self) {
+        self.heap.trim();
+    }
+
+    #[inline(always)]
+    unsafe fn resize_apart(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Option<Result<NonNull<u8>, AllocError>> {
+        match (is_large::<H::Config>(old), is_large::<H::Config>(new)) {
+            (false, false) => None,
+            // SAFETY: As the caller says.
+            (true, true) => Some(unsafe { self.remap(ptr, old, new) }),
+            _ => Some(Err(AllocError)),
+        }
+    }
+
+    #[inline(always)]
+    fn rather_moves(&self, old: Layout, new: Layout) -> bool {
+        self.heap.rather_moves(old, new)
+    }
+}
+
+impl<H> Deref for SystemHeap<H> {
+    type Target = H;
+
+    #[inline]
+    fn deref(&self) -> &H {
+        &self.heap
+    }
+}
+
+// SAFETY: A block is the heap's, which is a global allocator, or memory that the system has given for
+// it alone, as large and as aligned as the layout asks.
+unsafe impl<H: SharedHeap<Source = SystemSource>> GlobalAlloc for SystemHeap<H> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: As the caller says.
+        unsafe { global::alloc(self, layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: As the caller says.
+        unsafe { global::alloc_zeroed(self, layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: As the caller says.
+        unsafe { global::dealloc(self, ptr, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: As the caller says.
+        unsafe { global::realloc(self, ptr, layout, new_size) }
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for SystemHeap<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemHeap")
+            .field("heap", &self.heap)
+            .field("mapped_blocks", &self.mapped_blocks)
+            .field("mapped_bytes", &self.mapped_bytes)
+            .finish()
+    }
+}

@@ -1,0 +1,233 @@
+//! Programs that need much and then little: what the system gets back.
+//!
+//! What is resident is measured for the whole process, so that one test is run at a time. The tests'
+//! own memory is another allocator's.
+#![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::fs;
+use std::ptr;
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use fastrand::Rng;
+use talloc_global::*;
+
+const MIB: usize = 1 << 20;
+
+/// How much the tests need at their peak.
+const PEAK: usize = 200 * MIB;
+
+/// Lets one test run at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of the process that are in memory.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * rustix::param::page_size()
+}
+
+/// Either heap.
+trait Heap: GlobalAlloc + Sync {
+    fn report(&self) -> Report;
+    fn trims(&self) -> usize;
+    fn trim_now(&self);
+}
+
+impl<C: Config> Heap for SystemTalloc<C> {
+    fn report(&self) -> Report {
+        self.verify().unwrap()
+    }
+
+    fn trims(&self) -> usize {
+        self.lock().source().trims()
+    }
+
+    fn trim_now(&self) {
+        self.trim();
+    }
+}
+
+impl<C: Config> Heap for SystemTallock<C> {
+    fn report(&self) -> Report {
+        let report = self.verify().unwrap();
+        let used = Source::<C>::used(self.0.lock().source());
+        assert_eq!(used, Some(report.used_bytes + report.cached_bytes));
+        report
+    }
+
+    fn trims(&self) -> usize {
+        self.0.lock().source().trims()
+    }
+
+    fn trim_now(&self) {
+        self.trim();
+    }
+}
+
+/// A block that has been written.
+struct Block(*mut u8, Layout);
+
+// SAFETY: It is whoever's has it.
+unsafe impl Send for Block {}
+
+fn allocate(heap: &impl Heap, size: usize) -> Block {
+    let layout = Layout::from_size_align(size, 8).unwrap();
+    // SAFETY: The size is not zero, and the block has as many bytes.
+    unsafe {
+        let block = heap.alloc(layout);
+        assert!(!block.is_null());
+        block.write_bytes(1, size);
+        Block(block, layout)
+    }
+}
+
+fn free(heap: &impl Heap, block: Block) {
+    // SAFETY: It is the heap's, with this layout, and freed once.
+    unsafe { heap.dealloc(block.0, block.1) }
+}
+
+/// A list for blocks of up to `most` bytes, `bytes` in all, that is in memory already.
+fn list(bytes: usize, most: usize) -> Vec<Block> {
+    let mut list = Vec::new();
+    list.resize_with(3 * bytes / most, || Block(ptr::dangling_mut(), Layout::new::<()>()));
+    list.clear();
+    list
+}
+
+/// Adds blocks of up to `most` bytes, `bytes` in all, and brings all out of order.
+fn fill(heap: &impl Heap, list: &mut Vec<Block>, bytes: usize, most: usize) {
+    let mut random = Rng::with_seed(most as u64);
+    let mut sum = 0;
+    while sum < bytes {
+        let size = random.usize(16..=most);
+        list.push(allocate(heap, size));
+        sum += size;
+    }
+    random.shuffle(list);
+}
+
+/// Allocates much, of sizes up to `most`, and frees all in any order.
+fn peak_and_idle(heap: &impl Heap, most: usize) {
+    let _alone = alone();
+    let mut blocks = list(PEAK, most);
+    let before = resident();
+    fill(heap, &mut blocks, PEAK, most);
+    let peak = resident() - before;
+    assert!(peak > PEAK - MIB, "{peak} of {PEAK}");
+    blocks.drain(..).for_each(|block| free(heap, block));
+    let idle = resident().saturating_sub(before);
+    assert!(idle < PEAK / 10, "{idle} bytes are left of {peak}");
+    heap.report();
+    heap.trim_now();
+    let report = heap.report();
+    assert_eq!((report.used_bytes, report.cached_bytes), (0, 0));
+    // The bitmap and the caches themselves have been used.
+    let trimmed = resident().saturating_sub(before);
+    assert!(trimmed < PEAK / 25, "{trimmed} bytes are left of {idle}");
+}
+
+#[test]
+fn small_blocks() {
+    static CACHED: SystemTalloc = SystemTalloc::new();
+    static LOCKED: SystemTallock = SystemTallock::new();
+    peak_and_idle(&CACHED, 100);
+    peak_and_idle(&LOCKED, 100);
+}
+
+#[test]
+fn blocks_of_up_to_a_page() {
+    static CACHED: SystemTalloc = SystemTalloc::new();
+    static LOCKED: SystemTallock = SystemTallock::new();
+    static CHECKED: SystemTalloc<Checked> = SystemTalloc::configured();
+    peak_and_idle(&CACHED, 4096);
+    peak_and_idle(&LOCKED, 4096);
+    peak_and_idle(&CHECKED, 4096);
+}
+
+#[test]
+fn large_blocks() {
+    static CACHED: SystemTalloc = SystemTalloc::new();
+    static LOCKED: SystemTallock = SystemTallock::new();
+    peak_and_idle(&CACHED, 3 * MIB);
+    peak_and_idle(&LOCKED, 3 * MIB);
+}
+
+#[test]
+fn between_blocks_that_stay() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
+    let mut blocks = list(PEAK, 4096);
+    let before = resident();
+    fill(&HEAP, &mut blocks, PEAK, 4096);
+    let kept = blocks.len() / 50;
+    let live: usize = blocks[..kept].iter().map(|block| block.1.size()).sum();
+    blocks.drain(kept..).for_each(|block| free(&HEAP, block));
+    let idle = resident().saturating_sub(before);
+    assert!(idle < live + (PEAK - live) / 10, "{idle} bytes are left, {live} of them used");
+    for block in blocks {
+        // SAFETY: It has been written when it was allocated.
+        let content = unsafe { std::slice::from_raw_parts(block.0, block.1.size()) };
+        assert!(content.iter().all(|byte| *byte == 1));
+        free(&HEAP, block);
+    }
+    HEAP.report();
+}
+
+#[test]
+fn threads_that_free_what_others_have_allocated() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    const THREADS: usize = 4;
+    let _alone = alone();
+    let lists = (0..THREADS).map(|_| list(PEAK / THREADS, 1000)).collect();
+    let (barrier, lists) = (Barrier::new(THREADS + 1), Mutex::<Vec<_>>::new(lists));
+    let before = resident();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let mut blocks = lists.lock().unwrap().pop().unwrap();
+                fill(&HEAP, &mut blocks, PEAK / THREADS, 1000);
+                lists.lock().unwrap().push(blocks);
+                barrier.wait();
+                let mut blocks = lists.lock().unwrap().pop().unwrap();
+                blocks.drain(..).for_each(|block| free(&HEAP, block));
+                // Idle, and with whatever its caches hold.
+                barrier.wait();
+                barrier.wait();
+                drop(blocks);
+            });
+        }
+        barrier.wait();
+        barrier.wait();
+        let idle = resident().saturating_sub(before);
+        barrier.wait();
+        assert!(idle < PEAK / 10, "{idle} bytes are left");
+    });
+    HEAP.trim_now();
+    assert_eq!(HEAP.report().used_bytes, 0);
+}
+
+#[test]
+fn what_is_needed_again_soon_is_kept() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    const ROUNDS: usize = 1000;
+    let _alone = alone();
+    let mut kept = Vec::new();
+    fill(&HEAP, &mut kept, 16 * MIB, 100_000);
+    for size in [MIB, 5 * MIB, 10 * MIB, 30 * MIB] {
+        let before = HEAP.trims();
+        for _ in 0..ROUNDS {
+            let layout = Layout::from_size_align(size, 8).unwrap();
+            // SAFETY: The size is not zero, and the block is freed once.
+            unsafe { HEAP.dealloc(HEAP.alloc(layout), layout) };
+        }
+        let trims = HEAP.trims() - before;
+        assert!(trims <= 1, "memory was given back {trims} times");
+    }
+    kept.into_iter().for_each(|block| free(&HEAP, block));
+    HEAP.report();
+}

@@ -1,0 +1,200 @@
+//! Blocks that are the system's, and not of the heap's arenas.
+#![cfg(all(feature = "system", feature = "std", unix))]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ptr::NonNull;
+use std::thread;
+
+use talloc_global::*;
+
+const MIB: usize = 1 << 20;
+
+/// From this size on, a block has memory of its own.
+const LARGE: usize = 32 * MIB;
+
+fn bytes(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+/// What a block's byte at some place is.
+fn byte(at: usize) -> u8 {
+    (at / 4096) as u8 ^ at as u8
+}
+
+/// Writes some bytes of each page of a block from one place on.
+///
+/// # Safety
+///
+/// The block has as many bytes.
+unsafe fn write(block: *mut u8, from: usize, size: usize) {
+    // SAFETY: As the caller says.
+    places(size).filter(|at| *at >= from).for_each(|at| unsafe { block.add(at).write(byte(at)) });
+}
+
+/// Whether the block is as it was written.
+///
+/// # Safety
+///
+/// As for [`write`].
+unsafe fn is_whole(block: *mut u8, size: usize) -> bool {
+    // SAFETY: As the caller says.
+    places(size).all(|at| unsafe { block.add(at).read() } == byte(at))
+}
+
+fn places(size: usize) -> impl Iterator<Item = usize> {
+    (0..size).step_by(1021).chain([size - 1])
+}
+
+/// A heap's report, which must be without fault.
+fn report<C: Config>(heap: &SystemTalloc<C>) -> Report {
+    heap.verify().unwrap()
+}
+
+#[test]
+fn a_block_has_memory_of_its_own_from_a_size_on() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    // SAFETY: The sizes are not zero, and blocks are freed once.
+    unsafe {
+        let small = HEAP.alloc(bytes(LARGE - 1));
+        assert_eq!(report(&HEAP).mapped_blocks, 0);
+        let used = report(&HEAP).used_bytes;
+        let large = HEAP.alloc(bytes(LARGE));
+        let counted = report(&HEAP);
+        assert_eq!((counted.mapped_blocks, counted.mapped_bytes), (1, LARGE));
+        assert_eq!(counted.used_bytes, used);
+        assert!(!HEAP.lock().arenas().any(|arena| arena.contains_ptr(large)));
+        write(large, 0, LARGE);
+        HEAP.dealloc(small, bytes(LARGE - 1));
+        assert!(is_whole(large, LARGE));
+        HEAP.dealloc(large, bytes(LARGE));
+    }
+    assert_eq!((report(&HEAP).mapped_blocks, report(&HEAP).mapped_bytes), (0, 0));
+}
+
+#[test]
+fn a_block_grows_and_shrinks_to_any_size() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    let sizes = [
+        1,
+        500,
+        LARGE - 1,
+        LARGE,
+        LARGE + 1,
+        3 * LARGE,
+        100 * MIB + 12_345,
+        LARGE,
+        4000,
+        4 * LARGE,
+        LARGE - 1,
+        100,
+        2 * LARGE,
+    ];
+    // SAFETY: The block always has the size that it was last given.
+    unsafe {
+        let mut size = 1000;
+        let mut block = HEAP.alloc(bytes(size));
+        write(block, 0, size);
+        for new in sizes {
+            block = HEAP.realloc(block, bytes(size), new);
+            assert!(!block.is_null() && is_whole_up_to(block, size.min(new)));
+            write(block, size.min(new), new);
+            size = new;
+            let counted = report(&HEAP);
+            assert_eq!(counted.mapped_blocks, usize::from(size >= LARGE));
+            assert_eq!(counted.mapped_bytes >= LARGE, size >= LARGE);
+        }
+        HEAP.dealloc(block, bytes(size));
+    }
+    HEAP.trim();
+    let counted = report(&HEAP);
+    assert_eq!((counted.mapped_bytes, counted.used_bytes), (0, 0));
+}
+
+/// Whether what a block had is as it was written, whatever its last byte is.
+///
+/// # Safety
+///
+/// As for [`write`].
+unsafe fn is_whole_up_to(block: *mut u8, size: usize) -> bool {
+    // SAFETY: As the caller says.
+    (0..size).step_by(1021).all(|at| unsafe { block.add(at).read() } == byte(at))
+}
+
+#[test]
+fn any_alignment_is_met() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    for align in (0..28).map(|log2| 1_usize << log2) {
+        let layout = |size| Layout::from_size_align(size, align).unwrap();
+        // SAFETY: The block is used with the layout that it has.
+        unsafe {
+            let block = HEAP.alloc(layout(LARGE));
+            assert_eq!(block.addr() % align, 0);
+            write(block, 0, LARGE);
+            let block = HEAP.realloc(block, layout(LARGE), 3 * LARGE);
+            assert_eq!(block.addr() % align, 0);
+            assert!(is_whole_up_to(block, LARGE));
+            write(block, 0, 3 * LARGE);
+            let block = HEAP.realloc(block, layout(3 * LARGE), LARGE + 5);
+            assert_eq!(block.addr() % align, 0);
+            assert!(is_whole_up_to(block, LARGE + 5));
+            HEAP.dealloc(block, layout(LARGE + 5));
+        }
+    }
+    assert_eq!(report(&HEAP).mapped_bytes, 0);
+}
+
+#[test]
+fn absurd_sizes_are_refused() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    let most = isize::MAX as usize;
+    // SAFETY: The sizes are not zero; the block stays as it is, and is freed once.
+    unsafe {
+        assert!(HEAP.alloc(bytes(most - 7)).is_null());
+        let layout = Layout::from_size_align(LARGE, most / 2 + 1).unwrap();
+        assert!(HEAP.alloc(layout).is_null());
+        let block = HEAP.alloc_zeroed(bytes(LARGE));
+        assert!(HEAP.realloc(block, bytes(LARGE), most - 7).is_null());
+        block.add(LARGE - 1).write(1);
+        HEAP.dealloc(block, bytes(LARGE));
+    }
+    assert_eq!(report(&HEAP).mapped_bytes, 0);
+}
+
+#[test]
+fn a_checked_heap_knows_all_blocks() {
+    static HEAP: SystemTalloc<Checked> = SystemTalloc::configured();
+    // SAFETY: The sizes are not zero, and blocks are freed once.
+    unsafe {
+        let block = HEAP.alloc(bytes(2 * LARGE));
+        let counted = report(&HEAP);
+        assert_eq!((counted.mapped_blocks, counted.used_blocks), (0, Some(1)));
+        let block = HEAP.realloc(block, bytes(2 * LARGE), 3 * LARGE);
+        let check = |size| HEAP.lock().check(NonNull::new(block).unwrap(), bytes(size));
+        assert!(check(3 * LARGE).is_ok() && check(2 * LARGE).is_err());
+        HEAP.dealloc(block, bytes(3 * LARGE));
+    }
+    assert_eq!(report(&HEAP).used_blocks, Some(0));
+}
+
+#[test]
+fn threads_have_large_blocks_at_once() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let size = LARGE + thread * 100_000 + round;
+                    // SAFETY: The block is used with the layout that it has.
+                    unsafe {
+                        let block = HEAP.alloc(bytes(size));
+                        write(block, 0, size);
+                        let grown = HEAP.realloc(block, bytes(size), size + MIB);
+                        assert!(is_whole(grown, size));
+                        HEAP.dealloc(grown, bytes(size + MIB));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!((report(&HEAP).mapped_blocks, report(&HEAP).mapped_bytes), (0, 0));
+}

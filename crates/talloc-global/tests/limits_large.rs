@@ -1,0 +1,70 @@
+//! A process that may not have as many addresses as its large blocks would like.
+//!
+//! Alone in its file, as the limit is one for the whole process.
+#![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
+
+use std::alloc::{GlobalAlloc, Layout};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use talloc_global::*;
+
+const MIB: usize = 1 << 20;
+const LIMIT: usize = 1 << 30;
+const LARGE: Layout = Layout::new::<[u8; 40 * MIB]>();
+const SMALL: Layout = Layout::new::<[u8; MIB]>();
+
+static HEAP: SystemTalloc = SystemTalloc::new();
+
+/// Blocks of a layout, as many as there are.
+fn all(layout: Layout) -> Vec<*mut u8> {
+    let block = || {
+        // SAFETY: The size is not zero, and the block has as many bytes.
+        unsafe {
+            let block = HEAP.alloc(layout);
+            (!block.is_null()).then(|| block.write_bytes(1, 1)).map(|()| block)
+        }
+    };
+    std::iter::from_fn(block).collect()
+}
+
+fn free(blocks: Vec<*mut u8>, layout: Layout) {
+    // SAFETY: They are the heap's, with this layout, and freed once.
+    blocks.into_iter().for_each(|block| unsafe { HEAP.dealloc(block, layout) });
+    HEAP.verify().unwrap();
+}
+
+#[test]
+fn large_blocks_get_what_the_heap_has_reserved_and_give_it_back() {
+    let limit = Some(LIMIT as u64);
+    setrlimit(Resource::As, Rlimit { current: limit, maximum: limit }).unwrap();
+    // Emulators of user programs ignore it, and would let this take all memory there is.
+    assert_eq!(getrlimit(Resource::As).current, limit, "the limit is not in force");
+
+    // The heap reserves half of the addresses there are.
+    // SAFETY: The size is not zero.
+    let mut small = vec![unsafe { HEAP.alloc(SMALL) }];
+    let large = all(LARGE);
+    let report = HEAP.verify().unwrap();
+    assert_eq!((large.len(), report.mapped_blocks), (report.mapped_blocks, large.len()));
+    assert!(large.len() > LIMIT / LARGE.size() * 3 / 4, "{} blocks", large.len());
+
+    // SAFETY: The block is as it was when there is no room for more.
+    unsafe {
+        assert!(HEAP.realloc(large[0], LARGE, LIMIT / 2).is_null());
+        assert_eq!(large[0].read(), 1);
+    }
+    assert_eq!(HEAP.verify().unwrap().mapped_bytes, report.mapped_bytes);
+
+    // Then the addresses are small blocks', and large ones' again.
+    free(large, LARGE);
+    small.extend(all(SMALL));
+    assert!(small.len() > LIMIT / SMALL.size() / 2, "{} blocks", small.len());
+    free(small, SMALL);
+    HEAP.trim();
+    let arenas = HEAP.verify().unwrap().arenas;
+    assert!(arenas <= 2, "{arenas} arenas are left");
+    let large = all(LARGE);
+    assert!(large.len() > LIMIT / LARGE.size() / 2, "{} blocks", large.len());
+    free(large, LARGE);
+    assert_eq!(HEAP.verify().unwrap().mapped_bytes, 0);
+}
