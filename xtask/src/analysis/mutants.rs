@@ -18,6 +18,9 @@ pub struct Args {
 
 const MUTATED: &str = "talloc-core";
 
+/// In the workspace's manifest.
+const PROFILE: &str = "mutants";
+
 /// Seconds after which tests have failed that do not come to an end.
 const TIMEOUT: &str = "120";
 
@@ -28,12 +31,14 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     workspace
         .cargo(["mutants", "--package", MUTATED, "--test-package"])
         .args([format!("{MUTATED},{}", suite::FUZZ)])
-        .args(["--output", scratch.as_str(), "--timeout", TIMEOUT, "--jobs", "2"])
-        .args(["--no-shuffle", "--cap-lints", "true"])
+        .args(["--output", scratch.as_str(), "--timeout", TIMEOUT])
+        .args(["--no-shuffle", "--cap-lints", "true", "--profile", PROFILE])
         // What a feature adds is mutated, too, and must be there to be tested.
         .args(["--features".to_owned(), format!("{MUTATED}/spin")])
         .args(&args.arguments)
         .args(["--", "--lib", "--tests"])
         .env(suite::SCRIPTS, "2")
+        // So that `--jobs` can be among the arguments.
+        .env("CARGO_MUTANTS_JOBS", "2")
         .run()
 }

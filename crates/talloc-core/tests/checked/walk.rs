@@ -103,6 +103,8 @@ fn a_leak_report_is_cut_short_unless_all_is_wanted() {
     let report = heap.leaks().to_string();
     let expected = format!("1 block of 24 bytes is allocated:\n{:#x} 24 bytes", blocks[0].addr());
     assert_eq!(report, expected);
+    let span = heap.leaks().blocks().next().unwrap();
+    assert_eq!(format!("{:?}", heap.leaks()), format!("[{span:?}]"));
     let first = heap.chunks().find(|chunk| chunk.kind == ChunkKind::Used).unwrap();
     assert_eq!(first.to_string(), format!("{:#x} 24 bytes used", blocks[0].addr()));
 }
