@@ -72,7 +72,12 @@ impl<C: Config> Arena<C> {
         let cleared = self.window.granule(base).next_multiple_of(WORD);
         self.cleared = self.cleared.min(cleared);
         self.soiled = 0;
-        self.zero = if is_zero && was_zero <= acme { self.window.addr(cleared) } else { was_zero };
+        self.zero = match is_zero {
+            true if was_zero <= acme => self.window.addr(cleared),
+            true => was_zero,
+            // The piece may reach further than what was written to.
+            false => was_zero.max(acme),
+        };
     }
 
     /// Calls `f` with each free chunk of `least` granules or more, but for the top.
