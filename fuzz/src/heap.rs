@@ -187,6 +187,15 @@ pub trait Heap: Sized {
         unsafe { self.talloc_mut().extend_arena_as(old, new, memory) }
     }
 
+    unsafe fn raise_arena(
+        &mut self,
+        old: Span,
+        size: usize,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
+        unsafe { self.talloc_mut().raise_arena(old, size, memory) }
+    }
+
     fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
         self.talloc_mut().truncate_arena(old, new)
     }

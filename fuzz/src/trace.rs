@@ -39,6 +39,7 @@ pub enum Call {
     Truncate(Place),
     Claim(Place, Memory),
     ExtendArena(Place, Place, Memory),
+    RaiseArena(Place, Place, Memory),
     TruncateArena(Place, Place),
     Release(Place),
     Merge(Place, Place),
@@ -166,6 +167,9 @@ impl fmt::Display for Call {
             Self::Claim(arena, memory) => write!(f, "heap.claim_as({arena}, {memory:?});"),
             Self::ExtendArena(old, new, memory) => {
                 write!(f, "heap.extend_arena_as({old}, {new}, {memory:?});")
+            }
+            Self::RaiseArena(old, new, memory) => {
+                write!(f, "heap.raise_arena({old}, {new}.size() - {old}.size(), {memory:?});")
             }
             Self::TruncateArena(old, new) => write!(f, "heap.truncate_arena({old}, {new});"),
             Self::Release(arena) => write!(f, "heap.release_arena({arena});"),

@@ -34,7 +34,7 @@ struct Step {
 }
 
 /// In the order they run: what fails often and fast comes first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
     Step { name: "layers", about: "a library uses only those below it", run: layers::check },
     Step {
@@ -58,6 +58,11 @@ const STEPS: [Step; 12] = [
         name: "test",
         about: "the libraries' tests pass with all stable features",
         run: plain::test,
+    },
+    Step {
+        name: "small",
+        about: "the heap's tests pass when its code is made small",
+        run: plain::small,
     },
     Step {
         name: "loom",

@@ -13,6 +13,7 @@ mod documented;
 mod features;
 mod fuzz;
 mod msrv;
+mod size;
 mod soak;
 mod targets;
 mod tools;
@@ -41,6 +42,8 @@ enum Task {
     Msrv(msrv::Args),
     /// Run the libraries on other machines, in emulators.
     Targets(targets::Args),
+    /// Weigh the code of allocators, ours and others.
+    Size(size::Args),
     /// Run the benchmarks; the arguments are theirs.
     Bench(bench::Args),
     /// Run the fuzz targets.
@@ -84,6 +87,7 @@ fn run(task: Task) -> Result<()> {
         Task::Ci(args) => ci::run(&workspace, &args),
         Task::Msrv(args) => msrv::run(&workspace, &args),
         Task::Targets(args) => targets::run(&workspace, &args),
+        Task::Size(args) => size::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),

@@ -6,10 +6,10 @@
 //! add one.
 
 mod build;
-mod compiler;
+pub mod compiler;
 mod exercise;
 mod hosted;
-mod linker;
+pub mod linker;
 mod table;
 
 use std::time::Instant;
@@ -19,6 +19,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::ci::report::{Outcome, Report};
 use crate::workspace::Workspace;
+pub use table::INSTALL;
 use table::{Kind, TARGETS, Target};
 
 #[derive(clap::Args)]

@@ -64,6 +64,13 @@ pub trait Config: Sized + 'static {
     /// it, but may take time in proportion to their number.
     const LAST_RESORT: usize;
 
+    /// Whether the heap has no more than one arena.
+    ///
+    /// Then a further one is refused, by
+    /// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena), and there is no code that would look
+    /// for the arena of a block.
+    const SINGLE_ARENA: bool = false;
+
     /// Whether the heap checks what it is passed; see [`Checked`], which sets it.
     #[doc(hidden)]
     const CHECKED: bool = false;
@@ -117,6 +124,23 @@ impl Config for Micro {
     const LAST_RESORT: usize = 64;
 }
 
+/// [`Micro`] with the least code, about 2 KiB on a Cortex-M3: one arena, and half as many bins.
+///
+/// `cargo xtask size thumb` weighs it. Compile with an `opt-level` of `z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tiny;
+
+impl Config for Tiny {
+    type Index = <Micro as Config>::Index;
+    type Heads = [u16; 20];
+    const EXACT_LOG2: u32 = 3;
+    const SPLIT_LOG2: u32 = 0;
+    type Quick = crate::QuickLists<0>;
+    const QUICK_BYTES: usize = 0;
+    const LAST_RESORT: usize = Micro::LAST_RESORT;
+    const SINGLE_ARENA: bool = true;
+}
+
 /// A heap with the parameters of `C` that checks what it is passed, in release builds, too.
 ///
 /// `free`, `grow` and `shrink` tell exactly whether they have been given an allocated block and its
@@ -168,6 +192,7 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
     type Quick = C::Quick;
     const QUICK_BYTES: usize = C::QUICK_BYTES;
     const LAST_RESORT: usize = C::LAST_RESORT;
+    const SINGLE_ARENA: bool = C::SINGLE_ARENA;
     const CHECKED: bool = true;
 
     #[track_caller]

@@ -32,6 +32,9 @@ pub enum ArenaError {
     TooFar,
     /// The span overlaps another arena of the heap.
     Overlap,
+    /// The heap may have one arena only; see
+    /// [`Config::SINGLE_ARENA`](crate::Config::SINGLE_ARENA).
+    SecondArena,
     /// No arena of the heap has the span that was given as the old one.
     NoSuchArena,
     /// An arena can only be extended to a span that contains it.
@@ -54,6 +57,7 @@ impl ArenaError {
             Self::TooSmall => "the arena is too small for its control block and an allocation",
             Self::TooFar => "the arena reaches further than the heap's links do",
             Self::Overlap => "the arena overlaps another one of the heap",
+            Self::SecondArena => "the heap may have one arena only",
             Self::NoSuchArena => "the heap has no arena of that span",
             Self::NotExtended => "the new arena does not contain the old one",
             Self::NotTruncated => "the old arena does not contain the new one",

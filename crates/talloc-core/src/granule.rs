@@ -8,7 +8,7 @@ pub(crate) const GRANULE: usize = 8;
 /// `bytes` is the size of a `Layout`, so that the sum cannot wrap.
 #[inline(always)]
 pub(crate) const fn granules(bytes: usize) -> usize {
-    bytes.div_ceil(GRANULE)
+    bytes.wrapping_add(GRANULE - 1) / GRANULE
 }
 
 mod sealed {

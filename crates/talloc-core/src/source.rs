@@ -64,6 +64,13 @@ use crate::talloc::Talloc;
 /// # Ok::<(), AllocError>(())
 /// ```
 pub trait Source<C: Config>: Sized {
+    /// Whether the memory that [`acquire`](Self::acquire) makes available goes on where the last
+    /// arena ends, as a rule.
+    ///
+    /// Then it is asked, too, for a block at an arena's end to grow where it is, by a `layout` of what
+    /// is lacking. Else such a block moves, and a collection that grows needs up to twice its size.
+    const EXTENDS: bool = false;
+
     /// Makes memory available to the heap, for example by [`claim`](Talloc::claim),
     /// [`extend`](Talloc::extend) or [`free`](Talloc::free). The source itself is
     /// [`heap.source_mut()`](Talloc::source_mut).
@@ -114,14 +121,33 @@ pub trait Source<C: Config>: Sized {
     fn release(_heap: &mut Talloc<C, Self>) {}
 }
 
-/// A plain function as a [`Source`].
+/// A plain function as a [`Source`], or none.
 #[derive(Debug)]
-pub struct OomFn<C: Config>(pub fn(&mut Talloc<C>, Layout) -> Result<(), AllocError>);
+pub struct OomFn<C: Config>(Option<Handler<C>>);
+
+type Handler<C> = fn(&mut Talloc<C>, Layout) -> Result<(), AllocError>;
+
+impl<C: Config> OomFn<C> {
+    /// No source: an allocation fails that the arenas have no room for.
+    ///
+    /// It is all zeros, as everything in a heap without memory is, so that a `static` heap takes no
+    /// room in a program's file.
+    pub const NONE: Self = Self(None);
+
+    /// A source that calls `handler`.
+    #[must_use]
+    pub const fn new(handler: fn(&mut Talloc<C>, Layout) -> Result<(), AllocError>) -> Self {
+        Self(Some(handler))
+    }
+}
 
 impl<C: Config> Source<C> for OomFn<C> {
     #[inline]
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
-        heap.source().0(heap, layout)
+        match heap.source().0 {
+            Some(handler) => handler(heap, layout),
+            None => Err(AllocError),
+        }
     }
 }
 

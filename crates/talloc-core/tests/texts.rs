@@ -79,7 +79,7 @@ fn a_heap_behind_a_lock_shows_its_arenas_as_well() {
 
 #[test]
 fn a_function_is_copied_as_a_source() {
-    let source = OomFn::<Micro>(alloc_error);
+    let source = OomFn::<Micro>::new(alloc_error);
     let mut heap = Talloc::with_source(Clone::clone(&source));
     assert_eq!(Source::acquire(&mut heap, layout(8, 8)), Err(AllocError));
 }

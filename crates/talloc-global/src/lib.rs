@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`], with caches for threads |
 //! | the same, behind a lock and no more | `SystemTallock::new()` | [`SystemTallock`] |
+//! | of a WebAssembly module | `WasmTalloc::new()` | [`WasmTalloc`], without a lock where there are no threads |
 //! | a `static` | `StaticTalloc::new(&ARENA)` | [`StaticTalloc`] |
 //! | what a linker script sets aside | `StaticTalloc::with_source(region)` | [`Region`] |
 //! | given by hand | `Talloc::new().spin_lock()` | [`Tallock`] |
@@ -55,6 +56,15 @@
 //! }
 //! ```
 //!
+//! In WebAssembly, on `wasm32`:
+//!
+//! ```ignore
+//! use talloc_global::*;
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: WasmTalloc = WasmTalloc::new();
+//! ```
+//!
 //! # Memory before `main`
 //!
 //! What a program starts with may allocate: on Linux, Rust's own start-up code gives the main
@@ -77,6 +87,8 @@
 //! | `nightly` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //!
+//! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
+//!
 //! The crate is `no_std` with all of them but `std`, and where there is no system, with that one, too. Without `spin`, it builds for cores without atomic
 //! compare-and-swap.
 //!
@@ -89,6 +101,7 @@
     not(all(feature = "system", feature = "std", unix)),
     doc = "[`SystemTalloc`]: GlobalTalloc"
 )]
+#![cfg_attr(not(target_arch = "wasm32"), doc = "[`WasmTalloc`]: GlobalTalloc")]
 #![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: AllocatorApi")]
 #![no_std]
 #![deny(missing_docs)]

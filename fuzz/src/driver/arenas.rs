@@ -97,6 +97,9 @@ impl<H: Heap> Driver<H> {
         zeroed: bool,
     ) -> Check {
         let old = self.arenas[index];
+        if high % 2 == 1 {
+            return self.raise_arena(old, high, zeroed);
+        }
         let new = old.extend(low, high).fit_within(self.room(old));
         let memory = self.prepare_memory(old, new, zeroed);
         self.trace.begin(Call::ExtendArena(self.place(old), self.place(new), memory));
@@ -104,6 +107,17 @@ impl<H: Heap> Driver<H> {
         let result = unsafe { self.heap.extend_arena_as(old, new, memory) };
         self.restore_memory(result.is_err() && zeroed);
         self.reshaped(result, old, new, Expect::Accepted)
+    }
+
+    /// Extends an arena upwards, for which there may be too little for a larger bitmap.
+    fn raise_arena(&mut self, old: Span, high: usize, zeroed: bool) -> Check {
+        let new = old.extend(0, high).fit_within(self.room(old));
+        let memory = self.prepare_memory(old, new, zeroed);
+        self.trace.begin(Call::RaiseArena(self.place(old), self.place(new), memory));
+        // SAFETY: The new part lies in the pool, and no other arena does there.
+        let result = unsafe { self.heap.raise_arena(old, new.size() - old.size(), memory) };
+        self.restore_memory(result.is_err() && zeroed);
+        self.reshaped(result, old, new, Expect::Either)
     }
 
     pub(super) fn truncate_arena(&mut self, index: usize, low: usize, high: usize) -> Check {

@@ -35,6 +35,8 @@ fn run(fault: Fault) {
     collections::check(plan.entries);
     assert_eq!(used(), before, "blocks of the collections are left");
     say!("collections: of up to {} entries\n", plan.entries);
+    #[cfg(target_os = "unknown")]
+    say!("memory: {} pages of it\n", machine::check_memory());
     if machine::HAS_TIMER {
         steps += interrupts(&plan);
     }

@@ -41,3 +41,13 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         .args(workspace.stable_features()?)
         .run()
 }
+
+/// Where the size of the code is all, the heap is put together in another way.
+pub fn small(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.scratch("small");
+    workspace
+        .cargo(["test", "-p", "talloc-core", "-p", "talloc-fuzz"])
+        .args(["--features", "talloc-core/spin", "--config", "profile.dev.opt-level=\"s\""])
+        .args(["--target-dir", folder.as_str()])
+        .run()
+}

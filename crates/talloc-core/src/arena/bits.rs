@@ -78,7 +78,8 @@ impl<C: Config> Bits<C> {
     /// # Safety
     ///
     /// The bitmap covers the granule, and its word has been cleared before.
-    #[inline(always)]
+    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn get(self, at: usize) -> bool {
         // SAFETY: As the caller says.
         unsafe { self.free_bits(at / WORD) >> (at % WORD) & 1 != 0 }
@@ -89,7 +90,8 @@ impl<C: Config> Bits<C> {
     /// # Safety
     ///
     /// As for [`get`](Self::get).
-    #[inline(always)]
+    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn set(self, at: usize) {
         // SAFETY: The word lies in the bitmap and is initialised.
         unsafe { *self.word(at / WORD) |= 1 << (at % WORD) }
@@ -100,7 +102,8 @@ impl<C: Config> Bits<C> {
     /// # Safety
     ///
     /// As for [`get`](Self::get).
-    #[inline(always)]
+    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn clear(self, at: usize) {
         // SAFETY: The word lies in the bitmap and is initialised.
         unsafe { *self.word(at / WORD) &= !(1 << (at % WORD)) }

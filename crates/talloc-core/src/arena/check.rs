@@ -208,7 +208,8 @@ impl<C: Config> Arena<C> {
         Ok(cached)
     }
 
-    /// Invariant I8: the own chunk holds the bitmap, and lies before the start or is a used chunk.
+    /// Invariant I8: the own chunk holds the bitmap, and lies before the start, above the end, or is a
+    /// used chunk.
     fn check_own(&self) -> Result<(), Violation> {
         if self.is_blank() {
             return Ok(());
@@ -218,7 +219,8 @@ impl<C: Config> Arena<C> {
         let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
         // SAFETY: The chunk lies below the top.
         let used = || unsafe { self.bits.next(own.start, own.end) }.is_none();
-        if room && (!self.is_split_by_own() || within && used()) {
+        let owned = self.span.contains_span(self.span_of(own.clone()));
+        if room && owned && (!self.is_split_by_own() || within && used()) {
             Ok(())
         } else {
             Err(Violation::Own { arena: self.span })

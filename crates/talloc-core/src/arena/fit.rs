@@ -18,9 +18,10 @@ impl<C: Config> Arena<C> {
     /// Uses `len` granules that are free, the first of them aligned to `align`.
     ///
     /// Returns the first. Takes a bounded number of steps.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) fn allocate(&mut self, len: usize, align: Align) -> Option<usize> {
-        if align.get() <= GRANULE {
+        // The other one does it, too, where two would be too much code.
+        if align.get() <= GRANULE && !cfg!(small) {
             self.allocate_any(len)
         } else {
             self.allocate_aligned(len, align)
@@ -28,7 +29,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// Uses `len` granules anywhere.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     fn allocate_any(&mut self, len: usize) -> Option<usize> {
         if let Some(at) = self.allocate_from_bins(len) {
             return Some(at);
@@ -40,7 +41,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// Uses `len` granules of a chunk that a bin is sure to have.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) fn allocate_from_bins(&mut self, len: usize) -> Option<usize> {
         let bin = self.fit(len)?;
         // SAFETY: The bin's first chunk is large enough.
@@ -71,7 +72,23 @@ impl<C: Config> Arena<C> {
     /// Uses `len` granules of which the first is aligned.
     #[inline(never)]
     fn allocate_aligned(&mut self, len: usize, align: Align) -> Option<usize> {
-        let lead = |arena: &Self, at| align.padding(arena.window.addr(at)) / GRANULE;
+        if let Some(at) = self.allocate_from_heads(len, align) {
+            return Some(at);
+        }
+        let lead = align.padding(self.window.addr(self.top)) / GRANULE;
+        if let Some(at) = self.take_top(lead, len) {
+            return Some(at);
+        }
+        self.last_resort(len, align)
+    }
+
+    /// Uses `len` granules, of which the first is aligned, of the first chunk of a bin.
+    #[inline(always)]
+    fn allocate_from_heads(&mut self, len: usize, align: Align) -> Option<usize> {
+        if cfg!(small) {
+            // The first chunks of all bins are looked at, of which one is sure to fit if any is.
+            return self.take_found(len, align, 1, usize::MAX);
+        }
         if let Some((bin, lead)) = self.fit_aligned(len, align) {
             // SAFETY: The bin's first chunk is large enough behind its lead.
             unsafe {
@@ -80,24 +97,18 @@ impl<C: Config> Arena<C> {
             }
         }
         // Wherever a chunk starts that is as much larger, there is room for the lead.
-        if let Some(bin) = self.fit(len + align.get() / GRANULE - 1) {
-            // SAFETY: As above.
-            unsafe {
-                let chunk = self.pop(bin);
-                let lead = lead(self, chunk.at());
-                return Some(self.split(chunk, lead, len));
-            }
+        let bin = self.fit(len + align.get() / GRANULE - 1)?;
+        // SAFETY: As above.
+        unsafe {
+            let chunk = self.pop(bin);
+            let lead = align.padding(self.window.addr(chunk.at())) / GRANULE;
+            Some(self.split(chunk, lead, len))
         }
-        let lead = lead(self, self.top);
-        if let Some(at) = self.take_top(lead, len) {
-            return Some(at);
-        }
-        self.last_resort(len, align)
     }
 
     /// A bin whose first chunk has at least `len` granules: the request's own one if its first
     /// chunk happens to, else the next one that is not empty.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     fn fit(&self, len: usize) -> Option<BinIndex> {
         let own = BinIndex::of_chunk::<C>(len);
         let fits = self.bins.first_size(self.window, own) >= len;
@@ -123,9 +134,21 @@ impl<C: Config> Arena<C> {
     /// Uses `len` aligned granules of any chunk that has them, though its bin does not promise it.
     #[cold]
     fn last_resort(&mut self, len: usize, align: Align) -> Option<usize> {
-        let sure = BinIndex::of_chunk::<C>(len + align.get() / GRANULE);
-        let (chunk, lead) =
-            self.find(len, sure, |chunk| self.lead(&chunk, len, align).map(|lead| (chunk, lead)))?;
+        self.take_found(len, align, usize::MAX, C::LAST_RESORT)
+    }
+
+    /// Uses `len` aligned granules of the first of `most` chunks that has them, `of_each` of a bin.
+    fn take_found(
+        &mut self,
+        len: usize,
+        align: Align,
+        of_each: usize,
+        most: usize,
+    ) -> Option<usize> {
+        let last = if of_each == 1 { usize::MAX } else { len + align.get() / GRANULE };
+        let last = BinIndex::of_chunk::<C>(last);
+        let lead = |chunk: FreeChunk| self.lead(&chunk, len, align).map(|lead| (chunk, lead));
+        let (chunk, lead) = self.find(len, last, of_each, most, lead)?;
         // SAFETY: It is a free chunk of the arena, in a bin, and large enough behind its lead.
         unsafe {
             self.unlink(&chunk);
@@ -140,25 +163,29 @@ impl<C: Config> Arena<C> {
             range.start <= chunk.at() && chunk.end() <= range.end && chunk.len() >= len
         };
         let last = BinIndex::of_chunk::<C>(usize::MAX);
-        self.find(len, last, |chunk| fits(&chunk).then_some(chunk.at()))
+        self.find(len, last, usize::MAX, C::LAST_RESORT, |chunk| fits(&chunk).then_some(chunk.at()))
     }
 
     /// The first answer to one of the free chunks in the bins from that of `len` granules to the
     /// bin `last`.
     ///
-    /// Looks at [`Config::LAST_RESORT`] chunks at the most.
+    /// Looks at `most` chunks at the most, and at no more than the first `of_each` of a bin.
     fn find<T>(
         &self,
         len: usize,
         last: BinIndex,
+        of_each: usize,
+        most: usize,
         answer: impl Fn(FreeChunk) -> Option<T>,
     ) -> Option<T> {
         let mut from = BinIndex::of_chunk::<C>(len).get();
-        let mut left = C::LAST_RESORT;
+        let mut left = most;
         while from <= last.get() {
             let bin = self.bins.first_bin_from(from)?;
             let mut next = self.bins.first(bin);
-            while let Some(at) = next {
+            let mut here = of_each;
+            while let Some(at) = next.filter(|_| here > 0) {
+                here -= 1;
                 left = left.checked_sub(1)?;
                 // SAFETY: What is in a bin is a free chunk (I6).
                 let chunk = unsafe { self.free_chunk(at) };
@@ -178,7 +205,7 @@ impl<C: Config> Arena<C> {
     pub(crate) fn count_candidates(&self, len: usize) -> usize {
         let count = core::cell::Cell::new(0);
         let own = BinIndex::of_chunk::<C>(len);
-        let none: Option<()> = self.find(len, own, |_| {
+        let none: Option<()> = self.find(len, own, usize::MAX, C::LAST_RESORT, |_| {
             count.set(count.get() + 1);
             None
         });

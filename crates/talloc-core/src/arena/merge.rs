@@ -23,6 +23,8 @@ impl<C: Config> Arena<C> {
     /// The pointer of `span`, or of this arena's span if that has none, is good for both arenas.
     /// If this succeeds, `upper` is not used any more.
     pub(crate) unsafe fn absorb(&mut self, upper: &mut Self, span: Span) -> Result<(), ArenaError> {
+        self.enclose_own();
+        upper.enclose_own();
         let base = self.extent().start;
         let len = (upper.window.addr(upper.end) - self.window.addr(base)) / GRANULE;
         if !self.window.holds(base, len) {

@@ -13,7 +13,8 @@
 //! carved only if no bin can help.
 //!
 //! The own chunk holds the boundary bits and, in all arenas but a heap's first one, this structure.
-//! It lies before the start, until the arena outgrows it; then it is one of the used chunks.
+//! It lies before the start, until the arena outgrows it; then it is one of the used chunks, or, if the
+//! arena has grown upwards only, above the end.
 
 mod bits;
 mod check;
@@ -23,10 +24,12 @@ mod discard;
 mod fit;
 mod marks;
 mod merge;
+mod raise;
 mod reshape;
 #[cfg(test)]
 mod sabotage;
 mod split;
+mod tidy;
 mod walk;
 mod window;
 
@@ -175,14 +178,20 @@ impl<C: Config> Arena<C> {
     /// The most bytes that were ever in use at once, those of the own chunk included, rounded up
     /// to what the words of bits stand for that have been cleared.
     pub(crate) fn high_water(&self) -> usize {
-        let chunks = (self.cleared.min(self.end) - self.start) * GRANULE;
         let words = (self.cleared / WORD).saturating_sub(self.first_word);
         let own = if self.is_split_by_own() {
             0
         } else {
             self.own.control * GRANULE + words * Bits::<C>::BYTES
         };
-        self.peak.max(chunks + own)
+        self.peak.max(self.chunks_high_water() + own)
+    }
+
+    /// The part of [`high_water`](Self::high_water) that lies between the start and the end, since the
+    /// arena was last reshaped.
+    #[inline]
+    fn chunks_high_water(&self) -> usize {
+        (self.cleared.min(self.end) - self.start) * GRANULE
     }
 
     /// The address from which on all memory that is free is zero, as far as is known.
@@ -196,15 +205,16 @@ impl<C: Config> Arena<C> {
         self.soiled.max(self.window.addr(self.cleared))
     }
 
-    /// Whether the own chunk is one of the chunks, and not before them.
+    /// Whether the own chunk is one of the chunks, and not before or above them.
     pub(crate) fn is_split_by_own(&self) -> bool {
-        self.own.chunk.end != self.start
+        self.own.chunk.end != self.start && self.own.chunk.start != self.end
     }
 
     /// All granules of the arena, those of the own chunk included.
     fn extent(&self) -> Range<usize> {
-        let start = if self.is_split_by_own() { self.start } else { self.own.chunk.start };
-        start..self.end
+        let own = &self.own.chunk;
+        let start = if own.end == self.start { own.start } else { self.start };
+        start..if own.start == self.end { own.end } else { self.end }
     }
 
     /// Bytes that may be used.

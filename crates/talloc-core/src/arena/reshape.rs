@@ -56,7 +56,9 @@ impl<C: Config> Arena<C> {
     /// A span that the arena can be truncated to, as it can to all larger ones.
     ///
     /// It contains all that is allocated, and a place for the own chunk; empty if nothing is.
-    pub(crate) fn least_span(&self) -> Span {
+    pub(crate) fn least_span(&mut self) -> Span {
+        // As it will be for the truncation.
+        self.enclose_own();
         match self.allocated() {
             Some(allocated) => self.span_of(self.least_range(&allocated)),
             None => Span::empty(),
@@ -94,6 +96,7 @@ impl<C: Config> Arena<C> {
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, of which
     /// `memory` is known; if the span has a pointer, it is good for all of the span.
     pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
+        self.enclose_own();
         let (zero, peak) = (self.zero_after(span, memory), self.high_water());
         let (is_reclaimable, soiled) = (self.is_reclaimable_after(span, memory), self.soiled_to());
         let Some(allocated) = self.allocated() else {
@@ -123,7 +126,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// From where on free memory is zero once `span` is the arena's extent.
-    fn zero_after(&self, span: Span, memory: Memory) -> usize {
+    pub(super) fn zero_after(&self, span: Span, memory: Memory) -> usize {
         let (old, new) = (self.span.acme(), span.acme());
         if new <= old {
             self.zero_from()
@@ -136,7 +139,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// Whether what is free may be taken back once `span` is the arena's extent.
-    fn is_reclaimable_after(&self, span: Span, memory: Memory) -> bool {
+    pub(super) fn is_reclaimable_after(&self, span: Span, memory: Memory) -> bool {
         let was = self.is_reclaimable || self.span.is_empty();
         was && (self.span.contains_span(span) || memory.contains(Memory::RECLAIMABLE))
     }

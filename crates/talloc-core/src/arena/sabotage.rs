@@ -15,8 +15,9 @@ impl<C: Config> Arena<C> {
     /// top, as in `own 2, used 5, free 3, used 1, top 90`.
     pub(crate) fn picture(&self) -> String {
         let mut picture = String::new();
-        if !self.is_split_by_own() {
-            write!(picture, "own {}, ", self.own.chunk.len()).unwrap();
+        let own = self.own.chunk.len();
+        if self.own.chunk.end == self.start {
+            write!(picture, "own {own}, ").unwrap();
         }
         let mut at = self.start;
         while at < self.top {
@@ -36,6 +37,9 @@ impl<C: Config> Arena<C> {
             at = end;
         }
         write!(picture, "top {}", self.end - self.top).unwrap();
+        if self.is_own_above() {
+            write!(picture, ", own {own}").unwrap();
+        }
         picture
     }
 

@@ -40,7 +40,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// Nobody uses its granules, and it touches no other free chunk.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn bin(&mut self, chunk: FreeChunk) {
         // SAFETY: The granules are the arena's to write, and linked chunks have room for links.
         unsafe {
@@ -56,7 +56,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// It is a free chunk of the arena.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn unlink(&mut self, chunk: &FreeChunk) {
         if Self::is_linked(chunk.len()) {
             // SAFETY: A free chunk of that size is in its bin (I6).
@@ -69,10 +69,15 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// The bin is not empty.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn pop(&mut self, bin: BinIndex) -> FreeChunk {
-        // SAFETY: What is in a bin is a free chunk of the arena (I6).
+        // SAFETY: What is in a bin is a free chunk of the arena (I6), and this one is not empty.
         unsafe {
+            if cfg!(small) {
+                let chunk = self.free_chunk(self.bins.first(bin).unwrap_unchecked());
+                self.unlink(&chunk);
+                return chunk;
+            }
             let at = self.bins.pop(self.window, bin);
             self.free_chunk(at)
         }
@@ -84,7 +89,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// It is a free chunk of the arena, in no bin any more, of at least `lead + len` granules.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn split(&mut self, chunk: FreeChunk, lead: usize, len: usize) -> usize {
         let bits = self.bits;
         let at = chunk.at() + lead;
@@ -114,7 +119,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// They are granules of the arena that are used and that nobody will use any more.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
         debug_assert!(self.start <= at && at + len <= self.top);
         let mut range = at..at + len;
@@ -192,9 +197,15 @@ impl<C: Config> Arena<C> {
         true
     }
 
+    /// How many granules the top lacks for `more` above the used ones that end before `end`, if these
+    /// end where it begins.
+    pub(crate) fn lacking_above(&self, end: usize, more: usize) -> Option<usize> {
+        (end == self.top).then(|| more.saturating_sub(self.end - self.top))
+    }
+
     /// Uses `len` granules of the top from the `lead`th on, and frees those before them. Returns
     /// the first granule used.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) fn take_top(&mut self, lead: usize, len: usize) -> Option<usize> {
         let room = self.end - self.top;
         if room < len || room - len < lead {
@@ -217,6 +228,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// Nobody uses them, and the chunks on either side are used.
+    #[cfg_attr(small, inline(never))]
     pub(super) unsafe fn mark_free(&mut self, range: core::ops::Range<usize>) {
         if !range.is_empty() {
             // SAFETY: As the caller says.

@@ -18,7 +18,7 @@ impl BinIndex {
     /// `len` itself in the exact range. Above, with `e` the power of two below `len`, the bins
     /// split `[2^e, 2^(e+1))` into `2^SPLIT_LOG2` equal parts (Masmano et al. 2004, as TLSF's
     /// second level).
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
         const { assert!(Self::valid::<C>()) };
         if len < Table::<C>::END {
@@ -80,8 +80,9 @@ impl<C: Config> Table<C> {
     /// The logarithm of how many sizes a bin has after the first row, and of a multiple further on.
     const SHIFT: u32 = ROW.ilog2() - C::SPLIT_LOG2;
 
-    /// Below this size, bins are looked up: none where there are few bins, for then memory is dear.
-    const END: usize = if C::Heads::LEN > 64 { ROW << Self::SHIFT } else { 0 };
+    /// Below this size, bins are looked up: none where there are few bins, or code is to be small, for
+    /// then memory is dear.
+    const END: usize = if C::Heads::LEN > 64 && !cfg!(small) { ROW << Self::SHIFT } else { 0 };
 
     const BINS: [u8; 2 * ROW] = {
         let mut bins = [0; 2 * ROW];

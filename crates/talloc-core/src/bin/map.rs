@@ -1,7 +1,6 @@
 //! One bit per bin.
 
-use super::BinIndex;
-use super::MAX_BINS;
+use super::{BinIndex, Heads, MAX_BINS};
 use crate::config::Config;
 
 const BITS: usize = usize::BITS as usize;
@@ -33,13 +32,14 @@ impl Map {
     }
 
     /// The first bin from the `number`th on that has chunks in it.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) fn first_from<C: Config>(&self, number: usize) -> Option<BinIndex> {
+        let words = &self.0[..const { C::Heads::LEN.div_ceil(BITS) }];
         let mut word = number / BITS;
-        let mut bits = *self.0.get(word)? >> (number % BITS) << (number % BITS);
+        let mut bits = *words.get(word)? >> (number % BITS) << (number % BITS);
         while bits == 0 {
             word += 1;
-            bits = *self.0.get(word)?;
+            bits = *words.get(word)?;
         }
         BinIndex::new::<C>(word * BITS + bits.trailing_zeros() as usize)
     }

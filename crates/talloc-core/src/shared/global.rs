@@ -66,14 +66,8 @@ pub unsafe fn realloc<H: SharedHeap>(
         let Some(block) = block::<H::Config>(Call::Grow { new_size }, ptr, layout) else {
             return ptr::null_mut();
         };
-        // SAFETY: As the caller says; the sizes are as these functions want them.
-        let block = unsafe {
-            if new_size >= layout.size() {
-                super::grow(heap, block, layout, new)
-            } else {
-                super::shrink(heap, block, layout, new)
-            }
-        };
+        // SAFETY: As the caller says: the alignment is the same, and neither size is zero.
+        let block = unsafe { super::resize(heap, block, layout, new) };
         block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
     })
 }

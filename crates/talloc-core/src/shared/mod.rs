@@ -177,29 +177,14 @@ pub unsafe fn grow<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    if heap.rather_moves(old, new) {
-        // SAFETY: As the caller says. If there is no room, the block may still grow where it is.
-        if let Ok(block) = unsafe { relocate(heap, ptr, old, new) } {
-            return Ok(block);
+    // SAFETY: As the caller says; the new size is not zero if the old one is not.
+    unsafe {
+        if old.size() == 0 || !is_aligned(ptr, new) {
+            relocate(heap, ptr, old, new)
+        } else {
+            resize(heap, ptr, old, new)
         }
     }
-    // SAFETY: As the caller says.
-    if let Some(resized) = unsafe { resize_apart(heap, ptr, old, new) } {
-        return resized;
-    }
-    if old.size() != 0 && is_aligned(ptr, new) {
-        let call = Call::resize(old.size(), new.size());
-        // SAFETY: As the caller says, and the block is aligned for both.
-        let grown =
-            with_block(heap, call, ptr, old, |heap| unsafe { heap.resize_known(ptr, old, new) });
-        match grown {
-            Some(Ok(block)) => return Ok(NonNull::slice_from_raw_parts(block, new.size())),
-            Some(Err(AllocError)) => {}
-            None => return Err(AllocError),
-        }
-    }
-    // SAFETY: As the caller says.
-    unsafe { relocate(heap, ptr, old, new) }
 }
 
 /// [`grow`] that clears the bytes it adds, as `Allocator::grow_zeroed`.
@@ -242,12 +227,34 @@ pub unsafe fn shrink<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    if new.size() == 0 || !is_aligned(ptr, new) {
-        // SAFETY: As the caller says.
-        return unsafe { relocate(heap, ptr, old, new) };
+    // SAFETY: As the caller says; the old size is not zero if the new one is not.
+    unsafe {
+        if new.size() == 0 || !is_aligned(ptr, new) {
+            relocate(heap, ptr, old, new)
+        } else {
+            resize(heap, ptr, old, new)
+        }
     }
+}
+
+/// Changes the size of a block that is aligned as `new` asks, where it is or by moving it.
+///
+/// # Errors
+///
+/// As for [`grow`], but not if the new size is the smaller one.
+///
+/// # Safety
+///
+/// `ptr` is a block that was allocated with `old`, and neither size is zero.
+#[inline]
+unsafe fn resize<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
     if heap.rather_moves(old, new) {
-        // SAFETY: As the caller says. If there is no room, the block can shrink where it is.
+        // SAFETY: As the caller says. If there is no room, the block may change where it is.
         if let Ok(block) = unsafe { relocate(heap, ptr, old, new) } {
             return Ok(block);
         }
@@ -257,17 +264,19 @@ pub unsafe fn shrink<H: SharedHeap>(
         return resized;
     }
     let call = Call::resize(old.size(), new.size());
-    // SAFETY: As the caller says. The old size is not zero, as the new one is not, and the block is
-    // aligned for both.
-    let shrunk = with_block(heap, call, ptr, old, |heap| unsafe {
-        (heap.resize_known(ptr, old, new), heap.is_due())
+    // SAFETY: As the caller says, and the block is aligned for both.
+    let resized = with_block(heap, call, ptr, old, |heap| unsafe {
+        (heap.resize_or_extend(ptr, old, new), heap.is_due())
     });
-    let (block, is_due) = shrunk.ok_or(AllocError)?;
+    let (resized, is_due) = resized.ok_or(AllocError)?;
     if is_due {
         heap.trim();
     }
-    let block = block?;
-    Ok(NonNull::slice_from_raw_parts(block, new.size()))
+    match resized {
+        Ok(block) => Ok(NonNull::slice_from_raw_parts(block, new.size())),
+        // SAFETY: As the caller says. Only to grow can have failed.
+        Err(AllocError) => unsafe { relocate(heap, ptr, old, new) },
+    }
 }
 
 /// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
@@ -280,6 +289,9 @@ fn with_block<H: SharedHeap + ?Sized, T>(
     layout: Layout,
     f: impl FnOnce(&mut Talloc<H::Config, H::Source>) -> T,
 ) -> Option<T> {
+    if !H::Config::CHECKED {
+        return Some(heap.with(f));
+    }
     let done = heap.with(|heap| {
         if heap.knows(call, ptr, layout) {
             Ok(f(heap))

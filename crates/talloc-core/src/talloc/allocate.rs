@@ -117,7 +117,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Allocates what no quick list has.
-    #[inline(never)]
+    #[cfg_attr(not(small), inline(never))]
     fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let align = Align::of_layout(layout);
         let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
@@ -201,13 +201,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Allocates from the arenas: first from the one that gave memory last.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         Some(self.allocate_knowing(len, align)?.0)
     }
 
     /// Allocates from the arenas, and tells from which address on the block is known to be zero.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     pub(super) fn allocate_knowing(
         &mut self,
         len: usize,
@@ -221,7 +221,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 self.source.taken(len * GRANULE);
                 Some((block, zero))
             }
-            None if self.others.is_none() => None,
+            None if self.is_single() => None,
             None => self.allocate_elsewhere(len, align),
         }
     }
@@ -249,7 +249,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of a size that has a quick list, from the arena that gave memory last. If
     /// that comes from the top, more blocks do, for the list: programs that build something ask
     /// for more of the same.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
         if let Some(block) = self.allocate_from_bins(len) {
             return Some(block);
@@ -282,7 +282,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates a block of what blocks of other sizes leave that are coalesced now, if that saves
     /// the first use of memory: a program that grows should not leave idle blocks behind.
-    #[inline(always)]
+    #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
         let idle = self.quick.cached() > self.quick.limit() / BUSY;
         if idle && self.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }

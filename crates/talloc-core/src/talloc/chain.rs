@@ -13,10 +13,17 @@ use crate::error::ArenaError;
 pub(super) type Place<C> = Option<NonNull<Arena<C>>>;
 
 impl<C: Config, S> Talloc<C, S> {
+    /// Whether there is no arena but the first one, which some heaps know when they are compiled.
+    #[inline(always)]
+    pub(super) fn is_single(&self) -> bool {
+        C::SINGLE_ARENA || self.others.is_none()
+    }
+
     /// The arena at `place`.
     #[inline(always)]
     pub(super) fn arena_at(&mut self, place: Place<C>) -> &mut Arena<C> {
         match place {
+            _ if C::SINGLE_ARENA => &mut self.first,
             None => &mut self.first,
             // SAFETY: The chain leads to structures in the arenas' own chunks, which the heap
             // reaches through nothing but the chain (I10).
@@ -27,6 +34,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// The arena at `place`, to look at.
     pub(super) fn peek(&self, place: Place<C>) -> &Arena<C> {
         match place {
+            _ if C::SINGLE_ARENA => &self.first,
             None => &self.first,
             // SAFETY: As for `arena_at`.
             Some(arena) => unsafe { arena.as_ref() },
@@ -36,6 +44,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// The place after `place` in the chain.
     pub(super) fn after(&self, place: Place<C>) -> Place<C> {
         match place {
+            _ if C::SINGLE_ARENA => None,
             None => self.others,
             Some(_) => self.peek(place).next,
         }
@@ -43,7 +52,7 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Every place, the first arena's first.
     pub(super) fn places(&self) -> impl Iterator<Item = Place<C>> + '_ {
-        let others = core::iter::successors(self.others, |arena| self.after(Some(*arena)));
+        let others = core::iter::successors(self.after(None), |arena| self.after(Some(*arena)));
         core::iter::once(None).chain(others.map(Some))
     }
 
@@ -60,7 +69,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// If there are several arenas and none contains the block.
     #[inline(always)]
     pub(super) fn arena_of(&mut self, block: NonNull<u8>) -> &mut Arena<C> {
-        if self.others.is_none() {
+        if self.is_single() {
             debug_assert!(self.first.contains(block.addr().get()), "{FOREIGN}");
             return &mut self.first;
         }
@@ -101,6 +110,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Moves an arena's structure out of its place.
     pub(super) fn lift(&mut self, place: Place<C>) -> Arena<C> {
         match place {
+            _ if C::SINGLE_ARENA => core::mem::replace(&mut self.first, Arena::NONE),
             None => core::mem::replace(&mut self.first, Arena::NONE),
             // SAFETY: The structure is not used until another one is put there.
             Some(control) => unsafe { control.read() },
@@ -111,6 +121,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// that is, with what links to it.
     pub(super) fn put(&mut self, place: Place<C>, arena: Arena<C>) {
         match place {
+            _ if C::SINGLE_ARENA => self.first = arena,
             None => self.first = arena,
             Some(_) => {
                 let settled = Some(settle(arena));
@@ -120,6 +131,21 @@ impl<C: Config, S> Talloc<C, S> {
                 }
             }
         }
+    }
+
+    /// Calls `f` with an arena whose own chunk may move, and with it the arena's structure.
+    pub(super) fn with_lifted<T>(
+        &mut self,
+        place: Place<C>,
+        f: impl FnOnce(&mut Arena<C>) -> T,
+    ) -> T {
+        if C::SINGLE_ARENA || place.is_none() {
+            return f(&mut self.first);
+        }
+        let mut arena = self.lift(place);
+        let result = f(&mut arena);
+        self.put(place, arena);
+        result
     }
 
     /// Takes an arena out of the chain.

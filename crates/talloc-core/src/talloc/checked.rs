@@ -35,7 +35,7 @@ impl<C: Config, S> Talloc<C, S> {
         let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
         is_aligned(ptr, layout)
             && (self.first.is_block(addr, len)
-                || self.others.is_some() && self.has_block_elsewhere(addr, len))
+                || !self.is_single() && self.has_block_elsewhere(addr, len))
     }
 
     /// Whether a block of `len` granules is allocated at an address in any but the first arena.

@@ -100,7 +100,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// It is a block of `len` granules that is not used any more.
-    #[inline(never)]
+    #[cfg_attr(not(small), inline(never))]
     pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) -> usize {
         let arena = self.arena_of(block);
         let at = arena.granule(block);
@@ -191,7 +191,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Whether neighbours belong to the same arena.
     #[inline(always)]
     pub(super) fn is_one_arena(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
-        self.others.is_none() || self.place_of(a) == self.place_of(b)
+        self.is_single() || self.place_of(a) == self.place_of(b)
     }
 }
 

@@ -67,10 +67,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
-        if self.overlaps(arena, None) {
+        let is_first = self.first.span().is_empty();
+        if C::SINGLE_ARENA && !is_first {
+            return Err(ArenaError::SecondArena);
+        }
+        if !C::SINGLE_ARENA && self.overlaps(arena, None) {
             return Err(ArenaError::Overlap);
         }
-        let is_first = self.first.span().is_empty();
         let control = if is_first { Control::Outside } else { Control::Inside };
         // SAFETY: As the caller says.
         let arena = unsafe { Arena::claim_any(arena, control, memory) }?;
@@ -141,7 +144,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
         self.flush();
         let place = self.place_with(arena)?;
-        Ok(self.peek(place).least_span())
+        Ok(self.arena_at(place).least_span())
     }
 
     /// Takes the arena of that span from the heap, which touches its memory no more.
@@ -278,11 +281,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut place = None;
         loop {
             let next = self.after(place);
-            let arena = self.peek(place);
-            if arena.is_split_by_own() && arena.allocated().is_none() {
-                let span = arena.span();
-                // SAFETY: It is the arena's memory. Nothing in it is in use.
-                moved |= unsafe { self.reshape(place, span, Memory::empty()) }.is_ok();
+            if self.peek(place).is_untidy() {
+                self.with_lifted(place, Arena::tidy);
+                moved = true;
             }
             match next {
                 Some(_) => place = next,

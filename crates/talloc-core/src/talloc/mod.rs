@@ -9,7 +9,9 @@ mod discard;
 mod first;
 mod limits;
 mod manage;
+mod raise;
 mod realloc;
+mod resize;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -23,7 +25,7 @@ use core::ptr::NonNull;
 use crate::arena::Arena;
 use crate::config::{Compact, Config};
 use crate::quick::Lists;
-use crate::source::{OomFn, alloc_error};
+use crate::source::OomFn;
 
 /// A heap: allocates blocks from the arenas it has been given.
 ///
@@ -75,7 +77,7 @@ impl Talloc {
     ///
     /// The handler is called again until the allocation succeeds or it errs; see
     /// [`Source::acquire`](crate::Source::acquire). For a heap with other parameters, use
-    /// [`with_source`](Self::with_source) and [`OomFn`].
+    /// [`with_source`](Self::with_source) and [`OomFn::new`].
     ///
     /// ```
     /// use core::alloc::Layout;
@@ -95,7 +97,7 @@ impl Talloc {
     pub const fn with_oom_handler(
         handler: fn(&mut Self, core::alloc::Layout) -> Result<(), crate::AllocError>,
     ) -> Self {
-        Self::with_source(OomFn(handler))
+        Self::with_source(OomFn::new(handler))
     }
 }
 
@@ -109,7 +111,7 @@ impl<C: Config> Talloc<C> {
     /// ```
     #[must_use]
     pub const fn configured() -> Self {
-        Self::with_source(OomFn(alloc_error))
+        Self::with_source(OomFn::NONE)
     }
 }
 

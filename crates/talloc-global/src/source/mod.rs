@@ -8,6 +8,9 @@ mod region;
 ))]
 mod system;
 
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
 pub use region::*;
 #[cfg(all(
     feature = "system",
@@ -15,3 +18,5 @@ pub use region::*;
     not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
 ))]
 pub use system::*;
+#[cfg(target_arch = "wasm32")]
+pub use wasm::*;

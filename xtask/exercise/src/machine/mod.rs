@@ -9,7 +9,7 @@ mod this;
 #[path = "riscv.rs"]
 mod this;
 #[cfg(target_os = "unknown")]
-#[path = "wasm.rs"]
+#[path = "wasm/mod.rs"]
 mod this;
 #[cfg(not(any(target_os = "none", target_os = "unknown")))]
 #[path = "host.rs"]

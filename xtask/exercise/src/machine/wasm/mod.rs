@@ -1,16 +1,17 @@
 //! WebAssembly, in a host that has a function to print with.
 
-use core::alloc::Layout;
+mod memory;
+
+pub use memory::check_memory;
+
 use core::arch::wasm32;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
 use talloc_exercise::Fault;
-use talloc_global::{AllocError, Config, Source, Span, Talloc};
+use talloc_global::WasmSource;
 
 pub const HAS_TIMER: bool = false;
-
-const PAGE: usize = 64 << 10;
 
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
@@ -53,26 +54,6 @@ pub fn start_timer() {}
 pub fn stop_timer() {}
 
 /// The module's memory, which grows.
-pub struct Memory;
+pub type Memory = WasmSource;
 
-pub const MEMORY: Memory = Memory;
-
-impl<C: Config> Source<C> for Memory {
-    fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
-        // What the block needs, whatever its alignment, and the bitmap.
-        let bytes = (layout.size() + layout.align()).checked_add(layout.size() / 32);
-        let pages = 1 + bytes.ok_or(AllocError)?.div_ceil(PAGE);
-        let start = wasm32::memory_grow::<0>(pages).checked_mul(PAGE).ok_or(AllocError)?;
-        let added = Span::try_from_base_size(start, pages * PAGE).ok_or(AllocError)?;
-        let arena = heap.get_arena();
-        // SAFETY: The memory is new, so that nobody else uses it.
-        let given = unsafe {
-            if arena.acme() == Some(start) {
-                heap.try_extend(arena.fit_over(added))
-            } else {
-                heap.claim(added)
-            }
-        };
-        given.map_err(|_| AllocError)
-    }
-}
+pub const MEMORY: Memory = WasmSource::new();

@@ -1,0 +1,95 @@
+//! Extending an arena upwards, for sources whose memory goes on where the last piece ended.
+//!
+//! The bitmap that covers more goes to the very end, above all that can be allocated:
+//!
+//! ```text
+//!             start                top          end
+//!               |                   |            |
+//!   free chunk  | used | free | ... | never split| own: control, bits |
+//! ```
+//!
+//! So it is never in the way of a block that grows, and where it was before, but for the first time, is
+//! part of the top.
+
+use talloc_span::Span;
+
+use super::bits::WORD;
+use super::{Arena, Own, words_for};
+use crate::config::Config;
+use crate::error::ArenaError;
+use crate::granule::GRANULE;
+use crate::memory::Memory;
+
+impl<C: Config> Arena<C> {
+    /// Whether the own chunk lies above all others.
+    #[inline]
+    pub(super) fn is_own_above(&self) -> bool {
+        self.own.chunk.start == self.end && !self.is_blank()
+    }
+
+    /// Makes `span`, which starts where the arena does, the extent of the arena. The control block is
+    /// left to the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Null`], [`ArenaError::TooFar`], and [`ArenaError::TooSmall`] if the larger bitmap
+    /// has no room. Nothing has changed then.
+    ///
+    /// # Safety
+    ///
+    /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, of which `memory`
+    /// is known; if the span has a pointer, it is good for all of the span.
+    pub(crate) unsafe fn raise(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
+        let (zero, soiled) = (self.zero_after(span, memory), self.soiled_to());
+        let is_reclaimable = self.is_reclaimable_after(span, memory);
+        if self.is_blank() {
+            // SAFETY: Nothing is allocated: the memory is as good as new.
+            let new = unsafe { Self::claim_any(span, self.control_place(), Memory::empty()) }?;
+            *self = Self { next: self.next, zero, soiled, is_reclaimable, ..new };
+            return Ok(());
+        }
+        let start = self.extent().start;
+        let acme = span.acme().ok_or(ArenaError::Null)?;
+        let end = start + (acme - self.window.addr(start)) / GRANULE;
+        if !self.window.holds(start, end - start) {
+            return Err(ArenaError::TooFar);
+        }
+        let words = words_for(start..end);
+        let len = Own::len::<C>(self.own.control, &words);
+        if end - self.top < len + Self::block_len(1) {
+            return Err(ArenaError::TooSmall);
+        }
+        let above = self.is_own_above();
+        let own = Own { chunk: end - len..end, control: self.own.control, words };
+        // SAFETY: Nobody uses the end of the arena but the own chunk, if that is there already; the
+        // bitmap covers all of the arena. Where the own chunk was, nobody uses the memory any more.
+        unsafe {
+            self.adopt(span);
+            let old = self.move_bits(own);
+            (self.end, self.zero, self.is_reclaimable) = (end - len, zero, is_reclaimable);
+            if above {
+                // The memory of the old bitmap is not zero.
+                let acme = self.window.addr(old.end);
+                (self.zero, self.soiled) = (zero.max(acme), soiled.max(acme));
+            } else {
+                if old.end == self.start {
+                    self.start = old.start;
+                    self.clear_bits_below();
+                }
+                self.release(old.start, old.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the own chunk one of the chunks if it lies above all others.
+    pub(super) fn enclose_own(&mut self) {
+        if self.is_own_above() {
+            let (lead, own) = (self.end - self.top, self.own.chunk.clone());
+            self.end = own.end;
+            let taken = self.take_top(lead, own.len());
+            debug_assert_eq!(taken, Some(own.start));
+            debug_assert!(self.cleared / WORD <= self.own.words.end);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Moving the own chunk out of the way when nothing is allocated.
+
+use super::bits::WORD;
+use super::{Arena, Own, words_for};
+use crate::bin::Bins;
+use crate::config::Config;
+
+impl<C: Config> Arena<C> {
+    /// Whether nothing is allocated, but the own chunk is in the way.
+    pub(crate) fn is_untidy(&self) -> bool {
+        let own = &self.own.chunk;
+        // Then nothing lies above the own chunk, and one free chunk below.
+        self.start < self.top
+            && own.end == self.top
+            // SAFETY: The bits below the top have been cleared before; what is marked is a free chunk.
+            && unsafe { self.bits.get(self.start) && self.free_chunk(self.start).end() == own.start }
+    }
+
+    /// Moves the own chunk, if [that](Self::is_untidy) is in the way, to the start, so that the rest is
+    /// one free chunk. The control block is left to the caller.
+    pub(crate) fn tidy(&mut self) {
+        (self.zero, self.soiled) = (self.zero_from(), self.soiled_to());
+        self.peak = self.peak.max(self.chunks_high_water());
+        // What was to spare is no longer needed.
+        self.own.words = words_for(self.start..self.end);
+        let (start, len) = (self.start, Own::len::<C>(self.own.control, &self.own.words));
+        self.own.chunk = start..start + len;
+        self.bits = self.own_bits();
+        self.bins = Bins::EMPTY;
+        (self.start, self.top) = (start + len, start + len);
+        self.first_word = words_for(self.start..self.end).start;
+        self.cleared = self.first_word * WORD;
+        self.clear_bits();
+    }
+}

@@ -1,0 +1,150 @@
+//! Changing the size of a block where it is.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::Talloc;
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::granule::GRANULE;
+use crate::misuse::Call;
+use crate::source::Source;
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Makes a block larger where it is. Returns `ptr`, but good for all of the block, which the
+    /// pointer that is given need not be.
+    ///
+    /// Takes constant time.
+    ///
+    /// # Errors
+    ///
+    /// If what follows the block is not free, or not enough. The block is as it was then.
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
+    /// is at least `layout.size()`. If this succeeds, the block has the layout with the new size.
+    #[inline]
+    pub unsafe fn grow_in_place(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        if self.knows(Call::Grow { new_size }, ptr, layout) {
+            // SAFETY: As the caller says.
+            unsafe { self.grow_known(ptr, layout, new_size) }
+        } else {
+            self.report(Call::Grow { new_size }, ptr, layout);
+            Err(AllocError)
+        }
+    }
+
+    /// [`grow_in_place`](Self::grow_in_place), of a block that the heap knows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`grow_in_place`](Self::grow_in_place).
+    ///
+    /// # Safety
+    ///
+    /// As for [`grow_in_place`](Self::grow_in_place).
+    #[inline]
+    pub(crate) unsafe fn grow_known(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        debug_assert!(new_size >= layout.size(), "a block can only grow to a larger size");
+        if new_size > isize::MAX as usize {
+            return Err(AllocError);
+        }
+        // SAFETY: As the caller says.
+        unsafe { self.reshape_block(ptr, layout.size(), new_size) }
+    }
+
+    /// Makes a block smaller, where it is.
+    ///
+    /// Takes constant time.
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
+    /// is at most `layout.size()`. The block has the layout with the new size from now on.
+    #[inline]
+    pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
+        if self.knows(Call::Shrink { new_size }, ptr, layout) {
+            // SAFETY: As the caller says.
+            unsafe { self.shrink_known(ptr, layout, new_size) };
+            self.trim_if_due();
+        } else {
+            self.report(Call::Shrink { new_size }, ptr, layout);
+        }
+    }
+
+    /// [`shrink`](Self::shrink), of a block that the heap knows.
+    ///
+    /// # Safety
+    ///
+    /// As for [`shrink`](Self::shrink).
+    #[inline]
+    pub(crate) unsafe fn shrink_known(
+        &mut self,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) {
+        debug_assert!(new_size <= layout.size(), "a block can only shrink to a smaller size");
+        // SAFETY: As the caller says.
+        let shrunk = unsafe { self.reshape_block(ptr, layout.size(), new_size) };
+        debug_assert!(shrunk.is_ok(), "only to grow can fail");
+    }
+
+    /// Gives a block that the heap knows another size where it is.
+    ///
+    /// # Errors
+    ///
+    /// If what follows the block is not free, or not enough.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of the size `old`, and neither size is above `isize::MAX`. If this succeeds, it
+    /// has the size `new`.
+    #[inline(always)]
+    pub(super) unsafe fn reshape_block(
+        &mut self,
+        ptr: NonNull<u8>,
+        old: usize,
+        new: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
+        let arena = self.arena_of(ptr);
+        let at = arena.granule(ptr);
+        // SAFETY: The block ends there.
+        if new > old && !unsafe { arena.grow(at + old, new - old) } {
+            return Err(AllocError);
+        }
+        arena.resize(at, old, new);
+        if new < old {
+            // SAFETY: The granules between the ends are used and the caller gives them up.
+            unsafe { arena.release(at + new, old - new) };
+        }
+        let block = arena.block(ptr);
+        if new < old {
+            self.source.freed((old - new) * GRANULE);
+        } else {
+            self.source.taken((new - old) * GRANULE);
+        }
+        Ok(block)
+    }
+}

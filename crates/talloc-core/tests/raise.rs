@@ -1,0 +1,259 @@
+//! Arenas that grow upwards only, and blocks at their ends that grow with them.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use talloc_core::{
+    AllocError, ArenaError, Checked, Compact, Config, Memory, Micro, RealTime, Source, Span,
+    Talloc, Tiny,
+};
+
+/// Memory that is 8-aligned, and zero.
+fn memory(bytes: usize) -> Vec<u64> {
+    vec![0; bytes / 8]
+}
+
+fn span_of(memory: &mut [u64]) -> Span {
+    Span::from_ptr_size(memory.as_mut_ptr().cast(), size_of_val(memory))
+}
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+/// Allocates a block.
+fn take<C: Config, S: Source<C>>(heap: &mut Talloc<C, S>, size: usize) -> NonNull<u8> {
+    // SAFETY: The size is not zero.
+    let block = unsafe { heap.malloc(layout(size)) }.unwrap();
+    heap.verify().unwrap();
+    block
+}
+
+/// Frees a block.
+fn give<C: Config, S: Source<C>>(heap: &mut Talloc<C, S>, block: NonNull<u8>, size: usize) {
+    // SAFETY: It is a block of that size, and used no more.
+    unsafe { heap.free(block, layout(size)) };
+    heap.verify().unwrap();
+}
+
+/// Raises the last arena of a heap that has memory up to the end of `whole`.
+fn raise<C: Config, S: Source<C>>(
+    heap: &mut Talloc<C, S>,
+    old: Span,
+    size: usize,
+) -> Result<Span, ArenaError> {
+    // SAFETY: The memory is the heap's, and zero.
+    unsafe { heap.raise_arena(old, size, Memory::ZEROED) }?;
+    heap.verify().unwrap();
+    Ok(old.extend(0, size))
+}
+
+fn block_grows_with_its_arena<C: Config>() {
+    let mut memory = memory(100_000);
+    let whole = span_of(&mut memory);
+    let mut heap = Talloc::<C>::configured();
+    let mut arena = whole.truncate(0, whole.size() - 4_000);
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe { heap.claim_as(arena, Memory::ZEROED) }.unwrap();
+    let mut size = 2_000;
+    let block = take(&mut heap, size);
+    while arena != whole {
+        arena = raise(&mut heap, arena, 4_000.min(whole.size() - arena.size())).unwrap();
+        let more = size + heap.verify().unwrap().top_bytes;
+        // SAFETY: It is a block of that size.
+        unsafe { heap.grow_in_place(block, layout(size), more) }.unwrap();
+        heap.verify().unwrap();
+        size = more;
+    }
+    assert!(size > 90_000, "{size}");
+    give(&mut heap, block, size);
+    heap.flush();
+    let report = heap.verify().unwrap();
+    assert_eq!((report.free_chunks, report.used_bytes, heap.get_arena()), (1, 0, whole));
+}
+
+#[test]
+fn a_block_grows_with_its_arena() {
+    block_grows_with_its_arena::<Compact>();
+    block_grows_with_its_arena::<RealTime>();
+    block_grows_with_its_arena::<Micro>();
+    block_grows_with_its_arena::<Tiny>();
+    block_grows_with_its_arena::<Checked>();
+}
+
+#[test]
+fn fresh_memory_is_known_to_be_zero_but_where_a_bitmap_was() {
+    let mut memory = memory(1 << 20);
+    let whole = span_of(&mut memory);
+    let mut heap = Talloc::<RealTime>::configured();
+    let mut arena = whole.truncate(0, whole.size() - (1 << 16));
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe { heap.claim_as(arena, Memory::ZEROED) }.unwrap();
+    while arena != whole {
+        arena = raise(&mut heap, arena, 1 << 16).unwrap();
+        let size = heap.verify().unwrap().top_bytes;
+        // SAFETY: The size is not zero; the block has as many bytes.
+        unsafe {
+            let (block, dirty) = heap.malloc_dirty(layout(size)).unwrap();
+            let bytes = core::slice::from_raw_parts(block.as_ptr(), size);
+            assert!(bytes[dirty..].iter().all(|byte| *byte == 0));
+            // The bitmap, and as many bytes as a few words of it stand for.
+            assert!(dirty <= arena.size() / 60 + 8192, "{dirty} bytes are to be cleared");
+            block.write_bytes(0xa5, size);
+        }
+        heap.verify().unwrap();
+    }
+}
+
+#[test]
+fn further_arenas_are_raised_shrunk_merged_and_released() {
+    let mut memory = memory(60_000);
+    let whole = span_of(&mut memory);
+    let middle = whole.base().unwrap() + 30_000;
+    let (low, high) = whole.split_at(middle);
+    let mut heap = Talloc::<Compact>::configured();
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe {
+        heap.claim(low.truncate(0, 20_000)).unwrap();
+        heap.claim(high.truncate(0, 20_000)).unwrap();
+    }
+    let first = take(&mut heap, 5_000);
+    let second = take(&mut heap, 6_000);
+    let low = raise(&mut heap, low.truncate(0, 20_000), 20_000).unwrap();
+    let high = raise(&mut heap, high.truncate(0, 20_000), 20_000).unwrap();
+    assert_eq!(heap.arenas().count(), 2);
+    let third = take(&mut heap, 15_000);
+
+    let least = heap.allocated_span_of(low).unwrap();
+    heap.truncate_arena(low, least).unwrap();
+    heap.verify().unwrap();
+    // SAFETY: It is memory that the heap has given back.
+    unsafe { heap.extend_arena(least, low) }.unwrap();
+    heap.verify().unwrap();
+    let low = raise(&mut heap, low, 0).unwrap();
+    // SAFETY: The memory is one piece, which the span's pointer is good for.
+    unsafe { heap.merge_arenas(low, high) }.unwrap();
+    heap.verify().unwrap();
+    give(&mut heap, first, 5_000);
+    give(&mut heap, second, 6_000);
+    give(&mut heap, third, 15_000);
+    heap.flush();
+    assert_eq!(heap.verify().unwrap().free_chunks, 1);
+    heap.release_arena(whole).unwrap();
+}
+
+#[test]
+fn what_cannot_be_raised_stays_as_it_is() {
+    let mut memory = memory(700_000);
+    let whole = span_of(&mut memory);
+    let (low, high) = whole.split_at(whole.base().unwrap() + 2_000);
+    let mut heap = Talloc::<Micro>::configured();
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe {
+        heap.claim(low).unwrap();
+        heap.claim(high.truncate(0, high.size() - 2_000)).unwrap();
+    }
+    let high = high.truncate(0, high.size() - 2_000);
+    let before = heap.verify();
+    assert_eq!(raise(&mut heap, whole, 8), Err(ArenaError::NoSuchArena));
+    assert_eq!(raise(&mut heap, low, 8), Err(ArenaError::Overlap));
+    assert_eq!(raise(&mut heap, high, 600_000), Err(ArenaError::TooFar));
+    assert_eq!(raise(&mut heap, high, usize::MAX), Err(ArenaError::Null));
+    assert_eq!(heap.verify(), before);
+
+    let mut heap = Talloc::<RealTime>::configured();
+    // SAFETY: As above; the other heap is not used any more.
+    unsafe { heap.claim(low) }.unwrap();
+    let room = heap.verify().unwrap().largest_free_bytes;
+    let _ = take(&mut heap, room);
+    let before = heap.verify();
+    assert_eq!(raise(&mut heap, low, 8), Err(ArenaError::TooSmall));
+    assert_eq!(heap.verify(), before);
+}
+
+#[test]
+fn a_heap_of_one_arena_refuses_a_second_one() {
+    let mut memory = memory(4_000);
+    let (low, high) = {
+        let whole = span_of(&mut memory);
+        whole.split_at(whole.base().unwrap() + 2_000)
+    };
+    let mut heap = Talloc::<Tiny>::configured();
+    // SAFETY: The memory is the heap's until neither is used any more.
+    unsafe {
+        heap.claim(low).unwrap();
+        assert_eq!(heap.claim(high), Err(ArenaError::SecondArena));
+    }
+    let block = take(&mut heap, 1_500);
+    // SAFETY: As above.
+    unsafe { heap.extend(low.fit_over(high)) };
+    let other = take(&mut heap, 1_500);
+    give(&mut heap, block, 1_500);
+    give(&mut heap, other, 1_500);
+}
+
+/// Memory that goes on where the arena ends, in steps of some bytes.
+struct Steps {
+    rest: Span,
+    arena: Span,
+    calls: usize,
+}
+
+impl<C: Config> Source<C> for Steps {
+    const EXTENDS: bool = true;
+
+    fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
+        let steps = heap.source_mut();
+        steps.calls += 1;
+        let least = layout.size() + steps.arena.size() / 32 + 512;
+        if least > steps.rest.size() {
+            return Err(AllocError);
+        }
+        let piece = steps.rest.truncate(0, steps.rest.size() - least.next_multiple_of(8));
+        steps.rest = steps.rest.except(piece).1;
+        let old = steps.arena;
+        steps.arena = old.fit_over(piece);
+        // SAFETY: The memory is the heap's, and zero.
+        let given = unsafe {
+            if old.is_sized() {
+                heap.raise_arena(old, piece.size(), Memory::ZEROED)
+            } else {
+                heap.claim_as(piece, Memory::ZEROED)
+            }
+        };
+        given.map_err(|_| AllocError)
+    }
+}
+
+#[test]
+fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
+    let mut memory = memory(100_000);
+    let rest = span_of(&mut memory);
+    let steps = Steps { rest, arena: Span::empty(), calls: 0 };
+    let mut heap = Talloc::<RealTime, _>::with_source(steps);
+    let block = take(&mut heap, 1_000);
+    let mut size = 1_000;
+    while size < 60_000 {
+        // SAFETY: It is a block of that size.
+        let grown = unsafe { heap.realloc(block, layout(size), size + 1_000) }.unwrap();
+        assert_eq!(grown, block, "the block has moved");
+        size += 1_000;
+        heap.verify().unwrap();
+    }
+    let arena = heap.get_arena().size();
+    assert!(arena < 60_000 + 60_000 / 16, "{arena} bytes for a block of {size}");
+
+    // What does not lie at the end moves, and what cannot be had is refused.
+    let last = take(&mut heap, 100);
+    let calls = heap.source().calls;
+    // SAFETY: As above.
+    unsafe {
+        assert_eq!(heap.realloc(block, layout(size), 80_000), Err(AllocError));
+        assert_eq!(heap.realloc(last, layout(100), 90_000), Err(AllocError));
+    }
+    assert!(heap.source().calls > calls);
+    heap.verify().unwrap();
+    give(&mut heap, last, 100);
+    give(&mut heap, block, size);
+    assert_eq!(heap.verify().unwrap().used_bytes, 0);
+}

@@ -1,0 +1,74 @@
+//! The allocators of a WebAssembly module of a single thread, as their users are told to set them up.
+
+#[cfg(feature = "talloc")]
+#[global_allocator]
+static ALLOCATOR: talloc_global::WasmTalloc = talloc_global::WasmTalloc::new();
+
+#[cfg(feature = "talloc-real-time")]
+#[global_allocator]
+static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::RealTime> =
+    talloc_global::WasmTalloc::configured();
+
+#[cfg(feature = "talloc-smallest")]
+#[global_allocator]
+static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::WasmSmall> =
+    talloc_global::WasmTalloc::configured();
+
+#[cfg(all(feature = "talc5", not(feature = "talc5-smallest")))]
+#[global_allocator]
+static ALLOCATOR: talc5::wasm::WasmDynamicTalc = talc5::wasm::new_wasm_dynamic_allocator();
+
+/// With the source that never extends an arena, and, by a feature, without reallocation in place.
+#[cfg(feature = "talc5-smallest")]
+#[global_allocator]
+static ALLOCATOR: SmallTalc = SmallTalc::new_wasm(talc5::wasm::WasmGrowAndClaim);
+#[cfg(feature = "talc5-smallest")]
+type SmallTalc = talc5::cell::TalcSyncCell<talc5::wasm::WasmGrowAndClaim, talc5::wasm::WasmBinning>;
+
+#[cfg(feature = "rlsf")]
+#[global_allocator]
+static ALLOCATOR: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
+
+#[cfg(feature = "rlsf-smallest")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
+#[cfg(feature = "dlmalloc")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+#[cfg(feature = "lol-alloc")]
+#[global_allocator]
+static ALLOCATOR: LolAlloc =
+    // SAFETY: There is one thread.
+    unsafe { LolAlloc::new(lol_alloc::FreeListAllocator::new()) };
+#[cfg(feature = "lol-alloc")]
+type LolAlloc = lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator>;
+
+#[cfg(feature = "none")]
+mod none {
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::cell::UnsafeCell;
+
+    /// Hands out the same memory to all.
+    struct None(UnsafeCell<[u8; 1 << 16]>);
+
+    #[global_allocator]
+    static ALLOCATOR: None = None(UnsafeCell::new([0; 1 << 16]));
+
+    // SAFETY: There is one thread.
+    unsafe impl Sync for None {}
+
+    // SAFETY: Whoever uses it knows that all blocks are the same.
+    unsafe impl GlobalAlloc for None {
+        unsafe fn alloc(&self, _: Layout) -> *mut u8 {
+            self.0.get().cast()
+        }
+
+        unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+
+        unsafe fn realloc(&self, block: *mut u8, _: Layout, _: usize) -> *mut u8 {
+            block
+        }
+    }
+}
