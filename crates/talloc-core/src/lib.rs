@@ -83,8 +83,8 @@
 //! # Profiles
 //!
 //! [`Config`] sets the parameters of a heap: [`Compact`], the default; [`RealTime`], which coalesces
-//! at once; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`Checked`] wraps any of them, and finds what a program
-//! does wrong.
+//! at once; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`Checked`] wraps any of
+//! them, and finds what a program does wrong.
 //!
 //! # Complexity
 //!
