@@ -5,10 +5,11 @@ pub(crate) const GRANULE: usize = 8;
 
 /// How many granules `bytes` bytes fill, the last one perhaps in part.
 ///
-/// `bytes` is the size of a `Layout`, so that the sum cannot wrap.
+/// `bytes` is at most `isize::MAX`, as the size of a `Layout` is, so that the sum cannot wrap.
 #[inline(always)]
+#[allow(clippy::manual_div_ceil)] // That is more code, as it need not rely on this.
 pub(crate) const fn granules(bytes: usize) -> usize {
-    bytes.wrapping_add(GRANULE - 1) / GRANULE
+    (bytes + (GRANULE - 1)) / GRANULE
 }
 
 mod sealed {

@@ -196,3 +196,17 @@ fn a_batch_that_is_broken_is_found() {
         assert_eq!(heap.verify_batch(64, &freed), Err(Violation::CachedBlock { addr }));
     });
 }
+
+#[test]
+fn absurd_batches_have_nothing_that_is_not_there() {
+    with_heap::<Compact>(1 << 16, |heap| {
+        for size in [usize::MAX, usize::MAX - 7, isize::MAX as usize + 1, isize::MAX as usize] {
+            assert!(heap.malloc_batch(size, 2).is_empty(), "{size}");
+        }
+        // Blocks of three granules, which are more granules than there are numbers.
+        let batch = heap.malloc_batch(24, usize::MAX / 3 + 1);
+        assert_eq!(heap.verify_batch(24, &batch), Ok(()));
+        assert!(batch.len() > 1000, "{}", batch.len());
+        free(heap, 24, batch);
+    });
+}

@@ -257,3 +257,25 @@ fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
     give(&mut heap, block, size);
     assert_eq!(heap.verify().unwrap().used_bytes, 0);
 }
+
+#[test]
+fn where_a_bitmap_was_is_not_taken_for_zero() {
+    let mut memory = memory(1 << 20);
+    let whole = span_of(&mut memory);
+    let mut heap = Talloc::<RealTime>::configured();
+    let arena = |size| whole.truncate(0, whole.size() - size);
+    // SAFETY: The memory is zero, and nobody else's; blocks are freed once, with their layouts.
+    unsafe {
+        heap.claim_as(arena(1 << 18), Memory::ZEROED).unwrap();
+        heap.raise_arena(arena(1 << 18), 1 << 18, Memory::ZEROED).unwrap();
+        // Free chunks, whose bits are set.
+        let blocks: Vec<_> = (0..1000).map(|_| heap.malloc(layout(24)).unwrap()).collect();
+        blocks.iter().step_by(2).for_each(|block| heap.free(*block, layout(24)));
+        heap.raise_arena(arena(1 << 19), 1 << 19, Memory::ZEROED).unwrap();
+        heap.verify().unwrap();
+        let block = heap.malloc_zeroed(layout(900_000)).unwrap();
+        let content = NonNull::slice_from_raw_parts(block, 900_000);
+        assert!(content.as_ref().iter().all(|byte| *byte == 0));
+        heap.verify().unwrap();
+    }
+}

@@ -61,7 +61,10 @@ impl<C: Config> Arena<C> {
     #[inline(always)]
     pub(crate) fn take_run(&mut self, len: usize, most: usize) -> Option<Range<usize>> {
         let room = self.end - self.top;
-        let run = if len * most <= room { len * most } else { room / len * len };
+        let run = match len.checked_mul(most) {
+            Some(run) if run <= room => run,
+            _ => room / len * len,
+        };
         if run == 0 {
             return None;
         }

@@ -177,14 +177,8 @@ pub unsafe fn grow<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    // SAFETY: As the caller says; the new size is not zero if the old one is not.
-    unsafe {
-        if old.size() == 0 || !is_aligned(ptr, new) {
-            relocate(heap, ptr, old, new)
-        } else {
-            resize(heap, ptr, old, new)
-        }
-    }
+    // SAFETY: As the caller says.
+    unsafe { change(heap, ptr, old, new) }
 }
 
 /// [`grow`] that clears the bytes it adds, as `Allocator::grow_zeroed`.
@@ -227,9 +221,29 @@ pub unsafe fn shrink<H: SharedHeap>(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    // SAFETY: As the caller says; the old size is not zero if the new one is not.
+    // SAFETY: As the caller says.
+    unsafe { change(heap, ptr, old, new) }
+}
+
+/// Gives a block another layout, where it is or by moving it.
+///
+/// # Errors
+///
+/// As for [`resize`], or if the block must move for its alignment.
+///
+/// # Safety
+///
+/// `ptr` is a block that was allocated with `old`.
+#[inline]
+unsafe fn change<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    // SAFETY: As the caller says.
     unsafe {
-        if new.size() == 0 || !is_aligned(ptr, new) {
+        if old.size() == 0 || new.size() == 0 || !is_aligned(ptr, new) {
             relocate(heap, ptr, old, new)
         } else {
             resize(heap, ptr, old, new)
@@ -241,7 +255,8 @@ pub unsafe fn shrink<H: SharedHeap>(
 ///
 /// # Errors
 ///
-/// As for [`grow`], but not if the new size is the smaller one.
+/// As for [`grow`]. If the new size is the smaller one, only if the block must move because one of the
+/// two is kept [apart](SharedHeap::resize_apart) from the arenas.
 ///
 /// # Safety
 ///

@@ -67,8 +67,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// What comes from one piece lies in a row, the lowest block first in the list. Takes time in
     /// proportion to the blocks.
     pub fn malloc_batch(&mut self, size: usize, most: usize) -> Batch {
-        let len = Arena::<C>::block_len(size);
         let mut batch = Batch::EMPTY;
+        if size > isize::MAX as usize {
+            return batch;
+        }
+        let len = Arena::<C>::block_len(size);
         while batch.len() < most {
             if self.take_cached(len, &mut batch) || self.take_binned(len, &mut batch) {
                 continue;

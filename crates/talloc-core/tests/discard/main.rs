@@ -67,6 +67,24 @@ fn the_top_is_as_good_as_new() {
 }
 
 #[test]
+fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
+    for (added, may_be) in [(KNOWN, true), (Memory::ZEROED, false)] {
+        let mut heap = Talloc::<Compact>::configured();
+        // SAFETY: The memory is leaked, zero, and nobody else's.
+        unsafe {
+            heap.claim_as(part(memory(1 << 20), 0, 1 << 18), KNOWN).unwrap();
+            for _ in 0..3 {
+                heap.raise_arena(heap.get_arena(), 1 << 18, added).unwrap();
+                heap.verify().unwrap();
+            }
+        }
+        // Up to where the last bitmap was, there were others.
+        let bytes = discard(&mut heap, LEAST).0;
+        assert_eq!(bytes > 1 << 19, may_be, "{bytes}");
+    }
+}
+
+#[test]
 fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
     let mut heap = Talloc::<Compact>::configured();
     let memory = memory(1 << 20);

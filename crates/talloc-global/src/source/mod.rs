@@ -1,6 +1,16 @@
 //! Where memory comes from, ready made.
 
 mod region;
+
+#[cfg(any(
+    target_arch = "wasm32",
+    all(
+        feature = "system",
+        unix,
+        not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
+    )
+))]
+mod needed;
 #[cfg(all(
     feature = "system",
     unix,

@@ -20,7 +20,7 @@ use super::{SystemSource, blocks};
 ///
 /// A block of 32 MiB or more has memory of its own, which it gets when it is allocated and gives
 /// back when it is freed. It is zero without being cleared, and on Linux it grows without being
-/// copied. The layout tells which blocks those are, so that it costs two instructions with others. A
+/// copied. The layout tells which blocks those are, so that with others it costs a comparison. A
 /// block that grows or shrinks across that size is copied.
 ///
 /// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::Checked) heap there

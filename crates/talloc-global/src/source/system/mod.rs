@@ -17,6 +17,7 @@ pub use locked::SystemTallock;
 
 use core::alloc::Layout;
 
+use super::needed::needed;
 use talloc_sync::{AllocError, Config, Index, Memory, Source, Span, Talloc};
 use tide::Tide;
 
@@ -214,11 +215,7 @@ fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<
 /// Bytes that an arena must be given for `layout`, with what it may need for its own use, or
 /// `None` if they are more than one arena can have.
 fn least<C: Config>(layout: Layout, arena: Span) -> Option<usize> {
-    let block = layout.size().checked_add(layout.align())?;
-    // A 64th and an eighth of that for the bitmap, which may have to move as a whole.
-    let bitmap = arena.size().checked_add(block)? / 32;
-    let control = size_of::<Talloc<C, SystemSource>>();
-    let least = space::round_up(block.checked_add(bitmap)?.checked_add(control)?)?;
+    let least = space::round_up(needed::<C, SystemSource>(layout, arena)?)?;
     (least <= reach::<C>()).then_some(least)
 }
 

@@ -76,7 +76,7 @@ impl Tide {
         let worth = if self.high < high {
             WORTH.saturating_sub(kept)
         } else {
-            (2 * fell).clamp(WORTH, MOST)
+            fell.saturating_mul(2).clamp(WORTH, MOST)
         };
         let fall = worth.max(self.high / SHARE).max(LEAST);
         self.mark = (self.high + 1).saturating_sub(fall);

@@ -13,6 +13,8 @@ use core::arch::wasm32::memory_grow;
 
 use talloc_sync::{AllocError, Config, Memory, Source, Span, Talloc};
 
+use super::needed::needed;
+
 /// Bytes in a page, the unit that memory grows in.
 const PAGE: usize = 64 << 10;
 
@@ -84,7 +86,7 @@ impl<C: Config> Source<C> for WasmSource {
         let (piece, memory) = if core::mem::take(&mut source.has_rest) {
             (rest(), Memory::empty())
         } else {
-            let least = least::<C>(layout, old).ok_or(AllocError)?;
+            let least = needed::<C, Self>(layout, old).ok_or(AllocError)?;
             (source.grow(least).ok_or(AllocError)?, Memory::ZEROED)
         };
         // SAFETY: The memory is new, so that nobody else uses it, and zero, or it is as whoever made
@@ -119,12 +121,4 @@ fn rest() -> Span {
         static mut __heap_end: u8;
     }
     Span::from((&raw mut __heap_base)..(&raw mut __heap_end))
-}
-
-/// Bytes that the heap must be given for `layout`, with what it may need for its own use.
-fn least<C: Config>(layout: Layout, arena: Span) -> Option<usize> {
-    let block = layout.size().checked_add(layout.align())?;
-    // A 64th and an eighth of that for the bitmap, which moves as a whole.
-    let bitmap = arena.size().checked_add(block)? / 32;
-    block.checked_add(bitmap + size_of::<Talloc<C, WasmSource>>())
 }
