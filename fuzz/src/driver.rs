@@ -3,6 +3,7 @@
 mod arenas;
 mod blocks;
 mod checks;
+mod discard;
 mod finish;
 mod merge;
 mod refusals;
@@ -110,9 +111,9 @@ impl<H: Heap> Driver<H> {
             Op::Extend { low, high } => self.extend(low, high),
             Op::Truncate { cut: Cut::By { low, high } } => self.truncate(low, high),
             Op::Truncate { cut: Cut::Tight { low, high } } => self.tighten(low, high),
-            Op::Claim { gap, at, size, zeroed } => self.claim(gap, at, size, zeroed),
-            Op::ExtendArena { pick, low, high, zeroed } => {
-                pick.of(arenas).map_or(Ok(()), |index| self.extend_arena(index, low, high, zeroed))
+            Op::Claim { gap, at, size, memory } => self.claim(gap, at, size, memory),
+            Op::ExtendArena { pick, low, high, memory } => {
+                pick.of(arenas).map_or(Ok(()), |index| self.extend_arena(index, low, high, memory))
             }
             Op::TruncateArena { pick, low, high } => {
                 pick.of(arenas).map_or(Ok(()), |index| self.truncate_arena(index, low, high))
@@ -122,6 +123,7 @@ impl<H: Heap> Driver<H> {
             Op::Refused { wrong, pick, size } => self.refuse(wrong, pick, size),
             Op::Flush => self.flush(),
             Op::Move => self.move_heap(),
+            Op::Discard { unit, least, zeroed } => self.discard(unit, least, zeroed),
         }
     }
 

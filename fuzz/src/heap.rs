@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use talloc_core::{AllocError, ArenaError, Config, Memory, Report, Span, Talloc, Violation};
+use talloc_core::{Align, AllocError, ArenaError, Config, Memory, Report, Span, Talloc, Violation};
 
 use crate::supply::Supply;
 
@@ -206,6 +206,15 @@ pub trait Heap: Sized {
 
     unsafe fn merge_arenas(&mut self, lower: Span, upper: Span) -> Result<(), ArenaError> {
         unsafe { self.talloc_mut().merge_arenas(lower, upper) }
+    }
+
+    unsafe fn discard(
+        &mut self,
+        unit: Align,
+        least: usize,
+        discard: impl FnMut(Span) -> Memory,
+    ) -> usize {
+        unsafe { self.talloc_mut().discard(unit, least, discard) }
     }
 
     fn flush(&mut self) {

@@ -46,6 +46,11 @@ pub enum Call {
     AllocatedSpanOf(Place),
     Flush,
     Move,
+    Discard {
+        unit: usize,
+        least: usize,
+        zeroed: bool,
+    },
     /// The source freed a block in the course of the call above.
     SourceFreed {
         id: usize,
@@ -177,6 +182,10 @@ impl fmt::Display for Call {
             Self::AllocatedSpanOf(arena) => write!(f, "heap.allocated_span_of({arena});"),
             Self::Flush => write!(f, "heap.flush();"),
             Self::Move => write!(f, "let heap = heap.mov(elsewhere);"),
+            Self::Discard { unit, least, zeroed } => {
+                let left = if zeroed { "zeros" } else { "anything" };
+                write!(f, "heap.discard({unit}, {least}, |piece| {left});")
+            }
             Self::SourceFreed { id } => write!(f, "// ... the source freed b{id}"),
             Self::SourceReshaped(old, new) => write!(f, "// ... the source made {old} {new}"),
         }

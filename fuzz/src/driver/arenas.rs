@@ -71,7 +71,7 @@ impl<H: Heap> Driver<H> {
         self.truncate_to(old, new, Expect::Accepted)
     }
 
-    pub(super) fn claim(&mut self, gap: Pick, at: Pick, size: usize, zeroed: bool) -> Check {
+    pub(super) fn claim(&mut self, gap: Pick, at: Pick, size: usize, memory: Memory) -> Check {
         let gaps = self.gaps();
         let Some(gap) = gap.of(gaps.len()).map(|index| gaps[index]) else { return Ok(()) };
         if self.arenas.len() >= self.setup.max_arenas {
@@ -80,12 +80,12 @@ impl<H: Heap> Driver<H> {
         let rest = gap.size().saturating_sub(size);
         let low = place_in(at, rest);
         let new = gap.truncate(low, rest - low);
-        let memory = self.prepare_memory(Span::empty(), new, zeroed);
+        self.prepare_memory(Span::empty(), new, memory);
         self.trace.begin(Call::Claim(self.place(new), memory));
         let expect = if new.size() >= AMPLE { Expect::Accepted } else { Expect::Either };
         // SAFETY: The span lies in the pool, and no arena does there.
         let result = unsafe { self.heap.claim_as(new, memory) };
-        self.restore_memory(result.is_err() && zeroed);
+        self.restore_memory(result.is_err(), memory);
         self.reshaped(result, Span::empty(), new, expect)
     }
 
@@ -94,29 +94,29 @@ impl<H: Heap> Driver<H> {
         index: usize,
         low: usize,
         high: usize,
-        zeroed: bool,
+        memory: Memory,
     ) -> Check {
         let old = self.arenas[index];
         if high % 2 == 1 {
-            return self.raise_arena(old, high, zeroed);
+            return self.raise_arena(old, high, memory);
         }
         let new = old.extend(low, high).fit_within(self.room(old));
-        let memory = self.prepare_memory(old, new, zeroed);
+        self.prepare_memory(old, new, memory);
         self.trace.begin(Call::ExtendArena(self.place(old), self.place(new), memory));
         // SAFETY: The new part lies in the pool, and no other arena does there.
         let result = unsafe { self.heap.extend_arena_as(old, new, memory) };
-        self.restore_memory(result.is_err() && zeroed);
+        self.restore_memory(result.is_err(), memory);
         self.reshaped(result, old, new, Expect::Accepted)
     }
 
     /// Extends an arena upwards, for which there may be too little for a larger bitmap.
-    fn raise_arena(&mut self, old: Span, high: usize, zeroed: bool) -> Check {
+    fn raise_arena(&mut self, old: Span, high: usize, memory: Memory) -> Check {
         let new = old.extend(0, high).fit_within(self.room(old));
-        let memory = self.prepare_memory(old, new, zeroed);
+        self.prepare_memory(old, new, memory);
         self.trace.begin(Call::RaiseArena(self.place(old), self.place(new), memory));
         // SAFETY: The new part lies in the pool, and no other arena does there.
         let result = unsafe { self.heap.raise_arena(old, new.size() - old.size(), memory) };
-        self.restore_memory(result.is_err() && zeroed);
+        self.restore_memory(result.is_err(), memory);
         self.reshaped(result, old, new, Expect::Either)
     }
 
@@ -205,18 +205,16 @@ impl<H: Heap> Driver<H> {
         self.settle().map(drop)
     }
 
-    /// Clears what `new` adds to `old`, if wanted.
-    fn prepare_memory(&self, old: Span, new: Span, zeroed: bool) -> Memory {
-        if !zeroed {
-            return Memory::empty();
+    /// Clears what `new` adds to `old`, if it is to be zero.
+    fn prepare_memory(&self, old: Span, new: Span, memory: Memory) {
+        if memory.contains(Memory::ZEROED) {
+            without(new, &[old]).iter().for_each(|part| self.pool.clear(*part));
         }
-        without(new, &[old]).iter().for_each(|part| self.pool.clear(*part));
-        Memory::ZEROED
     }
 
     /// Fills the memory outside of the arenas with canaries, if it was cleared in vain.
-    fn restore_memory(&self, cleared: bool) {
-        if cleared {
+    fn restore_memory(&self, in_vain: bool, memory: Memory) {
+        if in_vain && memory.contains(Memory::ZEROED) {
             self.outside.iter().for_each(|part| self.pool.restore(*part));
         }
     }

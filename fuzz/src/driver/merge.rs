@@ -2,7 +2,7 @@
 
 use std::alloc::Layout;
 
-use talloc_core::{ArenaError, Span};
+use talloc_core::{ArenaError, Memory, Span};
 
 use super::{Check, Driver};
 use crate::heap::Heap;
@@ -18,7 +18,7 @@ impl<H: Heap> Driver<H> {
     pub(super) fn merge(&mut self, pick: Pick, extend: bool) -> Check {
         let Some(index) = pick.of(self.arenas.len().saturating_sub(1)) else { return Ok(()) };
         if extend {
-            self.extend_arena(index, 0, self.pool.span().size(), false)?;
+            self.extend_arena(index, 0, self.pool.span().size(), Memory::RECLAIMABLE)?;
         }
         let (lower, upper) = (self.arenas[index], self.arenas[index + 1]);
         self.trace.begin(Call::Merge(self.place(lower), self.place(upper)));

@@ -26,6 +26,7 @@ pub(super) enum Code {
     Refused,
     Flush,
     Move,
+    Discard,
 }
 
 /// How often which operation occurs in a script.
@@ -67,7 +68,7 @@ impl Mix {
         match self {
             Self::Heap => &[
                 (Malloc, 88), (MallocZeroed, 6), (MallocDirty, 2), (Fill, 4), (Free, 84), (Drain, 2), (Grow, 12), (GrowInPlace, 8),
-                (Shrink, 12), (Unmet, 4), (GrowUnmet, 2), (Init, 1), (Extend, 4), (Truncate, 3),
+                (Shrink, 10), (Discard, 2), (Unmet, 4), (GrowUnmet, 2), (Init, 1), (Extend, 4), (Truncate, 3),
                 (Tighten, 2), (Claim, 3), (ExtendArena, 3), (TruncateArena, 3), (Release, 2),
                 (Refused, 2), (Flush, 4), (Move, 2), (Merge, 3),
             ],
@@ -75,17 +76,17 @@ impl Mix {
                 (Malloc, 42), (MallocZeroed, 10), (MallocDirty, 4), (Fill, 6), (Free, 44), (Drain, 6), (Grow, 4), (GrowInPlace, 4),
                 (Shrink, 4), (Unmet, 1), (GrowUnmet, 1), (Init, 4), (Extend, 24), (Truncate, 16),
                 (Tighten, 12), (Claim, 14), (ExtendArena, 18), (TruncateArena, 12), (Release, 6),
-                (Refused, 8), (Flush, 3), (Move, 2), (Merge, 11),
+                (Refused, 8), (Flush, 3), (Move, 2), (Discard, 4), (Merge, 7),
             ],
             Self::Realloc => &[
                 (Malloc, 44), (MallocZeroed, 3), (MallocDirty, 1), (Fill, 2), (Free, 36), (Drain, 2), (Grow, 54), (GrowInPlace, 44),
-                (Shrink, 50), (Unmet, 1), (GrowUnmet, 5), (Init, 1), (Extend, 2), (Truncate, 1),
+                (Shrink, 49), (Discard, 1), (Unmet, 1), (GrowUnmet, 5), (Init, 1), (Extend, 2), (Truncate, 1),
                 (Tighten, 1), (Claim, 2), (ExtendArena, 1), (TruncateArena, 1), (Release, 1),
                 (Refused, 1), (Flush, 1), (Move, 1), (Merge, 1),
             ],
             Self::Sources => &[
                 (Malloc, 72), (MallocZeroed, 6), (MallocDirty, 2), (Fill, 30), (Free, 36), (Drain, 10), (Grow, 34), (GrowInPlace, 4),
-                (Shrink, 10), (Unmet, 10), (GrowUnmet, 6), (Init, 3), (Extend, 3), (Truncate, 4),
+                (Shrink, 10), (Discard, 2), (Unmet, 8), (GrowUnmet, 6), (Init, 3), (Extend, 3), (Truncate, 4),
                 (Tighten, 6), (Claim, 2), (ExtendArena, 2), (TruncateArena, 4), (Release, 4),
                 (Refused, 2), (Flush, 2), (Move, 1), (Merge, 3),
             ],

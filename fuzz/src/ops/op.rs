@@ -1,5 +1,7 @@
 //! Operations.
 
+use talloc_core::Memory;
+
 use super::cursor::Cursor;
 use super::mix::{Code, Mix};
 use super::setup::Setup;
@@ -117,10 +119,8 @@ pub enum Op {
     Init { at: Pick, size: usize },
     Extend { low: usize, high: usize },
     Truncate { cut: Cut },
-    /// Of memory that is zero, as the heap is told, if `zeroed`.
-    Claim { gap: Pick, at: Pick, size: usize, zeroed: bool },
-    /// By memory that is zero, as the heap is told, if `zeroed`.
-    ExtendArena { pick: Pick, low: usize, high: usize, zeroed: bool },
+    Claim { gap: Pick, at: Pick, size: usize, memory: Memory },
+    ExtendArena { pick: Pick, low: usize, high: usize, memory: Memory },
     TruncateArena { pick: Pick, low: usize, high: usize },
     Release { pick: Pick },
     /// Merges an arena with the next one above, to which it is extended first if `extend`.
@@ -129,6 +129,9 @@ pub enum Op {
     Refused { wrong: Wrong, pick: Pick, size: usize },
     Flush,
     Move,
+    /// Discards what is in free memory, in pieces of `least` bytes and more and multiples of `unit`, and
+    /// leaves zeros there if `zeroed`, else anything.
+    Discard { unit: usize, least: usize, zeroed: bool },
 }
 
 impl Op {
@@ -153,6 +156,14 @@ impl Op {
             Code::GrowUnmet => Self::GrowUnmet { pick: pick(cursor), size: cursor.huge_size() },
             Code::Flush => Self::Flush,
             Code::Move => Self::Move,
+            Code::Discard => {
+                let how = cursor.byte();
+                Self::Discard {
+                    unit: 1 << (how / 2 % 13),
+                    least: size(cursor),
+                    zeroed: how % 2 == 1,
+                }
+            }
             _ => Self::decode_arena(code, setup, cursor),
         }
     }
@@ -163,8 +174,7 @@ impl Op {
             Code::Init => Self::Init { at: pick(cursor), size: cursor.arena_size(setup.size) },
             Code::Claim => {
                 let (gap, at) = (pick(cursor), pick(cursor));
-                let zeroed = at.0 % 2 == 1;
-                Self::Claim { gap, at, size: cursor.arena_size(setup.size), zeroed }
+                Self::Claim { gap, at, size: cursor.arena_size(setup.size), memory: memory(at) }
             }
             Code::Release => Self::Release { pick: pick(cursor) },
             Code::Merge => {
@@ -187,7 +197,7 @@ impl Op {
         match code {
             Code::ExtendArena => {
                 let pick = pick(cursor);
-                Self::ExtendArena { pick, low, high, zeroed: pick.0 % 2 == 1 }
+                Self::ExtendArena { pick, low, high, memory: memory(pick) }
             }
             Code::TruncateArena => Self::TruncateArena { pick: pick(cursor), low, high },
             Code::Truncate => Self::Truncate { cut: Cut::By { low, high } },
@@ -199,4 +209,9 @@ impl Op {
 
 fn pick(cursor: &mut Cursor) -> Pick {
     Pick(cursor.byte() as u8)
+}
+
+/// What is known of memory, by a number that other things depend on as well.
+fn memory(pick: Pick) -> Memory {
+    Memory::from_bits_truncate(pick.0)
 }

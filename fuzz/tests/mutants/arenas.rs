@@ -2,7 +2,7 @@
 
 use std::alloc::Layout;
 
-use talloc_core::{ArenaError, Span};
+use talloc_core::{ArenaError, Memory, Span};
 use talloc_fuzz::ops::{Cut, Pick, Wrong};
 use talloc_fuzz::{Op, Pool};
 
@@ -119,7 +119,7 @@ fn a_part_of_an_arena_claimed() {
 #[test]
 fn a_claim_that_gives_nothing() {
     let faults = Faults { claim: |_, _, _| Ok(()), ..HONEST };
-    let ops = [Op::Claim { gap: FIRST, at: Pick(128), size: 8192, zeroed: false }];
+    let ops = [Op::Claim { gap: FIRST, at: Pick(128), size: 8192, memory: Memory::empty() }];
     expect(faults, &ops, "the arenas are [");
 }
 
@@ -140,13 +140,13 @@ fn a_used_arena_released() {
 #[test]
 fn an_arena_that_is_not_extended() {
     let faults = Faults { extend_arena: |_, _, _| Ok(()), ..HONEST };
-    let ops = [Op::ExtendArena { pick: FIRST, low: 3, high: 0, zeroed: true }];
+    let ops = [Op::ExtendArena { pick: FIRST, low: 3, high: 0, memory: Memory::ZEROED }];
     expect(faults, &ops, "the arenas are [");
 }
 
 /// Operations that claim an arena right above the first one, and merge the two.
 const MERGE: [Op; 2] = [
-    Op::Claim { gap: LAST, at: FIRST, size: 8192, zeroed: false },
+    Op::Claim { gap: LAST, at: FIRST, size: 8192, memory: Memory::empty() },
     Op::Merge { pick: FIRST, extend: false },
 ];
 
@@ -199,7 +199,7 @@ fn a_merge_across_a_gap() {
         },
         ..HONEST
     };
-    let apart = Op::Claim { gap: LAST, at: Pick(128), size: 8192, zeroed: false };
+    let apart = Op::Claim { gap: LAST, at: Pick(128), size: 8192, memory: Memory::empty() };
     expect(faults, &[apart, MERGE[1]], "which do not touch");
 }
 

@@ -4,6 +4,7 @@
 
 mod arenas;
 mod blocks;
+mod discard;
 mod mutant;
 mod whole;
 

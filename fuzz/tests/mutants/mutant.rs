@@ -4,7 +4,9 @@ use std::alloc::Layout;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use talloc_core::{AllocError, ArenaError, Memory, RealTime, Report, Span, Talloc, Violation};
+use talloc_core::{
+    Align, AllocError, ArenaError, Memory, RealTime, Report, Span, Talloc, Violation,
+};
 use talloc_fuzz::Heap;
 use talloc_fuzz::supply::{Kind, Supply};
 
@@ -17,6 +19,7 @@ pub struct Mutant {
 
 type Allocate<T> = unsafe fn(&mut Mutant, Layout) -> Result<T, AllocError>;
 type Resize<T> = unsafe fn(&mut Mutant, NonNull<u8>, Layout, usize) -> T;
+type Discard<'a> = &'a mut dyn FnMut(Span) -> Memory;
 type Reshape = unsafe fn(&mut Mutant, Span, Span) -> Result<(), ArenaError>;
 
 /// The methods that can be replaced. Some of those of [`Talloc`] that take one span take two here,
@@ -37,6 +40,7 @@ pub struct Faults {
     pub merge: Reshape,
     pub extend_arena: Reshape,
     pub allocated_span_of: fn(&mut Mutant, Span) -> Result<Span, ArenaError>,
+    pub discard: unsafe fn(&mut Mutant, Align, usize, Discard) -> usize,
     pub flush: fn(&mut Mutant),
     pub moved: fn(Mutant) -> Mutant,
     pub verify: fn(&Mutant) -> Result<Report, Violation>,
@@ -57,13 +61,14 @@ pub const HONEST: Faults = Faults {
         mutant.heap.grow_in_place(ptr, layout, size).map(|_| ())
     },
     shrink: |mutant, ptr, layout, size| unsafe { mutant.heap.shrink(ptr, layout, size) },
-    claim: |mutant, _, arena| unsafe { mutant.heap.claim(arena) },
+    claim: |mutant, _, arena| unsafe { mutant.heap.claim_as(arena, Memory::RECLAIMABLE) },
     extend: |mutant, _, arena| unsafe { mutant.heap.try_extend(arena) },
     truncate: |mutant, _, arena| mutant.heap.try_truncate(arena),
     release: |mutant, arena, _| mutant.heap.release_arena(arena),
     merge: |mutant, lower, upper| unsafe { mutant.heap.merge_arenas(lower, upper) },
     extend_arena: |mutant, old, new| unsafe { mutant.heap.extend_arena(old, new) },
     allocated_span_of: |mutant, arena| mutant.heap.allocated_span_of(arena),
+    discard: |mutant, unit, least, discard| unsafe { mutant.heap.discard(unit, least, discard) },
     flush: |mutant| mutant.heap.flush(),
     moved: |mutant| mutant,
     verify: |mutant| mutant.heap.verify(),
@@ -168,6 +173,15 @@ impl Heap for Mutant {
 
     fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
         (self.faults.allocated_span_of)(self, arena)
+    }
+
+    unsafe fn discard(
+        &mut self,
+        unit: Align,
+        least: usize,
+        mut discard: impl FnMut(Span) -> Memory,
+    ) -> usize {
+        unsafe { (self.faults.discard)(self, unit, least, &mut discard) }
     }
 
     fn flush(&mut self) {
