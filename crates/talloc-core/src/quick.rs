@@ -129,8 +129,10 @@ impl<const N: usize> Lists for QuickLists<N> {
         *self.heads.get(len)?
     }
 
+    #[inline(always)]
     fn cached(&self) -> usize {
-        self.cached
+        // Known when it is compiled, so that nothing is made of it where there are no lists.
+        if N == 0 { 0 } else { self.cached }
     }
 
     fn limit(&self) -> usize {
