@@ -53,8 +53,9 @@ pub trait Config: Sized + 'static {
     /// granules. `QuickLists<0>` switches them off.
     type Quick: Lists;
 
-    /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the first
-    /// MiB of the arenas and a 256th of the rest.
+    /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,
+    /// if less than half of the arena in use is free in one piece, a 64th of their first MiB and a 256th
+    /// of the rest.
     const QUICK_BYTES: usize;
 
     /// How many free chunks are looked at before a request fails that none of the bins is sure to

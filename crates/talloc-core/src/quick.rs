@@ -24,6 +24,8 @@ pub struct QuickLists<const N: usize> {
     cached: usize,
     /// Granules that they may hold.
     limit: usize,
+    /// Granules that they may hold when memory is short.
+    least: usize,
     /// The list whose turn it was last to give blocks back.
     turn: usize,
 }
@@ -74,13 +76,19 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_limit(&mut self, granules: usize);
 
+    #[doc(hidden)]
+    fn least(&self) -> usize;
+
+    #[doc(hidden)]
+    fn set_least(&mut self, granules: usize);
+
     /// The list whose turn it is to give blocks back: the next one that is not empty, if any.
     #[doc(hidden)]
     fn turn(&mut self) -> usize;
 }
 
 impl<const N: usize> Lists for QuickLists<N> {
-    const EMPTY: Self = Self { heads: [None; N], cached: 0, limit: 0, turn: 0 };
+    const EMPTY: Self = Self { heads: [None; N], cached: 0, limit: 0, least: 0, turn: 0 };
     const CLASSES: usize = N;
 
     #[inline(always)]
@@ -141,6 +149,14 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     fn set_limit(&mut self, granules: usize) {
         self.limit = granules;
+    }
+
+    fn least(&self) -> usize {
+        self.least
+    }
+
+    fn set_least(&mut self, granules: usize) {
+        self.least = granules;
     }
 
     fn turn(&mut self) -> usize {

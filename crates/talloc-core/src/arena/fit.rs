@@ -57,6 +57,11 @@ impl<C: Config> Arena<C> {
         self.top + len > self.cleared
     }
 
+    /// Whether half of the arena, or more, is its top.
+    pub(crate) fn is_mostly_top(&self) -> bool {
+        self.end - self.top >= self.top - self.start
+    }
+
     /// Uses up to `most` times `len` granules of the top, as often as it has them.
     #[inline(always)]
     pub(crate) fn take_run(&mut self, len: usize, most: usize) -> Option<Range<usize>> {

@@ -122,52 +122,107 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
         debug_assert!(self.start <= at && at + len <= self.top);
-        let mut range = at..at + len;
         // SAFETY: Chunks end where others start, so that a bit next to the granules tells whether
         // that neighbour is free. Merged ones are out of their bins, and only the outermost bits
-        // stay set. A free chunk of one granule has one bit, which is why bits of merged ones are
-        // cleared first.
+        // stay set: of a neighbour that is one granule, its only bit.
         unsafe {
-            if range.end == self.top {
-                self.release_to_top(at);
+            if at + len == self.top {
+                // Nothing free may touch the top.
+                self.top = self.merge_below(at);
+                if self.top < at {
+                    self.bits.clear(self.top);
+                }
                 return self.end - self.top;
             }
-            let bits = self.bits;
-            if bits.get(range.end) {
-                let above = self.free_chunk(range.end);
-                self.unlink(&above);
-                bits.clear(range.end);
-                range.end = above.end();
+            let end = self.merge_above(at + len);
+            let start = self.merge_below(at);
+            if start == at {
+                self.bits.set(at);
             }
-            bits.set(range.end - 1);
-            if bits.get(at - 1) {
-                let below = self.free_chunk_before(at);
-                self.unlink(&below);
-                bits.clear(at - 1);
-                range.start = below.at();
-            }
-            bits.set(range.start);
-            self.bin(FreeChunk::new(range.start, range.len()));
+            self.bin(FreeChunk::new(start, end - start));
+            end - start
         }
-        range.len()
     }
 
-    /// Frees the granules from `at` up to the top, which they become part of.
+    /// Frees the `len` granules from `at` on, the last ones of a block that goes on below them.
     ///
     /// # Safety
     ///
-    /// As for [`release`](Self::release).
-    #[inline(always)]
-    unsafe fn release_to_top(&mut self, at: usize) {
-        self.top = at;
-        // SAFETY: The bit tells whether a free chunk ends there; nothing free may touch the top.
+    /// As for [`release`](Self::release), and the granule before them is used.
+    #[inline]
+    pub(crate) unsafe fn release_tail(&mut self, at: usize, len: usize) {
+        debug_assert!(self.start < at && at + len <= self.top);
+        // SAFETY: As for `release`.
         unsafe {
-            if self.bits.get(at - 1) {
-                let below = self.free_chunk_before(at);
-                self.unlink(&below);
-                self.bits.clear(at - 1);
-                self.bits.clear(below.at());
-                self.top = below.at();
+            if cfg!(small) {
+                // It does it, too, and two would be too much code.
+                self.release(at, len);
+                return;
+            }
+            if at + len == self.top {
+                self.top = at;
+                return;
+            }
+            let end = self.merge_above(at + len);
+            self.bits.set(at);
+            self.bin(FreeChunk::new(at, end - at));
+        }
+    }
+
+    /// Marks the end of what becomes a free chunk of granules before `end` and of the free chunk there,
+    /// if there is one, which is taken out of its bin. Returns the end.
+    ///
+    /// # Safety
+    ///
+    /// A used chunk ends at `end`, below the top, that nobody will use any more.
+    #[inline(always)]
+    unsafe fn merge_above(&mut self, end: usize) -> usize {
+        // SAFETY: As for `release`.
+        unsafe {
+            if !self.bits.get(end) {
+                self.bits.set(end - 1);
+                return end;
+            }
+            let above = self.free_chunk(end);
+            self.merge_in(&above, end);
+            above.end()
+        }
+    }
+
+    /// Takes the free chunk that ends at `at`, if there is one, out of its bin. Returns where it starts,
+    /// or `at`.
+    ///
+    /// # Safety
+    ///
+    /// A used chunk starts at `at` that nobody will use any more.
+    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(small), inline(always))]
+    unsafe fn merge_below(&mut self, at: usize) -> usize {
+        // SAFETY: As for `release`.
+        unsafe {
+            if !self.bits.get(at - 1) {
+                return at;
+            }
+            let below = self.free_chunk_before(at);
+            self.merge_in(&below, at - 1);
+            below.at()
+        }
+    }
+
+    /// Takes a free chunk out of its bin that becomes a part of another one, with its bit of granule
+    /// `inner`, unless that is its only one.
+    ///
+    /// # Safety
+    ///
+    /// It is a free chunk of the arena, and the granule one of its ends.
+    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(small), inline(always))]
+    unsafe fn merge_in(&mut self, chunk: &FreeChunk, inner: usize) {
+        // SAFETY: As the caller says.
+        unsafe {
+            self.unlink(chunk);
+            if chunk.len() > 1 {
+                self.bits.clear(inner);
             }
         }
     }
@@ -177,16 +232,24 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// A used chunk of the arena ends there.
-    #[inline]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn grow(&mut self, end: usize, more: usize) -> bool {
         if end == self.top {
             return self.take_top(0, more).is_some();
         }
         // SAFETY: Below the top, the bit tells whether a free chunk starts there.
+        unsafe { self.bits.get(end) && self.grow_into(end, more) }
+    }
+
+    /// [`grow`](Self::grow) into a free chunk.
+    ///
+    /// # Safety
+    ///
+    /// There is one at `end`.
+    #[cfg_attr(not(small), inline(never))]
+    unsafe fn grow_into(&mut self, end: usize, more: usize) -> bool {
+        // SAFETY: As the caller says.
         unsafe {
-            if !self.bits.get(end) {
-                return false;
-            }
             let above = self.free_chunk(end);
             if above.len() < more {
                 return false;
@@ -218,7 +281,14 @@ impl<C: Config> Arena<C> {
         }
         if lead > 0 {
             // SAFETY: What lies below the top is used, as what follows the lead is now.
-            unsafe { self.mark_free(lead_at..at) };
+            unsafe {
+                if cfg!(small) {
+                    // It does it, too, and two would be too much code.
+                    self.release(lead_at, lead);
+                } else {
+                    self.mark_free(lead_at..at);
+                }
+            }
         }
         Some(at)
     }

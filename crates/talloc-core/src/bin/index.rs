@@ -24,7 +24,9 @@ impl BinIndex {
         if len < Table::<C>::END {
             // Which row it is cannot be predicted, where sizes are mixed.
             let row = select(len < ROW, len, ROW + (len >> Table::<C>::SHIFT));
-            Self(const { &Table::<C>::BINS }[row] as usize)
+            let bins = const { &Table::<C>::BINS };
+            // SAFETY: Below the end, the shifted size is less than a row has entries.
+            Self(unsafe { *bins.get_unchecked(row) } as usize)
         } else {
             Self(Self::number::<C>(len))
         }

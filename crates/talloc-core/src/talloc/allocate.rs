@@ -256,7 +256,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
-            Some(most) if self.quick.cached() + REFILL <= self.quick.limit() => usize::from(*most),
+            Some(most) if self.quick.cached() + REFILL <= self.quick.least() => usize::from(*most),
             _ => 1,
         };
         if let Some(block) = self.recycle(len, most * len) {
@@ -284,7 +284,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// the first use of memory: a program that grows should not leave idle blocks behind.
     #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
-        let idle = self.quick.cached() > self.quick.limit() / BUSY;
+        let idle = self.quick.cached() > self.quick.least() / BUSY;
         if idle && self.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }
     }
 

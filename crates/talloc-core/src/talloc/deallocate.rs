@@ -138,6 +138,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if !self.raise_quick() {
             self.flush_list(len, BATCH);
             self.flush_next();
+            self.lower_quick();
         }
     }
 

@@ -136,8 +136,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         arena.resize(at, old, new);
         if new < old {
-            // SAFETY: The granules between the ends are used and the caller gives them up.
-            unsafe { arena.release(at + new, old - new) };
+            // SAFETY: The granules between the ends are used and the caller gives them up; what comes
+            // before is still the block.
+            unsafe { arena.release_tail(at + new, old - new) };
         }
         let block = arena.block(ptr);
         if new < old {

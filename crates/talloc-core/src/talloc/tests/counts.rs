@@ -96,7 +96,7 @@ fn arenas_are_counted_together() {
 
 #[test]
 fn cached_blocks_are_free_and_blocks_are_counted() {
-    let mut heap = Owned::<Checked<Compact>>::new(2 * GRANULES);
+    let mut heap = Owned::<Checked<Compact>>::new(8 * GRANULES);
     let [a, _b, _c] = [170, 180, 190].map(|len| heap.take(len));
     let d = heap.take(30);
     heap.give(d);

@@ -150,41 +150,60 @@ fn quick_lists_keep_blocks_until_they_are_flushed() {
 
 #[test]
 fn blocks_of_a_size_are_carved_ahead_from_the_top() {
-    let mut heap = Owned::<Compact>::new(1000);
+    let mut heap = Owned::<Compact>::new(4000);
     let blocks: [Block; 3] = core::array::from_fn(|_| heap.take(12));
     assert_eq!(heap.verify().unwrap().cached_bytes, 8 * 12);
-    heap.expect("own 16, used 48, top 936");
+    heap.expect("own 63, used 48, top 3889");
     assert!(blocks.is_sorted_by_key(|block| block.ptr));
     // In a small arena, this would be too much.
-    let mut heap = Owned::<Compact>::new(700);
+    let mut heap = Owned::<Compact>::new(3000);
     heap.take(12);
-    heap.expect("own 11, used 12, top 677");
+    heap.expect("own 47, used 12, top 2941");
 }
 
 #[test]
-fn quick_lists_are_bounded_by_a_sixteenth() {
-    let mut heap = Owned::<Compact>::new(1000);
-    let mut blocks: std::vec::Vec<_> = (0..100).map(|_| heap.take(8)).collect();
-    while let Some(block) = blocks.pop() {
-        heap.give(block);
-        assert!(heap.verify().unwrap().cached_bytes <= 8000 / 16);
+fn quick_lists_are_bounded_by_a_sixteenth_and_by_less_when_memory_is_short() {
+    for (rest, share) in [(1, 16), (20_000, 64)] {
+        let mut heap = Owned::<Compact>::new(40_000);
+        let _rest = heap.take(rest);
+        let mut most = 0;
+        let mut blocks: std::vec::Vec<_> = (0..1000).map(|_| heap.take(8)).collect();
+        while let Some(block) = blocks.pop() {
+            heap.give(block);
+            most = most.max(heap.verify().unwrap().cached_bytes);
+        }
+        let bound = heap.get_allocatable_span().size() / share;
+        assert!((bound - 200..=bound).contains(&most), "{most}");
+        heap.flush();
+        assert_eq!(heap.verify().unwrap().cached_bytes, 0);
     }
-    heap.flush();
-    heap.expect("own 16, top 984");
+}
+
+#[test]
+fn quick_lists_hold_less_once_memory_becomes_short() {
+    let mut heap = Owned::<Compact>::new(40_000);
+    let blocks: [Block; 300] = core::array::from_fn(|_| heap.take(8));
+    let last: [Block; 100] = core::array::from_fn(|_| heap.take(8));
+    blocks.into_iter().for_each(|block| heap.give(block));
+    assert!(heap.verify().unwrap().cached_bytes > 18_000);
+    let _rest = heap.take(25_000);
+    last.into_iter().for_each(|block| heap.give(block));
+    let cached = heap.verify().unwrap().cached_bytes;
+    assert!(cached <= heap.get_allocatable_span().size() / 64, "{cached}");
 }
 
 #[test]
 fn what_is_cached_serves_other_sizes_before_a_request_fails() {
-    let mut heap = Owned::<Compact>::new(1000);
-    let rest = heap.take(984 - 60);
+    let mut heap = Owned::<Compact>::new(4000);
+    let rest = heap.take(3937 - 60);
     let blocks: [Block; 15] = core::array::from_fn(|_| heap.take(4));
-    heap.expect("own 16, used 984, top 0");
+    heap.expect("own 63, used 3937, top 0");
     for block in blocks {
         heap.give(block);
     }
     assert!(heap.verify().unwrap().cached_bytes > 400);
     let _all = heap.take(60);
-    heap.expect("own 16, used 984, top 0");
+    heap.expect("own 63, used 3937, top 0");
     heap.give(rest);
 }
 
