@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::builder::PossibleValuesParser;
 
 use crate::analysis::{instructions, loom, sanitize};
+use crate::examples;
 use crate::targets;
 use crate::workspace::Workspace;
 use report::{Outcome, Report};
@@ -34,7 +35,7 @@ struct Step {
 }
 
 /// In the order they run: what fails often and fast comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
     Step { name: "layers", about: "a library uses only those below it", run: layers::check },
     Step {
@@ -79,6 +80,11 @@ const STEPS: [Step; 13] = [
         name: "targets",
         about: "a microcontroller and WebAssembly, emulated; no compare-and-swap, built",
         run: targets::check,
+    },
+    Step {
+        name: "examples",
+        about: "firmware and a kernel run in emulators",
+        run: examples::check,
     },
 ];
 

@@ -1,6 +1,7 @@
 //! Commands that say what they are before they run.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ pub struct Cmd<'a> {
 pub struct Ran {
     /// The exit status, unless a signal ended it.
     pub code: Option<i32>,
-    /// Its standard output.
+    /// Its standard output, and its standard error if that was asked for.
     pub text: String,
 }
 
@@ -73,12 +74,43 @@ impl<'a> Cmd<'a> {
     ///
     /// If it cannot be started.
     pub fn run_reading(self) -> Result<Ran> {
+        self.reading(Stdio::inherit())
+    }
+
+    /// [`run_reading`](Self::run_reading), with its standard error, which comes after its output.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn run_reading_all(self) -> Result<Ran> {
+        self.reading(Stdio::piped())
+    }
+
+    /// Echoes the command and runs it, with its standard output going to a file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written, or the command cannot be started or exits with another status
+    /// than zero.
+    pub fn run_writing(self, file: &std::path::Path) -> Result<()> {
+        eprintln!("$ {self} >{}", file.display());
+        let shown = self.to_string();
+        let output = File::create(file)?;
+        let mut command = Command::from(self.inner);
+        let status = command.stdin(Stdio::null()).stdout(output).status();
+        let status = status.with_context(|| format!("`{shown}` cannot be started"))?;
+        anyhow::ensure!(status.success(), "`{shown}` has ended with {status}");
+        Ok(())
+    }
+
+    fn reading(self, errors: Stdio) -> Result<Ran> {
         eprintln!("$ {self}");
         let shown = self.to_string();
         let mut command = Command::from(self.inner);
-        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = command.stdin(Stdio::null()).stderr(errors).output();
         let output = output.with_context(|| format!("`{shown}` cannot be started"))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
         print!("{text}");
         Ok(Ran { code: output.status.code(), text })
     }
@@ -141,10 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_writes_goes_to_a_file() {
+        let shell = Shell::new().unwrap();
+        let file = std::env::temp_dir().join(format!("xtask-cmd-{}", std::process::id()));
+        Cmd::new(&shell, "echo").args(["text"]).run_writing(&file).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let result = Cmd::new(&shell, "false").run_writing(&file);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(text, "text\n");
+        assert!(result.is_err());
+    }
+
+    #[test]
     fn a_command_may_end_with_any_status_if_that_is_asked_for() {
         let shell = Shell::new().unwrap();
         let ran = Cmd::new(&shell, "sh").args(["-c", "echo text; exit 3"]).run_reading().unwrap();
         assert_eq!((ran.code, ran.text.as_str()), (Some(3), "text\n"));
+        let both = Cmd::new(&shell, "sh").args(["-c", "echo error >&2; echo text"]);
+        assert_eq!(both.run_reading_all().unwrap().text, "text\nerror\n");
         assert!(Cmd::new(&shell, "no-such-program").run_reading().is_err());
     }
 }

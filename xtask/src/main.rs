@@ -6,12 +6,15 @@
 
 mod analysis;
 mod bench;
+mod bounds;
 mod ci;
 mod cmd;
 #[cfg(test)]
 mod documented;
+mod examples;
 mod features;
 mod fuzz;
+mod jobs;
 mod msrv;
 mod size;
 mod soak;
@@ -42,8 +45,12 @@ enum Task {
     Msrv(msrv::Args),
     /// Run the libraries on other machines, in emulators.
     Targets(targets::Args),
+    /// Run the examples, a kernel and firmware in emulators.
+    Examples(examples::Args),
     /// Weigh the code of allocators, ours and others.
     Size(size::Args),
+    /// Count what operations cost at the worst, in instructions of a microcontroller.
+    Bounds(bounds::Args),
     /// Run the benchmarks; the arguments are theirs.
     Bench(bench::Args),
     /// Run the fuzz targets.
@@ -87,7 +94,9 @@ fn run(task: Task) -> Result<()> {
         Task::Ci(args) => ci::run(&workspace, &args),
         Task::Msrv(args) => msrv::run(&workspace, &args),
         Task::Targets(args) => targets::run(&workspace, &args),
+        Task::Examples(args) => examples::run(&workspace, &args),
         Task::Size(args) => size::run(&workspace, &args),
+        Task::Bounds(args) => bounds::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),

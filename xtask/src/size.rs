@@ -66,7 +66,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 }
 
 /// A table of names and numbers.
-fn table_of<const N: usize>(
+pub fn table_of<const N: usize>(
     heading: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> Table {

@@ -1,23 +1,24 @@
 //! `targets`: runs the libraries on other machines, in emulators.
 //!
 //! A target either runs the libraries' tests on another architecture with an operating system
-//! ([`hosted`]), or runs a program on a machine without one ([`exercise`]), or builds the libraries
-//! for cores that lack something ([`build`]). [`table`] lists them; `exercise/README.md` says how to
-//! add one.
+//! ([`hosted`]), or runs a program on a machine without one ([`exercise`], [`texts`]), or builds
+//! the libraries for cores that lack something ([`build`]). [`table`] lists them;
+//! `exercise/README.md` says how to add one.
 
 mod build;
 pub mod compiler;
 mod exercise;
 mod hosted;
 pub mod linker;
+pub mod program;
+pub mod qemu;
 mod table;
-
-use std::time::Instant;
+mod texts;
 
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 
-use crate::ci::report::{Outcome, Report};
+use crate::jobs::{self, Job};
 use crate::workspace::Workspace;
 pub use table::INSTALL;
 use table::{Kind, TARGETS, Target};
@@ -51,7 +52,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let asked_for =
         |target: &&Target| args.names.is_empty() || args.names.iter().any(|n| n == target.name);
-    let targets: Vec<&Target> = TARGETS.iter().filter(asked_for).collect();
+    let targets: Vec<&'static Target> = TARGETS.iter().filter(asked_for).collect();
     if args.list {
         for target in targets {
             println!("{:12}{}: {}", target.name, target.triple, target.about);
@@ -60,41 +61,14 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         return Ok(());
     }
     compiler::check_variables()?;
-    let (report, result) = run_all(&targets, |target| run_one(workspace, target));
+    let job = |target: &&'static Target| Job {
+        name: target.name,
+        about: target.about.to_owned(),
+        run: Box::new(|| run_one(workspace, target)),
+    };
+    let (report, result) = jobs::run_all("target", "targets", targets.iter().map(job));
     println!("\n{report}");
     result
-}
-
-/// Runs every target, whatever becomes of the others.
-fn run_all(targets: &[&Target], run: impl Fn(&Target) -> Result<String>) -> (Report, Result<()>) {
-    let mut report = Report::of("target");
-    let mut failed = Vec::new();
-    for target in targets {
-        let name = target.name;
-        eprintln!("\n== {name}: {}", target.about);
-        let start = Instant::now();
-        let result = run(target);
-        let time = start.elapsed();
-        match result {
-            Ok(note) => {
-                println!("{name}: passed: {note}");
-                report.add(name, Outcome::Passed(time), note);
-            }
-            Err(error) => {
-                println!("{name}: FAILED: {error:#}");
-                report.add(name, Outcome::Failed(time), first_line(&format!("{error:#}")));
-                failed.push(name);
-            }
-        }
-    }
-    let result = match failed[..] {
-        [] => Ok(()),
-        _ => {
-            let names = failed.join(" ");
-            Err(anyhow::anyhow!("failed: {names}; to run again: `cargo xtask targets {names}`"))
-        }
-    };
-    (report, result)
 }
 
 /// Runs one target. Returns what has been done, in a few words.
@@ -102,13 +76,9 @@ fn run_one(workspace: &Workspace, target: &Target) -> Result<String> {
     match &target.kind {
         Kind::Tests(system) => hosted::run(workspace, target.triple, system),
         Kind::Exercise(machine) => exercise::run(workspace, target.triple, machine),
+        Kind::Texts(board) => texts::run(workspace, target.triple, *board),
         Kind::Build => build::run(workspace, target.triple),
     }
-}
-
-/// For the table, which a long message would stretch.
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// The number before `word` in `text`, as in "5 passed".
@@ -124,30 +94,6 @@ fn number_before(text: &str, word: &str) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_target_that_fails_keeps_none_from_running() {
-        let targets: Vec<&Target> = TARGETS[..3].iter().collect();
-        let (report, result) = run_all(&targets, |target| match target.name == TARGETS[1].name {
-            true => bail!("the reason\nand more"),
-            false => Ok("done".to_owned()),
-        });
-        let outcomes: Vec<_> = report.outcomes().collect();
-        assert!(matches!(
-            outcomes[..],
-            [Outcome::Passed(_), Outcome::Failed(_), Outcome::Passed(_)]
-        ));
-        let error = result.unwrap_err().to_string();
-        assert!(error.contains(&format!("`cargo xtask targets {}`", TARGETS[1].name)), "{error}");
-        let table = report.to_string();
-        assert!(table.contains("the reason") && !table.contains("and more"), "{table}");
-    }
-
-    #[test]
-    fn targets_that_pass_are_a_success() {
-        let targets: Vec<&Target> = TARGETS.iter().collect();
-        assert!(run_all(&targets, |_| Ok(String::new())).1.is_ok());
-    }
 
     #[test]
     fn a_number_is_found_or_missed() {

@@ -40,25 +40,30 @@ impl ChunkKind {
     }
 }
 
-impl fmt::Display for ChunkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Used => "used",
-            Self::Cached => "cached",
-            Self::Free => "free",
-            Self::Top => "top",
-            Self::Own => "own",
-        })
-    }
+/// See `printed.rs`.
+macro_rules! kind {
+    ($kind:expr, $say:ident, $f:ident) => {
+        match $kind {
+            Self::Used => $say!($f, "used"),
+            Self::Cached => $say!($f, "cached"),
+            Self::Free => $say!($f, "free"),
+            Self::Top => $say!($f, "top"),
+            Self::Own => $say!($f, "own"),
+        }
+    };
 }
 
-/// As in `0x1000 48 bytes used`.
-impl fmt::Display for Chunk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (base, size) = (self.span.base().unwrap_or(0), self.span.size());
-        write!(f, "{base:#x} {size} bytes {}", self.kind)
-    }
+printed!(ChunkKind, kind);
+
+/// As in `0x1000 48 bytes used`; see `printed.rs`.
+macro_rules! chunk {
+    ($chunk:expr, $say:ident, $f:ident) => {
+        let Chunk { kind, span } = $chunk;
+        $say!($f, "{:#x} {} bytes {}", span.base().unwrap_or(0), span.size(), kind)
+    };
 }
+
+printed!(Chunk, chunk);
 
 /// The chunks of a heap in the order of their addresses; see
 /// [`Talloc::chunks`](crate::Talloc::chunks).

@@ -1,7 +1,6 @@
 //! What can go wrong.
 
 use core::error::Error;
-use core::fmt;
 
 /// Memory for an allocation could not be found.
 ///
@@ -9,11 +8,14 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AllocError;
 
-impl fmt::Display for AllocError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("memory allocation failed")
-    }
+/// See `printed.rs`.
+macro_rules! alloc_error {
+    ($error:expr, $say:ident, $f:ident) => {
+        $say!($f, "memory allocation failed")
+    };
 }
+
+printed!(AllocError, alloc_error);
 
 impl Error for AllocError {}
 
@@ -49,28 +51,40 @@ pub enum ArenaError {
     InUse,
 }
 
+/// What was wrong; see `printed.rs`.
+macro_rules! arena_error {
+    ($error:expr, $say:ident, $f:ident) => {
+        match $error {
+            Self::Null => $say!($f, "the arena contains the null address"),
+            Self::TooSmall => {
+                $say!($f, "the arena is too small for its control block and an allocation")
+            }
+            Self::TooFar => $say!($f, "the arena reaches further than the heap's links do"),
+            Self::Overlap => $say!($f, "the arena overlaps another one of the heap"),
+            Self::SecondArena => $say!($f, "the heap may have one arena only"),
+            Self::NoSuchArena => $say!($f, "the heap has no arena of that span"),
+            Self::NotExtended => $say!($f, "the new arena does not contain the old one"),
+            Self::NotTruncated => $say!($f, "the old arena does not contain the new one"),
+            Self::NotAdjacent => {
+                $say!($f, "the second arena does not begin where the first one ends")
+            }
+            Self::InUse => $say!($f, "the new arena does not contain the allocated span"),
+        }
+    };
+}
+
 impl ArenaError {
     /// What was wrong, without allocating.
     pub(crate) const fn message(self) -> &'static str {
-        match self {
-            Self::Null => "the arena contains the null address",
-            Self::TooSmall => "the arena is too small for its control block and an allocation",
-            Self::TooFar => "the arena reaches further than the heap's links do",
-            Self::Overlap => "the arena overlaps another one of the heap",
-            Self::SecondArena => "the heap may have one arena only",
-            Self::NoSuchArena => "the heap has no arena of that span",
-            Self::NotExtended => "the new arena does not contain the old one",
-            Self::NotTruncated => "the old arena does not contain the new one",
-            Self::NotAdjacent => "the second arena does not begin where the first one ends",
-            Self::InUse => "the new arena does not contain the allocated span",
+        macro_rules! text {
+            ($f:ident, $text:literal) => {
+                $text
+            };
         }
+        arena_error!(self, text, nowhere)
     }
 }
 
-impl fmt::Display for ArenaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
-    }
-}
+printed!(ArenaError, arena_error);
 
 impl Error for ArenaError {}

@@ -113,12 +113,16 @@
 //!
 //! * `lock_api`: `Tallock`, the heap behind any raw lock of that crate's kind.
 //! * `spin`: that, and `Talloc::spin_lock`.
+//! * `defmt`: reports and errors can be printed by defmt, as texts that are not in the program.
 
 #![no_std]
 #![deny(missing_docs)]
 
 #[cfg(test)]
 extern crate std;
+
+#[macro_use]
+mod printed;
 
 mod arena;
 mod batch;

@@ -2,7 +2,6 @@
 
 use core::alloc::Layout;
 use core::error::Error;
-use core::fmt;
 
 use talloc_span::Span;
 
@@ -102,43 +101,46 @@ impl Call {
     }
 }
 
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Free => f.write_str("freeing"),
-            Self::Grow { new_size } => write!(f, "growing to {new_size} bytes"),
-            Self::Shrink { new_size } => write!(f, "shrinking to {new_size} bytes"),
-            Self::Check => f.write_str("checking"),
+/// What was called; see `printed.rs`.
+macro_rules! call {
+    ($call:expr, $say:ident, $f:ident) => {
+        match $call {
+            Self::Free => $say!($f, "freeing"),
+            Self::Grow { new_size } => $say!($f, "growing to {} bytes", new_size),
+            Self::Shrink { new_size } => $say!($f, "shrinking to {} bytes", new_size),
+            Self::Check => $say!($f, "checking"),
         }
-    }
+    };
 }
 
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (size, align) = (self.layout.size(), self.layout.align());
-        write!(
-            f,
-            "{} a block of {size} bytes aligned to {align} at {:#x}: ",
-            self.call, self.addr
-        )?;
-        match self.fault {
-            Fault::Foreign => f.write_str("foreign pointer, it is in no arena of the heap"),
+printed!(Call, call);
+
+/// What was called with what, and what was wrong with that; see `printed.rs`.
+macro_rules! misuse {
+    ($misuse:expr, $say:ident, $f:ident) => {
+        let Misuse { call, addr, layout, fault } = $misuse;
+        let (size, align) = (layout.size(), layout.align());
+        $say!($f, "{} a block of {} bytes aligned to {} at {:#x}: ", call, size, align, addr);
+        match fault {
+            Fault::Foreign => $say!($f, "foreign pointer, it is in no arena of the heap"),
             Fault::Own { chunk } => {
-                write!(f, "not a block, it is in the heap's own memory {chunk}")
+                $say!($f, "not a block, it is in the heap's own memory {}", chunk)
             }
             Fault::NotABlock { block } => {
-                write!(f, "not a block's start, it is in the block {block}")
+                $say!($f, "not a block's start, it is in the block {}", block)
             }
-            Fault::AlreadyFree { chunk } => write!(f, "already free, it is in the chunk {chunk}"),
+            Fault::AlreadyFree { chunk } => $say!($f, "already free, it is in the chunk {}", chunk),
             Fault::WrongSize { block } => {
-                write!(f, "wrong size, the block has {} bytes", block.size())
+                $say!($f, "wrong size, the block has {} bytes", block.size())
             }
-            Fault::WrongAlign { block } => write!(f, "wrong alignment, the block is {block}"),
-            Fault::WrongNewSize => f.write_str("wrong new size"),
-            Fault::Broken => f.write_str("the heap is broken there"),
-        }
-    }
+            Fault::WrongAlign { block } => $say!($f, "wrong alignment, the block is {}", block),
+            Fault::WrongNewSize => $say!($f, "wrong new size"),
+            Fault::Broken => $say!($f, "the heap is broken there"),
+        };
+    };
 }
+
+printed!(Misuse, misuse);
 
 impl Error for Misuse {}
 

@@ -1,7 +1,6 @@
 //! What checking a heap finds.
 
 use core::error::Error;
-use core::fmt;
 
 use talloc_span::Span;
 
@@ -60,6 +59,28 @@ impl Report {
         self.free_bytes += bytes;
     }
 }
+
+/// All of it in one line; see `printed.rs`.
+macro_rules! report {
+    ($report:expr, $say:ident, $f:ident) => {
+        let report = $report;
+        let (arenas, bytes, used) = (report.arenas, report.arena_bytes, report.used_bytes);
+        $say!($f, "arenas: {}, of {} bytes; used: {}", arenas, bytes, used);
+        if let Some(blocks) = report.used_blocks {
+            $say!($f, " in {} blocks", blocks);
+        }
+        let (chunks, largest) = (report.free_chunks, report.largest_free_bytes);
+        $say!($f, "; free: {}, the largest of {} chunks {}", report.free_bytes, chunks, largest);
+        $say!($f, ", cached {}; overhead: {}", report.cached_bytes, report.overhead_bytes);
+        $say!($f, "; most in use so far: {}", report.high_water_bytes);
+        if report.mapped_blocks > 0 {
+            let (bytes, blocks) = (report.mapped_bytes, report.mapped_blocks);
+            $say!($f, "; kept apart: {} in {} blocks", bytes, blocks);
+        }
+    };
+}
+
+printed!(Report, report);
 
 /// How a heap is broken: by a defect of the heap, or by a program that wrote to memory it did not
 /// own or freed what it should not have.
@@ -146,43 +167,52 @@ pub enum Violation {
     NotAnArena,
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Bounds { arena } => write!(f, "the bounds of the arena {arena} are out of order"),
-            Self::Size { addr } => write!(f, "the free chunk at {addr:#x} has an impossible size"),
+/// What is wrong; see `printed.rs`.
+macro_rules! violation {
+    ($violation:expr, $say:ident, $f:ident) => {
+        match $violation {
+            Self::Bounds { arena } => {
+                $say!($f, "the bounds of the arena {} are out of order", arena)
+            }
+            Self::Size { addr } => {
+                $say!($f, "the free chunk at {:#x} has an impossible size", addr)
+            }
             Self::SizesDiffer { addr } => {
-                write!(f, "the free chunk at {addr:#x} has different sizes at its ends")
+                $say!($f, "the free chunk at {:#x} has different sizes at its ends", addr)
             }
             Self::MarkMissing { addr } => {
-                write!(f, "the end of the free chunk at {addr:#x} is not marked")
+                $say!($f, "the end of the free chunk at {:#x} is not marked", addr)
             }
             Self::MarkStray { addr } => {
-                write!(f, "{addr:#x} is marked, but is no end of a free chunk")
+                $say!($f, "{:#x} is marked, but is no end of a free chunk", addr)
             }
             Self::NotCoalesced { addr } => {
-                write!(f, "the free chunk at {addr:#x} touches another one")
+                $say!($f, "the free chunk at {:#x} touches another one", addr)
             }
-            Self::BackLink { addr } => write!(f, "the free chunk at {addr:#x} does not link back"),
+            Self::BackLink { addr } => {
+                $say!($f, "the free chunk at {:#x} does not link back", addr)
+            }
             Self::NotInBin { addr } => {
-                write!(f, "a bin links to {addr:#x}, which is no free chunk of its sizes")
+                $say!($f, "a bin links to {:#x}, which is no free chunk of its sizes", addr)
             }
             Self::BinCount { arena } => {
-                write!(f, "the bins of the arena {arena} do not hold its free chunks")
+                $say!($f, "the bins of the arena {} do not hold its free chunks", arena)
             }
-            Self::Map { bin } => write!(f, "the map is wrong about bin {bin}"),
-            Self::Own { arena } => write!(f, "the own chunk of the arena {arena} is not used"),
+            Self::Map { bin } => $say!($f, "the map is wrong about bin {}", bin),
+            Self::Own { arena } => $say!($f, "the own chunk of the arena {} is not used", arena),
             Self::BlockMark { addr } => {
-                write!(f, "the marks of the blocks are wrong at {addr:#x}")
+                $say!($f, "the marks of the blocks are wrong at {:#x}", addr)
             }
             Self::CachedBlock { addr } => {
-                write!(f, "the quick lists hold {addr:#x}, which is no used block")
+                $say!($f, "the quick lists hold {:#x}, which is no used block", addr)
             }
-            Self::CachedCount => f.write_str("the quick lists have lost count"),
-            Self::ArenasOverlap { arena } => write!(f, "the arena {arena} overlaps another one"),
-            Self::NotAnArena => f.write_str("the heap refers to an arena it does not have"),
+            Self::CachedCount => $say!($f, "the quick lists have lost count"),
+            Self::ArenasOverlap { arena } => $say!($f, "the arena {} overlaps another one", arena),
+            Self::NotAnArena => $say!($f, "the heap refers to an arena it does not have"),
         }
-    }
+    };
 }
+
+printed!(Violation, violation);
 
 impl Error for Violation {}

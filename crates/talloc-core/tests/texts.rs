@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::{layout, memory, part};
 use talloc_core::{
-    AllocError, ArenaError, Micro, OomFn, Source, Span, Talloc, Violation, alloc_error,
+    AllocError, ArenaError, Micro, OomFn, Report, Source, Span, Talloc, Violation, alloc_error,
 };
 
 /// Checks that the texts are there, and differ.
@@ -54,6 +54,24 @@ fn violations_say_where() {
     assert!(violations.iter().all(|violation| violation.to_string().contains("0x12340")));
     check(&[Violation::Map { bin: 7 }, Violation::CachedCount, Violation::NotAnArena]);
     assert!(Violation::Map { bin: 7 }.to_string().contains('7'));
+}
+
+#[test]
+fn a_report_is_a_line() {
+    let mut report = Report::default();
+    (report.arenas, report.arena_bytes, report.used_bytes) = (2, 4096, 1000);
+    (report.free_bytes, report.free_chunks, report.largest_free_bytes) = (3000, 7, 2000);
+    (report.cached_bytes, report.overhead_bytes, report.high_water_bytes) = (64, 96, 1500);
+    let free = "free: 3000, the largest of 7 chunks 2000, cached 64";
+    let rest = "overhead: 96; most in use so far: 1500";
+    assert_eq!(report.to_string(), format!("arenas: 2, of 4096 bytes; used: 1000; {free}; {rest}"));
+    (report.used_blocks, report.mapped_blocks, report.mapped_bytes) = (Some(9), 1, 5000);
+    let used = "used: 1000 in 9 blocks";
+    let apart = "kept apart: 5000 in 1 blocks";
+    assert_eq!(
+        report.to_string(),
+        format!("arenas: 2, of 4096 bytes; {used}; {free}; {rest}; {apart}")
+    );
 }
 
 #[test]

@@ -86,6 +86,7 @@
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
 //! | `nightly` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
+//! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
 //!

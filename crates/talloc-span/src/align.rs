@@ -209,3 +209,11 @@ impl fmt::Display for Align {
         fmt::Display::fmt(&self.get(), f)
     }
 }
+
+/// The same as [`Display`](fmt::Display).
+#[cfg(feature = "defmt")]
+impl defmt::Format for Align {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=usize}", self.get());
+    }
+}

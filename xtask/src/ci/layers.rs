@@ -1,6 +1,7 @@
 //! The step that keeps the libraries' dependencies pointing down.
 
 use anyhow::{Result, ensure};
+use cargo_metadata::camino::Utf8Path;
 use cargo_metadata::{DependencyKind, Package};
 use itertools::Itertools;
 
@@ -8,9 +9,9 @@ use crate::workspace::{LAYERS, Workspace};
 
 pub fn check(workspace: &Workspace) -> Result<()> {
     let members = workspace.members();
-    let libraries = workspace.root().join("crates");
+    let folder = workspace.root().join("crates");
     let (libraries, tools): (Vec<&Package>, Vec<&Package>) =
-        members.iter().partition(|member| member.manifest_path.starts_with(&libraries));
+        members.iter().partition(|member| is_library(&folder, &member.manifest_path));
 
     let unknown = libraries.iter().filter(|package| rank(&package.name).is_none());
     let unknown = unknown.map(|package| package.name.as_str()).join(", ");
@@ -26,6 +27,11 @@ pub fn check(workspace: &Workspace) -> Result<()> {
 
     eprintln!("{}", LAYERS.join(" <- "));
     Ok(())
+}
+
+/// Whether a manifest is that of a folder right in `crates`. Deeper, there are examples.
+fn is_library(crates: &Utf8Path, manifest: &Utf8Path) -> bool {
+    manifest.ancestors().nth(2) == Some(crates)
 }
 
 /// What is wrong with the library `user` depending on `used`, if something is.
@@ -77,6 +83,14 @@ mod tests {
     #[test]
     fn packages_from_elsewhere_are_no_concern() {
         assert!(allowed("talloc-span", "static_assertions", Normal));
+    }
+
+    #[test]
+    fn libraries_lie_right_in_their_folder() {
+        let is_library = |path: &str| is_library("/w/crates".into(), path.into());
+        assert!(is_library("/w/crates/talloc-core/Cargo.toml"));
+        assert!(!is_library("/w/crates/talloc-core/examples/kernel/Cargo.toml"));
+        assert!(!is_library("/w/xtask/exercise/Cargo.toml"));
     }
 
     #[test]

@@ -7,11 +7,9 @@
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::Utf8PathBuf;
 
-use super::compiler::Compiler;
-use super::table::INSTALL;
-use super::{linker, number_before};
+use super::qemu::{self, Board, Clock};
+use super::{number_before, program};
 use crate::cmd::{Cmd, Ran};
-use crate::tools;
 use crate::workspace::Workspace;
 
 const PROGRAM: &str = "talloc-exercise";
@@ -23,9 +21,6 @@ const FAULTS: [(&str, &str); 2] =
 /// The same, where there is a timer.
 const TIMER_FAULTS: [(&str, &str); 1] = [("silence", "the timer does not interrupt")];
 
-/// After this time a program has hung; in seconds. None takes more than a few.
-const TIME_LIMIT: &str = "300";
-
 pub struct Machine {
     pub runner: Runner,
     pub has_timer: bool,
@@ -34,7 +29,7 @@ pub struct Machine {
 pub enum Runner {
     Native,
     Node,
-    Qemu { program: &'static str, package: &'static str, machine: &'static str },
+    Qemu(Board),
 }
 
 impl Runner {
@@ -43,7 +38,7 @@ impl Runner {
         match self {
             Self::Native => "coreutils",
             Self::Node => "nodejs",
-            Self::Qemu { package, .. } => package,
+            Self::Qemu(board) => board.package,
         }
     }
 
@@ -54,37 +49,19 @@ impl Runner {
         program: &str,
         fault: Option<&str>,
     ) -> Result<Cmd<'a>> {
-        let timeout = tools::require("timeout", &how_to_get("coreutils"))?;
-        let command = Cmd::new(workspace.shell(), timeout).args([TIME_LIMIT]);
         Ok(match self {
-            Self::Native => command.args([program]).args(fault),
+            Self::Native => qemu::limited(workspace)?.args([program]).args(fault),
             Self::Node => {
-                let node = tools::require("node", &how_to_get(self.package()))?;
                 let script = workspace.root().join("xtask/exercise/run.mjs");
-                command.args([node]).args([script.as_str(), program]).args(fault)
+                let node = qemu::find("node", self.package())?;
+                qemu::limited(workspace)?.args([node]).args([script.as_str(), program]).args(fault)
             }
-            Self::Qemu { program: qemu, machine, .. } => {
-                let qemu = tools::require(qemu, &how_to_get(self.package()))?;
-                let arguments = [Some(PROGRAM), fault].into_iter().flatten();
-                let arguments: String =
-                    arguments.map(|argument| format!(",arg={argument}")).collect();
-                let semihosting = format!("enable=on,target=native{arguments}");
-                // The clock counts instructions: interrupts come at the same ones in each run. That
-                // of RISC-V would start firmware first.
-                let rest = ["-icount", "shift=4", "-nographic", "-semihosting-config"];
-                command
-                    .args([qemu])
-                    .args(["-M", machine])
-                    .args((*machine == "virt").then_some(["-bios", "none"]).into_iter().flatten())
-                    .args(rest)
-                    .args([semihosting.as_str(), "-kernel", program])
+            Self::Qemu(board) => {
+                let arguments: Vec<&str> = [Some(PROGRAM), fault].into_iter().flatten().collect();
+                board.command(workspace, program, &arguments, Clock::Usual)?
             }
         })
     }
-}
-
-fn how_to_get(package: &str) -> String {
-    format!("{INSTALL} {package}")
 }
 
 pub fn run(workspace: &Workspace, triple: &str, machine: &Machine) -> Result<String> {
@@ -92,7 +69,7 @@ pub fn run(workspace: &Workspace, triple: &str, machine: &Machine) -> Result<Str
     machine.runner.command(workspace, PROGRAM, None)?;
     let program = match machine.runner {
         Runner::Native => build_native(workspace)?,
-        _ => build(workspace, triple)?,
+        _ => program::build(workspace, triple, PROGRAM, &[])?,
     };
     let run = |fault| machine.runner.command(workspace, program.as_str(), fault)?.run_reading();
     let note = passed(&run(None)?)?;
@@ -111,18 +88,6 @@ fn build_native(workspace: &Workspace) -> Result<Utf8PathBuf> {
     let cargo = workspace.cargo(["build", "--release", "-p", PROGRAM, "--target-dir"]);
     cargo.args([folder.as_str()]).run()?;
     Ok(folder.join("release").join(PROGRAM))
-}
-
-fn build(workspace: &Workspace, triple: &str) -> Result<Utf8PathBuf> {
-    let compiler = Compiler::find(workspace, triple, "core,alloc")?;
-    compiler
-        .cargo(workspace, "build", triple)
-        .args(["--release", "-p", PROGRAM])
-        .args(linker::arguments(&compiler, triple)?)
-        .run()?;
-    let folder = workspace.scratch("targets").join(triple).join("release");
-    let wasm = triple.starts_with("wasm");
-    Ok(folder.join(if wasm { format!("{PROGRAM}.wasm") } else { PROGRAM.to_owned() }))
 }
 
 /// Checks that the program has passed. Returns what it has done.

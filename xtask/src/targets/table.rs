@@ -2,6 +2,8 @@
 
 use super::exercise::{Machine, Runner};
 use super::hosted::System;
+use super::qemu::{Board, boards};
+use super::texts;
 
 pub struct Target {
     pub name: &'static str,
@@ -15,6 +17,8 @@ pub enum Kind {
     Tests(System),
     /// The program of `xtask/exercise`, on a machine without one.
     Exercise(Machine),
+    /// What is printed by defmt.
+    Texts(Board),
     /// Building the libraries.
     Build,
 }
@@ -27,6 +31,9 @@ impl Target {
             Kind::Exercise(Machine { runner: Runner::Native, .. }) => "nothing".to_owned(),
             Kind::Exercise(machine) => {
                 format!("{INSTALL} {} lld; {COMPILER}", machine.runner.package())
+            }
+            Kind::Texts(board) => {
+                format!("{INSTALL} {} lld; {}; {COMPILER}", board.package, texts::HOW_TO_GET)
             }
             Kind::Build => COMPILER.to_owned(),
         }
@@ -47,23 +54,12 @@ const fn tests(
     Target { name, triple, about, kind: Kind::Tests(system) }
 }
 
-const fn arm(name: &'static str, triple: &'static str, machine: &'static str) -> Target {
-    let runner = Runner::Qemu { program: "qemu-system-arm", package: "qemu-system-arm", machine };
+const fn board(name: &'static str, triple: &'static str, board: Board) -> Target {
     Target {
         name,
         triple,
-        about: "the exercise on a microcontroller, with interrupts that allocate",
-        kind: Kind::Exercise(Machine { runner, has_timer: true }),
-    }
-}
-
-const fn riscv(name: &'static str, triple: &'static str, program: &'static str) -> Target {
-    let runner = Runner::Qemu { program, package: "qemu-system-misc", machine: "virt" };
-    Target {
-        name,
-        triple,
-        about: "the exercise in machine mode, with interrupts that allocate",
-        kind: Kind::Exercise(Machine { runner, has_timer: true }),
+        about: "the exercise on a bare machine, with interrupts that allocate",
+        kind: Kind::Exercise(Machine { runner: Runner::Qemu(board), has_timer: true }),
     }
 }
 
@@ -77,7 +73,7 @@ const fn build(name: &'static str, triple: &'static str) -> Target {
 }
 
 /// The quick ones first.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target {
         name: "here",
         triple: "this machine",
@@ -86,11 +82,17 @@ pub const TARGETS: [Target; 13] = [
     },
     build("thumbv6m", "thumbv6m-none-eabi"),
     build("riscv32i", "riscv32i-unknown-none-elf"),
-    arm("cortex-m0", "thumbv6m-none-eabi", "microbit"),
-    arm("cortex-m3", "thumbv7m-none-eabi", "lm3s6965evb"),
-    arm("cortex-m4f", "thumbv7em-none-eabihf", "mps2-an386"),
-    riscv("riscv32", "riscv32imac-unknown-none-elf", "qemu-system-riscv32"),
-    riscv("riscv64", "riscv64imac-unknown-none-elf", "qemu-system-riscv64"),
+    board("cortex-m0", "thumbv6m-none-eabi", boards::CORTEX_M0),
+    board("cortex-m3", "thumbv7m-none-eabi", boards::CORTEX_M3),
+    board("cortex-m4f", "thumbv7em-none-eabihf", boards::CORTEX_M4F),
+    board("riscv32", "riscv32imac-unknown-none-elf", boards::RISCV32),
+    board("riscv64", "riscv64imac-unknown-none-elf", boards::RISCV64),
+    Target {
+        name: "defmt",
+        triple: "thumbv7m-none-eabi",
+        about: "what defmt prints is what core::fmt prints",
+        kind: Kind::Texts(boards::CORTEX_M3),
+    },
     Target {
         name: "wasm32",
         triple: "wasm32-unknown-unknown",

@@ -38,6 +38,17 @@ impl fmt::Debug for Span {
     }
 }
 
+/// The same as [`Display`](fmt::Display).
+#[cfg(feature = "defmt")]
+impl defmt::Format for Span {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self.get_base_acme() {
+            Some((base, acme)) => defmt::write!(f, "{=usize:#x}..{=usize:#x}", base, acme),
+            None => defmt::write!(f, "Empty Span"),
+        }
+    }
+}
+
 /// Prints the bounds in hexadecimal, as in `0x1000..0x2000`, or `Empty Span`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,33 @@
+//! Cortex-M, with the timer that all of them have.
+
+use cortex_m::peripheral::SYST;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m_rt::{entry, exception};
+
+/// Cycles from one interrupt to the next.
+const PERIOD: u32 = 20_000;
+
+#[entry]
+fn main() -> ! {
+    crate::firmware::run()
+}
+
+pub fn start_timer() {
+    let mut timer = cortex_m::Peripherals::take().expect("nothing else uses them").SYST;
+    timer.set_clock_source(SystClkSource::Core);
+    timer.set_reload(PERIOD - 1);
+    timer.clear_current();
+    timer.enable_interrupt();
+    timer.enable_counter();
+}
+
+pub fn stop_timer() {
+    // SAFETY: Nothing else uses the timer now; the register has its switches, which are all off
+    // then.
+    unsafe { (*SYST::PTR).csr.write(0) };
+}
+
+#[exception]
+fn SysTick() {
+    crate::sampler::tick();
+}

@@ -1,0 +1,10 @@
+//! What boards differ in: how a program starts, and the timer.
+
+#[cfg(target_arch = "arm")]
+#[path = "cortex_m.rs"]
+mod this;
+#[cfg(target_arch = "riscv32")]
+#[path = "riscv.rs"]
+mod this;
+
+pub use this::*;

@@ -1,0 +1,56 @@
+//! The program, once the board has started.
+
+use alloc::vec::Vec;
+use core::panic::PanicInfo;
+
+use semihosting::{eprintln, println, process};
+
+use crate::log::Log;
+use crate::{board, heap, sampler};
+
+/// How many samples the log shall have got.
+const SAMPLES: u32 = 200;
+
+pub fn run() -> ! {
+    println!("at the start: {}", heap::report());
+    board::start_timer();
+    let mut log = Log::default();
+    while log.samples < SAMPLES {
+        match sampler::next() {
+            // The interrupt handler has allocated it, and here it is freed.
+            Some(sample) => log.add(&sample),
+            // Something to do until there is one, so that interrupts come while it allocates.
+            None => assert!(log.text().lines().all(|line| line.starts_with("sensor "))),
+        }
+    }
+    board::stop_timer();
+    println!("last line: {}", log.last());
+    println!("readings of each sensor: {:?}", log.counts());
+    println!("with the log: {}", heap::report());
+
+    more_than_there_is();
+
+    drop(log);
+    let (taken, dropped) = sampler::finish();
+    assert!(taken == SAMPLES + dropped, "{taken} samples, of which {dropped} dropped");
+    let report = heap::report();
+    assert!(report.used_bytes == 0, "something is left: {report}");
+    println!("at the end: {report}");
+    println!("passed: {taken} samples taken, {SAMPLES} logged, {dropped} too many");
+    process::exit(0)
+}
+
+/// A request that cannot be met is an error, and everything is as it was.
+fn more_than_there_is() {
+    let before = heap::report().used_bytes;
+    let mut large = Vec::<u8>::new();
+    let error = large.try_reserve(heap::report().arena_bytes).expect_err("the heap is smaller");
+    println!("as much as all of the heap: {error}");
+    assert!(heap::report().used_bytes == before, "a request that failed has left something");
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    eprintln!("{info}");
+    process::exit(1)
+}

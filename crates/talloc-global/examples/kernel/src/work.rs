@@ -1,0 +1,93 @@
+//! What each core does: it makes parcels, keeps some, and sends others to the next core, which
+//! looks whether they have arrived as they were and frees them.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::hint;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use crate::cpu;
+
+/// Parcels that each core makes.
+const PARCELS: u32 = 10_000;
+
+/// Of these, so many are kept at a time.
+const KEPT: usize = 500;
+
+struct Parcel {
+    label: String,
+    content: Vec<u32>,
+}
+
+/// What has been sent to a core, and that has not taken yet.
+static MAIL: [AtomicPtr<Parcel>; cpu::MOST] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; cpu::MOST];
+
+/// Parcels that have been opened, by all cores.
+static OPENED: AtomicU32 = AtomicU32::new(0);
+
+/// Cores that have finished.
+static FINISHED: AtomicU32 = AtomicU32::new(0);
+
+/// What a core does.
+pub fn run() {
+    let own = cpu::number();
+    let mut kept = BTreeMap::new();
+    for number in 0..PARCELS {
+        let parcel = Parcel::new(number.wrapping_mul(0x9e37_79b1) ^ own as u32);
+        match number % 3 {
+            0 => send(&MAIL[(own + 1) % cpu::MOST], Some(Box::new(parcel))),
+            _ => drop(kept.insert(parcel.content[0], parcel)),
+        }
+        if kept.len() > KEPT {
+            kept.pop_first().expect("there are many").1.open();
+        }
+        send(&MAIL[own], None);
+    }
+    kept.into_values().for_each(Parcel::open);
+    FINISHED.fetch_add(1, Ordering::Release);
+}
+
+/// Waits until so many cores have finished. Returns how many parcels were opened.
+pub fn wait_for(cores: u32) -> u32 {
+    while FINISHED.load(Ordering::Acquire) < cores {
+        hint::spin_loop();
+    }
+    // What was sent to a core that had finished, or that there is not.
+    MAIL.iter().for_each(|mail| send(mail, None));
+    let opened = OPENED.load(Ordering::Relaxed);
+    assert!(opened == cores * PARCELS, "only {opened} parcels have been opened");
+    opened
+}
+
+/// Puts a parcel into a box, or none, and opens what was in there.
+fn send(mail: &AtomicPtr<Parcel>, parcel: Option<Box<Parcel>>) {
+    let new = parcel.map_or(ptr::null_mut(), Box::into_raw);
+    let old = mail.swap(new, Ordering::AcqRel);
+    if !old.is_null() {
+        // SAFETY: It was a box when it was put there, and is nobody else's now.
+        unsafe { Box::from_raw(old) }.open();
+    }
+}
+
+impl Parcel {
+    fn new(number: u32) -> Self {
+        let length = 1 + number % 50;
+        Self {
+            label: format!("parcel {number}"),
+            content: (0..length).map(|i| number ^ i).collect(),
+        }
+    }
+
+    /// Looks whether it is as it was made, and frees it.
+    fn open(self) {
+        let expected = Self::new(self.content[0]);
+        assert!(self.label == expected.label, "{} is labelled {}", expected.label, self.label);
+        assert!(self.content == expected.content, "{} was overwritten", self.label);
+        OPENED.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,90 @@
+//! Other heaps, to compare with.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use talc5::DefaultBinning;
+use talc5::base::Talc;
+use talc5::source::Manual;
+
+use crate::heap::Heap;
+
+pub type Talc5 = Talc<Manual, DefaultBinning>;
+
+/// 16 lists for each doubling, for blocks of less than a MiB.
+pub type Tlsf = rlsf::Tlsf<'static, u16, u16, 16, 16>;
+
+/// What a peer that uses `alloc` asks for; none of them allocates.
+struct Nothing;
+
+#[global_allocator]
+static NOTHING: Nothing = Nothing;
+
+// SAFETY: It gives nothing.
+unsafe impl GlobalAlloc for Nothing {
+    unsafe fn alloc(&self, _: Layout) -> *mut u8 {
+        ptr::null_mut()
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}
+
+impl Heap for Talc5 {
+    unsafe fn new(start: *mut u8, size: usize) -> Self {
+        let mut heap = Talc::new(Manual);
+        // SAFETY: As the caller says.
+        unsafe { heap.claim(start, size) }.expect("there is enough memory");
+        heap
+    }
+
+    #[inline(never)]
+    fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: The size is not zero.
+        unsafe { self.try_allocate(layout) }
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: As the caller says.
+        unsafe { self.deallocate(block.as_ptr(), layout) };
+    }
+}
+
+impl Heap for Tlsf {
+    unsafe fn new(start: *mut u8, size: usize) -> Self {
+        let mut heap = Self::new();
+        let memory = NonNull::new(ptr::slice_from_raw_parts_mut(start, size)).expect("not null");
+        // SAFETY: As the caller says.
+        unsafe { heap.insert_free_block_ptr(memory) }.expect("there is enough memory");
+        heap
+    }
+
+    #[inline(never)]
+    fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        self.allocate(layout)
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: As the caller says.
+        unsafe { self.deallocate(block, layout.align()) };
+    }
+}
+
+impl Heap for linked_list_allocator::Heap {
+    unsafe fn new(start: *mut u8, size: usize) -> Self {
+        // SAFETY: As the caller says.
+        unsafe { Self::new(start, size) }
+    }
+
+    #[inline(never)]
+    fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        self.allocate_first_fit(layout).ok()
+    }
+
+    #[inline(never)]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: As the caller says.
+        unsafe { self.deallocate(block, layout) };
+    }
+}

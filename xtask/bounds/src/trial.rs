@@ -1,0 +1,144 @@
+//! A heap that is tried: each operation is counted, and each block noted.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use crate::clock::Clock;
+use crate::heap::Heap;
+
+/// The most memory that a heap may have, in bytes.
+pub const MOST: usize = 512 << 10;
+
+/// The most blocks: the smallest ones have 8 bytes.
+const BLOCKS: usize = MOST / 8;
+
+/// The operations, and what they are called.
+#[derive(Clone, Copy)]
+pub enum Operation {
+    Malloc,
+    Aligned,
+    Refused,
+    Free,
+    Grow,
+    Shrink,
+    /// Of all memory, which has never been used before.
+    First,
+}
+
+pub const NAMES: [&str; 7] = ["malloc", "aligned", "refused", "free", "grow", "shrink", "first"];
+
+/// How often, and how many instructions.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    pub count: u32,
+    pub sum: u64,
+    pub most: u32,
+}
+
+pub type Tallies = [Tally; NAMES.len()];
+
+#[derive(Clone, Copy)]
+struct Block {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+pub struct Trial<'a, H> {
+    heap: H,
+    blocks: &'a mut [Block],
+    len: usize,
+    clock: &'a Clock,
+    tallies: &'a mut Tallies,
+}
+
+impl<'a, H: Heap> Trial<'a, H> {
+    /// An empty heap of so many bytes.
+    pub fn new(clock: &'a Clock, tallies: &'a mut Tallies, size: usize) -> Self {
+        static mut MEMORY: [u64; MOST / 8] = [0; MOST / 8];
+        static mut NOTES: [Block; BLOCKS] =
+            [Block { start: NonNull::dangling(), layout: Layout::new::<u8>() }; BLOCKS];
+        assert!(size <= MOST, "there are {MOST} bytes");
+        let notes = &raw mut NOTES;
+        // SAFETY: One trial is over when the next one begins, as both borrow the tallies.
+        let mut trial = unsafe {
+            let heap = H::new((&raw mut MEMORY).cast(), size);
+            Self { heap, blocks: &mut *notes, len: 0, clock, tallies }
+        };
+        trial.use_all(size);
+        trial
+    }
+
+    /// Allocates the largest block there can be, and frees it: what a heap does once in the life of
+    /// its memory is done then.
+    fn use_all(&mut self, size: usize) {
+        for size in (0..size).rev().step_by(256) {
+            let layout = Layout::from_size_align(size, 8).expect("sizes are small");
+            let (start, cost) = self.clock.count(|| self.heap.malloc(layout));
+            if let Some(start) = start {
+                self.note(Operation::First, cost);
+                // SAFETY: It is a block of the heap, and is not used any more.
+                unsafe { self.heap.free(start, layout) };
+                return;
+            }
+        }
+    }
+
+    /// How many blocks there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Allocates a block. Returns whether that was possible.
+    pub fn malloc(&mut self, size: usize, align: usize) -> bool {
+        let layout = Layout::from_size_align(size, align).expect("sizes are small");
+        let (start, cost) = self.clock.count(|| self.heap.malloc(layout));
+        let Some(start) = start else {
+            self.note(Operation::Refused, cost);
+            return false;
+        };
+        self.note(if align > 8 { Operation::Aligned } else { Operation::Malloc }, cost);
+        self.blocks[self.len] = Block { start, layout };
+        self.len += 1;
+        true
+    }
+
+    /// Frees the block of that number. The last one has its number then.
+    pub fn free(&mut self, number: usize) {
+        let Block { start, layout } = self.blocks[number];
+        self.len -= 1;
+        self.blocks[number] = self.blocks[self.len];
+        // SAFETY: It is a block of the heap, which has just been forgotten.
+        let ((), cost) = self.clock.count(|| unsafe { self.heap.free(start, layout) });
+        self.note(Operation::Free, cost);
+    }
+
+    /// Grows or shrinks the block of that number where it is, if that is possible.
+    pub fn resize(&mut self, number: usize, size: usize) {
+        let Block { start, layout } = self.blocks[number];
+        // SAFETY: It is a block of the heap, and the size is larger or smaller.
+        let (is_done, operation, cost) = unsafe {
+            if size > layout.size() {
+                let (grown, cost) = self.clock.count(|| self.heap.grow(start, layout, size));
+                (grown, Operation::Grow, cost)
+            } else if size < layout.size() {
+                let (shrunk, cost) = self.clock.count(|| self.heap.shrink(start, layout, size));
+                (shrunk.map(|()| true), Operation::Shrink, cost)
+            } else {
+                return;
+            }
+        };
+        let Some(is_done) = is_done else { return };
+        self.note(operation, cost);
+        if is_done {
+            let layout = Layout::from_size_align(size, layout.align()).expect("sizes are small");
+            self.blocks[number].layout = layout;
+        }
+    }
+
+    fn note(&mut self, operation: Operation, cost: u32) {
+        let tally = &mut self.tallies[operation as usize];
+        tally.count += 1;
+        tally.sum += u64::from(cost);
+        tally.most = tally.most.max(cost);
+    }
+}

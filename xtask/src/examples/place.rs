@@ -1,0 +1,108 @@
+//! Where examples are run, and how.
+
+use anyhow::Result;
+
+use crate::cmd::{Cmd, Ran};
+use crate::targets::qemu::{self, Board, Clock};
+use crate::targets::{INSTALL, program};
+use crate::workspace::Workspace;
+
+/// Where an example is run.
+pub enum Place {
+    /// On this machine, with these arguments.
+    Here(&'static [&'static str]),
+    /// On a board.
+    Board { about: &'static str, triple: &'static str, board: Board },
+    /// On a PC, without an operating system.
+    Pc,
+}
+
+/// A PC of four cores, with half of its memory above 4 GiB, so that there is a hole in it; and a
+/// device that ends the emulator.
+const PC: [&str; 14] = [
+    "-M",
+    "pc,max-ram-below-4g=64M",
+    "-m",
+    "128M",
+    "-smp",
+    "4",
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+    "-no-reboot",
+    "-device",
+    "isa-debug-exit,iobase=0xf4,iosize=1",
+    "-kernel",
+];
+
+const PC_TRIPLE: &str = "x86_64-unknown-none";
+
+impl Place {
+    pub fn about(&self) -> &'static str {
+        match self {
+            Self::Here(_) => "this machine",
+            Self::Board { about, .. } => about,
+            Self::Pc => "a PC of four cores",
+        }
+    }
+
+    /// What is needed beyond what runs this program.
+    pub fn needs(&self) -> String {
+        let emulated = |package: &str, triple: &str| {
+            format!("{INSTALL} {package} lld; a compiler for {triple}, or the library's sources")
+        };
+        match self {
+            Self::Here(_) => "nothing".to_owned(),
+            Self::Board { triple, board, .. } => emulated(board.package, triple),
+            Self::Pc => emulated("qemu-system-x86", PC_TRIPLE),
+        }
+    }
+
+    /// The status of an example that has succeeded.
+    pub fn success(&self) -> i32 {
+        match self {
+            Self::Here(_) | Self::Board { .. } => 0,
+            // What the device makes of 16, and of nothing else.
+            Self::Pc => 33,
+        }
+    }
+
+    /// Builds an example and runs it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be built, or something is missing to do so or to run it.
+    pub fn run(&self, workspace: &Workspace, example: &str) -> Result<Ran> {
+        let package = format!("talloc-example-{example}");
+        match self {
+            Self::Here(arguments) => workspace
+                .cargo(["run", "--quiet", "-p", "talloc-global", "--example", example, "--"])
+                .args(*arguments)
+                .run_reading_all(),
+            Self::Board { triple, board, .. } => {
+                let command =
+                    |image: &str| board.command(workspace, image, &[example], Clock::Usual);
+                emulated(workspace, triple, &package, command)
+            }
+            Self::Pc => emulated(workspace, PC_TRIPLE, &package, |image| pc(workspace, image)),
+        }
+    }
+}
+
+fn pc<'a>(workspace: &'a Workspace, image: &str) -> Result<Cmd<'a>> {
+    let program = qemu::find("qemu-system-x86_64", "qemu-system-x86")?;
+    Ok(qemu::limited(workspace)?.args([program]).args(PC).args([image]))
+}
+
+fn emulated<'a>(
+    workspace: &'a Workspace,
+    triple: &str,
+    package: &str,
+    command: impl Fn(&str) -> Result<Cmd<'a>>,
+) -> Result<Ran> {
+    // What is missing is said before anything is built.
+    command(package)?;
+    let image = program::build(workspace, triple, package, &[])?;
+    command(image.as_str())?.run_reading()
+}
