@@ -16,6 +16,7 @@ mod features;
 mod fuzz;
 mod jobs;
 mod msrv;
+mod preload;
 mod size;
 mod soak;
 mod targets;
@@ -55,6 +56,8 @@ enum Task {
     Bench(bench::Args),
     /// Run the fuzz targets.
     Fuzz(fuzz::Args),
+    /// Run real programs with our `malloc` instead of the C library's.
+    Preload(preload::Args),
     /// Check the heap through a hundred million random operations.
     Soak(soak::Args),
     /// Run the tests under the compiler's sanitizers.
@@ -99,6 +102,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bounds(args) => bounds::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
+        Task::Preload(args) => preload::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),
         Task::Sanitize(args) => analysis::sanitize::run(&workspace, &args),
         Task::Miri(args) => analysis::miri::run(&workspace, &args),

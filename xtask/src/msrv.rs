@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::semver::Version;
 
 use crate::cmd::Cmd;
-use crate::workspace::Workspace;
+use crate::workspace::{INTERFACE, Workspace};
 
 /// Names a compiler to be used instead of a rustup toolchain.
 const RUSTC: &str = "TALLOC_MSRV_RUSTC";
@@ -30,7 +30,7 @@ pub fn run(workspace: &Workspace, _: &Args) -> Result<()> {
     let cargo = |command: &str| {
         toolchain
             .cargo(workspace)
-            .args([command, "--target-dir", target.as_str()])
+            .args([command, "--target-dir", target.as_str(), "-p", INTERFACE])
             .args(workspace.select_libraries())
     };
     cargo("build").run()?;

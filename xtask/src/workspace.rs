@@ -11,6 +11,9 @@ use crate::features;
 /// The libraries, from the lowest layer up.
 pub const LAYERS: [&str; 4] = ["talloc-span", "talloc-core", "talloc-sync", "talloc-global"];
 
+/// The library that has the C functions, on top of them. It needs an operating system, and `std`.
+pub const INTERFACE: &str = "talloc-capi";
+
 pub struct Workspace {
     metadata: Metadata,
     shell: Shell,
@@ -54,13 +57,23 @@ impl Workspace {
     ///
     /// If one is not a member of the workspace.
     pub fn libraries(&self) -> Result<Vec<&Package>> {
-        let members = self.members();
-        let find = |name: &str| {
-            members.iter().copied().find(|member| member.name == name).with_context(|| {
-                format!("the library `{name}` is not a member of the workspace {}", self.root())
-            })
-        };
-        LAYERS.into_iter().map(find).collect()
+        LAYERS.into_iter().map(|name| self.library(name)).collect()
+    }
+
+    /// The package of the [`INTERFACE`].
+    ///
+    /// # Errors
+    ///
+    /// If it is not a member of the workspace.
+    pub fn interface(&self) -> Result<&Package> {
+        self.library(INTERFACE)
+    }
+
+    fn library(&self, name: &str) -> Result<&Package> {
+        let library = self.members().into_iter().find(|member| member.name == name);
+        library.with_context(|| {
+            format!("the library `{name}` is not a member of the workspace {}", self.root())
+        })
     }
 
     /// `-p` for each library.
@@ -74,12 +87,16 @@ impl Workspace {
     ///
     /// As [`libraries`](Self::libraries).
     pub fn stable_features(&self) -> Result<Vec<String>> {
-        let mut all = Vec::new();
-        for library in self.libraries()? {
-            let stable = features::without(&library.features, &[features::NIGHTLY]);
-            all.extend(stable.iter().map(|feature| format!("{}/{feature}", library.name)));
-        }
-        Ok(features::as_argument(&all))
+        Ok(stable_features(self.libraries()?))
+    }
+
+    /// The same of the [`INTERFACE`].
+    ///
+    /// # Errors
+    ///
+    /// As [`interface`](Self::interface).
+    pub fn interface_features(&self) -> Result<Vec<String>> {
+        Ok(stable_features([self.interface()?]))
     }
 
     /// A command that runs `program` at the workspace's root.
@@ -95,4 +112,14 @@ impl Workspace {
     pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd<'_> {
         self.cmd("cargo").args(args)
     }
+}
+
+/// `--features` with every stable feature of some packages.
+fn stable_features<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Vec<String> {
+    let mut all = Vec::new();
+    for package in packages {
+        let stable = features::without(&package.features, &[features::NIGHTLY]);
+        all.extend(stable.iter().map(|feature| format!("{}/{feature}", package.name)));
+    }
+    features::as_argument(&all)
 }

@@ -115,29 +115,45 @@ macro_rules! call {
 
 printed!(Call, call);
 
-/// What was called with what, and what was wrong with that; see `printed.rs`.
-macro_rules! misuse {
-    ($misuse:expr, $say:ident, $f:ident) => {
-        let Misuse { call, addr, layout, fault } = $misuse;
-        let (size, align) = (layout.size(), layout.align());
-        $say!($f, "{} a block of {} bytes aligned to {} at {:#x}: ", call, size, align, addr);
-        match fault {
-            Fault::Foreign => $say!($f, "foreign pointer, it is in no arena of the heap"),
-            Fault::Own { chunk } => {
+/// What was wrong; see `printed.rs`.
+macro_rules! fault {
+    ($fault:expr, $say:ident, $f:ident) => {
+        match $fault {
+            Self::Foreign => $say!($f, "foreign pointer, it is in no arena of the heap"),
+            Self::Own { chunk } => {
                 $say!($f, "not a block, it is in the heap's own memory {}", chunk)
             }
-            Fault::NotABlock { block } => {
+            Self::NotABlock { block } => {
                 $say!($f, "not a block's start, it is in the block {}", block)
             }
-            Fault::AlreadyFree { chunk } => $say!($f, "already free, it is in the chunk {}", chunk),
-            Fault::WrongSize { block } => {
+            Self::AlreadyFree { chunk } => $say!($f, "already free, it is in the chunk {}", chunk),
+            Self::WrongSize { block } => {
                 $say!($f, "wrong size, the block has {} bytes", block.size())
             }
-            Fault::WrongAlign { block } => $say!($f, "wrong alignment, the block is {}", block),
-            Fault::WrongNewSize => $say!($f, "wrong new size"),
-            Fault::Broken => $say!($f, "the heap is broken there"),
-        };
+            Self::WrongAlign { block } => $say!($f, "wrong alignment, the block is {}", block),
+            Self::WrongNewSize => $say!($f, "wrong new size"),
+            Self::Broken => $say!($f, "the heap is broken there"),
+        }
     };
+}
+
+printed!(Fault, fault);
+
+/// What was called with what, and what was wrong with that; see `printed.rs`.
+macro_rules! misuse {
+    ($misuse:expr, $say:ident, $f:ident) => {{
+        let Misuse { call, addr, layout, fault } = $misuse;
+        let (size, align) = (layout.size(), layout.align());
+        $say!(
+            $f,
+            "{} a block of {} bytes aligned to {} at {:#x}: {}",
+            call,
+            size,
+            align,
+            addr,
+            fault
+        )
+    }};
 }
 
 printed!(Misuse, misuse);

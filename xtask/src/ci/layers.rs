@@ -5,7 +5,7 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_metadata::{DependencyKind, Package};
 use itertools::Itertools;
 
-use crate::workspace::{LAYERS, Workspace};
+use crate::workspace::{INTERFACE, LAYERS, Workspace};
 
 pub fn check(workspace: &Workspace) -> Result<()> {
     let members = workspace.members();
@@ -25,7 +25,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         uses.filter_map(|(user, used, kind)| violation(user, used, kind, &tools)).collect();
     ensure!(violations.is_empty(), "{}", violations.join("\n"));
 
-    eprintln!("{}", LAYERS.join(" <- "));
+    eprintln!("{} <- {INTERFACE}", LAYERS.join(" <- "));
     Ok(())
 }
 
@@ -49,8 +49,9 @@ fn violation(user: &str, used: &str, kind: DependencyKind, tools: &[&str]) -> Op
     })
 }
 
+/// The interface may use all layers, and is used by none.
 fn rank(package: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| *layer == package)
+    LAYERS.iter().chain([&INTERFACE]).position(|layer| *layer == package)
 }
 
 #[cfg(test)]
@@ -78,6 +79,14 @@ mod tests {
         assert!(allowed("talloc-core", "talloc-core", Development));
         assert!(!allowed("talloc-core", "talloc-sync", Development));
         assert!(!allowed("talloc-core", "talloc-fuzz", Normal));
+    }
+
+    #[test]
+    fn no_layer_may_use_the_interface_which_may_use_all() {
+        for layer in LAYERS {
+            assert!(!allowed(layer, INTERFACE, Normal), "{layer}");
+            assert!(allowed(INTERFACE, layer, Normal), "{layer}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::workspace::Workspace;
+use crate::workspace::{INTERFACE, Workspace};
 
 pub fn fmt(workspace: &Workspace) -> Result<()> {
     workspace.cargo(["fmt", "--all", "--", "--check"]).run()
@@ -10,7 +10,8 @@ pub fn fmt(workspace: &Workspace) -> Result<()> {
 
 pub fn clippy(workspace: &Workspace) -> Result<()> {
     // Both what is compiled only with a feature and what is compiled only without.
-    for features in [Vec::new(), workspace.stable_features()?] {
+    let all = [workspace.stable_features()?, workspace.interface_features()?].concat();
+    for features in [Vec::new(), all] {
         workspace
             .cargo(["clippy", "--workspace", "--all-targets"])
             .args(features)
@@ -24,7 +25,7 @@ pub fn docs(workspace: &Workspace) -> Result<()> {
     // What those read who work on the libraries, then what users read: that is what stays.
     for private in [Some("--document-private-items"), None] {
         workspace
-            .cargo(["doc", "--no-deps"])
+            .cargo(["doc", "--no-deps", "-p", INTERFACE])
             .args(workspace.select_libraries())
             .args(workspace.stable_features()?)
             .args(private)
@@ -36,10 +37,12 @@ pub fn docs(workspace: &Workspace) -> Result<()> {
 
 pub fn test(workspace: &Workspace) -> Result<()> {
     workspace
-        .cargo(["test"])
+        .cargo(["test", "-p", INTERFACE])
         .args(workspace.select_libraries())
         .args(workspace.stable_features()?)
-        .run()
+        .run()?;
+    // With these, the functions are those of the test programs, too.
+    workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run()
 }
 
 /// Where the size of the code is all, the heap is put together in another way.

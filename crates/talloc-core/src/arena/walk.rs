@@ -99,6 +99,16 @@ impl<C: Config> Arena<C> {
         mark == Mark::Used && self.block_end(at) == at + len
     }
 
+    /// The granules of the allocated block that starts in the granule of an address, if one does.
+    #[inline]
+    pub(crate) fn len_of_block(&self, addr: usize) -> Option<usize> {
+        let at = self.window.granule(addr);
+        let is_below_top = self.start <= at && at < self.top && at != self.own.chunk.start;
+        // SAFETY: The bits below the top have been cleared before.
+        let is_block = is_below_top && unsafe { self.bits.mark(at) } == Mark::Used;
+        is_block.then(|| self.block_end(at) - at)
+    }
+
     /// Where the block that starts at granule `at` ends.
     fn block_end(&self, at: usize) -> usize {
         let own = self.own.chunk.start;

@@ -115,6 +115,46 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
         }
     }
 
+    /// How many bytes the block at `ptr` has: those that were asked for, rounded up to what a block
+    /// takes.
+    ///
+    /// This is for those who free blocks without knowing their layouts, as C programs do: any layout
+    /// of so many bytes, aligned as the block is, is as good as the one that it was allocated with.
+    ///
+    /// Takes constant time; with links of 16 bits, and to say what is wrong, as [`check`](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, if no block of this heap starts there. The handler is not called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Checked, Fault, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::<Checked>::configured();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// let block = unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(Layout::new::<[u8; 37]>())?
+    /// };
+    /// assert_eq!(heap.size_of_block(block), Ok(40));
+    /// // SAFETY: It is within the block.
+    /// let within = unsafe { block.add(8) };
+    /// assert!(matches!(heap.size_of_block(within), Err(Fault::NotABlock { .. })));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub fn size_of_block(&self, ptr: NonNull<u8>) -> Result<usize, Fault> {
+        let addr = ptr.addr().get();
+        let len = self.places().find_map(|place| self.peek(place).len_of_block(addr));
+        match len {
+            Some(len) if addr % GRANULE == 0 => Ok(len * GRANULE),
+            _ => Err(self.fault_at(addr, Layout::new::<u8>())),
+        }
+    }
+
     /// All chunks of all arenas, used and free, in the order of their addresses.
     ///
     /// Those of an arena follow each other without a gap. Each step takes time in proportion to a

@@ -9,6 +9,7 @@ mod faults;
 mod locked;
 mod named;
 mod program;
+mod sizes;
 mod walk;
 
 use std::cell::RefCell;

@@ -40,7 +40,7 @@ pub(crate) mod machine;
 #[cfg(target_has_atomic = "8")]
 pub use backoff::Backoff;
 pub use error_checking::ErrorChecking;
-pub use lock_api::{GetThreadId, RawMutex};
+pub use lock_api::{GetThreadId, MutexGuard, RawMutex};
 
 /// A spin lock, the one of [`Talloc::spin_lock`](crate::Talloc::spin_lock).
 ///

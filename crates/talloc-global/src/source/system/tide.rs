@@ -29,13 +29,13 @@ pub(super) struct Tide {
     mark: usize,
     /// What was free when memory was last given back, and not given.
     kept: usize,
-    /// The high and the fall then.
-    last: (usize, usize),
+    /// The high and the fall then, if it was.
+    last: Option<(usize, usize)>,
 }
 
 impl Tide {
-    pub(super) const NONE: Self =
-        Self { used: 0, high: 0, mark: 0, kept: 0, last: (usize::MAX, 0) };
+    /// All of it is zeros, so that a static heap takes no room in a program's file.
+    pub(super) const NONE: Self = Self { used: 0, high: 0, mark: 0, kept: 0, last: None };
 
     /// Notes that so many bytes more are in use.
     #[inline(always)]
@@ -57,7 +57,7 @@ impl Tide {
     pub(super) fn turns(&mut self) -> bool {
         let is_due = self.used < self.mark;
         if is_due {
-            self.last = (self.high, self.high - self.used);
+            self.last = Some((self.high, self.high - self.used));
             self.begin(0);
         }
         is_due
@@ -72,11 +72,9 @@ impl Tide {
     #[inline]
     fn begin(&mut self, kept: usize) {
         (self.high, self.kept) = (self.used, kept);
-        let (high, fell) = self.last;
-        let worth = if self.high < high {
-            WORTH.saturating_sub(kept)
-        } else {
-            fell.saturating_mul(2).clamp(WORTH, MOST)
+        let worth = match self.last {
+            Some((high, fell)) if self.high >= high => fell.saturating_mul(2).clamp(WORTH, MOST),
+            _ => WORTH.saturating_sub(kept),
         };
         let fall = worth.max(self.high / SHARE).max(LEAST);
         self.mark = (self.high + 1).saturating_sub(fall);

@@ -1,0 +1,115 @@
+//! Blocks whose size the heap's bitmap tells.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::fmt::{self, Write};
+use core::ptr::NonNull;
+
+use talloc_global::{
+    Checked, Compact, Fault, Misuse, OnMisuse, Report, SharedHeap, SystemTallock, Violation,
+};
+
+use super::{Guard, Heap, LEAST_ALIGN};
+use crate::fd::Fd;
+
+/// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
+pub(crate) struct Checking(SystemTallock<Checked<Compact, Aborts>>);
+
+/// The layout of a block, whose size is a multiple of the alignment, so that the next one is aligned,
+/// too. `None` if it is too large.
+#[inline(always)]
+fn layout_for(size: usize, align: usize) -> Option<Layout> {
+    Layout::from_size_align(size.checked_next_multiple_of(LEAST_ALIGN)?, align).ok()
+}
+
+/// A layout of a block that is as good as the one it was allocated with.
+#[inline(always)]
+fn layout_of(size: usize) -> Layout {
+    // SAFETY: There is a block of that size, and all blocks are aligned like this.
+    unsafe { Layout::from_size_align_unchecked(size, LEAST_ALIGN) }
+}
+
+impl Checking {
+    /// The layout of a block; if it is none, what is wrong is reported.
+    #[inline(always)]
+    fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
+        let size = self.0.with(|heap| heap.size_of_block(block));
+        size.map_or_else(|fault| abort(doing, block, fault), layout_of)
+    }
+}
+
+impl Heap for Checking {
+    type Config = Checked<Compact, Aborts>;
+
+    const NEW: Self = Self(SystemTallock::configured());
+
+    #[inline]
+    fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        self.0.malloc(layout_for(size, align)?).ok()
+    }
+
+    #[inline]
+    fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>> {
+        let layout = layout_for(size, LEAST_ALIGN)?;
+        // SAFETY: The size is not zero.
+        NonNull::new(unsafe { self.0.alloc_zeroed(layout) })
+    }
+
+    #[inline]
+    unsafe fn free(&self, block: NonNull<u8>) {
+        let freed = self.0.with(|heap| {
+            let size = heap.size_of_block(block)?;
+            // SAFETY: It is a block of this size, which the caller gives up.
+            unsafe { heap.free(block, layout_of(size)) };
+            Ok(())
+        });
+        freed.unwrap_or_else(|fault| abort("freeing", block, fault));
+    }
+
+    #[inline]
+    unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
+        let new_size = layout_for(size, LEAST_ALIGN)?.size();
+        let layout = self.layout("resizing", block);
+        // SAFETY: It is a block with this layout, which is the caller's.
+        NonNull::new(unsafe { self.0.realloc(block.as_ptr(), layout, new_size) })
+    }
+
+    #[inline]
+    unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
+        self.layout("measuring", block).size()
+    }
+
+    fn trim(&self) {
+        self.0.trim();
+    }
+
+    fn lock(&'static self) -> Guard<Self::Config> {
+        self.0.0.lock()
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        self.0.verify()
+    }
+}
+
+/// Says what is wrong, and ends the program.
+pub(crate) struct Aborts;
+
+impl OnMisuse for Aborts {
+    /// Only two threads that free the same block at once come here, as the heap has just been asked.
+    fn misuse(misuse: &Misuse) {
+        end(format_args!("{misuse}"));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn abort(doing: &str, block: NonNull<u8>, fault: Fault) -> ! {
+    end(format_args!("{doing} {block:p}: {fault}"))
+}
+
+fn end(text: fmt::Arguments<'_>) -> ! {
+    // If it cannot be written, there is nobody to tell.
+    let _ = writeln!(Fd(libc::STDERR_FILENO), "talloc: {text}");
+    // SAFETY: It does not return.
+    unsafe { libc::abort() }
+}

@@ -1,0 +1,69 @@
+//! Heaps whose blocks are freed by their address alone.
+
+#[cfg(any(test, feature = "checked"))]
+mod checked;
+#[cfg(any(test, not(feature = "checked")))]
+mod prefixed;
+
+#[cfg(any(test, feature = "checked"))]
+pub(crate) use checked::Checking;
+#[cfg(any(test, not(feature = "checked")))]
+pub(crate) use prefixed::Prefixed;
+
+use core::ptr::NonNull;
+
+use talloc_global::lock::MutexGuard;
+use talloc_global::{Config, Report, SystemLock, SystemSource, Talloc, Violation};
+
+/// The alignment of all blocks: enough for any type of C's.
+pub(crate) const LEAST_ALIGN: usize = 16;
+
+/// The heap behind the lock, for as long as it is held.
+pub(crate) type Guard<C> = MutexGuard<'static, SystemLock, Talloc<C, SystemSource>>;
+
+/// A heap whose blocks are freed by their address alone.
+pub(crate) trait Heap: Sync + 'static {
+    /// The parameters of the heap within.
+    type Config: Config;
+
+    /// A heap without memory.
+    const NEW: Self;
+
+    /// Allocates a block of at least one byte; `align` is a power of two, and no less than
+    /// [`LEAST_ALIGN`].
+    fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
+
+    /// Allocates a block of zeros.
+    fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>>;
+
+    /// Frees a block.
+    ///
+    /// # Safety
+    ///
+    /// It is one of this heap, and not used any more.
+    unsafe fn free(&self, block: NonNull<u8>);
+
+    /// Gives a block another size, of at least one byte; returns where it is then, aligned to
+    /// [`LEAST_ALIGN`]. `None` if there is no room: then it is as it was.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap, and not used any more if it moves.
+    unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>>;
+
+    /// How many bytes the owner of a block may use.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap.
+    unsafe fn usable_size(&self, block: NonNull<u8>) -> usize;
+
+    /// Gives back to the system what is not needed.
+    fn trim(&self);
+
+    /// Waits until nobody has the heap within, and keeps it.
+    fn lock(&'static self) -> Guard<Self::Config>;
+
+    /// Checks the heap, and counts what is in it.
+    fn verify(&self) -> Result<Report, Violation>;
+}

@@ -1,0 +1,65 @@
+//! C programs, compiled with the header, and linked with the library.
+#![cfg(all(target_os = "linux", feature = "prefixed"))]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where cargo puts the library, beside this program.
+fn library_folder() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_owned()
+}
+
+/// Compiles a program and links it with these arguments.
+fn compile(name: &str, source_name: &str, arguments: &[&str]) -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("cc")
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o"])
+        .arg(&program)
+        .arg("-I")
+        .arg(source.join("include"))
+        .arg(source.join("tests/c").join(source_name))
+        .args(arguments)
+        .output()
+        .expect("there is no C compiler `cc`; to get it: apt-get install gcc libc6-dev");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+/// Expects a program to succeed, and what it prints to begin like this.
+fn expect_success(program: &mut Command, begin: &str) {
+    let output = program.output().unwrap();
+    let (status, said) = (output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(status.success(), "{status}: {said}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(begin), "{text}");
+}
+
+/// Of the heap at the end.
+const REPORT: &str = "used      0 bytes\n";
+
+#[test]
+fn a_program_can_be_linked_with_the_shared_library() {
+    let folder = library_folder();
+    let folder = folder.to_str().unwrap();
+    let runtime_path = format!("-Wl,-rpath,{folder}");
+    let arguments = ["-L", folder, &runtime_path, "-l:libtalloc_capi.so"];
+    let program = compile("shared", "program.c", &arguments);
+    expect_success(&mut Command::new(program), REPORT);
+}
+
+#[test]
+fn a_program_can_be_linked_with_the_static_library() {
+    let library = library_folder().join("libtalloc_capi.a");
+    let library = library.to_str().unwrap();
+    let arguments = [library, "-lpthread", "-ldl", "-lm", "-lgcc_s"];
+    let program = compile("static", "program.c", &arguments);
+    expect_success(&mut Command::new(program), REPORT);
+}
+
+#[test]
+fn a_program_can_load_the_library_but_not_unload_it() {
+    let program = compile("plugin", "plugin.c", &["-ldl", "-lpthread"]);
+    let library = library_folder().join("libtalloc_capi.so");
+    expect_success(Command::new(program).arg(library), "ended\n");
+}

@@ -1,0 +1,58 @@
+/* Calls every function of the header, and returns zero if they do what that says. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "talloc.h"
+
+#define EXPECT(condition)                                                   \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
+            return 1;                                                       \
+        }                                                                   \
+    } while (0)
+
+static int is_aligned(const void *ptr, size_t align) {
+    return ptr != NULL && (uintptr_t)ptr % align == 0;
+}
+
+int main(void) {
+    char *text = talloc_malloc(6);
+    EXPECT(is_aligned(text, 16) && talloc_usable_size(text) >= 6);
+    memcpy(text, "talloc", 6);
+    text = talloc_realloc(text, 100000);
+    EXPECT(text != NULL && memcmp(text, "talloc", 6) == 0);
+    text = talloc_reallocarray(text, 10, 10);
+    EXPECT(text != NULL && memcmp(text, "talloc", 6) == 0);
+    talloc_free(text);
+
+    int *numbers = talloc_calloc(1000, sizeof *numbers);
+    EXPECT(numbers != NULL);
+    for (int i = 0; i < 1000; i++) EXPECT(numbers[i] == 0);
+    talloc_free_sized(numbers, 1000 * sizeof *numbers);
+
+    void *aligned = talloc_aligned_alloc(4096, 100);
+    EXPECT(is_aligned(aligned, 4096));
+    talloc_free_aligned_sized(aligned, 4096, 100);
+    aligned = talloc_memalign(256, 100);
+    EXPECT(is_aligned(aligned, 256));
+    talloc_free(aligned);
+    EXPECT(talloc_posix_memalign(&aligned, 3, 100) == EINVAL);
+    EXPECT(talloc_posix_memalign(&aligned, 64, 100) == 0 && is_aligned(aligned, 64));
+    talloc_free(aligned);
+
+    void *page = talloc_valloc(1), *pages = talloc_pvalloc(1);
+    EXPECT(is_aligned(page, 4096) && is_aligned(pages, 4096) && talloc_usable_size(pages) >= 4096);
+    talloc_free(page);
+    talloc_free(pages);
+
+    volatile size_t too_much = PTRDIFF_MAX;
+    errno = 0;
+    EXPECT(talloc_malloc(too_much) == NULL && errno == ENOMEM);
+
+    EXPECT(talloc_trim(0) == 1);
+    EXPECT(talloc_report(1) == 0 && talloc_report(-1) == -1);
+    return 0;
+}

@@ -1,0 +1,115 @@
+//! What the functions do when they cannot do what they are asked.
+#![cfg(unix)]
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::ptr;
+
+use errno::{Errno, errno, set_errno};
+use talloc_capi::*;
+
+const TOO_MUCH: [usize; 5] =
+    [usize::MAX, usize::MAX - 7, usize::MAX / 2 + 1, usize::MAX / 2, usize::MAX / 2 - 32];
+
+/// Expects null, and an error.
+fn expect_error(error: i32, call: impl FnOnce() -> *mut core::ffi::c_void) {
+    set_errno(Errno(0));
+    assert!(call().is_null());
+    assert_eq!(errno(), Errno(error));
+}
+
+#[test]
+fn too_much_is_refused() {
+    let block = malloc(10);
+    for size in TOO_MUCH {
+        expect_error(libc::ENOMEM, || malloc(size));
+        expect_error(libc::ENOMEM, || calloc(size, 1));
+        expect_error(libc::ENOMEM, || aligned_alloc(64, size));
+        expect_error(libc::ENOMEM, || memalign(1 << 20, size));
+        expect_error(libc::ENOMEM, || valloc(size));
+        expect_error(libc::ENOMEM, || pvalloc(size));
+        // SAFETY: The block stays as it is.
+        expect_error(libc::ENOMEM, || unsafe { realloc(block, size) });
+    }
+    expect_error(libc::ENOMEM, || aligned_alloc(1 << (usize::BITS - 1), 1));
+    // SAFETY: The block is freed once.
+    unsafe { free(block) };
+}
+
+#[test]
+fn products_do_not_wrap() {
+    let half = 1 << (usize::BITS / 2);
+    let block = malloc(10);
+    // SAFETY: The block stays as it is, and is freed once.
+    unsafe {
+        block.cast::<u8>().write(7);
+        expect_error(libc::ENOMEM, || calloc(half, half));
+        expect_error(libc::ENOMEM, || calloc(usize::MAX, 2));
+        expect_error(libc::ENOMEM, || reallocarray(block, half, half + 1));
+        assert_eq!(block.cast::<u8>().read(), 7);
+        let block = reallocarray(block, 10, 10);
+        assert!(malloc_usable_size(block) >= 100);
+        free(block);
+    }
+}
+
+#[test]
+fn alignments_are_powers_of_two() {
+    for align in [0, 3, 24, usize::MAX] {
+        expect_error(libc::EINVAL, || aligned_alloc(align, 10));
+    }
+    expect_error(libc::EINVAL, || memalign(usize::MAX, 10));
+}
+
+#[test]
+fn posix_memalign_returns_its_error() {
+    let unchanged = ptr::without_provenance_mut(0x1234);
+    let mut place = unchanged;
+    set_errno(Errno(99));
+    // SAFETY: It can be written to; the block is freed once.
+    unsafe {
+        for align in [0, 1, 4, 24, usize::MAX] {
+            assert_eq!(posix_memalign(&raw mut place, align, 10), libc::EINVAL);
+        }
+        assert_eq!(posix_memalign(&raw mut place, 64, usize::MAX), libc::ENOMEM);
+        assert_eq!((place, errno()), (unchanged, Errno(99)));
+        assert_eq!(posix_memalign(&raw mut place, size_of::<usize>(), 10), 0);
+        free(place);
+        assert_eq!(posix_memalign(&raw mut place, 4096, 10), 0);
+        assert_eq!(place.addr() % 4096, 0);
+        free(place);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn to_free_is_no_error() {
+    let blocks = [10, 1000, 100_000, 40 << 20].map(|size| malloc(size));
+    set_errno(Errno(99));
+    // SAFETY: Each block is freed once.
+    blocks.into_iter().for_each(|block| unsafe { free(block) });
+    malloc_trim(0);
+    assert_eq!(errno(), Errno(99));
+}
+
+#[test]
+fn the_report_is_written_or_it_is_an_error() {
+    let block = malloc(1000);
+    let mut pipe = [0; 2];
+    // SAFETY: There is room for two numbers, and both files are this test's.
+    let [mut reader, writer] = unsafe {
+        assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+        pipe.map(|number| File::from_raw_fd(number))
+    };
+    assert_eq!(talloc_report(writer.as_raw_fd()), 0);
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text.lines().count(), 6, "{text}");
+    let used = text.strip_prefix("used ").unwrap().split_whitespace().next().unwrap();
+    assert!(used.parse::<usize>().unwrap() >= 1000, "{text}");
+    assert_eq!(talloc_report(-1), -1);
+    // SAFETY: The block is freed once.
+    unsafe { free(block) };
+}

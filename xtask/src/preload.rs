@@ -1,0 +1,238 @@
+//! `preload`: real programs with our `malloc` in the place of the C library's.
+//!
+//! Each program does the same twice, in the same folder: with the C library's allocator, and with
+//! ours, preloaded. What it prints, and the files that it leaves, must be the same to the byte. That
+//! all of its processes called our functions, the dynamic linker tells.
+
+mod bindings;
+mod compare;
+mod instructions;
+mod process;
+mod recipe;
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use clap::builder::PossibleValuesParser;
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, Table};
+use object::{Object, ObjectSection, ReadCache};
+
+use crate::tools;
+use crate::workspace::{INTERFACE, Workspace};
+use process::Process;
+use recipe::{RECIPES, Recipe};
+
+/// How long a program may take.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// The most bytes of variables that the library's file may hold.
+const MOST_DATA: u64 = 64 << 10;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only these.
+    #[arg(value_parser = PossibleValuesParser::new(RECIPES.map(|recipe| recipe.name)))]
+    programs: Vec<String>,
+    /// With the heap that finds misuse.
+    #[arg(long)]
+    checked: bool,
+    /// Count what programs take with each of the heaps, by valgrind, instead.
+    #[arg(long, conflicts_with_all = ["programs", "checked", "skip_missing"])]
+    instructions: bool,
+    /// Leave out programs that are not installed, instead of failing.
+    #[arg(long)]
+    skip_missing: bool,
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "libraries are preloaded on Linux only");
+    if args.instructions {
+        return print_instructions(workspace);
+    }
+    let asked_for = |recipe: &&Recipe| {
+        args.programs.is_empty() || args.programs.iter().any(|p| p == recipe.name)
+    };
+    let recipes: Vec<&Recipe> = RECIPES.iter().filter(asked_for).collect();
+    let (present, missing) = sort_out(&recipes, args.skip_missing)?;
+    let library = build(workspace, args.checked)?;
+    let place = workspace.scratch("preload");
+
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header([
+        "program",
+        "outcome",
+        "processes",
+        "same bytes",
+        "peak KiB",
+        "ours",
+        "ratio",
+    ]);
+    let mut failed = Vec::new();
+    for recipe in present {
+        eprintln!("\n== {}: {}", recipe.name, recipe.about);
+        match try_out(recipe, &place, &library) {
+            Ok(tried) => drop(table.add_row(tried.row(recipe.name))),
+            Err(error) => {
+                eprintln!("{error:#}");
+                table.add_row([recipe.name, "FAILED"]);
+                failed.push(recipe.name);
+            }
+        }
+    }
+    for recipe in missing {
+        table.add_row([recipe.name, "not installed"]);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("\n{table}");
+    ensure!(failed.is_empty(), "not the same, or not ours: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Prints how many instructions programs take, with the C library's allocator and with ours.
+fn print_instructions(workspace: &Workspace) -> Result<()> {
+    let place = workspace.scratch("preload").join("instructions");
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header(["millions of instructions"].into_iter().chain(instructions::names()));
+    let mut add = |name: &str, counts: Vec<u64>| {
+        let counts = counts.into_iter().map(|count| format!("{:.1}", count as f64 / 1e6));
+        table.add_row([name.to_owned()].into_iter().chain(counts));
+    };
+    add("the C library", instructions::count(&place, None)?);
+    for (name, checked) in [("sizes in front of blocks", false), ("sizes in the bitmap", true)] {
+        let library = build(workspace, checked)?;
+        add(name, instructions::count(&place, Some(&library))?);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("\n{table}");
+    Ok(())
+}
+
+/// Those whose programs are installed, and others.
+///
+/// # Errors
+///
+/// If there are others, and they are not to be skipped.
+fn sort_out<'a>(
+    recipes: &[&'a Recipe],
+    skip_missing: bool,
+) -> Result<(Vec<&'a Recipe>, Vec<&'a Recipe>)> {
+    let (mut present, mut missing) = (Vec::new(), Vec::new());
+    for recipe in recipes {
+        match recipe.find() {
+            Ok(()) => present.push(*recipe),
+            Err(_) if skip_missing => missing.push(*recipe),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((present, missing))
+}
+
+/// Builds the library, to be preloaded.
+fn build(workspace: &Workspace, checked: bool) -> Result<Utf8PathBuf> {
+    let target = workspace.scratch("preload").join("target");
+    let features = if checked { "override,checked" } else { "override" };
+    workspace
+        .cargo(["build", "--release", "-p", INTERFACE, "--no-default-features"])
+        .args(["--features", features, "--target-dir", target.as_str()])
+        .run()?;
+    let library = target.join("release/libtalloc_capi.so");
+    expect_small_data(&library)?;
+    Ok(library)
+}
+
+/// Expects that the heap is made of zeros, which take no room in the library's file, nor of the memory
+/// of each process.
+fn expect_small_data(library: &Utf8Path) -> Result<()> {
+    let file = File::open(library).with_context(|| format!("{library} is not there"))?;
+    let cache = ReadCache::new(file);
+    let file = object::File::parse(&cache)?;
+    let section = file.section_by_name(".data").context("there is no section of variables")?;
+    let size = section.size();
+    ensure!(size <= MOST_DATA, "{library} holds {size} bytes of variables, more than {MOST_DATA}");
+    Ok(())
+}
+
+/// What has come of a program that did the same twice.
+struct Tried {
+    processes: usize,
+    bytes: u64,
+    /// The largest process, in KiB, without and with the library.
+    peaks: [u64; 2],
+    /// The size of this process, in KiB.
+    least: u64,
+}
+
+impl Tried {
+    fn row(&self, name: &str) -> [String; 7] {
+        let [theirs, ours] = self.peaks;
+        // A process counts as no smaller than that which has started it.
+        let is_measured = theirs > 2 * self.least;
+        let shown = |peak: u64| if is_measured { peak.to_string() } else { "small".to_owned() };
+        let ratio = is_measured.then(|| format!("{:.3}", ours as f64 / theirs as f64));
+        [
+            name.to_owned(),
+            "same".to_owned(),
+            self.processes.to_string(),
+            self.bytes.to_string(),
+            shown(theirs),
+            shown(ours),
+            ratio.unwrap_or_default(),
+        ]
+    }
+}
+
+/// Lets a program do the same without and with the library, and compares.
+fn try_out(recipe: &Recipe, place: &Utf8Path, library: &Utf8Path) -> Result<Tried> {
+    let shell = tools::require("sh", "install the system's package `dash`")?;
+    let place = place.join(recipe.name);
+    if place.exists() {
+        fs::remove_dir_all(&place)?;
+    }
+    let script = place.join("script.sh");
+    let run_in = |result: &Utf8Path, preloaded: Option<&Utf8Path>| -> Result<u64> {
+        // Both times the folder has the same name, which may be part of what is written.
+        let work = place.join("work");
+        fs::create_dir_all(&work)?;
+        fs::write(&script, recipe.script)?;
+        for (name, contents) in recipe.files {
+            fs::write(work.join(name), contents)?;
+        }
+        let process = Process { shell: &shell, script: &script, folder: &work, preloaded };
+        let peak = process.run(PATIENCE)?;
+        fs::rename(&work, result)?;
+        Ok(peak)
+    };
+    let results = [place.join("theirs"), place.join("ours")];
+    let trace = place.join("trace");
+    fs::create_dir_all(&trace)?;
+    let theirs = run_in(&results[0], None).context("with the C library's allocator")?;
+    let ours = run_in(&results[1], Some(library)).context("with the library preloaded")?;
+    let processes = bindings::check(&trace, library, recipe.programs)?;
+    fs::remove_dir_all(&trace)?;
+    let bytes = compare::folders(&results[0], &results[1])?;
+    Ok(Tried { processes, bytes, peaks: [theirs, ours], least: process::own_peak()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_a_failure_unless_it_may_be_skipped() {
+        let missing = Recipe { needs: &[("no-such-program", "no-such-package")], ..RECIPES[0] };
+        let error = sort_out(&[&missing], false).unwrap_err().to_string();
+        assert!(error.contains("no-such-program"), "{error}");
+        assert!(error.contains("apt-get install no-such-package"), "{error}");
+        let (present, missing) = sort_out(&[&missing], true).unwrap();
+        assert_eq!((present.len(), missing.len()), (0, 1));
+    }
+}
