@@ -118,7 +118,7 @@ fn other_blocks_change_where_they_are_or_move() {
 
 /// A heap of which all is in quick lists: blocks of 16 bytes, and of others in between.
 fn cached() -> Talloc<Compact> {
-    let mut heap = heap::<Compact>(1 << 20);
+    let mut heap = heap::<Compact>(16 << 20);
     let sizes = [16, 200, 1000];
     let mut blocks = Vec::new();
     // SAFETY: The blocks are freed once, with their layouts.
