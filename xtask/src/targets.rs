@@ -14,6 +14,7 @@ pub mod program;
 pub mod qemu;
 mod table;
 mod texts;
+mod wine;
 
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;

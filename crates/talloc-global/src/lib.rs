@@ -40,10 +40,10 @@
 //! }
 //! ```
 //!
-//! On Linux, macOS or a BSD:
+//! On Linux, macOS, a BSD, or Windows:
 //!
-#![cfg_attr(all(feature = "system", feature = "std", unix), doc = "```")]
-#![cfg_attr(not(all(feature = "system", feature = "std", unix)), doc = "```ignore")]
+#![cfg_attr(all(feature = "system", feature = "std", any(unix, windows)), doc = "```")]
+#![cfg_attr(not(all(feature = "system", feature = "std", any(unix, windows))), doc = "```ignore")]
 //! use talloc_global::*;
 //!
 //! #[global_allocator]
@@ -80,7 +80,7 @@
 //! |---|---|
 //! | `spin` (default) | [`StaticTalloc`], [`Talloc::spin_lock`](Talloc#method.spin_lock), spin locks |
 //! | `allocator` (default) | [`Allocator`], which is that of allocator-api2 0.2, for hashbrown and bumpalo |
-//! | `system` (default) | on Unix, [`SystemTallock`]; on other systems nothing |
+//! | `system` (default) | on Unix and Windows, [`SystemTallock`]; on other systems nothing |
 //! | `std` (default) | with `system`, [`SystemTalloc`]; on other systems than Unix and Windows nothing |
 //! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
@@ -95,11 +95,11 @@
 //!
 #![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
 #![cfg_attr(
-    not(all(feature = "system", unix)),
+    not(all(feature = "system", any(unix, windows))),
     doc = "[`SystemTallock`]: GlobalTalloc\n[`SystemSource`]: Source\n[`SystemHeap`]: GlobalTalloc"
 )]
 #![cfg_attr(
-    not(all(feature = "system", feature = "std", unix)),
+    not(all(feature = "system", feature = "std", any(unix, windows))),
     doc = "[`SystemTalloc`]: GlobalTalloc"
 )]
 #![cfg_attr(not(target_arch = "wasm32"), doc = "[`WasmTalloc`]: GlobalTalloc")]

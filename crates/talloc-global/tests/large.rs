@@ -1,5 +1,5 @@
 //! Blocks that are the system's, and not of the heap's arenas.
-#![cfg(all(feature = "system", feature = "std", unix))]
+#![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;

@@ -1,5 +1,5 @@
 //! Memory from the operating system.
-#![cfg(all(feature = "system", unix))]
+#![cfg(all(feature = "system", any(unix, windows)))]
 
 mod common;
 

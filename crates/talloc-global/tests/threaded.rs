@@ -1,5 +1,5 @@
 //! Caches for threads in front of memory from the operating system, as the global allocator.
-#![cfg(all(feature = "system", feature = "std", unix))]
+#![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The libraries' tests, on another architecture with Linux.
+//! The libraries' tests, on another architecture with Linux, or on another system.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::TargetKind;
 
 use super::compiler::Compiler;
-use super::number_before;
 use super::table::INSTALL;
+use super::{number_before, wine};
 use crate::cmd::Cmd;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -25,43 +25,58 @@ const LIMIT_TESTS: [&str; 4] = ["limits", "limits_large", "idle", "huge_zeros"];
 /// Scripts of each setup that the oracle runs when it is emulated.
 const SCRIPTS: &str = "2";
 
-/// What a program of another architecture needs.
+/// What a program of another machine needs.
 pub struct System {
     /// The prefix of the cross compiler, which links.
     pub gcc: &'static str,
-    /// Debian's name for the architecture, of the C library.
-    pub libc: &'static str,
-    /// Runs the tests, if this machine cannot.
-    pub emulator: Option<&'static str>,
+    /// Debian's packages with that, the C library, and what runs programs.
+    pub packages: &'static str,
+    pub runs: Runs,
+}
+
+/// What runs the tests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// This machine does, which has another dynamic linker for 32 bits.
+    Here,
+    /// An emulator of user programs.
+    Qemu(&'static str),
+    /// Wine, which has the functions of Windows.
+    Wine,
 }
 
 impl System {
     /// The command that installs it all.
     pub fn needs(&self) -> String {
-        let Self { gcc, libc, emulator } = self;
-        let runs = if emulator.is_some() { "qemu-user" } else { "libc6-i386 lib32gcc-s1" };
-        format!("{INSTALL} gcc-{gcc} libc6-dev-{libc}-cross {runs}")
+        format!("{INSTALL} {}", self.packages)
     }
 
     /// What runs the tests; nothing if this machine does.
     fn runner(&self, workspace: &Workspace, gcc: &Path) -> Result<Option<String>> {
-        let Some(emulator) = self.emulator else {
-            // The dynamic linker's place is part of the ABI.
-            let has_loader = Path::new("/lib/ld-linux.so.2").exists();
-            ensure!(
-                has_loader,
-                "this machine runs no 32-bit programs; to get it: {}",
-                self.needs()
-            );
-            return Ok(None);
-        };
-        let emulator = tools::require(emulator, &self.needs())?;
-        let libc = Cmd::new(workspace.shell(), gcc).args(["-print-file-name=libc.so.6"]).read()?;
-        // Where there is none, the compiler says no more than its name.
-        let root = PathBuf::from(libc).ancestors().nth(2).map(Path::to_owned);
-        let root = root.filter(|root| root.join("lib/libc.so.6").is_file());
-        let root = root.with_context(|| format!("no C library; to get it: {}", self.needs()))?;
-        Ok(Some(format!("{} -L {}", emulator.display(), root.display())))
+        match self.runs {
+            Runs::Here => {
+                // The dynamic linker's place is part of the ABI.
+                let has_loader = Path::new("/lib/ld-linux.so.2").exists();
+                let needs = self.needs();
+                ensure!(has_loader, "this machine runs no 32-bit programs; to get it: {needs}");
+                Ok(None)
+            }
+            Runs::Qemu(emulator) => {
+                let emulator = tools::require(emulator, &self.needs())?;
+                let libc = Cmd::new(workspace.shell(), gcc).args(["-print-file-name=libc.so.6"]);
+                // Where there is none, the compiler says no more than its name.
+                let root = PathBuf::from(libc.read()?).ancestors().nth(2).map(Path::to_owned);
+                let root = root.filter(|root| root.join("lib/libc.so.6").is_file());
+                let root =
+                    root.with_context(|| format!("no C library; to get it: {}", self.needs()))?;
+                Ok(Some(format!("{} -L {}", emulator.display(), root.display())))
+            }
+            Runs::Wine => wine::runner(workspace, gcc, &self.needs()).map(Some),
+        }
+    }
+
+    fn is_emulated(&self) -> bool {
+        self.runs != Runs::Here
     }
 }
 
@@ -78,10 +93,13 @@ pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<Strin
             .env("TALLOC_TEST_RUNNER", runner)
             .env("TALLOC_FUZZ_SCRIPTS", SCRIPTS);
     }
+    if system.runs == Runs::Wine {
+        cargo = wine::set_up(workspace, cargo);
+    }
     let output = cargo
         .args(workspace.select_libraries())
         .args(["-p", ORACLE, "--no-fail-fast", "--lib"])
-        .args(tests(workspace, system.emulator.is_some())?)
+        .args(tests(workspace, system.is_emulated())?)
         .args(workspace.stable_features()?)
         .run_reading()?;
     ensure!(output.code == Some(0), "the tests have failed, with {:?}", output.code);
@@ -125,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_with_how_to_get_it() {
-        let system = System { gcc: "pdp11", libc: "pdp11", emulator: Some("qemu-pdp11") };
+        let runs = Runs::Qemu("qemu-pdp11");
+        let system = System { gcc: "pdp11", packages: "gcc-pdp11", runs };
         let error = run(&Workspace::load().unwrap(), "pdp11", &system).unwrap_err().to_string();
         assert!(error.contains("`pdp11-gcc`"), "{error}");
         assert!(error.contains("apt-get install --no-install-recommends gcc-pdp11"), "{error}");

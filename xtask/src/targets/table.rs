@@ -1,7 +1,7 @@
 //! What there is to run.
 
 use super::exercise::{Machine, Runner};
-use super::hosted::System;
+use super::hosted::{Runs, System};
 use super::qemu::{Board, boards};
 use super::texts;
 
@@ -73,7 +73,7 @@ const fn build(name: &'static str, triple: &'static str) -> Target {
 }
 
 /// The quick ones first.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target {
         name: "here",
         triple: "this machine",
@@ -103,25 +103,51 @@ pub const TARGETS: [Target; 14] = [
         "i686",
         "i686-unknown-linux-gnu",
         "the tests on a 32-bit machine",
-        System { gcc: "i686-linux-gnu", libc: "i386", emulator: None },
+        System {
+            gcc: "i686-linux-gnu",
+            packages: "gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 lib32gcc-s1",
+            runs: Runs::Here,
+        },
+    ),
+    tests(
+        "windows",
+        "x86_64-pc-windows-gnu",
+        "the tests with the memory of Windows, by Wine",
+        System {
+            gcc: "x86_64-w64-mingw32",
+            packages: "gcc-mingw-w64-x86-64 wine64",
+            runs: Runs::Wine,
+        },
     ),
     tests(
         "armv7",
         "armv7-unknown-linux-gnueabihf",
         "the tests on a 32-bit machine of another kind",
-        System { gcc: "arm-linux-gnueabihf", libc: "armhf", emulator: Some("qemu-arm") },
+        System {
+            gcc: "arm-linux-gnueabihf",
+            packages: "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user",
+            runs: Runs::Qemu("qemu-arm"),
+        },
     ),
     tests(
         "s390x",
         "s390x-unknown-linux-gnu",
         "the tests on a big-endian machine",
-        System { gcc: "s390x-linux-gnu", libc: "s390x", emulator: Some("qemu-s390x") },
+        System {
+            gcc: "s390x-linux-gnu",
+            packages: "gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user",
+            runs: Runs::Qemu("qemu-s390x"),
+        },
     ),
     tests(
         "powerpc64",
         "powerpc64-unknown-linux-gnu",
         "the tests on a big-endian machine of another kind",
-        System { gcc: "powerpc64-linux-gnu", libc: "ppc64", emulator: Some("qemu-ppc64") },
+        System {
+            gcc: "powerpc64-linux-gnu",
+            packages: "gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross qemu-user",
+            runs: Runs::Qemu("qemu-ppc64"),
+        },
     ),
 ];
 

@@ -6,14 +6,14 @@ mod region;
     target_arch = "wasm32",
     all(
         feature = "system",
-        unix,
+        any(unix, windows),
         not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
     )
 ))]
 mod needed;
 #[cfg(all(
     feature = "system",
-    unix,
+    any(unix, windows),
     not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
 ))]
 mod system;
@@ -24,7 +24,7 @@ mod wasm;
 pub use region::*;
 #[cfg(all(
     feature = "system",
-    unix,
+    any(unix, windows),
     not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
 ))]
 pub use system::*;

@@ -17,9 +17,6 @@ use super::space;
 /// takes many times as long as to have the pages from the heap again. So it is large.
 pub(super) const LEAST: usize = 32 << 20;
 
-/// The alignment that all memory from the system has.
-const PAGE: Align = Align::new(4096).unwrap();
-
 /// Bytes of the memory of a block.
 pub(super) fn size(layout: Layout) -> Option<usize> {
     space::round_up(layout.size())
@@ -27,17 +24,7 @@ pub(super) fn size(layout: Layout) -> Option<usize> {
 
 /// New memory for a block, all zeros, if there is any.
 pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
-    let (size, align) = (size(layout)?, Align::of_layout(layout));
-    let spare = if align <= PAGE { 0 } else { align.get() };
-    let range = space::map(size.checked_add(spare)?).ok()?;
-    let lead = align.padding(range.base()?);
-    let block = range.truncate(lead, spare - lead);
-    let (below, above) = range.except(block);
-    // SAFETY: Nobody knows of them.
-    unsafe {
-        space::release(below);
-        space::release(above);
-    }
+    let block = space::map(size(layout)?, Align::of_layout(layout)).ok()?;
     NonNull::new(block.get_base_ptr()?)
 }
 
@@ -67,6 +54,6 @@ pub(super) unsafe fn remap(block: NonNull<u8>, old: Layout, new: Layout) -> Opti
     }
     let range = Span::from_ptr_size(block.as_ptr(), size(old)?);
     // SAFETY: As the caller says.
-    let range = unsafe { space::resize(range, size(new)?, align <= PAGE) }.ok()?;
+    let range = unsafe { space::resize(range, size(new)?, align) }.ok()?;
     NonNull::new(range.get_base_ptr()?)
 }

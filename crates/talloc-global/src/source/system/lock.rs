@@ -16,6 +16,6 @@ pub struct Yield;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 impl spin::RelaxStrategy for Yield {
     fn relax() {
-        rustix::thread::sched_yield();
+        super::space::pause();
     }
 }

@@ -61,11 +61,11 @@ const LEAST_PIECE: usize = 16 << 10;
 /// long rows.
 ///
 /// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
-/// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`
-/// that they may take it, which they may do when they need some.
+/// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`, and
+/// Windows by `MEM_RESET`, that they may take it, which they may do when they need some.
 ///
-/// Only on Unix, with the feature `system`. Costs the crate `rustix`, which is `no_std`, and needs
-/// no libc on Linux.
+/// Only on Unix and Windows, with the feature `system`. Costs the crate `rustix`, which is `no_std`, and
+/// needs no libc on Linux, or `windows-sys`.
 #[derive(Debug)]
 pub struct SystemSource {
     /// The arena that grows.
@@ -102,13 +102,13 @@ impl SystemSource {
             return Ok(piece);
         }
         let piece = lowest(least);
-        space::commit(piece).map(|()| piece).map_err(|_| AllocError)
+        space::commit(piece).map(|()| piece)
     }
 
     /// Reserves addresses for a new arena, of at least `least` bytes, and gives up those that the
     /// last one has not got to.
     fn reserve(&mut self, least: usize, most: usize) -> Result<(), AllocError> {
-        let range = space::reserve(least, most).map_err(|_| AllocError)?;
+        let range = space::reserve(least, most)?;
         self.release_rest();
         self.rest = range;
         Ok(())

@@ -1,0 +1,54 @@
+//! Addresses and the memory behind them.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) use system::pause;
+pub(super) use system::{commit, discard, map, release, resize};
+
+use talloc_sync::{Align, AllocError, Span};
+
+/// The unit of addresses and memory: a multiple of the pages of every system there is.
+const UNIT: usize = 64 << 10;
+
+/// The unit in which memory is given back: a page where those of all systems are as large.
+pub(super) const PAGE: Align = {
+    let is_known = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
+    Align::new(if is_known { 4096 } else { UNIT }).unwrap()
+};
+
+/// `size` in whole units, or `None` if that is too large for an address space.
+pub(super) fn round_up(size: usize) -> Option<usize> {
+    size.checked_next_multiple_of(UNIT)
+}
+
+/// Reserves `most` bytes of addresses if they are to be had, and if not, half of what there is:
+/// others in the process may want some. At least `least` bytes, which are whole units.
+pub(super) fn reserve(least: usize, most: usize) -> Result<Span, AllocError> {
+    let mut size = most.max(least);
+    let mut range = system::reserve(size);
+    while range.is_err() && size > least {
+        size = half(size).max(least);
+        range = system::reserve(size);
+    }
+    let range = range?;
+    if size >= most {
+        return Ok(range);
+    }
+    // SAFETY: Nobody knows of the range yet.
+    unsafe { release(range) };
+    system::reserve(half(size).max(least))
+}
+
+/// Half of `size` in whole units.
+fn half(size: usize) -> usize {
+    size / 2 / UNIT * UNIT
+}

@@ -1,0 +1,147 @@
+//! Those of Unix.
+
+use core::ptr;
+
+use rustix::io;
+use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
+use talloc_sync::{Align, AllocError, Memory, Span};
+
+/// The alignment that all memory from the system has.
+const ALIGN: Align = Align::new(4096).unwrap();
+
+/// Reserves `size` bytes of addresses.
+pub(super) fn reserve(size: usize) -> Result<Span, AllocError> {
+    map_as(size, ProtFlags::empty(), FLAGS)
+}
+
+/// Memory of `size` bytes, all zeros.
+pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocError> {
+    let spare = if align <= ALIGN { 0 } else { align.get() };
+    let whole = size.checked_add(spare).ok_or(AllocError)?;
+    let range = map_as(whole, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)?;
+    let lead = align.padding(range.base().ok_or(AllocError)?);
+    let block = range.truncate(lead, spare - lead);
+    let (below, above) = range.except(block);
+    // SAFETY: Nobody knows of them.
+    unsafe {
+        release(below);
+        release(above);
+    }
+    Ok(block)
+}
+
+fn map_as(size: usize, protection: ProtFlags, flags: MapFlags) -> Result<Span, AllocError> {
+    // SAFETY: New addresses, at which there is nothing.
+    let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), size, protection, flags) };
+    start.map(|start| Span::from_ptr_size(start.cast(), size)).map_err(|_| AllocError)
+}
+
+/// Gives memory another size, at other addresses if need be and no alignment above that of all memory
+/// is asked for. What is added is zero.
+///
+/// # Safety
+///
+/// It comes from [`map`], or an earlier call of this, and nobody else uses what is lost of it. If it
+/// moves, nobody uses the old addresses any more.
+#[cfg(target_os = "linux")]
+pub(in super::super) unsafe fn resize(
+    range: Span,
+    size: usize,
+    align: Align,
+) -> Result<Span, AllocError> {
+    let start = range.get_base_ptr().ok_or(AllocError)?;
+    let may_move = align <= ALIGN;
+    let flags = if may_move { mm::MremapFlags::MAYMOVE } else { mm::MremapFlags::empty() };
+    // SAFETY: As the caller says.
+    let start = unsafe { mm::mremap(start.cast(), range.size(), size, flags) };
+    start.map(|start| Span::from_ptr_size(start.cast(), size)).map_err(|_| AllocError)
+}
+
+/// Makes memory smaller. To make it larger, the system has nothing to offer.
+///
+/// # Safety
+///
+/// It comes from [`map`], and nobody else uses what is lost of it.
+#[cfg(not(target_os = "linux"))]
+pub(in super::super) unsafe fn resize(
+    range: Span,
+    size: usize,
+    _: Align,
+) -> Result<Span, AllocError> {
+    let lost = range.size().checked_sub(size).ok_or(AllocError)?;
+    let kept = range.truncate(0, lost);
+    // SAFETY: As the caller says.
+    unsafe { release(range.except(kept).1) };
+    Ok(kept)
+}
+
+/// Gives memory back, but not the addresses, where there is memory again when it is used. Returns
+/// what is known of that.
+///
+/// # Safety
+///
+/// It is memory in whole [`PAGE`](super::PAGE)s, whose contents nobody wants.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in super::super) unsafe fn discard(range: Span) -> Memory {
+    let Some(start) = range.get_base_ptr() else { return Memory::empty() };
+    // SAFETY: As the caller says.
+    match unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed) } {
+        Ok(()) => Memory::ZEROED,
+        // It is locked, or has huge pages of the administrator's, and stays.
+        Err(_) => Memory::empty(),
+    }
+}
+
+/// Tells the system that it may take memory. What is there stays, or is lost.
+///
+/// # Safety
+///
+/// It is memory in whole [`PAGE`](super::PAGE)s, whose contents nobody wants.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(in super::super) unsafe fn discard(range: Span) -> Memory {
+    if let Some(start) = range.get_base_ptr() {
+        // SAFETY: As the caller says. If the system does not want it, nothing is lost.
+        let _ = unsafe { mm::madvise(start.cast(), range.size(), Advice::DontNeed) };
+    }
+    Memory::empty()
+}
+
+/// Makes memory of reserved addresses, all zeros.
+pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
+    let Some(start) = range.get_base_ptr() else { return Ok(()) };
+    let flags = MprotectFlags::READ | MprotectFlags::WRITE;
+    // SAFETY: More can be done there than before.
+    unsafe { mm::mprotect(start.cast(), range.size(), flags) }.map_err(|_| AllocError)
+}
+
+/// Gives addresses back, and the memory there if there is any.
+///
+/// # Safety
+///
+/// They have been reserved, and nobody uses them.
+pub(in super::super) unsafe fn release(range: Span) {
+    let Some(start) = range.get_base_ptr() else { return };
+    // SAFETY: As the caller says.
+    let result = unsafe { mm::munmap(start.cast(), range.size()) };
+    if result.is_err() {
+        // The process has as many ranges as it may have, and this one was in the middle of another.
+        // Then the addresses stay reserved, which does no harm.
+        debug_assert_eq!(result, Err(io::Errno::NOMEM));
+        // SAFETY: As the caller says.
+        unsafe { discard(range) };
+    }
+}
+
+/// Addresses for this process alone; as they have no memory, none is set aside for them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+
+/// Addresses for this process alone.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const FLAGS: MapFlags = MapFlags::PRIVATE;
+
+/// Lets other threads run.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(in super::super) fn pause() {
+    rustix::thread::sched_yield();
+}

@@ -1,0 +1,148 @@
+//! Those of Windows.
+//!
+//! What `VirtualAlloc` reserves can be released as a whole only. So what is released in parts loses
+//! its memory, and its addresses once none of the whole has any.
+
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+use core::ptr;
+
+use talloc_sync::{Align, AllocError, Memory, Span};
+use windows_sys::Win32::System::Memory::{
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEM_RESET, MEMORY_BASIC_INFORMATION,
+    PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualQuery, VirtualUnlock,
+};
+use windows_sys::Win32::System::Threading::SwitchToThread;
+
+/// How often aligned addresses are looked for: another thread may take those that have been found.
+const TRIES: usize = 16;
+
+/// Reserves `size` bytes of addresses.
+pub(super) fn reserve(size: usize) -> Result<Span, AllocError> {
+    allocate(ptr::null(), size, MEM_RESERVE, PAGE_NOACCESS)
+}
+
+/// Memory of `size` bytes, all zeros.
+pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocError> {
+    const KIND: u32 = MEM_RESERVE | MEM_COMMIT;
+    let range = allocate(ptr::null(), size, KIND, PAGE_READWRITE)?;
+    if range.base().is_some_and(|base| align.is_aligned(base)) {
+        return Ok(range);
+    }
+    // SAFETY: Nobody knows of it.
+    unsafe { release(range) };
+    for _ in 0..TRIES {
+        let wide = reserve(size.checked_add(align.get()).ok_or(AllocError)?)?;
+        let start = wide.get_base_ptr().ok_or(AllocError)?;
+        // SAFETY: Nobody knows of it.
+        unsafe { release(wide) };
+        let start = start.wrapping_add(align.padding(start.addr()));
+        if let Ok(range) = allocate(start.cast(), size, KIND, PAGE_READWRITE) {
+            return Ok(range);
+        }
+    }
+    Err(AllocError)
+}
+
+/// Reserves addresses, makes memory there, or both.
+fn allocate(
+    start: *const c_void,
+    size: usize,
+    kind: u32,
+    protection: u32,
+) -> Result<Span, AllocError> {
+    // SAFETY: What is in use there already is not changed.
+    let start = unsafe { VirtualAlloc(start, size, kind, protection) };
+    if start.is_null() { Err(AllocError) } else { Ok(Span::from_ptr_size(start.cast(), size)) }
+}
+
+/// Makes memory smaller. To make it larger, the system has nothing to offer.
+///
+/// # Safety
+///
+/// It comes from [`map`], and nobody else uses what is lost of it.
+pub(in super::super) unsafe fn resize(
+    range: Span,
+    size: usize,
+    _: Align,
+) -> Result<Span, AllocError> {
+    let lost = range.size().checked_sub(size).ok_or(AllocError)?;
+    let kept = range.truncate(0, lost);
+    // SAFETY: As the caller says.
+    unsafe { release(range.except(kept).1) };
+    Ok(kept)
+}
+
+/// Tells the system that it may take memory. What is there stays, or is lost.
+///
+/// # Safety
+///
+/// It is memory in whole [`PAGE`](super::PAGE)s, whose contents nobody wants.
+pub(in super::super) unsafe fn discard(range: Span) -> Memory {
+    if let Some(start) = range.get_base_ptr() {
+        // SAFETY: As the caller says. If the system does not want it, nothing is lost. To unlock what
+        // is not locked takes it out of the working set.
+        unsafe {
+            VirtualAlloc(start.cast(), range.size(), MEM_RESET, PAGE_READWRITE);
+            VirtualUnlock(start.cast(), range.size());
+        }
+    }
+    Memory::empty()
+}
+
+/// Makes memory of reserved addresses, all zeros.
+pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
+    let Some(start) = range.get_base_ptr() else { return Ok(()) };
+    allocate(start.cast(), range.size(), MEM_COMMIT, PAGE_READWRITE).map(drop)
+}
+
+/// Gives addresses back, and the memory there if there is any.
+///
+/// # Safety
+///
+/// They have been reserved, and nobody uses them.
+pub(in super::super) unsafe fn release(range: Span) {
+    let Some(start) = range.get_base_ptr() else { return };
+    // SAFETY: As the caller says. What has no memory at all is not in use: who has reserved addresses
+    // and uses none of them gives up all of them.
+    unsafe {
+        VirtualFree(start.cast(), range.size(), MEM_DECOMMIT);
+        if let Some(whole) = without_memory(start.cast()) {
+            VirtualFree(whole, 0, MEM_RELEASE);
+        }
+    }
+}
+
+/// Where the addresses start that were reserved together with `at`, if there is no memory at any of
+/// them.
+fn without_memory(at: *const c_void) -> Option<*mut c_void> {
+    let whole = region(at)?.AllocationBase;
+    let mut next = whole.cast_const();
+    loop {
+        match region(next) {
+            Some(region) if region.AllocationBase == whole => {
+                if region.State == MEM_COMMIT {
+                    return None;
+                }
+                next = next.wrapping_byte_add(region.RegionSize);
+            }
+            _ => return Some(whole),
+        }
+    }
+}
+
+/// What the system knows of the addresses from `at` on, as far as it is the same for them.
+fn region(at: *const c_void) -> Option<MEMORY_BASIC_INFORMATION> {
+    let mut region = MaybeUninit::uninit();
+    let size = size_of::<MEMORY_BASIC_INFORMATION>();
+    // SAFETY: There is room for the answer.
+    let written = unsafe { VirtualQuery(at, region.as_mut_ptr(), size) };
+    // SAFETY: The answer has been written.
+    (written == size).then(|| unsafe { region.assume_init() })
+}
+
+/// Lets other threads run.
+pub(in super::super) fn pause() {
+    // SAFETY: It has no conditions. Whether another thread did run does not matter.
+    unsafe { SwitchToThread() };
+}
