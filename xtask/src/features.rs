@@ -6,6 +6,8 @@ use itertools::Itertools;
 
 /// The feature that needs an unstable compiler.
 pub const NIGHTLY: &str = "nightly";
+/// The feature that makes programs for debug probes, which some linkers refuse to link for a system.
+pub const DEFMT: &str = "defmt";
 /// The feature that needs the standard library.
 pub const STD: &str = "std";
 

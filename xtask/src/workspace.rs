@@ -90,7 +90,16 @@ impl Workspace {
         Ok(stable_features(self.libraries()?))
     }
 
-    /// The same of the [`INTERFACE`].
+    /// The same, but only of those with which programs for any system can be linked.
+    ///
+    /// # Errors
+    ///
+    /// As [`libraries`](Self::libraries).
+    pub fn hosted_features(&self) -> Result<Vec<String>> {
+        Ok(features_but(self.libraries()?, &[features::NIGHTLY, features::DEFMT]))
+    }
+
+    /// The [stable ones](Self::stable_features) of the [`INTERFACE`].
     ///
     /// # Errors
     ///
@@ -116,9 +125,17 @@ impl Workspace {
 
 /// `--features` with every stable feature of some packages.
 fn stable_features<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Vec<String> {
+    features_but(packages, &[features::NIGHTLY])
+}
+
+/// `--features` with every feature of some packages that is not one of some.
+fn features_but<'a>(
+    packages: impl IntoIterator<Item = &'a Package>,
+    excluded: &[&str],
+) -> Vec<String> {
     let mut all = Vec::new();
     for package in packages {
-        let stable = features::without(&package.features, &[features::NIGHTLY]);
+        let stable = features::without(&package.features, excluded);
         all.extend(stable.iter().map(|feature| format!("{}/{feature}", package.name)));
     }
     features::as_argument(&all)

@@ -100,7 +100,7 @@ pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<Strin
         .args(workspace.select_libraries())
         .args(["-p", ORACLE, "--no-fail-fast", "--lib"])
         .args(tests(workspace, system.is_emulated())?)
-        .args(workspace.stable_features()?)
+        .args(workspace.hosted_features()?)
         .run_reading()?;
     ensure!(output.code == Some(0), "the tests have failed, with {:?}", output.code);
     let mut passed = 0;
