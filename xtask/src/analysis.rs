@@ -5,7 +5,6 @@
 //! it.
 
 mod compiler;
-mod suite;
 
 pub mod coverage;
 pub mod instructions;
@@ -13,4 +12,5 @@ pub mod loom;
 pub mod miri;
 pub mod mutants;
 pub mod sanitize;
+pub mod suite;
 pub mod valgrind;

@@ -15,8 +15,10 @@ mod examples;
 mod features;
 mod fuzz;
 mod jobs;
+mod measured;
 mod msrv;
 mod preload;
+mod programs;
 mod size;
 mod soak;
 mod targets;
@@ -58,6 +60,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Run real programs with our `malloc` instead of the C library's.
     Preload(preload::Args),
+    /// Run real programs of Rust's with our heap, the system's and mimalloc.
+    Programs(programs::Args),
     /// Check the heap through a hundred million random operations.
     Soak(soak::Args),
     /// Run the tests under the compiler's sanitizers.
@@ -77,10 +81,17 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(result) = measured::launcher::main() {
+        return exit_code(result);
+    }
     let Cli { task } = Cli::parse();
     let start = Instant::now();
     let result = run(task);
     eprintln!("took {:.1} s", start.elapsed().as_secs_f64());
+    exit_code(result)
+}
+
+fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -103,6 +114,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
         Task::Preload(args) => preload::run(&workspace, &args),
+        Task::Programs(args) => programs::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),
         Task::Sanitize(args) => analysis::sanitize::run(&workspace, &args),
         Task::Miri(args) => analysis::miri::run(&workspace, &args),

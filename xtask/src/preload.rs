@@ -20,6 +20,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 use object::{Object, ObjectSection, ReadCache};
 
+use crate::measured;
 use crate::tools;
 use crate::workspace::{INTERFACE, Workspace};
 use process::Process;
@@ -219,7 +220,7 @@ fn try_out(recipe: &Recipe, place: &Utf8Path, library: &Utf8Path) -> Result<Trie
     let processes = bindings::check(&trace, library, recipe.programs)?;
     fs::remove_dir_all(&trace)?;
     let bytes = compare::folders(&results[0], &results[1])?;
-    Ok(Tried { processes, bytes, peaks: [theirs, ours], least: process::own_peak()? })
+    Ok(Tried { processes, bytes, peaks: [theirs, ours], least: measured::own_peak()? })
 }
 
 #[cfg(test)]

@@ -1,0 +1,175 @@
+//! Programs run with each allocator, measured and compared.
+
+use std::fs::{self, File};
+use std::iter::zip;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+
+use super::allocator::{ALLOCATORS, COUNT};
+use super::output::Output;
+use super::table::Kind;
+use crate::measured::launcher::Launcher;
+
+/// How long an executable may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A program and all that it is run with.
+pub struct Trial<'a> {
+    pub kind: &'a Kind,
+    /// With each allocator.
+    pub executables: [Vec<Utf8PathBuf>; COUNT],
+    /// Where it runs.
+    pub folder: &'a Utf8Path,
+    /// What it searches, if it does.
+    pub searched: &'a [Utf8PathBuf],
+    /// Where files are written.
+    pub place: &'a Utf8Path,
+}
+
+/// The number of an executable, and its arguments.
+type Run = (usize, &'static [&'static str]);
+
+/// What has come of it.
+pub struct Tried {
+    /// Of all that is run, the bytes and tests that were the same.
+    pub bytes: usize,
+    pub tests: u64,
+    /// With each allocator, seconds for all that is run: the median of the rounds.
+    pub seconds: [f64; COUNT],
+    /// The size of the largest in KiB: the median.
+    pub peaks: [f64; COUNT],
+    /// No less than this can be measured.
+    pub least: u64,
+}
+
+/// What has come of an executable that ran once, or of all in a round.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    seconds: f64,
+    peak: u64,
+    least: u64,
+}
+
+impl Trial<'_> {
+    /// Runs all, with one allocator after the other, in each round.
+    ///
+    /// # Errors
+    ///
+    /// If something fails, or does not print the same each time.
+    pub fn run(&self, rounds: u32) -> Result<Tried> {
+        let mut expected = Vec::new();
+        let mut taken = [const { Vec::new() }; COUNT];
+        for round in 1..=rounds {
+            for (allocator, taken) in taken.iter_mut().enumerate() {
+                let (sum, outputs) = self.all(allocator)?;
+                let name = ALLOCATORS[allocator].feature;
+                eprintln!("round {round}, {name}: {:.3} s, {} KiB", sum.seconds, sum.peak);
+                taken.push(sum);
+                if expected.is_empty() {
+                    expected = outputs;
+                    continue;
+                }
+                for (run, (expected, output)) in zip(self.runs(), zip(&expected, &outputs)) {
+                    let which = || format!("{}, with {name}", self.describe(allocator, run));
+                    expected.expect_same(output).with_context(which)?;
+                }
+            }
+        }
+        let of_each = |number: fn(&Taken) -> f64| {
+            std::array::from_fn(|it| median(taken[it].iter().map(number).collect()))
+        };
+        Ok(Tried {
+            bytes: expected.iter().map(Output::len).sum(),
+            tests: expected.iter().filter_map(|output| output.tests).sum(),
+            seconds: of_each(|taken| taken.seconds),
+            peaks: of_each(|taken| taken.peak as f64),
+            least: taken.iter().flatten().map(|taken| taken.least).max().unwrap_or_default(),
+        })
+    }
+
+    /// Runs all with an allocator, once.
+    fn all(&self, allocator: usize) -> Result<(Taken, Vec<Output>)> {
+        let mut sum = Taken::default();
+        let mut outputs = Vec::new();
+        for run in self.runs() {
+            let once = self.once(&self.executables[allocator][run.0], run.1);
+            let (taken, output) = once.with_context(|| self.describe(allocator, run))?;
+            sum.add(taken);
+            outputs.push(output);
+        }
+        Ok((sum, outputs))
+    }
+
+    fn describe(&self, allocator: usize, (executable, arguments): Run) -> String {
+        format!("{} {}", self.executables[allocator][executable], arguments.join(" "))
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        match self.kind {
+            Kind::Tests { arguments, .. } => {
+                (0..self.executables[0].len()).map(|it| (it, *arguments)).collect()
+            }
+            Kind::Searches { arguments, .. } => arguments.iter().map(|it| (0, *it)).collect(),
+        }
+    }
+
+    fn once(&self, executable: &Utf8Path, arguments: &[&str]) -> Result<(Taken, Output)> {
+        let [report, output, errors] = ["report", "output", "errors"].map(|it| self.place.join(it));
+        let launcher = Launcher { report, patience: PATIENCE };
+        let mut command = launcher.command(executable.as_str())?;
+        command.args(arguments).args(self.searched).current_dir(self.folder);
+        command.env("CARGO_MANIFEST_DIR", self.folder).stdin(Stdio::null());
+        command.stdout(File::create(&output)?).stderr(File::create(&errors)?);
+        let launched = launcher.run(&mut command);
+        let printed = fs::read(&output)?;
+        let failed = || format!("{}{}", end(&printed), end(&fs::read(&errors).unwrap_or_default()));
+        let launched = launched.with_context(failed)?;
+        if launched.measured.status != 0 {
+            bail!("it failed, with status {:#x}:\n{}", launched.measured.status, failed());
+        }
+        let output = match self.kind {
+            Kind::Tests { .. } => Output::of_tests(&printed)?,
+            Kind::Searches { in_order, .. } => Output::of_search(printed, *in_order)?,
+        };
+        let (measured, least) = (launched.measured, launched.least);
+        let seconds = measured.time.as_secs_f64();
+        Ok((Taken { seconds, peak: measured.peak, least }, output))
+    }
+}
+
+impl Taken {
+    fn add(&mut self, other: Self) {
+        self.seconds += other.seconds;
+        self.peak = self.peak.max(other.peak);
+        self.least = self.least.max(other.least);
+    }
+}
+
+/// The last of what a program has printed.
+fn end(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        f64::midpoint(values[middle - 1], values[middle])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![9.0, 1.0, 2.0, 4.0]), 3.0);
+    }
+}
