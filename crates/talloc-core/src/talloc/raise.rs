@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::error::{AllocError, ArenaError};
 use crate::granule::GRANULE;
 use crate::memory::Memory;
-use crate::quick::Lists;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
@@ -60,10 +59,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: The arena's memory and what the caller adds to it.
         let result = self.with_lifted(place, |arena| unsafe { arena.raise(new, memory) });
         self.limit_quick();
-        // A larger bitmap may take more than there is new memory.
-        while self.quick.cached() > self.quick.limit() {
-            self.flush_next();
-        }
         result
     }
 }

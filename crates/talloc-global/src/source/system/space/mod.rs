@@ -12,7 +12,9 @@ use windows as system;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) use system::pause;
-pub(super) use system::{commit, discard, map, release, resize};
+#[cfg(target_os = "linux")]
+pub(super) use system::resize;
+pub(super) use system::{commit, discard, map, release};
 
 use talloc_sync::{Align, AllocError, Span};
 
@@ -46,6 +48,20 @@ pub(super) fn reserve(least: usize, most: usize) -> Result<Span, AllocError> {
     // SAFETY: Nobody knows of the range yet.
     unsafe { release(range) };
     system::reserve(half(size).max(least))
+}
+
+/// Makes memory smaller. To make it larger, the system has nothing to offer.
+///
+/// # Safety
+///
+/// It comes from [`map`], and nobody else uses what is lost of it.
+#[cfg(not(target_os = "linux"))]
+pub(super) unsafe fn resize(range: Span, size: usize, _: Align) -> Result<Span, AllocError> {
+    let lost = range.size().checked_sub(size).ok_or(AllocError)?;
+    let kept = range.truncate(0, lost);
+    // SAFETY: As the caller says.
+    unsafe { release(range.except(kept).1) };
+    Ok(kept)
 }
 
 /// Half of `size` in whole units.

@@ -57,24 +57,6 @@ pub(in super::super) unsafe fn resize(
     start.map(|start| Span::from_ptr_size(start.cast(), size)).map_err(|_| AllocError)
 }
 
-/// Makes memory smaller. To make it larger, the system has nothing to offer.
-///
-/// # Safety
-///
-/// It comes from [`map`], and nobody else uses what is lost of it.
-#[cfg(not(target_os = "linux"))]
-pub(in super::super) unsafe fn resize(
-    range: Span,
-    size: usize,
-    _: Align,
-) -> Result<Span, AllocError> {
-    let lost = range.size().checked_sub(size).ok_or(AllocError)?;
-    let kept = range.truncate(0, lost);
-    // SAFETY: As the caller says.
-    unsafe { release(range.except(kept).1) };
-    Ok(kept)
-}
-
 /// Gives memory back, but not the addresses, where there is memory again when it is used. Returns
 /// what is known of that.
 ///

@@ -56,23 +56,6 @@ fn allocate(
     if start.is_null() { Err(AllocError) } else { Ok(Span::from_ptr_size(start.cast(), size)) }
 }
 
-/// Makes memory smaller. To make it larger, the system has nothing to offer.
-///
-/// # Safety
-///
-/// It comes from [`map`], and nobody else uses what is lost of it.
-pub(in super::super) unsafe fn resize(
-    range: Span,
-    size: usize,
-    _: Align,
-) -> Result<Span, AllocError> {
-    let lost = range.size().checked_sub(size).ok_or(AllocError)?;
-    let kept = range.truncate(0, lost);
-    // SAFETY: As the caller says.
-    unsafe { release(range.except(kept).1) };
-    Ok(kept)
-}
-
 /// Tells the system that it may take memory. What is there stays, or is lost.
 ///
 /// # Safety
