@@ -65,7 +65,7 @@ pub const RECIPES: [Recipe; 7] = [
         needs: &[("perl", "perl")],
         test: None,
         script: include_str!("scripts/perl.sh"),
-        files: &[],
+        files: &[("words.pl", include_str!("scripts/words.pl"))],
         programs: &["perl"],
     },
     Recipe {
