@@ -89,12 +89,13 @@ pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<Strin
     if let Some(runner) = runner {
         cargo = cargo
             .args(["--config", &format!("target.{triple}.runner={runner:?}")])
-            // For tests that start a program themselves.
-            .env("TALLOC_TEST_RUNNER", runner)
             .env("TALLOC_FUZZ_SCRIPTS", SCRIPTS);
-    }
-    if system.runs == Runs::Wine {
-        cargo = wine::set_up(workspace, cargo);
+        cargo = match system.runs {
+            // A program of Windows starts another one as it would there.
+            Runs::Wine => wine::set_up(workspace, cargo),
+            // For tests that start a program themselves.
+            _ => cargo.env("TALLOC_TEST_RUNNER", runner),
+        };
     }
     let output = cargo
         .args(workspace.select_libraries())
