@@ -55,7 +55,8 @@ pub trait Config: Sized + 'static {
 
     /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,
     /// if less than half of the arena in use is free in one piece, a 64th of their first MiB and a 256th
-    /// of the rest.
+    /// of the rest. They hold more after hundreds of blocks have been freed while the lists met every
+    /// request, until others come.
     const QUICK_BYTES: usize;
 
     /// How many free chunks are looked at before a request fails that none of the bins is sure to

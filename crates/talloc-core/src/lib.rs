@@ -93,8 +93,8 @@
 //!
 //! * A request that no bin is sure to meet looks at no more than [`Config::LAST_RESORT`] chunks
 //!   before it fails.
-//! * Quick lists are bounded by [`Config::QUICK_BYTES`]; they are emptied in batches, and wholly
-//!   before a request fails.
+//! * Quick lists are bounded by [`Config::QUICK_BYTES`], unless a program frees very much without
+//!   asking for anything; they are emptied in batches, and wholly before a request fails.
 //! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
 //!   once in an arena's life.
 //! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.

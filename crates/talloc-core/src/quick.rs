@@ -5,7 +5,8 @@
 //! (Weinstock's quick fit, 1976; Lea's fast bins). To the arenas these blocks are used.
 //!
 //! What the lists hold is bounded, by bytes; beyond that, batches of the size that grew are given
-//! back, neighbours together. Before a request fails, everything is.
+//! back, neighbours together, unless a program that frees and frees asks for nothing anyway. Before
+//! a request fails, everything is.
 
 use core::ptr::NonNull;
 
@@ -27,7 +28,9 @@ pub struct QuickLists<const N: usize> {
     /// Granules that they may hold when memory is short.
     least: usize,
     /// The list whose turn it was last to give blocks back.
-    turn: usize,
+    turn: u16,
+    /// How often the lists have held too much since the arenas were last asked for a block.
+    overflows: u16,
 }
 
 /// Quick lists, for [`Config::Quick`](crate::Config::Quick).
@@ -85,11 +88,23 @@ pub trait Lists: sealed::Sealed {
     /// The list whose turn it is to give blocks back: the next one that is not empty, if any.
     #[doc(hidden)]
     fn turn(&mut self) -> usize;
+
+    /// How often the lists have held too much since the arenas were last asked for a block, or as good
+    /// as asked.
+    #[doc(hidden)]
+    fn overflows(&self) -> u16;
+
+    #[doc(hidden)]
+    fn set_overflows(&mut self, times: u16);
 }
 
 impl<const N: usize> Lists for QuickLists<N> {
-    const EMPTY: Self = Self { heads: [None; N], cached: 0, limit: 0, least: 0, turn: 0 };
-    const CLASSES: usize = N;
+    const EMPTY: Self =
+        Self { heads: [None; N], cached: 0, limit: 0, least: 0, turn: 0, overflows: 0 };
+    const CLASSES: usize = {
+        assert!(N <= 1 << 16, "there are at most 65,536 quick lists");
+        N
+    };
 
     #[inline(always)]
     fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
@@ -160,10 +175,22 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn turn(&mut self) -> usize {
-        let later = self.turn + 1..N;
+        let turn = usize::from(self.turn);
+        let later = turn + 1..N;
         let mut lists = later.chain(0..N).filter(|len| self.heads[*len].is_some());
-        self.turn = lists.next().unwrap_or(self.turn);
-        self.turn
+        let turn = lists.next().unwrap_or(turn);
+        self.turn = turn as u16;
+        turn
+    }
+
+    #[inline(always)]
+    fn overflows(&self) -> u16 {
+        // As for `cached`.
+        if N == 0 { 0 } else { self.overflows }
+    }
+
+    fn set_overflows(&mut self, times: u16) {
+        self.overflows = times;
     }
 }
 

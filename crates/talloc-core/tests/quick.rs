@@ -210,3 +210,100 @@ fn an_aligned_request_finds_a_cached_block_that_suits() {
     aligned_blocks_are_found::<Compact>();
     aligned_blocks_are_found::<Checked>();
 }
+
+/// A heap of 2 MiB without room, and its blocks: all of 96 bytes, but the last one.
+fn full<C: Config>() -> (Talloc<C>, Vec<NonNull<u8>>) {
+    let mut heap = heap::<C>(2 << 20);
+    let mut blocks = Vec::new();
+    // SAFETY: There is nothing to observe.
+    unsafe {
+        while let Ok(block) = heap.malloc(layout(96, 8)) {
+            blocks.push(block);
+        }
+        while heap.malloc(layout(8, 8)).is_ok() {}
+    }
+    (heap, blocks)
+}
+
+/// What the lists of such a heap hold when memory is short, but for the batches that are given back.
+const SHORT: usize = (1 << 20) / 64 + (1 << 20) / 256 + 64 * 96;
+
+fn blocks_are_kept_in_a_lull<C: Config>() {
+    let (mut heap, blocks) = full::<C>();
+    let (first, rest) = blocks.split_at(blocks.len() / 2);
+    // SAFETY: The blocks are freed once, with their layouts.
+    unsafe {
+        for (number, block) in first.iter().enumerate() {
+            heap.free(*block, layout(96, 8));
+            if number % 16 == 0 {
+                verified(&heap);
+            }
+        }
+        let all = first.len() * 96;
+        let kept = verified(&heap).cached_bytes;
+        assert!(kept > all * 9 / 10, "{kept} of {all} bytes are kept");
+        // What the lists have does not end the lull.
+        let again: Vec<_> = first.iter().map(|_| heap.malloc(layout(96, 8)).unwrap()).collect();
+        for block in again {
+            heap.free(block, layout(96, 8));
+        }
+        assert_eq!(verified(&heap).cached_bytes, kept);
+        // Each other request gives a batch back, no more, until it is as if there had been no lull.
+        let mut before = kept;
+        let mut requests = 0;
+        while before > SHORT {
+            let block = heap.malloc(layout(1100, 8)).unwrap();
+            let after = verified(&heap).cached_bytes;
+            assert_eq!(after, before - 32 * 96);
+            heap.free(block, layout(1100, 8));
+            before = after;
+            requests += 1;
+        }
+        assert!(requests > kept / (32 * 96) / 2, "{requests} requests");
+        for block in rest.iter().take(64) {
+            heap.free(*block, layout(96, 8));
+            heap.malloc(layout(1100, 8)).unwrap();
+            let cached = verified(&heap).cached_bytes;
+            assert!(cached <= SHORT, "{cached} bytes are kept");
+        }
+    }
+}
+
+#[test]
+fn blocks_are_kept_while_nothing_else_is_asked_for() {
+    blocks_are_kept_in_a_lull::<Compact>();
+    blocks_are_kept_in_a_lull::<Checked>();
+}
+
+#[test]
+fn blocks_are_given_back_while_others_are_asked_for() {
+    let (mut heap, blocks) = full::<Compact>();
+    // SAFETY: The blocks are freed once, with their layouts.
+    unsafe {
+        for (number, block) in blocks.into_iter().enumerate() {
+            heap.free(block, layout(96, 8));
+            // One in 256 is seldom enough for a few batches in between.
+            if number % 256 == 255 {
+                let _ = heap.malloc(layout(200, 8));
+                let _ = heap.malloc_zeroed(layout(1100, 8));
+            }
+            let cached = verified(&heap).cached_bytes;
+            assert!(cached <= SHORT, "{cached} bytes are kept");
+        }
+    }
+}
+
+#[test]
+fn all_that_was_kept_is_there_for_a_large_request() {
+    let (mut heap, blocks) = full::<Compact>();
+    let bytes = blocks.len() * 96;
+    // SAFETY: The blocks are freed once, with their layouts.
+    unsafe {
+        for block in blocks {
+            heap.free(block, layout(96, 8));
+        }
+        assert!(verified(&heap).cached_bytes > bytes * 9 / 10);
+        assert!(heap.malloc(layout(bytes, 8)).is_ok());
+        assert_eq!(verified(&heap).cached_bytes, 0);
+    }
+}

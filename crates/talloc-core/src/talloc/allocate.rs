@@ -105,6 +105,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: As the caller says.
             return Ok((unsafe { self.malloc(layout) }?, layout.size()));
         }
+        self.note_demand();
         let align = Align::of_layout(layout);
         let attempt = |heap: &mut Self| {
             let (block, zero) = heap.allocate_knowing(len, align)?;
@@ -119,6 +120,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates what no quick list has.
     #[cfg_attr(not(small), inline(never))]
     fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.note_demand();
         let align = Align::of_layout(layout);
         let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             self.refill(len)

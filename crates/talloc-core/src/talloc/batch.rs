@@ -71,6 +71,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if size > isize::MAX as usize {
             return batch;
         }
+        self.note_demand();
         let len = Arena::<C>::block_len(size);
         while batch.len() < most {
             if self.take_cached(len, &mut batch) || self.take_binned(len, &mut batch) {
@@ -105,6 +106,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if layout.align() <= GRANULE && self.take_cached(len, &mut batch) {
             return batch.pop().map(|block| (block, layout.size())).ok_or(AllocError);
         }
+        self.note_demand();
         let align = Align::of_layout(layout);
         let attempt = |heap: &mut Self| heap.allocate_knowing(len, align);
         let found = attempt(self).or_else(|| self.coalesce_for(layout, attempt));

@@ -131,15 +131,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Coalesces a batch of blocks of `len` granules, of which one has just been freed, and one of
-    /// those that have not been in use for long.
+    /// those that have not been in use for long, unless the lists may hold more.
     #[cold]
     #[inline(never)]
     fn overflow(&mut self, len: usize) {
-        if !self.raise_quick() {
-            self.flush_list(len, BATCH);
-            self.flush_next();
-            self.lower_quick();
+        if self.raise_quick() || self.raise_in_lull() {
+            return;
         }
+        self.flush_list(len, BATCH);
+        self.flush_next();
+        self.lower_quick();
+        self.note_overflow();
     }
 
     /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free

@@ -2,6 +2,10 @@
 //!
 //! Blocks in caches are in the way of larger ones, so that what they may hold is a small share of
 //! memory when that is short. As long as most of an arena is free in one piece, it is a larger one.
+//!
+//! A program that takes down what it has built frees very many blocks in a row. To coalesce them is
+//! work for nothing if it ends then, or goes on with the same sizes. So in such a lull the lists
+//! keep them, and each request that asks the arenas for memory afterwards gives a few back.
 
 use super::Talloc;
 use crate::config::Config;
@@ -16,6 +20,12 @@ const SHARE: usize = 16;
 const SHORT_SHARES: [usize; 2] = [64, 256];
 
 const MIB: usize = 1 << 20;
+
+/// So many overflows of the quick lists in a row, while nothing is asked of the arenas, are a lull.
+const LULL: u16 = 8;
+
+/// In a lull, the quick lists may hold one part in as many more at a time.
+const LULL_SHARE: usize = 8;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// The bytes that caches take a share of: those of the arenas, but, if the source counts what is in
@@ -48,6 +58,44 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.quick.set_limit(limit);
         }
         is_enough
+    }
+
+    /// Lets the quick lists, which hold too much, hold more if this is a lull. Returns whether it is.
+    ///
+    /// A source that counts what is in use wants to know what is not, to give it back.
+    pub(super) fn raise_in_lull(&mut self) -> bool {
+        let is_lull = self.quick.overflows() == LULL && self.source.used().is_none();
+        if is_lull {
+            let cached = self.quick.cached();
+            self.quick.set_limit(cached + cached / LULL_SHARE);
+        }
+        is_lull
+    }
+
+    /// Notes that the quick lists have held too much.
+    pub(super) fn note_overflow(&mut self) {
+        self.quick.set_overflows(LULL.min(self.quick.overflows() + 1));
+    }
+
+    /// Notes that the arenas are asked for a block.
+    #[inline(always)]
+    pub(super) fn note_demand(&mut self) {
+        if self.quick.overflows() > 0 {
+            self.end_lull();
+        }
+    }
+
+    /// Ends what might have become a lull. If it is one, a batch is given back for each request, until
+    /// the lists hold no more than they may.
+    #[cold]
+    #[inline(never)]
+    fn end_lull(&mut self) {
+        if self.quick.overflows() < LULL || self.raise_quick() {
+            self.quick.set_overflows(0);
+        } else {
+            self.flush_next();
+            self.lower_quick();
+        }
     }
 
     /// Lets the quick lists hold no more than they do, unless that is little.
