@@ -123,19 +123,21 @@ unsafe fn is_whole_up_to(block: *mut u8, size: usize) -> bool {
 #[test]
 fn any_alignment_is_met() {
     static HEAP: SystemTalloc = SystemTalloc::new();
-    for align in (0..28).map(|log2| 1_usize << log2) {
+    // Other tests want addresses at the same time, of which some machines have few.
+    let most = if usize::BITS < 64 { 23 } else { 28 };
+    for align in (0..most).map(|log2| 1_usize << log2) {
         let layout = |size| Layout::from_size_align(size, align).unwrap();
         // SAFETY: The block is used with the layout that it has.
         unsafe {
             let block = HEAP.alloc(layout(LARGE));
-            assert_eq!(block.addr() % align, 0);
+            assert!(!block.is_null() && block.addr() % align == 0);
             write(block, 0, LARGE);
             let block = HEAP.realloc(block, layout(LARGE), 3 * LARGE);
-            assert_eq!(block.addr() % align, 0);
+            assert!(!block.is_null() && block.addr() % align == 0);
             assert!(is_whole_up_to(block, LARGE));
             write(block, 0, 3 * LARGE);
             let block = HEAP.realloc(block, layout(3 * LARGE), LARGE + 5);
-            assert_eq!(block.addr() % align, 0);
+            assert!(!block.is_null() && block.addr() % align == 0);
             assert!(is_whole_up_to(block, LARGE + 5));
             HEAP.dealloc(block, layout(LARGE + 5));
         }
