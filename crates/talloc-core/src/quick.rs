@@ -29,7 +29,7 @@ pub struct QuickLists<const N: usize> {
     least: usize,
     /// The list whose turn it was last to give blocks back.
     turn: u16,
-    /// How often the lists have held too much since the arenas were last asked for a block.
+    /// How often the lists have held too much, as the heap counts it: see `talloc/limits.rs`.
     overflows: u16,
 }
 
@@ -89,8 +89,6 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn turn(&mut self) -> usize;
 
-    /// How often the lists have held too much since the arenas were last asked for a block, or as good
-    /// as asked.
     #[doc(hidden)]
     fn overflows(&self) -> u16;
 

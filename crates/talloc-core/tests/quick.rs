@@ -2,10 +2,11 @@
 
 mod common;
 
+use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use common::{layout, memory};
-use talloc_core::{Checked, Compact, Config, Micro, RealTime, Report, Talloc};
+use talloc_core::{AllocError, Checked, Compact, Config, Micro, RealTime, Report, Source, Talloc};
 
 /// A heap of `bytes` bytes.
 fn heap<C: Config>(bytes: usize) -> Talloc<C> {
@@ -211,9 +212,15 @@ fn an_aligned_request_finds_a_cached_block_that_suits() {
     aligned_blocks_are_found::<Checked>();
 }
 
-/// A heap of 2 MiB without room, and its blocks: all of 96 bytes, but the last one.
+/// A heap of 2 MiB without room, and its blocks of 96 bytes.
 fn full<C: Config>() -> (Talloc<C>, Vec<NonNull<u8>>) {
-    let mut heap = heap::<C>(2 << 20);
+    let mut heap = heap(2 << 20);
+    let blocks = fill(&mut heap);
+    (heap, blocks)
+}
+
+/// Blocks of 96 bytes, until there is no room in the heap for anything.
+fn fill<C: Config, S: Source<C>>(heap: &mut Talloc<C, S>) -> Vec<NonNull<u8>> {
     let mut blocks = Vec::new();
     // SAFETY: There is nothing to observe.
     unsafe {
@@ -222,7 +229,7 @@ fn full<C: Config>() -> (Talloc<C>, Vec<NonNull<u8>>) {
         }
         while heap.malloc(layout(8, 8)).is_ok() {}
     }
-    (heap, blocks)
+    blocks
 }
 
 /// What the lists of such a heap hold when memory is short, but for the batches that are given back.
@@ -277,17 +284,62 @@ fn blocks_are_kept_while_nothing_else_is_asked_for() {
 
 #[test]
 fn blocks_are_given_back_while_others_are_asked_for() {
-    let (mut heap, blocks) = full::<Compact>();
-    // SAFETY: The blocks are freed once, with their layouts.
-    unsafe {
+    // Each of them asks the arenas.
+    let requests: [fn(&mut Talloc<Compact>) -> bool; 5] = [
+        // SAFETY: There is nothing to observe.
+        |heap| unsafe { heap.malloc(layout(200, 8)) }.is_ok(),
+        // SAFETY: As above.
+        |heap| unsafe { heap.malloc(layout(96, 4096)) }.is_ok(),
+        // SAFETY: As above.
+        |heap| unsafe { heap.malloc_zeroed(layout(1100, 8)) }.is_ok(),
+        |heap| !heap.malloc_batch(200, 2).is_empty(),
+        |heap| heap.malloc_from_arenas(layout(1100, 8)).is_ok(),
+    ];
+    for (kind, request) in requests.into_iter().enumerate() {
+        let (mut heap, blocks) = full::<Compact>();
         for (number, block) in blocks.into_iter().enumerate() {
-            heap.free(block, layout(96, 8));
-            // One in 256 is seldom enough for a few batches in between.
+            // SAFETY: The blocks are freed once, with their layouts.
+            unsafe { heap.free(block, layout(96, 8)) };
+            // That is seldom enough for a few batches in between.
             if number % 256 == 255 {
-                let _ = heap.malloc(layout(200, 8));
-                let _ = heap.malloc_zeroed(layout(1100, 8));
+                assert!(request(&mut heap), "{kind}");
             }
             let cached = verified(&heap).cached_bytes;
+            assert!(cached <= SHORT, "{cached} bytes are kept although {kind} is asked for");
+        }
+    }
+}
+
+/// A source of nothing that counts what is in use, to take it back.
+struct Counting(usize);
+
+impl Source<Compact> for Counting {
+    fn acquire(_: &mut Talloc<Compact, Self>, _: Layout) -> Result<(), AllocError> {
+        Err(AllocError)
+    }
+
+    fn taken(&mut self, bytes: usize) {
+        self.0 += bytes;
+    }
+
+    fn freed(&mut self, bytes: usize) {
+        self.0 -= bytes;
+    }
+
+    fn used(&self) -> Option<usize> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn nothing_is_kept_from_a_source_that_takes_memory_back() {
+    let mut heap = Talloc::<Compact, _>::with_source(Counting(0));
+    // SAFETY: The memory is never used for anything else; blocks are freed once, with their layouts.
+    unsafe {
+        heap.init(memory(2 << 20));
+        for block in fill(&mut heap) {
+            heap.free(block, layout(96, 8));
+            let cached = heap.verify().unwrap().cached_bytes;
             assert!(cached <= SHORT, "{cached} bytes are kept");
         }
     }

@@ -61,10 +61,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Lets the quick lists, which hold too much, hold more if this is a lull. Returns whether it is.
-    ///
-    /// A source that counts what is in use wants to know what is not, to give it back.
     pub(super) fn raise_in_lull(&mut self) -> bool {
-        let is_lull = self.quick.overflows() == LULL && self.source.used().is_none();
+        let is_lull = self.quick.overflows() == LULL;
         if is_lull {
             let cached = self.quick.cached();
             self.quick.set_limit(cached + cached / LULL_SHARE);
@@ -72,9 +70,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         is_lull
     }
 
-    /// Notes that the quick lists have held too much.
+    /// Notes that the quick lists have held too much, unless the source counts what is in use: it wants
+    /// to know what is not, to take it back, and so there are no lulls.
     pub(super) fn note_overflow(&mut self) {
-        self.quick.set_overflows(LULL.min(self.quick.overflows() + 1));
+        if self.source.used().is_none() {
+            self.quick.set_overflows(self.quick.overflows() + 1);
+        }
     }
 
     /// Notes that the arenas are asked for a block.
