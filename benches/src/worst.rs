@@ -6,16 +6,16 @@ use std::{alloc::Layout, time::Duration};
 
 /// A free chunk's size in bytes. Above what any heap has exact bins or quick lists for, and at the start of a range
 /// of sizes that most put into one bin.
-const HOLE: Layout = layout(576, 8);
+const HOLE: Layout = layout(1152, 8);
 
 /// What lies between two free chunks.
 const WALL: Layout = layout(16, 8);
 
 /// A near fit: too large for a free chunk by the coarsest granule of all heaps.
-const NEAR: Layout = layout(576 + 32, 8);
+const NEAR: Layout = layout(1152 + 32, 8);
 
 /// A request that a free chunk has room for, but not at this alignment.
-const ALIGNED: Layout = layout(512, 4096);
+const ALIGNED: Layout = layout(1024, 4096);
 
 /// Bytes at either end that may belong to a free chunk though they were not the block's.
 const SLACK: usize = 64;

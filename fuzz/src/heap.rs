@@ -33,8 +33,10 @@ impl Limits {
         let window = 1_usize.checked_shl(8 * index_bytes as u32).unwrap_or(usize::MAX);
         let exact_bins = 1 << C::EXACT_LOG2;
         let other_bins = size_of::<C::Heads>() / index_bytes - exact_bins;
+        let fine = ((C::COARSE_LOG2 - C::EXACT_LOG2) as usize).min(other_bins >> C::SPLIT_LOG2);
+        let coarse = (other_bins - (fine << C::SPLIT_LOG2)) >> C::SPLIT_LOG2.saturating_sub(2);
         // The last bin has no upper bound. The doubling it is the last part of is not counted.
-        let doublings = (other_bins >> C::SPLIT_LOG2).saturating_sub(1) as u32;
+        let doublings = (fine + coarse).saturating_sub(1) as u32;
         let sorted = exact_bins.checked_shl(doublings).unwrap_or(usize::MAX);
         Self {
             min_block: (4 * index_bytes).next_multiple_of(GRANULE),

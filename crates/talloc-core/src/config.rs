@@ -49,14 +49,20 @@ pub trait Config: Sized + 'static {
     /// At most [`EXACT_LOG2`](Self::EXACT_LOG2). The last bin takes all that is larger.
     const SPLIT_LOG2: u32;
 
+    /// From two to this power on, in granules, a quarter as many bins share each doubling: blocks that
+    /// large are few.
+    ///
+    /// At least [`EXACT_LOG2`](Self::EXACT_LOG2).
+    const COARSE_LOG2: u32 = usize::BITS;
+
     /// The quick lists, [`QuickLists<N>`](crate::QuickLists) for blocks of fewer than `N`
     /// granules. `QuickLists<0>` switches them off.
     type Quick: Lists;
 
     /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,
-    /// if less than half of the arena in use is free in one piece, a 64th of their first MiB and a 256th
-    /// of the rest. They hold more after hundreds of blocks have been freed while the lists met every
-    /// request, until others come.
+    /// if less than half of the arena in use is free in one piece, a 128th of their first MiB and a
+    /// 1024th of the rest. Otherwise they hold more after hundreds of blocks have been freed while the
+    /// lists met every request, until others come.
     const QUICK_BYTES: usize;
 
     /// How many free chunks are looked at before a request fails that none of the bins is sure to
@@ -89,8 +95,9 @@ pub struct Compact;
 impl Config for Compact {
     type Index = u32;
     type Heads = [u32; 240];
-    const EXACT_LOG2: u32 = 6;
-    const SPLIT_LOG2: u32 = 3;
+    const EXACT_LOG2: u32 = 5;
+    const SPLIT_LOG2: u32 = 4;
+    const COARSE_LOG2: u32 = 13;
     type Quick = crate::QuickLists<129>;
     const QUICK_BYTES: usize = 1 << 20;
     const LAST_RESORT: usize = 256;
@@ -106,6 +113,7 @@ impl Config for RealTime {
     type Heads = <Compact as Config>::Heads;
     const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
     const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
+    const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
     type Quick = crate::QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = Compact::LAST_RESORT;
@@ -191,6 +199,7 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
     type Heads = C::Heads;
     const EXACT_LOG2: u32 = C::EXACT_LOG2;
     const SPLIT_LOG2: u32 = C::SPLIT_LOG2;
+    const COARSE_LOG2: u32 = C::COARSE_LOG2;
     type Quick = C::Quick;
     const QUICK_BYTES: usize = C::QUICK_BYTES;
     const LAST_RESORT: usize = C::LAST_RESORT;

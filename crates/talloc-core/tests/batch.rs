@@ -118,9 +118,9 @@ fn blocks_alone_are_like_any_others_of_any_heap() {
 
 #[test]
 fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
-    with_heap::<Compact>(100_000, |heap| {
-        let batch = heap.malloc_batch(40, 3000);
-        assert!(batch.len() > 2000);
+    with_heap::<Compact>(400_000, |heap| {
+        let batch = heap.malloc_batch(40, 12_000);
+        assert!(batch.len() > 8000);
         let blocks: Vec<_> = batch.iter().collect();
         // SAFETY: Each block is freed once, with its layout.
         blocks.into_iter().for_each(|block| unsafe { heap.free(block, layout(40)) });

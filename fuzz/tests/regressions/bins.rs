@@ -30,12 +30,12 @@ impl Config for Sensor {
 /// The least size of each bin, in granules.
 fn boundaries<C: Config>() -> impl Iterator<Item = usize> {
     let exact = 1 << C::EXACT_LOG2;
-    let parts = 1 << C::SPLIT_LOG2;
-    let split = (exact..C::Heads::LEN).map(move |bin| {
-        let (doubling, part) = ((bin - exact) / parts, (bin - exact) % parts);
-        (exact << doubling) + part * ((exact << doubling) / parts)
+    let split = (C::EXACT_LOG2..usize::BITS).flat_map(|log2| {
+        let coarser = if log2 < C::COARSE_LOG2 { 0 } else { 2 };
+        let parts = 1 << C::SPLIT_LOG2.saturating_sub(coarser);
+        (parts..2 * parts).map(move |part| (part << log2) / parts)
     });
-    (1..exact).chain(split)
+    (1..exact).chain(split.take(C::Heads::LEN - exact))
 }
 
 /// The sizes around a boundary that free chunks with links can have, in granules.

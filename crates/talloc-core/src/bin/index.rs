@@ -17,7 +17,7 @@ impl BinIndex {
     ///
     /// `len` itself in the exact range. Above, with `e` the power of two below `len`, the bins
     /// split `[2^e, 2^(e+1))` into `2^SPLIT_LOG2` equal parts (Masmano et al. 2004, as TLSF's
-    /// second level).
+    /// second level), or into a quarter as many once `e` is `COARSE_LOG2`.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
         const { assert!(Self::valid::<C>()) };
@@ -47,23 +47,40 @@ impl BinIndex {
         1 << C::EXACT_LOG2
     }
 
+    /// Whether the sizes from two to the power `log2` on, up to twice that, are split into many bins.
+    const fn is_fine<C: Config>(log2: u32) -> bool {
+        C::COARSE_LOG2 >= usize::BITS || log2 < C::COARSE_LOG2
+    }
+
+    /// The logarithm of how many bins share the sizes from two to the power `log2` on, up to twice that.
+    const fn parts_log2<C: Config>(log2: u32) -> u32 {
+        if Self::is_fine::<C>(log2) { C::SPLIT_LOG2 } else { C::SPLIT_LOG2.saturating_sub(2) }
+    }
+
     /// The number of the bin of free chunks of `len` granules, computed.
     #[inline(always)]
     const fn number<C: Config>(len: usize) -> usize {
         if len < Self::exact::<C>() {
             return len;
         }
-        let shift = len.ilog2() - C::SPLIT_LOG2;
-        // The first part of the first doubling comes right after the exact bins.
-        let doublings = (shift + C::SPLIT_LOG2 - C::EXACT_LOG2) as usize;
-        let part = (len >> shift) - (1 << C::SPLIT_LOG2);
-        let number = Self::exact::<C>() + (doublings << C::SPLIT_LOG2) + part;
+        let log2 = len.ilog2();
+        let parts_log2 = Self::parts_log2::<C>(log2);
+        let (from, first) = if Self::is_fine::<C>(log2) {
+            (C::EXACT_LOG2, Self::exact::<C>())
+        } else {
+            let fine = (C::COARSE_LOG2 - C::EXACT_LOG2) as usize;
+            (C::COARSE_LOG2, Self::exact::<C>() + (fine << C::SPLIT_LOG2))
+        };
+        let doublings = (log2 - from) as usize;
+        let part = (len >> (log2 - parts_log2)) - (1 << parts_log2);
+        let number = first + (doublings << parts_log2) + part;
         if number < C::Heads::LEN { number } else { C::Heads::LEN - 1 }
     }
 
     /// Whether the parameters make sense; checked when compiling.
     const fn valid<C: Config>() -> bool {
         C::SPLIT_LOG2 <= C::EXACT_LOG2
+            && C::EXACT_LOG2 <= C::COARSE_LOG2
             && C::EXACT_LOG2 < 8
             && Self::exact::<C>() < C::Heads::LEN
             && C::Heads::LEN <= super::MAX_BINS
@@ -124,9 +141,14 @@ mod tests {
     #[test]
     fn doublings_are_split_evenly() {
         let bin = |len| BinIndex::of_chunk::<Compact>(len).get();
-        assert_eq!((bin(63), bin(64), bin(71), bin(72)), (63, 64, 64, 65));
-        assert_eq!((bin(127), bin(128), bin(143), bin(144)), (71, 72, 72, 73));
+        assert_eq!((bin(31), bin(32), bin(33), bin(34)), (31, 32, 32, 33));
+        assert_eq!((bin(63), bin(64), bin(67), bin(68)), (47, 48, 48, 49));
+        // Beyond 64 KiB, into fewer parts.
+        assert_eq!((bin(8191), bin(8192), bin(10_239), bin(10_240)), (159, 160, 160, 161));
+        assert_eq!((bin(16_383), bin(16_384), bin(20_480)), (163, 164, 165));
         let last = <Compact as Config>::Heads::LEN - 1;
-        assert_eq!((bin(u32::MAX as usize), bin(usize::MAX)), (last, last));
+        // No arena spans as much as the last bin begins at.
+        assert!(bin(u32::MAX as usize) < last);
+        assert!(usize::BITS == 32 || bin(usize::MAX) == last);
     }
 }

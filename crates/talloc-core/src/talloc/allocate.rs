@@ -192,14 +192,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Option<T> {
         let enough = Arena::<C>::block_len(layout.size()) + layout.align() / GRANULE;
         let had_any = self.quick.cached() > 0;
-        while self.quick.cached() > 0 {
+        let mut done = None;
+        while done.is_none() && self.quick.cached() > 0 {
             if self.flush_next() >= enough {
-                if let Some(done) = attempt(self) {
-                    return Some(done);
-                }
+                done = attempt(self);
             }
         }
-        if self.tidy() || had_any { attempt(self) } else { None }
+        // What the lists might hold while there was plenty would be in the way again.
+        self.lower_quick();
+        if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
     }
 
     /// Allocates from the arenas: first from the one that gave memory last.

@@ -4,8 +4,9 @@
 //! memory when that is short. As long as most of an arena is free in one piece, it is a larger one.
 //!
 //! A program that takes down what it has built frees very many blocks in a row. To coalesce them is
-//! work for nothing if it ends then, or goes on with the same sizes. So in such a lull the lists
-//! keep them, and each request that asks the arenas for memory afterwards gives a few back.
+//! work for nothing if it ends then, or goes on with the same sizes. So in such a lull, while there is
+//! plenty, the lists keep them, and each request that asks the arenas for memory afterwards gives a few
+//! back.
 
 use super::Talloc;
 use crate::config::Config;
@@ -17,7 +18,7 @@ use crate::source::Source;
 const SHARE: usize = 16;
 
 /// When memory is short, one in as many of the first MiB, and of the rest.
-const SHORT_SHARES: [usize; 2] = [64, 256];
+const SHORT_SHARES: [usize; 2] = [128, 1024];
 
 const MIB: usize = 1 << 20;
 
@@ -60,9 +61,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         is_enough
     }
 
-    /// Lets the quick lists, which hold too much, hold more if this is a lull. Returns whether it is.
+    /// Lets the quick lists, which hold too much, hold more if this is a lull and there is plenty of
+    /// memory. Returns whether that is so.
     pub(super) fn raise_in_lull(&mut self) -> bool {
-        let is_lull = self.quick.overflows() == LULL;
+        let is_lull = self.quick.overflows() == LULL && self.recent().is_mostly_top();
         if is_lull {
             let cached = self.quick.cached();
             self.quick.set_limit(cached + cached / LULL_SHARE);
