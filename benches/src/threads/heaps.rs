@@ -40,19 +40,19 @@ pub static HEAPS: &[Entry] = &[
     Entry {
         name: "magazines",
         on_demand: false,
-        run: on_magazines::<Backoff, RealTime, ByThread>,
-        trips: Some(count_trips::<RealTime>),
-    },
-    Entry {
-        name: "magazines-quick",
-        on_demand: true,
         run: on_magazines::<Backoff, Compact, ByThread>,
         trips: Some(count_trips::<Compact>),
     },
     Entry {
+        name: "magazines-plain",
+        on_demand: true,
+        run: on_magazines::<Backoff, RealTime, ByThread>,
+        trips: Some(count_trips::<RealTime>),
+    },
+    Entry {
         name: "magazines-stack",
         on_demand: true,
-        run: on_magazines::<Backoff, RealTime, ByStack>,
+        run: on_magazines::<Backoff, Compact, ByStack>,
         trips: None,
     },
     locked::<heaps::Talloc<Compact>, Backoff>("talloc"),

@@ -62,6 +62,36 @@ fn batches_are_blocks_of_any_heap() {
     check::<Checked<RealTime>>();
 }
 
+fn batches_go_to_quick_lists<C: Config>() {
+    with_heap::<C>(1 << 20, |heap| {
+        // To the list, and from it; the lists have none of the larger ones.
+        for (size, cached) in [(40, 10), (1000, 10), (1100, 0)] {
+            let batch = heap.malloc_batch(size, 10);
+            let blocks: HashSet<_> = batch.iter().collect();
+            free(heap, size, batch);
+            let report = heap.verify().unwrap();
+            assert_eq!(report.cached_blocks, cached, "{size}");
+            assert_eq!(report.used_bytes, 0);
+            let batch = heap.malloc_batch(size, 10);
+            assert_eq!(batch.iter().collect::<HashSet<_>>(), blocks);
+            assert_eq!(heap.verify().unwrap().cached_blocks, 0);
+            free(heap, size, batch);
+            heap.flush();
+        }
+        // As many as the lists may hold, and no more.
+        let batch = heap.malloc_batch(40, 2000);
+        free(heap, 40, batch);
+        let cached = heap.verify().unwrap().cached_bytes;
+        assert!(cached <= (1 << 20) / 16, "{cached}");
+    });
+}
+
+#[test]
+fn a_batch_goes_to_a_quick_list() {
+    batches_go_to_quick_lists::<Compact>();
+    batches_go_to_quick_lists::<Checked>();
+}
+
 #[test]
 fn a_batch_lies_in_a_row() {
     with_heap::<RealTime>(10_000, |heap| {

@@ -212,13 +212,6 @@ fn an_aligned_request_finds_a_cached_block_that_suits() {
     aligned_blocks_are_found::<Checked>();
 }
 
-/// A heap of 2 MiB without room, and its blocks of 96 bytes.
-fn full<C: Config>() -> (Talloc<C>, Vec<NonNull<u8>>) {
-    let mut heap = heap(2 << 20);
-    let blocks = fill(&mut heap);
-    (heap, blocks)
-}
-
 /// A heap with plenty of room, and blocks of 96 bytes.
 fn roomy<C: Config>() -> (Talloc<C>, Vec<NonNull<u8>>) {
     let mut heap = heap(PLENTY_OF);
@@ -265,6 +258,10 @@ fn blocks_are_kept_in_a_lull<C: Config>() {
         for block in again {
             heap.free(block, layout(96, 8));
         }
+        assert_eq!(verified(&heap).cached_bytes, kept);
+        let batch = heap.malloc_batch(96, 100);
+        assert_eq!(verified(&heap).cached_bytes, kept - 100 * 96);
+        heap.free_batch(96, batch);
         assert_eq!(verified(&heap).cached_bytes, kept);
         // Each other request gives a batch back, no more, until it is as if there had been no lull.
         let mut before = kept;

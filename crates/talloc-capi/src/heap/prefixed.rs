@@ -16,7 +16,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use talloc_global::{Align, RealTime, Report, SharedHeap, SystemTalloc, Violation};
+use talloc_global::{Align, Compact, Report, SharedHeap, SystemTalloc, Violation};
 
 use super::{Guard, Heap, LEAST_ALIGN};
 
@@ -185,7 +185,7 @@ impl Prefixed {
 }
 
 impl Heap for Prefixed {
-    type Config = RealTime;
+    type Config = Compact;
 
     const NEW: Self = Self(SystemTalloc::new());
 
@@ -244,7 +244,7 @@ impl Heap for Prefixed {
         SharedHeap::trim(&self.0);
     }
 
-    fn lock(&'static self) -> Guard<RealTime> {
+    fn lock(&'static self) -> Guard<Compact> {
         self.0.lock()
     }
 

@@ -71,22 +71,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if size > isize::MAX as usize {
             return batch;
         }
-        self.note_demand();
         let len = Arena::<C>::block_len(size);
-        while batch.len() < most {
-            if self.take_cached(len, &mut batch) || self.take_binned(len, &mut batch) {
-                continue;
-            }
-            let left = most - batch.len();
-            if self.take_row(len, left, &mut batch) < left {
-                break;
-            }
-        }
-        if batch.is_empty() && most > 0 {
-            if let Some(block) = self.allocate(len, Align::MIN) {
-                // SAFETY: It is a block of as many granules that nobody knows of.
-                unsafe { batch.push(block) };
-            }
+        while batch.len() < most && self.take_cached(len, &mut batch) {}
+        if batch.len() < most {
+            self.fill_batch(len, most, &mut batch);
         }
         batch
     }
@@ -114,8 +102,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Ok((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
     }
 
-    /// Frees blocks of `size` bytes. Those that lie next to each other in memory and in the list are
-    /// coalesced before anything else is looked at.
+    /// Frees blocks of `size` bytes: to their quick list, or to the arenas. Then those that lie next to
+    /// each other in memory and in the list are coalesced before anything else is looked at.
     ///
     /// Takes time in proportion to the blocks. To [`trim`](Self::trim) the heap when that
     /// [is due](Self::is_due) is left to the caller, who may have more to free.
@@ -123,8 +111,42 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// They are blocks of this heap, allocated or last reallocated with that size.
-    pub unsafe fn free_batch(&mut self, size: usize, mut batch: Batch) {
+    pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
         let len = Arena::<C>::block_len(size);
+        // SAFETY: As the caller says.
+        unsafe {
+            if len < C::Quick::CLASSES {
+                self.cache_batch(len, batch);
+            } else {
+                self.release_batch(len, batch);
+            }
+        }
+    }
+
+    /// Puts blocks of `len` granules, which have a quick list, on that.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free_batch`](Self::free_batch).
+    unsafe fn cache_batch(&mut self, len: usize, mut batch: Batch) {
+        while let Some(block) = batch.pop() {
+            if C::CHECKED {
+                let arena = self.arena_of(block);
+                arena.set_aside(arena.granule(block));
+            }
+            // SAFETY: The caller gives up the block.
+            if unsafe { self.quick.push(block, len) } {
+                self.overflow(len);
+            }
+        }
+    }
+
+    /// Gives blocks of `len` granules back to the arenas.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free_batch`](Self::free_batch).
+    unsafe fn release_batch(&mut self, len: usize, mut batch: Batch) {
         let Some(first) = batch.pop() else { return };
         self.forget(first, len);
         let mut run = Run { start: first, len };
@@ -141,6 +163,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         // SAFETY: As above.
         unsafe { self.release(run.start, run.len) };
+    }
+
+    /// Adds blocks from the arenas to a batch until that has `most`, or fewer, if there is no room for
+    /// them.
+    fn fill_batch(&mut self, len: usize, most: usize, batch: &mut Batch) {
+        self.note_demand();
+        while batch.len() < most {
+            if self.take_binned(len, batch) {
+                continue;
+            }
+            let left = most - batch.len();
+            if self.take_row(len, left, batch) < left {
+                break;
+            }
+        }
+        if batch.is_empty() {
+            if let Some(block) = self.allocate(len, Align::MIN) {
+                // SAFETY: It is a block of as many granules that nobody knows of.
+                unsafe { batch.push(block) };
+            }
+        }
     }
 
     /// Adds a block from the quick list to a batch, if that has any.

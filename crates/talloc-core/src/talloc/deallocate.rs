@@ -134,7 +134,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// those that have not been in use for long, unless the lists may hold more.
     #[cold]
     #[inline(never)]
-    fn overflow(&mut self, len: usize) {
+    pub(super) fn overflow(&mut self, len: usize) {
         if self.raise_quick() || self.raise_in_lull() {
             return;
         }

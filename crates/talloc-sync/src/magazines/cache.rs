@@ -174,8 +174,13 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
         self.with(|heap| {
             self.ledger.refresh(heap, N, &self.depot);
             slot.grow(&self.ledger, heap, class);
-            let blocks = heap.malloc_batch(class.bytes(), slot.capacity(class).max(1));
+            let capacity = slot.capacity(class);
+            let blocks = heap.malloc_batch(class.bytes(), capacity.max(1));
             let rack = slot.rack(class);
+            if blocks.len() == class.capacity() && rack.previous.is_empty() {
+                // Many are wanted: the next magazine comes along.
+                rack.previous = heap.malloc_batch(class.bytes(), capacity);
+            }
             rack.loaded = blocks;
             rack.pop()
         })

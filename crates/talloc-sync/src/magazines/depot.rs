@@ -16,7 +16,8 @@ const LEAST_BLOCKS: usize = 2;
 /// round, and the heap is not asked.
 pub(super) struct Depot {
     shelves: [Shelf; CLASSES],
-    /// The bytes of all blocks in it.
+    /// The bytes of all blocks in it, or more: they are counted before a magazine is put here, and
+    /// until after it has been taken.
     bytes: AtomicUsize,
     /// The most bytes that there may be.
     limit: AtomicUsize,
@@ -47,6 +48,9 @@ impl Depot {
 
     /// Takes a magazine of at most so many blocks, if there is one and nobody is in the way.
     pub(super) fn take(&self, class: Class, most: usize) -> Option<Batch> {
+        if self.bytes.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
         let mut stack = self.shelves[class.index()].0.try_hold()?;
         let magazine = if stack.len as usize <= most { stack.pop() } else { None }?;
         self.bytes.fetch_sub(bytes(class, &magazine), Ordering::Relaxed);
@@ -60,12 +64,12 @@ impl Depot {
             return Err(magazine);
         }
         let bytes = bytes(class, &magazine);
+        let limit = self.limit.load(Ordering::Relaxed);
+        if self.bytes.load(Ordering::Relaxed) + bytes > limit {
+            return Err(magazine);
+        }
         let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let result = if all <= self.limit.load(Ordering::Relaxed) {
-            self.push(class, magazine)
-        } else {
-            Err(magazine)
-        };
+        let result = if all <= limit { self.push(class, magazine) } else { Err(magazine) };
         if result.is_err() {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         }

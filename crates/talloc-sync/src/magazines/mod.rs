@@ -123,7 +123,8 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
 }
 
 impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
-    /// Gives all cached blocks back to the heap, but for those in slots that are in use.
+    /// Gives all cached blocks back to the heap, but for those in slots that are in use, and has it
+    /// [flush](Talloc::flush) its quick lists.
     ///
     /// It happens by itself before a request fails. [`trim`](talloc_core::SharedHeap::trim) does it, and
     /// has the heap's source take back what the heap does not need.
@@ -140,6 +141,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
                 slot::free(&mut self.lock(), class, magazine);
             }
         }
+        self.lock().flush();
     }
 
     /// Checks the heap as [`Talloc::verify`] does, and the caches, whose blocks count as free and

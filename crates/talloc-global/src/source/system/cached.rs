@@ -1,6 +1,6 @@
 //! The heap of a program on an operating system.
 
-use talloc_sync::{ByThread, Config, RealTime, Report, Talloc, TallocMagazines, Violation};
+use talloc_sync::{ByThread, Compact, Config, Report, Talloc, TallocMagazines, Violation};
 
 use super::{SystemHeap, SystemLock, SystemSource};
 
@@ -14,8 +14,8 @@ pub type SystemMagazines<C> = TallocMagazines<SystemLock, C, SystemSource, ByThr
 ///
 /// It is what to start with on an operating system, with one thread or many. Within is
 /// [`TallocMagazines`], with a slot for each thread, which on Linux is the thread's
-/// own, up to 192 at a time. The heap within has no quick lists, as the magazines do what those are
-/// for. A [`Checked`](crate::Checked) heap has no caches in front of it.
+/// own, up to 192 at a time. What magazines give back stays in the quick lists of the heap within for a
+/// while. A [`Checked`](crate::Checked) heap has no caches in front of it.
 ///
 /// The slots take address space, and memory when they are used: about 3 KiB each.
 ///
@@ -41,7 +41,7 @@ pub type SystemMagazines<C> = TallocMagazines<SystemLock, C, SystemSource, ByThr
 ///     assert!(ALLOCATOR.verify().is_ok());
 /// }
 /// ```
-pub type SystemTalloc<C = RealTime> = SystemHeap<SystemMagazines<C>>;
+pub type SystemTalloc<C = Compact> = SystemHeap<SystemMagazines<C>>;
 
 impl SystemTalloc {
     /// A heap that has no memory until it is first used.
