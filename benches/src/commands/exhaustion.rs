@@ -50,7 +50,7 @@ fn efficiencies(
     // SAFETY: the memory is borrowed for the call.
     let full = unsafe { workload::run(heap, &mut fill, memory.first(usize::MAX)) };
     let full = full.with_context(context)?;
-    if args.common.check {
+    if !args.common.unchecked {
         let mut fill = Fill { class, failures: 2, limit: Duration::MAX };
         // SAFETY: the memory is borrowed for the call.
         unsafe { workload::check(heap, &mut fill, memory.first(usize::MAX)) }

@@ -31,7 +31,7 @@ pub fn latency(args: &LatencyArgs) -> Result<()> {
             // SAFETY: the memory is borrowed for the call.
             let calls = unsafe { workload::run(heap, &mut latency, memory.first(usize::MAX)) };
             rounds.push(calls.context(heap.name)?);
-            if args.common.check && round == 0 {
+            if !args.common.unchecked && round == 0 {
                 // SAFETY: the memory is borrowed for the call.
                 unsafe { workload::check(heap, &mut latency, memory.first(usize::MAX)) }
                     .context(heap.name)?;

@@ -192,7 +192,7 @@ fn time(
                 ])?;
             }
             note(script, heap, timing.stop);
-            if common.check && timing.stop.is_none() {
+            if !common.unchecked && timing.stop.is_none() {
                 check(script, heap)?;
             }
         }

@@ -65,7 +65,7 @@ fn rates(
                 }
                 Err(stop) => eprintln!("{} {slice:?}: {stop}", heap.name),
             }
-            if args.common.check && round == 0 {
+            if !args.common.unchecked && round == 0 {
                 // SAFETY: the memory is borrowed for the call.
                 let _rate = unsafe { workload::check(heap, &mut slice, memory.first(usize::MAX)) };
             }

@@ -69,7 +69,7 @@ fn times(
                     *rounds = Err(stop);
                 }
             }
-            if args.common.check && round == 0 {
+            if !args.common.unchecked && round == 0 {
                 let mut few = Worst { holes: worst.holes.min(2000), requests: 20, ..worst };
                 // SAFETY: the memory is borrowed for the call.
                 let checked = unsafe { workload::check(heap, &mut few, memory.first(usize::MAX)) };
