@@ -132,6 +132,24 @@ fn aligned_blocks_leave_what_is_before_them_free() {
 }
 
 #[test]
+fn an_aligned_request_takes_the_smallest_chunk_that_happens_to_suit() {
+    let mut heap = Owned::<RealTime>::new(1000);
+    let layout = core::alloc::Layout::from_size_align(64, 64).unwrap();
+    // SAFETY: The size is not zero, and the block is freed once.
+    unsafe {
+        let suits = heap.malloc(layout).unwrap();
+        let [_, larger, _] = [2, 30, 2].map(|len| heap.take(len));
+        let at = larger.ptr;
+        heap.free(suits, layout);
+        heap.give(larger);
+        assert_eq!(heap.malloc(layout).unwrap(), suits);
+        // None does, but the larger one is sure to.
+        let next = heap.malloc(layout).unwrap();
+        assert!(next >= at && next < at.add(30 * 8));
+    }
+}
+
+#[test]
 fn quick_lists_keep_blocks_until_they_are_flushed() {
     let mut heap = Owned::<Compact>::new(500);
     let [a, b, _c] = [4, 4, 4].map(|len| heap.take(len));
