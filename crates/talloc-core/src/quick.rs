@@ -161,7 +161,10 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn set_limit(&mut self, granules: usize) {
-        self.limit = granules;
+        // As for `cached`.
+        if N > 0 {
+            self.limit = granules;
+        }
     }
 
     fn least(&self) -> usize {

@@ -9,6 +9,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use common::block::Block;
+use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
 use talloc_sync::{ByStack, Checked, Compact, Config, OomFn, Pick, Place, RealTime, Talloc};
 
@@ -25,8 +26,43 @@ impl Pick for Said {
     }
 }
 
+thread_local! {
+    static TRIPS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A lock that counts how often each thread takes it.
+struct Counted(Backoff);
+
+// SAFETY: It is the lock that it has.
+unsafe impl RawMutex for Counted {
+    const INIT: Self = Self(Backoff::INIT);
+
+    type GuardMarker = <Backoff as RawMutex>::GuardMarker;
+
+    fn lock(&self) {
+        TRIPS.set(TRIPS.get() + 1);
+        self.0.lock();
+    }
+
+    fn try_lock(&self) -> bool {
+        self.0.try_lock()
+    }
+
+    unsafe fn unlock(&self) {
+        // SAFETY: As the caller says.
+        unsafe { self.0.unlock() }
+    }
+}
+
+/// How often the heap's lock is taken meanwhile.
+fn trips(run: impl FnOnce()) -> usize {
+    let before = TRIPS.get();
+    run();
+    TRIPS.get() - before
+}
+
 type Magazines<C = Compact, P = Said, const N: usize = 4> =
-    talloc_sync::TallocMagazines<Backoff, C, OomFn<C>, P, N>;
+    talloc_sync::TallocMagazines<Counted, C, OomFn<C>, P, N>;
 
 /// A heap of so many bytes, which are leaked.
 fn heap<C: Config, P, const N: usize>(size: usize) -> Magazines<C, P, N> {
@@ -41,7 +77,6 @@ fn heap<C: Config, P, const N: usize>(size: usize) -> Magazines<C, P, N> {
 fn check_empty<C: Config, P: Pick, const N: usize>(heap: &Magazines<C, P, N>) {
     assert_eq!(heap.verify().unwrap().used_bytes, 0);
     heap.flush();
-    heap.lock().flush();
     let report = heap.verify().unwrap();
     assert_eq!((report.used_bytes, report.cached_bytes, report.free_chunks), (0, 0, 1));
 }
@@ -109,6 +144,35 @@ fn a_slot_takes_its_share_at_most() {
     let cached = heap.verify().unwrap().cached_bytes;
     // What is over goes to the depot, whose share is as large as that of all slots.
     assert!(cached <= (64 << 10) + 4 * (32 << 10), "{cached} bytes are cached");
+    check_empty(&heap);
+}
+
+#[test]
+fn the_heap_is_asked_for_two_magazines_at_a_time() {
+    // Ten blocks of 96 bytes are a magazine, once the slot has seen that many are wanted.
+    let heap = heap::<RealTime, Said, 4>(16 << 20);
+    let first = blocks(&heap, 96, 1000);
+    let mut second = Vec::new();
+    let taken = trips(|| second = blocks(&heap, 96, 1000));
+    assert!((49..=51).contains(&taken), "{taken} trips");
+    assert_eq!(heap.verify().unwrap().used_bytes, 2000 * 96);
+    drop((first, second));
+    check_empty(&heap);
+}
+
+#[test]
+fn magazines_go_round_without_the_heap() {
+    let heap = heap::<RealTime, Said, 4>(16 << 20);
+    let hand_off = || {
+        SLOT.set(0);
+        let blocks = blocks(&heap, 96, 500);
+        SLOT.set(1);
+        drop(blocks);
+    };
+    (0..10).for_each(|_| hand_off());
+    // 50,000 bytes, for which the depot has room.
+    let taken = trips(|| (0..20).for_each(|_| hand_off()));
+    assert_eq!(taken, 0);
     check_empty(&heap);
 }
 

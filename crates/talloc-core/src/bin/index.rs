@@ -47,16 +47,6 @@ impl BinIndex {
         1 << C::EXACT_LOG2
     }
 
-    /// Whether the sizes from two to the power `log2` on, up to twice that, are split into many bins.
-    const fn is_fine<C: Config>(log2: u32) -> bool {
-        C::COARSE_LOG2 >= usize::BITS || log2 < C::COARSE_LOG2
-    }
-
-    /// The logarithm of how many bins share the sizes from two to the power `log2` on, up to twice that.
-    const fn parts_log2<C: Config>(log2: u32) -> u32 {
-        if Self::is_fine::<C>(log2) { C::SPLIT_LOG2 } else { C::SPLIT_LOG2.saturating_sub(2) }
-    }
-
     /// The number of the bin of free chunks of `len` granules, computed.
     #[inline(always)]
     const fn number<C: Config>(len: usize) -> usize {
@@ -64,12 +54,12 @@ impl BinIndex {
             return len;
         }
         let log2 = len.ilog2();
-        let parts_log2 = Self::parts_log2::<C>(log2);
-        let (from, first) = if Self::is_fine::<C>(log2) {
-            (C::EXACT_LOG2, Self::exact::<C>())
+        let (parts_log2, from, first) = if log2 < C::COARSE_LOG2 {
+            (C::SPLIT_LOG2, C::EXACT_LOG2, Self::exact::<C>())
         } else {
             let fine = (C::COARSE_LOG2 - C::EXACT_LOG2) as usize;
-            (C::COARSE_LOG2, Self::exact::<C>() + (fine << C::SPLIT_LOG2))
+            let first = Self::exact::<C>() + (fine << C::SPLIT_LOG2);
+            (C::SPLIT_LOG2.saturating_sub(2), C::COARSE_LOG2, first)
         };
         let doublings = (log2 - from) as usize;
         let part = (len >> (log2 - parts_log2)) - (1 << parts_log2);

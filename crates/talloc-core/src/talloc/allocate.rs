@@ -176,7 +176,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Notes, in a checked heap, that a cached block is in use again.
     #[inline(always)]
-    fn note_reuse(&mut self, block: NonNull<u8>) {
+    pub(super) fn note_reuse(&mut self, block: NonNull<u8>) {
         if C::CHECKED {
             let arena = self.arena_of(block);
             arena.reuse(arena.granule(block));

@@ -111,33 +111,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// They are blocks of this heap, allocated or last reallocated with that size.
-    pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
+    pub unsafe fn free_batch(&mut self, size: usize, mut batch: Batch) {
         let len = Arena::<C>::block_len(size);
-        // SAFETY: As the caller says.
-        unsafe {
-            if len < C::Quick::CLASSES {
-                self.cache_batch(len, batch);
-            } else {
-                self.release_batch(len, batch);
-            }
+        if len >= C::Quick::CLASSES {
+            // SAFETY: As the caller says.
+            unsafe { self.release_batch(len, batch) }
+            return;
         }
-    }
-
-    /// Puts blocks of `len` granules, which have a quick list, on that.
-    ///
-    /// # Safety
-    ///
-    /// As for [`free_batch`](Self::free_batch).
-    unsafe fn cache_batch(&mut self, len: usize, mut batch: Batch) {
         while let Some(block) = batch.pop() {
-            if C::CHECKED {
-                let arena = self.arena_of(block);
-                arena.set_aside(arena.granule(block));
-            }
-            // SAFETY: The caller gives up the block.
-            if unsafe { self.quick.push(block, len) } {
-                self.overflow(len);
-            }
+            // SAFETY: The caller gives up the blocks, which have a list.
+            unsafe { self.put_on_list(block, len) };
         }
     }
 
@@ -190,10 +173,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline]
     fn take_cached(&mut self, len: usize, batch: &mut Batch) -> bool {
         let Some(block) = self.quick.pop(len) else { return false };
-        if C::CHECKED {
-            let arena = self.arena_of(block);
-            arena.reuse(arena.granule(block));
-        }
+        self.note_reuse(block);
         // SAFETY: It is a block of as many granules that nobody uses.
         unsafe { batch.push(block) };
         true

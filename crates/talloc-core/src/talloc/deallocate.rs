@@ -86,9 +86,22 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
     pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
-        let arena = self.arena_of(ptr);
-        let block = arena.block(ptr);
-        arena.set_aside(arena.granule(block));
+        let block = self.arena_of(ptr).block(ptr);
+        // SAFETY: As the caller says.
+        unsafe { self.put_on_list(block, len) }
+    }
+
+    /// [`cache`](Self::cache), with a pointer that is good for all of the block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`cache`](Self::cache).
+    #[inline(always)]
+    pub(super) unsafe fn put_on_list(&mut self, block: NonNull<u8>, len: usize) {
+        if C::CHECKED {
+            let arena = self.arena_of(block);
+            arena.set_aside(arena.granule(block));
+        }
         // SAFETY: The caller gives up the block.
         if unsafe { self.quick.push(block, len) } {
             self.overflow(len);
@@ -134,7 +147,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// those that have not been in use for long, unless the lists may hold more.
     #[cold]
     #[inline(never)]
-    pub(super) fn overflow(&mut self, len: usize) {
+    fn overflow(&mut self, len: usize) {
         if self.raise_quick() || self.raise_in_lull() {
             return;
         }

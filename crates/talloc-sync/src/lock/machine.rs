@@ -120,8 +120,13 @@ mod model {
     atomic!(AtomicUsize, usize);
 
     impl AtomicUsize {
-        pub fn fetch_add(&self, value: usize, order: Ordering) -> usize {
-            self.model().fetch_add(value, order)
+        pub fn fetch_update(
+            &self,
+            success: Ordering,
+            failure: Ordering,
+            update: impl FnMut(usize) -> Option<usize>,
+        ) -> Result<usize, usize> {
+            self.model().fetch_update(success, failure, update)
         }
 
         pub fn fetch_sub(&self, value: usize, order: Ordering) -> usize {

@@ -177,7 +177,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
             let capacity = slot.capacity(class);
             let blocks = heap.malloc_batch(class.bytes(), capacity.max(1));
             let rack = slot.rack(class);
-            if blocks.len() == class.capacity() && rack.previous.is_empty() {
+            debug_assert!(rack.loaded.is_empty() && rack.previous.is_empty());
+            if blocks.len() == class.capacity() {
                 // Many are wanted: the next magazine comes along.
                 rack.previous = heap.malloc_batch(class.bytes(), capacity);
             }

@@ -65,11 +65,11 @@ impl Depot {
         }
         let bytes = bytes(class, &magazine);
         let limit = self.limit.load(Ordering::Relaxed);
-        if self.bytes.load(Ordering::Relaxed) + bytes > limit {
+        let more = |all: usize| Some(all + bytes).filter(|all| *all <= limit);
+        if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
             return Err(magazine);
         }
-        let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let result = if all <= limit { self.push(class, magazine) } else { Err(magazine) };
+        let result = self.push(class, magazine);
         if result.is_err() {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         }

@@ -35,8 +35,8 @@ use slot::Slot;
 /// Blocks of up to 512 bytes go from thread to thread, and from freed to allocated, in *magazines*
 /// (Bonwick & Adams 2001): lists of free blocks of one size. Each thread has a *slot* with two
 /// magazines of each size, and finds it by `P`. When both are empty, or full, a whole magazine comes
-/// from, or goes to, the *depot*; only if that has none, or no room, is the heap asked, for a
-/// magazine at a time.
+/// from, or goes to, the *depot*; only if that has none, or no room, is the heap asked, for one
+/// magazine at a time, or two.
 ///
 /// Nobody ever waits for a slot or the depot: who finds one in use goes to the next, and to the heap
 /// in the end. A slot may belong to a thread, which uses it without any atomic read-modify-write,
@@ -51,6 +51,9 @@ use slot::Slot;
 /// heap's source counts what is in use, also no more than an eighth of that, or 128 KiB. Before the
 /// source is asked for memory or takes some back, and before a request fails, they are emptied. To the heap
 /// itself, cached blocks are allocated: [`verify`](Self::verify) tells which are not.
+///
+/// What they give back goes to the quick lists of the heap, if it has such, which hold as much as
+/// [`Config::QUICK_BYTES`] says besides. `RealTime` goes without.
 ///
 /// # Growing and shrinking
 ///
