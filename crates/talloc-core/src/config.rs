@@ -61,8 +61,8 @@ pub trait Config: Sized + 'static {
 
     /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,
     /// if less than half of the arena in use is free in one piece, a 128th of their first MiB and a
-    /// 1024th of the rest. Otherwise they hold more after hundreds of blocks have been freed while the
-    /// lists met every request, until others come.
+    /// 4096th of the rest; then there are also fewer sizes that are cached. Otherwise they hold more after
+    /// hundreds of blocks have been freed while the lists met every request, until others come.
     const QUICK_BYTES: usize;
 
     /// How many free chunks are looked at before a request fails that none of the bins is sure to
@@ -100,7 +100,7 @@ impl Config for Compact {
     const COARSE_LOG2: u32 = 13;
     type Quick = crate::QuickLists<129>;
     const QUICK_BYTES: usize = 1 << 20;
-    const LAST_RESORT: usize = 256;
+    const LAST_RESORT: usize = 32;
 }
 
 /// [`Compact`] without quick lists: every operation coalesces at once and takes a bounded number

@@ -29,6 +29,8 @@ pub struct QuickLists<const N: usize> {
     least: usize,
     /// The list whose turn it was last to give blocks back.
     turn: u16,
+    /// Blocks of fewer granules than this are put on their lists.
+    classes: u16,
     /// How often the lists have held too much, as the heap counts it: see `talloc/limits.rs`.
     overflows: u16,
 }
@@ -39,6 +41,14 @@ pub trait Lists: sealed::Sealed {
     const EMPTY: Self;
     /// Blocks of fewer granules than this have a list.
     const CLASSES: usize;
+
+    /// Blocks of fewer granules than this are to be put on their lists: no more than `CLASSES`.
+    #[doc(hidden)]
+    fn classes(&self) -> usize;
+
+    /// Sets [`classes`](Self::classes), to no more than `CLASSES`.
+    #[doc(hidden)]
+    fn set_classes(&mut self, classes: usize);
 
     /// Takes a block of `len` granules from its list.
     #[doc(hidden)]
@@ -98,11 +108,24 @@ pub trait Lists: sealed::Sealed {
 
 impl<const N: usize> Lists for QuickLists<N> {
     const EMPTY: Self =
-        Self { heads: [None; N], cached: 0, limit: 0, least: 0, turn: 0, overflows: 0 };
+        Self { heads: [None; N], cached: 0, limit: 0, least: 0, turn: 0, classes: 0, overflows: 0 };
     const CLASSES: usize = {
-        assert!(N <= 1 << 16, "there are at most 65,536 quick lists");
+        assert!(N < 1 << 16, "there are at most 65,535 quick lists");
         N
     };
+
+    #[inline(always)]
+    fn classes(&self) -> usize {
+        // Known when it is compiled, so that nothing is made of it where there are no lists.
+        if N == 0 { 0 } else { usize::from(self.classes) }
+    }
+
+    fn set_classes(&mut self, classes: usize) {
+        // As for `classes`.
+        if N > 0 {
+            self.classes = classes.min(N) as u16;
+        }
+    }
 
     #[inline(always)]
     fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
@@ -133,7 +156,8 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline(always)]
     unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
-        let head = &mut self.heads[len];
+        // SAFETY: The block is of a size that has a list.
+        let head = unsafe { self.heads.get_unchecked_mut(len) };
         // SAFETY: A block has at least a granule, which is aligned and has room for a pointer.
         unsafe { block.cast().write(*head) };
         *head = Some(block);
@@ -152,7 +176,7 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline(always)]
     fn cached(&self) -> usize {
-        // Known when it is compiled, so that nothing is made of it where there are no lists.
+        // As for `classes`.
         if N == 0 { 0 } else { self.cached }
     }
 
@@ -161,7 +185,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn set_limit(&mut self, granules: usize) {
-        // As for `cached`.
+        // As for `classes`.
         if N > 0 {
             self.limit = granules;
         }
@@ -186,7 +210,7 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline(always)]
     fn overflows(&self) -> u16 {
-        // As for `cached`.
+        // As for `classes`.
         if N == 0 { 0 } else { self.overflows }
     }
 

@@ -120,7 +120,7 @@ fn other_blocks_change_where_they_are_or_move() {
 /// A heap of which all is in quick lists: blocks of 16 bytes, and of others in between.
 fn cached() -> Talloc<Compact> {
     let mut heap = heap::<Compact>(16 << 20);
-    let sizes = [16, 80, 320];
+    let sizes = [16, 80, 200];
     let mut blocks = Vec::new();
     // SAFETY: The blocks are freed once, with their layouts.
     unsafe {
@@ -128,7 +128,7 @@ fn cached() -> Talloc<Compact> {
             blocks.push(block);
         }
         // As many as the lists may hold.
-        for (number, block) in blocks.into_iter().enumerate().take(140) {
+        for (number, block) in blocks.into_iter().enumerate().take(120) {
             heap.free(block, layout(sizes[number % 3], 8));
         }
     }
@@ -233,7 +233,7 @@ fn fill(heap: &mut Talloc<Compact>) -> Vec<NonNull<u8>> {
 }
 
 /// What the lists of a heap of 2 MiB hold when memory is short, but for the batches that are given back.
-const SHORT: usize = (1 << 20) / 128 + (1 << 20) / 1024 + 64 * 96;
+const SHORT: usize = (1 << 20) / 128 + (1 << 20) / 4096 + 64 * 96;
 
 /// The bytes of a heap with plenty of room, and what its lists hold, but for the batches.
 const PLENTY_OF: usize = 8 << 20;
@@ -374,6 +374,27 @@ fn nothing_is_kept_where_memory_is_short() {
             }
         }
     }
+}
+
+/// Frees blocks. Returns which of them go to quick lists.
+fn kept(heap: &mut Talloc<Compact>, blocks: [(NonNull<u8>, usize); 4]) -> [bool; 4] {
+    blocks.map(|(block, size)| {
+        let before = verified(heap).cached_bytes;
+        // SAFETY: The tests pass blocks that they own, with their sizes, once.
+        unsafe { heap.free(block, layout(size, 8)) };
+        verified(heap).cached_bytes == before + size
+    })
+}
+
+#[test]
+fn where_memory_is_short_only_small_sizes_are_kept() {
+    let mut heap = heap::<Compact>(2 << 20);
+    let mut take = || [16, 96, 200, 1000].map(|size| (filled(&mut heap, size, 1), size));
+    let (plenty, short) = (take(), take());
+    assert_eq!(kept(&mut heap, plenty), [true; 4]);
+    fill(&mut heap);
+    // There is room for 8448 bytes in the lists: for four blocks of each size up to 176 bytes.
+    assert_eq!(kept(&mut heap, short), [true, true, false, false]);
 }
 
 #[test]

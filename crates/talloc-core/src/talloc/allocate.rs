@@ -199,7 +199,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         }
         // What the lists might hold while there was plenty would be in the way again.
-        self.lower_quick();
+        self.limit_quick();
         if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
     }
 

@@ -113,7 +113,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// They are blocks of this heap, allocated or last reallocated with that size.
     pub unsafe fn free_batch(&mut self, size: usize, mut batch: Batch) {
         let len = Arena::<C>::block_len(size);
-        if len >= C::Quick::CLASSES {
+        if len >= self.quick.classes() {
             // SAFETY: As the caller says.
             unsafe { self.release_batch(len, batch) }
             return;

@@ -24,7 +24,7 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(always)]
     pub(super) fn knows_small(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let len = Arena::<C>::block_len(layout.size());
-        len < C::Quick::CLASSES
+        len < self.quick.classes()
             && is_aligned(ptr, layout)
             && self.first.is_small_block(ptr.addr().get(), len)
     }

@@ -69,7 +69,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline]
     pub(crate) unsafe fn free_known(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
-        if len < C::Quick::CLASSES {
+        if len < self.quick.classes() {
             // SAFETY: As the caller says.
             unsafe { self.cache(ptr, len) }
         } else {

@@ -18,9 +18,13 @@ use crate::source::Source;
 const SHARE: usize = 16;
 
 /// When memory is short, one in as many of the first MiB, and of the rest.
-const SHORT_SHARES: [usize; 2] = [128, 1024];
+const SHORT_SHARES: [usize; 2] = [128, 4096];
 
 const MIB: usize = 1 << 20;
+
+/// Then blocks are only cached if they are so small that there is room for as many of each such size:
+/// what is cached seldom is seldom there when it is asked for.
+const OF_EACH: usize = 4;
 
 /// So many overflows of the quick lists in a row, while nothing is asked of the arenas, are a lull.
 const LULL: u16 = 8;
@@ -42,7 +46,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let [first, rest] = SHORT_SHARES;
         let least = bytes.min(MIB) / first + bytes.saturating_sub(MIB) / rest;
         self.quick.set_least(least.min(C::QUICK_BYTES) / GRANULE);
+        self.limit_classes();
         self.lower_quick();
+    }
+
+    /// Bounds the sizes that are cached, if memory is short.
+    fn limit_classes(&mut self) {
+        let classes = if self.recent().is_mostly_top() {
+            C::Quick::CLASSES
+        } else {
+            // Blocks of all sizes below `n` granules have about `n * n / 2` of them.
+            (2 * self.quick.least() / OF_EACH).isqrt()
+        };
+        self.quick.set_classes(classes);
     }
 
     /// Lets the quick lists, which hold too much, hold more if there is plenty of memory. Returns

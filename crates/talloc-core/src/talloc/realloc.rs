@@ -174,7 +174,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Option<NonNull<u8>> {
         let old_len = Arena::<C>::block_len(old.size());
         let new_len = Arena::<C>::block_len(new.size());
-        if old_len >= C::Quick::CLASSES || old_len == new_len {
+        if old_len >= self.quick.classes() || old_len == new_len {
             return None;
         }
         let block = self.pop_aligned(new_len, Align::of_layout(new))?;
