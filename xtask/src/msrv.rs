@@ -27,21 +27,22 @@ pub fn run(workspace: &Workspace, _: &Args) -> Result<()> {
     toolchain.check_version(workspace, &msrv)?;
 
     let target = workspace.scratch("msrv");
-    let cargo = |command: &str| {
-        toolchain
-            .cargo(workspace)
-            .args([command, "--target-dir", target.as_str(), "-p", INTERFACE])
-            .args(workspace.select_libraries())
+    let cargo =
+        |command: &str| toolchain.cargo(workspace).args([command, "--target-dir", target.as_str()]);
+    let test = |packages: &[&str], features: Vec<String>| {
+        let test = cargo("test").args(packages).args(features);
+        if toolchain.has_rustdoc() { test } else { test.args(["--lib", "--tests", "--examples"]) }
     };
-    cargo("build").run()?;
-    let test = cargo("test").args(workspace.stable_features()?);
-    if toolchain.has_rustdoc() {
-        test.run()
-    } else {
-        test.args(["--lib", "--tests", "--examples"]).run()?;
+    let libraries: Vec<_> = workspace.select_libraries().collect();
+    let interface = ["-p", INTERFACE];
+    cargo("build").args(interface).args(&libraries).run()?;
+    test(&libraries, workspace.stable_features()?).run()?;
+    // By itself: a linker may refuse the names of defmt's symbols in a shared library.
+    test(&interface, Vec::new()).run()?;
+    if !toolchain.has_rustdoc() {
         eprintln!("not run: the documentation's tests; set {RUSTDOC} to a rustdoc {msrv}");
-        Ok(())
     }
+    Ok(())
 }
 
 /// The version that all libraries declare.
