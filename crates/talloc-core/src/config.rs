@@ -15,7 +15,7 @@ use crate::quick::Lists;
 /// ```
 /// use talloc_core::{Config, Span, Talloc};
 ///
-/// /// Arenas of at most 512 KiB, few bins, a few cached blocks.
+/// /// Arenas of at most 509 KiB, few bins, a few cached blocks.
 /// struct Sensor;
 ///
 /// impl Config for Sensor {
@@ -120,7 +120,7 @@ impl Config for RealTime {
 }
 
 /// For microcontrollers: a small control structure, blocks from 8 bytes on, arenas of at most
-/// 512 KiB.
+/// 509 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Micro;
 

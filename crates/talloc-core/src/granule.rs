@@ -25,8 +25,8 @@ mod sealed {
 ///
 /// | index | an arena spans at most | smallest block |
 /// |---|---|---|
-/// | `u16` | 512 KiB | 8 bytes |
-/// | `u32` | 32 GiB, and all of a 32-bit address space | 16 bytes |
+/// | `u16` | 509 KiB | 8 bytes |
+/// | `u32` | 4 KiB less than 32 GiB, and all of a 32-bit address space | 16 bytes |
 ///
 /// The window that an arena may grow in is centred on the span it was claimed with, to within a few
 /// KiB.

@@ -141,12 +141,15 @@ fn spans_that_cannot_be_arenas_are_refused() {
 }
 
 #[test]
-fn sixteen_bit_links_reach_half_a_mebibyte() {
+fn sixteen_bit_links_reach_nearly_half_a_mebibyte() {
     let memory = memory(600 * KIB);
     let mut heap = Talloc::<Micro>::configured();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe {
-        assert_eq!(heap.try_init(memory), Err(ArenaError::TooFar));
+        for size in [510, 512, 600] {
+            let wide = part(memory, 0, size * KIB);
+            assert_eq!(heap.try_init(wide), Err(ArenaError::TooFar));
+        }
         heap.init(part(memory, 0, 509 * KIB));
         assert!(heap.malloc(layout(500 * KIB, 8)).is_ok());
     }

@@ -22,8 +22,8 @@ const SHORT_SHARES: [usize; 2] = [128, 4096];
 
 const MIB: usize = 1 << 20;
 
-/// Then blocks are only cached if they are so small that there is room for as many of each such size:
-/// what is cached seldom is seldom there when it is asked for.
+/// And then only blocks are cached that are so small that there is room for as many of each size up to
+/// theirs: of sizes with fewer, the one that is asked for is seldom there.
 const OF_EACH: usize = 4;
 
 /// So many overflows of the quick lists in a row, while nothing is asked of the arenas, are a lull.
