@@ -121,10 +121,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn set_classes(&mut self, classes: usize) {
-        // As for `classes`.
-        if N > 0 {
-            self.classes = classes.min(N) as u16;
-        }
+        self.classes = classes.min(N) as u16;
     }
 
     #[inline(always)]
@@ -185,10 +182,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn set_limit(&mut self, granules: usize) {
-        // As for `classes`.
-        if N > 0 {
-            self.limit = granules;
-        }
+        self.limit = granules;
     }
 
     fn least(&self) -> usize {

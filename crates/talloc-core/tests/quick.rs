@@ -412,3 +412,23 @@ fn all_that_was_kept_is_there_for_a_large_request() {
         assert_eq!(verified(&heap).cached_bytes, 0);
     }
 }
+
+#[test]
+fn overflows_are_counted_however_many_there_are() {
+    let mut heap = heap::<Compact>(96 << 20);
+    let mut blocks = Vec::new();
+    // SAFETY: The blocks are freed once, with their layouts.
+    unsafe {
+        while let Ok(block) = heap.malloc(layout(16, 8)) {
+            blocks.push(block);
+        }
+        // The top stays small, so that there is no lull, as long as the last one is in use.
+        let last = blocks.pop().unwrap();
+        for block in blocks {
+            heap.free(block, layout(16, 8));
+        }
+        heap.free(last, layout(16, 8));
+    }
+    heap.flush();
+    assert_eq!(verified(&heap).used_bytes, 0);
+}

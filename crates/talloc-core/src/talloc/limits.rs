@@ -42,6 +42,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Bounds the quick lists by what the heap has, but not below what they hold.
     pub(super) fn limit_quick(&mut self) {
+        if C::Quick::CLASSES == 0 {
+            return;
+        }
         let bytes = self.cacheable();
         let [first, rest] = SHORT_SHARES;
         let least = bytes.min(MIB) / first + bytes.saturating_sub(MIB) / rest;
@@ -52,12 +55,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Bounds the sizes that are cached, if memory is short.
     fn limit_classes(&mut self) {
-        let classes = if self.recent().is_mostly_top() {
-            C::Quick::CLASSES
-        } else {
-            // Blocks of all sizes below `n` granules have about `n * n / 2` of them.
-            (2 * self.quick.least() / OF_EACH).isqrt()
-        };
+        let mut classes = C::Quick::CLASSES;
+        if !self.recent().is_mostly_top() {
+            let mut room = self.quick.least() / OF_EACH;
+            let mut has_room = |len: usize| room.checked_sub(len).map(|left| room = left).is_some();
+            classes = (1..classes).find(|len| !has_room(*len)).unwrap_or(classes);
+        }
         self.quick.set_classes(classes);
     }
 
@@ -92,7 +95,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// to know what is not, to take it back, and so there are no lulls.
     pub(super) fn note_overflow(&mut self) {
         if self.source.used().is_none() {
-            self.quick.set_overflows(self.quick.overflows() + 1);
+            self.quick.set_overflows((self.quick.overflows() + 1).min(LULL));
         }
     }
 
