@@ -21,7 +21,7 @@ pub(super) struct Slot {
     reaches: [Reach; REACHES],
     /// Bytes that the magazines may hold, all of them together.
     pub(super) reserved: usize,
-    /// How often that could not be made more.
+    /// How often that could not be made more, counted from one again after [`PATIENCE`] times.
     refused: u32,
     /// The size that has made room last.
     turn: Class,
@@ -118,8 +118,8 @@ impl Slot {
             self.capacities[class.index()] = new as u8;
             self.reserved += bytes;
         } else {
-            self.refused += 1;
-            if self.refused % PATIENCE == 0 {
+            self.refused = self.refused % PATIENCE + 1;
+            if self.refused == PATIENCE {
                 self.shrink_another(ledger, heap, reserved(class, new));
             }
         }
