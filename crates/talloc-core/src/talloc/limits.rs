@@ -33,11 +33,11 @@ const LULL: u16 = 8;
 const LULL_SHARE: usize = 8;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The bytes that caches take a share of: those of the arenas, but, if the source counts what is in
-    /// use, no more than twice that, so that the caches of a heap that is nearly empty are, too.
+    /// The bytes that caches take a share of: those of the arenas, or, if the source counts what is in use,
+    /// no more than that, or a MiB, so that the caches of a heap that is nearly empty are, too.
     pub fn cacheable(&self) -> usize {
         let bytes = self.places().map(|place| self.peek(place).size()).sum();
-        self.source.used().map_or(bytes, |used| bytes.min(2 * used.max(MIB)))
+        self.source.used().map_or(bytes, |used| bytes.min(used.max(MIB)))
     }
 
     /// Bounds the quick lists by what the heap has, but not below what they hold.
