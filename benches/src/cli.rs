@@ -29,6 +29,10 @@ pub enum Command {
     Exhaustion(ExhaustionArgs),
     /// The time of requests among very many free chunks, none of which will do.
     Worst(WorstArgs),
+    /// Instructions of requests among very many free chunks, none of which will do, counted by valgrind.
+    Steps(StepsArgs),
+    /// Runs the requests of one case of `worst` on one heap, without a clock: for `steps`.
+    Request(RequestArgs),
     /// The distribution of the time of single calls, in a heap with room and under pressure.
     Latency(LatencyArgs),
     /// Random actions in slices of time: millions per second.
@@ -160,6 +164,32 @@ pub struct WorstArgs {
     pub holes: Vec<usize>,
     /// How many requests of each kind; a heap that takes longer than the limit is content with fewer.
     #[arg(long, default_value_t = 2000)]
+    pub requests: usize,
+}
+
+#[derive(Args)]
+pub struct StepsArgs {
+    /// Only these heaps, separated by commas or spaces.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub heaps: Vec<String>,
+    /// How many free chunks: few and many.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [2_000, 500_000])]
+    pub holes: Vec<usize>,
+}
+
+#[derive(Args)]
+pub struct RequestArgs {
+    /// The heap.
+    #[arg(long)]
+    pub heap: String,
+    /// The case, by its name in the table.
+    #[arg(long)]
+    pub case: String,
+    /// How many free chunks.
+    #[arg(long)]
+    pub holes: usize,
+    /// How many requests.
+    #[arg(long)]
     pub requests: usize,
 }
 

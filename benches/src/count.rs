@@ -1,7 +1,7 @@
 //! Instructions and mispredicted branches per operation, from valgrind's simulation: unlike times they are the same
 //! on every run and on a busy machine.
 
-use crate::registry::NULL;
+use crate::{registry::NULL, worst::Case};
 use anyhow::{Context, Result, ensure};
 use std::{env, process::Command};
 
@@ -26,7 +26,10 @@ const TO: u64 = 300_000;
 /// # Errors
 /// If valgrind is not installed or fails, or the workload is too short.
 pub fn gross(heap: &str, workload: &str) -> Result<Cost> {
-    let [from, to] = [run(heap, workload, FROM)?, run(heap, workload, TO)?];
+    let run = |ops: u64| {
+        run(&["script", "--heap", heap, "--workload", workload, "--ops", &ops.to_string()])
+    };
+    let [from, to] = [run(FROM)?, run(TO)?];
     let per_op = |from: u64, to: u64| (to as f64 - from as f64) / (TO - FROM) as f64;
     Ok(Cost {
         instructions: per_op(from.instructions, to.instructions),
@@ -50,6 +53,23 @@ pub fn net(heaps: &[&str], workload: &str) -> Result<Vec<Cost>> {
     heaps.iter().map(net).collect()
 }
 
+/// Counts the instructions of a request among so many free chunks, none of which will do, and of the free that follows
+/// it if it is met: the mean of those after the first few.
+///
+/// # Errors
+/// If valgrind is not installed or fails, as it does if the heap cannot make the chunks.
+pub fn request(heap: &str, case: Case, holes: usize) -> Result<f64> {
+    const FEW: u64 = 10;
+    const MORE: u64 = 60;
+    let run = |requests: u64| {
+        let [holes, requests] = [holes.to_string(), requests.to_string()];
+        let place = ["request", "--heap", heap, "--case", case.name()];
+        run(&[&place[..], &["--holes", &holes, "--requests", &requests]].concat())
+    };
+    let [few, more] = [run(FEW)?, run(MORE)?];
+    Ok((more.instructions as f64 - few.instructions as f64) / (MORE - FEW) as f64)
+}
+
 /// What valgrind counted in a run.
 #[derive(Debug, PartialEq)]
 struct Counts {
@@ -57,7 +77,8 @@ struct Counts {
     mispredictions: u64,
 }
 
-fn run(heap: &str, workload: &str, ops: u64) -> Result<Counts> {
+/// Runs this program under valgrind.
+fn run(arguments: &[&str]) -> Result<Counts> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args([
         "--tool=cachegrind",
@@ -66,7 +87,7 @@ fn run(heap: &str, workload: &str, ops: u64) -> Result<Counts> {
         "--cachegrind-out-file=/dev/null",
     ]);
     valgrind.arg(env::current_exe()?);
-    valgrind.args(["script", "--heap", heap, "--workload", workload, "--ops", &ops.to_string()]);
+    valgrind.args(arguments);
     let output = valgrind.output().context("valgrind")?;
     let report = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{valgrind:?}: {report}");

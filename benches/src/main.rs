@@ -18,6 +18,8 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(args) => commands::memory(&args),
         Command::Exhaustion(args) => commands::exhaustion(&args),
         Command::Worst(args) => commands::worst(&args),
+        Command::Steps(args) => commands::steps(&args),
+        Command::Request(args) => commands::request(&args),
         Command::Latency(args) => commands::latency(&args),
         Command::Slices(args) => commands::slices(&args),
         Command::Report => readme::fill(),

@@ -51,6 +51,11 @@ impl Case {
     pub const ALL: [Self; 5] =
         [Self::Near, Self::Aligned, Self::PingPong, Self::NearFull, Self::AlignedFull];
 
+    /// The case of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|case| case.name() == name)
+    }
+
     /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -214,11 +219,31 @@ impl Worst {
 
     fn repeat(&self, mut request: impl FnMut() -> u32) -> Vec<u32> {
         let start = ThreadTime::now();
+        let in_time = || self.limit == Duration::MAX || start.elapsed() < self.limit;
         let mut times = Vec::with_capacity(self.requests);
-        while times.len() < self.requests && (times.is_empty() || start.elapsed() < self.limit) {
+        while times.len() < self.requests && (times.is_empty() || in_time()) {
             times.push(request());
         }
         times
+    }
+}
+
+/// The requests of one case alone.
+pub struct Requests(pub Worst, pub Case);
+
+impl Workload for Requests {
+    type Output = Result<(), Stop>;
+
+    unsafe fn run<H: Heap>(&mut self, heap: &mut H) -> Self::Output {
+        let Self(worst, case) = self;
+        // SAFETY: the heap is new.
+        unsafe {
+            worst.make_holes(heap)?;
+            if *case == Case::AlignedFull {
+                worst.fill(heap)?;
+            }
+            worst.requests(heap, *case).map(drop)
+        }
     }
 }
 
@@ -246,6 +271,21 @@ mod tests {
                 Err(stop) => assert_eq!((heap.name, stop), ("buddy", Stop::OutOfMemory)),
             }
         }
+    }
+
+    #[test]
+    fn each_case_can_be_had_alone() {
+        let worst = Worst { holes: 200, requests: 3, limit: Duration::MAX };
+        let mut memory = Memory::new(worst.arena());
+        for case in Case::ALL {
+            assert_eq!(Case::find(case.name()), Some(case));
+            let mut requests = Requests(worst, case);
+            // SAFETY: the memory is borrowed for the call.
+            let done =
+                unsafe { workload::check(&HEAPS[0], &mut requests, memory.first(usize::MAX)) };
+            assert_eq!(done, Ok(Ok(())), "{case:?}");
+        }
+        assert_eq!(Case::find("far"), None);
     }
 
     #[test]

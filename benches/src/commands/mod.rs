@@ -3,11 +3,13 @@
 mod exhaustion;
 mod latency;
 mod slices;
+mod steps;
 mod worst;
 
 pub use exhaustion::exhaustion;
 pub use latency::latency;
 pub use slices::slices;
+pub use steps::{request, steps};
 pub use worst::worst;
 
 use crate::cli::{BudgetArgs, Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};

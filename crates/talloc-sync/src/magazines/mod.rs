@@ -48,12 +48,23 @@ use slot::Slot;
 ///
 /// A size is cached in a slot only when it is asked for, more when that turns out to be too little.
 /// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot; if the
-/// heap's source counts what is in use, also no more than an eighth of that, or 128 KiB. Before the
+/// heap's source counts what is in use, also no more than a sixteenth of that, or 64 KiB. Before the
 /// source is asked for memory or takes some back, and before a request fails, they are emptied. To the heap
 /// itself, cached blocks are allocated: [`verify`](Self::verify) tells which are not.
 ///
 /// What they give back goes to the quick lists of the heap, if it has such, which hold as much as
 /// [`Config::QUICK_BYTES`] says besides. `RealTime` goes without.
+///
+/// # Many cores
+///
+/// What threads wait for, besides each other, is cache lines that another core has written last. A call
+/// that the slot can meet needs none but those of the block: the slot is written by its thread alone, and
+/// what the heap knows of a block lies elsewhere. A magazine that goes to the depot or comes from
+/// there takes three: its shelf's, which has the lock and the list, that of the depot's count of
+/// bytes, and that of its first block, for about a KiB of blocks, 2 to 64. A trip to the heap takes the
+/// lock's line, and those of the list, the bin, the bits and the chunks that change, for one magazine or
+/// two. So what counts is how seldom trips are: `cargo xtask bench threads` says how many calls there are
+/// for each.
 ///
 /// # Growing and shrinking
 ///

@@ -1,0 +1,48 @@
+//! `steps`: instructions of requests among very many free chunks, none of which will do.
+
+use crate::cli::{RequestArgs, StepsArgs};
+use anyhow::{Context, Result};
+use std::time::Duration;
+use talloc_benches::{
+    count,
+    heap::Memory,
+    registry,
+    report::{self, Csv, Table},
+    workload,
+    worst::{Case, Requests, Worst},
+};
+
+pub fn steps(args: &StepsArgs) -> Result<()> {
+    let heaps = registry::choose(&args.heaps)?.into_iter().filter(|heap| !heap.hosted);
+    let names: Vec<_> = heaps.map(|heap| heap.name).collect();
+    let title = "Worst case: instructions per request among free chunks";
+    let mut table = Table::new(title, names.clone(), 0).without_means();
+    let mut csv = Csv::create("steps", &["holes", "case", "heap", "instructions"])?;
+    for holes in &args.holes {
+        for case in Case::ALL {
+            let count = |heap: &&str| {
+                let count = count::request(heap, case, *holes);
+                count.inspect_err(|error| eprintln!("{heap} {holes}: {error}")).ok()
+            };
+            let counts: Vec<_> = names.iter().map(count).collect();
+            for (heap, count) in names.iter().zip(&counts) {
+                let Some(count) = count else { continue };
+                csv.push(&[&holes.to_string(), case.name(), heap, &count.to_string()])?;
+            }
+            table.push(&format!("{holes}: {}", case.name()), counts);
+        }
+    }
+    println!("{}", table.markdown());
+    csv.finish()?;
+    report::save("steps", &[table])
+}
+
+pub fn request(args: &RequestArgs) -> Result<()> {
+    let heap = registry::find(&args.heap)?;
+    let case = Case::find(&args.case).with_context(|| format!("no such case: {}", args.case))?;
+    let worst = Worst { holes: args.holes, requests: args.requests, limit: Duration::MAX };
+    let mut memory = Memory::new(worst.arena());
+    // SAFETY: the memory is borrowed for the call.
+    unsafe { workload::run(heap, &mut Requests(worst, case), memory.first(usize::MAX)) }??;
+    Ok(())
+}
