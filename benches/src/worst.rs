@@ -56,6 +56,11 @@ impl Case {
         Self::ALL.into_iter().find(|case| case.name() == name)
     }
 
+    /// Whether the rest of the arena is taken.
+    fn is_full(self) -> bool {
+        matches!(self, Self::NearFull | Self::AlignedFull)
+    }
+
     /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -137,15 +142,13 @@ impl Worst {
     unsafe fn requests<H: Heap>(&self, heap: &mut H, case: Case) -> Result<Vec<u32>, Stop> {
         // SAFETY: the caller's promise.
         unsafe {
+            if case.is_full() {
+                self.fill(heap)?;
+            }
             match case {
-                Case::Near => Ok(self.allocations(heap, NEAR)),
-                Case::Aligned => Ok(self.allocations(heap, ALIGNED)),
+                Case::Near | Case::NearFull => Ok(self.allocations(heap, NEAR)),
+                Case::Aligned | Case::AlignedFull => Ok(self.allocations(heap, ALIGNED)),
                 Case::PingPong => self.ping_pong(heap),
-                Case::NearFull => {
-                    self.fill(heap)?;
-                    Ok(self.allocations(heap, NEAR))
-                }
-                Case::AlignedFull => Ok(self.allocations(heap, ALIGNED)),
             }
         }
     }
@@ -219,6 +222,7 @@ impl Worst {
 
     fn repeat(&self, mut request: impl FnMut() -> u32) -> Vec<u32> {
         let start = ThreadTime::now();
+        // Without a limit nothing looks at the clock, which would be counted as a part of the request.
         let in_time = || self.limit == Duration::MAX || start.elapsed() < self.limit;
         let mut times = Vec::with_capacity(self.requests);
         while times.len() < self.requests && (times.is_empty() || in_time()) {
@@ -239,9 +243,6 @@ impl Workload for Requests {
         // SAFETY: the heap is new.
         unsafe {
             worst.make_holes(heap)?;
-            if *case == Case::AlignedFull {
-                worst.fill(heap)?;
-            }
             worst.requests(heap, *case).map(drop)
         }
     }

@@ -398,6 +398,28 @@ fn where_memory_is_short_only_small_sizes_are_kept() {
 }
 
 #[test]
+fn large_sizes_are_kept_once_there_is_plenty_again() {
+    let mut heap = heap::<Compact>(2 << 20);
+    let blocks: Vec<_> = std::iter::from_fn(|| {
+        // SAFETY: There is nothing to observe.
+        unsafe { heap.malloc(layout(1000, 8)) }.ok()
+    })
+    .collect();
+    for block in blocks {
+        // SAFETY: The block is freed once, with its layout.
+        unsafe { heap.free(block, layout(1000, 8)) };
+    }
+    heap.flush();
+    // No other sizes are used, of which lists would overflow.
+    let mut last = [false; 4];
+    for _ in 0..2 {
+        let blocks = [1000; 4].map(|size| (filled(&mut heap, size, 1), size));
+        last = kept(&mut heap, blocks);
+    }
+    assert_eq!(last, [true; 4]);
+}
+
+#[test]
 fn all_that_was_kept_is_there_for_a_large_request() {
     let (mut heap, blocks) = roomy::<Compact>();
     let bytes = blocks.len() * 96;

@@ -177,6 +177,21 @@ fn magazines_go_round_without_the_heap() {
 }
 
 #[test]
+fn other_sizes_make_room_for_one_that_is_wanted() {
+    let heap = heap::<RealTime, Said, 4>(64 << 20);
+    SLOT.set(0);
+    for bytes in (16..512).step_by(8) {
+        drop(blocks(&heap, bytes, 200));
+    }
+    // The slot has got all that it may, for other sizes.
+    let use_wanted = || (0..50).for_each(|_| drop(blocks(&heap, 512, 1)));
+    (0..10).for_each(|_| use_wanted());
+    let taken = trips(use_wanted);
+    assert_eq!(taken, 0);
+    check_empty(&heap);
+}
+
+#[test]
 fn a_request_that_would_fail_gets_what_is_cached() {
     let heap = heap::<RealTime, Said, 4>(64 << 10);
     let free = heap.verify().unwrap().largest_free_bytes;

@@ -116,6 +116,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if len >= self.quick.classes() {
             // SAFETY: As the caller says.
             unsafe { self.release_batch(len, batch) }
+            self.note_uncached(len);
             return;
         }
         while let Some(block) = batch.pop() {

@@ -76,6 +76,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.forget(ptr, len);
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release(ptr, len) };
+            self.note_uncached(len);
         }
     }
 

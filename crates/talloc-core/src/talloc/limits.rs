@@ -1,7 +1,8 @@
 //! How much caches may hold.
 //!
 //! Blocks in caches are in the way of larger ones, so that what they may hold is a small share of
-//! memory when that is short. As long as most of an arena is free in one piece, it is a larger one.
+//! memory when that is short, and only small blocks are cached. As long as most of an arena is free in one
+//! piece, there is plenty: the share is larger, and all blocks that have a list are.
 //!
 //! A program that takes down what it has built frees very many blocks in a row. To coalesce them is
 //! work for nothing if it ends then, or goes on with the same sizes. So in such a lull, while there is
@@ -20,11 +21,11 @@ const SHARE: usize = 16;
 /// When memory is short, one in as many of the first MiB, and of the rest.
 const SHORT_SHARES: [usize; 2] = [128, 4096];
 
-const MIB: usize = 1 << 20;
-
 /// And then only blocks are cached that are so small that there is room for as many of each size up to
 /// theirs: of sizes with fewer, the one that is asked for is seldom there.
 const OF_EACH: usize = 4;
+
+const MIB: usize = 1 << 20;
 
 /// So many overflows of the quick lists in a row, while nothing is asked of the arenas, are a lull.
 const LULL: u16 = 8;
@@ -55,20 +56,36 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Bounds the sizes that are cached, if memory is short.
     fn limit_classes(&mut self) {
-        let mut classes = C::Quick::CLASSES;
-        if !self.recent().is_mostly_top() {
-            let mut room = self.quick.least() / OF_EACH;
-            let mut has_room = |len: usize| room.checked_sub(len).map(|left| room = left).is_some();
-            classes = (1..classes).find(|len| !has_room(*len)).unwrap_or(classes);
+        if self.has_plenty() {
+            return self.quick.set_classes(C::Quick::CLASSES);
+        }
+        let (mut classes, mut room) = (1, self.quick.least() / OF_EACH);
+        while classes <= room {
+            room -= classes;
+            classes += 1;
         }
         self.quick.set_classes(classes);
+    }
+
+    /// Lets all blocks that have a list be cached, if there is plenty again. It is called when one of `len`
+    /// granules has been given back that was not: no list may overflow any more, which would tell.
+    #[inline(always)]
+    pub(super) fn note_uncached(&mut self, len: usize) {
+        if len < C::Quick::CLASSES && self.has_plenty() {
+            self.quick.set_classes(C::Quick::CLASSES);
+        }
+    }
+
+    /// Whether half of the arena that gave memory last, or more, is free in one piece.
+    fn has_plenty(&mut self) -> bool {
+        self.recent().is_mostly_top()
     }
 
     /// Lets the quick lists, which hold too much, hold more if there is plenty of memory. Returns
     /// whether that is enough.
     pub(super) fn raise_quick(&mut self) -> bool {
         self.limit_quick();
-        let limit = if self.recent().is_mostly_top() {
+        let limit = if self.has_plenty() {
             (self.cacheable() / SHARE).min(C::QUICK_BYTES) / GRANULE
         } else {
             self.quick.least()
@@ -83,7 +100,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Lets the quick lists, which hold too much, hold more if this is a lull and there is plenty of
     /// memory. Returns whether that is so.
     pub(super) fn raise_in_lull(&mut self) -> bool {
-        let is_lull = self.quick.overflows() == LULL && self.recent().is_mostly_top();
+        let is_lull = self.quick.overflows() == LULL && self.has_plenty();
         if is_lull {
             let cached = self.quick.cached();
             self.quick.set_limit(cached + cached / LULL_SHARE);

@@ -175,7 +175,9 @@ fn caches_may_hold_what_they_do_when_less_is_in_use() {
         blocks.into_iter().for_each(|block| heap.free(block, small));
         let cached = heap.verify().unwrap().cached_bytes;
         assert!(cached > 10_000, "{cached}");
+        assert_eq!(heap.cacheable(), heap.source().0);
         heap.free(filler, large);
+        assert_eq!(heap.cacheable(), 1 << 20);
         heap.claim(memory(1 << 20)).unwrap();
         assert_eq!(heap.verify().unwrap().cached_bytes, cached);
         heap.trim();
