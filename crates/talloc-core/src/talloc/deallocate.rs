@@ -72,12 +72,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if len < self.quick.classes() {
             // SAFETY: As the caller says.
             unsafe { self.cache(ptr, len) }
+        } else if len < C::Quick::CLASSES {
+            // SAFETY: As the caller says.
+            unsafe { self.free_uncached(ptr, len) }
         } else {
             self.forget(ptr, len);
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release(ptr, len) };
-            self.note_uncached(len);
         }
+    }
+
+    /// Frees a block of a size that has a list, but is not cached while memory is short.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules that is not used any more.
+    #[inline(never)]
+    unsafe fn free_uncached(&mut self, ptr: NonNull<u8>, len: usize) {
+        self.forget(ptr, len);
+        // SAFETY: As the caller says.
+        unsafe { self.release(ptr, len) };
+        self.note_uncached(len);
     }
 
     /// Puts a block on its quick list.
