@@ -66,8 +66,6 @@ pub struct Supply {
     calls: usize,
     plan: Plan,
     events: Vec<Event>,
-    /// Bytes that are in use, as the heap tells it.
-    used: usize,
 }
 
 /// What a source may give.
@@ -84,7 +82,7 @@ pub struct Plan {
 impl Supply {
     /// A source that refuses until it is [prepared](Self::prepare).
     pub fn new(kind: Kind) -> Self {
-        Self { kind, requests: 0, calls: 0, plan: Plan::default(), events: Vec::new(), used: 0 }
+        Self { kind, requests: 0, calls: 0, plan: Plan::default(), events: Vec::new() }
     }
 
     pub fn set_kind(&mut self, kind: Kind) {
@@ -101,16 +99,6 @@ impl Supply {
     /// What was done since the last time, in order.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
-    }
-
-    /// How many bytes are in use, by what the heap has told.
-    pub fn told(&self) -> usize {
-        self.used
-    }
-
-    /// Forgets what is in use, as the heap does.
-    pub fn forget(&mut self) {
-        self.used = 0;
     }
 
     /// Counts a call; errs if there have been enough.
@@ -136,14 +124,6 @@ impl<C: Config> Source<C> for Supply {
             Kind::Claim => claim(heap, layout),
             Kind::Again => again(heap, calls),
         }
-    }
-
-    fn taken(&mut self, bytes: usize) {
-        self.used += bytes;
-    }
-
-    fn freed(&mut self, bytes: usize) {
-        self.used -= bytes;
     }
 }
 

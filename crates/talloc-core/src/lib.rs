@@ -62,6 +62,7 @@
 //! | I9 | The quick lists hold used blocks, as many granules as they count and no more than they may. | [`CachedBlock`], [`CachedCount`] |
 //! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, which only the chain leads to. | [`ArenasOverlap`], [`NotAnArena`] |
 //! | I11 | In a [`Checked`] heap, a granule has a second bit set if and only if it is the first of a block; it has both if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
+//! | I12 | The heap counts the bytes of all blocks in use, those in quick lists included. | [`UsedCount`] |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size
@@ -77,6 +78,7 @@
 //! [`BlockMark`]: Violation::BlockMark
 //! [`CachedBlock`]: Violation::CachedBlock
 //! [`CachedCount`]: Violation::CachedCount
+//! [`UsedCount`]: Violation::UsedCount
 //! [`ArenasOverlap`]: Violation::ArenasOverlap
 //! [`NotAnArena`]: Violation::NotAnArena
 //!
@@ -98,8 +100,8 @@
 //! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
 //!   once in an arena's life.
 //! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.
-//! * A [`Source`] that takes memory back does so when much has been freed, in time in proportion to
-//!   that, to the quick lists, and to the large free chunks. By default, none does.
+//! * A [`Source`] that takes memory back may do so once in [`TEND_INTERVAL`] operations that the quick
+//!   lists could not serve. By default, none does.
 //! * With several arenas, finding that of a block, and one that has room, takes time in proportion
 //!   to their number.
 //!
@@ -153,7 +155,7 @@ pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use quick::{Lists, QuickLists};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
-pub use source::{OomFn, Source, alloc_error};
+pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};
 pub use talloc::{SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]

@@ -85,7 +85,7 @@ printed!(Report, report);
 /// How a heap is broken: by a defect of the heap, or by a program that wrote to memory it did not
 /// own or freed what it should not have.
 ///
-/// Addresses are in bytes. The invariants I1 to I11 are listed in the
+/// Addresses are in bytes. The invariants I1 to I12 are listed in the
 /// [crate's documentation](crate#invariants).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -152,6 +152,8 @@ pub enum Violation {
     },
     /// I9: the quick lists hold more or less than they should.
     CachedCount,
+    /// I12: the heap counts other bytes in use than its arenas have.
+    UsedCount,
     /// I11: in a checked heap, a granule is marked as a block's first that is not, or is not marked
     /// although it is.
     BlockMark {
@@ -207,6 +209,7 @@ macro_rules! violation {
                 $say!($f, "the quick lists hold {:#x}, which is no used block", addr)
             }
             Self::CachedCount => $say!($f, "the quick lists have lost count"),
+            Self::UsedCount => $say!($f, "the heap has lost count of what is in use"),
             Self::ArenasOverlap { arena } => $say!($f, "the arena {} overlaps another one", arena),
             Self::NotAnArena => $say!($f, "the heap refers to an arena it does not have"),
         }

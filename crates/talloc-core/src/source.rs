@@ -6,6 +6,9 @@ use crate::config::Config;
 use crate::error::AllocError;
 use crate::talloc::Talloc;
 
+/// [`Source::tend`] is called once in so many operations that the quick lists could not serve.
+pub const TEND_INTERVAL: u32 = 32;
+
 /// What is asked for memory before an allocation fails, and may be given memory back.
 ///
 /// A plain function will do where no state is needed and nothing is given back: see
@@ -13,35 +16,32 @@ use crate::talloc::Talloc;
 ///
 /// # Giving back
 ///
-/// A source that takes memory back is told how much is in use, by [`taken`](Self::taken) and
-/// [`freed`](Self::freed), says by [`is_due`](Self::is_due) when it is time, and does it in
-/// [`release`](Self::release). By default, these do nothing, and a heap without them spends nothing
-/// on them.
+/// A source that takes memory back sets [`RECLAIMS`](Self::RECLAIMS). Its [`tend`](Self::tend) is then
+/// called from time to time, between two operations, and decides whether it is worthwhile. Other sources
+/// cost the heap nothing.
 ///
 /// ```
 /// use core::alloc::Layout;
 /// use talloc_core::{AllocError, Compact, Config, Memory, Source, Span, Talloc};
 ///
-/// /// Arenas from another allocator, which has them back when a large block has been freed.
-/// struct Boxes {
-///     has_freed: bool,
-/// }
+/// /// Arenas from another allocator, which has them back when nothing is allocated in them.
+/// struct Boxes;
 ///
 /// impl<C: Config> Source<C> for Boxes {
+///     const RECLAIMS: bool = true;
+///
 ///     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
 ///         let bytes = vec![0; layout.size() + layout.align() + (1 << 17)];
 ///         let arena = Span::from(Box::leak(bytes.into_boxed_slice()));
 ///         let known = Memory::ZEROED | Memory::RECLAIMABLE;
-///         // SAFETY: The memory is zero, and the heap's until that has given it up.
+///         // SAFETY: The memory is zero, and belongs to the heap until that gives it up.
 ///         unsafe { heap.claim_as(arena, known) }.map_err(|_| AllocError)
 ///     }
 ///
-///     fn freed(&mut self, bytes: usize) {
-///         self.has_freed |= bytes >= 1 << 20;
-///     }
-///
-///     fn is_due(&mut self) -> bool {
-///         core::mem::take(&mut self.has_freed)
+///     fn tend(heap: &mut Talloc<C, Self>) {
+///         if heap.used_bytes() == 0 {
+///             heap.trim();
+///         }
 ///     }
 ///
 ///     fn release(heap: &mut Talloc<C, Self>) {
@@ -52,15 +52,16 @@ use crate::talloc::Talloc;
 ///     }
 /// }
 ///
-/// let mut heap = Talloc::<Compact, _>::with_source(Boxes { has_freed: false });
-/// let layout = Layout::new::<[u8; 1 << 20]>();
-/// // SAFETY: The block is freed once, with its layout.
-/// unsafe {
-///     let block = heap.malloc(layout)?;
-///     assert_eq!(heap.arenas().count(), 1);
-///     heap.free(block, layout);
+/// let mut heap = Talloc::<Compact, _>::with_source(Boxes);
+/// let layout = Layout::new::<[u8; 1 << 12]>();
+/// for _ in 0..100 {
+///     // SAFETY: The block is freed once, with its layout.
+///     unsafe {
+///         let block = heap.malloc(layout)?;
+///         heap.free(block, layout);
+///     }
 /// }
-/// assert_eq!(heap.arenas().count(), 0);
+/// assert!(heap.used_bytes() == 0 && heap.arenas().count() <= 1);
 /// # Ok::<(), AllocError>(())
 /// ```
 pub trait Source<C: Config>: Sized {
@@ -87,36 +88,25 @@ pub trait Source<C: Config>: Sized {
     /// If no more memory can be had.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError>;
 
-    /// Notes that so many bytes more of the arenas are in use, those in quick lists included.
-    #[inline(always)]
-    fn taken(&mut self, _bytes: usize) {}
-
-    /// Notes that so many bytes of the arenas are in use no longer.
-    #[inline(always)]
-    fn freed(&mut self, _bytes: usize) {}
-
-    /// How many bytes of the arenas are in use, if that is counted.
+    /// Whether the source takes memory back, by [`tend`](Self::tend).
     ///
-    /// If so, caches are bounded by that, and not by the size of the arenas: few blocks are enough to
-    /// keep a page each.
-    #[inline(always)]
-    fn used(&self) -> Option<usize> {
-        None
-    }
+    /// If so, caches are bounded by what is in use, and not by the size of the arenas: few blocks are
+    /// enough to keep a page each.
+    const RECLAIMS: bool = false;
 
-    /// Whether it is time for [`release`](Self::release), which the caller sees to.
+    /// Has the chance to take memory back, if [`RECLAIMS`](Self::RECLAIMS) is set.
     ///
-    /// It is asked after blocks have been freed to the arenas, and should say so once.
-    #[inline(always)]
-    fn is_due(&mut self) -> bool {
-        false
-    }
+    /// It is called once in [`TEND_INTERVAL`] operations that the quick lists could not serve by
+    /// themselves, between two steps that leave the heap consistent. It may call every method of the heap.
+    /// It should take a bounded time, as a caller of `malloc` or `free` waits for it. Should it panic, the
+    /// heap stays as it is.
+    fn tend(_heap: &mut Talloc<C, Self>) {}
 
     /// Takes memory back that the heap does not need, for example by
     /// [`discard`](Talloc::discard) and [`reclaim_arena`](Talloc::reclaim_arena).
     ///
-    /// It is called when [`is_due`](Self::is_due) says so, and by [`Talloc::trim`], after the quick
-    /// lists have been flushed. It may call every method of the heap.
+    /// It is called by [`Talloc::trim`], after the quick lists have been flushed. It may call every method
+    /// of the heap.
     #[inline(always)]
     fn release(_heap: &mut Talloc<C, Self>) {}
 }

@@ -318,30 +318,20 @@ fn blocks_are_given_back_while_others_are_asked_for() {
     }
 }
 
-/// A source of nothing that counts what is in use, to take it back.
-struct Counting(usize);
+/// A source of nothing that takes memory back.
+struct Reclaiming;
 
-impl Source<Compact> for Counting {
+impl Source<Compact> for Reclaiming {
+    const RECLAIMS: bool = true;
+
     fn acquire(_: &mut Talloc<Compact, Self>, _: Layout) -> Result<(), AllocError> {
         Err(AllocError)
-    }
-
-    fn taken(&mut self, bytes: usize) {
-        self.0 += bytes;
-    }
-
-    fn freed(&mut self, bytes: usize) {
-        self.0 -= bytes;
-    }
-
-    fn used(&self) -> Option<usize> {
-        Some(self.0)
     }
 }
 
 #[test]
 fn nothing_is_kept_from_a_source_that_takes_memory_back() {
-    let mut heap = Talloc::<Compact, _>::with_source(Counting(0));
+    let mut heap = Talloc::<Compact, _>::with_source(Reclaiming);
     // SAFETY: The memory is never used for anything else; blocks are freed once, with their layouts.
     unsafe {
         heap.init(memory(PLENTY_OF));

@@ -52,7 +52,12 @@ fn violations_say_where() {
     ];
     check(&violations);
     assert!(violations.iter().all(|violation| violation.to_string().contains("0x12340")));
-    check(&[Violation::Map { bin: 7 }, Violation::CachedCount, Violation::NotAnArena]);
+    check(&[
+        Violation::Map { bin: 7 },
+        Violation::CachedCount,
+        Violation::UsedCount,
+        Violation::NotAnArena,
+    ]);
     assert!(Violation::Map { bin: 7 }.to_string().contains('7'));
 }
 

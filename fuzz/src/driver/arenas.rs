@@ -33,7 +33,6 @@ impl<H: Heap> Driver<H> {
             Ok(()) => {
                 self.trace.end(Outcome::Done);
                 self.shadow.clear();
-                self.heap.talloc_mut().source_mut().forget();
                 self.rearrange(Vec::from_iter(new.is_sized().then_some(new)))?;
                 self.settle()?;
                 self.check_first(new)

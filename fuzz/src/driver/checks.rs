@@ -19,22 +19,10 @@ impl<H: Heap> Driver<H> {
         self.outside.iter().try_for_each(|gap| self.pool.check_ends(*gap))?;
         if self.steps % PERIOD == 0 {
             self.check_memory()?;
-            self.check_source()?;
         } else if !self.shadow.blocks().is_empty() {
             self.shadow.check(self.steps % self.shadow.blocks().len())?;
         }
         Ok(before)
-    }
-
-    /// Checks that the source knows how much is in use.
-    pub(super) fn check_source(&self) -> Check {
-        let told = self.heap.talloc().source().told();
-        let used = self.report.used_bytes + self.report.cached_bytes;
-        if told == used {
-            Ok(())
-        } else {
-            Err(format!("{used} bytes are in use, but the source was told of {told}"))
-        }
     }
 
     /// Checks the contents of all blocks and everything outside of the arenas.

@@ -58,6 +58,7 @@ fn violations() -> [Violation; 16] {
         Violation::Own { arena },
         Violation::CachedBlock { addr },
         Violation::CachedCount,
+        Violation::UsedCount,
         Violation::BlockMark { addr },
         Violation::ArenasOverlap { arena },
         Violation::NotAnArena,

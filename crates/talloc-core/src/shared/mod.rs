@@ -62,7 +62,6 @@ pub trait SharedHeap {
     /// Gives back what the heap does not need, as [`Talloc::trim`]; what is in front of the heap is
     /// emptied before.
     ///
-    /// It is called when the heap's source says that it is time, and nobody has the heap.
     #[cold]
     fn trim(&self) {
         self.with(Talloc::trim);
@@ -151,14 +150,10 @@ pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layo
 /// As for [`Talloc::free`].
 #[inline(always)]
 pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
-    let is_due = with_block(heap, Call::Free, ptr, layout, |heap| {
-        // SAFETY: As the caller says.
+    with_block(heap, Call::Free, ptr, layout, |heap| {
+        // SAFETY: `ptr` is a block of this heap with this layout, which the caller gives up.
         unsafe { heap.free_known(ptr, layout) };
-        heap.is_due()
     });
-    if is_due == Some(true) {
-        heap.trim();
-    }
 }
 
 /// Makes a block larger, as `Allocator::grow`. The alignment may change.
@@ -281,13 +276,11 @@ unsafe fn resize<H: SharedHeap>(
     let call = Call::resize(old.size(), new.size());
     // SAFETY: As the caller says, and the block is aligned for both.
     let resized = with_block(heap, call, ptr, old, |heap| unsafe {
-        (heap.resize_or_extend(ptr, old, new), heap.is_due())
+        let resized = heap.resize_or_extend(ptr, old, new);
+        heap.tend();
+        resized
     });
-    let (resized, is_due) = resized.ok_or(AllocError)?;
-    if is_due {
-        heap.trim();
-    }
-    match resized {
+    match resized.ok_or(AllocError)? {
         Ok(block) => Ok(NonNull::slice_from_raw_parts(block, new.size())),
         // SAFETY: As the caller says. Only to grow can have failed.
         Err(AllocError) => unsafe { relocate(heap, ptr, old, new) },

@@ -106,6 +106,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Ok((unsafe { self.malloc(layout) }?, layout.size()));
         }
         self.note_demand();
+        self.tend();
         let align = Align::of_layout(layout);
         let attempt = |heap: &mut Self| {
             let (block, zero) = heap.allocate_knowing(len, align)?;
@@ -121,6 +122,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cfg_attr(not(small), inline(never))]
     fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         self.note_demand();
+        self.tend();
         let align = Align::of_layout(layout);
         let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             self.refill(len)
@@ -178,7 +180,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(always)]
     pub(super) fn note_reuse(&mut self, block: NonNull<u8>) {
         if C::CHECKED {
-            let arena = self.arena_of(block);
+            let arena = self.arenas.arena_of(block);
             arena.reuse(arena.granule(block));
         }
     }
@@ -216,15 +218,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         align: Align,
     ) -> Option<(NonNull<u8>, usize)> {
-        let arena = self.recent();
+        let arena = self.arenas.recent();
         let zero = arena.zero_from();
         match arena.allocate(len, align) {
             Some(at) => {
                 let block = arena.hand_out(at, len);
-                self.source.taken(len * GRANULE);
+                self.arenas.count_taken(len * GRANULE);
                 Some((block, zero))
             }
-            None if self.is_single() => None,
+            None if self.arenas.is_single() => None,
             None => self.allocate_elsewhere(len, align),
         }
     }
@@ -235,17 +237,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
         let mut place = None;
         loop {
-            if place != self.recent {
-                let arena = self.arena_at(place);
+            if place != self.arenas.recent {
+                let arena = self.arenas.arena_at(place);
                 let zero = arena.zero_from();
                 if let Some(at) = arena.allocate(len, align) {
                     let block = arena.hand_out(at, len);
-                    self.recent = place;
-                    self.source.taken(len * GRANULE);
+                    self.arenas.recent = place;
+                    self.arenas.count_taken(len * GRANULE);
                     return Some((block, zero));
                 }
             }
-            place = Some(self.after(place)?);
+            place = Some(self.arenas.after(place)?);
         }
     }
 
@@ -265,16 +267,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if let Some(block) = self.recycle(len, most * len) {
             return Some(block);
         }
-        let arena = self.recent();
+        let arena = self.arenas.recent();
         let Some(run) = arena.take_run(len, most) else {
             return self.allocate(len, Align::MIN);
         };
         let block = arena.hand_out(run.start, len);
-        self.source.taken(run.len() * GRANULE);
+        self.arenas.count_taken(run.len() * GRANULE);
         let mut at = run.end;
         while at - len > run.start {
             at -= len;
-            let arena = self.recent();
+            let arena = self.arenas.recent();
             let block = arena.hand_out(at, len);
             arena.set_aside(at);
             // SAFETY: The block is used granules of the arena that nobody has been given.
@@ -288,7 +290,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
         let idle = self.quick.cached() > self.quick.least() / BUSY;
-        if idle && self.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }
+        if idle && self.arenas.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }
     }
 
     /// [`recycle`](Self::recycle), if there are idle blocks and new memory is needed.
@@ -304,10 +306,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block from the bins of the arena that gave memory last.
     #[inline(always)]
     pub(super) fn allocate_from_bins(&mut self, len: usize) -> Option<NonNull<u8>> {
-        let arena = self.recent();
+        let arena = self.arenas.recent();
         let at = arena.allocate_from_bins(len)?;
         let block = arena.hand_out(at, len);
-        self.source.taken(len * GRANULE);
+        self.arenas.count_taken(len * GRANULE);
         Some(block)
     }
 }

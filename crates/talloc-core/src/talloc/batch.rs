@@ -31,7 +31,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Where blocks of the arena may lie that contains `addr`, with a pointer that is good for all of
     /// them; an empty span if there is no such arena.
     pub fn reach_of(&self, addr: usize) -> Span {
-        let mut arenas = self.places().map(|place| self.peek(place));
+        let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
         let arena = arenas.find(|arena| arena.contains(addr));
         arena.map_or(Span::empty(), Arena::allocatable)
     }
@@ -47,7 +47,7 @@ impl<C: Config, S> Talloc<C, S> {
         let mut next = batch.first();
         while let Some(block) = next.filter(|_| count <= batch.len()) {
             let addr = block.addr().get();
-            let mut arenas = self.places().map(|place| self.peek(place));
+            let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
             let arena = arenas.find(|arena| arena.contains(addr));
             if !arena.is_some_and(|arena| arena.is_in_use(addr, len)) {
                 return Err(Violation::CachedBlock { addr });
@@ -193,7 +193,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// how many.
     #[inline]
     fn take_row(&mut self, len: usize, most: usize, batch: &mut Batch) -> usize {
-        let arena = self.recent();
+        let arena = self.arenas.recent();
         let Some(row) = arena.take_run(len, most) else { return 0 };
         let count = row.len() / len;
         for number in (0..count).rev() {
@@ -201,7 +201,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: It is a block of as many granules that nobody knows of.
             unsafe { batch.push(block) };
         }
-        self.source.taken(row.len() * GRANULE);
+        self.arenas.count_taken(row.len() * GRANULE);
         count
     }
 }

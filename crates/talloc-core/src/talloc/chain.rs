@@ -4,7 +4,6 @@ use core::ptr::NonNull;
 
 use talloc_span::Span;
 
-use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -12,7 +11,64 @@ use crate::error::ArenaError;
 /// Where an arena's structure is: in the heap for the first, in the arena's own chunk for others.
 pub(super) type Place<C> = Option<NonNull<Arena<C>>>;
 
-impl<C: Config, S> Talloc<C, S> {
+/// The arenas of a heap, and what is in use of them.
+///
+/// They are apart from the quick lists, which one thread may use while another one has the arenas.
+pub(crate) struct Arenas<C: Config> {
+    pub(super) first: Arena<C>,
+    /// Further arenas, the last one claimed first.
+    pub(super) others: Option<NonNull<Arena<C>>>,
+    /// The arena that gave memory last, or `None` for the first one.
+    pub(super) recent: Place<C>,
+    /// Bytes of all used chunks that are blocks, those in quick lists included.
+    used: usize,
+    /// The most that `used` has been.
+    peak: usize,
+}
+
+/// What is in use.
+impl<C: Config> Arenas<C> {
+    /// No arenas. All of it is zeros, so that a static heap takes no room in a program's file.
+    pub(super) const NONE: Self =
+        Self { first: Arena::NONE, others: None, recent: None, used: 0, peak: 0 };
+
+    /// No arenas but a first one.
+    pub(super) fn of_first(first: Arena<C>) -> Self {
+        Self { first, ..Self::NONE }
+    }
+
+    /// Counts bytes that come into use.
+    #[inline(always)]
+    pub(super) fn count_taken(&mut self, bytes: usize) {
+        self.used += bytes;
+        self.peak = self.peak.max(self.used);
+    }
+
+    /// Counts bytes that are in use no longer.
+    #[inline(always)]
+    pub(super) fn count_freed(&mut self, bytes: usize) {
+        self.used -= bytes;
+    }
+
+    /// Bytes in use, those in quick lists included.
+    #[inline(always)]
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// The most bytes that were in use at once, those in quick lists included.
+    pub(super) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// Bytes that blocks may take up, in all arenas.
+    pub(super) fn size(&self) -> usize {
+        self.places().map(|place| self.peek(place).size()).sum()
+    }
+}
+
+/// Finding an arena.
+impl<C: Config> Arenas<C> {
     /// Whether there is no arena but the first one, which some heaps know when they are compiled.
     #[inline(always)]
     pub(super) fn is_single(&self) -> bool {

@@ -26,7 +26,7 @@ impl<C: Config, S> Talloc<C, S> {
         let len = Arena::<C>::block_len(layout.size());
         len < self.quick.classes()
             && is_aligned(ptr, layout)
-            && self.first.is_small_block(ptr.addr().get(), len)
+            && self.arenas.first.is_small_block(ptr.addr().get(), len)
     }
 
     /// Whether a block that `layout` describes is allocated at `ptr`, in a checked heap.
@@ -34,14 +34,14 @@ impl<C: Config, S> Talloc<C, S> {
     fn has_block(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
         is_aligned(ptr, layout)
-            && (self.first.is_block(addr, len)
-                || !self.is_single() && self.has_block_elsewhere(addr, len))
+            && (self.arenas.first.is_block(addr, len)
+                || !self.arenas.is_single() && self.has_block_elsewhere(addr, len))
     }
 
     /// Whether a block of `len` granules is allocated at an address in any but the first arena.
     #[inline(never)]
     fn has_block_elsewhere(&self, addr: usize, len: usize) -> bool {
-        self.places().skip(1).any(|place| self.peek(place).is_block(addr, len))
+        self.arenas.places().skip(1).any(|place| self.arenas.peek(place).is_block(addr, len))
     }
 
     /// What is wrong with a call.
@@ -63,7 +63,7 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// What is wrong about a block at an address, if it has that layout.
     fn fault_at(&self, addr: usize, layout: Layout) -> Fault {
-        let mut arenas = self.places().map(|place| self.peek(place));
+        let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
         let Some(arena) = arenas.find(|arena| arena.span().contains(addr)) else {
             return Fault::Foreign;
         };
@@ -84,7 +84,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// The chunk after `last`, or the very first one, in the order of addresses.
     pub(crate) fn next_chunk(&self, last: Option<Chunk>) -> Option<Chunk> {
         let end = last.map_or(0, |chunk| chunk.span.acme().unwrap_or(0));
-        let arenas = || self.places().map(|place| self.peek(place));
+        let arenas = || self.arenas.places().map(|place| self.arenas.peek(place));
         let same = last.and_then(|chunk| {
             let base = chunk.span.base().unwrap_or(0);
             arenas().find(|arena| arena.span().contains(base))?.chunk_after(end)
@@ -148,7 +148,7 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     /// ```
     pub fn size_of_block(&self, ptr: NonNull<u8>) -> Result<usize, Fault> {
         let addr = ptr.addr().get();
-        let len = self.places().find_map(|place| self.peek(place).len_of_block(addr));
+        let len = self.arenas.places().find_map(|place| self.arenas.peek(place).len_of_block(addr));
         match len {
             Some(len) if addr % GRANULE == 0 => Ok(len * GRANULE),
             _ => Err(self.fault_at(addr, Layout::new::<u8>())),

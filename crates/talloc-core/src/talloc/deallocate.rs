@@ -41,7 +41,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: As the caller says.
             unsafe { self.free_checked(ptr, layout) }
         }
-        self.trim_if_due();
     }
 
     /// Frees a block, if the heap knows it, or reports what is wrong.
@@ -60,8 +59,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// [`free`](Self::free), of a block that the heap knows. To trim the heap, if that is due, is left
-    /// to the caller.
+    /// [`free`](Self::free), of a block that the heap knows.
     ///
     /// # Safety
     ///
@@ -79,6 +77,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.forget(ptr, len);
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release(ptr, len) };
+            self.tend();
         }
     }
 
@@ -93,6 +92,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: As the caller says.
         unsafe { self.release(ptr, len) };
         self.note_uncached(len);
+        self.tend();
     }
 
     /// Puts a block on its quick list.
@@ -102,7 +102,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
     pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
-        let block = self.arena_of(ptr).block(ptr);
+        let block = self.arenas.arena_of(ptr).block(ptr);
         // SAFETY: As the caller says.
         unsafe { self.put_on_list(block, len) }
     }
@@ -115,7 +115,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(always)]
     pub(super) unsafe fn put_on_list(&mut self, block: NonNull<u8>, len: usize) {
         if C::CHECKED {
-            let arena = self.arena_of(block);
+            let arena = self.arenas.arena_of(block);
             arena.set_aside(arena.granule(block));
         }
         // SAFETY: The caller gives up the block.
@@ -131,11 +131,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[cfg_attr(not(small), inline(never))]
     pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) -> usize {
-        let arena = self.arena_of(block);
+        let arena = self.arenas.arena_of(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
-        self.source.freed(len * GRANULE);
+        self.arenas.count_freed(len * GRANULE);
         free
     }
 
@@ -171,6 +171,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.flush_next();
         self.lower_quick();
         self.note_overflow();
+        self.tend();
     }
 
     /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free
@@ -215,7 +216,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(always)]
     pub(super) fn forget(&mut self, block: NonNull<u8>, len: usize) {
         if C::CHECKED {
-            let arena = self.arena_of(block);
+            let arena = self.arenas.arena_of(block);
             arena.take_back(arena.granule(block), len);
         }
     }
@@ -223,7 +224,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Whether neighbours belong to the same arena.
     #[inline(always)]
     pub(super) fn is_one_arena(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
-        self.is_single() || self.place_of(a) == self.place_of(b)
+        self.arenas.is_single() || self.arenas.place_of(a) == self.arenas.place_of(b)
     }
 }
 

@@ -5,14 +5,14 @@ use talloc_span::{Align, Span};
 use super::Talloc;
 use crate::config::Config;
 use crate::memory::Memory;
-use crate::source::Source;
+use crate::source::{Source, TEND_INTERVAL};
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Flushes the quick lists, and has the source take back what the heap does not need; see
     /// [`Source::release`].
     ///
-    /// A source that takes memory back does so by itself when there is much. This is for programs
-    /// that know that they will be idle.
+    /// A source that takes memory back does so by itself, in time. This is for programs that know that
+    /// they will be idle.
     #[cold]
     #[inline(never)]
     pub fn trim(&mut self) {
@@ -21,21 +21,23 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.limit_quick();
     }
 
-    /// Whether it is time to [`trim`](Self::trim) the heap, as the source says once: for caches in
-    /// front of the heap, which are emptied before.
-    ///
-    /// [`free`](Self::free) and all that changes a block's size see to it themselves.
+    /// Counts an operation that the quick lists could not serve, and lets the source take memory back once
+    /// in [`TEND_INTERVAL`]. The heap is consistent, and the operation either complete or not yet begun.
     #[inline(always)]
-    pub fn is_due(&mut self) -> bool {
-        self.source.is_due()
+    pub(crate) fn tend(&mut self) {
+        if S::RECLAIMS {
+            self.untended += 1;
+            if self.untended >= TEND_INTERVAL {
+                self.tend_now();
+            }
+        }
     }
 
-    /// Trims the heap, if it is time.
-    #[inline(always)]
-    pub(super) fn trim_if_due(&mut self) {
-        if self.is_due() {
-            self.trim();
-        }
+    #[cold]
+    #[inline(never)]
+    fn tend_now(&mut self) {
+        self.untended = 0;
+        S::tend(self);
     }
 
     /// Calls `discard` with pieces of free memory that may have been written to, so that their
@@ -86,12 +88,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut left = 0;
         let mut place = None;
         loop {
-            let arena = self.arena_at(place);
+            let arena = self.arenas.arena_at(place);
             if arena.is_reclaimable && !arena.is_blank() {
                 // SAFETY: As the caller says.
                 left += unsafe { arena.discard(unit, least, &mut discard) };
             }
-            place = match self.after(place) {
+            place = match self.arenas.after(place) {
                 None => return left,
                 next => next,
             };
@@ -104,7 +106,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// The quick lists should be [flushed](Self::flush) before. Takes time in proportion to the
     /// arenas.
     pub fn reclaim_arena(&mut self, but: Span) -> Option<Span> {
-        let span = self.places().map(|place| self.peek(place)).find_map(|arena| {
+        let span = self.arenas.places().map(|place| self.arenas.peek(place)).find_map(|arena| {
             let is_free = arena.is_reclaimable && arena.allocated().is_none();
             Some(arena.span()).filter(|span| is_free && *span != but)
         })?;

@@ -4,6 +4,7 @@
 use talloc_span::Span;
 
 use super::Talloc;
+use super::chain::Arenas;
 use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -16,7 +17,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// The memory of the first arena, as it was given; empty if there is none.
     #[inline]
     pub fn get_arena(&self) -> Span {
-        self.first.span()
+        self.arenas.first.span()
     }
 
     /// The part of the first arena that allocations may lie in.
@@ -24,7 +25,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// That is all whole granules of 8 bytes, as far as the bitmap reaches; see
     /// [`extend`](Self::extend). Empty if the arena is too small for any allocation.
     pub fn get_allocatable_span(&self) -> Span {
-        self.first.allocatable()
+        self.arenas.first.allocatable()
     }
 }
 
@@ -38,7 +39,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Quick lists are flushed. Takes constant time apart from that.
     pub fn get_allocated_span(&mut self) -> Span {
         self.flush();
-        self.first.least_span()
+        self.arenas.first.least_span()
     }
 
     /// Makes `arena` the only memory of the heap, and forgets everything allocated before.
@@ -78,7 +79,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: As the caller says.
         let first = unsafe { Arena::claim_any(arena, Control::Outside, Memory::empty()) }?;
         self.quick = C::Quick::EMPTY;
-        (self.first, self.others, self.recent) = (first, None, None);
+        self.arenas = Arenas::of_first(first);
         self.limit_quick();
         Ok(())
     }

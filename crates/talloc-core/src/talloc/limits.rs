@@ -34,11 +34,11 @@ const LULL: u16 = 8;
 const LULL_SHARE: usize = 8;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The bytes that caches take a share of: those of the arenas, or, if the source counts what is in use,
-    /// no more than that, or a MiB, so that the caches of a heap that is nearly empty are, too.
+    /// The bytes that caches take a share of: those of the arenas, or, if the source takes memory back,
+    /// those in use, but at least a MiB: the caches of a heap that is nearly empty are nearly empty, too.
     pub fn cacheable(&self) -> usize {
-        let bytes = self.places().map(|place| self.peek(place).size()).sum();
-        self.source.used().map_or(bytes, |used| bytes.min(used.max(MIB)))
+        let bytes = self.arenas.size();
+        if S::RECLAIMS { bytes.min(self.arenas.used().max(MIB)) } else { bytes }
     }
 
     /// Bounds the quick lists by what the heap has, but not below what they hold.
@@ -78,7 +78,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Whether half of the arena that gave memory last, or more, is free in one piece.
     fn has_plenty(&mut self) -> bool {
-        self.recent().is_mostly_top()
+        self.arenas.recent().is_mostly_top()
     }
 
     /// Lets the quick lists, which hold too much, hold more if there is plenty of memory. Returns
@@ -108,10 +108,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         is_lull
     }
 
-    /// Notes that the quick lists have held too much, unless the source counts what is in use: it wants
-    /// to know what is not, to take it back, and so there are no lulls.
+    /// Notes that the quick lists have held too much, unless the source takes memory back: it can only
+    /// take what has been coalesced, and so there are no lulls.
     pub(super) fn note_overflow(&mut self) {
-        if self.source.used().is_none() {
+        if !S::RECLAIMS {
             self.quick.set_overflows((self.quick.overflows() + 1).min(LULL));
         }
     }

@@ -14,7 +14,10 @@ use crate::source::Source;
 impl<C: Config, S> Talloc<C, S> {
     /// The memory of all arenas, as it was given, the first one's first.
     pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
-        self.places().map(|place| self.peek(place).span()).filter(|span| span.is_sized())
+        self.arenas
+            .places()
+            .map(|place| self.arenas.peek(place).span())
+            .filter(|span| span.is_sized())
     }
 }
 
@@ -67,20 +70,20 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
-        let is_first = self.first.span().is_empty();
+        let is_first = self.arenas.first.span().is_empty();
         if C::SINGLE_ARENA && !is_first {
             return Err(ArenaError::SecondArena);
         }
-        if !C::SINGLE_ARENA && self.overlaps(arena, None) {
+        if !C::SINGLE_ARENA && self.arenas.overlaps(arena, None) {
             return Err(ArenaError::Overlap);
         }
         let control = if is_first { Control::Outside } else { Control::Inside };
         // SAFETY: As the caller says.
         let arena = unsafe { Arena::claim_any(arena, control, memory) }?;
         if is_first {
-            self.first = arena;
+            self.arenas.first = arena;
         } else {
-            self.append(arena);
+            self.arenas.append(arena);
         }
         self.limit_quick();
         Ok(())
@@ -117,7 +120,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<(), ArenaError> {
         // This may move control blocks, so it comes before they are looked for.
         self.flush();
-        let place = self.place_with(old)?;
+        let place = self.arenas.place_with(old)?;
         // SAFETY: As the caller says.
         unsafe { self.extend_at(place, new, memory) }
     }
@@ -131,7 +134,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// arena than the first, [`ArenaError::TooSmall`].
     pub fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
         self.flush();
-        let place = self.place_with(old)?;
+        let place = self.arenas.place_with(old)?;
         self.truncate_at(place, new)
     }
 
@@ -143,8 +146,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// [`ArenaError::NoSuchArena`].
     pub fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
         self.flush();
-        let place = self.place_with(arena)?;
-        Ok(self.arena_at(place).least_span())
+        let place = self.arenas.place_with(arena)?;
+        Ok(self.arenas.arena_at(place).least_span())
     }
 
     /// Takes the arena of that span from the heap, which touches its memory no more.
@@ -154,12 +157,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// [`ArenaError::NoSuchArena`], and [`ArenaError::InUse`] if anything is allocated in it.
     pub fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
         self.flush();
-        let place = self.place_with(arena)?;
-        if self.peek(place).allocated().is_some() {
+        let place = self.arenas.place_with(arena)?;
+        if self.arenas.peek(place).allocated().is_some() {
             return Err(ArenaError::InUse);
         }
-        self.detach(place);
-        self.recent = None;
+        self.arenas.detach(place);
+        self.arenas.recent = None;
         self.limit_quick();
         Ok(())
     }
@@ -200,13 +203,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     pub unsafe fn merge_arenas(&mut self, lower: Span, upper: Span) -> Result<(), ArenaError> {
         self.flush();
-        let (low, high) = (self.place_with(lower)?, self.place_with(upper)?);
+        let (low, high) = (self.arenas.place_with(lower)?, self.arenas.place_with(upper)?);
         if lower.acme() != upper.base() {
             return Err(ArenaError::NotAdjacent);
         }
-        let (one, other) = if self.peek(low).is_blank() { (high, low) } else { (low, high) };
-        let mut gone = self.detach(other);
-        let mut arena = self.lift(one);
+        let (one, other) = if self.arenas.peek(low).is_blank() { (high, low) } else { (low, high) };
+        let mut gone = self.arenas.detach(other);
+        let mut arena = self.arenas.lift(one);
         let span = lower.fit_over(upper);
         // SAFETY: As the caller says; the second arena is gone if this succeeds.
         let result = unsafe {
@@ -216,11 +219,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 arena.absorb(&mut gone, span)
             }
         };
-        self.put(one, arena);
+        self.arenas.put(one, arena);
         if result.is_err() {
-            self.attach(other, gone);
+            self.arenas.attach(other, gone);
         }
-        self.recent = None;
+        self.arenas.recent = None;
         self.limit_quick();
         result
     }
@@ -236,10 +239,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         span: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        if !span.contains_span(self.peek(place).span()) {
+        if !span.contains_span(self.arenas.peek(place).span()) {
             return Err(ArenaError::NotExtended);
         }
-        if self.overlaps(span, Some(place)) {
+        if self.arenas.overlaps(span, Some(place)) {
             return Err(ArenaError::Overlap);
         }
         // SAFETY: The arena's memory and what the caller adds to it.
@@ -248,7 +251,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Truncates the arena at `place`. The quick lists are empty.
     pub(super) fn truncate_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
-        if !self.peek(place).span().contains_span(span) {
+        if !self.arenas.peek(place).span().contains_span(span) {
             return Err(ArenaError::NotTruncated);
         }
         // SAFETY: It is part of the arena's memory.
@@ -266,10 +269,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         span: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        let mut arena = self.lift(place);
+        let mut arena = self.arenas.lift(place);
         // SAFETY: As the caller says. If it fails, the arena has not changed.
         let result = unsafe { arena.reshape(span, memory) };
-        self.put(place, arena);
+        self.arenas.put(place, arena);
         self.limit_quick();
         result
     }
@@ -280,9 +283,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut moved = false;
         let mut place = None;
         loop {
-            let next = self.after(place);
-            if self.peek(place).is_untidy() {
-                self.with_lifted(place, Arena::tidy);
+            let next = self.arenas.after(place);
+            if self.arenas.peek(place).is_untidy() {
+                self.arenas.with_lifted(place, Arena::tidy);
                 moved = true;
             }
             match next {

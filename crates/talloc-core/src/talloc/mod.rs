@@ -20,12 +20,11 @@ pub use allocate::SOURCE_TRIES;
 
 use core::fmt;
 use core::mem::MaybeUninit;
-use core::ptr::NonNull;
 
-use crate::arena::Arena;
 use crate::config::{Compact, Config};
 use crate::quick::Lists;
 use crate::source::OomFn;
+use chain::Arenas;
 
 /// A heap: allocates blocks from the arenas it has been given.
 ///
@@ -55,11 +54,9 @@ use crate::source::OomFn;
 /// ```
 pub struct Talloc<C: Config = Compact, S = OomFn<C>> {
     quick: C::Quick,
-    first: Arena<C>,
-    /// Further arenas, the last one claimed first.
-    others: Option<NonNull<Arena<C>>>,
-    /// The arena that gave memory last, or `None` for the first one.
-    recent: Option<NonNull<Arena<C>>>,
+    arenas: Arenas<C>,
+    /// Operations since the source had the chance to take memory back.
+    untended: u32,
     source: S,
 }
 
@@ -119,7 +116,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// A heap without memory that asks `source` for it.
     #[must_use]
     pub const fn with_source(source: S) -> Self {
-        Self { quick: C::Quick::EMPTY, first: Arena::NONE, others: None, recent: None, source }
+        Self { quick: C::Quick::EMPTY, arenas: Arenas::NONE, untended: 0, source }
     }
 
     /// The source of further memory.

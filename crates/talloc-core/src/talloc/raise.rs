@@ -51,13 +51,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         size: usize,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        let place = self.place_with(old)?;
+        let place = self.arenas.place_with(old)?;
         let new = old.try_extend(0, size).ok_or(ArenaError::Null)?;
-        if !C::SINGLE_ARENA && self.overlaps(new, Some(place)) {
+        if !C::SINGLE_ARENA && self.arenas.overlaps(new, Some(place)) {
             return Err(ArenaError::Overlap);
         }
         // SAFETY: The arena's memory and what the caller adds to it.
-        let result = self.with_lifted(place, |arena| unsafe { arena.raise(new, memory) });
+        let result = self.arenas.with_lifted(place, |arena| unsafe { arena.raise(new, memory) });
         self.limit_quick();
         result
     }
@@ -108,7 +108,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<NonNull<u8>, AllocError> {
         let (old_len, new_len) =
             (Arena::<C>::block_len(old.size()), Arena::<C>::block_len(new.size()));
-        let arena = self.arena_of(ptr);
+        let arena = self.arenas.arena_of(ptr);
         let end = arena.granule(ptr) + old_len;
         let lacking = arena.lacking_above(end, new_len - old_len).ok_or(AllocError)?;
         let lacking = Layout::from_size_align(lacking * GRANULE, GRANULE);

@@ -116,7 +116,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         // SAFETY: As the caller says; the block is aligned as before.
         if let Ok(block) = unsafe { self.resize_or_extend(ptr, layout, new) } {
-            self.trim_if_due();
+            self.tend();
             return Ok(block);
         }
         // SAFETY: Only to grow can have failed, so that the new block is as large as the old one at
@@ -125,7 +125,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             let block = self.malloc(new)?;
             block.copy_from_nonoverlapping(ptr, layout.size());
             self.free_known(ptr, layout);
-            self.trim_if_due();
             Ok(block)
         }
     }

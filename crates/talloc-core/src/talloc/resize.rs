@@ -86,7 +86,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if self.knows(Call::Shrink { new_size }, ptr, layout) {
             // SAFETY: As the caller says.
             unsafe { self.shrink_known(ptr, layout, new_size) };
-            self.trim_if_due();
+            self.tend();
         } else {
             self.report(Call::Shrink { new_size }, ptr, layout);
         }
@@ -128,7 +128,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
-        let arena = self.arena_of(ptr);
+        let arena = self.arenas.arena_of(ptr);
         let at = arena.granule(ptr);
         // SAFETY: The block ends there.
         if new > old && !unsafe { arena.grow(at + old, new - old) } {
@@ -142,9 +142,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let block = arena.block(ptr);
         if new < old {
-            self.source.freed((old - new) * GRANULE);
+            self.arenas.count_freed((old - new) * GRANULE);
         } else {
-            self.source.taken((new - old) * GRANULE);
+            self.arenas.count_taken((new - old) * GRANULE);
         }
         Ok(block)
     }

@@ -7,6 +7,27 @@ use crate::granule::GRANULE;
 use crate::quick::{self, Lists};
 use crate::report::{Report, Violation};
 
+/// What is in use, in constant time.
+impl<C: Config, S> Talloc<C, S> {
+    /// Bytes of all blocks that are allocated, each rounded up to what it takes of an arena.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.arenas.used() - self.cached_bytes()
+    }
+
+    /// Bytes of the blocks that have been freed and are kept in the quick lists.
+    #[inline]
+    pub fn cached_bytes(&self) -> usize {
+        self.quick.cached() * GRANULE
+    }
+
+    /// The most bytes of the arenas that have been in use at once, those in quick lists included.
+    #[inline]
+    pub fn peak_bytes(&self) -> usize {
+        self.arenas.peak()
+    }
+}
+
 impl<C: Config, S> Talloc<C, S> {
     /// Checks every invariant of the heap, and counts what there is.
     ///
@@ -19,11 +40,11 @@ impl<C: Config, S> Talloc<C, S> {
     pub fn verify(&self) -> Result<Report, Violation> {
         let mut report = Report::default();
         let mut marked = 0;
-        for place in self.places() {
-            let arena = self.peek(place);
+        for place in self.arenas.places() {
+            let arena = self.arenas.peek(place);
             if arena.span().is_sized() {
                 marked += arena.check(&mut report)?;
-                if self.overlaps(arena.span(), Some(place)) {
+                if self.arenas.overlaps(arena.span(), Some(place)) {
                     return Err(Violation::ArenasOverlap { arena: arena.span() });
                 }
             }
@@ -33,12 +54,15 @@ impl<C: Config, S> Talloc<C, S> {
         if C::CHECKED && marked != report.cached_bytes {
             return Err(Violation::CachedCount);
         }
+        if self.used_bytes() != report.used_bytes {
+            return Err(Violation::UsedCount);
+        }
         Ok(report)
     }
 
     /// Invariant I10: the arena that gave memory last is one of the heap's.
     fn check_recent(&self) -> Result<(), Violation> {
-        if self.places().any(|place| place == self.recent) {
+        if self.arenas.places().any(|place| place == self.arenas.recent) {
             Ok(())
         } else {
             Err(Violation::NotAnArena)
@@ -57,7 +81,7 @@ impl<C: Config, S> Talloc<C, S> {
                 if cached > self.quick.cached() {
                     return Err(Violation::CachedCount);
                 }
-                let mut arenas = self.places().map(|place| self.peek(place));
+                let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
                 let arena = arenas.find(|arena| arena.contains(addr));
                 if !arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len)) {
                     return Err(Violation::CachedBlock { addr });

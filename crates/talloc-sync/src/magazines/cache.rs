@@ -221,20 +221,18 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
             Some(block) => block,
             None => self.with(|heap| slot.find(heap, ptr)),
         };
-        let mut is_due = false;
         let blocks = slot.rack(class).loaded.len();
         if blocks > 0 && blocks == slot.capacity(class) && slot.has_grown(class) {
             let magazine = slot.rack(class).shift();
             if let Err(magazine) = self.depot.put(class, magazine) {
-                is_due = self.free_magazine(class, magazine);
+                self.with(|heap| slot::free(heap, class, magazine));
             }
         } else if blocks == slot.capacity(class) {
-            is_due = self.with(|heap| {
+            self.with(|heap| {
                 self.ledger.refresh(heap, N, &self.depot);
                 if !slot.grow(&self.ledger, heap, class) {
                     slot::free(heap, class, slot.rack(class).shift());
                 }
-                heap.is_due()
             });
         }
         // SAFETY: The caller gives up the block.
@@ -243,19 +241,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
             let mut magazine = Batch::EMPTY;
             // SAFETY: As above.
             unsafe { magazine.push(block) };
-            is_due |= self.free_magazine(class, magazine);
+            self.with(|heap| slot::free(heap, class, magazine));
         }
-        if is_due {
-            self.with(|heap| slot.clear(&self.ledger, heap));
-            self.trim();
-        }
-    }
-
-    /// Gives blocks of a magazine back to the heap. Returns whether it is time to trim that.
-    fn free_magazine(&self, class: Class, magazine: Batch) -> bool {
-        self.with(|heap| {
-            slot::free(heap, class, magazine);
-            heap.is_due()
-        })
     }
 }

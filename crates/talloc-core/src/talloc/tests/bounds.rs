@@ -17,7 +17,7 @@ const WORD: usize = usize::BITS as usize;
 fn broken(change: impl FnOnce(&mut Arena<RealTime>)) -> Owned<RealTime> {
     let mut heap = Owned::new(GRANULES);
     heap.take(100);
-    change(&mut heap.first);
+    change(&mut heap.arenas.first);
     heap
 }
 
@@ -111,15 +111,15 @@ fn a_cached_block_lies_in_the_own_chunk() {
     let larger = heap.get_arena().extend(0, GRANULES * GRANULE);
     // SAFETY: All of the memory is the heap's.
     unsafe { heap.extend(larger) };
-    let own = heap.first.own();
-    assert!(heap.first.start() < own.start);
+    let own = heap.arenas.first.own();
+    assert!(heap.arenas.first.start() < own.start);
     // Those on either side of it are as good as any.
     for _ in 0..20 {
         let block = heap.take(8);
         heap.give(block);
     }
     assert!(heap.verify().unwrap().cached_blocks > 0);
-    let block = heap.first.ptr(own.end - 9);
+    let block = heap.arenas.first.ptr(own.end - 9);
     // SAFETY: The memory is the heap's, and part of the bitmap that is not used yet.
     unsafe { heap.quick.push(block, 9) };
     let addr = block.addr().get();

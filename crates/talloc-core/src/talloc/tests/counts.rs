@@ -35,7 +35,7 @@ fn used_and_free_chunks_are_counted() {
     expect(&heap, expected);
     // What is left of the span cannot be used.
     let wider = heap.get_arena().extend(3, 5);
-    heap.first.set_span(wider);
+    heap.arenas.first.set_span(wider);
     let (arena_bytes, overhead_bytes) = (500 * GRANULE + 8, 8 * GRANULE + 8);
     expect(&heap, Report { arena_bytes, overhead_bytes, ..expected });
 }
@@ -115,11 +115,11 @@ fn a_link_into_the_top_is_found_whatever_is_there() {
     let at = heap.at(&a);
     heap.give(a);
     // As if a free chunk of that size were there.
-    let to = heap.first.top() + 1;
-    heap.first.set_bit(to, true);
-    heap.first.set_word(to, 0, 8);
-    heap.first.set_word(to, 2, at);
-    heap.first.set_word(at, 1, to);
-    let addr = heap.first.ptr(to).addr().get();
+    let to = heap.arenas.first.top() + 1;
+    heap.arenas.first.set_bit(to, true);
+    heap.arenas.first.set_word(to, 0, 8);
+    heap.arenas.first.set_word(to, 2, at);
+    heap.arenas.first.set_word(at, 1, to);
+    let addr = heap.arenas.first.ptr(to).addr().get();
     assert_eq!(heap.verify(), Err(Violation::NotInBin { addr }));
 }

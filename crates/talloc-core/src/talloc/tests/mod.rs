@@ -57,14 +57,14 @@ impl<C: Config> Owned<C> {
 
     /// The granule of a block.
     fn at(&self, block: &Block) -> usize {
-        self.heap.first.granule(block.ptr)
+        self.heap.arenas.first.granule(block.ptr)
     }
 
     /// Checks the heap and that it looks so.
     #[track_caller]
     fn expect(&self, picture: &str) {
         self.heap.verify().unwrap();
-        assert_eq!(self.heap.first.picture(), picture);
+        assert_eq!(self.heap.arenas.first.picture(), picture);
     }
 }
 

@@ -329,7 +329,7 @@ fn with_holes<C: Config>() -> Owned<C> {
 #[test]
 fn near_fits_take_a_bounded_number_of_steps() {
     let mut heap = with_holes::<RealTime>();
-    assert_eq!(heap.first.count_candidates(66), RealTime::LAST_RESORT);
+    assert_eq!(heap.arenas.first.count_candidates(66), RealTime::LAST_RESORT);
     let aligned = core::alloc::Layout::from_size_align(64 * 8, 1 << 26).unwrap();
     for layout in [layout(66), aligned] {
         // SAFETY: The size is not zero.
@@ -342,7 +342,7 @@ fn near_fits_take_a_bounded_number_of_steps() {
 #[test]
 fn a_thorough_heap_finds_what_there_is() {
     let mut heap = with_holes::<Thorough>();
-    assert_eq!(heap.first.count_candidates(66), HOLES + 1);
+    assert_eq!(heap.arenas.first.count_candidates(66), HOLES + 1);
     heap.take(66);
     // SAFETY: The size is not zero.
     assert!(unsafe { heap.malloc(layout(66)) }.is_err());

@@ -20,13 +20,13 @@ fn heap() -> (Owned<RealTime>, [Block; 2], [usize; 2]) {
 #[test]
 fn bounds() {
     let (mut heap, _, _) = heap();
-    let end = heap.first.end() + 1;
-    heap.first.set_end(end);
+    let end = heap.arenas.first.end() + 1;
+    heap.arenas.first.set_end(end);
     assert_eq!(heap.verify(), Err(Violation::Bounds { arena: heap.get_arena() }));
 
     let (mut heap, _, _) = self::heap();
-    let top = heap.first.end() + 1;
-    heap.first.set_top(top);
+    let top = heap.arenas.first.end() + 1;
+    heap.arenas.first.set_top(top);
     assert_eq!(heap.verify(), Err(Violation::Bounds { arena: heap.get_arena() }));
 }
 
@@ -34,8 +34,8 @@ fn bounds() {
 fn size() {
     for size in [0, 1000] {
         let (mut heap, _, [low, _]) = heap();
-        heap.first.set_word(low, 0, size);
-        let addr = heap.first.ptr(low).addr().get();
+        heap.arenas.first.set_word(low, 0, size);
+        let addr = heap.arenas.first.ptr(low).addr().get();
         assert_eq!(heap.verify(), Err(Violation::Size { addr }));
     }
 }
@@ -43,24 +43,24 @@ fn size() {
 #[test]
 fn sizes_differ() {
     let (mut heap, _, [low, _]) = heap();
-    heap.first.set_word(low + 7, 1, 9);
-    let addr = heap.first.ptr(low).addr().get();
+    heap.arenas.first.set_word(low + 7, 1, 9);
+    let addr = heap.arenas.first.ptr(low).addr().get();
     assert_eq!(heap.verify(), Err(Violation::SizesDiffer { addr }));
 }
 
 #[test]
 fn mark_missing() {
     let (mut heap, _, [low, _]) = heap();
-    heap.first.set_bit(low + 7, false);
-    let addr = heap.first.ptr(low).addr().get();
+    heap.arenas.first.set_bit(low + 7, false);
+    let addr = heap.arenas.first.ptr(low).addr().get();
     assert_eq!(heap.verify(), Err(Violation::MarkMissing { addr }));
 }
 
 #[test]
 fn mark_stray() {
     let (mut heap, _, [low, _]) = heap();
-    heap.first.set_bit(low + 3, true);
-    let addr = heap.first.ptr(low + 3).addr().get();
+    heap.arenas.first.set_bit(low + 3, true);
+    let addr = heap.arenas.first.ptr(low + 3).addr().get();
     assert_eq!(heap.verify(), Err(Violation::MarkStray { addr }));
 }
 
@@ -68,36 +68,36 @@ fn mark_stray() {
 fn not_coalesced_with_another() {
     let (mut heap, [b, _], [low, _]) = heap();
     let at = heap.at(&b);
-    heap.first.set_word(at, 0, 8);
-    heap.first.set_word(at + 7, 1, 8);
-    heap.first.set_bit(at, true);
-    heap.first.set_bit(at + 7, true);
-    let addr = heap.first.ptr(low).addr().get();
+    heap.arenas.first.set_word(at, 0, 8);
+    heap.arenas.first.set_word(at + 7, 1, 8);
+    heap.arenas.first.set_bit(at, true);
+    heap.arenas.first.set_bit(at + 7, true);
+    let addr = heap.arenas.first.ptr(low).addr().get();
     assert_eq!(heap.verify(), Err(Violation::NotCoalesced { addr }));
 }
 
 #[test]
 fn not_coalesced_with_the_top() {
     let (mut heap, _, [_, high]) = heap();
-    heap.first.set_top(high + 8);
-    let addr = heap.first.ptr(high).addr().get();
+    heap.arenas.first.set_top(high + 8);
+    let addr = heap.arenas.first.ptr(high).addr().get();
     assert_eq!(heap.verify(), Err(Violation::NotCoalesced { addr }));
 }
 
 #[test]
 fn back_link() {
     let (mut heap, _, [low, _]) = heap();
-    heap.first.set_word(low, 2, 8);
-    let addr = heap.first.ptr(low).addr().get();
+    heap.arenas.first.set_word(low, 2, 8);
+    let addr = heap.arenas.first.ptr(low).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BackLink { addr }));
 }
 
 #[test]
 fn not_in_bin() {
     let (mut heap, [b, _], [_, high]) = heap();
-    for to in [heap.at(&b), heap.first.top(), heap.first.end() + 100] {
-        heap.first.set_word(high, 1, to);
-        let addr = heap.first.ptr(to).addr().get();
+    for to in [heap.at(&b), heap.arenas.first.top(), heap.arenas.first.end() + 100] {
+        heap.arenas.first.set_word(high, 1, to);
+        let addr = heap.arenas.first.ptr(to).addr().get();
         assert_eq!(heap.verify(), Err(Violation::NotInBin { addr }));
     }
 }
@@ -109,8 +109,8 @@ fn not_in_the_bin_of_its_size() {
     let (small_at, large_at) = (heap.at(&small), heap.at(&large));
     heap.give(small);
     heap.give(large);
-    heap.first.set_word(small_at, 1, large_at);
-    let addr = heap.first.ptr(large_at).addr().get();
+    heap.arenas.first.set_word(small_at, 1, large_at);
+    let addr = heap.arenas.first.ptr(large_at).addr().get();
     assert_eq!(heap.verify(), Err(Violation::NotInBin { addr }));
 }
 
@@ -118,29 +118,29 @@ fn not_in_the_bin_of_its_size() {
 fn bin_count() {
     // The lower chunk drops out of the list.
     let (mut heap, _, [_, high]) = heap();
-    heap.first.set_word(high, 1, 0);
+    heap.arenas.first.set_word(high, 1, 0);
     assert_eq!(heap.verify(), Err(Violation::BinCount { arena: heap.get_arena() }));
 
     // The list runs in a circle.
     let (mut heap, _, [low, high]) = self::heap();
-    heap.first.set_word(low, 1, high);
-    let addr = heap.first.ptr(high).addr().get();
+    heap.arenas.first.set_word(low, 1, high);
+    let addr = heap.arenas.first.ptr(high).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BackLink { addr }));
 }
 
 #[test]
 fn map() {
     let (mut heap, _, _) = heap();
-    heap.first.map_bin(100);
+    heap.arenas.first.map_bin(100);
     assert_eq!(heap.verify(), Err(Violation::Map { bin: 100 }));
 }
 
 #[test]
 fn own() {
     let (mut heap, _, [low, _]) = heap();
-    let top = heap.first.top();
+    let top = heap.arenas.first.top();
     for at in [low, top] {
-        heap.first.set_own(at);
+        heap.arenas.first.set_own(at);
         assert_eq!(heap.verify(), Err(Violation::Own { arena: heap.get_arena() }));
     }
 }
@@ -160,15 +160,15 @@ fn cached() -> (Owned<Compact>, [usize; 2]) {
 fn cached_block() {
     // A part of the block is marked as free.
     let (mut heap, [last, _]) = cached();
-    heap.first.set_word(last + 3, 0, 1);
-    heap.first.set_word(last + 3, 1, 1);
-    heap.first.set_bit(last + 3, true);
-    let addr = heap.first.ptr(last).addr().get();
+    heap.arenas.first.set_word(last + 3, 0, 1);
+    heap.arenas.first.set_word(last + 3, 1, 1);
+    heap.arenas.first.set_bit(last + 3, true);
+    let addr = heap.arenas.first.ptr(last).addr().get();
     assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
 
     // It lies in the top.
     let (mut heap, _) = cached();
-    let block = heap.first.ptr(heap.first.top() + 1);
+    let block = heap.arenas.first.ptr(heap.arenas.first.top() + 1);
     let len = 8;
     // SAFETY: The block is free memory of the arena.
     unsafe { heap.quick.push(block, len) };
@@ -180,16 +180,16 @@ fn cached_block() {
 fn cached_count() {
     // The list ends too early.
     let (heap, [last, _]) = cached();
-    let link = heap.first.ptr(last).cast::<usize>();
+    let link = heap.arenas.first.ptr(last).cast::<usize>();
     // SAFETY: A cached block starts with its link.
     unsafe { link.write(0) };
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 
     // It runs in a circle.
     let (heap, [last, first]) = cached();
-    let link = heap.first.ptr(first).cast();
+    let link = heap.arenas.first.ptr(first).cast();
     // SAFETY: As above.
-    unsafe { link.write(heap.first.ptr(last)) };
+    unsafe { link.write(heap.arenas.first.ptr(last)) };
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 }
 
@@ -217,8 +217,8 @@ fn checked() -> (Owned<Checked>, [usize; 2]) {
 fn block_mark() {
     // A block has none.
     let (mut heap, [used, _]) = checked();
-    heap.first.take_back(used, 8);
-    let addr = heap.first.ptr(used).addr().get();
+    heap.arenas.first.take_back(used, 8);
+    let addr = heap.arenas.first.ptr(used).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 
     // A granule within a free chunk has one.
@@ -226,8 +226,8 @@ fn block_mark() {
     let [a, _b] = [8; 2].map(|len| heap.take(len));
     let at = heap.at(&a);
     heap.give(a);
-    heap.first.mark_block(at + 1);
-    let addr = heap.first.ptr(at).addr().get();
+    heap.arenas.first.mark_block(at + 1);
+    let addr = heap.arenas.first.ptr(at).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 }
 
@@ -243,14 +243,14 @@ fn long() -> (Owned<Checked>, usize) {
 fn marks_of_long_blocks() {
     // There is a mark where nobody looks for the block's end.
     let (mut heap, at) = long();
-    heap.first.mark_block(at + 250);
-    let addr = heap.first.ptr(at).addr().get();
+    heap.arenas.first.mark_block(at + 250);
+    let addr = heap.arenas.first.ptr(at).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 
     // Its length is not told.
     let (mut heap, at) = long();
-    heap.first.resize(at, 300, 1);
-    let addr = heap.first.ptr(at).addr().get();
+    heap.arenas.first.resize(at, 300, 1);
+    let addr = heap.arenas.first.ptr(at).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 }
 
@@ -258,20 +258,20 @@ fn marks_of_long_blocks() {
 fn cached_marks() {
     // A cached block is marked as used.
     let (mut heap, [_, cached]) = checked();
-    heap.first.reuse(cached);
-    let addr = heap.first.ptr(cached).addr().get();
+    heap.arenas.first.reuse(cached);
+    let addr = heap.arenas.first.ptr(cached).addr().get();
     assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
 
     // A used one is marked as cached.
     let (mut heap, [used, _]) = checked();
-    heap.first.set_aside(used);
+    heap.arenas.first.set_aside(used);
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 
     // A cached one is marked as two.
     let (mut heap, [_, cached]) = checked();
-    heap.first.mark_block(cached + 4);
-    heap.first.set_aside(cached + 4);
-    let addr = heap.first.ptr(cached).addr().get();
+    heap.arenas.first.mark_block(cached + 4);
+    heap.arenas.first.set_aside(cached + 4);
+    let addr = heap.arenas.first.ptr(cached).addr().get();
     assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
 }
 
@@ -283,7 +283,7 @@ fn arenas_overlap() {
     unsafe { heap.claim(below) }.unwrap();
     heap.verify().unwrap();
     let wider = heap.get_arena().extend(8, 0);
-    heap.first.set_span(wider);
+    heap.arenas.first.set_span(wider);
     assert_eq!(heap.verify(), Err(Violation::ArenasOverlap { arena: wider }));
 }
 
@@ -293,15 +293,15 @@ fn not_an_arena() {
     let below = heap.whole().below(heap.get_arena().base().unwrap());
     // SAFETY: That part of the memory is not used yet.
     unsafe { heap.claim(below) }.unwrap();
-    heap.recent = heap.others.take();
+    heap.arenas.recent = heap.arenas.others.take();
     assert_eq!(heap.verify(), Err(Violation::NotAnArena));
 }
 
 #[test]
 fn violations_say_what_is_wrong() {
     let (mut heap, _, [low, _]) = heap();
-    heap.first.set_bit(low + 7, false);
+    heap.arenas.first.set_bit(low + 7, false);
     let text = std::format!("{}", heap.verify().unwrap_err());
-    let addr = heap.first.ptr(low).addr().get();
+    let addr = heap.arenas.first.ptr(low).addr().get();
     assert_eq!(text, std::format!("the end of the free chunk at {addr:#x} is not marked"));
 }

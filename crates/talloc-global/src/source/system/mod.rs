@@ -136,6 +136,8 @@ impl Default for SystemSource {
 }
 
 impl<C: Config> Source<C> for SystemSource {
+    const RECLAIMS: bool = true;
+
     /// Extends the heap's last arena, or claims a further one.
     ///
     /// # Errors
@@ -151,24 +153,11 @@ impl<C: Config> Source<C> for SystemSource {
         attach(heap, piece)
     }
 
-    #[inline(always)]
-    fn taken(&mut self, bytes: usize) {
-        self.tide.rise(bytes);
-    }
-
-    #[inline(always)]
-    fn freed(&mut self, bytes: usize) {
-        self.tide.fall(bytes);
-    }
-
-    #[inline(always)]
-    fn used(&self) -> Option<usize> {
-        Some(self.tide.used())
-    }
-
-    #[inline(always)]
-    fn is_due(&mut self) -> bool {
-        self.tide.turns()
+    fn tend(heap: &mut Talloc<C, Self>) {
+        let used = heap.used_bytes() + heap.cached_bytes();
+        if heap.source_mut().tide.turns_at(used) {
+            heap.trim();
+        }
     }
 
     /// Unmaps the arenas in which nothing is allocated, but for the one that grows, and gives the

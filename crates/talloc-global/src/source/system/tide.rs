@@ -37,8 +37,17 @@ impl Tide {
     /// All of it is zeros, so that a static heap takes no room in a program's file.
     pub(super) const NONE: Self = Self { used: 0, high: 0, mark: 0, kept: 0, last: None };
 
+    /// Notes that so many bytes are in use. Returns whether it is time.
+    pub(super) fn turns_at(&mut self, used: usize) -> bool {
+        self.used = used;
+        if used > self.high {
+            self.begin(self.kept);
+        }
+        self.turns()
+    }
+
     /// Notes that so many bytes more are in use.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) fn rise(&mut self, bytes: usize) {
         self.used += bytes;
         if self.used > self.high {
@@ -47,14 +56,13 @@ impl Tide {
     }
 
     /// Notes that so many bytes are in use no longer.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) fn fall(&mut self, bytes: usize) {
         self.used = self.used.saturating_sub(bytes);
     }
 
     /// Whether it is time, of which it is asked once.
-    #[inline(always)]
-    pub(super) fn turns(&mut self) -> bool {
+    fn turns(&mut self) -> bool {
         let is_due = self.used < self.mark;
         if is_due {
             self.last = Some((self.high, self.high - self.used));
@@ -81,6 +89,7 @@ impl Tide {
     }
 
     /// How many bytes are in use.
+    #[cfg(test)]
     pub(super) const fn used(&self) -> usize {
         self.used
     }
