@@ -37,6 +37,8 @@ pub enum ArenaError {
     /// The heap may have one arena only; see
     /// [`Config::SINGLE_ARENA`](crate::Config::SINGLE_ARENA).
     SecondArena,
+    /// Addresses could not be made memory.
+    NoMemory,
     /// No arena of the heap has the span that was given as the old one.
     NoSuchArena,
     /// An arena can only be extended to a span that contains it.
@@ -56,6 +58,7 @@ macro_rules! arena_error {
     ($error:expr, $say:ident, $f:ident) => {
         match $error {
             Self::Null => $say!($f, "the arena contains the null address"),
+            Self::NoMemory => $say!($f, "there is no memory for the arena"),
             Self::TooSmall => {
                 $say!($f, "the arena is too small for its control block and an allocation")
             }

@@ -72,6 +72,10 @@ pub trait Source<C: Config>: Sized {
     /// is lacking. Else such a block moves, and a collection that grows needs up to twice its size.
     const EXTENDS: bool = false;
 
+    /// Whether the source has more memory as a rule, so that memory is never short in an arena that is
+    /// nearly full.
+    const IS_AMPLE: bool = false;
+
     /// Makes memory available to the heap, for example by [`claim`](Talloc::claim),
     /// [`extend`](Talloc::extend) or [`free`](Talloc::free). The source itself is
     /// [`heap.source_mut()`](Talloc::source_mut).

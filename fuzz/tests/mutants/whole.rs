@@ -81,19 +81,6 @@ fn a_report_that_does_not_add_up() {
 }
 
 #[test]
-fn a_source_that_is_told_too_much() {
-    let faults = Faults {
-        malloc: |mutant, layout| {
-            let ptr = unsafe { mutant.heap.malloc(layout) }?;
-            Source::<RealTime>::taken(mutant.heap.source_mut(), 8);
-            Ok(ptr)
-        },
-        ..HONEST
-    };
-    expect(faults, &[malloc(64, 8)], "but the source was told of");
-}
-
-#[test]
 fn a_panic() {
     let faults = Faults { free: |_, _, _| panic!("this heap never frees"), ..HONEST };
     expect(faults, &[malloc(64, 8)], "panicked: this heap never frees");

@@ -40,14 +40,31 @@ impl<C: Config> Arena<C> {
         control: Control,
         memory: Memory,
     ) -> Result<Self, ArenaError> {
+        // SAFETY: The caller gives the memory of the span.
+        unsafe { Self::claim_part(span, span, control, memory) }
+    }
+
+    /// [`claim`](Self::claim) of `span`, the lower part of a range of addresses. The bitmap has room for
+    /// the whole range, and so the arena can be raised up to the range's end.
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim`](Self::claim), but of the bitmap only the words that stand for `span` need be memory.
+    pub(crate) unsafe fn claim_part(
+        span: Span,
+        range: Span,
+        control: Control,
+        memory: Memory,
+    ) -> Result<Self, ArenaError> {
         let granules = usable(span)?;
         let len = granules.size() / GRANULE;
-        if !Window::<C::Index>::may_hold(len) {
+        let reach = usable(range)?.size() / GRANULE;
+        if !Window::<C::Index>::may_hold(reach) {
             return Err(ArenaError::TooFar);
         }
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
-        let (window, at) = Window::around(base, len).ok_or(ArenaError::TooFar)?;
-        let words = words_for(at..at + len);
+        let (window, at) = Window::around(base, reach).ok_or(ArenaError::TooFar)?;
+        let words = words_for(at..at + reach);
         let control = Self::control_len(control);
         let own = Own::len::<C>(control, &words);
         if len < own + Self::block_len(1) {
@@ -87,7 +104,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// Granules of the control block in the own chunk.
-    fn control_len(control: Control) -> usize {
+    pub(super) fn control_len(control: Control) -> usize {
         match control {
             Control::Outside => 0,
             Control::Inside => granules(size_of::<Self>()),
@@ -110,7 +127,8 @@ impl<C: Config> Arena<C> {
     #[cold]
     pub(super) fn clear_bits(&mut self) {
         let start = self.cleared / WORD;
-        let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.own.words.end);
+        let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.end.div_ceil(WORD));
+        // Of an arena that is a part of a range, only the words up to the end are memory.
         // SAFETY: The bitmap covers all granules up to the end.
         unsafe { self.bits.clear_words(start..end) };
         self.cleared = end * WORD;

@@ -55,9 +55,10 @@ impl<C: Config> Arena<C> {
             return;
         };
         let is_zero = discard(piece).contains(Memory::ZEROED);
+        let cleared = self.cleared / WORD;
         self.renew(piece, is_zero);
         let first = self.window.granule(base).div_ceil(WORD);
-        let words = self.bits.span_of(first..self.own.words.end).align_inward(unit);
+        let words = self.bits.span_of(first..cleared.max(first)).align_inward(unit);
         if words.size() >= least.max(GRANULE) {
             discard(words);
         }
@@ -65,7 +66,7 @@ impl<C: Config> Arena<C> {
 
     /// Takes the top from a discarded piece on for memory that has never been used, as all above it
     /// is.
-    fn renew(&mut self, piece: Span, is_zero: bool) {
+    pub(super) fn renew(&mut self, piece: Span, is_zero: bool) {
         let Some((base, acme)) = piece.get_base_acme() else { return };
         let was_zero = self.zero_from();
         self.peak = self.high_water();

@@ -24,6 +24,8 @@ mod discard;
 mod fit;
 mod marks;
 mod merge;
+mod part;
+mod purge;
 mod raise;
 mod reshape;
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod window;
 
 pub(crate) use chunk::FreeChunk;
 pub(crate) use claim::Control;
+pub(crate) use purge::Round;
 pub(crate) use window::Window;
 
 use core::ops::Range;

@@ -8,7 +8,7 @@ use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::misuse::Call;
-use crate::quick::{self, Lists};
+use crate::quick::{Lists, with_provenance_of_all};
 use crate::source::Source;
 
 /// How many blocks of a quick list are given back to the arenas at a time.
@@ -74,9 +74,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: As the caller says.
             unsafe { self.free_uncached(ptr, len) }
         } else {
-            self.forget(ptr, len);
             // SAFETY: The block is `len` granules, which the caller gives up.
-            unsafe { self.release(ptr, len) };
+            unsafe { self.release_or_send(ptr, len) };
             self.tend();
         }
     }
@@ -88,11 +87,44 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[inline(never)]
     unsafe fn free_uncached(&mut self, ptr: NonNull<u8>, len: usize) {
-        self.forget(ptr, len);
-        // SAFETY: As the caller says.
-        unsafe { self.release(ptr, len) };
+        // SAFETY: The block is `len` granules, which the caller gives up.
+        unsafe { self.release_or_send(ptr, len) };
         self.note_uncached(len);
         self.tend();
+    }
+
+    /// Gives a block back to its arena, or to the heap that it belongs to.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules that nobody uses.
+    #[inline(always)]
+    unsafe fn release_or_send(&mut self, ptr: NonNull<u8>, len: usize) {
+        if self.quick.is_stray(ptr) {
+            let block = with_provenance_of_all(C::Quick::whole(), ptr);
+            // SAFETY: It is the same block, by a pointer that is good for all of it.
+            unsafe { self.quick.send(block, len) };
+        } else {
+            self.forget(ptr, len);
+            // SAFETY: It is a block of this heap, of `len` granules that nobody uses.
+            unsafe { self.release(ptr, len) };
+        }
+    }
+
+    /// Takes a block back that another heap has sent, of which it is a [peer](crate::Peers).
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap, of `len` granules, that nobody uses. The pointer is good for all of it.
+    #[inline]
+    pub unsafe fn take_back(&mut self, block: NonNull<u8>, len: usize) {
+        if len < self.quick.classes() {
+            // SAFETY: The caller gives up the block, which has a list.
+            unsafe { self.put_on_list(block, len) }
+        } else {
+            // SAFETY: It is used granules of an arena, which the caller gives up.
+            unsafe { self.release(block, len) };
+        }
     }
 
     /// Puts a block on its quick list.
@@ -102,8 +134,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
     pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
-        let block = self.arenas.arena_of(ptr).block(ptr);
-        // SAFETY: As the caller says.
+        let block = if C::Quick::HAS_PEERS {
+            with_provenance_of_all(C::Quick::whole(), ptr)
+        } else {
+            self.arenas.arena_of(ptr).block(ptr)
+        };
+        // SAFETY: It is the block that the caller gives up, and has a list.
         unsafe { self.put_on_list(block, len) }
     }
 
@@ -163,14 +199,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// those that have not been in use for long, unless the lists may hold more.
     #[cold]
     #[inline(never)]
-    fn overflow(&mut self, len: usize) {
-        if self.raise_quick() || self.raise_in_lull() {
+    pub(crate) fn overflow(&mut self, len: usize) {
+        let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
+        if self.raise_quick() || !has_strays && self.raise_in_lull() {
             return;
         }
         self.flush_list(len, BATCH);
         self.flush_next();
         self.lower_quick();
-        self.note_overflow();
+        if has_strays {
+            self.quick.note_strays();
+        } else {
+            self.note_overflow();
+        }
         self.tend();
     }
 
@@ -181,35 +222,35 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.flush_list(len, BATCH)
     }
 
-    /// Coalesces up to `most` blocks of `len` granules, neighbours together. Returns as
-    /// [`flush_next`](Self::flush_next).
+    /// Coalesces up to `most` blocks of `len` granules, neighbours together, and sends those of other heaps
+    /// home. Returns as [`flush_next`](Self::flush_next).
     fn flush_list(&mut self, len: usize, most: usize) -> usize {
-        let Some(first) = self.quick.first(len) else { return 0 };
-        self.forget(first, len);
-        // SAFETY: It is on a list.
-        let mut next = unsafe { quick::next(first) };
-        let mut run = Run { start: first, len };
-        let (mut count, mut longest) = (1, 0);
-        while let Some(block) = next.filter(|_| count < most) {
-            // SAFETY: It is on a list.
-            next = unsafe { quick::next(block) };
+        let mut run: Option<Run> = None;
+        let mut longest = 0;
+        for _ in 0..most {
+            let Some(block) = self.quick.pop(len) else { break };
+            if self.quick.is_stray(block) {
+                // SAFETY: It was on a list, and nobody uses it.
+                unsafe { self.quick.send(block, len) };
+                continue;
+            }
             self.forget(block, len);
-            count += 1;
-            run = match run.with(block, len).filter(|_| self.is_one_arena(run.start, block)) {
-                Some(longer) => longer,
-                None => {
-                    // SAFETY: The run is used granules of one arena, of which only what comes
-                    // after is on a list, once this is done.
-                    longest = longest.max(unsafe { self.release(run.start, run.len) });
-                    Run { start: block, len }
+            let longer = run.and_then(|run| run.with(block, len));
+            run = match (run, longer.filter(|longer| self.is_one_arena(longer.start, block))) {
+                (_, Some(longer)) => Some(longer),
+                (done, None) => {
+                    longest = longest.max(self.release_run(done));
+                    Some(Run { start: block, len })
                 }
             };
         }
-        // SAFETY: As above. The list goes on with what comes after.
-        unsafe {
-            self.quick.cut(len, next, count * len);
-            longest.max(self.release(run.start, run.len))
-        }
+        longest.max(self.release_run(run))
+    }
+
+    /// Gives granules that were on a list back to their arena. Returns how many are free there then.
+    fn release_run(&mut self, run: Option<Run>) -> usize {
+        // SAFETY: They were blocks on a list, which nobody uses, and lie in one arena.
+        run.map_or(0, |run| unsafe { self.release(run.start, run.len) })
     }
 
     /// Notes, in a checked heap, that a block is one no longer.

@@ -3,6 +3,7 @@
 use talloc_span::{Align, Span};
 
 use super::Talloc;
+use crate::arena::Round;
 use crate::config::Config;
 use crate::memory::Memory;
 use crate::source::{Source, TEND_INTERVAL};
@@ -111,5 +112,50 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             Some(arena.span()).filter(|span| is_free && *span != but)
         })?;
         self.release_arena(span).ok().map(|()| span)
+    }
+}
+
+/// A piece of memory that has been purged.
+pub(crate) struct Purged {
+    pub(crate) bytes: usize,
+    /// The bin of the chunk, if it is not of a top.
+    pub(crate) bin: Option<usize>,
+}
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Bytes that blocks have lain in since they were given, or discarded at the top of an arena.
+    #[must_use]
+    pub fn touched_bytes(&self) -> usize {
+        self.arenas.places().map(|place| self.arenas.peek(place).touched()).sum()
+    }
+
+    /// Purges a piece of free memory in a [`Memory::RECLAIMABLE`] arena: of its top, or of a free chunk in
+    /// a bin up to the `last`th.
+    ///
+    /// # Safety
+    ///
+    /// As for [`discard`](Self::discard).
+    pub(crate) unsafe fn purge_piece(
+        &mut self,
+        round: &Round,
+        last: usize,
+        purge: &mut impl FnMut(Span) -> Memory,
+    ) -> Option<Purged> {
+        let mut place = None;
+        loop {
+            let arena = self.arenas.arena_at(place);
+            if arena.is_reclaimable && !arena.is_blank() {
+                // SAFETY: The caller vouches for what `purge` leaves.
+                unsafe {
+                    if let Some(bytes) = arena.purge_top(round, purge) {
+                        return Some(Purged { bytes, bin: None });
+                    }
+                    if let Some((bytes, bin)) = arena.purge_chunk(round, last, purge) {
+                        return Some(Purged { bytes, bin: Some(bin) });
+                    }
+                }
+            }
+            place = Some(self.arenas.after(place)?);
+        }
     }
 }

@@ -76,9 +76,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Whether half of the arena that gave memory last, or more, is free in one piece.
+    /// Whether half of the arena that gave memory last, or more, is free in one piece, or the source has more.
     fn has_plenty(&mut self) -> bool {
-        self.arenas.recent().is_mostly_top()
+        S::IS_AMPLE || self.arenas.recent().is_mostly_top()
     }
 
     /// Lets the quick lists, which hold too much, hold more if there is plenty of memory. Returns
@@ -119,6 +119,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Notes that the arenas are asked for a block.
     #[inline(always)]
     pub(super) fn note_demand(&mut self) {
+        self.quick.note_request();
         if self.quick.overflows() > 0 {
             self.end_lull();
         }

@@ -9,6 +9,7 @@ mod discard;
 mod first;
 mod limits;
 mod manage;
+mod part;
 mod raise;
 mod realloc;
 mod resize;

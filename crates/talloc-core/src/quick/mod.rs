@@ -8,6 +8,11 @@
 //! back, neighbours together, unless a program that frees and frees asks for nothing anyway. Before
 //! a request fails, everything is.
 
+mod peers;
+
+pub(crate) use peers::with_provenance_of_all;
+pub use peers::{Parcel, PeerLists, Peers, parcel_words};
+
 use core::ptr::NonNull;
 
 /// How many blocks of a list are looked at for one that is aligned.
@@ -42,9 +47,41 @@ pub trait Lists: sealed::Sealed {
     /// Blocks of fewer granules than this have a list.
     const CLASSES: usize;
 
+    /// Whether blocks of other heaps may be on the lists.
+    #[doc(hidden)]
+    const HAS_PEERS: bool = false;
+
+    /// [`classes`](Self::classes), of lists that others may look at.
+    ///
+    /// # Safety
+    ///
+    /// Nobody changes them meanwhile.
+    #[doc(hidden)]
+    unsafe fn classes_at(this: *const Self) -> usize;
+
+    /// [`pop`](Self::pop), of lists that others may look at if they are empty.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the lists, unless all of them are empty and stay so.
+    #[doc(hidden)]
+    unsafe fn pop_at(this: *mut Self, len: usize) -> Option<NonNull<u8>>;
+
+    /// [`push`](Self::push), by a pointer.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push), and nobody else uses the lists.
+    #[doc(hidden)]
+    unsafe fn push_at(this: *mut Self, block: NonNull<u8>, len: usize) -> bool;
+
     /// Blocks of fewer granules than this are to be put on their lists: no more than `CLASSES`.
     #[doc(hidden)]
-    fn classes(&self) -> usize;
+    #[inline(always)]
+    fn classes(&self) -> usize {
+        // SAFETY: They are borrowed.
+        unsafe { Self::classes_at(self) }
+    }
 
     /// Sets [`classes`](Self::classes), to no more than `CLASSES`.
     #[doc(hidden)]
@@ -52,7 +89,11 @@ pub trait Lists: sealed::Sealed {
 
     /// Takes a block of `len` granules from its list.
     #[doc(hidden)]
-    fn pop(&mut self, len: usize) -> Option<NonNull<u8>>;
+    #[inline(always)]
+    fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
+        // SAFETY: They are borrowed mutably.
+        unsafe { Self::pop_at(self, len) }
+    }
 
     /// Takes a block of `len` granules from its list whose address has no bit of `mask`, if one of
     /// the first few blocks is like that.
@@ -66,15 +107,11 @@ pub trait Lists: sealed::Sealed {
     ///
     /// The block is memory that nobody else uses, until it is popped.
     #[doc(hidden)]
-    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool;
-
-    /// Makes `first` the first block of a list, which has so many granules fewer then.
-    ///
-    /// # Safety
-    ///
-    /// It is a block of that list, or nothing, and as many granules come before it.
-    #[doc(hidden)]
-    unsafe fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize);
+    #[inline(always)]
+    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
+        // SAFETY: They are borrowed mutably, and the caller gives up the block.
+        unsafe { Self::push_at(self, block, len) }
+    }
 
     /// The first block of a list.
     #[doc(hidden)]
@@ -104,6 +141,45 @@ pub trait Lists: sealed::Sealed {
 
     #[doc(hidden)]
     fn set_overflows(&mut self, times: u16);
+
+    /// A pointer with the provenance of the arenas of all heaps, if there are [peers](Self::HAS_PEERS).
+    #[doc(hidden)]
+    #[inline(always)]
+    fn whole() -> *mut u8 {
+        core::ptr::null_mut()
+    }
+
+    /// Tells the number of the heap among its peers.
+    #[doc(hidden)]
+    fn set_number(&mut self, _number: u8) {}
+
+    /// Whether a block is another heap's.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn is_stray(&self, _block: NonNull<u8>) -> bool {
+        false
+    }
+
+    /// Sends a block of `len` granules to the heap that it belongs to, at once or later.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of a peer, which nobody uses. The pointer is good for all of it.
+    #[doc(hidden)]
+    unsafe fn send(&mut self, _block: NonNull<u8>, _len: usize) {}
+
+    /// Sends what has not been sent yet.
+    #[doc(hidden)]
+    fn send_all(&mut self) {}
+
+    /// Notes that the lists hold too much, and the block freed last is another heap's.
+    #[doc(hidden)]
+    fn note_strays(&mut self) {}
+
+    /// Notes that the arenas are asked for a block.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn note_request(&mut self) {}
 }
 
 impl<const N: usize> Lists for QuickLists<N> {
@@ -115,9 +191,10 @@ impl<const N: usize> Lists for QuickLists<N> {
     };
 
     #[inline(always)]
-    fn classes(&self) -> usize {
+    unsafe fn classes_at(this: *const Self) -> usize {
         // Known when it is compiled, so that nothing is made of it where there are no lists.
-        if N == 0 { 0 } else { usize::from(self.classes) }
+        // SAFETY: The caller may read the lists.
+        if N == 0 { 0 } else { usize::from(unsafe { (*this).classes }) }
     }
 
     fn set_classes(&mut self, classes: usize) {
@@ -125,13 +202,19 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     #[inline(always)]
-    fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
-        let head = self.heads.get_mut(len)?;
-        let block = (*head)?;
-        // SAFETY: A block on a list starts with its link.
-        *head = unsafe { next(block) };
-        self.cached -= len;
-        Some(block)
+    unsafe fn pop_at(this: *mut Self, len: usize) -> Option<NonNull<u8>> {
+        if len >= N {
+            return None;
+        }
+        // SAFETY: The head is one of the lists', which only the caller changes. A block on a list starts
+        // with its link.
+        unsafe {
+            let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(len);
+            let block = (*head)?;
+            *head = next(block);
+            (*this).cached -= len;
+            Some(block)
+        }
     }
 
     #[inline]
@@ -152,19 +235,16 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     #[inline(always)]
-    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
-        // SAFETY: The block is of a size that has a list.
-        let head = unsafe { self.heads.get_unchecked_mut(len) };
-        // SAFETY: A block has at least a granule, which is aligned and has room for a pointer.
-        unsafe { block.cast().write(*head) };
-        *head = Some(block);
-        self.cached += len;
-        self.cached > self.limit
-    }
-
-    unsafe fn cut(&mut self, len: usize, first: Option<NonNull<u8>>, granules: usize) {
-        self.heads[len] = first;
-        self.cached -= granules;
+    unsafe fn push_at(this: *mut Self, block: NonNull<u8>, len: usize) -> bool {
+        // SAFETY: The block is of a size that has a list, and has at least a granule, which is aligned and
+        // has room for a pointer. Only the caller uses the lists.
+        unsafe {
+            let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(len);
+            block.cast().write(*head);
+            *head = Some(block);
+            (*this).cached += len;
+            (*this).cached > (*this).limit
+        }
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {

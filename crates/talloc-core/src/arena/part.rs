@@ -1,0 +1,92 @@
+//! Arenas in a range of addresses that becomes memory bit by bit.
+//!
+//! The bitmap is laid out for the whole range when the arena is claimed, and never moves:
+//!
+//! ```text
+//!   | own: control, bits ... (no memory yet) | used | free | ... top | no memory yet ... |
+//!   ^                                        ^                       ^                   ^
+//!   the range's base                         start                   end                 the range's end
+//! ```
+//!
+//! So the arena is raised by making memory of what follows its end, and of the words that stand for that.
+
+use talloc_span::Span;
+
+use super::bits::{Bits, WORD};
+use super::{Arena, Control, Own, Window, words_for};
+use crate::config::Config;
+use crate::error::ArenaError;
+use crate::granule::GRANULE;
+
+impl<C: Config> Arena<C> {
+    /// Bytes at the start of a range that the arena keeps for itself.
+    fn own_bytes_of(range: Span, control: Control) -> Result<usize, ArenaError> {
+        let (base, reach) =
+            (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
+        let (_, at) = Window::<C::Index>::around(base, reach).ok_or(ArenaError::TooFar)?;
+        let words = words_for(at..at + reach);
+        Ok(Own::len::<C>(Self::control_len(control), &words) * GRANULE)
+    }
+
+    /// The part of a range that an arena with room for `bytes` bytes of blocks consists of, and of that,
+    /// the two parts that must be memory: what the arena uses itself, and what blocks may lie in.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::TooSmall`] if the range has no such room, and [`ArenaError::TooFar`].
+    pub(crate) fn part_of(
+        range: Span,
+        control: Control,
+        bytes: usize,
+    ) -> Result<(Span, [Span; 2]), ArenaError> {
+        if !Window::<C::Index>::may_hold(range.size() / GRANULE) {
+            return Err(ArenaError::TooFar);
+        }
+        let own = Self::own_bytes_of(range, control)?;
+        let size = own.checked_add(bytes).filter(|size| *size <= range.size());
+        let size = size.ok_or(ArenaError::TooSmall)?;
+        let words = (size / GRANULE).div_ceil(WORD) + 2;
+        let bits = Self::control_len(control) * GRANULE + words * Bits::<C>::BYTES;
+        let low = |bytes: usize| range.truncate(0, range.size() - bytes);
+        let part = low(size);
+        Ok((part, [low(bits.min(own)), part.truncate(own, 0)]))
+    }
+
+    /// Raises the end by `more` bytes. What is added, and the words of bits for it, must be memory by then:
+    /// returned are both parts, to be made memory before [`raise_within`](Self::raise_within).
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::TooFar`] if the bitmap has no room for so many.
+    pub(crate) fn parts_above(&self, more: usize) -> Result<[Span; 2], ArenaError> {
+        let more = more / GRANULE;
+        let words = words_for(self.start..self.end + more);
+        if self.is_blank() || words.end > self.own.words.end || !self.window.holds(self.end, more) {
+            return Err(ArenaError::TooFar);
+        }
+        let bits = self.bits.span_of(self.end / WORD..words.end);
+        Ok([bits, self.span_of(self.end..self.end + more)])
+    }
+
+    /// Raises the end by `more` bytes, which [`parts_above`](Self::parts_above) has granted.
+    ///
+    /// # Safety
+    ///
+    /// What is added is memory as [`claim`](Self::claim) takes it, through the arena's pointer, and is zero
+    /// if the arena is so above all that was ever used. So are the words of bits for it.
+    pub(crate) unsafe fn raise_within(&mut self, more: usize) {
+        debug_assert!(self.parts_above(more).is_ok());
+        self.end += more / GRANULE;
+        self.span = self.span.extend(0, more / GRANULE * GRANULE);
+    }
+
+    /// The granules of a block of that layout, and the most that may have to be left out before it.
+    pub(crate) fn needed_for(layout: core::alloc::Layout) -> (usize, usize) {
+        (Self::block_len(layout.size()), layout.align() / GRANULE)
+    }
+
+    /// How many bytes the top lacks for a block of `len` granules with a lead of up to `lead` before it.
+    pub(crate) fn lacking(&self, len: usize, lead: usize) -> usize {
+        (len + lead).saturating_sub(self.end - self.top) * GRANULE
+    }
+}

@@ -1,0 +1,283 @@
+//! Quick lists of a heap among several, to any of which a block may be freed.
+//!
+//! A thread puts the blocks that it frees on its own lists, and does not ask where they come from: most
+//! are allocated again by the same thread. Only when a list overflows does it tell its own blocks from
+//! *strays*, those of other heaps. Strays are sent home in parcels, a list of blocks for each owner.
+
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use super::{Lists, QuickLists, next, sealed};
+use crate::granule::GRANULE;
+
+/// The other heaps of a program, to which strays are sent.
+///
+/// # Safety
+///
+/// * [`owner_of`](Self::owner_of) returns the number of the heap whose arenas contain the address, for any
+///   block of one of these heaps, and always the same.
+/// * [`deliver`](Self::deliver) passes a parcel to that heap alone, which takes the blocks back with
+///   [`Talloc::take_back`](crate::Talloc::take_back); or it loses the blocks.
+/// * [`whole`](Self::whole) returns a pointer that is good for all arenas of these heaps, from the time on
+///   that there is a block in any of them.
+pub unsafe trait Peers: 'static {
+    /// The number of the heap that a block belongs to.
+    fn owner_of(addr: usize) -> u8;
+
+    /// Sends a parcel to the heap of that number.
+    fn deliver(owner: u8, parcel: Parcel);
+
+    /// A pointer with the provenance of all arenas.
+    fn whole() -> *mut u8;
+}
+
+/// Blocks of one heap, each of which keeps a link and its length in its first two words.
+#[derive(Debug)]
+pub struct Parcel {
+    first: NonNull<u8>,
+    last: NonNull<u8>,
+    blocks: u32,
+    granules: u32,
+}
+
+// SAFETY: A parcel is the only way to its blocks.
+unsafe impl Send for Parcel {}
+
+impl Parcel {
+    /// A parcel of one block.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules, two at least, that nobody uses. The pointer is good for all of it.
+    unsafe fn of(block: NonNull<u8>, len: usize) -> Self {
+        // SAFETY: The block has room for two words.
+        unsafe { write_words(block, None, len) };
+        Self { first: block, last: block, blocks: 1, granules: len as u32 }
+    }
+
+    /// Adds a block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`of`](Self::of).
+    unsafe fn add(&mut self, block: NonNull<u8>, len: usize) {
+        // SAFETY: The block has room for two words.
+        unsafe { write_words(block, Some(self.first), len) };
+        self.first = block;
+        self.blocks += 1;
+        self.granules += len as u32;
+    }
+
+    /// Whether it is worth sending.
+    fn is_full(&self) -> bool {
+        self.blocks >= FULL_BLOCKS || self.granules >= FULL_GRANULES
+    }
+
+    /// The first block and the last one, for a list of parcels: the blocks link from one to the other.
+    #[must_use]
+    pub fn into_ends(self) -> (NonNull<u8>, NonNull<u8>) {
+        (self.first, self.last)
+    }
+}
+
+/// A parcel is sent when it has so many blocks,
+const FULL_BLOCKS: u32 = 64;
+
+/// or so many granules, which are 64 KiB.
+const FULL_GRANULES: u32 = (64 << 10) / GRANULE as u32;
+
+/// Parcels that are open at a time. Owners that share a place send each other's parcels off early.
+const OPEN: usize = 8;
+
+/// A list that overflows with strays so often, with no request to the arenas in between, belongs to a
+/// thread that only frees.
+const CONSUMES: u8 = 4;
+
+/// Links a block of a parcel to the next one, and notes its length.
+///
+/// # Safety
+///
+/// The block has room for two words, and nobody uses it.
+unsafe fn write_words(block: NonNull<u8>, next: Option<NonNull<u8>>, len: usize) {
+    let link = block.cast::<Option<NonNull<u8>>>();
+    // SAFETY: The block has room for both.
+    unsafe {
+        link.write(next);
+        link.add(1).cast::<usize>().write(len);
+    }
+}
+
+/// The block that comes after this one in a parcel, and the length of this one, in granules.
+///
+/// # Safety
+///
+/// The block is in a parcel.
+#[must_use]
+pub unsafe fn parcel_words(block: NonNull<u8>) -> (Option<NonNull<u8>>, usize) {
+    // SAFETY: A block in a parcel starts with both.
+    unsafe { (next(block), block.cast::<usize>().add(1).read()) }
+}
+
+/// Quick lists for blocks of fewer than `N` granules of a heap that has [`Peers`].
+pub struct PeerLists<const N: usize, P> {
+    lists: QuickLists<N>,
+    open: [Option<Parcel>; OPEN],
+    /// The number of the heap.
+    number: u8,
+    /// How often the lists have overflowed with strays since the last request to the arenas.
+    consumed: u8,
+    peers: PhantomData<fn() -> P>,
+}
+
+impl<const N: usize, P> sealed::Sealed for PeerLists<N, P> {}
+
+impl<const N: usize, P: Peers> PeerLists<N, P> {
+    fn is_consumer(&self) -> bool {
+        self.consumed >= CONSUMES
+    }
+}
+
+impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
+    const EMPTY: Self = Self {
+        lists: QuickLists::EMPTY,
+        open: [const { None }; OPEN],
+        number: 0,
+        consumed: 0,
+        peers: PhantomData,
+    };
+    const CLASSES: usize = QuickLists::<N>::CLASSES;
+    const HAS_PEERS: bool = true;
+
+    #[inline(always)]
+    unsafe fn pop_at(this: *mut Self, len: usize) -> Option<NonNull<u8>> {
+        // SAFETY: The caller has the lists, of which these are a part.
+        unsafe { QuickLists::pop_at(&raw mut (*this).lists, len) }
+    }
+
+    #[inline(always)]
+    unsafe fn push_at(this: *mut Self, block: NonNull<u8>, len: usize) -> bool {
+        // SAFETY: The caller has the lists, of which these are a part, and gives up the block.
+        unsafe { QuickLists::push_at(&raw mut (*this).lists, block, len) }
+    }
+
+    #[inline(always)]
+    unsafe fn classes_at(this: *const Self) -> usize {
+        // SAFETY: The caller may read the lists, of which these are a part.
+        unsafe { QuickLists::classes_at(&raw const (*this).lists) }
+    }
+
+    #[inline]
+    fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>> {
+        self.lists.pop_aligned(len, mask)
+    }
+
+    fn set_classes(&mut self, classes: usize) {
+        self.lists.set_classes(if self.is_consumer() { 0 } else { classes });
+    }
+
+    fn first(&self, len: usize) -> Option<NonNull<u8>> {
+        self.lists.first(len)
+    }
+
+    #[inline(always)]
+    fn cached(&self) -> usize {
+        self.lists.cached()
+    }
+
+    fn limit(&self) -> usize {
+        self.lists.limit()
+    }
+
+    fn set_limit(&mut self, granules: usize) {
+        self.lists.set_limit(granules);
+    }
+
+    fn least(&self) -> usize {
+        self.lists.least()
+    }
+
+    fn set_least(&mut self, granules: usize) {
+        self.lists.set_least(granules);
+    }
+
+    fn turn(&mut self) -> usize {
+        self.lists.turn()
+    }
+
+    #[inline(always)]
+    fn overflows(&self) -> u16 {
+        self.lists.overflows()
+    }
+
+    fn set_overflows(&mut self, times: u16) {
+        self.lists.set_overflows(times);
+    }
+
+    #[inline(always)]
+    fn whole() -> *mut u8 {
+        P::whole()
+    }
+
+    fn set_number(&mut self, number: u8) {
+        self.number = number;
+    }
+
+    #[inline]
+    fn is_stray(&self, block: NonNull<u8>) -> bool {
+        P::owner_of(block.addr().get()) != self.number
+    }
+
+    unsafe fn send(&mut self, block: NonNull<u8>, len: usize) {
+        let owner = P::owner_of(block.addr().get());
+        let open = &mut self.open[usize::from(owner) % OPEN];
+        // SAFETY: The caller gives up the block.
+        let parcel = unsafe {
+            match open.take() {
+                Some(mut parcel) if P::owner_of(parcel.first.addr().get()) == owner => {
+                    parcel.add(block, len);
+                    parcel
+                }
+                other => {
+                    if let Some(parcel) = other {
+                        P::deliver(P::owner_of(parcel.first.addr().get()), parcel);
+                    }
+                    Parcel::of(block, len)
+                }
+            }
+        };
+        if parcel.is_full() {
+            P::deliver(owner, parcel);
+        } else {
+            *open = Some(parcel);
+        }
+    }
+
+    fn send_all(&mut self) {
+        for open in &mut self.open {
+            if let Some(parcel) = open.take() {
+                P::deliver(P::owner_of(parcel.first.addr().get()), parcel);
+            }
+        }
+    }
+
+    fn note_strays(&mut self) {
+        self.consumed = self.consumed.saturating_add(1);
+        if self.is_consumer() {
+            self.lists.set_classes(0);
+        }
+    }
+
+    #[inline(always)]
+    fn note_request(&mut self) {
+        self.consumed = 0;
+    }
+}
+
+/// A pointer to a block that has the provenance of all arenas.
+#[inline(always)]
+pub(crate) fn with_provenance_of_all(whole: *mut u8, ptr: NonNull<u8>) -> NonNull<u8> {
+    let block = whole.with_addr(ptr.addr().get());
+    debug_assert!(!ptr::eq(block, ptr::null()));
+    // SAFETY: It has the address of a pointer that is not null.
+    unsafe { NonNull::new_unchecked(block) }
+}
