@@ -51,11 +51,32 @@ impl Report {
         self.largest_free_bytes = self.largest_free_bytes.max(bytes);
     }
 
+    /// The sum of two reports, of heaps that have nothing in common.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.arenas += other.arenas;
+        self.arena_bytes += other.arena_bytes;
+        self.free_chunks += other.free_chunks;
+        self.free_bytes += other.free_bytes;
+        self.largest_free_bytes = self.largest_free_bytes.max(other.largest_free_bytes);
+        self.top_bytes += other.top_bytes;
+        self.cached_blocks += other.cached_blocks;
+        self.cached_bytes += other.cached_bytes;
+        self.used_bytes = self.used_bytes.wrapping_add(other.used_bytes);
+        self.used_blocks = self.used_blocks.zip(other.used_blocks).map(|(a, b)| a + b);
+        self.mapped_blocks += other.mapped_blocks;
+        self.mapped_bytes += other.mapped_bytes;
+        self.overhead_bytes += other.overhead_bytes;
+        self.high_water_bytes += other.high_water_bytes;
+        self
+    }
+
     /// Counts a block in a quick list, which has been counted as used.
     pub(crate) fn count_cached(&mut self, bytes: usize) {
         self.cached_blocks += 1;
         self.cached_bytes += bytes;
-        self.used_bytes -= bytes;
+        // A stray is counted as used by another heap; the sum over all heaps is right.
+        self.used_bytes = self.used_bytes.wrapping_sub(bytes);
         self.free_bytes += bytes;
     }
 }

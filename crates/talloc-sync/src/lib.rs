@@ -86,6 +86,8 @@ pub mod lock;
 #[cfg(target_has_atomic = "ptr")]
 mod magazines;
 mod tallock;
+#[cfg(all(target_has_atomic = "ptr", target_has_atomic = "8"))]
+pub mod threads;
 
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;

@@ -10,6 +10,7 @@ mod first;
 mod limits;
 mod manage;
 mod part;
+mod peers;
 mod raise;
 mod realloc;
 mod resize;

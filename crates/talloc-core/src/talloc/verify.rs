@@ -1,5 +1,7 @@
 //! Checking the whole heap.
 
+use core::ptr::NonNull;
+
 use super::Talloc;
 use crate::arena::Arena;
 use crate::config::Config;
@@ -12,7 +14,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Bytes of all blocks that are allocated, each rounded up to what it takes of an arena.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        self.arenas.used() - self.cached_bytes()
+        self.arenas.used().saturating_sub(self.cached_bytes())
     }
 
     /// Bytes of the blocks that have been freed and are kept in the quick lists.
@@ -38,6 +40,19 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// The first [`Violation`] that is found. The heap must not be used any more then.
     pub fn verify(&self) -> Result<Report, Violation> {
+        let (mut report, marked) = self.verify_arenas()?;
+        self.check_quick(&mut report)?;
+        if C::CHECKED && marked != report.cached_bytes {
+            return Err(Violation::CachedCount);
+        }
+        if self.used_bytes() != report.used_bytes {
+            return Err(Violation::UsedCount);
+        }
+        Ok(report)
+    }
+
+    /// Checks the arenas, and counts what there is and how many bytes are marked as cached.
+    pub(super) fn verify_arenas(&self) -> Result<(Report, usize), Violation> {
         let mut report = Report::default();
         let mut marked = 0;
         for place in self.arenas.places() {
@@ -50,14 +65,15 @@ impl<C: Config, S> Talloc<C, S> {
             }
         }
         self.check_recent()?;
-        self.check_quick(&mut report)?;
-        if C::CHECKED && marked != report.cached_bytes {
-            return Err(Violation::CachedCount);
-        }
-        if self.used_bytes() != report.used_bytes {
-            return Err(Violation::UsedCount);
-        }
-        Ok(report)
+        Ok((report, marked))
+    }
+
+    /// Whether a block on a list is used granules of one of the arenas.
+    pub(super) fn is_cached_block(&self, block: NonNull<u8>, len: usize) -> bool {
+        let addr = block.addr().get();
+        let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
+        let arena = arenas.find(|arena| arena.contains(addr));
+        arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len))
     }
 
     /// Invariant I10: the arena that gave memory last is one of the heap's.
@@ -81,9 +97,7 @@ impl<C: Config, S> Talloc<C, S> {
                 if cached > self.quick.cached() {
                     return Err(Violation::CachedCount);
                 }
-                let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
-                let arena = arenas.find(|arena| arena.contains(addr));
-                if !arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len)) {
+                if !self.is_cached_block(at, len) {
                     return Err(Violation::CachedBlock { addr });
                 }
                 report.count_cached(len * GRANULE);

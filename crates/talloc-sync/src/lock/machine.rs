@@ -4,7 +4,7 @@
 #[cfg(not(loom))]
 pub(crate) use core::{
     hint,
-    sync::atomic::{AtomicBool, AtomicUsize},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize},
 };
 #[cfg(loom)]
 pub(crate) use {

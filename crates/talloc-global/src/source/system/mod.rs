@@ -1,25 +1,23 @@
 //! Memory from the operating system.
 
 mod blocks;
-#[cfg(feature = "std")]
-mod cached;
 mod heap;
 mod lock;
 mod locked;
 mod space;
-mod tide;
-
 #[cfg(feature = "std")]
-pub use cached::{SystemMagazines, SystemTalloc};
+mod threads;
+
 pub use heap::SystemHeap;
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
+#[cfg(feature = "std")]
+pub use threads::SystemTalloc;
 
 use core::alloc::Layout;
 
 use super::needed::needed;
-use talloc_sync::{AllocError, Config, Index, Memory, Source, Span, Talloc};
-use tide::Tide;
+use talloc_sync::{AllocError, Config, Decay, Index, Memory, Source, Span, Talloc};
 
 /// Bytes in a granule, the unit of what links reach.
 const GRANULE: usize = 8;
@@ -32,6 +30,9 @@ const SCARCE: usize = 256 << 20;
 
 /// The least bytes in a row that are given back: fewer are hardly worth the call.
 const LEAST_PIECE: usize = 16 << 10;
+
+/// Milliseconds of an epoch: what has not been needed for one or two goes back.
+const DECAY_MS: u32 = 250;
 
 /// A source that gets memory from the operating system.
 ///
@@ -46,19 +47,10 @@ const LEAST_PIECE: usize = 16 << 10;
 ///
 /// # What is given back, and when
 ///
-/// When what is in use of the arenas has become less by a quarter since it was most, and 4 MiB or more
-/// can be had, the heap is [trimmed](Talloc::trim). Caches are emptied; of what is free in a row of at
-/// least 16 KiB, at the arena's end or between blocks, the system gets the memory back, but not the
-/// addresses; and an arena in which nothing is allocated is unmapped, but for the one that grows.
-///
-/// If what was given back is needed again before more has been freed, twice as much must be free the
-/// next time, up to 64 MiB: so a program whose need goes up and down waits for the system a few times
-/// and no more. To trim takes time in proportion to what has been freed, and to the free pieces; all
-/// other calls take as long as ever.
-///
-/// That pieces between blocks are given back, and small ones, too, is for programs that free most of
-/// what they have and keep a little of everything: then little is free at the end of the arena, or in
-/// long rows.
+/// What has not been needed for a quarter of a second or two is given back, as [`Decay`] says, a piece of at
+/// most a MiB at a time: of what is free in a row of at least 16 KiB, at the arena's end or between blocks, the
+/// system gets the memory back, but not the addresses. [`Talloc::trim`] does it at once, and unmaps arenas in
+/// which nothing is allocated, unless they grow.
 ///
 /// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
 /// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`, and
@@ -72,22 +64,15 @@ pub struct SystemSource {
     arena: Span,
     /// Addresses above the arena, which have no memory yet.
     rest: Span,
-    tide: Tide,
-    /// How often memory has been given back.
-    trims: usize,
+    decay: Decay,
 }
 
 impl SystemSource {
     /// A source that has reserved nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { arena: Span::empty(), rest: Span::empty(), tide: Tide::NONE, trims: 0 }
-    }
-
-    /// How often memory has been given back, by itself or by [`Talloc::trim`].
-    #[must_use]
-    pub const fn trims(&self) -> usize {
-        self.trims
+        let decay = Decay::new(DECAY_MS, space::PAGE, LEAST_PIECE);
+        Self { arena: Span::empty(), rest: Span::empty(), decay }
     }
 
     /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
@@ -137,6 +122,7 @@ impl Default for SystemSource {
 
 impl<C: Config> Source<C> for SystemSource {
     const RECLAIMS: bool = true;
+    const IS_AMPLE: bool = true;
 
     /// Extends the heap's last arena, or claims a further one.
     ///
@@ -154,18 +140,16 @@ impl<C: Config> Source<C> for SystemSource {
     }
 
     fn tend(heap: &mut Talloc<C, Self>) {
-        let used = heap.used_bytes() + heap.cached_bytes();
-        if heap.source_mut().tide.turns_at(used) {
-            heap.trim();
-        }
+        let mut decay = heap.source().decay.clone();
+        // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
+        unsafe { decay.tend(heap, space::now_ms(), |piece| space::discard(piece)) };
+        heap.source_mut().decay = decay;
     }
 
     /// Unmaps the arenas in which nothing is allocated, but for the one that grows, and gives the
     /// memory of large free pieces back.
     fn release(heap: &mut Talloc<C, Self>) {
-        let source = heap.source_mut();
-        source.trims += 1;
-        let growing = source.arena;
+        let growing = heap.source().arena;
         while let Some(arena) = heap.reclaim_arena(growing) {
             // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
             // it up.
@@ -173,8 +157,9 @@ impl<C: Config> Source<C> for SystemSource {
         }
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        let left = unsafe { heap.discard(space::PAGE, LEAST_PIECE, |piece| space::discard(piece)) };
-        heap.source_mut().tide.settle(left);
+        unsafe { heap.discard(space::PAGE, LEAST_PIECE, |piece| space::discard(piece)) };
+        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        heap.source_mut().decay.note_trim(used, touched);
     }
 }
 

@@ -10,16 +10,14 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use system::pause;
 #[cfg(target_os = "linux")]
 pub(super) use system::resize;
-pub(super) use system::{commit, discard, map, release};
+pub(super) use system::{commit, decommit, discard, map, now_ms, pause, release};
 
 use talloc_sync::{Align, AllocError, Span};
 
 /// The unit of addresses and memory: a multiple of the pages of every system there is.
-const UNIT: usize = 64 << 10;
+pub(super) const UNIT: usize = 64 << 10;
 
 /// The unit in which memory is given back: a page where those of all systems are as large.
 pub(super) const PAGE: Align = {

@@ -4,6 +4,7 @@ use core::ptr;
 
 use rustix::io;
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
+use rustix::time::{ClockId, clock_gettime};
 use talloc_sync::{Align, AllocError, Memory, Span};
 
 /// The alignment that all memory from the system has.
@@ -122,8 +123,31 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const FLAGS: MapFlags = MapFlags::PRIVATE;
 
+/// Makes mere addresses of memory again.
+///
+/// # Safety
+///
+/// They have been reserved, and nobody uses the memory.
+pub(in super::super) unsafe fn decommit(range: Span) {
+    let Some(start) = range.get_base_ptr() else { return };
+    // SAFETY: Nobody uses the memory. What cannot be done does no harm.
+    unsafe {
+        discard(range);
+        let _ = mm::mprotect(start.cast(), range.size(), MprotectFlags::empty());
+    }
+}
+
+/// Milliseconds since some point of time, by a clock that is cheap to read.
+pub(in super::super) fn now_ms() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: ClockId = ClockId::MonotonicCoarse;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    let now = clock_gettime(CLOCK);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+}
+
 /// Lets other threads run.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(in super::super) fn pause() {
     rustix::thread::sched_yield();
 }

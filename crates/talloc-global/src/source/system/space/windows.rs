@@ -12,6 +12,7 @@ use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEM_RESET, MEMORY_BASIC_INFORMATION,
     PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualQuery, VirtualUnlock,
 };
+use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::SwitchToThread;
 
 /// How often aligned addresses are looked for: another thread may take those that have been found.
@@ -122,6 +123,24 @@ fn region(at: *const c_void) -> Option<MEMORY_BASIC_INFORMATION> {
     let written = unsafe { VirtualQuery(at, region.as_mut_ptr(), size) };
     // SAFETY: The answer has been written.
     (written == size).then(|| unsafe { region.assume_init() })
+}
+
+/// Makes mere addresses of memory again.
+///
+/// # Safety
+///
+/// They have been reserved, and nobody uses the memory.
+pub(in super::super) unsafe fn decommit(range: Span) {
+    if let Some(start) = range.get_base_ptr() {
+        // SAFETY: Nobody uses the memory.
+        unsafe { VirtualFree(start.cast(), range.size(), MEM_DECOMMIT) };
+    }
+}
+
+/// Milliseconds since some point of time, by a clock that is cheap to read.
+pub(in super::super) fn now_ms() -> u64 {
+    // SAFETY: It has no conditions.
+    unsafe { GetTickCount64() }
 }
 
 /// Lets other threads run.

@@ -1,0 +1,101 @@
+//! What a heap does that has [`Peers`](crate::Peers).
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::Talloc;
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::quick::Lists;
+use crate::report::{Report, Violation};
+use crate::source::Source;
+
+impl<C: Config, S> Talloc<C, S> {
+    /// The quick lists, which one thread may use while another one has the rest.
+    ///
+    /// # Safety
+    ///
+    /// There is a heap at `this`.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub unsafe fn lists_of(this: *mut Self) -> *mut C::Quick {
+        // SAFETY: A field of what is there is projected, and nothing read.
+        unsafe { &raw mut (*this).quick }
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Tells the heap its number among its peers, and lets it cache blocks.
+    #[doc(hidden)]
+    pub fn wake(&mut self, number: u8) {
+        self.quick.set_number(number);
+        self.limit_quick();
+    }
+
+    /// Lets the heap cache nothing, until it is told to [`wake`](Self::wake). The lists are empty.
+    #[doc(hidden)]
+    pub fn rest(&mut self) {
+        self.quick.note_request();
+        self.quick.set_classes(0);
+        self.quick.set_limit(0);
+        self.quick.set_overflows(0);
+    }
+
+    /// Gives up some blocks of `len` granules and others, as the lists hold too much.
+    #[doc(hidden)]
+    pub fn relieve(&mut self, len: usize) {
+        self.overflow(len);
+    }
+
+    /// [`realloc`](Self::realloc) of a block where it is, if it is one of this heap.
+    ///
+    /// # Errors
+    ///
+    /// If it is another heap's, or there is no room.
+    ///
+    /// # Safety
+    ///
+    /// As for [`realloc`](Self::realloc), of a block of this heap or of a peer.
+    #[doc(hidden)]
+    pub unsafe fn resize_own(
+        &mut self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        if self.quick.is_stray(ptr) {
+            return Err(AllocError);
+        }
+        // SAFETY: It is a block of this heap with the layout `old`, and aligned as before.
+        let resized = unsafe { self.reshape_block(ptr, old.size(), new.size()) };
+        self.tend();
+        resized
+    }
+
+    /// Checks the arenas, and that the lists hold what they count. Blocks of peers are not looked into.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found.
+    #[doc(hidden)]
+    pub fn verify_shard(&self) -> Result<Report, Violation> {
+        let mut report = self.verify_arenas()?.0;
+        let mut cached = 0;
+        for len in 0..C::Quick::CLASSES {
+            let mut next = self.quick.first(len);
+            while let Some(block) = next {
+                cached += len;
+                if cached > self.quick.cached() {
+                    return Err(Violation::CachedCount);
+                }
+                if !self.quick.is_stray(block) && !self.is_cached_block(block, len) {
+                    return Err(Violation::CachedBlock { addr: block.addr().get() });
+                }
+                report.count_cached(len * crate::granule::GRANULE);
+                // SAFETY: It is on a list.
+                next = unsafe { crate::quick::next(block) };
+            }
+        }
+        if cached == self.quick.cached() { Ok(report) } else { Err(Violation::CachedCount) }
+    }
+}

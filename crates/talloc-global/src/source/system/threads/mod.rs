@@ -1,0 +1,250 @@
+//! The heaps of a program's threads.
+
+mod exit;
+mod range;
+mod source;
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use core::fmt;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::Relaxed;
+
+use talloc_sync::threads::{Heaps, Host, Shard};
+use talloc_sync::{Report, Violation};
+
+use super::{blocks, space};
+use range::Range;
+pub use source::ThreadSource;
+
+extern crate std;
+
+static HEAPS: Heaps<System> = Heaps::new();
+static RANGE: Range = Range::new();
+
+/// Blocks that have memory of their own, and their bytes.
+static APART_BLOCKS: AtomicUsize = AtomicUsize::new(0);
+static APART_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Milliseconds of an epoch: what has not been needed for one or two goes back.
+const DECAY_MS: u32 = 250;
+
+std::thread_local! {
+    // It needs no destructor, which would have to be registered, for which memory may be needed.
+    static CURRENT: Cell<*const Shard<System>> = const { Cell::new(HEAPS.nobody()) };
+}
+
+/// The heaps of this program's threads.
+pub struct System;
+
+// SAFETY: The heaps are a static, and the current one is a thread-local that starts as nobody's. A source claims
+// slices of the range that it has taken for the number of its heap. Blocks apart are mappings of their own, which
+// are never in the range, as that is reserved.
+unsafe impl Host for System {
+    type Source = ThreadSource;
+
+    const APART: usize = 128 << 20;
+    const SOURCE: ThreadSource = ThreadSource::new();
+
+    #[inline(always)]
+    fn heaps() -> &'static Heaps<Self> {
+        &HEAPS
+    }
+
+    #[inline(always)]
+    fn current() -> *const Shard<Self> {
+        CURRENT.get()
+    }
+
+    #[inline(always)]
+    fn set_current(shard: *const Shard<Self>) {
+        CURRENT.set(shard);
+    }
+
+    fn watch_exit() -> bool {
+        exit::watch()
+    }
+
+    fn begin() {
+        exit::begin();
+    }
+
+    fn number(source: &mut ThreadSource, number: u8) {
+        source.set_number(number);
+    }
+
+    #[inline]
+    fn owner_of(addr: usize) -> u8 {
+        RANGE.owner_of(addr)
+    }
+
+    #[inline(always)]
+    fn whole() -> *mut u8 {
+        RANGE.base()
+    }
+
+    #[inline]
+    fn is_apart(addr: usize) -> bool {
+        RANGE.is_outside(addr)
+    }
+
+    fn allocate_apart(layout: Layout) -> Option<NonNull<u8>> {
+        let block = blocks::map(layout)?;
+        APART_BLOCKS.fetch_add(1, Relaxed);
+        count_apart(0, blocks::size(layout).unwrap_or(0));
+        Some(block)
+    }
+
+    unsafe fn free_apart(block: NonNull<u8>, layout: Layout) {
+        APART_BLOCKS.fetch_sub(1, Relaxed);
+        count_apart(blocks::size(layout).unwrap_or(0), 0);
+        // SAFETY: It was mapped by `allocate_apart` for this layout, and nobody uses it.
+        unsafe { blocks::unmap(block, layout) }
+    }
+
+    unsafe fn resize_apart(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: It was mapped for the old layout, and is the caller's.
+        let resized = unsafe { blocks::remap(block, old, new) }?;
+        count_apart(blocks::size(old).unwrap_or(0), blocks::size(new).unwrap_or(0));
+        Some(resized)
+    }
+
+    fn barrier() -> bool {
+        false
+    }
+
+    fn pause() {
+        space::pause();
+    }
+}
+
+/// Counts bytes of blocks apart, in the place of others that were counted before.
+fn count_apart(old: usize, new: usize) {
+    // At least `old` have been counted: the difference may wrap, the sum does not.
+    APART_BYTES.fetch_add(new.wrapping_sub(old), Relaxed);
+}
+
+/// The allocator of a program on an operating system: a heap for each thread.
+///
+/// It is what to start with on an operating system, with one thread or many. A thread allocates from a heap of
+/// its own and takes no lock. All values of this type are the same allocator, as those of `std::alloc::System`
+/// are.
+///
+/// # Threads
+///
+/// A block may be freed by any thread. It is used again there, or sent home to the heap that it comes from, with
+/// others, when there are too many. A thread that ends leaves its heap to the next one that starts. A program may
+/// have 254 threads with a heap of their own at a time; further ones share a heap behind a lock.
+///
+/// # Memory
+///
+/// A TiB of addresses is reserved, or less where there is a limit; memory is made of it as it is needed. A block of
+/// 128 MiB or more has memory of its own.
+///
+/// What has not been needed for a quarter of a second or two goes back to the system, a piece of at most a
+/// MiB at a time, and never while another thread waits. Nothing is given back while a program does nothing:
+/// [`trim`](Self::trim) does it at once.
+///
+/// # Processes
+///
+/// A process may fork from any thread. In the child, the heap of the thread that has forked is whole, and goes on.
+///
+/// # Examples
+///
+/// ```
+/// use talloc_global::*;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+///
+/// fn main() {
+///     let square = |number: u64| std::thread::spawn(move || vec![number * number; 1000]);
+///     let threads: Vec<_> = (0..10).map(square).collect();
+///     let squares = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+///     assert_eq!(squares.sum::<u64>(), 285_000);
+///     assert!(ALLOCATOR.verify().is_ok());
+/// }
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct SystemTalloc(());
+
+impl SystemTalloc {
+    /// The allocator.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
+    }
+
+    /// Gives the system back what is not needed: of this thread's heap, and of those of threads that have ended,
+    /// at once; of other threads' heaps when they next ask their heaps for something.
+    pub fn trim(&self) {
+        HEAPS.trim();
+    }
+
+    /// Checks this thread's heap and those of threads that have ended, and counts what there is in them.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found.
+    pub fn verify(&self) -> Result<Report, Violation> {
+        let mut report = HEAPS.verify()?;
+        report.mapped_blocks = APART_BLOCKS.load(Relaxed);
+        report.mapped_bytes = APART_BYTES.load(Relaxed);
+        Ok(report)
+    }
+}
+
+/// The new layout of a block.
+///
+/// # Safety
+///
+/// As for the arguments of `GlobalAlloc::realloc`.
+#[inline(always)]
+unsafe fn resized(layout: Layout, new_size: usize) -> Layout {
+    // SAFETY: The size, rounded up to the alignment, is at most `isize::MAX`, as `realloc` requires.
+    unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) }
+}
+
+// SAFETY: The heaps give out blocks as the layout asks, which stay valid until they are freed, by any thread.
+// Nothing within unwinds: there is no code of others.
+unsafe impl GlobalAlloc for SystemTalloc {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HEAPS.malloc(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        match HEAPS.malloc_dirty(layout) {
+            Ok((block, dirty)) => {
+                // SAFETY: The block has no fewer bytes, and nobody else knows of it.
+                unsafe { block.write_bytes(0, dirty) };
+                block.as_ptr()
+            }
+            Err(_) => ptr::null_mut(),
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: `ptr` is a block with this layout, and so not null, and is given up.
+        unsafe { HEAPS.free(NonNull::new_unchecked(ptr), layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: `ptr` is a block with this layout, and so not null; the new size is in bounds.
+        unsafe {
+            let new = resized(layout, new_size);
+            let block = HEAPS.resize(NonNull::new_unchecked(ptr), layout, new);
+            block.map_or(ptr::null_mut(), NonNull::as_ptr)
+        }
+    }
+}
+
+impl fmt::Debug for SystemTalloc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SystemTalloc")
+    }
+}

@@ -1,0 +1,146 @@
+//! Where the heap of a thread has its memory from, and what goes back.
+
+use core::alloc::Layout;
+
+use talloc_sync::threads::{FRESH_MEMORY, Threaded};
+use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
+
+use super::super::space;
+use super::{RANGE, System};
+
+/// An arena is raised by at least so many bytes.
+const MIN_STEP: usize = 256 << 10;
+
+/// An arena is raised by one part in so many of its size, but by no more than [`MAX_STEP`], unless more is
+/// needed.
+const STEP_SHARE: usize = 4;
+const MAX_STEP: usize = 64 << 20;
+
+/// How many ranges of slices are remembered, to be given back.
+const REMEMBERED: usize = 16;
+
+/// The most slices that an arena is given unless it needs more: as far as its links reach.
+const MAX_SLICES: usize = 16;
+
+/// Pieces of fewer bytes are not given back: they are not worth the call.
+const MIN_PIECE: usize = 16 << 10;
+
+type Heap = Talloc<Threaded<System>, ThreadSource>;
+
+/// A source of slices of the [`RANGE`], which become memory bit by bit.
+#[derive(Debug)]
+pub struct ThreadSource {
+    number: u8,
+    /// The arena that grows.
+    arena: Span,
+    /// All slices of each arena.
+    ranges: [Span; REMEMBERED],
+    decay: Decay,
+}
+
+impl ThreadSource {
+    pub(super) const fn new() -> Self {
+        Self {
+            number: 0,
+            arena: Span::empty(),
+            ranges: [Span::empty(); REMEMBERED],
+            decay: Decay::new(super::DECAY_MS, space::PAGE, MIN_PIECE),
+        }
+    }
+
+    pub(super) fn set_number(&mut self, number: u8) {
+        self.number = number;
+    }
+
+    /// Takes slices for a new arena with room for `bytes` bytes of blocks.
+    fn take_slices(&self, bytes: usize) -> Option<Span> {
+        let slice = RANGE.slice_bytes()?;
+        // A 32nd is more than the arena's bitmap takes.
+        let min = bytes.checked_add(bytes / 32)?.checked_add(slice / 32)?.div_ceil(slice);
+        let arenas = self.ranges.iter().filter(|range| range.is_sized()).count();
+        let most = (1 << arenas).clamp(min, MAX_SLICES.max(min));
+        let mut count = most;
+        loop {
+            match RANGE.take(self.number, count) {
+                None if count > min => count = (count / 2).max(min),
+                taken => return taken,
+            }
+        }
+    }
+}
+
+impl Source<Threaded<System>> for ThreadSource {
+    const RECLAIMS: bool = true;
+    const IS_AMPLE: bool = true;
+
+    /// Raises the arena that grows, or claims a further one.
+    fn acquire(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
+        if raise(heap, layout).is_ok() {
+            return Ok(());
+        }
+        let bytes = Heap::room_for(layout).max(MIN_STEP);
+        let range = heap.source().take_slices(bytes).ok_or(AllocError)?;
+        let bytes = bytes.next_multiple_of(space::UNIT);
+        // SAFETY: The slices are this heap's, and zero wherever they become memory. The pointer of the range is
+        // good for them.
+        let claimed = unsafe { heap.claim_part(range, bytes, FRESH_MEMORY, commit) };
+        let Ok(arena) = claimed else {
+            // SAFETY: Nobody has been given any of them.
+            unsafe { space::decommit(range) };
+            RANGE.give_back(range);
+            return Err(AllocError);
+        };
+        let source = heap.source_mut();
+        source.arena = arena;
+        if let Some(place) = source.ranges.iter_mut().find(|range| range.is_empty()) {
+            *place = range;
+        }
+        Ok(())
+    }
+
+    fn tend(heap: &mut Heap) {
+        let mut decay = heap.source().decay.clone();
+        // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
+        unsafe { decay.tend(heap, space::now_ms(), |piece| space::discard(piece)) };
+        heap.source_mut().decay = decay;
+    }
+
+    /// Gives back arenas in which nothing is allocated, unless they grow, and all large free pieces.
+    fn release(heap: &mut Heap) {
+        let growing = heap.source().arena;
+        while let Some(arena) = heap.reclaim_arena(growing) {
+            let ranges = &mut heap.source_mut().ranges;
+            if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
+                let range = core::mem::replace(place, Span::empty());
+                // SAFETY: The heap has given the arena up, and with it the range.
+                unsafe { space::decommit(range) };
+                RANGE.give_back(range);
+            }
+        }
+        // SAFETY: As in `tend`.
+        unsafe { heap.discard(space::PAGE, MIN_PIECE, |piece| space::discard(piece)) };
+        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        heap.source_mut().decay.note_trim(used, touched);
+    }
+}
+
+/// Raises the arena that grows as far as a request needs, and further if it is large.
+fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
+    let arena = heap.source().arena;
+    let lacking = heap.lacking_for(arena, layout).map_err(|_| AllocError)?;
+    let ample = lacking.max((arena.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
+    for more in [ample, lacking] {
+        let Some(more) = space::round_up(more.max(1)) else { continue };
+        // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
+        if let Ok(arena) = unsafe { heap.raise_part(arena, more, commit) } {
+            heap.source_mut().arena = arena;
+            return Ok(());
+        }
+    }
+    Err(AllocError)
+}
+
+/// Makes memory of reserved addresses.
+fn commit(piece: Span) -> bool {
+    space::commit(piece.align_outward(space::PAGE)).is_ok()
+}

@@ -1,0 +1,278 @@
+//! A heap for each thread.
+//!
+//! A thread allocates from a heap of its own, a *shard*, and its quick lists are the thread's cache: no lock,
+//! no atomic operation, and nothing that another thread writes to on the way.
+//!
+//! - **Blocks freed by another thread** go on that thread's lists, where they are used again, as in jemalloc's
+//!   caches (Evans 2006). When a list overflows, strays are sent home, many at a time, to the *inbox* of their
+//!   heap, as in snmalloc (Lietar et al. 2019).
+//! - **A thread that ends** leaves its shard empty of cached blocks, and the next thread goes on with it. What
+//!   comes home meanwhile is taken back by the one who sends it.
+//! - **A thread for which there is no shard**, or that is about to end, is a *guest*: guests share one heap behind
+//!   a lock.
+//! - **Others** may enter the heap of a living thread while that is outside ([`entry`]), to trim and to check it.
+
+mod entry;
+mod host;
+mod inbox;
+mod operations;
+mod shard;
+
+pub use host::{FRESH_MEMORY, Home, Host, Threaded};
+pub use shard::Shard;
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use lock_api::RawMutex;
+use talloc_core::{Parcel, Report, Violation};
+
+use crate::lock::Backoff;
+
+/// How many threads can have a heap of their own. The number of a heap is a byte, and the first one is that of
+/// guests.
+pub const SHARDS: usize = 255;
+
+/// The heaps of all threads of a program.
+pub struct Heaps<H: Host> {
+    shards: [Shard<H>; SHARDS],
+    /// A heap without memory, for threads that have not allocated anything. Nobody ever enters it.
+    nobody: Shard<H>,
+    /// The same for guests.
+    guest: Shard<H>,
+    /// The number of the heap of guests, and the lock that it is behind.
+    guests: AtomicUsize,
+    lock: UnsafeCell<Backoff>,
+    /// Shards from this number on are fresh.
+    used: AtomicUsize,
+}
+
+// SAFETY: The shards are `Sync`; the lock is only replaced where there is one thread (`after_fork`).
+unsafe impl<H: Host> Sync for Heaps<H> {}
+
+impl<H: Host> Heaps<H> {
+    /// Heaps without memory.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            shards: [const { Shard::new() }; SHARDS],
+            nobody: Shard::new(),
+            guest: Shard::new(),
+            guests: AtomicUsize::new(0),
+            lock: UnsafeCell::new(Backoff::INIT),
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    /// The shard of a thread that has none, for [`Host::current`].
+    #[must_use]
+    pub const fn nobody(&'static self) -> *const Shard<H> {
+        &raw const self.nobody
+    }
+
+    /// The shard that the calling thread owns, which may be found now; none for a guest.
+    #[inline(always)]
+    fn own(&'static self) -> Option<&'static Shard<H>> {
+        let current = H::current();
+        if core::ptr::eq(current, &raw const self.nobody) {
+            return self.settle();
+        }
+        // SAFETY: It is one of the shards of these heaps, which are static.
+        (!core::ptr::eq(current, &raw const self.guest)).then(|| unsafe { &*current })
+    }
+
+    /// Finds a shard for the calling thread: one that another thread has left, or a fresh one.
+    #[cold]
+    #[inline(never)]
+    fn settle(&'static self) -> Option<&'static Shard<H>> {
+        if self.used.load(Relaxed) == 0 {
+            self.begin();
+        }
+        let Some(number) = self.claim() else {
+            H::set_current(&raw const self.guest);
+            return None;
+        };
+        let shard = &self.shards[number];
+        H::set_current(shard);
+        // SAFETY: The shard has been claimed.
+        unsafe { shard.with(|heap| wake(heap, number)) };
+        if !H::watch_exit() {
+            self.leave();
+            return None;
+        }
+        Some(shard)
+    }
+
+    /// Makes the first shard that of guests, once.
+    fn begin(&'static self) {
+        if self.used.compare_exchange(0, 1, Acquire, Relaxed).is_ok() {
+            // What is done here may allocate, as a guest.
+            H::set_current(&raw const self.guest);
+            H::begin();
+            H::set_current(&raw const self.nobody);
+        }
+    }
+
+    /// Claims a shard that is nobody's.
+    fn claim(&'static self) -> Option<usize> {
+        let used = self.used.load(Acquire);
+        let left = (1..used).find(|number| self.shards[*number].entry.claim());
+        left.or_else(|| {
+            (used..SHARDS).find(|number| {
+                let is_claimed = self.shards[*number].entry.claim_fresh();
+                self.used.fetch_max(*number + 1, Release);
+                is_claimed
+            })
+        })
+    }
+
+    /// Gives up the calling thread's heap, which its thread does when it ends: cached blocks go back to where
+    /// they belong, and another thread may go on with the heap. From then on, the thread is a guest.
+    pub fn leave(&'static self) {
+        let current = H::current();
+        H::set_current(&raw const self.guest);
+        if core::ptr::eq(current, &raw const self.nobody) || core::ptr::eq(current, &raw const self.guest) {
+            return;
+        }
+        // SAFETY: It is one of the shards of these heaps, which are static.
+        let shard = unsafe { &*current };
+        // SAFETY: The thread owns it.
+        unsafe {
+            shard.with(|heap| {
+                shard.empty(heap);
+                heap.rest();
+            });
+        }
+        shard.entry.disown();
+        self.look_after(shard);
+    }
+
+    /// Takes back what has come home to a shard that nobody owns.
+    fn look_after(&'static self, shard: &'static Shard<H>) {
+        while !shard.inbox.is_empty() && shard.visit(|_| ()) {}
+    }
+
+    /// Sends blocks to the heap that they belong to.
+    pub(super) fn deliver(&'static self, owner: u8, parcel: Parcel) {
+        let Some(shard) = self.shards.get(usize::from(owner)) else { return };
+        shard.inbox.push(parcel);
+        if shard.entry.is_idle() {
+            self.look_after(shard);
+        }
+    }
+
+    /// Calls `f` with the heap of guests, behind the lock.
+    #[cold]
+    #[inline(never)]
+    fn as_guest<T>(&'static self, f: impl FnOnce(&mut talloc_core::Talloc<Threaded<H>, H::Source>) -> T) -> T {
+        // SAFETY: The lock is replaced only in a process of one thread.
+        let lock = unsafe { &*self.lock.get() };
+        lock.lock();
+        let number = self.guests.load(Relaxed);
+        // SAFETY: The lock is held, and nobody else uses the heap of guests.
+        let done = unsafe {
+            self.shards[number].with_locked(|heap| {
+                wake(heap, number);
+                f(heap)
+            })
+        };
+        // SAFETY: It is held.
+        unsafe { lock.unlock() };
+        done
+    }
+
+    /// Calls `f` with the caller's heap.
+    #[inline(always)]
+    fn with<T>(&'static self, f: impl FnOnce(&mut talloc_core::Talloc<Threaded<H>, H::Source>) -> T) -> T {
+        match self.own() {
+            // SAFETY: The thread owns it, and is outside: nothing that is called inside comes back here.
+            Some(shard) => unsafe { shard.with(f) },
+            None => self.as_guest(f),
+        }
+    }
+
+    /// Gives back what the heaps do not need: all of the caller's heap and of those that nobody owns at once,
+    /// and of others when their threads next need more than their caches have.
+    pub fn trim(&'static self) {
+        self.with(|heap| heap.trim());
+        self.give_up_idle();
+        for shard in self.in_use() {
+            shard.is_trim_wanted.store(true, Relaxed);
+        }
+        if let Some(shard) = self.own() {
+            shard.is_trim_wanted.store(false, Relaxed);
+        }
+    }
+
+    /// Gives back what the heaps that nobody owns do not need.
+    fn give_up_idle(&'static self) {
+        for shard in self.in_use() {
+            shard.visit(|heap| heap.trim());
+        }
+    }
+
+    /// All shards that are, or have been, some thread's.
+    fn in_use(&'static self) -> impl Iterator<Item = &'static Shard<H>> {
+        self.shards[..self.used.load(Acquire).min(SHARDS)].iter()
+    }
+
+    /// Checks the caller's heap, and those that nobody owns, and counts what there is in them.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found.
+    pub fn verify(&'static self) -> Result<Report, Violation> {
+        let mut reports = self.with(|heap| heap.verify_shard());
+        for shard in self.in_use() {
+            shard.visit(|heap| {
+                let report = heap.verify_shard();
+                reports = reports.and_then(|all| report.map(|report| all.with(&report)));
+            });
+        }
+        reports
+    }
+
+    /// Makes the heaps usable in the child of a fork, in which there is no thread but the caller.
+    ///
+    /// What other threads were about to do is not known, so that their heaps are given up. The caller's is
+    /// whole.
+    ///
+    /// # Safety
+    ///
+    /// There is one thread.
+    pub unsafe fn after_fork(&'static self) {
+        let current = H::current();
+        for shard in self.in_use() {
+            if !core::ptr::eq(shard, current) || !shard.entry.is_owned() {
+                shard.entry.lose();
+            }
+        }
+        // SAFETY: There is one thread; if it was about to use the lock itself, that is not held for others.
+        unsafe { self.lock.get().write(Backoff::INIT) };
+        let fresh = (0..SHARDS).find(|number| self.shards[*number].entry.claim_fresh());
+        if let Some(number) = fresh {
+            self.used.fetch_max(number + 1, Release);
+            self.guests.store(number, Relaxed);
+        }
+        // SAFETY: It is one of the shards of these heaps, or not looked into.
+        let is_lost = !core::ptr::eq(current, &raw const self.nobody)
+            && !core::ptr::eq(current, &raw const self.guest)
+            && unsafe { !(*current).entry.is_owned() };
+        if is_lost {
+            H::set_current(&raw const self.nobody);
+        }
+    }
+}
+
+impl<H: Host> Default for Heaps<H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Tells a heap and its source their number, and lets it cache again.
+fn wake<H: Host>(heap: &mut talloc_core::Talloc<Threaded<H>, H::Source>, number: usize) {
+    H::number(heap.source_mut(), number as u8);
+    heap.wake(number as u8);
+}

@@ -1,0 +1,210 @@
+//! Allocating, freeing and resizing, with the caller's heap.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use talloc_core::{AllocError, Lists, Talloc};
+
+use super::host::{Host, Threaded};
+use super::shard::Cache;
+use super::{Heaps, Shard};
+
+/// The alignment of every block.
+const GRANULE: usize = 8;
+
+/// What `GlobalAlloc` asks for. None of the layouts has a size of zero.
+impl<H: Host> Heaps<H> {
+    /// Allocates a block.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    #[inline(always)]
+    pub fn malloc(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if layout.align() <= GRANULE {
+            let len = Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE;
+            // SAFETY: The shard is the thread's own, or one whose lists are always empty.
+            if let Some(block) = unsafe { Cache::<H>::pop_at(cache_of(H::current()), len) } {
+                return Ok(block);
+            }
+        }
+        self.malloc_slow(layout)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn malloc_slow(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if layout.size() >= H::APART {
+            return self.allocate_apart(layout);
+        }
+        // SAFETY: `malloc` has no preconditions.
+        let attempt = || self.with(|heap| unsafe { heap.malloc(layout) });
+        attempt().or_else(|AllocError| {
+            self.give_up_idle();
+            attempt()
+        })
+    }
+
+    /// Allocates a block, and tells how many of its first bytes are not known to be zero.
+    ///
+    /// # Errors
+    ///
+    /// As for [`malloc`](Self::malloc).
+    #[inline]
+    pub fn malloc_dirty(&'static self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        if layout.size() < Cache::<H>::CLASSES * GRANULE {
+            return Ok((self.malloc(layout)?, layout.size()));
+        }
+        if layout.size() >= H::APART {
+            return Ok((self.allocate_apart(layout)?, 0));
+        }
+        // SAFETY: `malloc_dirty` has no preconditions.
+        let attempt = || self.with(|heap| unsafe { heap.malloc_dirty(layout) });
+        attempt().or_else(|AllocError| {
+            self.give_up_idle();
+            attempt()
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_apart(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if let Some(block) = H::allocate_apart(layout) {
+            return Ok(block);
+        }
+        self.trim();
+        H::allocate_apart(layout).ok_or(AllocError)
+    }
+
+    /// Frees a block.
+    ///
+    /// # Safety
+    ///
+    /// It was allocated or last resized with this layout, by any thread, and nobody uses it.
+    #[inline(always)]
+    pub unsafe fn free(&'static self, ptr: NonNull<u8>, layout: Layout) {
+        let len = Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE;
+        let cache = cache_of::<H>(H::current());
+        // SAFETY: The shard is the thread's own, or one whose lists are always empty and take nothing.
+        unsafe {
+            if len < Cache::<H>::classes_at(cache) {
+                let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
+                if Cache::<H>::push_at(cache, block, len) {
+                    self.overflow(len);
+                }
+            } else {
+                self.free_slow(ptr, layout);
+            }
+        }
+    }
+
+    /// Gives up some blocks of a list that holds too much.
+    #[cold]
+    #[inline(never)]
+    fn overflow(&'static self, len: usize) {
+        self.with(|heap| heap.relieve(len));
+    }
+
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    #[inline(never)]
+    unsafe fn free_slow(&'static self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: The block has this layout, and the caller gives it up.
+        unsafe {
+            if H::is_apart(ptr.addr().get()) {
+                H::free_apart(ptr, layout);
+            } else {
+                self.with(|heap| heap.free(ptr, layout));
+            }
+        }
+    }
+
+    /// Changes the size of a block, if need be by moving it.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory. The block is as it was then. A smaller size does not fail.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free), if this succeeds; `new` has the same alignment.
+    #[inline]
+    pub unsafe fn resize(
+        &'static self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let block_size = Talloc::<Threaded<H>, H::Source>::block_size;
+        if block_size(old.size()) == block_size(new.size()) && new.size() < H::APART {
+            return Ok(ptr);
+        }
+        let is_small = |layout: Layout| layout.size() < Cache::<H>::CLASSES * GRANULE - GRANULE;
+        // SAFETY: The caller's block, which has the layout `old`.
+        unsafe {
+            if is_small(old) && is_small(new) && old.align() <= GRANULE {
+                if let Ok(block) = self.relocate(ptr, old, new) {
+                    return Ok(block);
+                }
+            }
+            match self.resize_slow(ptr, old, new) {
+                Err(AllocError) if new.size() <= old.size() => Ok(ptr),
+                resized => resized,
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`resize`](Self::resize).
+    #[inline(never)]
+    unsafe fn resize_slow(
+        &'static self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let addr = ptr.addr().get();
+        // SAFETY: The caller's block, which has the layout `old`.
+        let resized = unsafe {
+            if H::is_apart(addr) {
+                H::resize_apart(ptr, old, new).ok_or(AllocError)
+            } else if new.size() >= H::APART {
+                Err(AllocError)
+            } else {
+                self.with(|heap| heap.resize_own(ptr, old, new))
+            }
+        };
+        // SAFETY: As above; the block is as it was.
+        resized.or_else(|AllocError| unsafe { self.relocate(ptr, old, new) })
+    }
+
+    /// Moves what fits of a block to a new one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`resize`](Self::resize).
+    #[inline]
+    unsafe fn relocate(
+        &'static self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let block = self.malloc(new)?;
+        // SAFETY: Both blocks have as many bytes, and are different ones. The old one is given up.
+        unsafe {
+            block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
+            self.free(ptr, old);
+        }
+        Ok(block)
+    }
+}
+
+/// The quick lists of a shard.
+#[inline(always)]
+fn cache_of<H: Host>(shard: *const Shard<H>) -> *mut Cache<H> {
+    // SAFETY: It is one of the heaps' shards, which are static.
+    unsafe { (*shard).cache() }
+}

@@ -1,0 +1,148 @@
+//! The heap of a thread, and what others may do with it.
+
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
+
+use talloc_core::{Config, Lists, Talloc, parcel_words};
+
+use super::entry::Entry;
+use super::host::{Host, Threaded};
+use super::inbox::Inbox;
+
+/// Blocks that are taken from the inbox by one operation.
+const TAKEN_BACK: usize = 128;
+
+/// The heap of a thread.
+type Heap<H> = Talloc<Threaded<H>, <H as Host>::Source>;
+
+/// The quick lists of a heap, which are the cache of its thread.
+pub(super) type Cache<H> = <Threaded<H> as Config>::Quick;
+
+/// The heap of one thread at a time.
+///
+/// Three parties use it. The thread uses the quick lists at any time, and all of the heap while it is inside, by
+/// [`Entry`]. Somebody else uses the arenas while the owner is kept outside. Everybody pushes to the inbox.
+#[repr(C, align(128))]
+pub struct Shard<H: Host> {
+    heap: UnsafeCell<Heap<H>>,
+    /// Blocks from the inbox that have not been taken back yet; part of the heap.
+    waiting: UnsafeCell<Option<NonNull<u8>>>,
+    pub(super) entry: Entry,
+    /// Whether the owner is asked to trim the heap.
+    pub(super) is_trim_wanted: AtomicBool,
+    pub(super) inbox: Inbox,
+}
+
+// SAFETY: The heap is used by its owner alone, who is one thread at a time, or by somebody who has visited or
+// borrowed it through the `Entry`, which synchronises them. The rest is atomic.
+unsafe impl<H: Host> Sync for Shard<H> {}
+
+impl<H: Host> Shard<H> {
+    pub(super) const fn new() -> Self {
+        Self {
+            heap: UnsafeCell::new(Talloc::with_source(H::SOURCE)),
+            waiting: UnsafeCell::new(None),
+            entry: Entry::new(),
+            is_trim_wanted: AtomicBool::new(false),
+            inbox: Inbox::new(),
+        }
+    }
+
+    /// The quick lists.
+    #[inline(always)]
+    pub(super) fn cache(&self) -> *mut Cache<H> {
+        // SAFETY: The pointer is that of a heap, of which a field is projected.
+        unsafe { Heap::<H>::lists_of(self.heap.get()) }
+    }
+
+    /// Calls `f` with the heap, after some of the blocks that have come home.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the shard, and is not inside.
+    #[inline(always)]
+    pub(super) unsafe fn with<T>(&self, f: impl FnOnce(&mut Heap<H>) -> T) -> T {
+        self.entry.enter(H::pause);
+        // SAFETY: The owner is inside.
+        let heap = unsafe { &mut *self.heap.get() };
+        // SAFETY: As above.
+        if !self.inbox.is_empty() || unsafe { (*self.waiting.get()).is_some() } {
+            // SAFETY: As above.
+            unsafe { self.take_back(heap, TAKEN_BACK) };
+        }
+        if self.is_trim_wanted.load(Relaxed) {
+            self.is_trim_wanted.store(false, Relaxed);
+            heap.trim();
+        }
+        let done = f(heap);
+        self.entry.exit();
+        done
+    }
+
+    /// Calls `f` with the heap, if nobody owns it, after all blocks that have come home. Returns whether that
+    /// was so.
+    pub(super) fn visit(&self, f: impl FnOnce(&mut Heap<H>)) -> bool {
+        if !self.entry.visit() {
+            return false;
+        }
+        // SAFETY: The shard has been visited.
+        unsafe {
+            let heap = &mut *self.heap.get();
+            self.take_back(heap, usize::MAX);
+            f(heap);
+        }
+        self.entry.leave();
+        true
+    }
+
+    /// Calls `f` with the heap.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the shard alone, by a lock.
+    pub(super) unsafe fn with_locked<T>(&self, f: impl FnOnce(&mut Heap<H>) -> T) -> T {
+        // SAFETY: The caller has the shard alone.
+        unsafe {
+            let heap = &mut *self.heap.get();
+            self.take_back(heap, TAKEN_BACK);
+            f(heap)
+        }
+    }
+
+    /// Takes blocks back that have come home, up to `most` of them.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the heap, which is this shard's.
+    #[cold]
+    #[inline(never)]
+    unsafe fn take_back(&self, heap: &mut Heap<H>, most: usize) {
+        // SAFETY: The waiting blocks are part of the heap.
+        let waiting = unsafe { &mut *self.waiting.get() };
+        for _ in 0..most {
+            let Some(block) = waiting.take().or_else(|| self.inbox.take()) else { return };
+            // SAFETY: The blocks in the inbox are of parcels for this heap (`Peers::deliver`), and nobody
+            // uses them.
+            unsafe {
+                let (next, len) = parcel_words(block);
+                *waiting = next;
+                heap.take_back(block, len);
+            }
+        }
+    }
+
+    /// Gives all cached blocks back to where they belong.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the heap.
+    pub(super) unsafe fn empty(&self, heap: &mut Heap<H>) {
+        // SAFETY: The caller has the heap, which is this shard's.
+        unsafe { self.take_back(heap, usize::MAX) };
+        heap.flush();
+        // SAFETY: The lists are a part of the heap.
+        unsafe { (*Heap::<H>::lists_of(heap)).send_all() };
+    }
+}
