@@ -69,6 +69,7 @@ impl<C: Config> Arena<C> {
         purge: &mut impl FnMut(Span) -> Memory,
     ) -> Option<(usize, usize)> {
         let first = BinIndex::of_chunk::<C>(round.min / GRANULE).get();
+        let last = last.min(BinIndex::of_chunk::<C>(usize::MAX).get());
         for number in (first..=last).rev() {
             let Some(bin) = BinIndex::new::<C>(number) else { continue };
             let mut next = self.bins.first(bin);

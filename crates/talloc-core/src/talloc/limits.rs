@@ -85,7 +85,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// whether that is enough.
     pub(super) fn raise_quick(&mut self) -> bool {
         self.limit_quick();
-        let limit = if self.has_plenty() {
+        let limit = if S::IS_AMPLE {
+            C::QUICK_BYTES / GRANULE
+        } else if self.has_plenty() {
             (self.cacheable() / SHARE).min(C::QUICK_BYTES) / GRANULE
         } else {
             self.quick.least()

@@ -61,7 +61,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Raises the end of an arena that was claimed by [`claim_part`](Self::claim_part) by `more` bytes, in
-    /// whole granules of 8. Returns the arena's span.
+    /// whole granules of 8, within `range`. Returns the arena's span.
     ///
     /// Takes the time that `commit` takes, and no more.
     ///
@@ -76,10 +76,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub unsafe fn raise_part(
         &mut self,
         arena: Span,
+        range: Span,
         more: usize,
         commit: impl FnMut(Span) -> bool,
     ) -> Result<Span, ArenaError> {
         let place = self.arenas.place_with(arena)?;
+        let is_within = arena.try_extend(0, more).is_some_and(|raised| range.contains_span(raised));
+        if !is_within {
+            return Err(ArenaError::TooFar);
+        }
         let parts = self.arenas.peek(place).parts_above(more)?;
         if !parts.into_iter().all(commit) {
             return Err(ArenaError::NoMemory);

@@ -96,10 +96,11 @@ impl Entry {
         if !self.turn(OWNED, WANTED) {
             return false;
         }
-        let is_outside = barrier() && (0..PATIENCE).any(|_| {
-            hint::spin_loop();
-            !self.inside.load(Acquire)
-        });
+        let is_outside = barrier()
+            && (0..PATIENCE).any(|_| {
+                hint::spin_loop();
+                !self.inside.load(Acquire)
+            });
         if !is_outside {
             self.give_back();
         }

@@ -132,7 +132,9 @@ impl<H: Host> Heaps<H> {
     pub fn leave(&'static self) {
         let current = H::current();
         H::set_current(&raw const self.guest);
-        if core::ptr::eq(current, &raw const self.nobody) || core::ptr::eq(current, &raw const self.guest) {
+        if core::ptr::eq(current, &raw const self.nobody)
+            || core::ptr::eq(current, &raw const self.guest)
+        {
             return;
         }
         // SAFETY: It is one of the shards of these heaps, which are static.
@@ -165,7 +167,10 @@ impl<H: Host> Heaps<H> {
     /// Calls `f` with the heap of guests, behind the lock.
     #[cold]
     #[inline(never)]
-    fn as_guest<T>(&'static self, f: impl FnOnce(&mut talloc_core::Talloc<Threaded<H>, H::Source>) -> T) -> T {
+    fn as_guest<T>(
+        &'static self,
+        f: impl FnOnce(&mut talloc_core::Talloc<Threaded<H>, H::Source>) -> T,
+    ) -> T {
         // SAFETY: The lock is replaced only in a process of one thread.
         let lock = unsafe { &*self.lock.get() };
         lock.lock();
@@ -184,7 +189,10 @@ impl<H: Host> Heaps<H> {
 
     /// Calls `f` with the caller's heap.
     #[inline(always)]
-    fn with<T>(&'static self, f: impl FnOnce(&mut talloc_core::Talloc<Threaded<H>, H::Source>) -> T) -> T {
+    fn with<T>(
+        &'static self,
+        f: impl FnOnce(&mut talloc_core::Talloc<Threaded<H>, H::Source>) -> T,
+    ) -> T {
         match self.own() {
             // SAFETY: The thread owns it, and is outside: nothing that is called inside comes back here.
             Some(shard) => unsafe { shard.with(f) },

@@ -1,10 +1,10 @@
 //! Those of Unix.
 
+use core::mem::MaybeUninit;
 use core::ptr;
 
 use rustix::io;
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
-use rustix::time::{ClockId, clock_gettime};
 use talloc_sync::{Align, AllocError, Memory, Span};
 
 /// The alignment that all memory from the system has.
@@ -140,10 +140,15 @@ pub(in super::super) unsafe fn decommit(range: Span) {
 /// Milliseconds since some point of time, by a clock that is cheap to read.
 pub(in super::super) fn now_ms() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    const CLOCK: ClockId = ClockId::MonotonicCoarse;
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const CLOCK: ClockId = ClockId::Monotonic;
-    let now = clock_gettime(CLOCK);
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: There is room for the answer. If there is no such clock, the time stands still.
+    let now = unsafe {
+        libc::clock_gettime(CLOCK, now.as_mut_ptr());
+        now.assume_init()
+    };
     now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 

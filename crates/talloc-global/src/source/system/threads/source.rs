@@ -19,8 +19,8 @@ const MAX_STEP: usize = 64 << 20;
 /// How many ranges of slices are remembered, to be given back.
 const REMEMBERED: usize = 16;
 
-/// The most slices that an arena is given unless it needs more: as far as its links reach.
-const MAX_SLICES: usize = 16;
+/// The most bytes of the slices of an arena, unless it needs more: half as far as its links reach.
+const MAX_SLICES: usize = 16 << 30;
 
 /// Pieces of fewer bytes are not given back: they are not worth the call.
 const MIN_PIECE: usize = 16 << 10;
@@ -31,8 +31,9 @@ type Heap = Talloc<Threaded<System>, ThreadSource>;
 #[derive(Debug)]
 pub struct ThreadSource {
     number: u8,
-    /// The arena that grows.
+    /// The arena that grows, and the slices that it grows in.
     arena: Span,
+    range: Span,
     /// All slices of each arena.
     ranges: [Span; REMEMBERED],
     decay: Decay,
@@ -43,6 +44,7 @@ impl ThreadSource {
         Self {
             number: 0,
             arena: Span::empty(),
+            range: Span::empty(),
             ranges: [Span::empty(); REMEMBERED],
             decay: Decay::new(super::DECAY_MS, space::PAGE, MIN_PIECE),
         }
@@ -58,7 +60,7 @@ impl ThreadSource {
         // A 32nd is more than the arena's bitmap takes.
         let min = bytes.checked_add(bytes / 32)?.checked_add(slice / 32)?.div_ceil(slice);
         let arenas = self.ranges.iter().filter(|range| range.is_sized()).count();
-        let most = (1 << arenas).clamp(min, MAX_SLICES.max(min));
+        let most = (1 << arenas).min(MAX_SLICES / slice).max(min);
         let mut count = most;
         loop {
             match RANGE.take(self.number, count) {
@@ -91,7 +93,7 @@ impl Source<Threaded<System>> for ThreadSource {
             return Err(AllocError);
         };
         let source = heap.source_mut();
-        source.arena = arena;
+        (source.arena, source.range) = (arena, range);
         if let Some(place) = source.ranges.iter_mut().find(|range| range.is_empty()) {
             *place = range;
         }
@@ -126,13 +128,17 @@ impl Source<Threaded<System>> for ThreadSource {
 
 /// Raises the arena that grows as far as a request needs, and further if it is large.
 fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
-    let arena = heap.source().arena;
+    let (arena, range) = (heap.source().arena, heap.source().range);
     let lacking = heap.lacking_for(arena, layout).map_err(|_| AllocError)?;
+    let rest = range.acme().zip(arena.acme()).map_or(0, |(end, acme)| end - acme);
+    if lacking > rest {
+        return Err(AllocError);
+    }
     let ample = lacking.max((arena.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
-    for more in [ample, lacking] {
-        let Some(more) = space::round_up(more.max(1)) else { continue };
+    for more in [ample, lacking.max(1)] {
+        let more = space::round_up(more).map_or(rest, |more| more.min(rest));
         // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
-        if let Ok(arena) = unsafe { heap.raise_part(arena, more, commit) } {
+        if let Ok(arena) = unsafe { heap.raise_part(arena, range, more, commit) } {
             heap.source_mut().arena = arena;
             return Ok(());
         }
