@@ -4,7 +4,9 @@ use std::alloc::Layout;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use talloc_core::{Align, AllocError, ArenaError, Config, Memory, Report, Span, Talloc, Violation};
+use talloc_core::{
+    Align, AllocError, ArenaError, Config, Memory, OwnedTalloc, Report, Span, Talloc, Violation,
+};
 
 use crate::supply::Supply;
 
@@ -228,7 +230,7 @@ pub trait Heap: Sized {
     }
 }
 
-impl<C: Config> Heap for Talloc<C, Supply> {
+impl<C: Config> Heap for OwnedTalloc<C, Supply> {
     type Config = C;
 
     fn talloc(&self) -> &Talloc<C, Supply> {
@@ -240,6 +242,6 @@ impl<C: Config> Heap for Talloc<C, Supply> {
     }
 
     fn mov(self, dest: &mut MaybeUninit<Self>) -> &mut Self {
-        Talloc::mov(self, dest)
+        OwnedTalloc::mov(self, dest)
     }
 }

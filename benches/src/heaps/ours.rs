@@ -43,7 +43,7 @@ impl Named for Micro {
 }
 
 /// The heap with the configuration `C`.
-pub struct Talloc<C: Config>(talloc_sync::Talloc<C>);
+pub struct Talloc<C: Config>(talloc_sync::OwnedTalloc<C>);
 
 impl<C: Named> Heap for Talloc<C> {
     const NAME: &'static str = C::NAME;

@@ -158,10 +158,10 @@ pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, parcel_words};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
 pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};
-pub use talloc::{SOURCE_TRIES, Talloc};
+pub use talloc::{OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
-pub use tallock::Tallock;
+pub use tallock::{TallocMutex, Tallock};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,13 +5,14 @@
 //! can be neither a trait's nor another crate's.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::ops::{Deref, DerefMut};
 
 use lock_api::{Mutex, RawMutex};
 
 use crate::config::{Compact, Config};
 use crate::shared::{SharedHeap, global};
 use crate::source::{OomFn, Source};
-use crate::talloc::Talloc;
+use crate::talloc::{OwnedTalloc, Talloc};
 
 /// The lock of a [`Tallock`] if none is named: a spin lock.
 #[cfg(feature = "spin")]
@@ -57,7 +58,7 @@ macro_rules! tallock {
         /// }
         /// ```
         pub struct Tallock<R $($default)*, C: Config = Compact, S = OomFn<C>>(
-            pub Mutex<R, Talloc<C, S>>,
+            pub TallocMutex<R, C, S>,
         );
     };
 }
@@ -67,11 +68,52 @@ tallock!(= DefaultRawMutex);
 #[cfg(not(feature = "spin"))]
 tallock!();
 
-impl<C: Config, S> Talloc<C, S> {
+/// The lock of a [`Tallock`], and the heap behind it.
+///
+/// It dereferences to a [`Mutex`] of a [`Talloc`], whose size is not known: guards give out the heap,
+/// but it cannot be taken out of the lock or replaced by another one.
+///
+/// ```
+/// # #[cfg(feature = "spin")] {
+/// use talloc_core::{Talloc, Tallock};
+///
+/// static HEAP: Tallock = Talloc::new().spin_lock();
+///
+/// assert!(HEAP.0.lock().get_arena().is_empty());
+/// assert!(HEAP.0.try_lock().is_some());
+/// # }
+/// ```
+pub struct TallocMutex<R, C: Config, S>(Mutex<R, OwnedTalloc<C, S>>);
+
+impl<R: RawMutex, C: Config, S> TallocMutex<R, C, S> {
+    /// The heap, back from [`OwnedTalloc::lock`](crate::Talloc#method.lock).
+    #[must_use]
+    pub fn into_inner(self) -> OwnedTalloc<C, S> {
+        self.0.into_inner()
+    }
+}
+
+impl<R, C: Config, S> Deref for TallocMutex<R, C, S> {
+    type Target = Mutex<R, Talloc<C, S>>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<R, C: Config, S> DerefMut for TallocMutex<R, C, S> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<C: Config, S> OwnedTalloc<C, S> {
     /// Puts the heap behind a lock.
     #[must_use]
     pub const fn lock<R: RawMutex>(self) -> Tallock<R, C, S> {
-        Tallock(Mutex::from_raw(R::INIT, self))
+        Tallock(TallocMutex(Mutex::from_raw(R::INIT, self)))
     }
 
     /// Puts the heap behind a spin lock.
@@ -122,6 +164,6 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for Tallock<R, C, 
 
 impl<R: RawMutex, C: Config, S> core::fmt::Debug for Tallock<R, C, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Tallock").field(&self.0).finish()
+        f.debug_tuple("Tallock").field(&&*self.0).finish()
     }
 }

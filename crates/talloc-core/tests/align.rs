@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use common::{layout, memory, part};
 use talloc_core::shared::{self, SharedHeap};
-use talloc_core::{Compact, Config, Memory, Micro, OomFn, RealTime, Talloc};
+use talloc_core::{Compact, Config, Memory, Micro, OomFn, OwnedTalloc, RealTime, Talloc};
 
 /// What a block's bytes are.
 const CONTENT: u8 = 0xb7;
@@ -17,7 +17,7 @@ const CONTENT: u8 = 0xb7;
 const SOIL: u8 = 0xee;
 
 /// A heap in a cell.
-struct Heap<C: Config>(RefCell<Talloc<C>>);
+struct Heap<C: Config>(RefCell<OwnedTalloc<C>>);
 
 impl<C: Config> SharedHeap for Heap<C> {
     type Config = C;

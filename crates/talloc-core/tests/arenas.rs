@@ -3,12 +3,14 @@
 mod common;
 
 use common::{layout, memory, part};
-use talloc_core::{ArenaError, Checked, Compact, Config, Micro, RealTime, Span, Talloc};
+use talloc_core::{
+    ArenaError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc,
+};
 
 const KIB: usize = 1024;
 
 /// A heap with arenas of 16 KiB, 8 KiB apart.
-fn heap<C: Config>(memory: Span, arenas: usize) -> (Talloc<C>, Vec<Span>) {
+fn heap<C: Config>(memory: Span, arenas: usize) -> (OwnedTalloc<C>, Vec<Span>) {
     let spans: Vec<_> = (0..arenas).map(|arena| part(memory, arena * 24 * KIB, 16 * KIB)).collect();
     let mut heap = Talloc::configured();
     for span in &spans {

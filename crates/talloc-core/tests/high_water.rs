@@ -5,7 +5,7 @@ mod common;
 use std::ops::RangeInclusive;
 
 use common::{layout, memory, part};
-use talloc_core::{Checked, Compact, Config, Micro, RealTime, Span, Talloc};
+use talloc_core::{Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc};
 
 const KIB: usize = 1024;
 
@@ -15,7 +15,7 @@ const fn share<C: Config>() -> usize {
 }
 
 /// A heap with arenas of `bytes` bytes, which touch.
-fn heap<C: Config>(memory: Span, bytes: usize) -> (Talloc<C>, Vec<Span>) {
+fn heap<C: Config>(memory: Span, bytes: usize) -> (OwnedTalloc<C>, Vec<Span>) {
     let spans: Vec<_> =
         (0..memory.size() / bytes).map(|arena| part(memory, arena * bytes, bytes)).collect();
     let mut heap = Talloc::configured();
@@ -121,7 +121,7 @@ fn the_mark_of_a_heap_follows_the_highest_block() {
 fn a_new_arena_has_hardly_been_used() {
     // The further one has its control block, too.
     let (heap, _) = heap::<RealTime>(memory(400 * KIB), 200 * KIB);
-    let control = size_of::<Talloc<RealTime>>();
+    let control = size_of::<OwnedTalloc<RealTime>>();
     assert!((control / 2..10 * KIB).contains(&high_water(&heap)), "{}", high_water(&heap));
 }
 

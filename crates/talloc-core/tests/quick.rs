@@ -6,10 +6,12 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use common::{layout, memory};
-use talloc_core::{AllocError, Checked, Compact, Config, Micro, RealTime, Report, Source, Talloc};
+use talloc_core::{
+    AllocError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Report, Source, Talloc,
+};
 
 /// A heap of `bytes` bytes.
-fn heap<C: Config>(bytes: usize) -> Talloc<C> {
+fn heap<C: Config>(bytes: usize) -> OwnedTalloc<C> {
     let mut heap = Talloc::configured();
     // SAFETY: The memory is never used for anything else.
     unsafe { heap.init(memory(bytes)) };
@@ -118,7 +120,7 @@ fn other_blocks_change_where_they_are_or_move() {
 }
 
 /// A heap of which all is in quick lists: blocks of 16 bytes, and of others in between.
-fn cached() -> Talloc<Compact> {
+fn cached() -> OwnedTalloc<Compact> {
     let mut heap = heap::<Compact>(16 << 20);
     let sizes = [16, 80, 200];
     let mut blocks = Vec::new();
@@ -213,7 +215,7 @@ fn an_aligned_request_finds_a_cached_block_that_suits() {
 }
 
 /// A heap with plenty of room, and blocks of 96 bytes.
-fn roomy<C: Config>() -> (Talloc<C>, Vec<NonNull<u8>>) {
+fn roomy<C: Config>() -> (OwnedTalloc<C>, Vec<NonNull<u8>>) {
     let mut heap = heap(PLENTY_OF);
     let blocks = (0..20_000).map(|_| filled(&mut heap, 96, 1)).collect();
     (heap, blocks)

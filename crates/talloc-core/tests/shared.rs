@@ -8,10 +8,12 @@ use std::ptr::NonNull;
 
 use common::{layout, memory};
 use talloc_core::shared::{self, SharedHeap, global};
-use talloc_core::{AllocError, Checked, Compact, Config, Micro, OomFn, RealTime, Talloc};
+use talloc_core::{
+    AllocError, Checked, Compact, Config, Micro, OomFn, OwnedTalloc, RealTime, Talloc,
+};
 
 /// A heap for one thread, in which blocks would rather `MOVES` than change where they are.
-struct Shared<C: Config, const MOVES: bool = false>(RefCell<Talloc<C>>);
+struct Shared<C: Config, const MOVES: bool = false>(RefCell<OwnedTalloc<C>>);
 
 impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
     type Config = C;
@@ -27,7 +29,7 @@ impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
 }
 
 /// The same, that says nothing of moving.
-struct Plain(RefCell<Talloc<RealTime>>);
+struct Plain(RefCell<OwnedTalloc<RealTime>>);
 
 impl SharedHeap for Plain {
     type Config = RealTime;
@@ -39,7 +41,7 @@ impl SharedHeap for Plain {
 }
 
 /// A heap over so many bytes, none of which is zero.
-fn heap<C: Config>(bytes: usize) -> RefCell<Talloc<C>> {
+fn heap<C: Config>(bytes: usize) -> RefCell<OwnedTalloc<C>> {
     let memory = memory(bytes);
     let mut heap = Talloc::<C>::configured();
     // SAFETY: The memory is leaked and used by nobody else.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use common::{layout, memory, part};
 use talloc_core::{
-    AllocError, ArenaError, Micro, OomFn, Report, Source, Span, Talloc, Violation, alloc_error,
+    AllocError, ArenaError, Micro, OomFn, OwnedTalloc, Report, Source, Span, Talloc, Violation,
+    alloc_error,
 };
 
 /// Checks that the texts are there, and differ.
@@ -81,7 +82,7 @@ fn a_report_is_a_line() {
 
 #[test]
 fn a_heap_shows_its_arenas() {
-    let mut heap = Talloc::<Micro>::default();
+    let mut heap = OwnedTalloc::<Micro>::default();
     assert_eq!(format!("{heap:?}"), "Talloc { arenas: [], .. }");
     let memory = memory(20_000);
     let spans = [part(memory, 0, 8_000), part(memory, 9_000, 8_000)];

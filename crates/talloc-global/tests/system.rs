@@ -12,7 +12,7 @@ use talloc_global::*;
 static ALLOCATOR: SystemTallock = SystemTallock::new();
 
 /// A heap of its own, which nobody else allocates from meanwhile.
-fn heap<C: Config>() -> Talloc<C, SystemSource> {
+fn heap<C: Config>() -> OwnedTalloc<C, SystemSource> {
     Talloc::with_source(SystemSource::new())
 }
 

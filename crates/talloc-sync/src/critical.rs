@@ -6,7 +6,7 @@ use core::fmt;
 
 use critical_section::Mutex;
 use talloc_core::shared::global;
-use talloc_core::{Compact, Config, OomFn, SharedHeap, Source, Talloc};
+use talloc_core::{Compact, Config, OomFn, OwnedTalloc, SharedHeap, Source, Talloc};
 
 use crate::allocator::Handle;
 
@@ -60,12 +60,12 @@ use crate::allocator::Handle;
 ///     HEAP.dealloc(block, layout);
 /// }
 /// ```
-pub struct TallocCritical<C: Config = Compact, S = OomFn<C>>(Mutex<RefCell<Talloc<C, S>>>);
+pub struct TallocCritical<C: Config = Compact, S = OomFn<C>>(Mutex<RefCell<OwnedTalloc<C, S>>>);
 
 impl<C: Config, S> TallocCritical<C, S> {
     /// Makes the heap one that is used in critical sections.
     #[must_use]
-    pub const fn new(heap: Talloc<C, S>) -> Self {
+    pub const fn new(heap: OwnedTalloc<C, S>) -> Self {
         Self(Mutex::new(RefCell::new(heap)))
     }
 
@@ -86,7 +86,7 @@ impl<C: Config, S> TallocCritical<C, S> {
 
     /// The heap, back from [`new`](Self::new).
     #[must_use]
-    pub fn into_inner(self) -> Talloc<C, S> {
+    pub fn into_inner(self) -> OwnedTalloc<C, S> {
         self.0.into_inner().into_inner()
     }
 }

@@ -10,7 +10,9 @@ use std::thread;
 use common::block::Block;
 use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{AllocError, Compact, Config, Micro, RealTime, Report, Source, Talloc, Tallock};
+use talloc_sync::{
+    AllocError, Compact, Config, Micro, OwnedTalloc, RealTime, Report, Source, Talloc, Tallock,
+};
 
 const ARENA: usize = 8192;
 const BLOCK: Layout = Layout::new::<[u64; 20]>();
@@ -33,7 +35,7 @@ impl<C: Config> Source<C> for Panics {
 }
 
 /// A heap in `memory` whose source keeps a block.
-fn heap<C: Config>(memory: &mut [u8]) -> Talloc<C, Panics> {
+fn heap<C: Config>(memory: &mut [u8]) -> OwnedTalloc<C, Panics> {
     let mut heap = Talloc::with_source(Panics(None));
     // SAFETY: The tests keep the memory for as long as the heap. The size is not zero.
     unsafe {

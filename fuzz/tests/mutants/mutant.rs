@@ -5,14 +5,14 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use talloc_core::{
-    Align, AllocError, ArenaError, Memory, RealTime, Report, Span, Talloc, Violation,
+    Align, AllocError, ArenaError, Memory, OwnedTalloc, RealTime, Report, Span, Talloc, Violation,
 };
 use talloc_fuzz::Heap;
 use talloc_fuzz::supply::{Kind, Supply};
 
 /// A heap, what its methods do, and what faults need to remember.
 pub struct Mutant {
-    pub heap: Talloc<RealTime, Supply>,
+    pub heap: OwnedTalloc<RealTime, Supply>,
     pub note: Option<(NonNull<u8>, Layout)>,
     faults: Faults,
 }

@@ -4,7 +4,7 @@
 
 use std::ptr::NonNull;
 
-use talloc_core::{Config, Heads, Lists, QuickLists, Span, Talloc};
+use talloc_core::{Config, Heads, Lists, OwnedTalloc, QuickLists, Span, Talloc};
 use talloc_fuzz::Limits;
 use talloc_fuzz::heap::GRANULE;
 
@@ -46,7 +46,7 @@ fn around<C: Config>(boundary: usize) -> Vec<usize> {
 
 /// A heap with chunks of certain sizes, which are used, as is what lies between them.
 struct Carved<C: Config> {
-    heap: Talloc<C>,
+    heap: OwnedTalloc<C>,
     chunks: Vec<NonNull<u8>>,
     /// The highest block.
     last: NonNull<u8>,

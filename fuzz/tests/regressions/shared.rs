@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 
 use talloc_core::shared::{self, SharedHeap};
-use talloc_core::{Compact, OomFn, Talloc};
+use talloc_core::{Compact, OomFn, OwnedTalloc, Talloc};
 use talloc_fuzz::Pool;
 
 use crate::layout;
 
 /// A heap in a cell.
-struct Cell(RefCell<Talloc>);
+struct Cell(RefCell<OwnedTalloc>);
 
 impl SharedHeap for Cell {
     type Config = Compact;

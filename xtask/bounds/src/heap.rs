@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use talloc_global::{Config, Span, Talloc};
+use talloc_global::{Config, OwnedTalloc, Span, Talloc};
 
 /// A heap. None of its operations is inlined, so that what is counted is the call.
 pub trait Heap {
@@ -40,9 +40,9 @@ pub trait Heap {
     }
 }
 
-impl<C: Config> Heap for Talloc<C> {
+impl<C: Config> Heap for OwnedTalloc<C> {
     unsafe fn new(start: *mut u8, size: usize) -> Self {
-        let mut heap = Self::configured();
+        let mut heap = Talloc::configured();
         // SAFETY: As the caller says.
         unsafe { heap.init(Span::from_ptr_size(start, size)) };
         heap

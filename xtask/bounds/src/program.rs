@@ -4,7 +4,7 @@ use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
 use semihosting::{eprintln, println, process};
-use talloc_global::{Compact, Config, Micro, RealTime, Talloc, Tiny};
+use talloc_global::{Compact, Config, Micro, OwnedTalloc, RealTime, Tiny};
 
 use crate::clock::Clock;
 use crate::heap::Heap;
@@ -46,7 +46,7 @@ fn tally(name: &str, size: usize) -> Tallies {
 }
 
 fn talloc<C: Config>(size: usize) -> Tallies {
-    run::<Talloc<C>>(size)
+    run::<OwnedTalloc<C>>(size)
 }
 
 fn run<H: Heap>(size: usize) -> Tallies {

@@ -3,8 +3,8 @@
 
 use talloc_span::Span;
 
-use super::Talloc;
 use super::chain::Arenas;
+use super::{OwnedTalloc, Talloc};
 use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -176,6 +176,37 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
         self.flush();
         self.truncate_at(None, arena)
+    }
+}
+
+/// Changing it with what the heap itself tells, which takes a heap that is owned.
+impl<C: Config, S: Source<C>> OwnedTalloc<C, S> {
+    /// [`Talloc::extend`], where `arena` may be made of what the heap tells.
+    ///
+    /// A heap that is borrowed as a [`Talloc`] cannot be asked meanwhile: `heap.extend(heap.get_arena()...)`
+    /// is for one that is owned.
+    ///
+    /// # Panics
+    ///
+    /// As [`Talloc::extend`] does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::extend`].
+    #[track_caller]
+    pub unsafe fn extend(&mut self, arena: Span) {
+        // SAFETY: The caller keeps to the same conditions.
+        unsafe { (**self).extend(arena) }
+    }
+
+    /// [`Talloc::truncate`], where `arena` may be made of what the heap tells.
+    ///
+    /// # Panics
+    ///
+    /// As [`Talloc::truncate`] does.
+    #[track_caller]
+    pub fn truncate(&mut self, arena: Span) {
+        (**self).truncate(arena);
     }
 }
 

@@ -22,6 +22,7 @@ pub use allocate::SOURCE_TRIES;
 
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::ops::{Deref, DerefMut};
 
 use crate::config::{Compact, Config};
 use crate::quick::Lists;
@@ -33,7 +34,15 @@ use chain::Arenas;
 /// Made without memory, by a `const fn`; [`init`](Self::init) or [`claim`](Self::claim) give it
 /// some, or a [`Source`](crate::Source) does when it is first asked for a block.
 ///
-/// The heap may be moved at any time: nothing in the arenas points at it.
+/// # Owning a heap and borrowing it
+///
+/// `Talloc` is a type whose size is not known to the compiler, like `str`. What owns a heap is an
+/// [`OwnedTalloc`], which the constructors return and which dereferences to it. So `let mut heap =
+/// Talloc::new()` is a heap with an owner, who may move it, as nothing in the arenas points at it.
+/// `&mut Talloc`, which is what a lock gives out and what a [`Source`](crate::Source) is called with, is a
+/// heap that can be used in every way but not replaced: [`mem::swap`](core::mem::swap),
+/// [`mem::replace`](core::mem::replace) and assignment are for types whose size is known. If safe code
+/// could put another heap behind a lock, the owners of blocks would free them to the wrong one.
 ///
 /// # Examples
 ///
@@ -54,21 +63,45 @@ use chain::Arenas;
 /// }
 /// # Ok::<(), talloc_core::AllocError>(())
 /// ```
-pub struct Talloc<C: Config = Compact, S = OomFn<C>> {
+pub struct Talloc<C: Config = Compact, S = OomFn<C>, U: ?Sized = [()]> {
     quick: C::Quick,
     arenas: Arenas<C>,
     /// Operations since the source had the chance to take memory back.
     untended: u32,
     source: S,
+    /// No bytes. As a slice, it makes a type of the heap whose size is not known.
+    _unsized: U,
 }
 
+/// A heap with an owner: what the constructors of [`Talloc`] return.
+///
+/// It dereferences to `Talloc<C, S>`, whose methods do everything else. Its name is needed only where
+/// a heap's type must be written down, as in the field of a structure.
+///
+/// # Examples
+///
+/// ```
+/// use talloc_core::{OwnedTalloc, Span, Talloc};
+///
+/// struct Scratch {
+///     memory: Box<[u8]>,
+///     heap: OwnedTalloc,
+/// }
+///
+/// let mut scratch = Scratch { memory: vec![0; 4096].into(), heap: Talloc::new() };
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe { scratch.heap.init(Span::from(&mut *scratch.memory)) };
+/// assert_eq!(scratch.heap.get_arena().size(), 4096);
+/// ```
+pub type OwnedTalloc<C = Compact, S = OomFn<C>> = Talloc<C, S, [(); 0]>;
+
 // SAFETY: A heap owns the memory of its arenas, and reaches it through nothing but itself.
-unsafe impl<C: Config, S: Send> Send for Talloc<C, S> {}
+unsafe impl<C: Config, S: Send, U: ?Sized> Send for Talloc<C, S, U> {}
 
 impl Talloc {
     /// A heap without memory, with the default parameters.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new() -> OwnedTalloc {
         Self::configured()
     }
 
@@ -95,7 +128,7 @@ impl Talloc {
     #[must_use]
     pub const fn with_oom_handler(
         handler: fn(&mut Self, core::alloc::Layout) -> Result<(), crate::AllocError>,
-    ) -> Self {
+    ) -> OwnedTalloc {
         Self::with_source(OomFn::new(handler))
     }
 }
@@ -104,12 +137,12 @@ impl<C: Config> Talloc<C> {
     /// A heap without memory, with the parameters of `C`.
     ///
     /// ```
-    /// use talloc_core::{Micro, Talloc};
+    /// use talloc_core::{Micro, OwnedTalloc, Talloc};
     ///
-    /// static mut HEAP: Talloc<Micro> = Talloc::configured();
+    /// static mut HEAP: OwnedTalloc<Micro> = Talloc::configured();
     /// ```
     #[must_use]
-    pub const fn configured() -> Self {
+    pub const fn configured() -> OwnedTalloc<C> {
         Self::with_source(OomFn::NONE)
     }
 }
@@ -117,8 +150,8 @@ impl<C: Config> Talloc<C> {
 impl<C: Config, S> Talloc<C, S> {
     /// A heap without memory that asks `source` for it.
     #[must_use]
-    pub const fn with_source(source: S) -> Self {
-        Self { quick: C::Quick::EMPTY, arenas: Arenas::NONE, untended: 0, source }
+    pub const fn with_source(source: S) -> OwnedTalloc<C, S> {
+        Talloc { quick: C::Quick::EMPTY, arenas: Arenas::NONE, untended: 0, source, _unsized: [] }
     }
 
     /// The source of further memory.
@@ -132,7 +165,9 @@ impl<C: Config, S> Talloc<C, S> {
     pub const fn source_mut(&mut self) -> &mut S {
         &mut self.source
     }
+}
 
+impl<C: Config, S> OwnedTalloc<C, S> {
     /// Moves the heap to `dest`.
     ///
     /// As a heap may be moved in any other way, too, this is for programs written when it could not.
@@ -141,9 +176,32 @@ impl<C: Config, S> Talloc<C, S> {
     }
 }
 
-impl<C: Config> Default for Talloc<C> {
+impl<C: Config, S> Deref for OwnedTalloc<C, S> {
+    type Target = Talloc<C, S>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Talloc<C, S> {
+        self
+    }
+}
+
+impl<C: Config, S> DerefMut for OwnedTalloc<C, S> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Talloc<C, S> {
+        self
+    }
+}
+
+impl<C: Config> Default for OwnedTalloc<C> {
     fn default() -> Self {
-        Self::configured()
+        Talloc::configured()
+    }
+}
+
+/// Prints the arenas' spans.
+impl<C: Config, S> fmt::Debug for OwnedTalloc<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
     }
 }
 

@@ -41,7 +41,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
     /// unsafe {
     ///     heap.claim(whole.truncate(0, 10_000)).unwrap();
-    ///     heap.raise_arena(heap.get_arena(), 10_000, Memory::ZEROED).unwrap();
+    ///     let arena = heap.get_arena();
+    ///     heap.raise_arena(arena, 10_000, Memory::ZEROED).unwrap();
     /// }
     /// assert_eq!(heap.get_arena(), whole);
     /// ```

@@ -4,7 +4,9 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use fastrand::Rng;
-use talloc_core::{Chunk, ChunkKind, Compact, Config, Fault, Micro, RealTime, Span, Talloc};
+use talloc_core::{
+    Chunk, ChunkKind, Compact, Config, Fault, Micro, OwnedTalloc, RealTime, Span, Talloc,
+};
 
 use crate::common::{layout, memory};
 use crate::{Noted, found, pointer};
@@ -34,7 +36,7 @@ fn allocate<C: Config>(heap: &mut Talloc<Noted<C>>, len: usize, blocks: &mut Blo
 
 /// A heap in which some blocks are allocated, up to the end of its arena. In one of two, the
 /// arena's own chunk lies among them.
-fn heap<C: Config>(seed: u64) -> (Talloc<Noted<C>>, Span, Blocks) {
+fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
     let mut random = Rng::with_seed(seed);
     let arena = memory(LEN * GRANULE);
     // SAFETY: The memory has as many bytes, and is used by nobody else.

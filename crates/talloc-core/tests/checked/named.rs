@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use talloc_core::{Call, Checked, Compact, Fault, Misuse, Span, Talloc};
+use talloc_core::{Call, Checked, Compact, Fault, Misuse, OwnedTalloc, Span, Talloc};
 
 use crate::common::{layout, memory};
 use crate::{Noted, found, pointer};
 
-fn heap<C: talloc_core::Config>() -> Talloc<C> {
+fn heap<C: talloc_core::Config>() -> OwnedTalloc<C> {
     let mut heap = Talloc::configured();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe { heap.init(memory(16 << 10)) };

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use fastrand::Rng;
-use talloc_core::{Config, Micro, Span, Talloc};
+use talloc_core::{Config, Micro, OwnedTalloc, Span, Talloc};
 
 use crate::common::{layout, memory, part};
 use crate::{Noted, found};
@@ -20,7 +20,7 @@ pub struct Block {
 
 /// A heap and what is allocated in it.
 pub struct Program<C: Config> {
-    pub heap: Talloc<Noted<C>>,
+    pub heap: OwnedTalloc<Noted<C>>,
     pub arenas: Vec<Span>,
     pub blocks: Vec<Block>,
     pub rng: Rng,

@@ -8,7 +8,9 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use common::{layout, memory, part};
-use talloc_core::{Align, AllocError, Compact, Config, Memory, RealTime, Source, Span, Talloc};
+use talloc_core::{
+    Align, AllocError, Compact, Config, Memory, OwnedTalloc, RealTime, Source, Span, Talloc,
+};
 
 const UNIT: Align = Align::new(1024).unwrap();
 const LEAST: usize = 4096;
@@ -17,7 +19,7 @@ const LEAST: usize = 4096;
 const KNOWN: Memory = Memory::ZEROED.union(Memory::RECLAIMABLE);
 
 /// A heap with an arena of `known` memory in which a block of `size` bytes has been.
-fn used_heap<C: Config>(bytes: usize, size: usize, known: Memory) -> Talloc<C> {
+fn used_heap<C: Config>(bytes: usize, size: usize, known: Memory) -> OwnedTalloc<C> {
     let mut heap = Talloc::configured();
     // SAFETY: The memory is leaked, zero, and nobody else's; the block is freed once.
     unsafe {
@@ -74,7 +76,8 @@ fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
         unsafe {
             heap.claim_as(part(memory(1 << 20), 0, 1 << 18), KNOWN).unwrap();
             for _ in 0..3 {
-                heap.raise_arena(heap.get_arena(), 1 << 18, added).unwrap();
+                let arena = heap.get_arena();
+                heap.raise_arena(arena, 1 << 18, added).unwrap();
                 heap.verify().unwrap();
             }
         }
@@ -93,7 +96,8 @@ fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
         heap.claim_as(part(memory, 0, 10_000), KNOWN).unwrap();
         let low = heap.malloc(layout(2000, 8)).unwrap();
         // The bitmap no longer suffices, and goes to the end of the memory or behind the block.
-        heap.extend_arena_as(heap.get_arena(), memory, KNOWN).unwrap();
+        let arena = heap.get_arena();
+        heap.extend_arena_as(arena, memory, KNOWN).unwrap();
         let high = heap.malloc(layout(500_000, 8)).unwrap();
         heap.free(low, layout(2000, 8));
         heap.free(high, layout(500_000, 8));

@@ -5,7 +5,8 @@ use core::ptr::NonNull;
 
 use fastrand::Rng;
 use talloc_core::{
-    AllocError, Checked, Compact, Config, Memory, Micro, RealTime, Source, Span, Talloc,
+    AllocError, Checked, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, Source, Span,
+    Talloc,
 };
 
 use crate::common::{layout, memory, part};
@@ -101,7 +102,7 @@ impl<C: Config> Source<C> for Regions {
     }
 }
 
-type Heap<C> = Talloc<C, Regions>;
+type Heap<C> = OwnedTalloc<C, Regions>;
 
 /// Blocks that are written all over, and what with.
 struct Blocks(Vec<(NonNull<u8>, Layout, u8)>);
@@ -167,7 +168,7 @@ fn step<C: Config>(heap: &mut Heap<C>, blocks: &mut Blocks, random: &mut Rng, gr
 
 fn what_is_taken_back_was_free<C: Config>(zeroes: bool, seed: u64) {
     const STEPS: usize = if cfg!(miri) { 200 } else { 4000 };
-    let mut heap = Heap::<C>::with_source(Regions::new(16, zeroes));
+    let mut heap: Heap<C> = Talloc::with_source(Regions::new(16, zeroes));
     let mut blocks = Blocks(Vec::new());
     let mut random = Rng::with_seed(seed);
     for number in 0..STEPS {

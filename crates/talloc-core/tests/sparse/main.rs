@@ -10,13 +10,13 @@ mod common;
 use core::ptr::NonNull;
 
 use common::layout;
-use talloc_core::{Config, Report, Span, Talloc};
+use talloc_core::{Config, OwnedTalloc, Report, Span, Talloc};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 
-fn heap<C: Config>(arena: Span) -> Talloc<C> {
+fn heap<C: Config>(arena: Span) -> OwnedTalloc<C> {
     let mut heap = Talloc::configured();
     // SAFETY: The tests keep the memory for as long as the heap.
     unsafe { heap.init(arena) };

@@ -11,7 +11,7 @@ use common::{layout, memory, part};
 use fastrand::Rng;
 use storm::{Act, GIFTS, LIES, Storm, free};
 use talloc_core::{
-    AllocError, Compact, Config, Micro, RealTime, Report, SOURCE_TRIES, Span, Talloc,
+    AllocError, Compact, Config, Micro, OwnedTalloc, RealTime, Report, SOURCE_TRIES, Span, Talloc,
 };
 
 /// Bytes of the first arena at first, and of each further one.
@@ -30,7 +30,7 @@ impl Block {
 
 /// A heap in a storm, and what is allocated.
 struct Ship<C: Config> {
-    heap: Talloc<C, Storm>,
+    heap: OwnedTalloc<C, Storm>,
     blocks: Vec<Block>,
     random: Rng,
     failures: usize,

@@ -2,13 +2,13 @@
 
 use core::cell::UnsafeCell;
 
-use talloc_core::{Config, OomFn, SharedHeap, Talloc};
+use talloc_core::{Config, OomFn, OwnedTalloc, SharedHeap, Talloc};
 
 /// A heap without a source that only one thread can reach.
 ///
 /// It never leaves this crate, as `with` would let the program have the heap twice, or swap it for
 /// another one.
-pub(crate) struct Unlocked<C: Config>(UnsafeCell<Talloc<C>>);
+pub(crate) struct Unlocked<C: Config>(UnsafeCell<OwnedTalloc<C>>);
 
 impl<C: Config> Unlocked<C> {
     /// A heap without memory.

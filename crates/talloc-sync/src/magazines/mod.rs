@@ -20,7 +20,9 @@ pub use pick::{ByStack, Pick, Place};
 use core::marker::PhantomData;
 
 use lock_api::{MutexGuard, RawMutex};
-use talloc_core::{Compact, Config, OomFn, Report, Source, Talloc, Tallock, Violation};
+use talloc_core::{
+    Compact, Config, OomFn, OwnedTalloc, Report, Source, Talloc, Tallock, Violation,
+};
 
 use crate::lock::machine;
 use biased::Biased;
@@ -115,7 +117,7 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
 
     /// Puts magazines in front of a heap.
     #[must_use]
-    pub const fn new(heap: Talloc<C, S>) -> Self {
+    pub const fn new(heap: OwnedTalloc<C, S>) -> Self {
         const { assert!(N.is_power_of_two(), "the number of slots is a power of two") };
         Self {
             heap: heap.lock(),

@@ -13,13 +13,13 @@ use std::vec::Vec;
 
 use talloc_span::Span;
 
-use super::Talloc;
+use super::{OwnedTalloc, Talloc};
 use crate::config::Config;
 use crate::granule::GRANULE;
 
 /// A heap with memory of its own.
 struct Owned<C: Config> {
-    heap: Talloc<C>,
+    heap: OwnedTalloc<C>,
     memory: Vec<u64>,
 }
 

@@ -2,21 +2,21 @@
 
 use core::cell::UnsafeCell;
 
-use talloc_sync::{Config, SharedHeap, Talloc};
+use talloc_sync::{Config, OwnedTalloc, SharedHeap, Talloc};
 
 use super::WasmSource;
 
 /// A heap that the only thread reaches without a lock.
 ///
 /// It never leaves this crate, as `with` would let the program have the heap twice.
-pub(super) struct Alone<C: Config>(UnsafeCell<Talloc<C, WasmSource>>);
+pub(super) struct Alone<C: Config>(UnsafeCell<OwnedTalloc<C, WasmSource>>);
 
 // SAFETY: Without the target's feature `atomics`, a module cannot share its memory with another
 // thread, for which linkers refuse what was compiled without it; nor is it interrupted.
 unsafe impl<C: Config> Sync for Alone<C> {}
 
 impl<C: Config> Alone<C> {
-    pub(super) const fn new(heap: Talloc<C, WasmSource>) -> Self {
+    pub(super) const fn new(heap: OwnedTalloc<C, WasmSource>) -> Self {
         Self(UnsafeCell::new(heap))
     }
 }
