@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Config, Lists, Talloc, parcel_words};
+use talloc_core::{Config, Lists, OwnedTalloc, Talloc, parcel_words};
 
 use super::entry::Entry;
 use super::host::{Host, Threaded};
@@ -26,7 +26,7 @@ pub(super) type Cache<H> = <Threaded<H> as Config>::Quick;
 /// [`Entry`]. Somebody else uses the arenas while the owner is kept outside. Everybody pushes to the inbox.
 #[repr(C, align(128))]
 pub struct Shard<H: Host> {
-    heap: UnsafeCell<Heap<H>>,
+    heap: UnsafeCell<OwnedTalloc<Threaded<H>, H::Source>>,
     /// Blocks from the inbox that have not been taken back yet; part of the heap.
     waiting: UnsafeCell<Option<NonNull<u8>>>,
     pub(super) entry: Entry,
@@ -57,6 +57,18 @@ impl<H: Host> Shard<H> {
         unsafe { Heap::<H>::lists_of(self.heap.get()) }
     }
 
+    /// The heap.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the heap, and no other reference to it.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref, reason = "the caller answers for that")]
+    unsafe fn heap_mut(&self) -> &mut Heap<H> {
+        // SAFETY: The caller has the heap alone.
+        unsafe { &mut *self.heap.get() }
+    }
+
     /// Calls `f` with the heap, after some of the blocks that have come home.
     ///
     /// # Safety
@@ -66,7 +78,7 @@ impl<H: Host> Shard<H> {
     pub(super) unsafe fn with<T>(&self, f: impl FnOnce(&mut Heap<H>) -> T) -> T {
         self.entry.enter(H::pause);
         // SAFETY: The owner is inside.
-        let heap = unsafe { &mut *self.heap.get() };
+        let heap = unsafe { self.heap_mut() };
         // SAFETY: As above.
         if !self.inbox.is_empty() || unsafe { (*self.waiting.get()).is_some() } {
             // SAFETY: As above.
@@ -89,7 +101,7 @@ impl<H: Host> Shard<H> {
         }
         // SAFETY: The shard has been visited.
         unsafe {
-            let heap = &mut *self.heap.get();
+            let heap = self.heap_mut();
             self.take_back(heap, usize::MAX);
             f(heap);
         }
@@ -105,7 +117,7 @@ impl<H: Host> Shard<H> {
     pub(super) unsafe fn with_locked<T>(&self, f: impl FnOnce(&mut Heap<H>) -> T) -> T {
         // SAFETY: The caller has the shard alone.
         unsafe {
-            let heap = &mut *self.heap.get();
+            let heap = self.heap_mut();
             self.take_back(heap, TAKEN_BACK);
             f(heap)
         }
