@@ -40,7 +40,7 @@ fn zeros(heap: &impl GlobalAlloc, size: usize) -> usize {
 fn blocks_of_zeros_are_not_cleared() {
     static CACHED: SystemTalloc = SystemTalloc::new();
     static LOCKED: SystemTallock = SystemTallock::new();
-    static CHECKED: SystemTalloc<Checked> = SystemTalloc::configured();
+    static CHECKED: SystemTallock<Checked> = SystemTallock::configured();
     for round in 0..3 {
         // Large blocks, and blocks of the heap's, each of which is above all others. A checked heap
         // has no large ones; it clears the bits of its blocks, a 32nd of them.

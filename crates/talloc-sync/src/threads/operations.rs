@@ -12,6 +12,18 @@ use super::{Heaps, Shard};
 /// The alignment of every block.
 const GRANULE: usize = 8;
 
+/// A block of fewer bytes never has memory of its own: it would waste most of a page or more.
+const MIN_APART: usize = 64 << 10;
+
+/// Nor is a block that is aligned to more in a heap: what would have to be left out before it is too much.
+const MAX_ALIGN: usize = 1 << 20;
+
+/// Whether a block is too large, or aligned to too much, for a heap.
+#[inline(always)]
+fn is_for_apart<H: Host>(layout: Layout) -> bool {
+    layout.size() >= H::APART || layout.align() > MAX_ALIGN
+}
+
 /// What `GlobalAlloc` asks for. None of the layouts has a size of zero.
 impl<H: Host> Heaps<H> {
     /// Allocates a block.
@@ -34,15 +46,22 @@ impl<H: Host> Heaps<H> {
     #[cold]
     #[inline(never)]
     fn malloc_slow(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if layout.size() >= H::APART {
+        if is_for_apart::<H>(layout) {
             return self.allocate_apart(layout);
         }
         // SAFETY: `malloc` has no preconditions.
         let attempt = || self.with(|heap| unsafe { heap.malloc(layout) });
         attempt().or_else(|AllocError| {
             self.give_up_idle();
-            attempt()
+            attempt().or_else(|AllocError| self.allocate_at_last(layout))
         })
+    }
+
+    /// Allocates a block apart for which the heaps have no room, unless it is small.
+    #[cold]
+    fn allocate_at_last(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let block = if layout.size() >= MIN_APART { H::allocate_apart(layout) } else { None };
+        block.ok_or(AllocError)
     }
 
     /// Allocates a block, and tells how many of its first bytes are not known to be zero.
@@ -55,14 +74,14 @@ impl<H: Host> Heaps<H> {
         if layout.size() < Cache::<H>::CLASSES * GRANULE {
             return Ok((self.malloc(layout)?, layout.size()));
         }
-        if layout.size() >= H::APART {
+        if is_for_apart::<H>(layout) {
             return Ok((self.allocate_apart(layout)?, 0));
         }
         // SAFETY: `malloc_dirty` has no preconditions.
         let attempt = || self.with(|heap| unsafe { heap.malloc_dirty(layout) });
         attempt().or_else(|AllocError| {
             self.give_up_idle();
-            attempt()
+            attempt().or_else(|AllocError| self.allocate_at_last(layout).map(|block| (block, 0)))
         })
     }
 
