@@ -162,7 +162,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             let block = self.whole_block(ptr);
             // SAFETY: It is the block that the caller gives up, and has a list.
             if unsafe { self.push(block, len) } {
-                self.relieve(len);
+                self.make_room(len);
             }
         } else {
             // SAFETY: The block is `len` granules, which the caller gives up.
@@ -239,13 +239,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn overflow(&mut self, len: usize) {
-        self.relieve(len);
+        self.make_room(len);
         self.tend();
     }
 
     /// [`overflow`](Self::overflow), without a call of the source.
     #[cfg_attr(small, inline(never))]
-    fn relieve(&mut self, len: usize) {
+    fn make_room(&mut self, len: usize) {
         let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
         if self.raise_quick() || !has_strays && self.raise_in_lull() {
             return;

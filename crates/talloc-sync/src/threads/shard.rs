@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Config, Lists, Talloc, parcel_words};
+use talloc_core::{Config, Lists, OwnedTalloc, Talloc, parcel_words};
 
 use super::entry::Entry;
 use super::host::{Host, Threaded};
@@ -26,7 +26,7 @@ pub(super) type Cache<H> = <Threaded<H> as Config>::Quick;
 /// [`Entry`]. Somebody else uses the arenas while the owner is kept outside. Everybody pushes to the inbox.
 #[repr(C, align(128))]
 pub struct Shard<H: Host> {
-    heap: UnsafeCell<Heap<H>>,
+    heap: UnsafeCell<OwnedTalloc<Threaded<H>, H::Source>>,
     /// Blocks from the inbox that have not been taken back yet; part of the heap.
     waiting: UnsafeCell<Option<NonNull<u8>>>,
     pub(super) entry: Entry,
