@@ -78,6 +78,11 @@ impl<H: Heap> Driver<H> {
         self.steps
     }
 
+    /// The heap under test.
+    pub fn heap(&self) -> &H {
+        &self.heap
+    }
+
     /// The calls, to be printed.
     pub fn trace(&self) -> &Trace {
         &self.trace

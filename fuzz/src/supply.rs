@@ -1,6 +1,7 @@
 //! Sources of memory, friendly and hostile.
 
 use std::alloc::Layout;
+use std::panic::resume_unwind;
 use std::ptr::NonNull;
 
 use talloc_core::{AllocError, ArenaError, Config, Source, Span, Talloc};
@@ -66,7 +67,13 @@ pub struct Supply {
     calls: usize,
     plan: Plan,
     events: Vec<Event>,
+    /// Calls until one panics, and how many there are from one such call to the next.
+    fuse: Option<(usize, usize)>,
 }
+
+/// What a source panics with.
+#[derive(Debug)]
+pub struct Bomb;
 
 /// What a source may give.
 #[derive(Debug, Default)]
@@ -82,7 +89,25 @@ pub struct Plan {
 impl Supply {
     /// A source that refuses until it is [prepared](Self::prepare).
     pub fn new(kind: Kind) -> Self {
-        Self { kind, requests: 0, calls: 0, plan: Plan::default(), events: Vec::new() }
+        Self { kind, requests: 0, calls: 0, plan: Plan::default(), events: Vec::new(), fuse: None }
+    }
+
+    /// Has the source panic with a [`Bomb`] once in so many calls.
+    #[must_use]
+    pub fn with_fuse(self, calls: usize) -> Self {
+        Self { fuse: Some((calls, calls)), ..self }
+    }
+
+    /// Panics if it is time.
+    fn burn(&mut self) {
+        if let Some((left, calls)) = &mut self.fuse {
+            *left -= 1;
+            if *left == 0 {
+                *left = *calls;
+                // Without a message.
+                resume_unwind(Box::new(Bomb));
+            }
+        }
     }
 
     pub fn set_kind(&mut self, kind: Kind) {
@@ -112,6 +137,7 @@ impl Supply {
 
 impl<C: Config> Source<C> for Supply {
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
+        heap.source_mut().burn();
         let calls = heap.source_mut().called()?;
         match heap.source().kind {
             Kind::Refuse => Err(AllocError),

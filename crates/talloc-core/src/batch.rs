@@ -9,13 +9,19 @@ use crate::quick;
 /// The first word of each links to the next. [`Talloc::malloc_batch`](crate::Talloc::malloc_batch)
 /// and [`Talloc::free_batch`](crate::Talloc::free_batch) allocate and free them together; to the
 /// heap they are allocated meanwhile.
+///
+/// # Invariant
+///
+/// Each block of the list is at least 8 bytes of valid memory, aligned to 8, that nobody reads or writes but
+/// by this list, as long as there is the list. Whoever adds a block answers for that, so that to take one is
+/// safe.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Batch {
     first: Option<NonNull<u8>>,
     len: u32,
 }
 
-// SAFETY: Whoever has the list has its blocks.
+// SAFETY: Nobody else uses the blocks (the invariant).
 unsafe impl Send for Batch {}
 
 impl Batch {
@@ -42,7 +48,7 @@ impl Batch {
 
     /// All blocks, as they would be taken.
     pub fn iter(&self) -> impl Iterator<Item = NonNull<u8>> + '_ {
-        // SAFETY: A block of the list starts with its link.
+        // SAFETY: A block of the list is valid memory (the invariant), and starts with its link.
         core::iter::successors(self.first, |block| unsafe { quick::next(*block) })
     }
 
@@ -50,11 +56,14 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// It has the size of the others, and the pointer is good for all of it. Nobody uses it any
-    /// more, until it is taken.
+    /// The block has at least 8 bytes, is aligned to 8, and has the size of the others; the pointer is good
+    /// for all of it. Until the block is taken, or as long as there is the list, it stays valid memory: what it
+    /// lies in is not freed, unmapped or given to somebody else. Until then, nobody else reads or writes it.
+    ///
+    /// The list has fewer than 2<sup>32</sup> blocks.
     #[inline(always)]
     pub unsafe fn push(&mut self, block: NonNull<u8>) {
-        // SAFETY: A block has at least a granule, which is aligned and has room for a pointer.
+        // SAFETY: The caller's block is aligned and has room for a pointer.
         unsafe { block.cast().write(self.first) };
         self.first = Some(block);
         self.len += 1;
@@ -64,7 +73,7 @@ impl Batch {
     #[inline(always)]
     pub fn pop(&mut self) -> Option<NonNull<u8>> {
         let block = self.first?;
-        // SAFETY: A block of the list starts with its link.
+        // SAFETY: A block of the list is valid memory (the invariant), and starts with its link.
         self.first = unsafe { quick::next(block) };
         self.len -= 1;
         Some(block)
@@ -80,7 +89,8 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// It was that of another list that had as many, and whoever had that has forgotten it.
+    /// It was that of another list that had as many, and whoever had that has forgotten it. The invariant holds
+    /// of its blocks still.
     #[inline(always)]
     pub const unsafe fn from_first(first: NonNull<u8>, len: usize) -> Self {
         Self { first: Some(first), len: len as u32 }

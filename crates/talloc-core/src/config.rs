@@ -9,6 +9,9 @@ use crate::quick::Lists;
 
 /// The compile-time parameters of a heap.
 ///
+/// They are not relied on: those that make no sense do not compile, and others make a heap slow or wasteful,
+/// but not unsound. [`Index`], [`Heads`] and [`Lists`] are sealed.
+///
 /// [`Compact`] is the one to start with. A heap of one's own is a unit struct and this
 /// implementation:
 ///

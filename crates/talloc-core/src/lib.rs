@@ -136,6 +136,7 @@ mod error;
 mod granule;
 mod memory;
 mod misuse;
+mod outline;
 mod quick;
 mod report;
 mod select;
@@ -154,6 +155,7 @@ pub use error::{AllocError, ArenaError};
 pub use granule::Index;
 pub use memory::Memory;
 pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
+pub use outline::Outline;
 pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, parcel_words};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
@@ -162,6 +164,9 @@ pub use talloc::{OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::{TallocMutex, Tallock};
+
+#[cfg(all(doctest, feature = "spin"))]
+mod refused;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -14,7 +14,9 @@ bitflags! {
         /// cleared.
         const ZEROED = 1 << 0;
         /// What of it is free may be taken back, by [`Talloc::discard`](crate::Talloc::discard) and
-        /// [`Talloc::reclaim_arena`](crate::Talloc::reclaim_arena).
+        /// [`Talloc::reclaim_arena`](crate::Talloc::reclaim_arena), which the heap's source calls: by
+        /// the means of that source. The one for an operating system unmaps whole arenas, so that what it is
+        /// said of must have been mapped; a `static` has not.
         ///
         /// An arena that is extended by memory of which this is not said is as that.
         const RECLAIMABLE = 1 << 1;

@@ -162,7 +162,8 @@ impl Error for Misuse {}
 
 /// What is done about the [`Misuse`] of a [`Checked`](crate::Checked) heap.
 ///
-/// It is called before anything is changed. If it returns, nothing is: a block stays as it was, and
+/// It is called before anything is changed, and not relied on: it may panic, or use the heap behind a
+/// lock. If it returns, nothing is: a block stays as it was, and
 /// to grow or shrink it fails. Behind a lock or in a cell, it is called when the heap has been let
 /// go again. Under the methods of `GlobalAlloc`, which must not unwind, a panic aborts the program.
 ///

@@ -11,6 +11,9 @@ pub const TEND_INTERVAL: u32 = 32;
 
 /// What is asked for memory before an allocation fails, and may be given memory back.
 ///
+/// A source is not relied on: it may do with the heap what it likes, give nothing, and panic, and the heap is
+/// consistent all the same. Memory is given by methods that are `unsafe` themselves.
+///
 /// A plain function will do where no state is needed and nothing is given back: see
 /// [`Talloc::with_oom_handler`](crate::Talloc::with_oom_handler).
 ///
@@ -84,8 +87,9 @@ pub trait Source<C: Config>: Sized {
     /// errs. A source that promises memory and never gives enough ends in an error, too, after
     /// [`SOURCE_TRIES`](crate::SOURCE_TRIES) calls.
     ///
-    /// It may call every method of the heap. Should it panic, the heap stays as it is. If the heap
-    /// is behind a lock, that is held: see `Tallock`.
+    /// It may call every method of the heap. Should it panic, the heap stays as it is, and so does a block
+    /// whose size was to change; under `GlobalAlloc`, the program is aborted. If the heap is behind a lock,
+    /// that is held: see `Tallock`.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@
 //! can be neither a trait's nor another crate's.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::fmt;
 use core::ops::{Deref, DerefMut};
 
 use lock_api::{Mutex, RawMutex};
@@ -31,7 +32,7 @@ macro_rules! tallock {
         ///
         /// Do not allocate from the heap while its guard lives, as in
         /// `format!("{:?}", tallock.0.lock())` with a global allocator: that waits for itself for
-        /// ever. Take what is wanted out of the guard first.
+        /// ever. Take what is wanted out of the guard first. `format!("{:?}", tallock)` is fine.
         ///
         /// The lock is held while the heap's source runs. A source that allocates from, or frees to,
         /// the same `Tallock` other than through the heap it is given waits for itself for ever.
@@ -124,7 +125,8 @@ impl<C: Config, S> OwnedTalloc<C, S> {
     }
 }
 
-impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S> {
+// SAFETY: It is one heap, which the lock gives to one caller at a time.
+unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S> {
     type Config = C;
     type Source = S;
 
@@ -134,8 +136,8 @@ impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S> {
     }
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and
-// does not unwind but when the program's own source does.
+// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. The
+// functions of `global` do not unwind.
 unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for Tallock<R, C, S> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -162,8 +164,19 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for Tallock<R, C, 
     }
 }
 
-impl<R: RawMutex, C: Config, S> core::fmt::Debug for Tallock<R, C, S> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Tallock").field(&&*self.0).finish()
+/// Prints the heap's [`Outline`](crate::Outline), or that the lock is held.
+impl<R: RawMutex, C: Config, S> fmt::Debug for Tallock<R, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tallock").field(&self.0).finish()
+    }
+}
+
+impl<R: RawMutex, C: Config, S> fmt::Debug for TallocMutex<R, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // To print may allocate from this very heap, so the lock is released before.
+        match self.try_lock().map(|heap| heap.outline()) {
+            Some(outline) => fmt::Debug::fmt(&outline, f),
+            None => f.write_str("<locked>"),
+        }
     }
 }

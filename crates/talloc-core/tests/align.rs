@@ -19,7 +19,8 @@ const SOIL: u8 = 0xee;
 /// A heap in a cell.
 struct Heap<C: Config>(RefCell<OwnedTalloc<C>>);
 
-impl<C: Config> SharedHeap for Heap<C> {
+// SAFETY: It is one heap, which the cell gives to one caller at a time.
+unsafe impl<C: Config> SharedHeap for Heap<C> {
     type Config = C;
     type Source = OomFn<C>;
 

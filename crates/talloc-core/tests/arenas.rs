@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::alloc::Layout;
+
 use common::{layout, memory, part};
 use talloc_core::{
-    ArenaError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc,
+    AllocError, ArenaError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Source, Span,
+    Talloc, Tiny,
 };
 
 const KIB: usize = 1024;
@@ -140,6 +143,77 @@ fn spans_that_cannot_be_arenas_are_refused() {
     }
     assert_eq!(heap.try_truncate(spans[0].extend(0, 8)), Err(ArenaError::NotTruncated));
     assert_eq!(heap.verify().unwrap().arena_bytes, 32 * KIB);
+}
+
+/// Bytes of blocks of 16 bytes that a heap over so many KiB has room for.
+fn room<C: Config>(kib: usize, claim: impl FnOnce(&mut Talloc<C>, Span)) -> usize {
+    let mut heap = Talloc::<C>::configured();
+    claim(&mut heap, memory(kib * KIB));
+    let mut bytes = 0;
+    // SAFETY: The size is not zero.
+    while unsafe { heap.malloc(layout(16, 8)) }.is_ok() {
+        bytes += 16;
+    }
+    heap.verify().unwrap();
+    bytes
+}
+
+#[test]
+fn all_that_is_claimed_is_used_however_far_links_reach() {
+    for kib in [256, 509, 510, 511, 512, 513, 520, 1024, 1500] {
+        let bytes = room::<Micro>(kib, |heap, memory| {
+            // SAFETY: The memory is leaked and used by nobody else.
+            unsafe { heap.claim(memory) }.unwrap();
+        });
+        assert!(bytes > kib * KIB / 100 * 97, "{bytes} of {kib} KiB");
+    }
+    // Where there can be one arena only, it is said so.
+    let mut heap = Talloc::<Tiny>::configured();
+    // SAFETY: As above.
+    unsafe {
+        assert_eq!(heap.claim(memory(511 * KIB)), Err(ArenaError::TooFar));
+        let most = part(memory(511 * KIB), 0, Talloc::<Tiny>::MOST_ARENA);
+        assert_eq!(heap.claim(most), Ok(()));
+        assert!(heap.malloc(layout(Talloc::<Tiny>::MOST_BLOCK - 64, 8)).is_ok());
+    }
+}
+
+#[test]
+fn what_no_arena_can_hold_is_refused_at_once() {
+    fn check<C: Config>(most: usize) {
+        struct Never;
+        impl<C: Config> Source<C> for Never {
+            const EXTENDS: bool = true;
+
+            fn acquire(_: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
+                panic!("it is asked for what it cannot give");
+            }
+        }
+        let mut heap = Talloc::<C, _>::with_source(Never);
+        // SAFETY: The memory is leaked and used by nobody else; the block has this layout.
+        unsafe {
+            heap.claim(memory(16 * KIB)).unwrap();
+            let small = layout(40, 8);
+            let blocks = [(); 4].map(|()| heap.malloc(small).unwrap());
+            heap.free(blocks[1], small);
+            let before = heap.verify().unwrap();
+            for size in [most + 1, 2 * most, isize::MAX as usize - 4095] {
+                assert!(heap.malloc(layout(size, 8)).is_err());
+                assert!(heap.malloc(layout(size, 4096)).is_err());
+                assert!(heap.malloc_zeroed(layout(size, 1)).is_err());
+                assert!(heap.realloc(blocks[3], small, size).is_err());
+                assert!(heap.malloc_from_arenas(layout(size, 1)).is_err());
+            }
+            // Nothing has been flushed either.
+            assert_eq!(heap.verify().unwrap(), before);
+        }
+    }
+    check::<Micro>(Talloc::<Micro>::MOST_BLOCK);
+    check::<Tiny>(Talloc::<Tiny>::MOST_BLOCK);
+    check::<Checked<Micro>>(Talloc::<Checked<Micro>>::MOST_BLOCK);
+    if usize::BITS == 64 {
+        check::<Compact>(Talloc::<Compact>::MOST_BLOCK);
+    }
 }
 
 #[test]

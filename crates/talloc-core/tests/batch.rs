@@ -23,6 +23,12 @@ fn with_heap<C: Config>(size: usize, f: impl FnOnce(&mut Talloc<C>)) {
     assert_eq!((report.used_bytes, report.free_chunks), (0, 1));
 }
 
+/// Allocates blocks of that size.
+fn batch_of<C: Config>(heap: &mut Talloc<C>, size: usize, most: usize) -> Batch {
+    // SAFETY: The tests keep the memory for as long as the heap and its blocks.
+    unsafe { heap.malloc_batch(size, most) }
+}
+
 /// Frees a batch of blocks of that size.
 fn free<C: Config>(heap: &mut Talloc<C>, size: usize, batch: Batch) {
     // SAFETY: It is the heap's, and nobody uses the blocks.
@@ -33,7 +39,7 @@ fn free<C: Config>(heap: &mut Talloc<C>, size: usize, batch: Batch) {
 fn check<C: Config>() {
     for size in [1, 8, 16, 40, 100, 512, 700] {
         with_heap::<C>(100_000, |heap| {
-            let mut batch = heap.malloc_batch(size, 50);
+            let mut batch = batch_of(heap, size, 50);
             assert_eq!(batch.len(), 50);
             assert_eq!(heap.verify().unwrap().used_bytes, 50 * Talloc::<C>::block_size(size));
             assert_eq!(heap.verify_batch(size, &batch), Ok(()));
@@ -66,20 +72,20 @@ fn batches_go_to_quick_lists<C: Config>() {
     with_heap::<C>(1 << 20, |heap| {
         // To the list, and from it; the lists have none of the larger ones.
         for (size, cached) in [(40, 10), (1000, 10), (1100, 0)] {
-            let batch = heap.malloc_batch(size, 10);
+            let batch = batch_of(heap, size, 10);
             let blocks: HashSet<_> = batch.iter().collect();
             free(heap, size, batch);
             let report = heap.verify().unwrap();
             assert_eq!(report.cached_blocks, cached, "{size}");
             assert_eq!(report.used_bytes, 0);
-            let batch = heap.malloc_batch(size, 10);
+            let batch = batch_of(heap, size, 10);
             assert_eq!(batch.iter().collect::<HashSet<_>>(), blocks);
             assert_eq!(heap.verify().unwrap().cached_blocks, 0);
             free(heap, size, batch);
             heap.flush();
         }
         // As many as the lists may hold, and no more.
-        let batch = heap.malloc_batch(40, 2000);
+        let batch = batch_of(heap, 40, 2000);
         free(heap, 40, batch);
         let cached = heap.verify().unwrap().cached_bytes;
         assert!(cached <= (1 << 20) / 16, "{cached}");
@@ -95,7 +101,7 @@ fn a_batch_goes_to_a_quick_list() {
 #[test]
 fn a_batch_lies_in_a_row() {
     with_heap::<RealTime>(10_000, |heap| {
-        let batch = heap.malloc_batch(40, 10);
+        let batch = batch_of(heap, 40, 10);
         let addrs: Vec<_> = batch.iter().map(|block| block.addr().get()).collect();
         assert!(addrs.windows(2).all(|pair| pair[1] == pair[0] + 40), "{addrs:?}");
         free(heap, 40, batch);
@@ -105,12 +111,12 @@ fn a_batch_lies_in_a_row() {
 #[test]
 fn a_batch_is_as_large_as_there_is_room() {
     with_heap::<RealTime>(10_000, |heap| {
-        let batch = heap.malloc_batch(1000, 100);
+        let batch = batch_of(heap, 1000, 100);
         assert!((8..10).contains(&batch.len()), "{}", batch.len());
-        assert!(heap.malloc_batch(1000, 100).is_empty());
+        assert!(batch_of(heap, 1000, 100).is_empty());
         assert!(heap.malloc_from_arenas(layout(1000)).is_err());
         free(heap, 1000, batch);
-        assert!(heap.malloc_batch(1000, 0).is_empty());
+        assert!(batch_of(heap, 1000, 0).is_empty());
         free(heap, 1000, Batch::EMPTY);
     });
 }
@@ -149,7 +155,7 @@ fn blocks_alone_are_like_any_others_of_any_heap() {
 #[test]
 fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
     with_heap::<Compact>(400_000, |heap| {
-        let batch = heap.malloc_batch(40, 12_000);
+        let batch = batch_of(heap, 40, 12_000);
         assert!(batch.len() > 8000);
         let blocks: Vec<_> = batch.iter().collect();
         // SAFETY: Each block is freed once, with its layout.
@@ -197,7 +203,7 @@ fn batches_of_several_arenas_are_freed_to_each() {
         heap.claim(lower).unwrap();
         heap.claim(upper).unwrap();
     }
-    let mut all = heap.malloc_batch(64, 400);
+    let mut all = batch_of(&mut heap, 64, 400);
     while let Ok((block, _)) = heap.malloc_from_arenas(layout(64)) {
         // SAFETY: It has the size, and nobody uses it.
         unsafe { all.push(block) };
@@ -214,7 +220,7 @@ fn batches_of_several_arenas_are_freed_to_each() {
 #[test]
 fn a_batch_that_is_broken_is_found() {
     with_heap::<RealTime>(10_000, |heap| {
-        let batch = heap.malloc_batch(64, 5);
+        let batch = batch_of(heap, 64, 5);
         let block = batch.first().unwrap();
         // SAFETY: It is the first of a list, of which it is told more than there are.
         let longer = unsafe { Batch::from_first(block, 6) };
@@ -231,10 +237,10 @@ fn a_batch_that_is_broken_is_found() {
 fn absurd_batches_have_nothing_that_is_not_there() {
     with_heap::<Compact>(1 << 16, |heap| {
         for size in [usize::MAX, usize::MAX - 7, isize::MAX as usize + 1, isize::MAX as usize] {
-            assert!(heap.malloc_batch(size, 2).is_empty(), "{size}");
+            assert!(batch_of(heap, size, 2).is_empty(), "{size}");
         }
         // Blocks of three granules, which are more granules than there are numbers.
-        let batch = heap.malloc_batch(24, usize::MAX / 3 + 1);
+        let batch = batch_of(heap, 24, usize::MAX / 3 + 1);
         assert_eq!(heap.verify_batch(24, &batch), Ok(()));
         assert!(batch.len() > 1000, "{}", batch.len());
         free(heap, 24, batch);

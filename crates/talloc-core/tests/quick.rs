@@ -302,7 +302,8 @@ fn blocks_are_given_back_while_others_are_asked_for() {
         |heap| unsafe { heap.malloc(layout(96, 4096)) }.is_ok(),
         // SAFETY: As above.
         |heap| unsafe { heap.malloc_zeroed(layout(1100, 8)) }.is_ok(),
-        |heap| !heap.malloc_batch(200, 2).is_empty(),
+        // SAFETY: As above.
+        |heap| !unsafe { heap.malloc_batch(200, 2) }.is_empty(),
         |heap| heap.malloc_from_arenas(layout(1100, 8)).is_ok(),
     ];
     for (kind, request) in requests.into_iter().enumerate() {

@@ -15,7 +15,8 @@ use talloc_core::{
 /// A heap for one thread, in which blocks would rather `MOVES` than change where they are.
 struct Shared<C: Config, const MOVES: bool = false>(RefCell<OwnedTalloc<C>>);
 
-impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
+// SAFETY: It is one heap, which the cell gives to one caller at a time.
+unsafe impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
     type Config = C;
     type Source = OomFn<C>;
 
@@ -31,7 +32,8 @@ impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
 /// The same, that says nothing of moving.
 struct Plain(RefCell<OwnedTalloc<RealTime>>);
 
-impl SharedHeap for Plain {
+// SAFETY: It is one heap, which the cell gives to one caller at a time.
+unsafe impl SharedHeap for Plain {
     type Config = RealTime;
     type Source = OomFn<RealTime>;
 

@@ -52,7 +52,8 @@ impl<R: RawMutex, C: Config, S> Deref for GlobalTalloc<R, C, S> {
     }
 }
 
-impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for GlobalTalloc<R, C, S> {
+// SAFETY: It is that of the `Tallock` within.
+unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for GlobalTalloc<R, C, S> {
     type Config = C;
     type Source = S;
 

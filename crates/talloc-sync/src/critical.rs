@@ -91,7 +91,8 @@ impl<C: Config, S> TallocCritical<C, S> {
     }
 }
 
-impl<C: Config, S: Source<C>> SharedHeap for TallocCritical<C, S> {
+// SAFETY: It is one heap, which the cell gives to one caller at a time.
+unsafe impl<C: Config, S: Source<C>> SharedHeap for TallocCritical<C, S> {
     type Config = C;
     type Source = S;
 
@@ -117,8 +118,8 @@ fn used_again() -> ! {
     panic!("a heap must not be used again in its source, nor in what it is lent to by `with`")
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and
-// does not unwind but when the program's own source does, or comes back.
+// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. The
+// functions of `global` do not unwind.
 unsafe impl<C: Config, S: Source<C>> GlobalAlloc for TallocCritical<C, S> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -145,8 +146,18 @@ unsafe impl<C: Config, S: Source<C>> GlobalAlloc for TallocCritical<C, S> {
     }
 }
 
+/// Prints the heap's [`Outline`](crate::Outline), or that it is in use.
 impl<C: Config, S> fmt::Debug for TallocCritical<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TallocCritical").finish_non_exhaustive()
+        // To print may take long and allocate from this very heap: it is done when the section has ended.
+        let outline = critical_section::with(|section| {
+            self.0.borrow(section).try_borrow().map(|heap| heap.outline())
+        });
+        let mut tuple = f.debug_tuple("TallocCritical");
+        match outline {
+            Ok(outline) => tuple.field(&outline),
+            Err(_) => tuple.field(&format_args!("<in use>")),
+        };
+        tuple.finish()
     }
 }

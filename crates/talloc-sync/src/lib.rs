@@ -85,6 +85,8 @@ mod local;
 pub mod lock;
 #[cfg(target_has_atomic = "ptr")]
 mod magazines;
+#[cfg(all(doctest, target_has_atomic = "ptr"))]
+mod refused;
 mod tallock;
 #[cfg(all(target_has_atomic = "ptr", target_has_atomic = "8"))]
 pub mod threads;

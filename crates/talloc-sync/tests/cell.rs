@@ -48,9 +48,17 @@ fn memory_of_any_size_will_do() {
 }
 
 #[test]
-fn memory_too_large_for_the_links_is_refused() {
+fn memory_too_large_for_the_links_becomes_several_arenas() {
     let mut memory = std::vec![MaybeUninit::uninit(); 1 << 20];
     let cell = TallocCell::<Micro>::configured();
+    assert_eq!(cell.claim(&mut memory), Ok(()));
+    assert_eq!(cell.arenas().map(|arena| arena.size()).sum::<usize>(), 1 << 20);
+}
+
+#[test]
+fn memory_too_large_for_the_only_arena_is_refused() {
+    let mut memory = std::vec![MaybeUninit::uninit(); 1 << 20];
+    let cell = TallocCell::<talloc_sync::Tiny>::configured();
     assert_eq!(cell.claim(&mut memory), Err(ArenaError::TooFar));
     assert_eq!(cell.arenas().count(), 0);
 }
@@ -265,7 +273,7 @@ fn a_cell_can_be_used_while_it_is_looked_at() {
     let mut writer = Allocating(&cell, Default::default());
     write!(writer, "{cell:?}").unwrap();
     assert_eq!(writer.1, std::format!("{cell:?}"));
-    assert!(writer.1.starts_with("TallocCell { arenas: [0x"), "{}", writer.1);
+    assert!(writer.1.starts_with("TallocCell(Talloc { arenas: [0x"), "{}", writer.1);
 
     for arena in cell.arenas().take(3) {
         assert_eq!(arena.size(), PAGE);

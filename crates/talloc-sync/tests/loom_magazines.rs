@@ -31,7 +31,9 @@ loom::thread_local! {
 /// The slot that the thread says.
 struct Said;
 
-impl Pick for Said {
+// SAFETY: In each model, a thread that has a slot of its own is the only one that has, and the barrier is a
+// fence, as are the light ones.
+unsafe impl Pick for Said {
     fn pick() -> Place {
         SLOT.with(Cell::get)
     }
@@ -45,9 +47,8 @@ impl Pick for Said {
 /// The first two slots may be somebody's own: there are three that may, and one that may not.
 const SHARED: [Place; 2] = [Place::shared(0), Place::shared(1)];
 
-// SAFETY: In each model, a thread that has one of them is the only one, and the barrier is a fence,
-// as are the light ones.
-const OWN: [Place; 2] = unsafe { [Place::own(0), Place::own(1)] };
+/// In each model, a thread that has one of them is the only one.
+const OWN: [Place; 2] = [Place::own(0), Place::own(1)];
 
 type Magazines = TallocMagazines<Backoff, RealTime, OomFn<RealTime>, Said, 4>;
 

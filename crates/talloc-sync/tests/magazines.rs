@@ -20,7 +20,8 @@ thread_local! {
     static SLOT: Cell<usize> = const { Cell::new(0) };
 }
 
-impl Pick for Said {
+// SAFETY: All slots are shared.
+unsafe impl Pick for Said {
     fn pick() -> Place {
         Place::shared(SLOT.get())
     }

@@ -18,7 +18,7 @@ impl<H: Heap> Driver<H> {
         match wrong {
             Wrong::InitNull => self.refuse_init(Span::new(0, size)),
             Wrong::ClaimNull => self.refuse_claim(Span::new(0, size), Null),
-            Wrong::ClaimFar => self.far().map_or(Ok(()), |far| self.refuse_claim(far, TooFar)),
+            Wrong::ClaimFar => self.refuse_far(),
             Wrong::ClaimTiny => self.refuse_tiny(pick, size),
             Wrong::ExtendOverlap
             | Wrong::ExtendNull
@@ -92,6 +92,14 @@ impl<H: Heap> Driver<H> {
     /// A span above the pool that links do not reach across, if there is room for one.
     fn far(&self) -> Option<Span> {
         Span::try_from_base_size(self.pool.whole().acme()?, self.limits.window)
+    }
+
+    /// Claims what links do not reach across, and what is claimed already with it.
+    fn refuse_far(&mut self) -> Check {
+        match (self.far(), self.arenas.last()) {
+            (Some(far), Some(arena)) => self.refuse_claim(far.fit_over(*arena), Overlap),
+            _ => Ok(()),
+        }
     }
 
     /// Claims a few bytes as a further arena.

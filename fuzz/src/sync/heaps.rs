@@ -86,7 +86,8 @@ pub type Magazines<C> = TallocMagazines<Turns, C, Spares, FirstSlot, 2>;
 /// Everybody begins with the first slot, and goes to the next one if that is in use.
 pub struct FirstSlot;
 
-impl Pick for FirstSlot {
+// SAFETY: All slots are shared.
+unsafe impl Pick for FirstSlot {
     fn pick() -> Place {
         Place::shared(0)
     }

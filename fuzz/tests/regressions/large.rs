@@ -54,15 +54,18 @@ fn a_request_that_cannot_be_met_shrunk() {
 }
 
 #[test]
-fn an_arena_beyond_the_links_is_refused() {
+fn an_arena_beyond_the_links_is_refused_or_split() {
     let memory = Untouched::new(GIB);
     let mut heap = Talloc::<Micro>::configured();
     // SAFETY: The memory is used for nothing else, and is dropped after the heap.
     unsafe {
         assert_eq!(heap.try_init(memory.span()), Err(ArenaError::TooFar));
-        assert_eq!(heap.claim(memory.span()), Err(ArenaError::TooFar));
         assert_eq!(heap.try_extend(memory.span()), Err(ArenaError::TooFar));
     }
     assert!(heap.get_arena().is_empty());
     assert!(malloc(&mut heap, layout(1, 1)).is_err());
+    // SAFETY: As above.
+    unsafe { heap.claim(memory.span()).unwrap() };
+    assert!(malloc(&mut heap, layout(500 << 10, 8)).is_ok());
+    assert!(report(&heap).arena_bytes > GIB - 4096);
 }

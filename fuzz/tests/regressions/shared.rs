@@ -11,7 +11,8 @@ use crate::layout;
 /// A heap in a cell.
 struct Cell(RefCell<OwnedTalloc>);
 
-impl SharedHeap for Cell {
+// SAFETY: It is one heap, which the cell gives to one caller at a time.
+unsafe impl SharedHeap for Cell {
     type Config = Compact;
     type Source = OomFn<Compact>;
 

@@ -114,6 +114,16 @@ impl<C: Config> Arena<C> {
         next: None,
     };
 
+    /// The granules of the largest arena that can be claimed.
+    pub(crate) const MOST_CLAIM: usize = Window::<C::Index>::MOST_AROUND;
+
+    /// The granules of the largest block that any arena can hold, or a few more: the rest of the largest
+    /// arena is its bitmap.
+    pub(crate) const MOST_BLOCK: usize = {
+        let granules = Window::<C::Index>::MOST;
+        granules - granules / WORD * Bits::<C>::BYTES / GRANULE
+    };
+
     /// The granules of a block of `size` bytes.
     #[inline(always)]
     pub(crate) fn block_len(size: usize) -> usize {

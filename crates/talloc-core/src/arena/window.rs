@@ -48,6 +48,18 @@ impl<I: Index> Window<I> {
     /// The granules below this one are left out, for their numbers are those of bins.
     const FIRST: usize = crate::bin::MAX_BINS;
 
+    /// The most granules of one arena.
+    pub(crate) const MOST: usize = Self::LEN - 1 - Self::FIRST;
+
+    /// The lowest number that the first granule of a new arena gets.
+    const LOWEST: usize = {
+        let bits = usize::BITS as usize;
+        Self::FIRST / bits * bits + 1
+    };
+
+    /// The most granules of a new arena.
+    pub(crate) const MOST_AROUND: usize = Self::LEN - 1 - Self::LOWEST;
+
     /// Whether a window has as many granules, wherever they are.
     pub(crate) fn may_hold(len: usize) -> bool {
         len < Self::LEN - Self::FIRST
@@ -60,7 +72,7 @@ impl<I: Index> Window<I> {
     pub(crate) fn around(base: *mut u8, len: usize) -> Option<(Self, usize)> {
         let bits = usize::BITS as usize;
         let low = Self::LEN.checked_sub(len)? / 2;
-        let low = (low / bits * bits + 1).max(Self::FIRST / bits * bits + 1);
+        let low = (low / bits * bits + 1).max(Self::LOWEST);
         let origin = base.wrapping_sub(low.wrapping_mul(GRANULE));
         let window = Self { origin, index: PhantomData };
         window.holds(low, len).then_some((window, low))

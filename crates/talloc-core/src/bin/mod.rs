@@ -14,7 +14,7 @@ pub(crate) const MAX_BINS: usize = 256;
 
 mod sealed {
     pub trait Sealed {}
-    impl<I, const N: usize> Sealed for [I; N] {}
+    impl<I: crate::granule::Index, const N: usize> Sealed for [I; N] {}
 }
 
 /// The heads of the bins: an array of links.

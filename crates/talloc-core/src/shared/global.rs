@@ -1,15 +1,22 @@
 //! What [`GlobalAlloc`](core::alloc::GlobalAlloc) asks for.
 //!
-//! Its methods must not unwind. So a [`Checked`](crate::Checked) heap's handler that does aborts the
-//! program.
+//! Its methods must not unwind. What could, a [`Source`](crate::Source), the handler of a
+//! [`Checked`](crate::Checked) heap or a lock, aborts the program if it does.
 
 use core::alloc::Layout;
-use core::mem;
 use core::ptr::{self, NonNull};
 
 use super::SharedHeap;
+use super::unwinding::{Reason, without_unwinding};
 use crate::config::Config;
 use crate::misuse::{Call, Fault, Misuse};
+
+/// The contract of `GlobalAlloc`.
+struct Global;
+
+impl Reason for Global {
+    const MESSAGE: &'static str = "a global allocator must not unwind";
+}
 
 /// Allocates a block, or returns null.
 ///
@@ -18,7 +25,7 @@ use crate::misuse::{Call, Fault, Misuse};
 /// As for `GlobalAlloc::alloc`.
 #[inline]
 pub unsafe fn alloc<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
-    let block = heap.malloc(layout);
+    let block = without_unwinding::<Global, _>(|| heap.malloc(layout));
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
@@ -29,7 +36,7 @@ pub unsafe fn alloc<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
 /// As for `GlobalAlloc::alloc_zeroed`.
 #[inline]
 pub unsafe fn alloc_zeroed<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
-    let block = super::allocate_zeroed(heap, layout);
+    let block = without_unwinding::<Global, _>(|| super::allocate_zeroed(heap, layout));
     block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
 }
 
@@ -40,7 +47,7 @@ pub unsafe fn alloc_zeroed<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
 /// As for `GlobalAlloc::dealloc`.
 #[inline]
 pub unsafe fn dealloc<H: SharedHeap>(heap: &H, ptr: *mut u8, layout: Layout) {
-    without_unwinding::<H::Config, _>(|| {
+    without_unwinding::<Global, _>(|| {
         if let Some(block) = block::<H::Config>(Call::Free, ptr, layout) {
             // SAFETY: As the caller says.
             unsafe { heap.free(block, layout) }
@@ -62,7 +69,7 @@ pub unsafe fn realloc<H: SharedHeap>(
 ) -> *mut u8 {
     // SAFETY: The caller says that the size, rounded up to the alignment, is at most `isize::MAX`.
     let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-    without_unwinding::<H::Config, _>(|| {
+    without_unwinding::<Global, _>(|| {
         let Some(block) = block::<H::Config>(Call::Grow { new_size }, ptr, layout) else {
             return ptr::null_mut();
         };
@@ -81,22 +88,4 @@ fn block<C: Config>(call: Call, ptr: *mut u8, layout: Layout) -> Option<NonNull<
     }
     // SAFETY: A block is never null.
     Some(unsafe { NonNull::new_unchecked(ptr) })
-}
-
-/// Calls `f`; should it unwind in a checked heap, aborts.
-#[inline(always)]
-fn without_unwinding<C: Config, T>(f: impl FnOnce() -> T) -> T {
-    /// While it unwinds, another panic aborts.
-    struct Unwinding;
-
-    impl Drop for Unwinding {
-        fn drop(&mut self) {
-            panic!("a global allocator must not unwind");
-        }
-    }
-
-    let unwinding = if C::CHECKED { Some(Unwinding) } else { None };
-    let done = f();
-    mem::forget(unwinding);
-    done
 }

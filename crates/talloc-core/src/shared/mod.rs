@@ -3,8 +3,12 @@
 //!
 //! Locks and cells implement [`SharedHeap`], and their trait implementations call these functions.
 //! So a block that has to move is copied in one place, and outside of the guard.
+//!
+//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So the
+//! trait is `unsafe` to implement.
 
 pub mod global;
+mod unwinding;
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -14,9 +18,22 @@ use crate::error::AllocError;
 use crate::misuse::Call;
 use crate::source::Source;
 use crate::talloc::Talloc;
+use unwinding::{Reason, without_unwinding};
 
 /// A heap that is reached through a shared reference.
-pub trait SharedHeap {
+///
+/// # Safety
+///
+/// 1. [`with`](Self::with) calls `f` with the same heap each time, as long as any block of it is allocated,
+///    and no other reference to that heap is used until `f` returns.
+/// 2. A block that [`malloc`](Self::malloc) or [`malloc_dirty`](Self::malloc_dirty) returns has the
+///    layout's size and alignment and is nobody else's until it is passed to [`free`](Self::free) or
+///    moved. All bytes from `malloc_dirty`'s number on are zero, which is at most the layout's size.
+/// 3. [`resize_apart`](Self::resize_apart) answers `None` for each block that is the heap's own. If it
+///    returns a block, that has the new layout, and the old contents as far as they fit.
+///
+/// The provided methods keep to 2 and 3 if `with` keeps to 1.
+pub unsafe trait SharedHeap {
     /// The heap's parameters.
     type Config: Config;
     /// The heap's source of memory.
@@ -32,7 +49,7 @@ pub trait SharedHeap {
     /// As for [`Talloc::malloc`].
     #[inline(always)]
     fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: There is nothing to be kept to.
+        // SAFETY: `Talloc::malloc` has no preconditions.
         unsafe { self.with(|heap| heap.malloc(layout)) }
     }
 
@@ -44,7 +61,7 @@ pub trait SharedHeap {
     /// As for [`Talloc::malloc`].
     #[inline(always)]
     fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        // SAFETY: There is nothing to be kept to.
+        // SAFETY: `Talloc::malloc_dirty` has no preconditions.
         unsafe { self.with(|heap| heap.malloc_dirty(layout)) }
     }
 
@@ -125,7 +142,7 @@ pub fn allocate_zeroed<H: SharedHeap>(
         return allocate(heap, layout);
     }
     let (block, dirty) = heap.malloc_dirty(layout)?;
-    // SAFETY: The block has no fewer bytes, and nobody else knows of it.
+    // SAFETY: The block has at least as many bytes, and is nobody else's (2).
     unsafe { block.write_bytes(0, dirty) };
     Ok(NonNull::slice_from_raw_parts(block, layout.size()))
 }
@@ -276,9 +293,9 @@ unsafe fn resize<H: SharedHeap>(
     let call = Call::resize(old.size(), new.size());
     // SAFETY: As the caller says, and the block is aligned for both.
     let resized = with_block(heap, call, ptr, old, |heap| unsafe {
-        let resized = heap.resize_or_extend(ptr, old, new);
+        // Before anything has changed: should the source panic, the caller has the block that it had.
         heap.tend();
-        resized
+        heap.resize_or_extend(ptr, old, new)
     });
     match resized.ok_or(AllocError)? {
         Ok(block) => Ok(NonNull::slice_from_raw_parts(block, new.size())),
@@ -336,6 +353,13 @@ unsafe fn resize_apart<H: SharedHeap>(
     })
 }
 
+/// A block moves.
+struct Moves;
+
+impl Reason for Moves {
+    const MESSAGE: &'static str = "a source must not panic when a block moves";
+}
+
 /// Moves what fits of a block to a new one.
 ///
 /// # Errors
@@ -362,7 +386,8 @@ unsafe fn relocate<H: SharedHeap>(
     // until it is freed.
     unsafe {
         block.cast().copy_from_nonoverlapping(ptr, old.size().min(new.size()));
-        deallocate(heap, ptr, old);
+        // The old block is gone, which a caller would not know that this unwinds to.
+        without_unwinding::<Moves, _>(|| deallocate(heap, ptr, old));
     }
     Ok(block)
 }

@@ -47,7 +47,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Errors
     ///
     /// If no arena has the memory and the source does not provide it. Nothing has changed then,
-    /// but for what the source did.
+    /// but for what the source did. What is larger than any arena can be, see
+    /// [`Index`](crate::Index), is refused at once: the source is not asked, and nothing is flushed.
     ///
     /// # Safety
     ///
@@ -146,6 +147,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
     ) -> Result<T, AllocError> {
+        if layout.size() > Self::MOST_BLOCK {
+            return Err(AllocError);
+        }
         for _ in 0..SOURCE_TRIES {
             if let Some(done) = self.coalesce_for(layout, &mut attempt) {
                 return Ok(done);

@@ -21,6 +21,13 @@ impl<C: Config, S> Talloc<C, S> {
     /// The bytes of the smallest block.
     pub const LEAST_BLOCK: usize = min_linked::<C::Index>() * GRANULE;
 
+    /// The bytes of the largest arena, as far as its links reach.
+    pub const MOST_ARENA: usize = Arena::<C>::MOST_CLAIM.saturating_mul(GRANULE);
+
+    /// The bytes of the largest block that an arena can hold, as far as its links reach: a larger one is
+    /// refused whatever memory there is.
+    pub const MOST_BLOCK: usize = Arena::<C>::MOST_BLOCK.saturating_mul(GRANULE);
+
     /// The bytes of a block of `size` bytes, which is at most `isize::MAX`: a multiple of 8.
     #[inline(always)]
     #[must_use]
@@ -66,11 +73,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// What comes from one piece lies in a row, the lowest block first in the list. Takes time in
     /// proportion to the blocks.
-    pub fn malloc_batch(&mut self, size: usize, most: usize) -> Batch {
+    ///
+    /// # Safety
+    ///
+    /// As long as there is the list, the memory that was given to the heap stays as
+    /// [`init`](Self::init) asks: a [`Batch`] reads and writes the blocks, and does not borrow the heap.
+    pub unsafe fn malloc_batch(&mut self, size: usize, most: usize) -> Batch {
         let mut batch = Batch::EMPTY;
         if size > isize::MAX as usize {
             return batch;
         }
+        let most = most.min(u32::MAX as usize);
         let len = Arena::<C>::block_len(size);
         while batch.len() < most && self.take_cached(len, &mut batch) {}
         if batch.len() < most {
@@ -89,6 +102,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         &mut self,
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
+        if layout.size() > Self::MOST_BLOCK {
+            return Err(AllocError);
+        }
         let len = Arena::<C>::block_len(layout.size());
         let mut batch = Batch::EMPTY;
         if layout.align() <= GRANULE && self.take_cached(len, &mut batch) {

@@ -30,6 +30,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and is not used
     /// any more.
     #[inline]
+    #[track_caller]
     pub unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
         if !C::CHECKED {
             // SAFETY: As the caller says.
@@ -134,13 +135,40 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
     pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
-        let block = if C::Quick::HAS_PEERS {
+        let block = self.whole_block(ptr);
+        // SAFETY: It is the block that the caller gives up, and has a list.
+        unsafe { self.put_on_list(block, len) }
+    }
+
+    /// The same block, by a pointer that is good for all of it.
+    #[inline(always)]
+    fn whole_block(&mut self, ptr: NonNull<u8>) -> NonNull<u8> {
+        if C::Quick::HAS_PEERS {
             with_provenance_of_all(C::Quick::whole(), ptr)
         } else {
             self.arenas.arena_of(ptr).block(ptr)
-        };
-        // SAFETY: It is the block that the caller gives up, and has a list.
-        unsafe { self.put_on_list(block, len) }
+        }
+    }
+
+    /// Frees a block whose contents have moved. The source is not called: should it panic, the caller, who
+    /// does not know yet, would free the block once more.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules that is not used any more.
+    #[inline(always)]
+    pub(super) unsafe fn free_moved(&mut self, ptr: NonNull<u8>, len: usize) {
+        if len < self.quick.classes() {
+            let block = self.whole_block(ptr);
+            // SAFETY: It is the block that the caller gives up, and has a list.
+            if unsafe { self.push(block, len) } {
+                self.make_room(len);
+            }
+        } else {
+            // SAFETY: The block is `len` granules, which the caller gives up.
+            unsafe { self.release_or_send(ptr, len) };
+            self.note_uncached(len);
+        }
     }
 
     /// [`cache`](Self::cache), with a pointer that is good for all of the block.
@@ -150,14 +178,25 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`cache`](Self::cache).
     #[inline(always)]
     pub(super) unsafe fn put_on_list(&mut self, block: NonNull<u8>, len: usize) {
+        // SAFETY: The caller gives up the block, which has a list.
+        if unsafe { self.push(block, len) } {
+            self.overflow(len);
+        }
+    }
+
+    /// Puts a block on its quick list. Returns whether the lists hold too much now.
+    ///
+    /// # Safety
+    ///
+    /// As for [`put_on_list`](Self::put_on_list).
+    #[inline(always)]
+    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
         if C::CHECKED {
             let arena = self.arenas.arena_of(block);
             arena.set_aside(arena.granule(block));
         }
-        // SAFETY: The caller gives up the block.
-        if unsafe { self.quick.push(block, len) } {
-            self.overflow(len);
-        }
+        // SAFETY: The caller gives up the block, which has a list.
+        unsafe { self.quick.push(block, len) }
     }
 
     /// Gives a block back to its arena. Returns how many granules are free where it was.
@@ -200,6 +239,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn overflow(&mut self, len: usize) {
+        self.make_room(len);
+        self.tend();
+    }
+
+    /// [`overflow`](Self::overflow), without a call of the source.
+    #[cfg_attr(small, inline(never))]
+    fn make_room(&mut self, len: usize) {
         let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
         if self.raise_quick() || !has_strays && self.raise_in_lull() {
             return;
@@ -212,7 +258,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         } else {
             self.note_overflow();
         }
-        self.tend();
     }
 
     /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free

@@ -56,10 +56,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// The memory of the span can be read and written, through its pointer if it has one, until
     /// the heap has given it back or is not used any more; nobody else uses it meanwhile, but for
-    /// what is allocated. What was allocated before is neither freed nor reallocated.
-    ///
-    /// From then on, as long as blocks are allocated, no other heap takes this one's place (as by
-    /// `*tallock.0.lock() = ...`): their owners would free them to the wrong one.
+    /// what is allocated. No block is allocated, or the owners of those that are never free or
+    /// reallocate them.
     #[track_caller]
     pub unsafe fn init(&mut self, arena: Span) {
         // SAFETY: As the caller says.

@@ -28,10 +28,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Only a few words of it are touched. A further arena's control block lies at its start and
     /// takes as many bytes as the heap itself, less the quick lists.
     ///
+    /// A span that is larger than the links reach, see [`Index`](crate::Index), becomes several
+    /// arenas, each of them but the last as large as can be. What is left in the end is not used if it is too
+    /// small for an arena.
+    ///
     /// # Errors
     ///
-    /// [`ArenaError::Overlap`], [`ArenaError::Null`], [`ArenaError::TooFar`], and, for a further
-    /// arena, [`ArenaError::TooSmall`].
+    /// [`ArenaError::Overlap`], [`ArenaError::Null`], and, for a further arena,
+    /// [`ArenaError::TooSmall`]. In a heap with [a single arena](Config::SINGLE_ARENA),
+    /// [`ArenaError::SecondArena`], and [`ArenaError::TooFar`] if the links do not reach as far.
     ///
     /// # Safety
     ///
@@ -70,13 +75,36 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
-        let is_first = self.arenas.first.span().is_empty();
-        if C::SINGLE_ARENA && !is_first {
+        if C::SINGLE_ARENA && self.arenas.first.span().is_sized() {
             return Err(ArenaError::SecondArena);
         }
-        if !C::SINGLE_ARENA && self.arenas.overlaps(arena, None) {
+        if C::SINGLE_ARENA {
+            // SAFETY: The caller gives the heap the memory.
+            return unsafe { self.claim_one(arena, memory) };
+        }
+        if self.arenas.overlaps(arena, None) {
             return Err(ArenaError::Overlap);
         }
+        let (piece, mut rest) = Arena::<C>::split_at_reach(arena);
+        // SAFETY: The caller gives the heap the memory, of which each piece is claimed once.
+        unsafe { self.claim_one(piece, memory) }?;
+        while rest.is_sized() {
+            let (piece, above) = Arena::<C>::split_at_reach(rest);
+            // What is too small for an arena is of no use.
+            // SAFETY: As above.
+            let _ = unsafe { self.claim_one(piece, memory) };
+            rest = above;
+        }
+        Ok(())
+    }
+
+    /// Makes one arena of a span that overlaps no other.
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim_as`](Self::claim_as).
+    unsafe fn claim_one(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
+        let is_first = self.arenas.first.span().is_empty();
         let control = if is_first { Control::Outside } else { Control::Inside };
         // SAFETY: As the caller says.
         let arena = unsafe { Arena::claim_any(arena, control, memory) }?;

@@ -63,6 +63,8 @@ use chain::Arenas;
 /// }
 /// # Ok::<(), talloc_core::AllocError>(())
 /// ```
+// In this order: what most calls need lies at the least offsets.
+#[repr(C)]
 pub struct Talloc<C: Config = Compact, S = OomFn<C>, U: ?Sized = [()]> {
     quick: C::Quick,
     arenas: Arenas<C>,
@@ -198,22 +200,16 @@ impl<C: Config> Default for OwnedTalloc<C> {
     }
 }
 
-/// Prints the arenas' spans.
+/// Prints the [`Outline`](crate::Outline).
 impl<C: Config, S> fmt::Debug for OwnedTalloc<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
 }
 
-/// Prints the arenas' spans.
+/// Prints the [`Outline`](crate::Outline).
 impl<C: Config, S> fmt::Debug for Talloc<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Arenas<'a, C: Config, S>(&'a Talloc<C, S>);
-        impl<C: Config, S> fmt::Debug for Arenas<'_, C, S> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.0.arenas()).finish()
-            }
-        }
-        f.debug_struct("Talloc").field("arenas", &Arenas(self)).finish_non_exhaustive()
+        fmt::Debug::fmt(&self.outline(), f)
     }
 }

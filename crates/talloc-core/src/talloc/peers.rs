@@ -66,10 +66,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if self.quick.is_stray(ptr) {
             return Err(AllocError);
         }
-        // SAFETY: It is a block of this heap with the layout `old`, and aligned as before.
-        let resized = unsafe { self.reshape_block(ptr, old.size(), new.size()) };
+        // Before anything has changed: should the source panic, the caller has the block that it had.
         self.tend();
-        resized
+        // SAFETY: It is a block of this heap with the layout `old`, and aligned as before.
+        unsafe { self.reshape_block(ptr, old.size(), new.size()) }
     }
 
     /// Checks the arenas, and that the lists hold what they count. Blocks of peers are not looked into.

@@ -107,6 +107,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
+        if new.size() > Self::MOST_BLOCK {
+            return Err(AllocError);
+        }
         let (old_len, new_len) =
             (Arena::<C>::block_len(old.size()), Arena::<C>::block_len(new.size()));
         let arena = self.arenas.arena_of(ptr);

@@ -54,6 +54,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// }
     /// ```
     #[inline]
+    #[track_caller]
     pub unsafe fn realloc(
         &mut self,
         ptr: NonNull<u8>,
@@ -78,6 +79,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`realloc`](Self::realloc), and `new_size` is at least `layout.size()`.
     #[inline]
+    #[track_caller]
     pub unsafe fn grow(
         &mut self,
         ptr: NonNull<u8>,
@@ -98,6 +100,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`realloc`](Self::realloc).
     #[inline]
+    #[track_caller]
     unsafe fn resize(
         &mut self,
         call: Call,
@@ -114,9 +117,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         // SAFETY: The alignment is that of a layout, and the size rounded up to it is in bounds.
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        // SAFETY: As the caller says; the block is aligned as before.
+        // Before anything has changed: should the source panic, the caller has the block that it had.
+        self.tend();
+        // SAFETY: It is the caller's block, and aligned as before.
         if let Ok(block) = unsafe { self.resize_or_extend(ptr, layout, new) } {
-            self.tend();
             return Ok(block);
         }
         // SAFETY: Only to grow can have failed, so that the new block is as large as the old one at
@@ -124,7 +128,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe {
             let block = self.malloc(new)?;
             block.copy_from_nonoverlapping(ptr, layout.size());
-            self.free_known(ptr, layout);
+            self.free_moved(ptr, Arena::<C>::block_len(layout.size()));
             Ok(block)
         }
     }
@@ -178,10 +182,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let block = self.pop_aligned(new_len, Align::of_layout(new))?;
         // SAFETY: Both blocks have as many bytes, and are different ones, for one was free. The old
-        // one is not used any more, and has a list.
+        // one is not used any more.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
-            self.cache(ptr, old_len);
+            self.free_moved(ptr, old_len);
         }
         Some(block)
     }

@@ -30,6 +30,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
     /// is at least `layout.size()`. If this succeeds, the block has the layout with the new size.
     #[inline]
+    #[track_caller]
     pub unsafe fn grow_in_place(
         &mut self,
         ptr: NonNull<u8>,
@@ -82,11 +83,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
     /// is at most `layout.size()`. The block has the layout with the new size from now on.
     #[inline]
+    #[track_caller]
     pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
         if self.knows(Call::Shrink { new_size }, ptr, layout) {
-            // SAFETY: As the caller says.
-            unsafe { self.shrink_known(ptr, layout, new_size) };
+            // Before anything has changed: should the source panic, the caller has the block that it had.
             self.tend();
+            // SAFETY: It is the caller's block, and the heap knows it.
+            unsafe { self.shrink_known(ptr, layout, new_size) };
         } else {
             self.report(Call::Shrink { new_size }, ptr, layout);
         }

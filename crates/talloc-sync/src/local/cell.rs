@@ -5,7 +5,9 @@ use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use talloc_core::{AllocError, ArenaError, Compact, Config, SOURCE_TRIES, SharedHeap, Span};
+use talloc_core::{
+    AllocError, ArenaError, Compact, Config, SOURCE_TRIES, SharedHeap, Span, Talloc,
+};
 
 use super::unlocked::Unlocked;
 use super::{NoSupply, Supply};
@@ -221,6 +223,9 @@ impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
         layout: Layout,
         attempt: impl Fn(&Unlocked<C>) -> Result<T, AllocError>,
     ) -> Result<T, AllocError> {
+        if layout.size() > Talloc::<C>::MOST_BLOCK {
+            return Err(AllocError);
+        }
         for _ in 0..SOURCE_TRIES {
             self.claim_more(layout)?;
             if let Ok(done) = attempt(&self.heap) {

@@ -59,15 +59,11 @@ impl<C: Config, S> TallocCell<'_, C, S> {
     }
 }
 
-/// Prints the arenas' spans.
+/// Prints the heap's [`Outline`](crate::Outline).
 impl<C: Config, S> fmt::Debug for TallocCell<'_, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Arenas<'a, 'mem, C: Config, S>(&'a TallocCell<'mem, C, S>);
-        impl<C: Config, S> fmt::Debug for Arenas<'_, '_, C, S> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.0.arenas()).finish()
-            }
-        }
-        f.debug_struct("TallocCell").field("arenas", &Arenas(self)).finish_non_exhaustive()
+        // To print may allocate from this very cell: the heap is not held meanwhile.
+        let outline = self.heap.with(|heap| heap.outline());
+        f.debug_tuple("TallocCell").field(&outline).finish()
     }
 }

@@ -7,9 +7,8 @@ use core::mem::MaybeUninit;
 ///
 /// Every `FnMut(Layout) -> Option<&'mem mut [MaybeUninit<u8>]>` is one.
 ///
-/// It is a [`Source`](crate::Source) without the heap. A source may do anything with the heap,
-/// even move it to where it outlives its memory; that is for the `unsafe` code to consider that
-/// gave the heap its memory. With a cell there need not be any.
+/// It is a [`Source`](crate::Source) without the heap, whose memory it gives by `unsafe` methods. With a
+/// cell there need not be any. A supply is not relied on: it may panic, and give nothing.
 pub trait Supply<'mem> {
     /// Memory for the heap, or `None` if there is no more.
     ///

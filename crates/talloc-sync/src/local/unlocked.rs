@@ -6,8 +6,7 @@ use talloc_core::{Config, OomFn, OwnedTalloc, SharedHeap, Talloc};
 
 /// A heap without a source that only one thread can reach.
 ///
-/// It never leaves this crate, as `with` would let the program have the heap twice, or swap it for
-/// another one.
+/// It never leaves this crate, as `with` would let the program have the heap twice.
 pub(crate) struct Unlocked<C: Config>(UnsafeCell<OwnedTalloc<C>>);
 
 impl<C: Config> Unlocked<C> {
@@ -17,7 +16,8 @@ impl<C: Config> Unlocked<C> {
     }
 }
 
-impl<C: Config> SharedHeap for Unlocked<C> {
+// SAFETY: It is one heap, and one caller has it at a time, as `with` explains.
+unsafe impl<C: Config> SharedHeap for Unlocked<C> {
     type Config = C;
     type Source = OomFn<C>;
 

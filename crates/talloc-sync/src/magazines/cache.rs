@@ -115,7 +115,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     #[inline(always)]
     fn own_slot(&self, place: Place) -> Option<HeldOwn<'_, Slot>> {
         let number = place.own_below(Self::OWN)?;
-        // SAFETY: The `Pick` says that the slot of this number is the caller's.
+        // SAFETY: The slot of this number is the caller's (1 of `Pick`).
         unsafe { self.slots[number].0.try_hold_own() }
     }
 
@@ -175,12 +175,14 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
             self.ledger.refresh(heap, N, &self.depot);
             slot.grow(&self.ledger, heap, class);
             let capacity = slot.capacity(class);
-            let blocks = heap.malloc_batch(class.bytes(), capacity.max(1));
+            // SAFETY: The heap and its memory live as long as the slot, whose blocks nobody else has.
+            let blocks = unsafe { heap.malloc_batch(class.bytes(), capacity.max(1)) };
             let rack = slot.rack(class);
             debug_assert!(rack.loaded.is_empty() && rack.previous.is_empty());
             if blocks.len() == class.capacity() {
                 // Many are wanted: the next magazine comes along.
-                rack.previous = heap.malloc_batch(class.bytes(), capacity);
+                // SAFETY: As above.
+                rack.previous = unsafe { heap.malloc_batch(class.bytes(), capacity) };
             }
             rack.loaded = blocks;
             rack.pop()

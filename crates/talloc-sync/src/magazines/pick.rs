@@ -28,16 +28,10 @@ impl Place {
     /// Three quarters of the slots, those of the lowest numbers, may belong to somebody. A higher
     /// number is the same as if it was [`shared`](Self::shared).
     ///
-    /// # Safety
-    ///
-    /// For one [`Pick`] and one number, there is at most one thread at a time for which `pick` returns
-    /// this; if there has been another one, its last call of the heap happens before the first one
-    /// of the thread. A signal or interrupt handler counts as part of the thread that it interrupts.
-    ///
-    /// If the `Pick` has a [`barrier`](Pick::barrier), it is one for all these threads.
+    /// A [`Pick`] that returns one answers for it: see there.
     #[inline(always)]
     #[must_use]
-    pub const unsafe fn own(number: usize) -> Self {
+    pub const fn own(number: usize) -> Self {
         Self(number & (usize::MAX >> 2))
     }
 
@@ -69,7 +63,8 @@ impl Place {
 ///
 /// struct ByCore;
 ///
-/// impl Pick for ByCore {
+/// // SAFETY: All slots are shared.
+/// unsafe impl Pick for ByCore {
 ///     fn pick() -> Place {
 ///         # fn core_number() -> usize { 0 }
 ///         Place::shared(core_number())
@@ -80,7 +75,18 @@ impl Place {
 ///     TallocMagazines::new(Talloc::new());
 /// assert_eq!(HEAP.verify().unwrap().cached_blocks, 0);
 /// ```
-pub trait Pick: 'static {
+///
+/// # Safety
+///
+/// 1. For each number, there is at most one thread at a time for which [`pick`](Self::pick) or
+///    [`settle`](Self::settle) returns the [own](Place::own) slot of that number. If there has been another
+///    thread before, its last call of the heap happens before the first one of this thread. A signal or
+///    interrupt handler counts as part of the thread that it interrupts.
+/// 2. [`barrier`](Self::barrier) returns `true` only if there has been the barrier that it describes, for
+///    all of these threads.
+///
+/// One that returns [shared](Place::shared) slots only, and has no `barrier` of its own, keeps to both.
+pub unsafe trait Pick: 'static {
     /// The caller's slot.
     fn pick() -> Place;
 
@@ -114,7 +120,8 @@ pub trait Pick: 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByStack;
 
-impl Pick for ByStack {
+// SAFETY: All slots are shared.
+unsafe impl Pick for ByStack {
     #[inline(always)]
     fn pick() -> Place {
         /// Stacks are at least about as large, where there is room.

@@ -11,7 +11,9 @@ use super::class::Class;
 use super::{Pick, TallocMagazines};
 use crate::allocator::Handle;
 
-impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> SharedHeap
+// SAFETY: It is one heap behind a lock. A block in a magazine has been allocated from it with the size of the
+// magazine's class, is as aligned as all are, and is nobody's until it is taken out.
+unsafe impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> SharedHeap
     for TallocMagazines<R, C, S, P, N>
 {
     type Config = C;
@@ -80,8 +82,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> Handle
     }
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and
-// does not unwind but when the program's own source does. A cached block is nobody's.
+// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. A cached
+// block is nobody's. The functions of `global` do not unwind.
 unsafe impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> GlobalAlloc
     for TallocMagazines<R, C, S, P, N>
 {

@@ -19,7 +19,8 @@ static HEAP: TallocMagazines<Backoff, Compact, Reserve, ByCore, { cpu::MOST }> =
 /// Which of the caches is the caller's.
 struct ByCore;
 
-impl Pick for ByCore {
+// SAFETY: All slots are shared.
+unsafe impl Pick for ByCore {
     fn pick() -> Place {
         Place::shared(cpu::number())
     }

@@ -115,14 +115,20 @@ impl Region {
 }
 
 impl<C: Config> Source<C> for Region {
-    /// Claims the memory for the heap.
+    /// Claims the memory for the heap: as several arenas if it is larger than links reach, or, in a heap
+    /// that has [only one](Config::SINGLE_ARENA), as much of it as that can have.
     ///
     /// # Errors
     ///
     /// If that has been done before, or the heap cannot use the memory; see
     /// [`Talloc::claim`].
     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
-        let memory = heap.source_mut().take().ok_or(AllocError)?;
+        let mut memory = heap.source_mut().take().ok_or(AllocError)?;
+        if C::SINGLE_ARENA {
+            // Of more than one arena can have, the lower part.
+            let most = Talloc::<C, Self>::MOST_ARENA;
+            memory = memory.truncate(0, memory.size().saturating_sub(most));
+        }
         // SAFETY: The memory has been taken, so that nobody else gives it to a heap; else it is as
         // whoever made the source says.
         unsafe { heap.claim(memory) }.map_err(|_| AllocError)

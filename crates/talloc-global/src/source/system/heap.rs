@@ -116,7 +116,9 @@ fn is_large<C: Config>(layout: Layout) -> bool {
     !C::CHECKED && layout.size() >= blocks::LEAST
 }
 
-impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
+// SAFETY: A block is the heap's within, or memory that the system has mapped for it alone, all zeros. The
+// layout tells which, so that `free` and `resize_apart` find the one that `malloc` asked.
+unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     type Config = H::Config;
     type Source = SystemSource;
 

@@ -21,7 +21,8 @@ impl<C: Config> Alone<C> {
     }
 }
 
-impl<C: Config> SharedHeap for Alone<C> {
+// SAFETY: It is one heap, and one caller has it at a time, as `with` explains.
+unsafe impl<C: Config> SharedHeap for Alone<C> {
     type Config = C;
     type Source = WasmSource;
 

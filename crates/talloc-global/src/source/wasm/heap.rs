@@ -79,8 +79,8 @@ impl<C: Config> Default for WasmTalloc<C> {
     }
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and
-// does not unwind.
+// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. The
+// functions of `global` do not unwind.
 unsafe impl<C: Config> GlobalAlloc for WasmTalloc<C> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -107,8 +107,11 @@ unsafe impl<C: Config> GlobalAlloc for WasmTalloc<C> {
     }
 }
 
+/// Prints the heap's [`Outline`](crate::Outline).
 impl<C: Config> fmt::Debug for WasmTalloc<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WasmTalloc").finish_non_exhaustive()
+        // To print may allocate from this very heap: it is not held meanwhile.
+        let outline = self.0.with(|heap| heap.outline());
+        f.debug_tuple("WasmTalloc").field(&outline).finish()
     }
 }

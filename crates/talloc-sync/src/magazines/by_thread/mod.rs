@@ -28,7 +28,9 @@ std::thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place::UNKNOWN) };
 }
 
-impl Pick for ByThread {
+// SAFETY: `own::claim` gives each number to one thread at a time, until that ends, when the thread shares slots
+// from then on before it releases the number. The barrier is one for all threads of the process.
+unsafe impl Pick for ByThread {
     #[inline(always)]
     fn pick() -> Place {
         PLACE.get()

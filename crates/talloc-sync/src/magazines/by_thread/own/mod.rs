@@ -15,8 +15,7 @@ pub(super) fn claim() -> Option<Place> {
         number::release(number);
         return None;
     }
-    // SAFETY: The number is this thread's until it ends, when it shares slots from then on before it
-    // releases the number, and so has each thread that had it before. The barrier is one for all
-    // threads of the process.
-    Some(unsafe { Place::own(number) })
+    // The number is this thread's until it ends, when it shares slots from then on before it releases the
+    // number, and so has each thread that had it before.
+    Some(Place::own(number))
 }

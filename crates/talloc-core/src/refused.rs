@@ -1,0 +1,267 @@
+//! Programs that must not compile: each would put another heap in the place of one whose blocks live on, and
+//! their owners would free them to the wrong one.
+//!
+//! What a lock gives out cannot be swapped:
+//!
+//! ```compile_fail,E0277
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static ONE: Tallock = Talloc::new().spin_lock();
+//! static OTHER: Tallock = Talloc::new().spin_lock();
+//!
+//! core::mem::swap(&mut *ONE.0.lock(), &mut *OTHER.0.lock());
+//! ```
+//!
+//! Nor with a heap that the program owns:
+//!
+//! ```compile_fail,E0277
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! core::mem::swap(&mut *HEAP.0.lock(), &mut Talloc::new());
+//! ```
+//!
+//! Nor through a reference to an owned one, which is another type:
+//!
+//! ```compile_fail,E0308
+//! use talloc_core::{OwnedTalloc, Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! let mut heap = HEAP.0.lock();
+//! let heap: &mut OwnedTalloc = &mut *heap;
+//! ```
+//!
+//! Nothing is assigned to it:
+//!
+//! ```compile_fail,E0308
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! *HEAP.0.lock() = Talloc::new();
+//! ```
+//!
+//! Nor is it replaced:
+//!
+//! ```compile_fail,E0277
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! fn replace<T>(place: &mut T, value: impl FnOnce() -> T) -> T {
+//!     core::mem::replace(place, value())
+//! }
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! replace(&mut *HEAP.0.lock(), || panic!());
+//! ```
+//!
+//! Taken:
+//!
+//! ```compile_fail,E0277
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! core::mem::take(&mut *HEAP.0.lock());
+//! ```
+//!
+//! Or moved:
+//!
+//! ```compile_fail,E0599
+//! use core::mem::MaybeUninit;
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! HEAP.0.lock().mov(&mut MaybeUninit::uninit());
+//! ```
+//!
+//! A lock in a `static` does not give it up either:
+//!
+//! ```compile_fail,E0507
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! HEAP.0.into_inner();
+//! ```
+//!
+//! Nor is it borrowed mutably, in the way of one that is not shared:
+//!
+//! ```compile_fail,E0596
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! core::mem::swap(&mut HEAP.0, &mut Talloc::new().spin_lock().0);
+//! ```
+//!
+//! A guard that is mapped leads to the same heap, and not to one that can be swapped:
+//!
+//! ```compile_fail,E0308
+//! use lock_api::MutexGuard;
+//! use talloc_core::{OwnedTalloc, Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! MutexGuard::map(HEAP.0.lock(), |heap| -> &mut OwnedTalloc { heap });
+//! ```
+//!
+//! An OOM handler has the heap for a while:
+//!
+//! ```compile_fail,E0277
+//! use core::alloc::Layout;
+//! use talloc_core::{AllocError, Talloc, Tallock};
+//!
+//! fn swap(heap: &mut Talloc, _: Layout) -> Result<(), AllocError> {
+//!     core::mem::swap(heap, &mut Talloc::new());
+//!     Ok(())
+//! }
+//!
+//! static HEAP: Tallock = Talloc::with_oom_handler(swap).spin_lock();
+//! ```
+//!
+//! And so has a source, when it is asked for memory and when it may take some back:
+//!
+//! ```compile_fail,E0308
+//! use core::alloc::Layout;
+//! use talloc_core::{AllocError, Config, Source, Talloc};
+//!
+//! struct Swaps;
+//!
+//! impl<C: Config> Source<C> for Swaps {
+//!     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
+//!         *heap = Talloc::with_source(Swaps);
+//!         Ok(())
+//!     }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! use core::alloc::Layout;
+//! use talloc_core::{AllocError, Config, Source, Talloc};
+//!
+//! struct Swaps;
+//!
+//! impl<C: Config> Source<C> for Swaps {
+//!     fn acquire(_: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
+//!         Err(AllocError)
+//!     }
+//!
+//!     fn release(heap: &mut Talloc<C, Self>) {
+//!         core::mem::swap(heap, &mut Talloc::with_source(Swaps));
+//!     }
+//! }
+//! ```
+//!
+//! What is lent by [`SharedHeap::with`](crate::SharedHeap::with) is the same:
+//!
+//! ```compile_fail,E0277
+//! use talloc_core::{SharedHeap, Talloc, Tallock};
+//!
+//! static HEAP: Tallock = Talloc::new().spin_lock();
+//!
+//! HEAP.with(|heap| core::mem::swap(heap, &mut Talloc::new()));
+//! ```
+//!
+//! No trait that is trusted can be implemented without `unsafe`:
+//!
+//! ```compile_fail,E0200
+//! use talloc_core::{Compact, OomFn, SharedHeap, Talloc};
+//!
+//! struct Forgets;
+//!
+//! impl SharedHeap for Forgets {
+//!     type Config = Compact;
+//!     type Source = OomFn<Compact>;
+//!
+//!     fn with<T>(&self, f: impl FnOnce(&mut Talloc) -> T) -> T {
+//!         f(&mut Talloc::new())
+//!     }
+//! }
+//! ```
+//!
+//! Or not at all:
+//!
+//! ```compile_fail,E0277
+//! #[derive(Clone, Copy, PartialEq, Eq)]
+//! struct Wrong(u8);
+//!
+//! impl talloc_core::Index for Wrong {
+//!     const BITS: u32 = 64;
+//!     const NIL: Self = Self(0);
+//!
+//!     fn new(_: usize) -> Self {
+//!         Self(0)
+//!     }
+//!
+//!     fn get(self) -> usize {
+//!         usize::MAX
+//!     }
+//! }
+//! ```
+//!
+//! Parameters that make no sense are refused when the heap is compiled:
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Config, QuickLists, Talloc};
+//!
+//! struct Wrong;
+//!
+//! impl Config for Wrong {
+//!     type Index = u16;
+//!     type Heads = [u16; 300];
+//!     const EXACT_LOG2: u32 = 4;
+//!     const SPLIT_LOG2: u32 = 1;
+//!     type Quick = QuickLists<0>;
+//!     const QUICK_BYTES: usize = 0;
+//!     const LAST_RESORT: usize = 64;
+//! }
+//!
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::configured().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! The blocks of a batch are promised by those who make it:
+//!
+//! ```compile_fail,E0133
+//! let mut heap = talloc_core::Talloc::new();
+//! let batch = heap.malloc_batch(40, 10);
+//! ```
+//!
+//! # What does compile
+//!
+//! Two guards that are swapped are two guards still. Each heap stays behind its lock:
+//!
+//! ```
+//! use talloc_core::{Talloc, Tallock};
+//!
+//! static ONE: Tallock = Talloc::new().spin_lock();
+//! static OTHER: Tallock = Talloc::new().spin_lock();
+//! static mut MEMORY: [u8; 1000] = [0; 1000];
+//!
+//! // SAFETY: Nothing else uses the array.
+//! unsafe { ONE.0.lock().init((&raw mut MEMORY).into()) };
+//!
+//! let (mut one, mut other) = (ONE.0.lock(), OTHER.0.lock());
+//! core::mem::swap(&mut one, &mut other);
+//! assert_eq!(other.get_arena().size(), 1000);
+//! drop(other);
+//! assert!(ONE.0.try_lock().is_some() && OTHER.0.try_lock().is_none());
+//! assert_eq!(ONE.0.lock().get_arena().size(), 1000);
+//! ```
+//!
+//! And a heap that is owned is the owner's to move and to swap:
+//!
+//! ```
+//! use talloc_core::{Span, Talloc};
+//!
+//! let mut memory = [0_u8; 1000];
+//! let (mut one, mut other) = (Talloc::new(), Talloc::new());
+//! // SAFETY: The memory is the heap's until neither is used any more.
+//! unsafe { one.init(Span::from(&mut memory)) };
+//! core::mem::swap(&mut one, &mut other);
+//! assert_eq!(other.get_arena().size(), 1000);
+//! ```

@@ -1,0 +1,65 @@
+//! A heap is printed while it is the global allocator, by threads that use it and while it is locked.
+#![cfg(all(feature = "spin", target_has_atomic = "8"))]
+
+use std::fmt::{Debug, Write};
+use std::thread;
+
+use talloc_global::*;
+
+static ARENA: StaticArena<{ 8 << 20 }> = StaticArena::new();
+#[global_allocator]
+static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
+
+/// Text that is not allocated.
+struct Text([u8; 400], usize);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let place = self.0.get_mut(self.1..self.1 + text.len()).ok_or(std::fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.1 += text.len();
+        Ok(())
+    }
+}
+
+impl Text {
+    /// What is printed of a value.
+    fn of(value: &impl Debug) -> Self {
+        let mut text = Self([0; 400], 0);
+        write!(text, "{value:?}").unwrap();
+        text
+    }
+
+    fn contains(&self, part: &str) -> bool {
+        std::str::from_utf8(&self.0[..self.1]).unwrap().contains(part)
+    }
+}
+
+#[test]
+fn it_is_printed_by_what_allocates() {
+    let text = format!("{ALLOCATOR:?} {:#?} {:?}", *ALLOCATOR, ALLOCATOR.0);
+    assert_eq!(text.matches("Talloc { arenas: [0x").count(), 2, "{text}");
+    assert!(!text.contains("locked"), "{text}");
+}
+
+#[test]
+fn it_is_printed_while_it_is_locked() {
+    let guard = ALLOCATOR.0.lock();
+    let text = Text::of(&ALLOCATOR);
+    drop(guard);
+    assert!(text.contains("<locked>"));
+}
+
+#[test]
+fn it_is_printed_by_many() {
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let text = format!("{ALLOCATOR:?}");
+                    assert!(text.contains("[0x") || text.contains("<locked>"), "{text}");
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,56 @@
+//! Programs that must not compile: each would put another heap in the place of one whose blocks live on. See
+//! also those of `talloc-core`.
+//!
+//! A heap that is lent by a critical section cannot be swapped:
+//!
+#![cfg_attr(feature = "critical-section", doc = "```compile_fail,E0277")]
+#![cfg_attr(not(feature = "critical-section"), doc = "```ignore")]
+//! use talloc_sync::{Talloc, TallocCritical};
+//!
+//! static HEAP: TallocCritical = TallocCritical::new(Talloc::new());
+//!
+//! HEAP.with(|heap| core::mem::swap(heap, &mut Talloc::new()));
+//! ```
+//!
+//! Nor does it stay with the program when the section ends:
+//!
+#![cfg_attr(feature = "critical-section", doc = "```compile_fail")]
+#![cfg_attr(not(feature = "critical-section"), doc = "```ignore")]
+//! use talloc_sync::{Talloc, TallocCritical};
+//!
+//! static HEAP: TallocCritical = TallocCritical::new(Talloc::new());
+//!
+//! let heap: &mut Talloc = HEAP.with(|heap| heap);
+//! ```
+//!
+//! Nor can one behind magazines:
+//!
+//! ```compile_fail,E0277
+//! use talloc_sync::{Talloc, TallocMagazines, lock::Backoff};
+//!
+//! static HEAP: TallocMagazines<Backoff> = TallocMagazines::new(Talloc::new());
+//!
+//! core::mem::swap(&mut *HEAP.lock(), &mut Talloc::new());
+//! ```
+//!
+//! ```compile_fail,E0308
+//! use talloc_sync::{Talloc, TallocMagazines, lock::Backoff};
+//!
+//! static HEAP: TallocMagazines<Backoff> = TallocMagazines::new(Talloc::new());
+//!
+//! *HEAP.lock() = Talloc::new();
+//! ```
+//!
+//! Who says which slot is whose answers for it:
+//!
+//! ```compile_fail,E0200
+//! use talloc_sync::{Pick, Place};
+//!
+//! struct First;
+//!
+//! impl Pick for First {
+//!     fn pick() -> Place {
+//!         Place::own(0)
+//!     }
+//! }
+//! ```
