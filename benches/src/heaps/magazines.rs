@@ -5,10 +5,10 @@ use std::{
     alloc::{GlobalAlloc, Layout},
     ptr::NonNull,
 };
-use talloc_sync::{ByThread, Compact, OomFn, Talloc, TallocMagazines, lock::Backoff};
+use talloc_sync::{ByStack, Compact, OomFn, Talloc, TallocMagazines, lock::Backoff};
 
 /// The heap with one slot for the thread, and one more: not all can be owned.
-pub struct Magazines(Box<TallocMagazines<Backoff, Compact, OomFn<Compact>, ByThread, 2>>);
+pub struct Magazines(Box<TallocMagazines<Backoff, Compact, OomFn<Compact>, ByStack, 2>>);
 
 impl Heap for Magazines {
     const NAME: &'static str = "talloc-magazines";

@@ -8,9 +8,9 @@ use std::{
     ptr::NonNull,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
+use talloc_global::SystemTalloc;
 use talloc_sync::{
-    ByStack, ByThread, Compact, Config, OomFn, Pick, RealTime, Talloc, TallocMagazines,
-    lock::Backoff,
+    ByStack, Compact, Config, OomFn, Pick, RealTime, Talloc, TallocMagazines, lock::Backoff,
 };
 
 type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;
@@ -38,22 +38,22 @@ impl Entry {
 /// The heaps in the order of the tables' columns.
 pub static HEAPS: &[Entry] = &[
     Entry {
+        name: "SystemTalloc",
+        on_demand: false,
+        run: |load, _| load.run(&SystemTalloc::new()),
+        trips: None,
+    },
+    Entry {
         name: "magazines",
         on_demand: false,
-        run: on_magazines::<Backoff, Compact, ByThread>,
+        run: on_magazines::<Backoff, Compact, ByStack>,
         trips: Some(count_trips::<Compact>),
     },
     Entry {
         name: "magazines-plain",
         on_demand: true,
-        run: on_magazines::<Backoff, RealTime, ByThread>,
+        run: on_magazines::<Backoff, RealTime, ByStack>,
         trips: Some(count_trips::<RealTime>),
-    },
-    Entry {
-        name: "magazines-stack",
-        on_demand: true,
-        run: on_magazines::<Backoff, Compact, ByStack>,
-        trips: None,
     },
     locked::<heaps::Talloc<Compact>, Backoff>("talloc"),
     locked::<heaps::Talc5, Backoff>("talc5"),
@@ -106,7 +106,7 @@ fn on_magazines<R: RawMutex + Send + Sync, C: Config, P: Pick>(
 /// How often the heap's lock is taken.
 fn count_trips<C: Config>(load: &Load, memory: NonNull<[u8]>) -> usize {
     let before = TRIPS.load(Relaxed);
-    on_magazines::<Counted, C, ByThread>(load, memory);
+    on_magazines::<Counted, C, ByStack>(load, memory);
     TRIPS.load(Relaxed) - before
 }
 

@@ -54,7 +54,6 @@
 //! | `nightly` | `Allocator` of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical` |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
-//! | `std` | on Unix and Windows, `ByThread`, which gives each thread a slot of [`TallocMagazines`]; on other systems nothing |
 //!
 //! If something makes allocator-api2 0.2 use the standard library's trait, by its own feature
 //! `nightly`, these are the same trait: choose `nightly` and leave `allocator` out.
@@ -94,8 +93,6 @@ pub mod threads;
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;
 pub use local::{NoSupply, Supply, TallocCell};
-#[cfg(all(feature = "std", any(unix, windows), target_has_atomic = "ptr"))]
-pub use magazines::ByThread;
 #[cfg(target_has_atomic = "ptr")]
 pub use magazines::{ByStack, Pick, Place, TallocMagazines};
 pub use talloc_core::*;

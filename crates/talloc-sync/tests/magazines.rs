@@ -348,10 +348,3 @@ fn threads_that_share_slots() {
 fn threads_with_one_slot() {
     stress::<Compact, ByStack, 1>(3, 30_000, 1 << 20);
 }
-
-#[test]
-#[cfg(feature = "std")]
-fn threads_with_numbers() {
-    stress::<RealTime, talloc_sync::ByThread, 4>(6, 30_000, 1 << 20);
-    stress::<RealTime, talloc_sync::ByThread, 16>(6, 30_000, 1 << 20);
-}

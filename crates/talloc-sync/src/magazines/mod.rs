@@ -1,8 +1,6 @@
 //! Caches in front of a heap, for many threads.
 
 mod biased;
-#[cfg(all(feature = "std", any(unix, windows)))]
-mod by_thread;
 mod cache;
 mod class;
 mod depot;
@@ -13,8 +11,6 @@ mod slot;
 mod traits;
 mod try_lock;
 
-#[cfg(all(feature = "std", any(unix, windows)))]
-pub use by_thread::ByThread;
 pub use pick::{ByStack, Pick, Place};
 
 use core::marker::PhantomData;

@@ -8,10 +8,6 @@ pub struct Place(usize);
 const SHARED: usize = !(usize::MAX >> 1);
 
 impl Place {
-    /// The place of a thread that [`Pick`] has not been asked about before.
-    #[cfg(all(feature = "std", any(unix, windows)))]
-    pub(super) const UNKNOWN: Self = Self(usize::MAX);
-
     /// A slot that belongs to nobody.
     ///
     /// The number need not be below that of the slots. Threads that run at the same time should get
