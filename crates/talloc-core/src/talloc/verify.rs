@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use super::Talloc;
+use super::chain::Arenas;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
@@ -40,7 +41,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// The first [`Violation`] that is found. The heap must not be used any more then.
     pub fn verify(&self) -> Result<Report, Violation> {
-        let (mut report, marked) = self.verify_arenas()?;
+        let (mut report, marked) = self.arenas.check()?;
         self.check_quick(&mut report)?;
         if C::CHECKED && marked != report.cached_bytes {
             return Err(Violation::CachedCount);
@@ -51,38 +52,12 @@ impl<C: Config, S> Talloc<C, S> {
         Ok(report)
     }
 
-    /// Checks the arenas, and counts what there is and how many bytes are marked as cached.
-    pub(super) fn verify_arenas(&self) -> Result<(Report, usize), Violation> {
-        let mut report = Report::default();
-        let mut marked = 0;
-        for place in self.arenas.places() {
-            let arena = self.arenas.peek(place);
-            if arena.span().is_sized() {
-                marked += arena.check(&mut report)?;
-                if self.arenas.overlaps(arena.span(), Some(place)) {
-                    return Err(Violation::ArenasOverlap { arena: arena.span() });
-                }
-            }
-        }
-        self.check_recent()?;
-        Ok((report, marked))
-    }
-
     /// Whether a block on a list is used granules of one of the arenas.
     pub(super) fn is_cached_block(&self, block: NonNull<u8>, len: usize) -> bool {
         let addr = block.addr().get();
         let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
         let arena = arenas.find(|arena| arena.contains(addr));
         arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len))
-    }
-
-    /// Invariant I10: the arena that gave memory last is one of the heap's.
-    fn check_recent(&self) -> Result<(), Violation> {
-        if self.arenas.places().any(|place| place == self.arenas.recent) {
-            Ok(())
-        } else {
-            Err(Violation::NotAnArena)
-        }
     }
 
     /// Invariant I9: what the quick lists hold is used blocks of the arenas, as many as they count
@@ -107,5 +82,33 @@ impl<C: Config, S> Talloc<C, S> {
         }
         let counted = cached == self.quick.cached() && cached <= self.quick.limit();
         if counted { Ok(()) } else { Err(Violation::CachedCount) }
+    }
+}
+
+impl<C: Config> Arenas<C> {
+    /// Checks all arenas, and counts what there is and how many bytes are marked as cached.
+    pub(super) fn check(&self) -> Result<(Report, usize), Violation> {
+        let mut report = Report::default();
+        let mut marked = 0;
+        for place in self.places() {
+            let arena = self.peek(place);
+            if arena.span().is_sized() {
+                marked += arena.check(&mut report)?;
+                if self.overlaps(arena.span(), Some(place)) {
+                    return Err(Violation::ArenasOverlap { arena: arena.span() });
+                }
+            }
+        }
+        self.check_recent()?;
+        Ok((report, marked))
+    }
+
+    /// Invariant I10: the arena that gave memory last is one of the heap's.
+    fn check_recent(&self) -> Result<(), Violation> {
+        if self.places().any(|place| place == self.recent) {
+            Ok(())
+        } else {
+            Err(Violation::NotAnArena)
+        }
     }
 }

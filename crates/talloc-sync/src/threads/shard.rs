@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Config, Lists, OwnedTalloc, Talloc, parcel_words};
+use talloc_core::{Config, Lists, OwnedTalloc, Report, Talloc, Violation, parcel_words};
 
 use super::entry::Entry;
 use super::host::{Host, Threaded};
@@ -107,6 +107,18 @@ impl<H: Host> Shard<H> {
         }
         self.entry.leave();
         true
+    }
+
+    /// Checks the arenas of a living thread's heap, if the thread is outside or comes out soon. What it has
+    /// cached counts as used.
+    pub(super) fn look_in(&self) -> Option<Result<Report, Violation>> {
+        if !self.entry.borrow(H::barrier) {
+            return None;
+        }
+        // SAFETY: The owner is kept outside, and uses nothing but its lists.
+        let checked = unsafe { Heap::<H>::verify_arenas_of(self.heap.get()) };
+        self.entry.give_back();
+        Some(checked)
     }
 
     /// Calls `f` with the heap.

@@ -12,7 +12,7 @@ use windows as system;
 
 #[cfg(target_os = "linux")]
 pub(super) use system::resize;
-pub(super) use system::{commit, decommit, discard, map, now_ms, pause, release};
+pub(super) use system::{barrier, commit, decommit, discard, map, now_ms, pause, release};
 
 use talloc_sync::{Align, AllocError, Span};
 

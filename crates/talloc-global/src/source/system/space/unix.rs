@@ -123,6 +123,24 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const FLAGS: MapFlags = MapFlags::PRIVATE;
 
+/// Lets all threads pass a barrier, if the system can do that.
+///
+/// The process registers for it when it is first needed. Where a filter of system calls kills the process for
+/// one, nothing that needs it must be called: `SystemTalloc::verify`.
+#[cfg(target_os = "linux")]
+pub(in super::super) fn barrier() -> bool {
+    use rustix::thread::{MembarrierCommand, membarrier};
+    membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+        || membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+            && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+}
+
+/// Other systems have no such thing.
+#[cfg(not(target_os = "linux"))]
+pub(in super::super) fn barrier() -> bool {
+    false
+}
+
 /// Makes mere addresses of memory again.
 ///
 /// # Safety

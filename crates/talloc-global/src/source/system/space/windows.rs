@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Memory::{
     PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualQuery, VirtualUnlock,
 };
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
-use windows_sys::Win32::System::Threading::SwitchToThread;
+use windows_sys::Win32::System::Threading::{FlushProcessWriteBuffers, SwitchToThread};
 
 /// How often aligned addresses are looked for: another thread may take those that have been found.
 const TRIES: usize = 16;
@@ -123,6 +123,13 @@ fn region(at: *const c_void) -> Option<MEMORY_BASIC_INFORMATION> {
     let written = unsafe { VirtualQuery(at, region.as_mut_ptr(), size) };
     // SAFETY: The answer has been written.
     (written == size).then(|| unsafe { region.assume_init() })
+}
+
+/// Lets all threads pass a barrier, if the system can do that.
+pub(in super::super) fn barrier() -> bool {
+    // SAFETY: It has no conditions.
+    unsafe { FlushProcessWriteBuffers() };
+    true
 }
 
 /// Makes mere addresses of memory again.

@@ -111,7 +111,7 @@ unsafe impl Host for System {
     }
 
     fn barrier() -> bool {
-        false
+        space::barrier()
     }
 
     fn pause() {
@@ -182,7 +182,8 @@ impl SystemTalloc {
         HEAPS.trim();
     }
 
-    /// Checks this thread's heap and those of threads that have ended, and counts what there is in them.
+    /// Checks all heaps, and counts what there is in them. What other living threads have cached counts as
+    /// used. On systems without `membarrier`, which is Linux's, their heaps are left out.
     ///
     /// # Errors
     ///
