@@ -7,8 +7,8 @@
 //!
 //! | memory | as the global allocator | |
 //! |---|---|---|
-//! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`], with caches for threads |
-//! | the same, behind a lock and no more | `SystemTallock::new()` | [`SystemTallock`] |
+//! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`], a heap for each thread |
+//! | the same, one heap behind a lock | `SystemTallock::new()` | [`SystemTallock`] |
 //! | of a WebAssembly module | `WasmTalloc::new()` | [`WasmTalloc`], without a lock where there are no threads |
 //! | a `static` | `StaticTalloc::new(&ARENA)` | [`StaticTalloc`] |
 //! | what a linker script sets aside | `StaticTalloc::with_source(region)` | [`Region`] |
