@@ -9,7 +9,6 @@
 //! it holds, a few KiB, is lost there. All others are as good as in the parent.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::functions::{Chosen, LIBRARY};
 use crate::heap::{Guard, Heap};
@@ -22,33 +21,25 @@ unsafe impl Sync for Kept {}
 
 static KEPT: Kept = Kept(UnsafeCell::new(None));
 
-/// Sees to it that the process can fork, from now on.
+/// Registers what is to be done, when the library is loaded.
 ///
-/// What is to be done before a fork is done in the reverse order of such calls, and what is to be
-/// done after it in their order. Others may allocate then. So this must come before any call of
-/// others, and is made when memory is allocated first.
-#[inline(always)]
-pub(crate) fn prepare() {
-    if !IS_PREPARED.load(Ordering::Relaxed) {
-        register();
-    }
-}
-
-static IS_PREPARED: AtomicBool = AtomicBool::new(false);
-
-#[cold]
-#[inline(never)]
-fn register() {
-    // The call may allocate, so that this comes first.
-    if !IS_PREPARED.swap(true, Ordering::Relaxed) {
+/// What is to be done before a fork is done in the reverse order in which it is registered, and what is
+/// to be done after it in that order. Others may allocate then. So this must come before others, of
+/// programs and of libraries that are loaded later.
+#[used]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+static REGISTER: extern "C" fn() = {
+    extern "C" fn register() {
         // If there is no memory for it, there will be none to do much else with.
         // SAFETY: The functions may be called as they will be.
         unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
     }
-}
+    register
+};
 
 unsafe extern "C" fn before() {
-    let guard = LIBRARY.heap.lock();
+    let guard = LIBRARY.lock();
     // SAFETY: This thread has the heap.
     unsafe { *KEPT.0.get() = Some(guard) };
 }

@@ -1,11 +1,10 @@
 //! The functions, with the heap of the library.
 
 use core::ffi::{c_int, c_void};
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use crate::fd::Fd;
-use crate::fork;
-use crate::heap::{self, Heap};
+use crate::heap;
 use crate::library::Library;
 
 /// The heap that the library has.
@@ -18,19 +17,12 @@ pub(crate) type Chosen = heap::Checking;
 
 pub(crate) static LIBRARY: Library<Chosen> = Library::new();
 
-/// The library, to allocate from.
-#[inline(always)]
-fn library() -> &'static Library<Chosen> {
-    fork::prepare();
-    &LIBRARY
-}
-
 /// Allocates a block of `size` bytes, aligned to 16 bytes. One of no bytes is one of its own, too.
 ///
 /// Returns null if there is not enough memory, and sets `errno` to `ENOMEM`.
 #[inline(always)]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
-    library().malloc(size)
+    LIBRARY.malloc(size)
 }
 
 /// Allocates an array of `count` times `size` bytes, all zeros. Memory that the system has just given
@@ -39,7 +31,7 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
 /// Fails as [`malloc`] does, and if there cannot be so many bytes.
 #[inline(always)]
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
-    library().calloc(count, size)
+    LIBRARY.calloc(count, size)
 }
 
 /// Changes the size of a block, if need be by moving it. What is in it stays, as far as there is room.
@@ -53,7 +45,7 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 #[inline]
 pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: As the caller says.
-    unsafe { library().realloc(ptr, size) }
+    unsafe { LIBRARY.realloc(ptr, size) }
 }
 
 /// [`realloc`] to `count` times `size` bytes. Fails if there cannot be so many.
@@ -63,7 +55,7 @@ pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
 /// As for [`realloc`].
 pub unsafe extern "C" fn reallocarray(ptr: *mut c_void, count: usize, size: usize) -> *mut c_void {
     // SAFETY: As the caller says.
-    unsafe { library().reallocarray(ptr, count, size) }
+    unsafe { LIBRARY.reallocarray(ptr, count, size) }
 }
 
 /// Frees a block; null is none. On Linux, `errno` stays as it is.
@@ -101,12 +93,12 @@ pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, _align: usize, _si
 ///
 /// Fails as [`malloc`] does, and with `EINVAL` for another alignment.
 pub extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut c_void {
-    library().aligned_alloc(align, size)
+    LIBRARY.aligned_alloc(align, size)
 }
 
 /// [`aligned_alloc`] to the next power of two, if `align` is none.
 pub extern "C" fn memalign(align: usize, size: usize) -> *mut c_void {
-    library().memalign(align, size)
+    LIBRARY.memalign(align, size)
 }
 
 /// Allocates a block that is aligned to `align`, a power of two and a multiple of a pointer's size, and
@@ -124,17 +116,17 @@ pub unsafe extern "C" fn posix_memalign(
     size: usize,
 ) -> c_int {
     // SAFETY: As the caller says.
-    unsafe { library().posix_memalign(place, align, size) }
+    unsafe { LIBRARY.posix_memalign(place, align, size) }
 }
 
 /// Allocates a block that is aligned to a page.
 pub extern "C" fn valloc(size: usize) -> *mut c_void {
-    library().valloc(size)
+    LIBRARY.valloc(size)
 }
 
 /// Allocates whole pages.
 pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
-    library().pvalloc(size)
+    LIBRARY.pvalloc(size)
 }
 
 /// How many bytes of a block can be used: as many as were asked for, or more. Of null, none.
@@ -149,7 +141,7 @@ pub unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
 
 /// Gives the system back what is not needed; how much should be kept does not matter. Returns 1.
 pub extern "C" fn malloc_trim(_keep: usize) -> c_int {
-    LIBRARY.heap.trim();
+    LIBRARY.trim();
     1
 }
 
@@ -157,22 +149,13 @@ pub extern "C" fn malloc_trim(_keep: usize) -> c_int {
 ///
 /// Returns zero if the heap is whole and this could be written, else -1. Takes time in proportion to
 /// all blocks, while other threads wait.
-pub extern "C" fn talloc_report(file: c_int) -> c_int {
-    let verified = LIBRARY.heap.verify();
+pub extern "C" fn report(file: c_int) -> c_int {
+    let verified = LIBRARY.verify();
     let is_whole = verified.is_ok();
     let mut file = Fd(file);
     let written = match verified {
-        Ok(report) => write_report(&mut file, &report),
+        Ok(statistics) => write!(file, "{statistics}"),
         Err(violation) => writeln!(file, "talloc: the heap is broken: {violation}"),
     };
     if is_whole && written.is_ok() { 0 } else { -1 }
-}
-
-fn write_report(file: &mut Fd, report: &talloc_global::Report) -> fmt::Result {
-    writeln!(file, "used      {} bytes", report.used_bytes)?;
-    writeln!(file, "cached    {} bytes in {} blocks", report.cached_bytes, report.cached_blocks)?;
-    writeln!(file, "free      {} bytes in {} chunks", report.free_bytes, report.free_chunks)?;
-    writeln!(file, "overhead  {} bytes", report.overhead_bytes)?;
-    writeln!(file, "arenas    {} bytes in {} arenas", report.arena_bytes, report.arenas)?;
-    writeln!(file, "mapped    {} bytes in {} blocks", report.mapped_bytes, report.mapped_blocks)
 }

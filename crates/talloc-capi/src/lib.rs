@@ -44,13 +44,19 @@
 #[cfg(test)]
 extern crate std;
 
+mod abort;
 mod fd;
 mod fork;
 mod functions;
 mod heap;
 mod library;
 mod names;
+mod statistics;
+mod statistics_functions;
 #[cfg(test)]
 mod tests;
+mod zone;
 
 pub use functions::*;
+pub use statistics::{MallInfo, MallInfo2};
+pub use statistics_functions::*;

@@ -5,27 +5,31 @@ use core::ptr::{self, NonNull};
 
 use errno::{Errno, set_errno};
 
-use crate::heap::{Heap, LEAST_ALIGN};
+use crate::abort::abort;
+use crate::heap::{Guard, Heap, LEAST_ALIGN, Violation};
+use crate::statistics::Statistics;
+use crate::zone::{NotABlock, Zone};
 
-/// A heap as a C library's.
+/// A heap as a C library's, and a zone for blocks that are aligned to more.
 pub(crate) struct Library<H> {
-    pub(crate) heap: H,
+    heap: H,
+    zone: Zone,
 }
 
 impl<H: Heap> Library<H> {
     pub(crate) const fn new() -> Self {
-        Self { heap: H::NEW }
+        Self { heap: H::NEW, zone: Zone::new() }
     }
 
     #[inline(always)]
     pub(crate) fn malloc(&self, size: usize) -> *mut c_void {
-        or_no_memory(self.heap.allocate(size.max(1), LEAST_ALIGN))
+        or_no_memory(self.heap.allocate(size, LEAST_ALIGN))
     }
 
     #[inline(always)]
     pub(crate) fn calloc(&self, count: usize, size: usize) -> *mut c_void {
         let size = count.checked_mul(size);
-        or_no_memory(size.and_then(|size| self.heap.allocate_zeroed(size.max(1))))
+        or_no_memory(size.and_then(|size| self.heap.allocate_zeroed(size)))
     }
 
     /// # Safety
@@ -33,9 +37,27 @@ impl<H: Heap> Library<H> {
     /// `ptr` is null, or a block of this heap that is not used any more.
     #[inline(always)]
     pub(crate) unsafe fn free(&self, ptr: *mut c_void) {
-        if let Some(block) = NonNull::new(ptr) {
+        if self.zone.may_contain(ptr.addr()) {
             // SAFETY: As the caller says.
-            unsafe { self.heap.free(block.cast()) }
+            return unsafe { self.free_low(ptr) };
+        }
+        // SAFETY: It is not null, and a block of the heap as it is none of the zone.
+        unsafe { self.heap.free(NonNull::new_unchecked(ptr).cast()) }
+    }
+
+    /// [`free`](Self::free), wherever the block is.
+    ///
+    /// # Safety
+    ///
+    /// As for that.
+    #[inline(never)]
+    unsafe fn free_low(&self, ptr: *mut c_void) {
+        let Some(block) = NonNull::new(ptr) else { return };
+        match self.zone.free(ptr.addr()) {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => abort_at("freeing", ptr, fault),
+            // SAFETY: As the caller says.
+            None => unsafe { self.heap.free(block.cast()) },
         }
     }
 
@@ -44,14 +66,48 @@ impl<H: Heap> Library<H> {
     /// `ptr` is null, or a block of this heap that is not used any more unless this fails.
     #[inline(always)]
     pub(crate) unsafe fn realloc(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
+        if size == 0 || self.zone.may_contain(ptr.addr()) {
+            // SAFETY: As the caller says.
+            return unsafe { self.realloc_low(ptr, size) };
+        }
+        // SAFETY: It is not null, and a block of the heap as it is none of the zone.
+        or_no_memory(unsafe { self.heap.resize(NonNull::new_unchecked(ptr).cast(), size) })
+    }
+
+    /// [`realloc`](Self::realloc), wherever the block is, and to any size.
+    ///
+    /// # Safety
+    ///
+    /// As for that.
+    #[inline(never)]
+    unsafe fn realloc_low(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
         let Some(block) = NonNull::new(ptr) else { return self.malloc(size) };
         if size == 0 {
             // SAFETY: As the caller says.
-            unsafe { self.heap.free(block.cast()) };
+            unsafe { self.free(ptr) };
             return ptr::null_mut();
         }
-        // SAFETY: As the caller says.
-        or_no_memory(unsafe { self.heap.resize(block.cast(), size) })
+        let usable = match self.zone.size_of(ptr.addr()) {
+            Some(Ok(usable)) => usable,
+            Some(Err(fault)) => abort_at("resizing", ptr, fault),
+            // SAFETY: As the caller says.
+            None => return or_no_memory(unsafe { self.heap.resize(block.cast(), size) }),
+        };
+        if size <= usable && size >= usable / 2 {
+            return ptr;
+        }
+        let new = match self.heap.allocate(size, LEAST_ALIGN) {
+            Some(new) => new.as_ptr(),
+            // It does no harm to have more.
+            None if size <= usable => return ptr,
+            None => return no_memory(),
+        };
+        // SAFETY: Both have as many bytes and are different ones; the old one is not used any more.
+        unsafe {
+            new.copy_from_nonoverlapping(ptr.cast(), usable.min(size));
+            self.free(ptr);
+        }
+        new.cast()
     }
 
     /// # Safety
@@ -117,14 +173,59 @@ impl<H: Heap> Library<H> {
     ///
     /// `ptr` is null, or a block of this heap.
     pub(crate) unsafe fn malloc_usable_size(&self, ptr: *mut c_void) -> usize {
-        // SAFETY: As the caller says.
-        NonNull::new(ptr).map_or(0, |block| unsafe { self.heap.usable_size(block.cast()) })
+        let Some(block) = NonNull::new(ptr) else { return 0 };
+        match self.zone.size_of(ptr.addr()) {
+            Some(Ok(usable)) => usable,
+            Some(Err(fault)) => abort_at("measuring", ptr, fault),
+            // SAFETY: As the caller says.
+            None => unsafe { self.heap.usable_size(block.cast()) },
+        }
     }
 
     /// Allocates a block that is aligned to a power of two, and to what all blocks are.
     fn allocate_aligned(&self, align: usize, size: usize) -> Option<NonNull<u8>> {
-        self.heap.allocate(size.max(1), align.max(LEAST_ALIGN))
+        if align <= LEAST_ALIGN {
+            return self.heap.allocate(size, LEAST_ALIGN);
+        }
+        self.zone.allocate(size, align).or_else(|| self.heap.allocate(size, align))
     }
+
+    #[cfg(test)]
+    pub(crate) const fn heap(&self) -> &H {
+        &self.heap
+    }
+
+    /// Waits until nobody has the heap, and keeps it. The zone can be used by anybody at any time.
+    pub(crate) fn lock(&'static self) -> Guard<H::Config> {
+        self.heap.lock()
+    }
+
+    /// Gives back to the system what is not needed.
+    pub(crate) fn trim(&self) {
+        self.zone.trim();
+        self.heap.trim();
+    }
+
+    /// Checks the heap, and counts what is in it, and what is in the zone.
+    ///
+    /// # Errors
+    ///
+    /// If the heap is broken.
+    pub(crate) fn verify(&self) -> Result<Statistics, Violation> {
+        Ok(Statistics::new(&self.heap.verify()?, self.zone.count()))
+    }
+}
+
+/// Says what is at an address in the place of a block, and ends the program.
+#[cold]
+#[inline(never)]
+fn abort_at(doing: &str, ptr: *mut c_void, fault: NotABlock) -> ! {
+    let words = match fault {
+        NotABlock::Free => "already free",
+        NotABlock::Within => "not a block's start",
+        NotABlock::Foreign => "foreign pointer",
+    };
+    abort(format_args!("{doing} {ptr:p}: {words}"))
 }
 
 /// A pointer to a block, or null and an error.

@@ -102,14 +102,14 @@ fn the_report_is_written_or_it_is_an_error() {
         assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
         pipe.map(|number| File::from_raw_fd(number))
     };
-    assert_eq!(talloc_report(writer.as_raw_fd()), 0);
+    assert_eq!(report(writer.as_raw_fd()), 0);
     drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert_eq!(text.lines().count(), 6, "{text}");
     let used = text.strip_prefix("used ").unwrap().split_whitespace().next().unwrap();
     assert!(used.parse::<usize>().unwrap() >= 1000, "{text}");
-    assert_eq!(talloc_report(-1), -1);
+    assert_eq!(report(-1), -1);
     // SAFETY: The block is freed once.
     unsafe { free(block) };
 }

@@ -12,28 +12,41 @@ pub(crate) use prefixed::Prefixed;
 
 use core::ptr::NonNull;
 
-use talloc_global::lock::MutexGuard;
-use talloc_global::{Config, Report, SystemLock, SystemSource, Talloc, Violation};
+pub(crate) use below::{Guard, Report, Violation};
+
+/// What this crate uses of the crates below it. Nothing else of them is named elsewhere, but for what a
+/// heap that finds misuse needs.
+mod below {
+    use talloc_global::lock::MutexGuard;
+    use talloc_global::{SystemLock, SystemSource, Talloc};
+
+    #[cfg(any(test, not(feature = "checked")))]
+    pub(super) use talloc_global::SystemTalloc;
+    #[cfg(any(test, feature = "checked"))]
+    pub(super) use talloc_global::{Checked, Fault, Misuse, OnMisuse, SystemTallock};
+    pub(super) use talloc_global::{Compact, Config, SharedHeap};
+    pub(crate) use talloc_global::{Report, Violation};
+
+    /// The heap behind the lock, for as long as it is held.
+    pub(crate) type Guard<C> = MutexGuard<'static, SystemLock, Talloc<C, SystemSource>>;
+}
 
 /// The alignment of all blocks: enough for any type of C's.
 pub(crate) const LEAST_ALIGN: usize = 16;
 
-/// The heap behind the lock, for as long as it is held.
-pub(crate) type Guard<C> = MutexGuard<'static, SystemLock, Talloc<C, SystemSource>>;
-
 /// A heap whose blocks are freed by their address alone.
 pub(crate) trait Heap: Sync + 'static {
     /// The parameters of the heap within.
-    type Config: Config;
+    type Config: below::Config;
 
     /// A heap without memory.
     const NEW: Self;
 
-    /// Allocates a block of at least one byte; `align` is a power of two, and no less than
-    /// [`LEAST_ALIGN`].
+    /// Allocates a block, which is one of its own even if `size` is zero; `align` is a power of two, and no
+    /// less than [`LEAST_ALIGN`].
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
 
-    /// Allocates a block of zeros.
+    /// Allocates a block of zeros, aligned to [`LEAST_ALIGN`].
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>>;
 
     /// Frees a block.

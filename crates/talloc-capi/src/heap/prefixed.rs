@@ -6,58 +6,78 @@
 //! the heap's block the program's, aligned
 //! ```
 //!
-//! The heap's blocks are aligned to 8 bytes, those of C to 16. So the size, a word of 8 bytes, has
-//! another 8 in front of it where the heap's block is aligned to 16, and none where it is not.
+//! The heap's blocks are aligned to 8 bytes, those of C to 16. All sizes that the heap is asked for are
+//! multiples of 16, and so are the distances between its blocks: if the first one of an arena is where
+//! 8 bytes more are a multiple of 16, all are. So the size, a word of 8 bytes, is most often all that is
+//! in front of a block. Such a block is *near*: the word is its size and no more.
 //!
-//! Asking the heap for blocks that are aligned to 16 would be no denser, and keep small ones out of
-//! the threads' caches. Larger ones, which are not cached, are so aligned: when one moves as it
-//! grows, which the system may do without copying it, what is in it stays as far from its start.
+//! Where a heap's block is at a multiple of 16, another 8 bytes are in front of the word, and where the
+//! program's is aligned to more than 16, there may be any number. The word says so.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use talloc_global::{Align, Compact, Report, SharedHeap, SystemTalloc, Violation};
-
+use super::below::{Compact, Report, SharedHeap, SystemTalloc, Violation};
 use super::{Guard, Heap, LEAST_ALIGN};
 
 /// The unit of the heap's sizes, and their alignment.
 const GRANULE: usize = 8;
 
-/// The heap's largest blocks that threads have caches of.
-const CACHED: usize = 512;
+/// The largest blocks of the heap that move rather than change their size.
+const SMALL: usize = 512;
 
-/// The heap behind the caches of [`SystemTalloc`], with sizes in front of its blocks.
+/// A heap with sizes in front of its blocks.
 pub(crate) struct Prefixed(SystemTalloc);
 
 /// What is in front of a block.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Prefix {
     /// Bytes of the heap's block, in whole granules.
     bytes: usize,
-    /// Bytes from the start of the heap's block to that of the program's.
+    /// Bytes from the start of the heap's block to that of the program's, in whole granules.
     lead: usize,
 }
 
 impl Prefix {
-    /// The code of a lead that has a word of its own; others are their number of granules.
-    const FAR: usize = 0;
+    /// Set in the word of a block that is not near, which is greater than any size then.
+    const APART: usize = 1 << (usize::BITS - 1);
+
+    /// The code of a lead that has a word of its own; others are their number of granules, less one.
+    const FAR: usize = 2;
+
+    /// What is in front of a near block.
+    #[inline(always)]
+    const fn near(bytes: usize) -> Self {
+        Self { bytes, lead: GRANULE }
+    }
+
+    /// The word in front of a block.
+    ///
+    /// # Safety
+    ///
+    /// It is the program's, with a prefix.
+    #[inline(always)]
+    unsafe fn word_before(block: NonNull<u8>) -> usize {
+        // SAFETY: There is a granule in front of it.
+        unsafe { block.sub(GRANULE).cast::<usize>().read() }
+    }
 
     /// Finds what is in front of a block.
     ///
     /// # Safety
     ///
     /// It is the program's, with a prefix.
-    #[inline(always)]
+    #[inline]
     unsafe fn of(block: NonNull<u8>) -> Self {
-        // SAFETY: There is a granule in front of it, and, if the lead has a word of its own, another.
-        unsafe {
-            let word = block.sub(GRANULE).cast::<usize>().read();
-            let lead = match word % GRANULE {
-                Self::FAR => block.sub(2 * GRANULE).cast::<usize>().read(),
-                granules => granules * GRANULE,
-            };
-            Self { bytes: word / GRANULE * GRANULE, lead }
-        }
+        // SAFETY: As the caller says.
+        let word = unsafe { Self::word_before(block) };
+        let bytes = (word & !Self::APART) / GRANULE * GRANULE;
+        let lead = match word % GRANULE {
+            // SAFETY: Then there is another granule.
+            Self::FAR => unsafe { block.sub(2 * GRANULE).cast::<usize>().read() },
+            code => (code + 1) * GRANULE,
+        };
+        Self { bytes, lead }
     }
 
     /// Puts this in front of a block.
@@ -67,12 +87,12 @@ impl Prefix {
     /// It is the program's, and the lead is the heap's to write to.
     #[inline(always)]
     unsafe fn put_before(self, block: NonNull<u8>) {
-        let is_near = self.lead <= 2 * GRANULE;
-        let code = if is_near { self.lead / GRANULE } else { Self::FAR };
+        let code = (self.lead / GRANULE - 1).min(Self::FAR);
+        let apart = if code == 0 { 0 } else { Self::APART };
         // SAFETY: The lead has a granule at the least, and more than two if it is far.
         unsafe {
-            block.sub(GRANULE).cast::<usize>().write(self.bytes + code);
-            if !is_near {
+            block.sub(GRANULE).cast::<usize>().write(self.bytes | code | apart);
+            if code == Self::FAR {
                 block.sub(2 * GRANULE).cast::<usize>().write(self.lead);
             }
         }
@@ -84,18 +104,17 @@ impl Prefix {
         self.bytes - self.lead
     }
 
-    /// Whether the heap's block is one that threads have caches of.
+    /// Whether the heap's block is small.
     #[inline(always)]
-    fn is_cached(self) -> bool {
-        self.bytes <= CACHED
+    fn is_small(self) -> bool {
+        self.bytes <= SMALL
     }
 
     /// The layout of the heap's block.
     #[inline(always)]
     fn layout(self) -> Layout {
-        let align = if self.is_cached() { GRANULE } else { LEAST_ALIGN };
         // SAFETY: It is a power of two, and `bytes_for` has seen to it that the size is in bounds.
-        unsafe { Layout::from_size_align_unchecked(self.bytes, align) }
+        unsafe { Layout::from_size_align_unchecked(self.bytes, GRANULE) }
     }
 
     /// The start of the heap's block.
@@ -110,41 +129,104 @@ impl Prefix {
     }
 }
 
-/// Bytes of a heap's block in which `lead` bytes and more may precede `size` bytes, if there can be so
-/// many.
+/// Bytes of a heap's block in which `lead` bytes may precede `size` bytes, if there can be so many.
 #[inline(always)]
 fn bytes_for(size: usize, lead: usize) -> Option<usize> {
     const MOST: usize = isize::MAX as usize / LEAST_ALIGN * LEAST_ALIGN;
-    // As the most is in whole granules, what is no more can be rounded up to them.
+    // As the most is a multiple, what is no more can be rounded up to one.
     let fits = size <= MOST.checked_sub(lead)?;
-    fits.then(|| (size + lead).next_multiple_of(GRANULE))
+    fits.then(|| (size + lead).next_multiple_of(LEAST_ALIGN))
 }
 
-/// Allocates from the heap with `allocate`, and leaves room for what is in front of the block.
+/// Allocates a block, aligned to [`LEAST_ALIGN`], from a heap that allocates by `allocate`.
 #[inline(always)]
 fn allocate_with(
+    heap: &SystemTalloc,
     size: usize,
-    align: usize,
-    allocate: impl FnOnce(Layout) -> *mut u8,
+    allocate: impl Fn(Layout) -> *mut u8,
 ) -> Option<NonNull<u8>> {
-    // From a granule on, the next multiple of the alignment is no further than that.
-    let mut prefix = Prefix { bytes: bytes_for(size, align)?, lead: GRANULE };
-    let base = NonNull::new(allocate(prefix.layout()))?;
-    prefix.lead += Align::new(align)?.padding(base.addr().get() + GRANULE);
-    // SAFETY: The heap's block has as many bytes, which are nobody else's.
+    if size > SMALL - GRANULE {
+        return allocate_large(size, LEAST_ALIGN, allocate);
+    }
+    let prefix = Prefix::near((size + GRANULE).next_multiple_of(LEAST_ALIGN));
+    let base = allocate(prefix.layout());
+    // A null pointer is even, too.
+    if base.addr() % LEAST_ALIGN == 0 {
+        return allocate_even(heap, size, base, prefix, allocate);
+    }
+    // SAFETY: It is not null, and the heap's block has as many bytes, which are nobody else's.
     unsafe {
-        let block = base.add(prefix.lead);
+        let block = NonNull::new_unchecked(base).add(GRANULE);
         prefix.put_before(block);
         Some(block)
     }
 }
 
+/// Goes on with a small block of the heap that is aligned to [`LEAST_ALIGN`], or null.
+#[cold]
+#[inline(never)]
+fn allocate_even(
+    heap: &SystemTalloc,
+    size: usize,
+    base: *mut u8,
+    prefix: Prefix,
+    allocate: impl Fn(Layout) -> *mut u8,
+) -> Option<NonNull<u8>> {
+    let base = NonNull::new(base)?;
+    let even = Prefix { lead: LEAST_ALIGN, ..prefix };
+    if even.usable() < size {
+        // SAFETY: The heap has just given it.
+        unsafe { heap.dealloc(base.as_ptr(), prefix.layout()) };
+        return allocate_large(size, LEAST_ALIGN, allocate);
+    }
+    // SAFETY: The heap's block has as many bytes, which are nobody else's.
+    unsafe {
+        let block = base.add(even.lead);
+        even.put_before(block);
+        Some(block)
+    }
+}
+
+/// Allocates a block with room for any lead that it may need.
+#[inline(never)]
+fn allocate_large(
+    size: usize,
+    align: usize,
+    allocate: impl Fn(Layout) -> *mut u8,
+) -> Option<NonNull<u8>> {
+    // From a granule on, the next multiple of the alignment is no further than that.
+    let bytes = bytes_for(size, align)?;
+    let base = NonNull::new(allocate(Prefix::near(bytes).layout()))?;
+    // SAFETY: The heap's block has as many bytes, which are nobody else's.
+    unsafe {
+        let first = base.add(GRANULE);
+        let lead = GRANULE + first.addr().get().wrapping_neg() % align;
+        let block = base.add(lead);
+        Prefix { bytes, lead }.put_before(block);
+        Some(block)
+    }
+}
+
 impl Prefixed {
+    /// Frees a block that is not near, or not small.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Heap::free`].
+    #[inline(never)]
+    unsafe fn free_other(&self, block: NonNull<u8>) {
+        // SAFETY: As the caller says, and what is in front of it tells the layout.
+        unsafe {
+            let prefix = Prefix::of(block);
+            self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout());
+        }
+    }
+
     /// Moves what fits of a block to a new one.
     ///
     /// # Safety
     ///
-    /// As for [`Heap::resize`], and this is in front of the block.
+    /// As for [`Heap::resize`], and `prefix` is in front of the block.
     #[inline(never)]
     unsafe fn relocate(
         &self,
@@ -161,8 +243,8 @@ impl Prefixed {
         Some(new)
     }
 
-    /// Changes the size of the heap's block, which is not cached before nor afterwards, and in which
-    /// the program's is as far from the start then.
+    /// Changes the size of the heap's block, so that the program's has `size` bytes with any lead up to
+    /// the old one.
     ///
     /// # Safety
     ///
@@ -172,13 +254,25 @@ impl Prefixed {
         block: NonNull<u8>,
         old: Prefix,
         bytes: usize,
+        size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: It is the heap's block with its layout, whose alignment stays, so that what has the
-        // same lead is aligned, too. It has the new bytes, and what was in front has moved with it.
+        // SAFETY: It is the heap's block with its layout. What was in front has moved with it, and what
+        // the program has used; a granule further up or down there is room for that.
         unsafe {
             let base = self.0.realloc(old.base(block).as_ptr(), old.layout(), bytes);
-            let block = NonNull::new(base)?.add(old.lead);
-            Prefix { bytes, ..old }.put_before(block);
+            let base = NonNull::new(base)?;
+            let moved = base.add(old.lead);
+            // The heap aligns blocks to a granule.
+            let lead = match moved.addr().get() % LEAST_ALIGN {
+                0 => old.lead,
+                _ if old.lead > GRANULE => old.lead - GRANULE,
+                _ => old.lead + GRANULE,
+            };
+            let block = base.add(lead);
+            if lead != old.lead {
+                block.copy_from(moved, old.usable().min(size));
+            }
+            Prefix { bytes, lead }.put_before(block);
             Some(block)
         }
     }
@@ -191,43 +285,51 @@ impl Heap for Prefixed {
 
     #[inline(always)]
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
-        allocate_with(size, align, |layout| unsafe { self.0.alloc(layout) })
+        // SAFETY: The size of the layout is not zero.
+        let allocate = |layout| unsafe { self.0.alloc(layout) };
+        if align == LEAST_ALIGN {
+            allocate_with(&self.0, size, allocate)
+        } else {
+            allocate_large(size, align, allocate)
+        }
     }
 
     #[inline(always)]
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
-        allocate_with(size, LEAST_ALIGN, |layout| unsafe { self.0.alloc_zeroed(layout) })
+        // SAFETY: The size of the layout is not zero.
+        allocate_with(&self.0, size, |layout| unsafe { self.0.alloc_zeroed(layout) })
     }
 
     #[inline(always)]
     unsafe fn free(&self, block: NonNull<u8>) {
-        // SAFETY: As the caller says, and what is in front of it tells the layout.
-        unsafe {
-            let prefix = Prefix::of(block);
-            self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout());
+        // SAFETY: As the caller says.
+        let word = unsafe { Prefix::word_before(block) };
+        if word > SMALL {
+            // SAFETY: As the caller says.
+            return unsafe { self.free_other(block) };
         }
+        let prefix = Prefix::near(word);
+        // SAFETY: As the caller says; the block is near, as the word of another one is greater.
+        unsafe { self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout()) };
     }
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
         // SAFETY: As the caller says.
         let old = unsafe { Prefix::of(block) };
-        let lead = old.lead.max(LEAST_ALIGN);
-        let new = Prefix { bytes: bytes_for(size, lead)?, lead };
+        let bytes = bytes_for(size, old.lead.max(LEAST_ALIGN))?;
         let usable = old.usable();
         // What would be won is not worth a move.
-        let is_close = old.is_cached() && size <= usable && size >= usable - usable / 4;
-        if new.bytes == old.bytes || is_close {
+        let is_close = old.is_small() && size <= usable && size >= usable - usable / 4;
+        if bytes == old.bytes || is_close {
             return Some(block);
         }
         // SAFETY: As the caller says.
         let resized = unsafe {
-            if old.is_cached() || new.is_cached() {
+            if old.is_small() || bytes <= SMALL {
                 self.relocate(block, old, size)
             } else {
-                self.resize_large(block, old, new.bytes)
+                self.resize_large(block, old, bytes, size)
             }
         };
         // It does no harm to have more.

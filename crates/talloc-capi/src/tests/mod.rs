@@ -55,8 +55,8 @@ fn expect_block<H: Heap>(library: &Library<H>, ptr: *mut c_void, size: usize, al
 }
 
 fn expect_nothing_used<H: Heap>(library: &Library<H>) {
-    let report = library.heap.verify().unwrap();
-    assert_eq!((report.used_bytes, report.mapped_blocks), (0, 0), "{report:?}");
+    let statistics = library.verify().unwrap();
+    assert_eq!((statistics.used, statistics.mapped_blocks), (0, 0), "{statistics:?}");
 }
 
 fn blocks_are_aligned_and_large_enough<H: Heap>(library: &Library<H>) {
@@ -65,7 +65,7 @@ fn blocks_are_aligned_and_large_enough<H: Heap>(library: &Library<H>) {
         blocks.iter().for_each(|block| expect_block(library, *block, size, 1));
         // SAFETY: Each is a block, and freed once.
         blocks.iter().for_each(|block| unsafe { library.free(*block) });
-        library.heap.verify().unwrap();
+        library.verify().unwrap();
     }
     expect_nothing_used(library);
 }

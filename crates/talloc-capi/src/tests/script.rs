@@ -72,7 +72,7 @@ fn run<H: Heap>(library: &Library<H>, seed: u64) {
             block.write();
         }
         if step % 1000 == 0 {
-            library.heap.verify().unwrap();
+            library.verify().unwrap();
         }
     }
     for block in blocks {
@@ -80,9 +80,9 @@ fn run<H: Heap>(library: &Library<H>, seed: u64) {
         // SAFETY: It is a block, and not used any more.
         unsafe { library.free(block.ptr) };
     }
-    assert_eq!(library.heap.verify().unwrap().used_bytes, 0);
-    library.heap.trim();
-    assert_eq!(library.heap.verify().unwrap().cached_bytes, 0);
+    assert_eq!(library.verify().unwrap().used, 0);
+    library.trim();
+    assert_eq!(library.heap().verify().unwrap().cached_bytes, 0);
 }
 
 #[test]

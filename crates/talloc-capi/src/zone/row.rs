@@ -1,0 +1,230 @@
+//! What is known of an extent: which of its blocks are free.
+
+use core::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, SeqCst},
+};
+
+use super::class::Stride;
+
+/// The row of a unit in the table.
+///
+/// All zeros is the row of a unit at which no extent starts. What an extent is does not change.
+#[repr(C, align(64))]
+pub(super) struct Row {
+    /// Bytes of the [`Stride`] of the blocks; zero if no extent starts here.
+    stride: AtomicUsize,
+    /// How many units further down the extent starts. Only of units in which a block starts.
+    back: AtomicU32,
+    /// Words below this one have no free block. Only a hint.
+    lowest: AtomicU32,
+    /// The next row of the list that this one is in.
+    pub(super) next: AtomicU32,
+    place: AtomicU8,
+    /// Whether the extent counts as spare: free, with its memory.
+    pub(super) is_spare: AtomicBool,
+    /// A bit for each block, set if it is free.
+    free: [AtomicU64; WORDS],
+}
+
+const WORDS: usize = 32;
+const BITS: usize = u64::BITS as usize;
+
+/// Where the row of an extent is.
+///
+/// An extent of which a block may be free is held or listed. What is listed is in the list of its
+/// stride, or about to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Place {
+    /// In no list.
+    Loose,
+    /// Somebody's to allocate from.
+    Held,
+    Listed,
+}
+
+impl Row {
+    /// The most blocks of an extent.
+    #[cfg(test)]
+    pub(super) const MOST_BLOCKS: usize = WORDS * BITS;
+
+    /// Makes this the row of a new extent, which is held and has its blocks free.
+    pub(super) fn start(&self, stride: Stride) {
+        self.place.store(Place::Held as u8, Relaxed);
+        for (word, free) in self.free.iter().enumerate() {
+            free.store(full_word(stride.blocks(), word), Relaxed);
+        }
+        self.stride.store(stride.bytes(), Relaxed);
+    }
+
+    /// Makes this the row of a unit that is not the first one of its extent.
+    pub(super) fn follow(&self, back: u32) {
+        self.back.store(back, Relaxed);
+    }
+
+    /// The stride, if an extent starts here.
+    #[inline]
+    pub(super) fn stride(&self) -> Option<Stride> {
+        let bytes = self.stride.load(Relaxed);
+        (bytes > 0).then_some(Stride::from_bytes(bytes))
+    }
+
+    #[inline]
+    pub(super) fn back(&self) -> usize {
+        self.back.load(Relaxed) as usize
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.place.load(SeqCst) == Place::Held as u8
+    }
+
+    pub(super) fn put(&self, place: Place) {
+        self.place.store(place as u8, SeqCst);
+    }
+
+    /// Changes the place from loose to listed. If this is true, the caller is to list it.
+    #[inline]
+    pub(super) fn is_to_be_listed(&self) -> bool {
+        let [loose, listed] = [Place::Loose, Place::Listed].map(|place| place as u8);
+        self.place.load(SeqCst) == loose
+            && self.place.compare_exchange(loose, listed, SeqCst, Relaxed).is_ok()
+    }
+
+    /// Takes a free block, the lowest one if the hint is right.
+    #[inline]
+    pub(super) fn claim(&self) -> Option<usize> {
+        let lowest = self.lowest.load(Relaxed) as usize;
+        self.free.iter().enumerate().skip(lowest).find_map(|(number, word)| {
+            let mut free = word.load(Relaxed);
+            while free != 0 {
+                let bit = free & free.wrapping_neg();
+                free = word.fetch_and(!bit, Acquire);
+                if free & bit != 0 {
+                    if number != lowest {
+                        self.lowest.store(number as u32, Relaxed);
+                    }
+                    return Some(number * BITS + bit.trailing_zeros() as usize);
+                }
+            }
+            None
+        })
+    }
+
+    /// Makes a block free. Returns whether it was not before, and whether all of its word are now.
+    #[inline]
+    pub(super) fn release(&self, block: usize, blocks: usize) -> (bool, bool) {
+        let (number, bit) = (block / BITS, 1 << (block % BITS));
+        let before = self.free[number].fetch_or(bit, SeqCst);
+        if number < self.lowest.load(Relaxed) as usize {
+            self.lowest.store(number as u32, Relaxed);
+        }
+        (before & bit == 0, before | bit == full_word(blocks, number))
+    }
+
+    pub(super) fn is_free(&self, block: usize) -> bool {
+        self.free[block / BITS].load(Relaxed) & 1 << (block % BITS) != 0
+    }
+
+    /// Whether a block is free. The hint does not count from now on.
+    pub(super) fn has_free(&self) -> bool {
+        self.lowest.store(0, Relaxed);
+        self.free.iter().any(|word| word.load(SeqCst) != 0)
+    }
+
+    pub(super) fn free_blocks(&self) -> usize {
+        self.free.iter().map(|word| word.load(Relaxed).count_ones() as usize).sum()
+    }
+
+    /// Takes all blocks, if all are free.
+    pub(super) fn claim_all(&self, blocks: usize) -> bool {
+        let words = blocks.div_ceil(BITS);
+        let is_full =
+            |number: &usize| self.free[*number].load(Relaxed) == full_word(blocks, *number);
+        if !(0..words).all(|number| is_full(&number)) {
+            return false;
+        }
+        let claimed = (0..words).take_while(|number| {
+            let full = full_word(blocks, *number);
+            self.free[*number].compare_exchange(full, 0, Acquire, Relaxed).is_ok()
+        });
+        let claimed = claimed.count();
+        if claimed < words {
+            self.release_words(claimed, blocks);
+        }
+        claimed == words
+    }
+
+    /// Makes all blocks of the first so many words free, which are the caller's.
+    pub(super) fn release_words(&self, words: usize, blocks: usize) {
+        for (number, word) in self.free.iter().enumerate().take(words) {
+            word.fetch_or(full_word(blocks, number), SeqCst);
+        }
+        self.lowest.store(0, Relaxed);
+    }
+
+    /// Makes all blocks free, which are the caller's.
+    pub(super) fn release_all(&self, blocks: usize) {
+        self.release_words(blocks.div_ceil(BITS), blocks);
+    }
+}
+
+/// A word in which all blocks are free.
+const fn full_word(blocks: usize, number: usize) -> u64 {
+    match blocks.saturating_sub(number * BITS) {
+        0 => 0,
+        most if most >= BITS => u64::MAX,
+        some => (1 << some) - 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn row(stride: usize) -> (Row, usize) {
+        // SAFETY: All zeros are a row.
+        let row: Row = unsafe { core::mem::zeroed() };
+        let stride = Stride::of(stride, 1 << stride.trailing_zeros()).unwrap();
+        row.start(stride);
+        (row, stride.blocks())
+    }
+
+    #[test]
+    fn blocks_are_taken_in_order_and_once() {
+        for stride in [32, 64, 96, 4096, 40960, 1 << 16] {
+            let (row, blocks) = row(stride);
+            let taken: Vec<_> = core::iter::from_fn(|| row.claim()).collect();
+            assert!(taken.into_iter().eq(0..blocks));
+            assert!(!row.has_free());
+            for block in (0..blocks).rev() {
+                assert_eq!(row.release(block, blocks), (true, block % BITS == 0));
+                assert!(!row.release(block, blocks).0 && row.is_free(block));
+            }
+            assert_eq!(row.free_blocks(), blocks);
+        }
+    }
+
+    #[test]
+    fn all_are_taken_if_all_are_free() {
+        let (row, blocks) = row(64);
+        assert!(row.claim_all(blocks) && row.claim().is_none());
+        row.release_all(blocks);
+        let last = blocks - 1;
+        row.free[last / BITS].fetch_and(!(1 << (last % BITS)), Relaxed);
+        assert!(!row.claim_all(blocks));
+        assert_eq!(row.free_blocks(), last);
+        row.release(last, blocks);
+        assert!(row.claim_all(blocks));
+    }
+
+    #[test]
+    fn a_row_is_listed_by_one() {
+        let (row, _) = row(64);
+        assert!(row.is_held() && !row.is_to_be_listed());
+        row.put(Place::Loose);
+        assert!(row.is_to_be_listed() && !row.is_to_be_listed() && !row.is_held());
+    }
+}

@@ -1,0 +1,1 @@
+//! Zones as a whole.
