@@ -191,6 +191,11 @@ impl<H: Heap> Library<H> {
     }
 
     #[cfg(test)]
+    pub(crate) const fn without_zone() -> Self {
+        Self { heap: H::NEW, zone: Zone::none() }
+    }
+
+    #[cfg(test)]
     pub(crate) const fn heap(&self) -> &H {
         &self.heap
     }

@@ -148,7 +148,10 @@ fn allocate_with(
     if size > SMALL - GRANULE {
         return allocate_large(size, LEAST_ALIGN, allocate);
     }
-    let prefix = Prefix::near((size + GRANULE).next_multiple_of(LEAST_ALIGN));
+    let bytes = (size + GRANULE + LEAST_ALIGN - 1) & !(LEAST_ALIGN - 1);
+    // SAFETY: The next multiple of what is less than one by a granule at the most is that, at the most.
+    unsafe { core::hint::assert_unchecked(bytes >= LEAST_ALIGN && bytes <= SMALL) };
+    let prefix = Prefix::near(bytes);
     let base = allocate(prefix.layout());
     // A null pointer is even, too.
     if base.addr() % LEAST_ALIGN == 0 {
@@ -352,5 +355,109 @@ impl Heap for Prefixed {
 
     fn verify(&self) -> Result<Report, Violation> {
         self.0.verify()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use fastrand::Rng;
+
+    use super::*;
+
+    /// A block, with its size and the byte that fills it.
+    struct Filled(NonNull<u8>, usize, u8);
+
+    impl Filled {
+        fn new(block: NonNull<u8>, size: usize, byte: u8) -> Self {
+            assert_eq!(block.addr().get() % LEAST_ALIGN, 0);
+            // SAFETY: The block has as many bytes.
+            unsafe { block.write_bytes(byte, size) };
+            Self(block, size, byte)
+        }
+
+        fn expect_first(&self, size: usize) {
+            // SAFETY: The block has as many bytes, which have been written.
+            let bytes = unsafe { core::slice::from_raw_parts(self.0.as_ptr(), size) };
+            assert!(bytes.iter().all(|byte| *byte == self.2), "{size} bytes of {}", self.1);
+        }
+    }
+
+    /// Blocks of the heap whose sizes are odd multiples of 8, in between, put others where it takes 16
+    /// bytes to align them.
+    #[test]
+    fn blocks_are_aligned_wherever_the_heap_has_its_own() {
+        static HEAP: Prefixed = Prefixed::NEW;
+        let mut rng = Rng::with_seed(7);
+        let mut blocks: Vec<Filled> = Vec::new();
+        let mut others: Vec<(*mut u8, Layout)> = Vec::new();
+        let mut leads = [0; 2];
+        for _ in 0..40_000 {
+            let most = 1 << rng.u32(1..15);
+            let (size, byte) = (rng.usize(..most), rng.u8(..));
+            match rng.usize(..8) {
+                0..2 => {
+                    let layout = Layout::from_size_align(size / 16 * 16 + 24, 8).unwrap();
+                    // SAFETY: The size is not zero.
+                    others.push((unsafe { HEAP.0.alloc(layout) }, layout));
+                }
+                2..4 => {
+                    let block = HEAP.allocate(size, LEAST_ALIGN).unwrap();
+                    // SAFETY: It is a block.
+                    let prefix = unsafe { Prefix::of(block) };
+                    leads[prefix.lead / GRANULE - 1] += 1;
+                    assert!(prefix.usable() >= size);
+                    blocks.push(Filled::new(block, size, byte));
+                }
+                4..6 if !blocks.is_empty() => {
+                    let old = blocks.swap_remove(rng.usize(..blocks.len()));
+                    // SAFETY: It is a block, and not used where it was any more.
+                    let block = unsafe { HEAP.resize(old.0, size + 1) }.unwrap();
+                    Filled(block, old.1, old.2).expect_first(old.1.min(size + 1));
+                    blocks.push(Filled::new(block, size + 1, byte));
+                }
+                6 if !others.is_empty() => {
+                    let (block, layout) = others.swap_remove(rng.usize(..others.len()));
+                    // SAFETY: It is a block with this layout, and freed once.
+                    unsafe { HEAP.0.dealloc(block, layout) };
+                }
+                _ if !blocks.is_empty() => {
+                    let block = blocks.swap_remove(rng.usize(..blocks.len()));
+                    block.expect_first(block.1);
+                    // SAFETY: It is a block, and not used any more.
+                    unsafe { HEAP.free(block.0) };
+                }
+                _ => {}
+            }
+        }
+        assert!(leads.iter().all(|count| *count > 1000), "{leads:?}");
+        for block in blocks {
+            block.expect_first(block.1);
+            // SAFETY: It is a block, and not used any more.
+            unsafe { HEAP.free(block.0) };
+        }
+        // SAFETY: Each is a block with this layout, and freed once.
+        others.into_iter().for_each(|(block, layout)| unsafe { HEAP.0.dealloc(block, layout) });
+        assert_eq!(HEAP.verify().unwrap().used_bytes, 0);
+    }
+
+    /// Across the size from which blocks are mapped by themselves.
+    #[test]
+    fn contents_stay_as_blocks_become_very_large_and_small_again() {
+        static HEAP: Prefixed = Prefixed::NEW;
+        for start in [100, 1000, 100_000] {
+            let first = HEAP.allocate(start, LEAST_ALIGN).unwrap();
+            let mut block = Filled::new(first, start, 7);
+            for size in [10 << 20, 40 << 20, 80 << 20, 33 << 20, 1 << 20, 300] {
+                // SAFETY: It is a block, and not used where it was any more.
+                let moved = unsafe { HEAP.resize(block.0, size) }.unwrap();
+                Filled(moved, block.1, block.2).expect_first(block.1.min(size));
+                block = Filled::new(moved, size, size.trailing_zeros() as u8);
+            }
+            // SAFETY: It is a block, and not used any more.
+            unsafe { HEAP.free(block.0) };
+        }
+        assert_eq!(HEAP.verify().unwrap().used_bytes, 0);
     }
 }

@@ -16,15 +16,17 @@ use crate::library::Library;
 const SIZES: [usize; 17] =
     [0, 1, 7, 8, 9, 16, 24, 40, 100, 495, 496, 497, 512, 513, 5000, 1 << 20, 33 << 20];
 
-/// Calls a test with a heap of its own of each kind.
+/// Calls a test with a heap of its own of each kind, and one without a zone.
 macro_rules! with_each_heap {
     ($($test:ident)*) => {$(
         #[test]
         fn $test() {
             static PREFIXED: Library<Prefixed> = Library::new();
             static CHECKING: Library<Checking> = Library::new();
+            static WITHOUT_ZONE: Library<Prefixed> = Library::without_zone();
             super::$test(&PREFIXED);
             super::$test(&CHECKING);
+            super::$test(&WITHOUT_ZONE);
         }
     )*};
 }

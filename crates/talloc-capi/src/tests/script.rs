@@ -89,8 +89,10 @@ fn run<H: Heap>(library: &Library<H>, seed: u64) {
 fn programs_find_their_blocks_as_they_left_them() {
     static PREFIXED: Library<Prefixed> = Library::new();
     static CHECKING: Library<Checking> = Library::new();
+    static WITHOUT_ZONE: Library<Prefixed> = Library::without_zone();
     for seed in 0..4 {
         run(&PREFIXED, seed);
         run(&CHECKING, seed);
+        run(&WITHOUT_ZONE, seed);
     }
 }

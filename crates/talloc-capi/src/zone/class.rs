@@ -2,14 +2,16 @@
 
 use super::UNIT;
 
-/// A size from which the ends of extents matter less than the pages that they share.
-const SMALL: usize = 1 << 10;
-
 /// The pages of the systems where they are smallest.
 const PAGE: usize = 4 << 10;
 
-/// Blocks of an extent whose blocks do not end where pages do.
-const FEW: usize = 4;
+const UNIT_PAGES: usize = UNIT / PAGE;
+
+/// The least share of an extent that may be left by its blocks.
+const SHARES: usize = 32;
+
+/// The largest stride of which a unit leaves little, whatever it is.
+const MANY: usize = UNIT / SHARES;
 
 /// The distance from one block of an extent to the next: a power of two, times 1 to 64.
 ///
@@ -71,23 +73,43 @@ impl Stride {
 
     /// Units of an extent.
     ///
-    /// A block that is alone is as large as its extent. Other extents are so large that of the pages
-    /// that their last blocks touch, at most a sixtieth of the extent is not a block's.
-    #[inline]
+    /// What its blocks leave of it is at most a thirty-second, and nothing if they are whole pages. It may
+    /// be lost even if it is not used: where the system gives memory in larger pieces than pages.
     pub(super) const fn units(self) -> usize {
-        if self.0 <= SMALL || self.0 % PAGE == 0 {
-            self.0.div_ceil(UNIT)
+        if self.0 <= MANY {
+            1
+        } else if self.0 % PAGE == 0 {
+            // As many as end where a unit does.
+            self.pages() * self.whole_blocks() / UNIT_PAGES
         } else {
-            let bytes = (self.0 * FEW).next_power_of_two();
-            let least = UNIT * FEW;
-            (if bytes < least { least } else { bytes }) / UNIT
+            (self.0 * SHARES).next_power_of_two().div_ceil(UNIT)
         }
     }
 
     /// Blocks of an extent.
-    #[inline]
     pub(super) const fn blocks(self) -> usize {
-        self.units() * UNIT / self.0
+        if self.0 > MANY && self.0 % PAGE == 0 {
+            self.whole_blocks()
+        } else {
+            self.units() * UNIT / self.0
+        }
+    }
+
+    /// Whether an extent has one block.
+    #[inline]
+    pub(super) const fn is_alone(self) -> bool {
+        self.0 % UNIT == 0
+    }
+
+    const fn pages(self) -> usize {
+        self.0 / PAGE
+    }
+
+    /// The fewest blocks of whole pages that are together whole units.
+    const fn whole_blocks(self) -> usize {
+        let log2 = self.pages().trailing_zeros();
+        let most = UNIT_PAGES.trailing_zeros();
+        UNIT_PAGES >> if log2 < most { log2 } else { most }
     }
 
     /// Units to whose multiples the start of an extent is aligned.
@@ -130,13 +152,15 @@ mod tests {
     }
 
     #[test]
-    fn extents_hold_aligned_blocks_and_waste_little() {
+    fn extents_hold_aligned_blocks_and_leave_little() {
         for (_, align, stride) in strides() {
             let (blocks, bytes) = (stride.blocks(), stride.units() * UNIT);
             assert!((1..=Row::MOST_BLOCKS).contains(&blocks), "{stride:?}: {blocks}");
+            assert_eq!(blocks == 1, stride.is_alone(), "{stride:?}");
             assert!(stride.align_units() * UNIT >= align);
-            let touched = (blocks * stride.bytes()).next_multiple_of(PAGE).min(bytes);
-            assert!(touched - blocks * stride.bytes() <= touched / 60, "{stride:?}: {blocks}");
+            let left = bytes - blocks * stride.bytes();
+            let is_whole = stride.bytes() % PAGE == 0;
+            assert!(left <= if is_whole { 0 } else { bytes / SHARES }, "{stride:?}: {left}");
         }
     }
 

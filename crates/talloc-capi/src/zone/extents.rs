@@ -17,8 +17,9 @@ use super::{Counts, NotABlock, UNIT};
 /// to the same words, and to the same cache lines if blocks are smaller than those.
 const STRIPES: usize = 16;
 
-/// Free memory that is kept in any case.
+/// The free memory that is kept in any case, and the share of all that is.
 const LEAST_SPARE: usize = 1 << 20;
+const SPARE_SHARE: usize = 16;
 
 /// What is at the start of a zone's addresses. After it come the table of rows, and the units.
 ///
@@ -30,7 +31,9 @@ struct Head {
     given: AtomicUsize,
     rows_committed: Committed,
     units_committed: Committed,
-    /// Bytes of free extents that have memory.
+    /// Bytes of extents whose memory has not been given back.
+    kept: AtomicUsize,
+    /// Bytes of those that are free, apart from those that are held.
     spare: AtomicUsize,
     strides: [Blocks; Stride::COUNT],
 }
@@ -151,7 +154,7 @@ impl Extents {
     /// Allocates a block. `None` if there is no room.
     #[inline]
     pub(super) fn allocate(self, stride: Stride) -> Option<NonNull<u8>> {
-        if stride.blocks() == 1 { self.allocate_alone(stride) } else { self.allocate_among(stride) }
+        if stride.is_alone() { self.allocate_alone(stride) } else { self.allocate_among(stride) }
     }
 
     /// Allocates a block that has an extent of its own, which nobody holds.
@@ -203,6 +206,9 @@ impl Extents {
         let (unit, row) = (number as usize, self.listed_row(number));
         row.put(Place::Held);
         self.count_no_spare(row, stride);
+        if row.is_discarded.swap(false, Relaxed) {
+            self.head().kept.fetch_add(stride.units() * UNIT, Relaxed);
+        }
         Some(unit)
     }
 
@@ -210,11 +216,12 @@ impl Extents {
     fn carve(self, stride: Stride) -> Option<usize> {
         let units = self.give(stride)?;
         let row = self.row(units.start);
-        if stride.blocks() > 1 {
+        if !stride.is_alone() {
             let others = units.clone().enumerate().skip(1);
             others.for_each(|(back, unit)| self.row(unit).follow(back as u32));
         }
         row.start(stride);
+        self.head().kept.fetch_add(stride.units() * UNIT, Relaxed);
         Some(units.start)
     }
 
@@ -282,7 +289,7 @@ impl Extents {
             (Ok(within), Ok(bytes)) => ((within / bytes) as usize, (within % bytes) as usize),
             _ => (within / stride.bytes(), within % stride.bytes()),
         };
-        if rest != 0 || block >= stride.blocks() {
+        if rest != 0 || block >= self.row(unit).blocks() {
             return Err(NotABlock::Within);
         }
         Ok(Found { unit, stride, block })
@@ -297,7 +304,7 @@ impl Extents {
     pub(super) fn free(self, addr: usize) -> Result<(), NotABlock> {
         let Found { unit, stride, block } = self.find_block(addr)?;
         let row = self.row(unit);
-        let (was_used, may_be_empty) = row.release(block, stride.blocks());
+        let (was_used, may_be_empty) = row.release(block);
         if !was_used {
             return Err(NotABlock::Free);
         }
@@ -319,36 +326,43 @@ impl Extents {
         if is_free { Err(NotABlock::Free) } else { Ok(stride.bytes()) }
     }
 
-    /// Gives the memory of an extent back if it is free, not held, and there is enough to spare.
+    /// Gives the memory of an extent back if it is free and there is enough to spare; but not a small
+    /// one that is held.
     #[cold]
     #[inline(never)]
     fn consider(self, unit: usize, stride: Stride) {
-        let row = self.row(unit);
-        if row.is_held() || row.is_spare.load(Relaxed) || !row.claim_all(stride.blocks()) {
+        let (head, row) = (self.head(), self.row(unit));
+        let bytes = stride.units() * UNIT;
+        let is_held = row.is_held();
+        let stays = row.is_spare.load(Relaxed) || is_held && bytes <= LEAST_SPARE / STRIPES;
+        if stays || !row.claim_all() {
             return;
         }
-        let head = self.head();
-        let bytes = stride.units() * UNIT;
-        let most = LEAST_SPARE.max(head.given.load(Relaxed) * UNIT / 16);
-        if head.spare.load(Relaxed) + bytes <= most {
+        let most = LEAST_SPARE.max(head.kept.load(Relaxed) / SPARE_SHARE);
+        if head.spare.load(Relaxed) + bytes > most {
+            self.discard(unit, stride);
+        } else if !is_held {
             head.spare.fetch_add(bytes, Relaxed);
             row.is_spare.store(true, Relaxed);
-        } else {
-            self.discard(unit, stride);
         }
-        self.give_up(unit, stride);
+        self.give_up(unit);
     }
 
     /// Makes all blocks of an extent free, which are the caller's.
-    fn give_up(self, unit: usize, stride: Stride) {
-        self.row(unit).release_all(stride.blocks());
+    fn give_up(self, unit: usize) {
+        self.row(unit).release_all();
         self.list(unit);
     }
 
     /// Gives the memory of an extent back, of which all blocks are the caller's.
     fn discard(self, unit: usize, stride: Stride) {
+        let (row, bytes) = (self.row(unit), stride.units() * UNIT);
         // SAFETY: It has memory, and nobody has a block there.
-        unsafe { memory::discard(self.block(unit, stride, 0), stride.units() * UNIT) };
+        unsafe { memory::discard(self.block(unit, stride, 0), bytes) };
+        // One that is held counts all the same, as it will be used again without being found.
+        if !row.is_held() && !row.is_discarded.swap(true, Relaxed) {
+            self.head().kept.fetch_sub(bytes, Relaxed);
+        }
     }
 
     /// An extent counts as spare no longer.
@@ -368,10 +382,10 @@ impl Extents {
     pub(super) fn trim(self) {
         for (unit, stride) in self.all() {
             let row = self.row(unit);
-            if row.claim_all(stride.blocks()) {
+            if row.claim_all() {
                 self.discard(unit, stride);
                 self.count_no_spare(row, stride);
-                self.give_up(unit, stride);
+                self.give_up(unit);
             }
         }
     }
@@ -381,7 +395,7 @@ impl Extents {
         let mut counts = Counts::default();
         for (unit, stride) in self.all() {
             let free = self.row(unit).free_blocks();
-            let used = stride.blocks() - free;
+            let used = self.row(unit).blocks() - free;
             counts.used_blocks += used;
             counts.used_bytes += used * stride.bytes();
             counts.free_blocks += free;

@@ -100,6 +100,12 @@ impl Zone {
         }
     }
 
+    /// A zone that never gets addresses.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self { refusals: AtomicUsize::new(Self::MOST_REFUSALS), ..Self::new() }
+    }
+
     /// Whether an address may be that of a block of the zone, or null. If not, it is neither.
     #[inline(always)]
     pub(crate) fn may_contain(&self, addr: usize) -> bool {

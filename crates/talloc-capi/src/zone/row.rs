@@ -14,6 +14,8 @@ use super::class::Stride;
 pub(super) struct Row {
     /// Bytes of the [`Stride`] of the blocks; zero if no extent starts here.
     stride: AtomicUsize,
+    /// The number of blocks.
+    blocks: AtomicU32,
     /// How many units further down the extent starts. Only of units in which a block starts.
     back: AtomicU32,
     /// Words below this one have no free block. Only a hint.
@@ -23,6 +25,8 @@ pub(super) struct Row {
     place: AtomicU8,
     /// Whether the extent counts as spare: free, with its memory.
     pub(super) is_spare: AtomicBool,
+    /// Whether the extent's memory has been given back, and it has not been held since.
+    pub(super) is_discarded: AtomicBool,
     /// A bit for each block, set if it is free.
     free: [AtomicU64; WORDS],
 }
@@ -55,6 +59,7 @@ impl Row {
         for (word, free) in self.free.iter().enumerate() {
             free.store(full_word(stride.blocks(), word), Relaxed);
         }
+        self.blocks.store(stride.blocks() as u32, Relaxed);
         self.stride.store(stride.bytes(), Relaxed);
     }
 
@@ -68,6 +73,12 @@ impl Row {
     pub(super) fn stride(&self) -> Option<Stride> {
         let bytes = self.stride.load(Relaxed);
         (bytes > 0).then_some(Stride::from_bytes(bytes))
+    }
+
+    /// The number of blocks.
+    #[inline]
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks.load(Relaxed) as usize
     }
 
     #[inline]
@@ -113,13 +124,13 @@ impl Row {
 
     /// Makes a block free. Returns whether it was not before, and whether all of its word are now.
     #[inline]
-    pub(super) fn release(&self, block: usize, blocks: usize) -> (bool, bool) {
+    pub(super) fn release(&self, block: usize) -> (bool, bool) {
         let (number, bit) = (block / BITS, 1 << (block % BITS));
         let before = self.free[number].fetch_or(bit, SeqCst);
         if number < self.lowest.load(Relaxed) as usize {
             self.lowest.store(number as u32, Relaxed);
         }
-        (before & bit == 0, before | bit == full_word(blocks, number))
+        (before & bit == 0, before | bit == full_word(self.blocks(), number))
     }
 
     pub(super) fn is_free(&self, block: usize) -> bool {
@@ -137,7 +148,8 @@ impl Row {
     }
 
     /// Takes all blocks, if all are free.
-    pub(super) fn claim_all(&self, blocks: usize) -> bool {
+    pub(super) fn claim_all(&self) -> bool {
+        let blocks = self.blocks();
         let words = blocks.div_ceil(BITS);
         let is_full =
             |number: &usize| self.free[*number].load(Relaxed) == full_word(blocks, *number);
@@ -150,22 +162,22 @@ impl Row {
         });
         let claimed = claimed.count();
         if claimed < words {
-            self.release_words(claimed, blocks);
+            self.release_words(claimed);
         }
         claimed == words
     }
 
     /// Makes all blocks of the first so many words free, which are the caller's.
-    pub(super) fn release_words(&self, words: usize, blocks: usize) {
+    fn release_words(&self, words: usize) {
         for (number, word) in self.free.iter().enumerate().take(words) {
-            word.fetch_or(full_word(blocks, number), SeqCst);
+            word.fetch_or(full_word(self.blocks(), number), SeqCst);
         }
         self.lowest.store(0, Relaxed);
     }
 
     /// Makes all blocks free, which are the caller's.
-    pub(super) fn release_all(&self, blocks: usize) {
-        self.release_words(blocks.div_ceil(BITS), blocks);
+    pub(super) fn release_all(&self) {
+        self.release_words(self.blocks().div_ceil(BITS));
     }
 }
 
@@ -200,8 +212,8 @@ mod tests {
             assert!(taken.into_iter().eq(0..blocks));
             assert!(!row.has_free());
             for block in (0..blocks).rev() {
-                assert_eq!(row.release(block, blocks), (true, block % BITS == 0));
-                assert!(!row.release(block, blocks).0 && row.is_free(block));
+                assert_eq!(row.release(block), (true, block % BITS == 0));
+                assert!(!row.release(block).0 && row.is_free(block));
             }
             assert_eq!(row.free_blocks(), blocks);
         }
@@ -210,14 +222,14 @@ mod tests {
     #[test]
     fn all_are_taken_if_all_are_free() {
         let (row, blocks) = row(64);
-        assert!(row.claim_all(blocks) && row.claim().is_none());
-        row.release_all(blocks);
+        assert!(row.claim_all() && row.claim().is_none());
+        row.release_all();
         let last = blocks - 1;
         row.free[last / BITS].fetch_and(!(1 << (last % BITS)), Relaxed);
-        assert!(!row.claim_all(blocks));
+        assert!(!row.claim_all());
         assert_eq!(row.free_blocks(), last);
-        row.release(last, blocks);
-        assert!(row.claim_all(blocks));
+        row.release(last);
+        assert!(row.claim_all());
     }
 
     #[test]
