@@ -150,7 +150,7 @@ fn allocate_with(
     }
     let bytes = (size + GRANULE + LEAST_ALIGN - 1) & !(LEAST_ALIGN - 1);
     // SAFETY: The next multiple of what is less than one by a granule at the most is that, at the most.
-    unsafe { core::hint::assert_unchecked(bytes >= LEAST_ALIGN && bytes <= SMALL) };
+    unsafe { core::hint::assert_unchecked((LEAST_ALIGN..=SMALL).contains(&bytes)) };
     let prefix = Prefix::near(bytes);
     let base = allocate(prefix.layout());
     // A null pointer is even, too.

@@ -42,8 +42,11 @@ impl Stride {
     /// are not to come here.
     #[inline]
     pub(super) fn of(size: usize, align: usize) -> Option<Self> {
-        let is_worth = align >= Self::LEAST && size / Self::WORTH < align;
-        let stride = size.max(1).checked_next_multiple_of(align).filter(|_| is_worth)?;
+        if !(Self::LEAST..=Self::MOST).contains(&align) || size / Self::WORTH >= align {
+            return None;
+        }
+        // Both are small enough for their sum.
+        let stride = (size.max(1) + align - 1) & !(align - 1);
         (stride <= Self::MOST).then_some(Self(stride))
     }
 

@@ -23,10 +23,13 @@ const SPARE_SHARE: usize = 16;
 
 /// What is at the start of a zone's addresses. After it come the table of rows, and the units.
 ///
-/// All zeros is that of a zone without extents, apart from `units`.
+/// All zeros is that of a zone without extents, apart from the first three.
 struct Head {
     /// How many units there can be.
     units: AtomicUsize,
+    /// Where the first one is, and where the last one ends, in bytes from the start.
+    first_unit: AtomicUsize,
+    size: AtomicUsize,
     /// How many units have been given to extents.
     given: AtomicUsize,
     rows_committed: Committed,
@@ -81,9 +84,12 @@ impl Extents {
     /// There are as many as [`bytes`](Self::bytes) says, aligned to a unit, and they are nobody else's.
     pub(super) unsafe fn start(base: NonNull<u8>, units: usize) -> Option<Self> {
         // SAFETY: The addresses are reserved.
-        let has_head = unsafe { Committed::NONE.reach(base, HEAD, HEAD) };
+        let has_head = unsafe { Committed::none().reach(base, HEAD, HEAD) };
         let extents = has_head.then_some(Self(base))?;
-        extents.head().units.store(units, Relaxed);
+        let head = extents.head();
+        head.units.store(units, Relaxed);
+        head.first_unit.store(HEAD + table(units), Relaxed);
+        head.size.store(Self::bytes(units), Relaxed);
         Some(extents)
     }
 
@@ -105,7 +111,7 @@ impl Extents {
     /// Whether an address is the zone's.
     #[inline]
     pub(super) fn contain(self, addr: usize) -> bool {
-        addr.wrapping_sub(self.0.addr().get()) < Self::bytes(self.units())
+        addr.wrapping_sub(self.0.addr().get()) < self.head().size.load(Relaxed)
     }
 
     #[inline]
@@ -119,15 +125,16 @@ impl Extents {
         self.head().units.load(Relaxed)
     }
 
-    /// How many rows have memory.
-    fn rows(self) -> usize {
-        self.head().rows_committed.bytes() / size_of::<Row>()
+    /// Whether there is a row of a unit, in memory.
+    #[inline]
+    fn has_row(self, unit: usize) -> bool {
+        (unit + 1) * size_of::<Row>() <= self.head().rows_committed.bytes()
     }
 
     /// The row of a unit, which has memory.
     #[inline]
     fn row(self, unit: usize) -> &'static Row {
-        debug_assert!(unit < self.units().min(self.rows()));
+        debug_assert!(self.has_row(unit));
         // SAFETY: It has been committed, by the invariant for good. All of its fields are atomic, and good
         // if zero.
         unsafe { self.0.add(HEAD).cast::<Row>().add(unit).as_ref() }
@@ -142,7 +149,7 @@ impl Extents {
     #[inline]
     fn first_unit(self) -> NonNull<u8> {
         // SAFETY: It is in the zone by the invariant.
-        unsafe { self.0.add(HEAD + table(self.units())) }
+        unsafe { self.0.add(self.head().first_unit.load(Relaxed)) }
     }
 
     #[inline]
@@ -278,20 +285,13 @@ impl Extents {
         let first = self.first_unit().addr().get();
         let offset = addr.checked_sub(first).ok_or(NotABlock::Foreign)?;
         let unit = offset / UNIT;
-        if unit >= self.units().min(self.rows()) {
+        if !self.has_row(unit) {
             return Err(NotABlock::Foreign);
         }
         let unit = unit - self.row(unit).back();
         let stride = self.row(unit).stride().ok_or(NotABlock::Within)?;
         let within = offset - unit * UNIT;
-        // Few numbers are so large that dividing them takes long.
-        let (block, rest) = match (u32::try_from(within), u32::try_from(stride.bytes())) {
-            (Ok(within), Ok(bytes)) => ((within / bytes) as usize, (within % bytes) as usize),
-            _ => (within / stride.bytes(), within % stride.bytes()),
-        };
-        if rest != 0 || block >= self.row(unit).blocks() {
-            return Err(NotABlock::Within);
-        }
+        let block = self.row(unit).block_at(stride, within).ok_or(NotABlock::Within)?;
         Ok(Found { unit, stride, block })
     }
 
@@ -375,7 +375,9 @@ impl Extents {
     /// The units where extents start, with the strides of their blocks.
     fn all(self) -> impl Iterator<Item = (usize, Stride)> {
         let given = self.head().given.load(Acquire);
-        (0..given.min(self.rows())).filter_map(move |unit| Some((unit, self.row(unit).stride()?)))
+        (0..given)
+            .take_while(move |unit| self.has_row(*unit))
+            .filter_map(move |unit| Some((unit, self.row(unit).stride()?)))
     }
 
     /// Gives the memory of all extents back that are free.

@@ -69,7 +69,9 @@ pub(super) unsafe fn discard(start: NonNull<u8>, size: usize) {
 pub(super) struct Committed(AtomicUsize);
 
 impl Committed {
-    pub(super) const NONE: Self = Self(AtomicUsize::new(0));
+    pub(super) const fn none() -> Self {
+        Self(AtomicUsize::new(0))
+    }
 
     /// Sees to it that the range has memory up to `end`, of the `size` bytes that are reserved. It has
     /// zeros when it is first used. All numbers of bytes are whole units.

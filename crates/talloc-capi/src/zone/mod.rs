@@ -52,7 +52,11 @@ const UNIT: usize = 64 << 10;
 /// Units of a zone, if nothing speaks against it.
 const UNITS: usize = if usize::BITS < 64 { 1 << 10 } else { 1 << 20 };
 
-/// A zone takes a share of as many addresses as the process may have.
+/// The least units that are worth having.
+const LEAST_UNITS: usize = 16;
+
+/// A zone takes an eighth of as many addresses as the process may have, or an eighth of that where the
+/// system refuses so many, and so on.
 const SHARE: usize = 8;
 
 /// Blocks that are aligned to more than all others.
@@ -131,7 +135,8 @@ impl Zone {
         let stride = Stride::of(size, align)?;
         let extents = match self.extents() {
             Some(extents) => extents,
-            None => self.start()?,
+            None if self.refusals.load(Relaxed) < Self::MOST_REFUSALS => self.start()?,
+            None => return None,
         };
         extents.allocate(stride)
     }
@@ -165,12 +170,10 @@ impl Zone {
     #[cold]
     #[inline(never)]
     fn start(&self) -> Option<Extents> {
-        let units = UNITS.min(memory::limit() / SHARE / UNIT);
-        let asks = units > 0 && self.refusals.load(Relaxed) < Self::MOST_REFUSALS;
-        if !asks {
-            return None;
-        }
-        let Some((extents, range)) = start(units) else {
+        let most = UNITS.min(memory::limit() / SHARE / UNIT);
+        let sizes = core::iter::successors(Some(most), |units| Some(units / SHARE));
+        let mut sizes = sizes.take_while(|units| *units >= LEAST_UNITS);
+        let Some((extents, range, units)) = sizes.find_map(start) else {
             self.refusals.fetch_add(1, Relaxed);
             return None;
         };
@@ -193,7 +196,7 @@ const fn reserved(units: usize) -> usize {
 }
 
 /// Starts a zone at new addresses.
-fn start(units: usize) -> Option<(Extents, NonNull<u8>)> {
+fn start(units: usize) -> Option<(Extents, NonNull<u8>, usize)> {
     let range = memory::reserve(reserved(units))?;
     // SAFETY: The addresses have just been reserved, with as many more as aligning them may take.
     let extents = unsafe {
@@ -204,5 +207,5 @@ fn start(units: usize) -> Option<(Extents, NonNull<u8>)> {
         // SAFETY: Nobody has seen them.
         unsafe { memory::release(range, reserved(units)) };
     }
-    Some((extents?, range))
+    Some((extents?, range, units))
 }

@@ -16,6 +16,8 @@ pub(super) struct Row {
     stride: AtomicUsize,
     /// The number of blocks.
     blocks: AtomicU32,
+    /// By which offsets are divided by the stride; see [`block_at`](Self::block_at).
+    inverse: AtomicU32,
     /// How many units further down the extent starts. Only of units in which a block starts.
     back: AtomicU32,
     /// Words below this one have no free block. Only a hint.
@@ -33,6 +35,9 @@ pub(super) struct Row {
 
 const WORDS: usize = 32;
 const BITS: usize = u64::BITS as usize;
+
+/// What an inverse is a multiple of the inverse of.
+const INVERSE_LOG2: u32 = 31;
 
 /// Where the row of an extent is.
 ///
@@ -60,6 +65,8 @@ impl Row {
             free.store(full_word(stride.blocks(), word), Relaxed);
         }
         self.blocks.store(stride.blocks() as u32, Relaxed);
+        let inverse = (1_u64 << INVERSE_LOG2).div_ceil(granules(stride.bytes()));
+        self.inverse.store(inverse as u32, Relaxed);
         self.stride.store(stride.bytes(), Relaxed);
     }
 
@@ -79,6 +86,23 @@ impl Row {
     #[inline]
     pub(super) fn blocks(&self) -> usize {
         self.blocks.load(Relaxed) as usize
+    }
+
+    fn words(&self) -> usize {
+        self.blocks().div_ceil(BITS)
+    }
+
+    /// The block that starts at an offset in the extent, if one does.
+    #[inline]
+    pub(super) fn block_at(&self, stride: Stride, offset: usize) -> Option<usize> {
+        if stride.is_alone() || offset == 0 {
+            return (offset == 0).then_some(0);
+        }
+        // The product is too large by less than a number of granules, times one that is less than a
+        // stride's, divided by what they are divided by: less than one, as both are small.
+        let block = (granules(offset) * u64::from(self.inverse.load(Relaxed))) >> INVERSE_LOG2;
+        let block = block as usize;
+        (block * stride.bytes() == offset && block < self.blocks()).then_some(block)
     }
 
     #[inline]
@@ -106,7 +130,8 @@ impl Row {
     #[inline]
     pub(super) fn claim(&self) -> Option<usize> {
         let lowest = self.lowest.load(Relaxed) as usize;
-        self.free.iter().enumerate().skip(lowest).find_map(|(number, word)| {
+        for number in lowest..self.words() {
+            let word = &self.free[number];
             let mut free = word.load(Relaxed);
             while free != 0 {
                 let bit = free & free.wrapping_neg();
@@ -118,8 +143,8 @@ impl Row {
                     return Some(number * BITS + bit.trailing_zeros() as usize);
                 }
             }
-            None
-        })
+        }
+        None
     }
 
     /// Makes a block free. Returns whether it was not before, and whether all of its word are now.
@@ -140,7 +165,7 @@ impl Row {
     /// Whether a block is free. The hint does not count from now on.
     pub(super) fn has_free(&self) -> bool {
         self.lowest.store(0, Relaxed);
-        self.free.iter().any(|word| word.load(SeqCst) != 0)
+        self.free.iter().take(self.words()).any(|word| word.load(SeqCst) != 0)
     }
 
     pub(super) fn free_blocks(&self) -> usize {
@@ -149,8 +174,7 @@ impl Row {
 
     /// Takes all blocks, if all are free.
     pub(super) fn claim_all(&self) -> bool {
-        let blocks = self.blocks();
-        let words = blocks.div_ceil(BITS);
+        let (blocks, words) = (self.blocks(), self.words());
         let is_full =
             |number: &usize| self.free[*number].load(Relaxed) == full_word(blocks, *number);
         if !(0..words).all(|number| is_full(&number)) {
@@ -177,17 +201,24 @@ impl Row {
 
     /// Makes all blocks free, which are the caller's.
     pub(super) fn release_all(&self) {
-        self.release_words(self.blocks().div_ceil(BITS));
+        self.release_words(self.words());
     }
 }
 
 /// A word in which all blocks are free.
+#[inline]
 const fn full_word(blocks: usize, number: usize) -> u64 {
     match blocks.saturating_sub(number * BITS) {
         0 => 0,
         most if most >= BITS => u64::MAX,
         some => (1 << some) - 1,
     }
+}
+
+/// Bytes in multiples of the least stride.
+#[inline]
+const fn granules(bytes: usize) -> u64 {
+    (bytes / Stride::LEAST) as u64
 }
 
 #[cfg(test)]
@@ -230,6 +261,27 @@ mod tests {
         assert_eq!(row.free_blocks(), last);
         row.release(last);
         assert!(row.claim_all());
+    }
+
+    #[test]
+    fn offsets_are_divided_by_strides() {
+        for (size, align) in (5..21).flat_map(|log2| (1..=64).map(move |n| (n << log2, 1 << log2)))
+        {
+            let Some(stride) = Stride::of(size, align) else { continue };
+            // SAFETY: All zeros are a row.
+            let row: Row = unsafe { core::mem::zeroed() };
+            row.start(stride);
+            for block in 0..stride.blocks() {
+                let offset = block * stride.bytes();
+                assert_eq!(row.block_at(stride, offset), Some(block), "{stride:?}");
+                for within in [1, 16, 32, stride.bytes() / 2, stride.bytes() - 1] {
+                    let other = if within < stride.bytes() { None } else { Some(block + 1) };
+                    let other = other.filter(|block| *block < stride.blocks());
+                    assert_eq!(row.block_at(stride, offset + within), other, "{stride:?} {within}");
+                }
+            }
+            assert_eq!(row.block_at(stride, stride.blocks() * stride.bytes()), None);
+        }
     }
 
     #[test]
