@@ -1,14 +1,14 @@
-//! Ending a program that frees what it must not.
+//! Aborting a program that has freed an invalid pointer.
 
 use core::fmt::{self, Write};
 
 use crate::fd::Fd;
 
-/// Says what is wrong, and ends the program.
+/// Reports what is wrong, and aborts the program.
 #[cold]
 #[inline(never)]
 pub(crate) fn abort(text: fmt::Arguments<'_>) -> ! {
-    // If it cannot be written, there is nobody to tell.
+    // There is no other way to report it.
     let _ = writeln!(Fd(libc::STDERR_FILENO), "talloc: {text}");
     // SAFETY: It does not return.
     unsafe { libc::abort() }

@@ -21,18 +21,17 @@ unsafe impl Sync for Kept {}
 
 static KEPT: Kept = Kept(UnsafeCell::new(None));
 
-/// Registers what is to be done, when the library is loaded.
+/// Registers the handlers when the library is loaded.
 ///
-/// What is to be done before a fork is done in the reverse order in which it is registered, and what is
-/// to be done after it in that order. Others may allocate then. So this must come before others, of
-/// programs and of libraries that are loaded later.
+/// Handlers that run before a fork run in the reverse order of registration, and those that run after it
+/// in the same order. Other handlers may allocate, so these must be registered before others.
 #[used]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 static REGISTER: extern "C" fn() = {
     extern "C" fn register() {
-        // If there is no memory for it, there will be none to do much else with.
-        // SAFETY: The functions may be called as they will be.
+        // Without memory for it, little else would work.
+        // SAFETY: The handlers may run around any fork.
         unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
     }
     register

@@ -1,4 +1,4 @@
-//! What the C standard, POSIX and the GNU C library say that the functions do, with any heap.
+//! The functions as the C standard, POSIX and the GNU C library specify them, on any heap.
 
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
@@ -10,7 +10,7 @@ use crate::heap::{Guard, Heap, LEAST_ALIGN, Violation};
 use crate::statistics::Statistics;
 use crate::zone::{NotABlock, Zone};
 
-/// A heap as a C library's, and a zone for blocks that are aligned to more.
+/// A heap with the interface of the C library, and a zone for blocks with larger alignments.
 pub(crate) struct Library<H> {
     heap: H,
     zone: Zone,
@@ -38,25 +38,25 @@ impl<H: Heap> Library<H> {
     #[inline(always)]
     pub(crate) unsafe fn free(&self, ptr: *mut c_void) {
         if self.zone.may_contain(ptr.addr()) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract, which is the same.
             return unsafe { self.free_low(ptr) };
         }
-        // SAFETY: It is not null, and a block of the heap as it is none of the zone.
+        // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
         unsafe { self.heap.free(NonNull::new_unchecked(ptr).cast()) }
     }
 
-    /// [`free`](Self::free), wherever the block is.
+    /// [`free`](Self::free), for blocks of the heap and of the zone.
     ///
     /// # Safety
     ///
-    /// As for that.
+    /// The same.
     #[inline(never)]
     unsafe fn free_low(&self, ptr: *mut c_void) {
         let Some(block) = NonNull::new(ptr) else { return };
         match self.zone.free(ptr.addr()) {
             Some(Ok(())) => {}
             Some(Err(fault)) => abort_at("freeing", ptr, fault),
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             None => unsafe { self.heap.free(block.cast()) },
         }
     }
@@ -67,30 +67,30 @@ impl<H: Heap> Library<H> {
     #[inline(always)]
     pub(crate) unsafe fn realloc(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
         if size == 0 || self.zone.may_contain(ptr.addr()) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             return unsafe { self.realloc_low(ptr, size) };
         }
-        // SAFETY: It is not null, and a block of the heap as it is none of the zone.
+        // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
         or_no_memory(unsafe { self.heap.resize(NonNull::new_unchecked(ptr).cast(), size) })
     }
 
-    /// [`realloc`](Self::realloc), wherever the block is, and to any size.
+    /// [`realloc`](Self::realloc), for blocks of the heap and of the zone, and for any size.
     ///
     /// # Safety
     ///
-    /// As for that.
+    /// The same.
     #[inline(never)]
     unsafe fn realloc_low(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
         let Some(block) = NonNull::new(ptr) else { return self.malloc(size) };
         if size == 0 {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             unsafe { self.free(ptr) };
             return ptr::null_mut();
         }
         let usable = match self.zone.size_of(ptr.addr()) {
             Some(Ok(usable)) => usable,
             Some(Err(fault)) => abort_at("resizing", ptr, fault),
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             None => return or_no_memory(unsafe { self.heap.resize(block.cast(), size) }),
         };
         if size <= usable && size >= usable / 2 {
@@ -98,7 +98,7 @@ impl<H: Heap> Library<H> {
         }
         let new = match self.heap.allocate(size, LEAST_ALIGN) {
             Some(new) => new.as_ptr(),
-            // It does no harm to have more.
+            // A larger block is good enough.
             None if size <= usable => return ptr,
             None => return no_memory(),
         };
@@ -120,7 +120,7 @@ impl<H: Heap> Library<H> {
         size: usize,
     ) -> *mut c_void {
         match count.checked_mul(size) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             Some(size) => unsafe { self.realloc(ptr, size) },
             None => or_no_memory(None),
         }
@@ -153,7 +153,7 @@ impl<H: Heap> Library<H> {
             return libc::EINVAL;
         }
         let Some(block) = self.allocate_aligned(align, size) else { return libc::ENOMEM };
-        // SAFETY: As the caller says.
+        // SAFETY: The caller upholds the contract.
         unsafe { place.write(block.as_ptr().cast()) };
         0
     }
@@ -177,7 +177,7 @@ impl<H: Heap> Library<H> {
         match self.zone.size_of(ptr.addr()) {
             Some(Ok(usable)) => usable,
             Some(Err(fault)) => abort_at("measuring", ptr, fault),
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             None => unsafe { self.heap.usable_size(block.cast()) },
         }
     }
@@ -200,18 +200,18 @@ impl<H: Heap> Library<H> {
         &self.heap
     }
 
-    /// Waits until nobody has the heap, and keeps it. The zone can be used by anybody at any time.
+    /// Locks the heap. The zone needs no lock.
     pub(crate) fn lock(&'static self) -> Guard<H::Config> {
         self.heap.lock()
     }
 
-    /// Gives back to the system what is not needed.
+    /// Returns unused memory to the system.
     pub(crate) fn trim(&self) {
         self.zone.trim();
         self.heap.trim();
     }
 
-    /// Checks the heap, and counts what is in it, and what is in the zone.
+    /// Checks the heap, and collects the statistics of the heap and the zone.
     ///
     /// # Errors
     ///
@@ -221,7 +221,7 @@ impl<H: Heap> Library<H> {
     }
 }
 
-/// Says what is at an address in the place of a block, and ends the program.
+/// Reports that there is no allocated block at an address, and aborts the program.
 #[cold]
 #[inline(never)]
 fn abort_at(doing: &str, ptr: *mut c_void, fault: NotABlock) -> ! {

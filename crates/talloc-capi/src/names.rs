@@ -5,18 +5,18 @@
 macro_rules! export {
     ($($name:literal: $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
         const _: () = {
-            // SAFETY: The function is what C means by the name.
+            // SAFETY: The function conforms to C's specification of the name.
             #[unsafe(export_name = $name)]
             unsafe extern "C" fn exported($($argument: $type),*) $(-> $result)? {
                 #[allow(unused_unsafe, reason = "some functions are safe")]
-                // SAFETY: As the caller says.
+                // SAFETY: The caller upholds the function's contract.
                 unsafe { crate::$function($($argument),*) }
             }
         };
     )*};
 }
 
-/// The library's own names, declared by the header.
+/// The library's own names, which the header declares.
 #[cfg(feature = "prefixed")]
 mod prefixed {
     use core::ffi::{c_int, c_void};
@@ -43,7 +43,7 @@ mod prefixed {
     }
 }
 
-/// The C library's names, and no others. A test program has the C library's functions.
+/// The C library's names, and no others. Test programs keep the C library's functions.
 #[cfg(all(feature = "override", not(test)))]
 mod overriding {
     use core::ffi::{c_int, c_void};
@@ -66,9 +66,8 @@ mod overriding {
         "malloc_trim": malloc_trim(keep: usize) -> c_int;
     }
 
-    /// What only the GNU C library has. Programs that put functions of their own in the place of
-    /// `malloc` and its kin call the `__libc_` ones from these, or from debuggers; `cfree` is called by
-    /// programs from before 2017.
+    /// The functions that are specific to the GNU C library. Programs that define `malloc` themselves
+    /// call `__libc_malloc` from there; programs linked before 2017 may call `cfree`.
     #[cfg(target_os = "linux")]
     mod gnu {
         use core::ffi::{c_int, c_void};

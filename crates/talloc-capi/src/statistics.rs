@@ -1,4 +1,4 @@
-//! What is in a heap and its zone, and the ways in which the GNU C library tells it.
+//! The statistics of a heap and its zone, and the formats in which the GNU C library presents them.
 
 use core::ffi::c_int;
 use core::fmt;
@@ -6,27 +6,27 @@ use core::fmt;
 use crate::heap::Report;
 use crate::zone::Counts;
 
-/// What has been counted, all in bytes but for the numbers of blocks and pieces.
+/// Statistics. Fields that are not numbers of blocks, pieces or arenas are numbers of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Statistics {
-    /// In blocks that are allocated, apart from `mapped`. With what is in front of them.
+    /// In allocated blocks, including the words in front of them, except `mapped`.
     pub(crate) used: usize,
-    /// In blocks that are free, kept for their size.
+    /// In free blocks that are kept for requests of the same size.
     pub(crate) cached: usize,
     pub(crate) cached_blocks: usize,
-    /// In free pieces that can become blocks of any size, with `cached`.
+    /// In free pieces that can become blocks of any size, plus `cached`.
     pub(crate) free: usize,
     pub(crate) free_pieces: usize,
     /// At the end of the arenas: a part of `free`.
     pub(crate) top: usize,
-    /// In the heap's bitmaps and such.
+    /// In the heap's own structures.
     pub(crate) overhead: usize,
-    /// In arenas, all of the above, and in the zone.
+    /// In arenas (all of the above), and in the zone.
     pub(crate) arenas: usize,
     pub(crate) arena_count: usize,
-    /// The most bytes of arenas that have been in use, and those of the zone.
+    /// The largest number of bytes of arenas ever in use, plus those of the zone.
     pub(crate) most: usize,
-    /// In blocks that are mapped by themselves.
+    /// In blocks that are mapped individually.
     pub(crate) mapped: usize,
     pub(crate) mapped_blocks: usize,
 }
@@ -50,19 +50,19 @@ impl Statistics {
         }
     }
 
-    /// What `mallinfo2` tells, in the order of its fields.
+    /// The fields of `mallinfo2`, in order.
     fn info(&self) -> [usize; 10] {
         let Self { used, cached, cached_blocks, free, free_pieces, top, arenas, mapped, .. } =
             *self;
         [arenas, free_pieces, cached_blocks, self.mapped_blocks, mapped, 0, cached, used, free, top]
     }
 
-    /// What is in it, as `malloc_info` tells it.
+    /// Displays these as `malloc_info` does.
     pub(crate) fn as_xml(&self) -> impl fmt::Display + '_ {
         Xml(self)
     }
 
-    /// What is in it, as `malloc_stats` tells it.
+    /// Displays these as `malloc_stats` does.
     pub(crate) fn as_table(&self) -> impl fmt::Display + '_ {
         Table(self)
     }
@@ -137,25 +137,25 @@ macro_rules! info {
         #[repr(C)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         pub struct $name {
-            /// Bytes of the arenas, and of what holds aligned blocks.
+            /// Bytes of the arenas, and of the extents of aligned blocks.
             pub arena: $number,
             /// Free pieces that can become blocks of any size.
             pub ordblks: $number,
-            /// Free blocks that are kept for their size.
+            /// Free blocks that are kept for requests of the same size.
             pub smblks: $number,
-            /// Blocks that are mapped by themselves.
+            /// Blocks that are mapped individually.
             pub hblks: $number,
             /// Bytes of these.
             pub hblkhd: $number,
             /// Zero.
             pub usmblks: $number,
-            /// Bytes of the free blocks that are kept for their size.
+            /// Bytes of the blocks in `smblks`.
             pub fsmblks: $number,
-            /// Bytes of allocated blocks, with what is in front of them, apart from `hblkhd`.
+            /// Bytes of allocated blocks, including the words in front of them, except `hblkhd`.
             pub uordblks: $number,
-            /// Bytes that are free, with `fsmblks`.
+            /// Free bytes, including `fsmblks`.
             pub fordblks: $number,
-            /// Bytes that are free at the end of the arenas.
+            /// Free bytes at the end of the arenas.
             pub keepcost: $number,
         }
 
@@ -180,6 +180,6 @@ info! {
 }
 
 info! {
-    /// `struct mallinfo` of the GNU C library. What is more than an `int` can be is as much as it can be.
+    /// `struct mallinfo` of the GNU C library. The fields saturate.
     MallInfo: c_int, |number| c_int::try_from(number).unwrap_or(c_int::MAX)
 }

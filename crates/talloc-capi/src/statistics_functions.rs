@@ -1,7 +1,8 @@
-//! The functions of the GNU C library that tell of its heap, with this one.
+//! The functions by which the GNU C library reports on its heap, for this one.
 //!
-//! All but [`mallopt`] check the whole heap, which takes time in proportion to all blocks, while other
-//! threads wait. If it is broken, they tell zeros; [`report`](crate::report) says why.
+//! Except for [`mallopt`], they check the whole heap, which takes time in proportion to the number of
+//! blocks, during which other threads may have to wait. If the heap is broken, they return zeros;
+//! [`report`](crate::report) says what is wrong.
 
 use core::ffi::{c_int, c_void};
 use core::fmt::{self, Write};
@@ -14,28 +15,26 @@ fn statistics() -> Statistics {
     LIBRARY.verify().unwrap_or_default()
 }
 
-/// Tells what is in the heap.
+/// Returns the statistics of the heap.
 pub extern "C" fn mallinfo2() -> MallInfo2 {
     (&statistics()).into()
 }
 
-/// [`mallinfo2`] in numbers that most often are too small. What is more than they can be is told as the
-/// most they can be.
+/// [`mallinfo2`], with fields of type `int`, which saturate.
 pub extern "C" fn mallinfo() -> MallInfo {
     (&statistics()).into()
 }
 
-/// Writes what is in the heap to the standard error, without allocating.
+/// Writes the statistics of the heap to the standard error, without allocating.
 pub extern "C" fn malloc_stats() {
     // If it cannot be written, there is nobody to tell.
     let _ = write!(Fd(libc::STDERR_FILENO), "{}", statistics().as_table());
 }
 
-/// Writes what is in the heap to a `FILE`, in the XML of the GNU C library: one heap, without the
-/// numbers for single sizes.
+/// Writes the statistics of the heap to a `FILE`, in the XML of the GNU C library: a single heap, with an
+/// empty table of sizes.
 ///
-/// Returns zero; `EINVAL` if `options` is not zero; or -1 if it cannot be written, and then `errno` says
-/// why.
+/// Returns zero; `EINVAL` if `options` is not zero; or -1, with `errno` set, if writing fails.
 ///
 /// # Safety
 ///
@@ -44,7 +43,7 @@ pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut c_void) -> c_i
     if options != 0 {
         return libc::EINVAL;
     }
-    // All is counted before anything is written, which may allocate.
+    // The statistics are complete before the first write, which may allocate.
     let mut stream = Stream(stream.cast());
     if write!(stream, "{}", statistics().as_xml()).is_ok() { 0 } else { -1 }
 }
@@ -60,11 +59,12 @@ impl Write for Stream {
     }
 }
 
-/// Says whether a parameter may be set: 1 if so, else 0. Nothing is changed.
+/// Returns 1 if the parameter is accepted, else 0. Changes nothing in either case.
 ///
-/// The parameters by which the GNU C library's allocator is tuned have no counterpart here. What they
-/// wish for makes no difference to the program, so that it is granted. Those that a program would see
-/// (`M_CHECK_ACTION`, `M_PERTURB`), and unknown ones, are refused.
+/// Accepts the parameters that only tune performance (`M_MXFAST`, `M_TRIM_THRESHOLD`, `M_TOP_PAD`,
+/// `M_MMAP_THRESHOLD`, `M_MMAP_MAX`, `M_ARENA_TEST`, `M_ARENA_MAX`): they have no counterpart here, and the
+/// program cannot observe the difference. Rejects those with an effect that it can observe
+/// (`M_CHECK_ACTION`, `M_PERTURB`), and unknown ones.
 pub extern "C" fn mallopt(parameter: c_int, _value: c_int) -> c_int {
     const M_MXFAST: c_int = 1;
     const M_TRIM_THRESHOLD: c_int = -1;

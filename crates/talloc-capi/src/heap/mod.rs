@@ -14,8 +14,7 @@ use core::ptr::NonNull;
 
 pub(crate) use below::{Guard, Report, Violation};
 
-/// What this crate uses of the crates below it. Nothing else of them is named elsewhere, but for what a
-/// heap that finds misuse needs.
+/// The items of the lower crates that this crate uses. Other modules name them by this one.
 mod below {
     use talloc_global::lock::MutexGuard;
     use talloc_global::{SystemLock, SystemSource, Talloc};
@@ -27,7 +26,7 @@ mod below {
     pub(super) use talloc_global::{Compact, Config, SharedHeap};
     pub(crate) use talloc_global::{Report, Violation};
 
-    /// The heap behind the lock, for as long as it is held.
+    /// A guard that keeps the heap locked.
     pub(crate) type Guard<C> = MutexGuard<'static, SystemLock, Talloc<C, SystemSource>>;
 }
 
@@ -42,8 +41,8 @@ pub(crate) trait Heap: Sync + 'static {
     /// A heap without memory.
     const NEW: Self;
 
-    /// Allocates a block, which is one of its own even if `size` is zero; `align` is a power of two, and no
-    /// less than [`LEAST_ALIGN`].
+    /// Allocates a block, distinct from all others even if `size` is zero. `align` is a power of two, at
+    /// least [`LEAST_ALIGN`].
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
 
     /// Allocates a block of zeros, aligned to [`LEAST_ALIGN`].

@@ -6,13 +6,13 @@
 //! the heap's block the program's, aligned
 //! ```
 //!
-//! The heap's blocks are aligned to 8 bytes, those of C to 16. All sizes that the heap is asked for are
-//! multiples of 16, and so are the distances between its blocks: if the first one of an arena is where
-//! 8 bytes more are a multiple of 16, all are. So the size, a word of 8 bytes, is most often all that is
-//! in front of a block. Such a block is *near*: the word is its size and no more.
+//! The heap aligns its blocks to 8 bytes; C requires 16. The sizes requested from the heap are multiples
+//! of 16, so the distances between its blocks are, too. If the first block of an arena starts 8 bytes
+//! below a multiple of 16, all of them do, and the size, a word of 8 bytes, fills the gap. Such a block is
+//! *near*: the word holds the size and nothing else.
 //!
-//! Where a heap's block is at a multiple of 16, another 8 bytes are in front of the word, and where the
-//! program's is aligned to more than 16, there may be any number. The word says so.
+//! If a block of the heap starts at a multiple of 16, the lead is 16 bytes; if the program asks for a
+//! larger alignment, the lead can have any length. Flags in the word say so.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
@@ -23,7 +23,7 @@ use super::{Guard, Heap, LEAST_ALIGN};
 /// The unit of the heap's sizes, and their alignment.
 const GRANULE: usize = 8;
 
-/// The largest blocks of the heap that move rather than change their size.
+/// Blocks of the heap up to this size are moved instead of resized.
 const SMALL: usize = 512;
 
 /// A heap with sizes in front of its blocks.
@@ -39,13 +39,14 @@ struct Prefix {
 }
 
 impl Prefix {
-    /// Set in the word of a block that is not near, which is greater than any size then.
+    /// A flag in the word of a block that is not near. It makes the word greater than any size.
     const APART: usize = 1 << (usize::BITS - 1);
 
-    /// The code of a lead that has a word of its own; others are their number of granules, less one.
+    /// The code of a lead that is stored in a word of its own. For other leads, the code is their number
+    /// of granules minus one.
     const FAR: usize = 2;
 
-    /// What is in front of a near block.
+    /// The prefix of a near block.
     #[inline(always)]
     const fn near(bytes: usize) -> Self {
         Self { bytes, lead: GRANULE }
@@ -55,41 +56,41 @@ impl Prefix {
     ///
     /// # Safety
     ///
-    /// It is the program's, with a prefix.
+    /// `block` is an allocated block of the program's.
     #[inline(always)]
     unsafe fn word_before(block: NonNull<u8>) -> usize {
-        // SAFETY: There is a granule in front of it.
+        // SAFETY: A prefix of at least a granule precedes the block.
         unsafe { block.sub(GRANULE).cast::<usize>().read() }
     }
 
-    /// Finds what is in front of a block.
+    /// Reads the prefix of a block.
     ///
     /// # Safety
     ///
-    /// It is the program's, with a prefix.
+    /// `block` is an allocated block of the program's.
     #[inline]
     unsafe fn of(block: NonNull<u8>) -> Self {
-        // SAFETY: As the caller says.
+        // SAFETY: It is an allocated block.
         let word = unsafe { Self::word_before(block) };
         let bytes = (word & !Self::APART) / GRANULE * GRANULE;
         let lead = match word % GRANULE {
-            // SAFETY: Then there is another granule.
+            // SAFETY: A far lead has more than two granules.
             Self::FAR => unsafe { block.sub(2 * GRANULE).cast::<usize>().read() },
             code => (code + 1) * GRANULE,
         };
         Self { bytes, lead }
     }
 
-    /// Puts this in front of a block.
+    /// Writes this prefix in front of a block.
     ///
     /// # Safety
     ///
-    /// It is the program's, and the lead is the heap's to write to.
+    /// The `lead` bytes in front of `block` belong to the same block of the heap.
     #[inline(always)]
     unsafe fn put_before(self, block: NonNull<u8>) {
         let code = (self.lead / GRANULE - 1).min(Self::FAR);
         let apart = if code == 0 { 0 } else { Self::APART };
-        // SAFETY: The lead has a granule at the least, and more than two if it is far.
+        // SAFETY: The lead has at least one granule, and more than two if it is far.
         unsafe {
             block.sub(GRANULE).cast::<usize>().write(self.bytes | code | apart);
             if code == Self::FAR {
@@ -113,7 +114,7 @@ impl Prefix {
     /// The layout of the heap's block.
     #[inline(always)]
     fn layout(self) -> Layout {
-        // SAFETY: It is a power of two, and `bytes_for` has seen to it that the size is in bounds.
+        // SAFETY: The alignment is a power of two, and `bytes_for` has checked the size.
         unsafe { Layout::from_size_align_unchecked(self.bytes, GRANULE) }
     }
 
@@ -121,24 +122,24 @@ impl Prefix {
     ///
     /// # Safety
     ///
-    /// This is in front of `block`.
+    /// This is the prefix of `block`.
     #[inline(always)]
     unsafe fn base(self, block: NonNull<u8>) -> NonNull<u8> {
-        // SAFETY: The lead is the heap's block's, too.
+        // SAFETY: The lead belongs to the same block of the heap.
         unsafe { block.sub(self.lead) }
     }
 }
 
-/// Bytes of a heap's block in which `lead` bytes may precede `size` bytes, if there can be so many.
+/// The size of a block of the heap with room for `lead` bytes and `size` bytes, unless it is too large.
 #[inline(always)]
 fn bytes_for(size: usize, lead: usize) -> Option<usize> {
     const MOST: usize = isize::MAX as usize / LEAST_ALIGN * LEAST_ALIGN;
-    // As the most is a multiple, what is no more can be rounded up to one.
+    // `MOST` is a multiple, so rounding up cannot exceed it.
     let fits = size <= MOST.checked_sub(lead)?;
     fits.then(|| (size + lead).next_multiple_of(LEAST_ALIGN))
 }
 
-/// Allocates a block, aligned to [`LEAST_ALIGN`], from a heap that allocates by `allocate`.
+/// Allocates a block aligned to [`LEAST_ALIGN`], by `allocate`, a method of the heap.
 #[inline(always)]
 fn allocate_with(
     heap: &SystemTalloc,
@@ -149,15 +150,15 @@ fn allocate_with(
         return allocate_large(size, LEAST_ALIGN, allocate);
     }
     let bytes = (size + GRANULE + LEAST_ALIGN - 1) & !(LEAST_ALIGN - 1);
-    // SAFETY: The next multiple of what is less than one by a granule at the most is that, at the most.
+    // SAFETY: `size + GRANULE` is between a granule and `SMALL`, which is a multiple.
     unsafe { core::hint::assert_unchecked((LEAST_ALIGN..=SMALL).contains(&bytes)) };
     let prefix = Prefix::near(bytes);
     let base = allocate(prefix.layout());
-    // A null pointer is even, too.
+    // Null is a multiple, too.
     if base.addr() % LEAST_ALIGN == 0 {
         return allocate_even(heap, size, base, prefix, allocate);
     }
-    // SAFETY: It is not null, and the heap's block has as many bytes, which are nobody else's.
+    // SAFETY: The block of the heap is not null, and has room for the prefix.
     unsafe {
         let block = NonNull::new_unchecked(base).add(GRANULE);
         prefix.put_before(block);
@@ -165,7 +166,7 @@ fn allocate_with(
     }
 }
 
-/// Goes on with a small block of the heap that is aligned to [`LEAST_ALIGN`], or null.
+/// Handles a small block of the heap that starts at a multiple of [`LEAST_ALIGN`], and null.
 #[cold]
 #[inline(never)]
 fn allocate_even(
@@ -178,11 +179,11 @@ fn allocate_even(
     let base = NonNull::new(base)?;
     let even = Prefix { lead: LEAST_ALIGN, ..prefix };
     if even.usable() < size {
-        // SAFETY: The heap has just given it.
+        // SAFETY: The heap has just allocated it with this layout.
         unsafe { heap.dealloc(base.as_ptr(), prefix.layout()) };
         return allocate_large(size, LEAST_ALIGN, allocate);
     }
-    // SAFETY: The heap's block has as many bytes, which are nobody else's.
+    // SAFETY: The block of the heap has room for the lead.
     unsafe {
         let block = base.add(even.lead);
         even.put_before(block);
@@ -190,17 +191,17 @@ fn allocate_even(
     }
 }
 
-/// Allocates a block with room for any lead that it may need.
+/// Allocates a block with room for the longest lead that its alignment can require.
 #[inline(never)]
 fn allocate_large(
     size: usize,
     align: usize,
     allocate: impl Fn(Layout) -> *mut u8,
 ) -> Option<NonNull<u8>> {
-    // From a granule on, the next multiple of the alignment is no further than that.
+    // From a granule after the start, the next multiple is less than `align` bytes away.
     let bytes = bytes_for(size, align)?;
     let base = NonNull::new(allocate(Prefix::near(bytes).layout()))?;
-    // SAFETY: The heap's block has as many bytes, which are nobody else's.
+    // SAFETY: The block of the heap has room for the lead.
     unsafe {
         let first = base.add(GRANULE);
         let lead = GRANULE + first.addr().get().wrapping_neg() % align;
@@ -211,25 +212,25 @@ fn allocate_large(
 }
 
 impl Prefixed {
-    /// Frees a block that is not near, or not small.
+    /// Frees a block that is not near or not small.
     ///
     /// # Safety
     ///
     /// As for [`Heap::free`].
     #[inline(never)]
     unsafe fn free_other(&self, block: NonNull<u8>) {
-        // SAFETY: As the caller says, and what is in front of it tells the layout.
+        // SAFETY: The caller gives the block up, and the prefix determines the layout.
         unsafe {
             let prefix = Prefix::of(block);
             self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout());
         }
     }
 
-    /// Moves what fits of a block to a new one.
+    /// Moves a block, with as much of the contents as fits.
     ///
     /// # Safety
     ///
-    /// As for [`Heap::resize`], and `prefix` is in front of the block.
+    /// As for [`Heap::resize`]; `prefix` is that of the block.
     #[inline(never)]
     unsafe fn relocate(
         &self,
@@ -238,7 +239,7 @@ impl Prefixed {
         size: usize,
     ) -> Option<NonNull<u8>> {
         let new = self.allocate(size, LEAST_ALIGN)?;
-        // SAFETY: Both have as many bytes and are different ones; the old one is not used any more.
+        // SAFETY: The blocks are distinct, both have that many bytes, and the caller gives up the old one.
         unsafe {
             new.copy_from_nonoverlapping(block, prefix.usable().min(size));
             self.free(block);
@@ -246,12 +247,12 @@ impl Prefixed {
         Some(new)
     }
 
-    /// Changes the size of the heap's block, so that the program's has `size` bytes with any lead up to
-    /// the old one.
+    /// Resizes the block of the heap to `bytes`, which has room for `size` bytes after the old lead, or
+    /// after two granules if that is longer.
     ///
     /// # Safety
     ///
-    /// As for [`Heap::resize`], and `old` is in front of the block.
+    /// As for [`Heap::resize`]; `old` is the prefix of the block.
     unsafe fn resize_large(
         &self,
         block: NonNull<u8>,
@@ -259,13 +260,13 @@ impl Prefixed {
         bytes: usize,
         size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: It is the heap's block with its layout. What was in front has moved with it, and what
-        // the program has used; a granule further up or down there is room for that.
+        // SAFETY: The prefix determines the block of the heap and its layout. The heap has moved the lead
+        // and the contents along, and there is room for the new lead and the contents.
         unsafe {
             let base = self.0.realloc(old.base(block).as_ptr(), old.layout(), bytes);
             let base = NonNull::new(base)?;
             let moved = base.add(old.lead);
-            // The heap aligns blocks to a granule.
+            // The heap aligns blocks to a granule only, so the contents may have to move by one.
             let lead = match moved.addr().get() % LEAST_ALIGN {
                 0 => old.lead,
                 _ if old.lead > GRANULE => old.lead - GRANULE,
@@ -305,29 +306,29 @@ impl Heap for Prefixed {
 
     #[inline(always)]
     unsafe fn free(&self, block: NonNull<u8>) {
-        // SAFETY: As the caller says.
+        // SAFETY: It is an allocated block.
         let word = unsafe { Prefix::word_before(block) };
         if word > SMALL {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives the block up.
             return unsafe { self.free_other(block) };
         }
         let prefix = Prefix::near(word);
-        // SAFETY: As the caller says; the block is near, as the word of another one is greater.
+        // SAFETY: The caller gives the block up. It is near, because the word of any other is greater.
         unsafe { self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout()) };
     }
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
-        // SAFETY: As the caller says.
+        // SAFETY: It is an allocated block.
         let old = unsafe { Prefix::of(block) };
         let bytes = bytes_for(size, old.lead.max(LEAST_ALIGN))?;
         let usable = old.usable();
-        // What would be won is not worth a move.
+        // The gain would not be worth a move.
         let is_close = old.is_small() && size <= usable && size >= usable - usable / 4;
         if bytes == old.bytes || is_close {
             return Some(block);
         }
-        // SAFETY: As the caller says.
+        // SAFETY: The caller upholds the contract, and `old` is the block's prefix.
         let resized = unsafe {
             if old.is_small() || bytes <= SMALL {
                 self.relocate(block, old, size)
@@ -335,13 +336,13 @@ impl Heap for Prefixed {
                 self.resize_large(block, old, bytes, size)
             }
         };
-        // It does no harm to have more.
+        // A larger block is good enough.
         resized.or((size <= usable).then_some(block))
     }
 
     #[inline(always)]
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
-        // SAFETY: As the caller says.
+        // SAFETY: It is an allocated block.
         unsafe { Prefix::of(block) }.usable()
     }
 

@@ -138,7 +138,7 @@ fn blocks_keep_their_contents_as_they_change<H: Heap>(library: &Library<H>) {
 /// A block that goes to another thread.
 struct Given(*mut c_void);
 
-// SAFETY: Who gives it does not use it any more.
+// SAFETY: The sender gives the block up.
 unsafe impl Send for Given {}
 
 fn threads_free_each_others_blocks<H: Heap>(library: &'static Library<H>) {

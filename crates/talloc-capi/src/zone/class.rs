@@ -1,4 +1,4 @@
-//! The distances at which blocks lie, and the extents that hold them.
+//! The strides of blocks, and the sizes of extents.
 
 use super::UNIT;
 
@@ -7,10 +7,10 @@ const PAGE: usize = 4 << 10;
 
 const UNIT_PAGES: usize = UNIT / PAGE;
 
-/// The least share of an extent that may be left by its blocks.
+/// At most this share of an extent is not covered by blocks.
 const SHARES: usize = 32;
 
-/// The largest stride of which a unit leaves little, whatever it is.
+/// Up to this stride, an extent of one unit keeps to [`SHARES`].
 const MANY: usize = UNIT / SHARES;
 
 /// The distance from one block of an extent to the next: a power of two, times 1 to 64.
@@ -23,7 +23,7 @@ impl Stride {
     /// The smallest stride, which is the smallest alignment of blocks that come here.
     pub(super) const LEAST: usize = 32;
 
-    /// The largest stride. Larger blocks are few, and the heap's.
+    /// The largest stride. Larger blocks are rare, and left to the heap.
     pub(super) const MOST: usize = 1 << Self::MOST_LOG2;
 
     const MOST_LOG2: u32 = if usize::BITS < 64 { 20 } else { 30 };
@@ -34,18 +34,18 @@ impl Stride {
     pub(super) const COUNT: usize =
         ((Self::MOST_LOG2 - Self::LEAST_LOG2 + 1) << Self::STEPS_LOG2) as usize;
 
-    /// The largest size, in multiples of the alignment, that is worth a stride of its own. In front of
-    /// larger blocks there is room for a word.
+    /// Blocks of at least this many times their alignment are left to the heap: in front of those, a word
+    /// costs little.
     const WORTH: usize = 1 << Self::STEPS_LOG2;
 
-    /// The stride of blocks of `size` bytes, aligned to `align`, a power of two. `None` for those that
-    /// are not to come here.
+    /// The stride of blocks of `size` bytes, aligned to `align`, a power of two. `None` for blocks that are
+    /// left to the heap.
     #[inline]
     pub(super) fn of(size: usize, align: usize) -> Option<Self> {
         if !(Self::LEAST..=Self::MOST).contains(&align) || size / Self::WORTH >= align {
             return None;
         }
-        // Both are small enough for their sum.
+        // The sum cannot overflow, because `size` is less than 64 times `MOST`.
         let stride = (size.max(1) + align - 1) & !(align - 1);
         (stride <= Self::MOST).then_some(Self(stride))
     }
@@ -61,11 +61,11 @@ impl Stride {
         self.0
     }
 
-    /// The number of this stride among all, in order.
+    /// The index of this stride, in order of size.
     #[inline]
     pub(super) const fn index(self) -> usize {
         let log2 = self.0.ilog2();
-        // Bits below those that count are zeros.
+        // The stride has no bits below the step.
         let steps = if log2 < Self::STEPS_LOG2 {
             self.0 << (Self::STEPS_LOG2 - log2)
         } else {
@@ -76,13 +76,13 @@ impl Stride {
 
     /// Units of an extent.
     ///
-    /// What its blocks leave of it is at most a thirty-second, and nothing if they are whole pages. It may
-    /// be lost even if it is not used: where the system gives memory in larger pieces than pages.
+    /// The blocks cover all but a thirty-second of it, and all of it if they are whole pages. Memory that is not
+    /// covered may be lost even if it is never touched, where the system backs memory by huge pages.
     pub(super) const fn units(self) -> usize {
         if self.0 <= MANY {
             1
         } else if self.0 % PAGE == 0 {
-            // As many as end where a unit does.
+            // The end of the last block is that of a unit.
             self.pages() * self.whole_blocks() / UNIT_PAGES
         } else {
             (self.0 * SHARES).next_power_of_two().div_ceil(UNIT)
@@ -108,7 +108,7 @@ impl Stride {
         self.0 / PAGE
     }
 
-    /// The fewest blocks of whole pages that are together whole units.
+    /// The smallest number of blocks of whole pages that are whole units together.
     const fn whole_blocks(self) -> usize {
         let log2 = self.pages().trailing_zeros();
         let most = UNIT_PAGES.trailing_zeros();

@@ -1,4 +1,4 @@
-//! The extents of a zone that has its addresses.
+//! The extents of a zone.
 
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -13,58 +13,59 @@ use super::memory::{self, Committed};
 use super::row::{Place, Row};
 use super::{Counts, NotABlock, UNIT};
 
-/// Threads allocate from extents of their own, as far as there are so many, so that they seldom write
-/// to the same words, and to the same cache lines if blocks are smaller than those.
+/// Threads are spread over stripes, each of which allocates from extents of its own. So threads rarely
+/// contend for the same words, or share cache lines through blocks smaller than those.
 const STRIPES: usize = 16;
 
-/// The free memory that is kept in any case, and the share of all that is.
+/// How much memory of free extents is kept: this much, or this share of all memory if that is more.
 const LEAST_SPARE: usize = 1 << 20;
 const SPARE_SHARE: usize = 16;
 
-/// What is at the start of a zone's addresses. After it come the table of rows, and the units.
+/// The head of a zone, which precedes the table of rows and the units.
 ///
-/// All zeros is that of a zone without extents, apart from the first three.
+/// In a zone without extents, all but the first three fields are zero.
 struct Head {
-    /// How many units there can be.
+    /// The number of units.
     units: AtomicUsize,
-    /// Where the first one is, and where the last one ends, in bytes from the start.
+    /// The offset of the first unit, and that of the end of the last.
     first_unit: AtomicUsize,
     size: AtomicUsize,
-    /// How many units have been given to extents.
+    /// The number of units that have been given to extents, or skipped to align those.
     given: AtomicUsize,
     rows_committed: Committed,
     units_committed: Committed,
-    /// Bytes of extents whose memory has not been given back.
+    /// Bytes of extents whose memory has not been returned.
     kept: AtomicUsize,
-    /// Bytes of those that are free, apart from those that are held.
+    /// Bytes of extents among those that are marked as spare.
     spare: AtomicUsize,
     strides: [Blocks; Stride::COUNT],
 }
 
 /// The extents of a stride.
 struct Blocks {
-    /// Those of which blocks may be free, and which nobody holds.
+    /// Extents that may have free blocks, and are not held.
     listed: List,
-    /// Those from which threads allocate: the numbers of their rows plus one, or zero for none.
+    /// The extents that the stripes hold: the number of the first unit plus one, or zero for none.
     held: [AtomicU32; STRIPES],
 }
 
-/// Bytes in front of the table.
+/// The offset of the table.
 const HEAD: usize = size_of::<Head>().next_multiple_of(UNIT);
 
-/// Bytes of the table.
+/// Bytes of the table of rows.
 const fn table(units: usize) -> usize {
     (units * size_of::<Row>()).next_multiple_of(UNIT)
 }
 
-/// A zone that has its addresses: a pointer to their start.
+/// The extents of a zone: a pointer to its address range.
 ///
-/// Invariant: there is a [`Head`], and as many bytes follow as [`bytes`](Self::bytes) says of its
-/// units. They are never given back. What has been committed is never made inaccessible.
+/// Invariant: the range has [`bytes`](Self::bytes) bytes for the number of units in its [`Head`], is never
+/// released, and the pointer has provenance for all of it. Memory that has been committed stays
+/// accessible.
 #[derive(Clone, Copy)]
 pub(super) struct Extents(NonNull<u8>);
 
-/// A block, by its extent's row and its number there.
+/// A block of an extent.
 struct Found {
     unit: usize,
     stride: Stride,
@@ -77,13 +78,13 @@ impl Extents {
         HEAD + table(units) + units * UNIT
     }
 
-    /// Makes a zone of reserved addresses.
+    /// Starts a zone in a reserved range. `None` if there is no memory for the head.
     ///
     /// # Safety
     ///
-    /// There are as many as [`bytes`](Self::bytes) says, aligned to a unit, and they are nobody else's.
+    /// The range has [`bytes`](Self::bytes) bytes, is aligned to a unit, and is not in use.
     pub(super) unsafe fn start(base: NonNull<u8>, units: usize) -> Option<Self> {
-        // SAFETY: The addresses are reserved.
+        // SAFETY: The range is reserved.
         let has_head = unsafe { Committed::none().reach(base, HEAD, HEAD) };
         let extents = has_head.then_some(Self(base))?;
         let head = extents.head();
@@ -93,11 +94,11 @@ impl Extents {
         Some(extents)
     }
 
-    /// The zone that starts at an address.
+    /// The inverse of [`as_ptr`](Self::as_ptr).
     ///
     /// # Safety
     ///
-    /// [`start`](Self::start) has returned it.
+    /// `base` comes from [`as_ptr`](Self::as_ptr).
     #[inline]
     pub(super) const unsafe fn from_start(base: NonNull<u8>) -> Self {
         Self(base)
@@ -108,7 +109,7 @@ impl Extents {
         self.0
     }
 
-    /// Whether an address is the zone's.
+    /// Whether an address is in the range.
     #[inline]
     pub(super) fn contain(self, addr: usize) -> bool {
         addr.wrapping_sub(self.0.addr().get()) < self.head().size.load(Relaxed)
@@ -116,7 +117,7 @@ impl Extents {
 
     #[inline]
     fn head(self) -> &'static Head {
-        // SAFETY: It is there by the invariant. All of its fields are atomic, and good if zero.
+        // SAFETY: The invariant. All fields are atomic, and valid if zero.
         unsafe { self.0.cast().as_ref() }
     }
 
@@ -125,18 +126,18 @@ impl Extents {
         self.head().units.load(Relaxed)
     }
 
-    /// Whether there is a row of a unit, in memory.
+    /// Whether the row of a unit exists, and has memory.
     #[inline]
     fn has_row(self, unit: usize) -> bool {
         (unit + 1) * size_of::<Row>() <= self.head().rows_committed.bytes()
     }
 
-    /// The row of a unit, which has memory.
+    /// The row of a unit, which must have memory.
     #[inline]
     fn row(self, unit: usize) -> &'static Row {
         debug_assert!(self.has_row(unit));
-        // SAFETY: It has been committed, by the invariant for good. All of its fields are atomic, and good
-        // if zero.
+        // SAFETY: The row is committed, and stays so by the invariant. All fields are atomic, and valid if
+        // zero.
         unsafe { self.0.add(HEAD).cast::<Row>().add(unit).as_ref() }
     }
 
@@ -148,13 +149,13 @@ impl Extents {
     /// The address of the first unit.
     #[inline]
     fn first_unit(self) -> NonNull<u8> {
-        // SAFETY: It is in the zone by the invariant.
+        // SAFETY: The offset is in the range by the invariant.
         unsafe { self.0.add(self.head().first_unit.load(Relaxed)) }
     }
 
     #[inline]
     fn block(self, unit: usize, stride: Stride, block: usize) -> NonNull<u8> {
-        // SAFETY: The extent is in the zone, and has the block.
+        // SAFETY: The block is in the range, because the extent is.
         unsafe { self.first_unit().add(unit * UNIT + block * stride.bytes()) }
     }
 
@@ -164,7 +165,7 @@ impl Extents {
         if stride.is_alone() { self.allocate_alone(stride) } else { self.allocate_among(stride) }
     }
 
-    /// Allocates a block that has an extent of its own, which nobody holds.
+    /// Allocates a block in an extent of its own, which is not held afterwards.
     fn allocate_alone(self, stride: Stride) -> Option<NonNull<u8>> {
         loop {
             let unit = self.find(stride)?;
@@ -177,8 +178,8 @@ impl Extents {
         }
     }
 
-    /// Allocates a block from the extent that this thread's stripe holds; if need be, from another
-    /// one, which it holds then.
+    /// Allocates a block from the extent that this thread's stripe holds. If that is full, the stripe
+    /// takes hold of another one.
     fn allocate_among(self, stride: Stride) -> Option<NonNull<u8>> {
         let slot = &self.head().strides[stride.index()].held[stripe()];
         let mut held = slot.load(Acquire);
@@ -202,7 +203,8 @@ impl Extents {
         }
     }
 
-    /// An extent that nobody else holds, with free blocks if nobody takes them meanwhile.
+    /// Takes hold of an extent with free blocks. Other threads may take the blocks meanwhile, if they
+    /// still use the extent from an earlier time.
     #[cold]
     #[inline(never)]
     fn find(self, stride: Stride) -> Option<usize> {
@@ -219,7 +221,7 @@ impl Extents {
         Some(unit)
     }
 
-    /// Makes a new extent, which is held.
+    /// Makes a new extent, and takes hold of it.
     fn carve(self, stride: Stride) -> Option<usize> {
         let units = self.give(stride)?;
         let row = self.row(units.start);
@@ -232,7 +234,7 @@ impl Extents {
         Some(units.start)
     }
 
-    /// Takes units that no extent has had yet, and sees to it that they have memory.
+    /// Takes unused units for an extent, and commits them and their rows.
     fn give(self, stride: Stride) -> Option<Range<usize>> {
         let (head, units) = (self.head(), self.units());
         let skipped = self.first_unit().addr().get() / UNIT;
@@ -246,29 +248,30 @@ impl Extents {
         let given = taken.ok()?;
         let range = next(given);
         let row_bytes = (range.end * size_of::<Row>()).next_multiple_of(UNIT);
-        // SAFETY: Both ranges are in the zone by the invariant, and reserved.
+        // SAFETY: Both ranges are reserved by the invariant.
         let has_memory = unsafe {
             head.rows_committed.reach(self.0.add(HEAD), table(units), row_bytes)
                 && head.units_committed.reach(self.first_unit(), units * UNIT, range.end * UNIT)
         };
         if !has_memory {
-            // If others have taken more meanwhile, these stay unused.
+            // If another thread has taken further units meanwhile, these stay unused.
             let _ = head.given.compare_exchange(range.end, given, AcqRel, Relaxed);
         }
         has_memory.then_some(range)
     }
 
-    /// Lets go of an extent that is held. If there is something free, others may have it.
+    /// Lets go of an extent that is held, and lists it if it has free blocks.
     fn let_go(self, unit: usize) {
         let row = self.row(unit);
         row.put(Place::Loose);
-        // Who frees a block makes it free first, and then looks whether it is loose.
+        // A thread that frees a block sets its bit first, and then checks whether the extent is loose. As
+        // all of these accesses are sequentially consistent, one of the two threads lists the extent.
         if row.has_free() {
             self.list(unit);
         }
     }
 
-    /// Lists an extent, unless it is held or listed.
+    /// Lists an extent if it is loose.
     #[inline]
     fn list(self, unit: usize) {
         let row = self.row(unit);
@@ -279,7 +282,7 @@ impl Extents {
         }
     }
 
-    /// Finds a block by its address, which is in the zone.
+    /// Finds a block by its address, which is in the range.
     #[inline]
     fn find_block(self, addr: usize) -> Result<Found, NotABlock> {
         let first = self.first_unit().addr().get();
@@ -295,11 +298,11 @@ impl Extents {
         Ok(Found { unit, stride, block })
     }
 
-    /// Frees a block by its address, which is in the zone.
+    /// Frees a block by its address, which is in the range.
     ///
     /// # Errors
     ///
-    /// If there is no allocated block.
+    /// If no allocated block starts there.
     #[inline]
     pub(super) fn free(self, addr: usize) -> Result<(), NotABlock> {
         let Found { unit, stride, block } = self.find_block(addr)?;
@@ -315,19 +318,19 @@ impl Extents {
         Ok(())
     }
 
-    /// Bytes of a block, by its address, which is in the zone.
+    /// The size of a block, by its address, which is in the range.
     ///
     /// # Errors
     ///
-    /// If there is no allocated block.
+    /// If no allocated block starts there.
     pub(super) fn size_of(self, addr: usize) -> Result<usize, NotABlock> {
         let Found { unit, stride, block } = self.find_block(addr)?;
         let is_free = self.row(unit).is_free(block);
         if is_free { Err(NotABlock::Free) } else { Ok(stride.bytes()) }
     }
 
-    /// Gives the memory of an extent back if it is free and there is enough to spare; but not a small
-    /// one that is held.
+    /// Handles an extent that may be free: marks it as spare, or returns its memory if there is enough to
+    /// spare. Leaves a small extent alone if it is held.
     #[cold]
     #[inline(never)]
     fn consider(self, unit: usize, stride: Stride) {
@@ -348,31 +351,31 @@ impl Extents {
         self.give_up(unit);
     }
 
-    /// Makes all blocks of an extent free, which are the caller's.
+    /// Frees all blocks of an extent, which the caller has taken.
     fn give_up(self, unit: usize) {
         self.row(unit).release_all();
         self.list(unit);
     }
 
-    /// Gives the memory of an extent back, of which all blocks are the caller's.
+    /// Returns the memory of an extent of which the caller has taken all blocks.
     fn discard(self, unit: usize, stride: Stride) {
         let (row, bytes) = (self.row(unit), stride.units() * UNIT);
-        // SAFETY: It has memory, and nobody has a block there.
+        // SAFETY: The extent has memory, and no block of it is allocated.
         unsafe { memory::discard(self.block(unit, stride, 0), bytes) };
-        // One that is held counts all the same, as it will be used again without being found.
+        // An extent that is held stays counted, because it will be used again without being found.
         if !row.is_held() && !row.is_discarded.swap(true, Relaxed) {
             self.head().kept.fetch_sub(bytes, Relaxed);
         }
     }
 
-    /// An extent counts as spare no longer.
+    /// Removes the mark of an extent that is spare.
     fn count_no_spare(self, row: &Row, stride: Stride) {
         if row.is_spare.swap(false, Relaxed) {
             self.head().spare.fetch_sub(stride.units() * UNIT, Relaxed);
         }
     }
 
-    /// The units where extents start, with the strides of their blocks.
+    /// The first unit and the stride of each extent.
     fn all(self) -> impl Iterator<Item = (usize, Stride)> {
         let given = self.head().given.load(Acquire);
         (0..given)
@@ -380,7 +383,7 @@ impl Extents {
             .filter_map(move |unit| Some((unit, self.row(unit).stride()?)))
     }
 
-    /// Gives the memory of all extents back that are free.
+    /// Returns the memory of all extents that are free.
     pub(super) fn trim(self) {
         for (unit, stride) in self.all() {
             let row = self.row(unit);
@@ -392,7 +395,7 @@ impl Extents {
         }
     }
 
-    /// Counts what there is.
+    /// Counts blocks and bytes.
     pub(super) fn count(self) -> Counts {
         let mut counts = Counts::default();
         for (unit, stride) in self.all() {
@@ -407,7 +410,7 @@ impl Extents {
     }
 }
 
-/// The stripe of this thread: by its stack, which is far from those of others.
+/// The stripe of this thread, by a hash of the place of its stack.
 fn stripe() -> usize {
     const LOG2: u32 = STRIPES.ilog2();
     let here = 0_u8;

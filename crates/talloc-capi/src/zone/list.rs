@@ -1,4 +1,4 @@
-//! Lists of rows, which any thread may change at any time.
+//! Lock-free lists of rows.
 
 use core::sync::atomic::{
     AtomicU64,
@@ -7,16 +7,14 @@ use core::sync::atomic::{
 
 use super::row::Row;
 
-/// A stack of rows (Treiber 1986): the number of the last one that was pushed, plus one, below the
-/// number of changes, by which a stack that has changed meanwhile is told from one that has not.
+/// A stack of rows (Treiber 1986). The low half is the number of the top row plus one; the high half
+/// counts changes, which distinguishes a stack that has changed and changed back.
 pub(super) struct List(AtomicU64);
 
 const COUNT: u64 = 1 << u32::BITS;
 
 impl List {
-    /// Puts a row in front.
-    ///
-    /// It is in no list, and the caller's to list.
+    /// Pushes a row, which must be in no list.
     pub(super) fn push(&self, number: u32, row: &Row) {
         let mut head = self.0.load(Relaxed);
         loop {
@@ -29,12 +27,12 @@ impl List {
         }
     }
 
-    /// Takes the first row, which is the caller's then; `row` finds one by its number.
+    /// Pops a row. `row` returns the row of a number.
     pub(super) fn pop<'a>(&self, row: impl Fn(u32) -> &'a Row) -> Option<u32> {
         let mut head = self.0.load(Acquire);
         loop {
             let first = (head as u32).checked_sub(1)?;
-            // Another thread may have taken it, and listed it elsewhere: then the count has changed.
+            // If another thread has popped the row meanwhile, the link is stale, but the count has changed.
             let next = row(first).next.load(Relaxed);
             match self.0.compare_exchange_weak(head, counted(head, next), Acquire, Acquire) {
                 Ok(_) => return Some(first),
@@ -44,7 +42,7 @@ impl List {
     }
 }
 
-/// The word after a change, with another row in front.
+/// The word after a change, with `first` in the low half.
 fn counted(word: u64, first: u32) -> u64 {
     (word & !(COUNT - 1)).wrapping_add(COUNT) | u64::from(first)
 }

@@ -1,6 +1,4 @@
-//! Addresses from the system, and memory for them.
-//!
-//! `errno` stays as it is, whatever these calls come to.
+//! Address space and memory from the system. All functions preserve `errno`.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{
@@ -12,60 +10,65 @@ use errno::{errno, set_errno};
 
 use super::UNIT;
 
-/// Where on 64-bit machines a zone is to be, and up to how much higher by chance: below the
-/// addresses that systems give unasked, so that these tell themselves apart from the zone's with one
-/// comparison, and within what a machine with three levels of page tables has. It is only a wish.
+/// The preferred place of a zone on 64-bit machines, which varies at random by `CHANCES` steps: below the
+/// addresses that systems choose by default, so that a single comparison separates them from the zone,
+/// and within the 39 bits of address space that the smallest machines have. The system need not comply.
 const WISH: usize = if usize::BITS < 64 { 0 } else { 16 << 30 };
 const CHANCES: usize = 1 << 14;
 
-/// Bytes that memory is made of at a time, at the least.
+/// The least number of bytes that get memory at a time.
 const STEP: usize = 1 << 20;
 
-/// Reserves addresses, which cannot be accessed yet.
+/// Reserves address space, without memory.
 pub(super) fn reserve(size: usize) -> Option<NonNull<u8>> {
     let wish = if WISH == 0 { 0 } else { WISH + chance() % CHANCES * (STEP * 2) };
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
     let wish = ptr::without_provenance_mut(wish);
-    // SAFETY: These are new addresses, wherever they are.
+    // SAFETY: A new mapping affects no other memory.
     let range = keeping_errno(|| unsafe { libc::mmap(wish, size, libc::PROT_NONE, flags, -1, 0) });
     NonNull::new(range.cast()).filter(|_| range != libc::MAP_FAILED)
 }
 
-/// Gives addresses back.
+/// Releases address space.
 ///
 /// # Safety
 ///
-/// They have been reserved, and nobody uses them.
+/// It has been reserved, and is not in use.
 pub(super) unsafe fn release(range: NonNull<u8>, size: usize) {
-    // SAFETY: The caller gives them up.
+    // SAFETY: The caller gives it up.
     keeping_errno(|| unsafe { libc::munmap(range.as_ptr().cast(), size) });
 }
 
-/// The most addresses that the process may have, as far as there is a limit.
+/// The limit on the address space of the process, if there is one that the system reports.
 pub(super) fn limit() -> usize {
-    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: 0 };
-    // SAFETY: The limit can be written to.
-    keeping_errno(|| unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) });
-    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+    #[cfg(not(target_os = "openbsd"))]
+    {
+        let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: 0 };
+        // SAFETY: The limit can be written to.
+        keeping_errno(|| unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) });
+        usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+    }
+    #[cfg(target_os = "openbsd")]
+    usize::MAX
 }
 
-/// Gives the memory of whole pages back. They are zero, or as they were, when they are used again.
+/// Returns the memory of whole pages to the system. The pages remain usable, with undefined contents.
 ///
 /// # Safety
 ///
-/// They have memory, in which nothing is of use.
+/// The pages have memory, and their contents are not needed.
 pub(super) unsafe fn discard(start: NonNull<u8>, size: usize) {
     let advice = if cfg!(any(target_os = "linux", target_os = "android")) {
         libc::MADV_DONTNEED
     } else {
         libc::MADV_FREE
     };
-    // If the system keeps it, nothing is lost.
-    // SAFETY: The caller does not need what is there.
+    // A refusal is harmless.
+    // SAFETY: The caller does not need the contents.
     keeping_errno(|| unsafe { libc::madvise(start.as_ptr().cast(), size, advice) });
 }
 
-/// How far a range of addresses has memory, from its start.
+/// The number of bytes from the start of a range that have memory.
 pub(super) struct Committed(AtomicUsize);
 
 impl Committed {
@@ -73,14 +76,12 @@ impl Committed {
         Self(AtomicUsize::new(0))
     }
 
-    /// Sees to it that the range has memory up to `end`, of the `size` bytes that are reserved. It has
-    /// zeros when it is first used. All numbers of bytes are whole units.
-    ///
-    /// Returns whether it has.
+    /// Makes the first `end` bytes of a range of `size` bytes usable, initially zero. Both are whole
+    /// units. Returns false if the system refuses.
     ///
     /// # Safety
     ///
-    /// `start` is that of a reserved range of `size` bytes, always the same one.
+    /// `start` is the start of a reserved range of `size` bytes, the same one in all calls.
     pub(super) unsafe fn reach(&self, start: NonNull<u8>, size: usize, end: usize) -> bool {
         let done = self.0.load(Acquire);
         if end <= done {
@@ -89,7 +90,8 @@ impl Committed {
         let ample = end.saturating_add(done / 8).max(done + STEP).min(size);
         let reached = [ample.next_multiple_of(UNIT).min(size), end].into_iter().find(|end| {
             let access = libc::PROT_READ | libc::PROT_WRITE;
-            // SAFETY: It is in the range. If another thread does the same, it is done twice.
+            // SAFETY: It is in the range. Other threads may do the same at the same time, which has the
+            // same effect.
             let result = keeping_errno(|| unsafe {
                 libc::mprotect(start.add(done).as_ptr().cast(), end - done, access)
             });
@@ -101,17 +103,17 @@ impl Committed {
         reached.is_some()
     }
 
-    /// Bytes that have memory.
+    /// The number of bytes that have memory.
     pub(super) fn bytes(&self) -> usize {
         self.0.load(Acquire)
     }
 }
 
-/// A number that differs from process to process.
+/// A number that is random for each process.
 fn chance() -> usize {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        // SAFETY: The system gives each process sixteen random bytes to read.
+        // SAFETY: The system provides each process with sixteen random bytes.
         unsafe {
             let bytes = ptr::with_exposed_provenance::<[u8; size_of::<usize>()]>(libc::getauxval(
                 libc::AT_RANDOM,

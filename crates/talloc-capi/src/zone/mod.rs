@@ -1,33 +1,35 @@
-//! Blocks that are aligned to more than all others, and not much larger than their alignment.
+//! Blocks with larger alignments, found by their addresses.
 //!
-//! In front of such a block there is no room for a word with its size: it would take as much as the
-//! alignment. So these have addresses of their own, the *zone*, where the address tells the size:
+//! A word with the size in front of a block would cost as many bytes as the alignment. Unless the block is
+//! much larger than that, it comes from the *zone* instead: an address range in which the address of a
+//! block determines its size.
 //!
 //! ```text
 //! | head | a row for each unit ... | unit | unit | unit ...
 //!                                  |extent|   extent    |
 //! ```
 //!
-//! A zone has *units* of 64 KiB. A unit, or a few, are an *extent*, whose blocks are all of one
-//! [`Stride`](class::Stride), a multiple of the alignment. The row of an extent's first unit says which,
-//! and has a bit for each block, set if that is free.
+//! A zone consists of *units* of 64 KiB. One or several units form an *extent*, an array of blocks with the
+//! same [`Stride`], which is a multiple of their alignment. The row of an extent's first unit holds
+//! the stride, and a bit for each block, which is set if the block is free.
 //!
-//! # Where the zone is
+//! # The place of the zone
 //!
-//! Freeing a block must tell quickly that it is not in the zone, which few are. So the zone is wished
-//! for below the addresses that the system gives unasked: then a comparison with the zone's last address
-//! finds out, and null pointers, too. Where the wish is not met, more blocks are looked at twice, and
-//! nothing else is different.
+//! `free` must tell quickly that a block is not in the zone, because few blocks are. So the zone is placed
+//! below the addresses that the system chooses by default, if the system permits: then a single comparison
+//! of a pointer with the zone's last address rules out both the zone and null. If the zone is elsewhere,
+//! more pointers take the second look, with the same result.
 //!
 //! # Threads, forks and signals
 //!
-//! No thread ever waits for another one, as there are no locks: a bit is set or cleared at once, and so
-//! is a list's head. So a process may fork at any time, and a signal handler may interrupt any call: what
-//! another thread was about to do in the parent is not done in the child, where at the most an extent is
-//! lost.
+//! There are no locks. Blocks are taken and freed by atomic operations on a single word, and lists changed
+//! by a single compare-and-swap. So a process may fork at any time: at worst, an extent that another thread
+//! was moving between lists, or a block that it was allocating or freeing, is lost in the child. A signal
+//! handler may interrupt any call.
 //!
-//! What makes that simple is that an extent never changes its stride. A free one gives its memory back to
-//! the system, beyond a sixteenth of all, but not its addresses, of which there are plenty.
+//! This is simple because an extent keeps its stride for ever. The memory of free extents is returned to
+//! the system, except for a sixteenth of all; their addresses are not reused for other strides. The zone
+//! has addresses to spare; should they run out, the heap serves the requests.
 
 mod class;
 mod extents;
@@ -46,42 +48,42 @@ use core::sync::atomic::{
 use class::Stride;
 use extents::Extents;
 
-/// Bytes of a unit: whole pages of every system.
+/// Bytes of a unit: a multiple of the page size on all systems.
 const UNIT: usize = 64 << 10;
 
-/// Units of a zone, if nothing speaks against it.
+/// The number of units of a zone, if the system permits.
 const UNITS: usize = if usize::BITS < 64 { 1 << 10 } else { 1 << 20 };
 
-/// The least units that are worth having.
+/// The least number of units that is worth a zone.
 const LEAST_UNITS: usize = 16;
 
-/// A zone takes an eighth of as many addresses as the process may have, or an eighth of that where the
-/// system refuses so many, and so on.
+/// A zone takes at most an eighth of the address space of a process that has a limit. If the system
+/// refuses a size, an eighth of that is tried next.
 const SHARE: usize = 8;
 
-/// Blocks that are aligned to more than all others.
+/// An allocator of blocks with larger alignments.
 pub(crate) struct Zone {
-    /// Where its addresses start; null if it has none yet.
+    /// The start of the address range; null before the first request.
     base: AtomicPtr<u8>,
-    /// The last one of them, or a greater address; zero if it has none. So what is above is no block of
-    /// the zone, and not null. Set before `base` is.
+    /// The last address of the range, or a greater one; zero before the first request. Set before `base`,
+    /// so an address above it is neither null nor that of a block.
     last: AtomicUsize,
-    /// How often it has got no addresses.
+    /// How often the system has refused address space.
     refusals: AtomicUsize,
 }
 
-/// What is at an address in the place of a block.
+/// The reason why an address is not that of an allocated block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotABlock {
-    /// A block that has been freed.
+    /// The block has been freed.
     Free,
-    /// Part of a block, or nothing.
+    /// No block starts there.
     Within,
-    /// Nothing that has been allocated.
+    /// There are no blocks there.
     Foreign,
 }
 
-/// What is in a zone.
+/// The contents of a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counts {
     pub(crate) used_blocks: usize,
@@ -92,10 +94,10 @@ pub(crate) struct Counts {
 }
 
 impl Zone {
-    /// After so many refusals, the system is asked no more.
+    /// After this many refusals, the system is not asked again.
     const MOST_REFUSALS: usize = 4;
 
-    /// A zone without addresses.
+    /// A zone that reserves addresses on the first request.
     pub(crate) const fn new() -> Self {
         Self {
             base: AtomicPtr::new(core::ptr::null_mut()),
@@ -110,26 +112,27 @@ impl Zone {
         Self { refusals: AtomicUsize::new(Self::MOST_REFUSALS), ..Self::new() }
     }
 
-    /// Whether an address may be that of a block of the zone, or null. If not, it is neither.
+    /// Returns false if an address is neither null nor that of a block of the zone. May return true for
+    /// any other address.
     #[inline(always)]
     pub(crate) fn may_contain(&self, addr: usize) -> bool {
-        // Who has been given a block has seen this after it was set.
+        // A thread that has received a block of the zone has synchronized with the thread that set this.
         addr <= self.last.load(Relaxed)
     }
 
     #[inline]
     fn extents(&self) -> Option<Extents> {
-        // SAFETY: It has been started before it was stored.
+        // SAFETY: Only pointers from `as_ptr` are stored.
         NonNull::new(self.base.load(Acquire)).map(|base| unsafe { Extents::from_start(base) })
     }
 
-    /// The extents, if an address is among theirs.
+    /// The extents, if an address is in their range.
     #[inline]
     fn extents_at(&self, addr: usize) -> Option<Extents> {
         self.may_contain(addr).then(|| self.extents())?.filter(|extents| extents.contain(addr))
     }
 
-    /// Allocates a block. `None` if it is not one for the zone, or there is no room.
+    /// Allocates a block. `None` if it is better left to the heap, or there is no room.
     #[inline]
     pub(crate) fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         let stride = Stride::of(size, align)?;
@@ -141,32 +144,30 @@ impl Zone {
         extents.allocate(stride)
     }
 
-    /// Frees a block if its address is in the zone. `None` if it is not.
-    ///
-    /// The block must not be used any more.
+    /// Frees the block at an address. `None` if that is not in the zone.
     #[inline]
     pub(crate) fn free(&self, addr: usize) -> Option<Result<(), NotABlock>> {
         Some(self.extents_at(addr)?.free(addr))
     }
 
-    /// Bytes of the block at an address. `None` if that is not in the zone.
+    /// The size of the block at an address. `None` if that is not in the zone.
     pub(crate) fn size_of(&self, addr: usize) -> Option<Result<usize, NotABlock>> {
         Some(self.extents_at(addr)?.size_of(addr))
     }
 
-    /// Gives the memory back that is free.
+    /// Returns the memory of free extents to the system.
     pub(crate) fn trim(&self) {
         if let Some(extents) = self.extents() {
             extents.trim();
         }
     }
 
-    /// Counts what there is.
+    /// Counts blocks and bytes.
     pub(crate) fn count(&self) -> Counts {
         self.extents().map(Extents::count).unwrap_or_default()
     }
 
-    /// Reserves addresses, unless another thread is quicker.
+    /// Reserves the address range, unless another thread is faster.
     #[cold]
     #[inline(never)]
     fn start(&self) -> Option<Extents> {
@@ -182,7 +183,7 @@ impl Zone {
         match self.base.compare_exchange(core::ptr::null_mut(), base, AcqRel, Acquire) {
             Ok(_) => Some(extents),
             Err(_) => {
-                // SAFETY: Nobody has seen them.
+                // SAFETY: The range is not in use.
                 unsafe { memory::release(range, reserved(units)) };
                 self.extents()
             }
@@ -190,21 +191,21 @@ impl Zone {
     }
 }
 
-/// Bytes to reserve, so that there is a zone that is aligned to a unit.
+/// Bytes to reserve for a zone that can be aligned to a unit.
 const fn reserved(units: usize) -> usize {
     Extents::bytes(units) + UNIT
 }
 
-/// Starts a zone at new addresses.
+/// Starts a zone in a new address range.
 fn start(units: usize) -> Option<(Extents, NonNull<u8>, usize)> {
     let range = memory::reserve(reserved(units))?;
-    // SAFETY: The addresses have just been reserved, with as many more as aligning them may take.
+    // SAFETY: The range is new, and has room for the zone after it is aligned.
     let extents = unsafe {
         let before = range.align_offset(UNIT);
         Extents::start(range.add(before), units)
     };
     if extents.is_none() {
-        // SAFETY: Nobody has seen them.
+        // SAFETY: The range is not in use.
         unsafe { memory::release(range, reserved(units)) };
     }
     Some((extents?, range, units))

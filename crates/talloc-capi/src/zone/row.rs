@@ -1,64 +1,65 @@
-//! What is known of an extent: which of its blocks are free.
+//! The state of an extent: its stride, and which of its blocks are free.
 
 use core::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
-    Ordering::{Acquire, Relaxed, SeqCst},
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
 use super::class::Stride;
 
 /// The row of a unit in the table.
 ///
-/// All zeros is the row of a unit at which no extent starts. What an extent is does not change.
+/// A row of zeros is that of a unit at which no extent starts. Once an extent starts at a unit, its
+/// stride, number of blocks and first unit never change.
 #[repr(C, align(64))]
 pub(super) struct Row {
-    /// Bytes of the [`Stride`] of the blocks; zero if no extent starts here.
+    /// Bytes of the [`Stride`]; zero if no extent starts here.
     stride: AtomicUsize,
     /// The number of blocks.
     blocks: AtomicU32,
-    /// By which offsets are divided by the stride; see [`block_at`](Self::block_at).
+    /// The inverse of the stride, to divide by it; see [`block_at`](Self::block_at).
     inverse: AtomicU32,
-    /// How many units further down the extent starts. Only of units in which a block starts.
+    /// The distance to the extent's first unit, in units. Zero in extents of a single block.
     back: AtomicU32,
-    /// Words below this one have no free block. Only a hint.
+    /// A hint: words below this one have no free block.
     lowest: AtomicU32,
     /// The next row of the list that this one is in.
     pub(super) next: AtomicU32,
     place: AtomicU8,
-    /// Whether the extent counts as spare: free, with its memory.
+    /// Whether the extent counts as spare: free, but not returned to the system.
     pub(super) is_spare: AtomicBool,
-    /// Whether the extent's memory has been given back, and it has not been held since.
+    /// Whether the extent's memory has been returned to the system, and the extent not held since.
     pub(super) is_discarded: AtomicBool,
-    /// A bit for each block, set if it is free.
+    /// A bit for each block, set if the block is free.
     free: [AtomicU64; WORDS],
 }
 
 const WORDS: usize = 32;
 const BITS: usize = u64::BITS as usize;
 
-/// What an inverse is a multiple of the inverse of.
+/// An inverse is a fraction with this power of two as its denominator.
 const INVERSE_LOG2: u32 = 31;
 
-/// Where the row of an extent is.
+/// The place of an extent.
 ///
-/// An extent of which a block may be free is held or listed. What is listed is in the list of its
-/// stride, or about to be.
+/// An extent with free blocks is held or listed, or about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Place {
-    /// In no list.
+    /// In no list, and not held. It has no free blocks, or is about to be listed.
     Loose,
-    /// Somebody's to allocate from.
+    /// In use by a stripe, or by the thread that is about to put it elsewhere.
     Held,
+    /// In the list of its stride.
     Listed,
 }
 
 impl Row {
-    /// The most blocks of an extent.
+    /// The largest number of blocks of an extent.
     #[cfg(test)]
     pub(super) const MOST_BLOCKS: usize = WORDS * BITS;
 
-    /// Makes this the row of a new extent, which is held and has its blocks free.
+    /// Starts a new extent at this row, held, with all blocks free.
     pub(super) fn start(&self, stride: Stride) {
         self.place.store(Place::Held as u8, Relaxed);
         for (word, free) in self.free.iter().enumerate() {
@@ -67,10 +68,11 @@ impl Row {
         self.blocks.store(stride.blocks() as u32, Relaxed);
         let inverse = (1_u64 << INVERSE_LOG2).div_ceil(granules(stride.bytes()));
         self.inverse.store(inverse as u32, Relaxed);
-        self.stride.store(stride.bytes(), Relaxed);
+        // `trim` may look at the row from now on.
+        self.stride.store(stride.bytes(), Release);
     }
 
-    /// Makes this the row of a unit that is not the first one of its extent.
+    /// Makes this the row of a unit within an extent that starts `back` units below.
     pub(super) fn follow(&self, back: u32) {
         self.back.store(back, Relaxed);
     }
@@ -78,7 +80,7 @@ impl Row {
     /// The stride, if an extent starts here.
     #[inline]
     pub(super) fn stride(&self) -> Option<Stride> {
-        let bytes = self.stride.load(Relaxed);
+        let bytes = self.stride.load(Acquire);
         (bytes > 0).then_some(Stride::from_bytes(bytes))
     }
 
@@ -98,8 +100,9 @@ impl Row {
         if stride.is_alone() || offset == 0 {
             return (offset == 0).then_some(0);
         }
-        // The product is too large by less than a number of granules, times one that is less than a
-        // stride's, divided by what they are divided by: less than one, as both are small.
+        // The inverse is rounded up, so the quotient is too large by less than the number of granules of
+        // the offset divided by 2^31. An extent has fewer than 2^17 granules, and a stride fewer than
+        // 2^13, so this is too little to reach the next whole number.
         let block = (granules(offset) * u64::from(self.inverse.load(Relaxed))) >> INVERSE_LOG2;
         let block = block as usize;
         (block * stride.bytes() == offset && block < self.blocks()).then_some(block)
@@ -118,7 +121,7 @@ impl Row {
         self.place.store(place as u8, SeqCst);
     }
 
-    /// Changes the place from loose to listed. If this is true, the caller is to list it.
+    /// Changes the place from loose to listed. If this returns true, the caller must list the row.
     #[inline]
     pub(super) fn is_to_be_listed(&self) -> bool {
         let [loose, listed] = [Place::Loose, Place::Listed].map(|place| place as u8);
@@ -126,7 +129,7 @@ impl Row {
             && self.place.compare_exchange(loose, listed, SeqCst, Relaxed).is_ok()
     }
 
-    /// Takes a free block, the lowest one if the hint is right.
+    /// Takes a free block, the lowest if the hint is right.
     #[inline]
     pub(super) fn claim(&self) -> Option<usize> {
         let lowest = self.lowest.load(Relaxed) as usize;
@@ -147,7 +150,7 @@ impl Row {
         None
     }
 
-    /// Makes a block free. Returns whether it was not before, and whether all of its word are now.
+    /// Frees a block. Returns whether it was allocated, and whether all blocks of its word are free now.
     #[inline]
     pub(super) fn release(&self, block: usize) -> (bool, bool) {
         let (number, bit) = (block / BITS, 1 << (block % BITS));
@@ -162,7 +165,7 @@ impl Row {
         self.free[block / BITS].load(Relaxed) & 1 << (block % BITS) != 0
     }
 
-    /// Whether a block is free. The hint does not count from now on.
+    /// Whether any block is free. Resets the hint.
     pub(super) fn has_free(&self) -> bool {
         self.lowest.store(0, Relaxed);
         self.free.iter().take(self.words()).any(|word| word.load(SeqCst) != 0)
@@ -172,7 +175,7 @@ impl Row {
         self.free.iter().map(|word| word.load(Relaxed).count_ones() as usize).sum()
     }
 
-    /// Takes all blocks, if all are free.
+    /// Takes all blocks if all are free.
     pub(super) fn claim_all(&self) -> bool {
         let (blocks, words) = (self.blocks(), self.words());
         let is_full =
@@ -191,7 +194,7 @@ impl Row {
         claimed == words
     }
 
-    /// Makes all blocks of the first so many words free, which are the caller's.
+    /// Frees all blocks of the first `words` words, which the caller has taken.
     fn release_words(&self, words: usize) {
         for (number, word) in self.free.iter().enumerate().take(words) {
             word.fetch_or(full_word(self.blocks(), number), SeqCst);
@@ -199,13 +202,13 @@ impl Row {
         self.lowest.store(0, Relaxed);
     }
 
-    /// Makes all blocks free, which are the caller's.
+    /// Frees all blocks, which the caller has taken.
     pub(super) fn release_all(&self) {
         self.release_words(self.words());
     }
 }
 
-/// A word in which all blocks are free.
+/// The word number `number` of an extent with all of its `blocks` free.
 #[inline]
 const fn full_word(blocks: usize, number: usize) -> u64 {
     match blocks.saturating_sub(number * BITS) {
@@ -215,7 +218,7 @@ const fn full_word(blocks: usize, number: usize) -> u64 {
     }
 }
 
-/// Bytes in multiples of the least stride.
+/// Bytes in units of the least stride, rounded down.
 #[inline]
 const fn granules(bytes: usize) -> u64 {
     (bytes / Stride::LEAST) as u64

@@ -111,7 +111,7 @@ fn what_is_no_block_is_found_out() {
 /// A block that goes to another thread, and the byte that fills it.
 struct Given(Block, u8);
 
-// SAFETY: Who gives it does not use it any more.
+// SAFETY: The sender gives the block up.
 unsafe impl Send for Given {}
 
 #[test]
@@ -225,4 +225,43 @@ fn a_zone_without_addresses_refuses() {
     assert_eq!((ZONE.free(0x1000), ZONE.size_of(0x1000)), (None, None));
     ZONE.trim();
     assert_eq!(ZONE.count(), Counts::default());
+}
+
+#[test]
+fn trimming_leaves_allocated_blocks_alone() {
+    static ZONE: Zone = Zone::new();
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while DONE.load(Relaxed) < 2 {
+                ZONE.trim();
+                ZONE.count();
+            }
+        });
+        for thread in 1..3_u8 {
+            scope.spawn(move || {
+                for round in 0..2000_usize {
+                    let align = 4096 << (round % 5);
+                    let size = align * (round % 3 + 1);
+                    let blocks: Vec<_> = (0..4).map(|_| allocate(&ZONE, size, align)).collect();
+                    for (block, size) in &blocks {
+                        // SAFETY: The block has as many bytes.
+                        unsafe {
+                            block.write_bytes(thread, *size);
+                            let last = block.add(size - 1).as_ptr();
+                            assert_eq!((block.read(), last.read_volatile()), (thread, thread));
+                        }
+                    }
+                    for (block, size) in blocks {
+                        // SAFETY: The block has as many bytes, which have been written.
+                        let last = unsafe { block.add(size - 1).as_ptr().read_volatile() };
+                        assert_eq!(last, thread, "memory of an allocated block has been returned");
+                        free(&ZONE, (block, size));
+                    }
+                }
+                DONE.fetch_add(1, Relaxed);
+            });
+        }
+    });
+    assert_eq!(ZONE.count().used_blocks, 0);
 }
