@@ -1,22 +1,18 @@
-//! Forking while other threads allocate.
+//! Forking while other threads allocate from a heap behind a lock.
 //!
-//! Of a process's threads, its child has the one that forked. What others were about to do is not
-//! done. So the thread that forks waits for the heap first, keeps it, and lets it go in the parent
-//! and in the child, where it is whole.
-//!
-//! The caches in front of the heap need no such care. A slot or a list of the depot that another
-//! thread was using is in use for ever in the child, and nobody waits for one: it is passed by. What
-//! it holds, a few KiB, is lost there. All others are as good as in the parent.
+//! The child of a process has only the thread that forked. If another thread holds the lock at that time,
+//! nobody releases it in the child. So the thread that forks takes the lock first, and releases it in the
+//! parent and in the child. The other heap, and the zone, need no such care.
 
 use core::cell::UnsafeCell;
 
-use crate::functions::{Chosen, LIBRARY};
-use crate::heap::{Guard, Heap};
+use crate::functions::LIBRARY;
+use crate::heap::CheckingGuard;
 
-/// The heap, from before a fork until after it.
-struct Kept(UnsafeCell<Option<Guard<<Chosen as Heap>::Config>>>);
+/// The guard, from before a fork until after it.
+struct Kept(UnsafeCell<Option<CheckingGuard>>);
 
-// SAFETY: Only the thread that has the heap looks at it.
+// SAFETY: Only the thread that holds the lock accesses it.
 unsafe impl Sync for Kept {}
 
 static KEPT: Kept = Kept(UnsafeCell::new(None));
@@ -38,15 +34,15 @@ static REGISTER: extern "C" fn() = {
 };
 
 unsafe extern "C" fn before() {
-    let guard = LIBRARY.lock();
-    // SAFETY: This thread has the heap.
+    let guard = LIBRARY.heap().lock();
+    // SAFETY: This thread holds the lock.
     unsafe { *KEPT.0.get() = Some(guard) };
 }
 
-/// In the parent and in the child.
+/// Runs in the parent and in the child.
 unsafe extern "C" fn after() {
-    // SAFETY: This thread has the heap, or is the copy of the one that has. It is let go when it is no
-    // longer kept.
+    // SAFETY: This thread holds the lock, or is the copy of the thread that does. It is released after the
+    // guard has been taken out.
     let guard = unsafe { (*KEPT.0.get()).take() };
     drop(guard);
 }

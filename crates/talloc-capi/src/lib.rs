@@ -65,6 +65,7 @@ extern crate std;
 
 mod abort;
 mod fd;
+#[cfg(feature = "checked")]
 mod fork;
 mod functions;
 mod heap;

@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 use errno::{Errno, set_errno};
 
 use crate::abort::abort;
-use crate::heap::{Guard, Heap, LEAST_ALIGN, Violation};
+use crate::heap::{Heap, LEAST_ALIGN, Violation};
 use crate::statistics::Statistics;
 use crate::zone::{NotABlock, Zone};
 
@@ -195,14 +195,14 @@ impl<H: Heap> Library<H> {
         Self { heap: H::NEW, zone: Zone::none() }
     }
 
-    #[cfg(test)]
+    #[cfg(feature = "checked")]
     pub(crate) const fn heap(&self) -> &H {
         &self.heap
     }
 
-    /// Locks the heap. The zone needs no lock.
-    pub(crate) fn lock(&'static self) -> Guard<H::Config> {
-        self.heap.lock()
+    #[cfg(test)]
+    pub(crate) const fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// Returns unused memory to the system.

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use super::below::{
     Checked, Compact, Fault, Misuse, OnMisuse, Report, SharedHeap, SystemTallock, Violation,
 };
-use super::{Guard, Heap, LEAST_ALIGN};
+use super::{Heap, LEAST_ALIGN};
 use crate::abort::abort;
 
 /// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
@@ -26,7 +26,17 @@ fn layout_of(size: usize) -> Layout {
     unsafe { Layout::from_size_align_unchecked(size, LEAST_ALIGN) }
 }
 
+/// A guard that keeps the heap locked.
+#[cfg(feature = "checked")]
+pub(crate) type CheckingGuard = super::below::Guard<Checked<Compact, Aborts>>;
+
 impl Checking {
+    /// Locks the heap.
+    #[cfg(feature = "checked")]
+    pub(crate) fn lock(&'static self) -> CheckingGuard {
+        self.0.0.lock()
+    }
+
     /// The layout of a block; if it is none, what is wrong is reported.
     #[inline(always)]
     fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
@@ -36,9 +46,10 @@ impl Checking {
 }
 
 impl Heap for Checking {
-    type Config = Checked<Compact, Aborts>;
-
     const NEW: Self = Self(SystemTallock::configured());
+
+    #[cfg(test)]
+    const IS_OWN: bool = true;
 
     #[inline]
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
@@ -78,10 +89,6 @@ impl Heap for Checking {
 
     fn trim(&self) {
         self.0.trim();
-    }
-
-    fn lock(&'static self) -> Guard<Self::Config> {
-        self.0.0.lock()
     }
 
     fn verify(&self) -> Result<Report, Violation> {
