@@ -47,6 +47,9 @@
 //! | [`mallopt`] | accepts the parameters that tune performance, without effect; rejects others |
 //! | `__libc_malloc`, `__libc_free` and so on | the same functions as `malloc`, `free` and so on |
 //!
+//! Statistics cover the heap of the calling thread, those of threads that have ended, and the blocks found
+//! by their addresses; the heaps of other threads are not counted. With `checked`, there is a single heap.
+//!
 //! `mcheck`, `mtrace` and `malloc_get_state` are not provided: the GNU C library has removed them, or
 //! serves them from a library of its own.
 //!
