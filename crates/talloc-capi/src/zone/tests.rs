@@ -240,7 +240,7 @@ fn trimming_leaves_allocated_blocks_alone() {
         });
         for thread in 1..3_u8 {
             scope.spawn(move || {
-                for round in 0..2000_usize {
+                for round in 0..500_usize {
                     let align = 4096 << (round % 5);
                     let size = align * (round % 3 + 1);
                     let blocks: Vec<_> = (0..4).map(|_| allocate(&ZONE, size, align)).collect();
