@@ -14,7 +14,7 @@ use crate::library::Library;
 
 /// Sizes and alignments around everything that makes a difference.
 const SIZES: [usize; 17] =
-    [0, 1, 7, 8, 9, 16, 24, 40, 100, 495, 496, 497, 512, 513, 5000, 1 << 20, 33 << 20];
+    [0, 1, 7, 8, 9, 16, 24, 40, 100, 495, 496, 497, 512, 513, 5000, 1 << 20, 5 << 20];
 
 /// Calls a test with a heap of its own of each kind, and one without a zone.
 macro_rules! with_each_heap {
