@@ -6,7 +6,9 @@
 
 mod bindings;
 mod compare;
+mod exports;
 mod instructions;
+mod pairs;
 mod process;
 mod recipe;
 
@@ -40,7 +42,7 @@ pub struct Args {
     /// With the heap that finds misuse.
     #[arg(long)]
     checked: bool,
-    /// Count what programs take with each of the heaps, by valgrind, instead.
+    /// Count what programs take with each of the heaps, and what a call takes, by valgrind, instead.
     #[arg(long, conflicts_with_all = ["programs", "checked", "skip_missing"])]
     instructions: bool,
     /// Leave out programs that are not installed, instead of failing.
@@ -114,7 +116,7 @@ fn print_instructions(workspace: &Workspace) -> Result<()> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("\n{table}");
-    Ok(())
+    pairs::check(workspace)
 }
 
 /// Those whose programs are installed, and others.
@@ -147,6 +149,7 @@ fn build(workspace: &Workspace, checked: bool) -> Result<Utf8PathBuf> {
         .run()?;
     let library = target.join("release/libtalloc_capi.so");
     expect_small_data(&library)?;
+    exports::check(&library)?;
     Ok(library)
 }
 

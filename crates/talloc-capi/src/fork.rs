@@ -1,62 +1,48 @@
-//! Forking while other threads allocate.
+//! Forking while other threads allocate from a heap behind a lock.
 //!
-//! Of a process's threads, its child has the one that forked. What others were about to do is not
-//! done. So the thread that forks waits for the heap first, keeps it, and lets it go in the parent
-//! and in the child, where it is whole.
-//!
-//! The caches in front of the heap need no such care. A slot or a list of the depot that another
-//! thread was using is in use for ever in the child, and nobody waits for one: it is passed by. What
-//! it holds, a few KiB, is lost there. All others are as good as in the parent.
+//! The child of a process has only the thread that forked. If another thread holds the lock at that time,
+//! nobody releases it in the child. So the thread that forks takes the lock first, and releases it in the
+//! parent and in the child. The other heap, and the zone, need no such care.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::functions::{Chosen, LIBRARY};
-use crate::heap::{Guard, Heap};
+use crate::functions::LIBRARY;
+use crate::heap::CheckingGuard;
 
-/// The heap, from before a fork until after it.
-struct Kept(UnsafeCell<Option<Guard<<Chosen as Heap>::Config>>>);
+/// The guard, from before a fork until after it.
+struct Kept(UnsafeCell<Option<CheckingGuard>>);
 
-// SAFETY: Only the thread that has the heap looks at it.
+// SAFETY: Only the thread that holds the lock accesses it.
 unsafe impl Sync for Kept {}
 
 static KEPT: Kept = Kept(UnsafeCell::new(None));
 
-/// Sees to it that the process can fork, from now on.
+/// Registers the handlers when the library is loaded.
 ///
-/// What is to be done before a fork is done in the reverse order of such calls, and what is to be
-/// done after it in their order. Others may allocate then. So this must come before any call of
-/// others, and is made when memory is allocated first.
-#[inline(always)]
-pub(crate) fn prepare() {
-    if !IS_PREPARED.load(Ordering::Relaxed) {
-        register();
-    }
-}
-
-static IS_PREPARED: AtomicBool = AtomicBool::new(false);
-
-#[cold]
-#[inline(never)]
-fn register() {
-    // The call may allocate, so that this comes first.
-    if !IS_PREPARED.swap(true, Ordering::Relaxed) {
-        // If there is no memory for it, there will be none to do much else with.
-        // SAFETY: The functions may be called as they will be.
+/// Handlers that run before a fork run in the reverse order of registration, and those that run after it
+/// in the same order. Other handlers may allocate, so these must be registered before others.
+#[used]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+static REGISTER: extern "C" fn() = {
+    extern "C" fn register() {
+        // Without memory for it, little else would work.
+        // SAFETY: The handlers may run around any fork.
         unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
     }
-}
+    register
+};
 
 unsafe extern "C" fn before() {
-    let guard = LIBRARY.heap.lock();
-    // SAFETY: This thread has the heap.
+    let guard = LIBRARY.heap().lock();
+    // SAFETY: This thread holds the lock.
     unsafe { *KEPT.0.get() = Some(guard) };
 }
 
-/// In the parent and in the child.
+/// Runs in the parent and in the child.
 unsafe extern "C" fn after() {
-    // SAFETY: This thread has the heap, or is the copy of the one that has. It is let go when it is no
-    // longer kept.
+    // SAFETY: This thread holds the lock, or is the copy of the thread that does. It is released after the
+    // guard has been taken out.
     let guard = unsafe { (*KEPT.0.get()).take() };
     drop(guard);
 }

@@ -1,79 +1,72 @@
-//! The functions, with the heap of the library.
+//! The functions of C, on the heap of the library.
 
 use core::ffi::{c_int, c_void};
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use crate::fd::Fd;
-use crate::fork;
-use crate::heap::{self, Heap};
+use crate::heap;
 use crate::library::Library;
 
-/// The heap that the library has.
+/// The kind of heap that the library uses.
 #[cfg(not(feature = "checked"))]
 pub(crate) type Chosen = heap::Prefixed;
 
-/// The heap that the library has.
+/// The kind of heap that the library uses.
 #[cfg(feature = "checked")]
 pub(crate) type Chosen = heap::Checking;
 
 pub(crate) static LIBRARY: Library<Chosen> = Library::new();
 
-/// The library, to allocate from.
-#[inline(always)]
-fn library() -> &'static Library<Chosen> {
-    fork::prepare();
-    &LIBRARY
-}
-
-/// Allocates a block of `size` bytes, aligned to 16 bytes. One of no bytes is one of its own, too.
+/// Allocates a block of `size` bytes, aligned to 16 bytes. A block of size zero is distinct from all
+/// others.
 ///
 /// Returns null if there is not enough memory, and sets `errno` to `ENOMEM`.
 #[inline(always)]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
-    library().malloc(size)
+    LIBRARY.malloc(size)
 }
 
-/// Allocates an array of `count` times `size` bytes, all zeros. Memory that the system has just given
-/// is zero and is not cleared.
+/// Allocates an array of `count` elements of `size` bytes, filled with zeros. Memory fresh from the
+/// system is zero already, and not cleared.
 ///
-/// Fails as [`malloc`] does, and if there cannot be so many bytes.
+/// Fails like [`malloc`], also if the product overflows.
 #[inline(always)]
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
-    library().calloc(count, size)
+    LIBRARY.calloc(count, size)
 }
 
-/// Changes the size of a block, if need be by moving it. What is in it stays, as far as there is room.
-/// A null pointer makes this [`malloc`]; a size of zero frees the block, and returns null.
+/// Changes the size of a block, and moves it if necessary. Keeps the contents, up to the smaller size.
+/// With a null pointer, acts as [`malloc`]; with a size of zero, frees the block and returns null.
 ///
-/// Fails as [`malloc`] does; the block is as it was then.
+/// If it fails, like [`malloc`], the block is unchanged.
 ///
 /// # Safety
 ///
 /// `ptr` is null or has been returned by a function of this library, and has not been freed.
 #[inline]
 pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: As the caller says.
-    unsafe { library().realloc(ptr, size) }
+    // SAFETY: The caller upholds the contract, which is the same.
+    unsafe { LIBRARY.realloc(ptr, size) }
 }
 
-/// [`realloc`] to `count` times `size` bytes. Fails if there cannot be so many.
+/// [`realloc`] to `count` elements of `size` bytes. Fails if the product overflows.
 ///
 /// # Safety
 ///
 /// As for [`realloc`].
 pub unsafe extern "C" fn reallocarray(ptr: *mut c_void, count: usize, size: usize) -> *mut c_void {
-    // SAFETY: As the caller says.
-    unsafe { library().reallocarray(ptr, count, size) }
+    // SAFETY: The caller upholds the contract, which is the same.
+    unsafe { LIBRARY.reallocarray(ptr, count, size) }
 }
 
-/// Frees a block; null is none. On Linux, `errno` stays as it is.
+/// Frees a block. Ignores null. On Linux, preserves `errno`.
 ///
 /// # Safety
 ///
 /// As for [`realloc`], and the block is not used any more.
 #[inline(always)]
 pub unsafe extern "C" fn free(ptr: *mut c_void) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller upholds the contract, which is the same.
     unsafe { LIBRARY.free(ptr) }
 }
 
@@ -83,7 +76,7 @@ pub unsafe extern "C" fn free(ptr: *mut c_void) {
 ///
 /// As for [`free`].
 pub unsafe extern "C" fn free_sized(ptr: *mut c_void, _size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller upholds the contract, which is the same.
     unsafe { free(ptr) }
 }
 
@@ -93,27 +86,27 @@ pub unsafe extern "C" fn free_sized(ptr: *mut c_void, _size: usize) {
 ///
 /// As for [`free`].
 pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, _align: usize, _size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller upholds the contract, which is the same.
     unsafe { free(ptr) }
 }
 
-/// Allocates a block that is aligned to `align`, a power of two.
+/// Allocates a block aligned to `align`, a power of two.
 ///
-/// Fails as [`malloc`] does, and with `EINVAL` for another alignment.
+/// Fails like [`malloc`], and with `EINVAL` if `align` is not a power of two.
 pub extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut c_void {
-    library().aligned_alloc(align, size)
+    LIBRARY.aligned_alloc(align, size)
 }
 
-/// [`aligned_alloc`] to the next power of two, if `align` is none.
+/// [`aligned_alloc`], but rounds `align` up to a power of two.
 pub extern "C" fn memalign(align: usize, size: usize) -> *mut c_void {
-    library().memalign(align, size)
+    LIBRARY.memalign(align, size)
 }
 
-/// Allocates a block that is aligned to `align`, a power of two and a multiple of a pointer's size, and
-/// writes its address to `place`.
+/// Allocates a block aligned to `align`, a power of two and a multiple of a pointer's size, and stores
+/// its address in `place`.
 ///
-/// Returns zero, `EINVAL` for another alignment, or `ENOMEM`. Then nothing is written, and `errno`
-/// stays as it is.
+/// Returns zero, `EINVAL` for another alignment, or `ENOMEM`. On failure, `place` is unchanged. On Linux,
+/// preserves `errno`.
 ///
 /// # Safety
 ///
@@ -123,56 +116,47 @@ pub unsafe extern "C" fn posix_memalign(
     align: usize,
     size: usize,
 ) -> c_int {
-    // SAFETY: As the caller says.
-    unsafe { library().posix_memalign(place, align, size) }
+    // SAFETY: The caller upholds the contract, which is the same.
+    unsafe { LIBRARY.posix_memalign(place, align, size) }
 }
 
-/// Allocates a block that is aligned to a page.
+/// Allocates a block aligned to a page.
 pub extern "C" fn valloc(size: usize) -> *mut c_void {
-    library().valloc(size)
+    LIBRARY.valloc(size)
 }
 
-/// Allocates whole pages.
+/// Allocates whole pages, at least one.
 pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
-    library().pvalloc(size)
+    LIBRARY.pvalloc(size)
 }
 
-/// How many bytes of a block can be used: as many as were asked for, or more. Of null, none.
+/// The number of usable bytes in a block, at least its size. Zero for null.
 ///
 /// # Safety
 ///
 /// As for [`realloc`].
 pub unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller upholds the contract, which is the same.
     unsafe { LIBRARY.malloc_usable_size(ptr) }
 }
 
-/// Gives the system back what is not needed; how much should be kept does not matter. Returns 1.
+/// Returns unused memory to the system. Ignores its argument. Returns 1.
 pub extern "C" fn malloc_trim(_keep: usize) -> c_int {
-    LIBRARY.heap.trim();
+    LIBRARY.trim();
     1
 }
 
-/// Checks the whole heap, and writes to an open file what is in it, or what is broken.
+/// Checks the whole heap, and writes its statistics, or the error found, to an open file descriptor.
 ///
-/// Returns zero if the heap is whole and this could be written, else -1. Takes time in proportion to
-/// all blocks, while other threads wait.
-pub extern "C" fn talloc_report(file: c_int) -> c_int {
-    let verified = LIBRARY.heap.verify();
+/// Returns zero if the heap is consistent and the text could be written, else -1. Takes time in
+/// proportion to the number of blocks, during which other threads may have to wait.
+pub extern "C" fn report(file: c_int) -> c_int {
+    let verified = LIBRARY.verify();
     let is_whole = verified.is_ok();
     let mut file = Fd(file);
     let written = match verified {
-        Ok(report) => write_report(&mut file, &report),
+        Ok(statistics) => write!(file, "{statistics}"),
         Err(violation) => writeln!(file, "talloc: the heap is broken: {violation}"),
     };
     if is_whole && written.is_ok() { 0 } else { -1 }
-}
-
-fn write_report(file: &mut Fd, report: &talloc_global::Report) -> fmt::Result {
-    writeln!(file, "used      {} bytes", report.used_bytes)?;
-    writeln!(file, "cached    {} bytes in {} blocks", report.cached_bytes, report.cached_blocks)?;
-    writeln!(file, "free      {} bytes in {} chunks", report.free_bytes, report.free_chunks)?;
-    writeln!(file, "overhead  {} bytes", report.overhead_bytes)?;
-    writeln!(file, "arenas    {} bytes in {} arenas", report.arena_bytes, report.arenas)?;
-    writeln!(file, "mapped    {} bytes in {} blocks", report.mapped_bytes, report.mapped_blocks)
 }

@@ -1,42 +1,64 @@
-//! The talloc allocator for C: `malloc`, `free` and their kin.
+//! The talloc allocator for C: `malloc`, `free` and the rest of the family.
 //!
-//! A C program that links with the library calls `talloc_malloc` and so on, as its header
-//! `include/talloc.h` says. One that knows nothing of it can be made to use it, too:
+//! A C program that links with the library calls `tall_malloc` and so on, declared in
+//! `include/tall_malloc.h`. An unmodified program can use the library, too:
 //!
 //! ```sh
 //! cargo build --release -p talloc-capi --no-default-features --features override
 //! LD_PRELOAD=target/release/libtalloc_capi.so git gc
 //! ```
 //!
-//! The functions are documented [here](crate#functions); the C library's manual says the same of them.
+//! The functions are documented [here](crate#functions).
 //!
-//! # How a block's size is found
+//! # How the size of a block is found
 //!
-//! The heap keeps no header, as who frees a block in Rust says how large it is. `free` does not. So
-//! there are two heaps:
+//! The heap keeps no header, because in Rust the owner of a block passes its size to `dealloc`. In C,
+//! `free` gets no size. There are three ways to find it:
 //!
-//! - By default, eight bytes in front of a block hold its size; aligning the block to 16 bytes may
-//!   take another eight. In front of the heap are caches for threads: it is that of `SystemTalloc`.
-//! - With the feature `checked`, the heap's second bitmap tells the size, as it does in all `Checked`
-//!   heaps. What is freed that is no block, or has been freed, is reported, and the program aborted.
-//!   Each call takes a lock.
+//! - By default, a word of eight bytes in front of the block holds its size. The heap is
+//!   `SystemTalloc`.
+//! - Blocks with an alignment above 16, and a size below 64 times the alignment, lie in address ranges
+//!   of their own, where the address determines the size. A word in front of such a block would waste as
+//!   many bytes as the alignment.
+//! - With the feature `checked`, the second bitmap of a `Checked` heap determines the size. An invalid
+//!   `free` is reported, and the program aborted. Each call takes a lock.
 //!
 //! # Features
 //!
 //! | feature | |
 //! |---|---|
-//! | `prefixed` (default) | exports `talloc_malloc`, `talloc_free` and so on |
-//! | `override` | exports `malloc`, `free` and so on, for the whole program |
-//! | `checked` | finds misuse, at a lock for each call |
+//! | `prefixed` (default) | exports `tall_malloc`, `tall_free` and so on |
+//! | `override` | exports `malloc`, `free` and so on, for the whole program, and no other names |
+//! | `checked` | finds misuse; each call takes a lock |
 //!
 //! Without the first two, nothing is exported, and the functions are those of a Rust library.
 //!
-//! # Threads, signals, and processes
+//! # The statistics of the GNU C library
 //!
-//! The functions may be called by any thread, before `main` and after it; not by signal handlers. A
-//! process may fork while other threads allocate, and go on to allocate in the child: see `fork.rs`.
+//! With `override`, the functions by which the GNU C library reports on its heap report on this one.
 //!
-//! Other systems than Unix have nothing of this.
+//! | function | |
+//! |---|---|
+//! | [`mallinfo2`], [`mallinfo`] | the same fields; the latter saturates at `INT_MAX` |
+//! | [`malloc_info`] | the same XML, with one heap, and no table of sizes |
+//! | [`malloc_stats`] | the same table, except that it shows the current number of mapped blocks, not the maximum |
+//! | [`malloc_usable_size`] | the same |
+//! | [`malloc_trim`] | returns all unused memory, ignores its argument, and returns 1 |
+//! | [`mallopt`] | accepts the parameters that tune performance, without effect; rejects others |
+//! | `__libc_malloc`, `__libc_free` and so on | the same functions as `malloc`, `free` and so on |
+//!
+//! Statistics cover the heap of the calling thread, those of threads that have ended, and the blocks found
+//! by their addresses; the heaps of other threads are not counted. With `checked`, there is a single heap.
+//!
+//! `mcheck`, `mtrace` and `malloc_get_state` are not provided: the GNU C library has removed them, or
+//! serves them from a library of its own.
+//!
+//! # Threads, signals and processes
+//!
+//! Any thread may call the functions, before `main` starts and after it ends. Signal handlers must not.
+//! A process may fork while other threads allocate, and the child may go on to allocate.
+//!
+//! The crate is empty on systems other than Unix.
 #![no_std]
 #![deny(missing_docs)]
 #![cfg(unix)]
@@ -44,13 +66,20 @@
 #[cfg(test)]
 extern crate std;
 
+mod abort;
 mod fd;
+#[cfg(feature = "checked")]
 mod fork;
 mod functions;
 mod heap;
 mod library;
 mod names;
+mod statistics;
+mod statistics_functions;
 #[cfg(test)]
 mod tests;
+mod zone;
 
 pub use functions::*;
+pub use statistics::{MallInfo, MallInfo2};
+pub use statistics_functions::*;

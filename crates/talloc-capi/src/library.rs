@@ -1,31 +1,35 @@
-//! What the C standard, POSIX and the GNU C library say that the functions do, with any heap.
+//! The functions as the C standard, POSIX and the GNU C library specify them, on any heap.
 
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 
 use errno::{Errno, set_errno};
 
-use crate::heap::{Heap, LEAST_ALIGN};
+use crate::abort::abort;
+use crate::heap::{Heap, LEAST_ALIGN, Violation};
+use crate::statistics::Statistics;
+use crate::zone::{NotABlock, Zone};
 
-/// A heap as a C library's.
+/// A heap with the interface of the C library, and a zone for blocks with larger alignments.
 pub(crate) struct Library<H> {
-    pub(crate) heap: H,
+    heap: H,
+    zone: Zone,
 }
 
 impl<H: Heap> Library<H> {
     pub(crate) const fn new() -> Self {
-        Self { heap: H::NEW }
+        Self { heap: H::NEW, zone: Zone::new() }
     }
 
     #[inline(always)]
     pub(crate) fn malloc(&self, size: usize) -> *mut c_void {
-        or_no_memory(self.heap.allocate(size.max(1), LEAST_ALIGN))
+        or_no_memory(self.heap.allocate(size, LEAST_ALIGN))
     }
 
     #[inline(always)]
     pub(crate) fn calloc(&self, count: usize, size: usize) -> *mut c_void {
         let size = count.checked_mul(size);
-        or_no_memory(size.and_then(|size| self.heap.allocate_zeroed(size.max(1))))
+        or_no_memory(size.and_then(|size| self.heap.allocate_zeroed(size)))
     }
 
     /// # Safety
@@ -33,9 +37,27 @@ impl<H: Heap> Library<H> {
     /// `ptr` is null, or a block of this heap that is not used any more.
     #[inline(always)]
     pub(crate) unsafe fn free(&self, ptr: *mut c_void) {
-        if let Some(block) = NonNull::new(ptr) {
-            // SAFETY: As the caller says.
-            unsafe { self.heap.free(block.cast()) }
+        if self.zone.may_contain(ptr.addr()) {
+            // SAFETY: The caller upholds the contract, which is the same.
+            return unsafe { self.free_low(ptr) };
+        }
+        // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
+        unsafe { self.heap.free(NonNull::new_unchecked(ptr).cast()) }
+    }
+
+    /// [`free`](Self::free), for blocks of the heap and of the zone.
+    ///
+    /// # Safety
+    ///
+    /// The same.
+    #[inline(never)]
+    unsafe fn free_low(&self, ptr: *mut c_void) {
+        let Some(block) = NonNull::new(ptr) else { return };
+        match self.zone.free(ptr.addr()) {
+            Some(Ok(())) => {}
+            Some(Err(fault)) => abort_at("freeing", ptr, fault),
+            // SAFETY: The caller upholds the contract.
+            None => unsafe { self.heap.free(block.cast()) },
         }
     }
 
@@ -44,14 +66,48 @@ impl<H: Heap> Library<H> {
     /// `ptr` is null, or a block of this heap that is not used any more unless this fails.
     #[inline(always)]
     pub(crate) unsafe fn realloc(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
+        if size == 0 || self.zone.may_contain(ptr.addr()) {
+            // SAFETY: The caller upholds the contract.
+            return unsafe { self.realloc_low(ptr, size) };
+        }
+        // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
+        or_no_memory(unsafe { self.heap.resize(NonNull::new_unchecked(ptr).cast(), size) })
+    }
+
+    /// [`realloc`](Self::realloc), for blocks of the heap and of the zone, and for any size.
+    ///
+    /// # Safety
+    ///
+    /// The same.
+    #[inline(never)]
+    unsafe fn realloc_low(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
         let Some(block) = NonNull::new(ptr) else { return self.malloc(size) };
         if size == 0 {
-            // SAFETY: As the caller says.
-            unsafe { self.heap.free(block.cast()) };
+            // SAFETY: The caller upholds the contract.
+            unsafe { self.free(ptr) };
             return ptr::null_mut();
         }
-        // SAFETY: As the caller says.
-        or_no_memory(unsafe { self.heap.resize(block.cast(), size) })
+        let usable = match self.zone.size_of(ptr.addr()) {
+            Some(Ok(usable)) => usable,
+            Some(Err(fault)) => abort_at("resizing", ptr, fault),
+            // SAFETY: The caller upholds the contract.
+            None => return or_no_memory(unsafe { self.heap.resize(block.cast(), size) }),
+        };
+        if size <= usable && size >= usable / 2 {
+            return ptr;
+        }
+        let new = match self.heap.allocate(size, LEAST_ALIGN) {
+            Some(new) => new.as_ptr(),
+            // A larger block is good enough.
+            None if size <= usable => return ptr,
+            None => return no_memory(),
+        };
+        // SAFETY: Both have as many bytes and are different ones; the old one is not used any more.
+        unsafe {
+            new.copy_from_nonoverlapping(ptr.cast(), usable.min(size));
+            self.free(ptr);
+        }
+        new.cast()
     }
 
     /// # Safety
@@ -64,7 +120,7 @@ impl<H: Heap> Library<H> {
         size: usize,
     ) -> *mut c_void {
         match count.checked_mul(size) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller upholds the contract.
             Some(size) => unsafe { self.realloc(ptr, size) },
             None => or_no_memory(None),
         }
@@ -97,7 +153,7 @@ impl<H: Heap> Library<H> {
             return libc::EINVAL;
         }
         let Some(block) = self.allocate_aligned(align, size) else { return libc::ENOMEM };
-        // SAFETY: As the caller says.
+        // SAFETY: The caller upholds the contract.
         unsafe { place.write(block.as_ptr().cast()) };
         0
     }
@@ -117,14 +173,64 @@ impl<H: Heap> Library<H> {
     ///
     /// `ptr` is null, or a block of this heap.
     pub(crate) unsafe fn malloc_usable_size(&self, ptr: *mut c_void) -> usize {
-        // SAFETY: As the caller says.
-        NonNull::new(ptr).map_or(0, |block| unsafe { self.heap.usable_size(block.cast()) })
+        let Some(block) = NonNull::new(ptr) else { return 0 };
+        match self.zone.size_of(ptr.addr()) {
+            Some(Ok(usable)) => usable,
+            Some(Err(fault)) => abort_at("measuring", ptr, fault),
+            // SAFETY: The caller upholds the contract.
+            None => unsafe { self.heap.usable_size(block.cast()) },
+        }
     }
 
     /// Allocates a block that is aligned to a power of two, and to what all blocks are.
     fn allocate_aligned(&self, align: usize, size: usize) -> Option<NonNull<u8>> {
-        self.heap.allocate(size.max(1), align.max(LEAST_ALIGN))
+        if align <= LEAST_ALIGN {
+            return self.heap.allocate(size, LEAST_ALIGN);
+        }
+        self.zone.allocate(size, align).or_else(|| self.heap.allocate(size, align))
     }
+
+    #[cfg(test)]
+    pub(crate) const fn without_zone() -> Self {
+        Self { heap: H::NEW, zone: Zone::none() }
+    }
+
+    #[cfg(feature = "checked")]
+    pub(crate) const fn heap(&self) -> &H {
+        &self.heap
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Returns unused memory to the system.
+    pub(crate) fn trim(&self) {
+        self.zone.trim();
+        self.heap.trim();
+    }
+
+    /// Checks the heap, and collects the statistics of the heap and the zone.
+    ///
+    /// # Errors
+    ///
+    /// If the heap is broken.
+    pub(crate) fn verify(&self) -> Result<Statistics, Violation> {
+        Ok(Statistics::new(&self.heap.verify()?, self.zone.count()))
+    }
+}
+
+/// Reports that there is no allocated block at an address, and aborts the program.
+#[cold]
+#[inline(never)]
+fn abort_at(doing: &str, ptr: *mut c_void, fault: NotABlock) -> ! {
+    let words = match fault {
+        NotABlock::Free => "already free",
+        NotABlock::Within => "not a block's start",
+        NotABlock::Foreign => "foreign pointer",
+    };
+    abort(format_args!("{doing} {ptr:p}: {words}"))
 }
 
 /// A pointer to a block, or null and an error.

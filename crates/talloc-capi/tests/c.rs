@@ -38,14 +38,50 @@ fn expect_success(program: &mut Command, begin: &str) {
 /// Of the heap at the end.
 const REPORT: &str = "used      0 bytes\n";
 
-#[test]
-fn a_program_can_be_linked_with_the_shared_library() {
+/// Compiles a program and links it with the shared library.
+fn compile_shared(name: &str, source_name: &str, arguments: &[&str]) -> PathBuf {
     let folder = library_folder();
     let folder = folder.to_str().unwrap();
     let runtime_path = format!("-Wl,-rpath,{folder}");
-    let arguments = ["-L", folder, &runtime_path, "-l:libtalloc_capi.so"];
-    let program = compile("shared", "program.c", &arguments);
+    let library = ["-L", folder, &runtime_path, "-l:libtalloc_capi.so"];
+    compile(name, source_name, &[arguments, &library].concat())
+}
+
+#[test]
+fn a_program_can_be_linked_with_the_shared_library() {
+    let program = compile_shared("shared", "program.c", &[]);
     expect_success(&mut Command::new(program), REPORT);
+}
+
+#[test]
+fn a_program_can_have_the_names_of_sambas_talloc() {
+    let samba = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/c/samba");
+    let program = compile_shared("names", "names.c", &["-I", samba, "-rdynamic"]);
+    expect_success(&mut Command::new(program), REPORT);
+}
+
+#[test]
+fn aligned_blocks_take_little_more_than_their_bytes() {
+    let program = compile_shared("aligned", "aligned.c", &[]);
+    let cases = [(64, 64), (32, 32), (4096, 4096), (128, 384), (4096, 36864), (65536, 65536)];
+    for (align, size) in cases {
+        let count = (24 << 20) / size;
+        let numbers = [align, size, count].map(|number: usize| number.to_string());
+        let output = Command::new(&program).args(&numbers).output().unwrap();
+        assert!(output.status.success(), "{numbers:?}: {}", output.status);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let ratio: u32 = said.trim().parse().unwrap();
+        assert!((950..=1050).contains(&ratio), "{numbers:?}: {ratio} thousandths");
+    }
+}
+
+/// With the feature `override`, as it is when it is to be preloaded.
+#[cfg(feature = "override")]
+#[test]
+fn a_program_is_told_of_the_heap_that_is_preloaded() {
+    let program = compile("statistics", "statistics.c", &[]);
+    let library = library_folder().join("libtalloc_capi.so");
+    expect_success(Command::new(program).env("LD_PRELOAD", library), "<malloc version=");
 }
 
 #[test]

@@ -19,20 +19,32 @@ fn expect_error(error: i32, call: impl FnOnce() -> *mut core::ffi::c_void) {
     assert_eq!(errno(), Errno(error));
 }
 
+fn reallocarray_of_null(count: usize, size: usize) -> *mut core::ffi::c_void {
+    // SAFETY: There is no block.
+    unsafe { reallocarray(ptr::null_mut(), count, size) }
+}
+
 #[test]
 fn too_much_is_refused() {
     let block = malloc(10);
     for size in TOO_MUCH {
         expect_error(libc::ENOMEM, || malloc(size));
         expect_error(libc::ENOMEM, || calloc(size, 1));
+        expect_error(libc::ENOMEM, || calloc(1, size));
+        expect_error(libc::ENOMEM, || reallocarray_of_null(1, size));
+        expect_error(libc::ENOMEM, || aligned_alloc(1, size));
         expect_error(libc::ENOMEM, || aligned_alloc(64, size));
+        expect_error(libc::ENOMEM, || memalign(0, size));
         expect_error(libc::ENOMEM, || memalign(1 << 20, size));
         expect_error(libc::ENOMEM, || valloc(size));
         expect_error(libc::ENOMEM, || pvalloc(size));
         // SAFETY: The block stays as it is.
         expect_error(libc::ENOMEM, || unsafe { realloc(block, size) });
     }
-    expect_error(libc::ENOMEM, || aligned_alloc(1 << (usize::BITS - 1), 1));
+    for align in [1 << (usize::BITS - 1), 1 << (usize::BITS - 2)] {
+        expect_error(libc::ENOMEM, || aligned_alloc(align, 1));
+        expect_error(libc::ENOMEM, || aligned_alloc(align, align));
+    }
     // SAFETY: The block is freed once.
     unsafe { free(block) };
 }
@@ -48,6 +60,12 @@ fn products_do_not_wrap() {
         expect_error(libc::ENOMEM, || calloc(usize::MAX, 2));
         expect_error(libc::ENOMEM, || reallocarray(block, half, half + 1));
         assert_eq!(block.cast::<u8>().read(), 7);
+        for (count, size) in [(0, 0), (0, usize::MAX), (usize::MAX, 0)] {
+            for block in [calloc(count, size), reallocarray_of_null(count, size)] {
+                assert!(!block.is_null());
+                free(block);
+            }
+        }
         let block = reallocarray(block, 10, 10);
         assert!(malloc_usable_size(block) >= 100);
         free(block);
@@ -60,6 +78,39 @@ fn alignments_are_powers_of_two() {
         expect_error(libc::EINVAL, || aligned_alloc(align, 10));
     }
     expect_error(libc::EINVAL, || memalign(usize::MAX, 10));
+}
+
+#[test]
+fn alignments_of_memalign_are_rounded_up() {
+    for (align, least) in [(0, 16), (1, 16), (3, 16), (24, 32), (48, 64), (5000, 8192)] {
+        let block = memalign(align, 10);
+        assert!(!block.is_null());
+        assert_eq!(block.addr() % least, 0, "{align}");
+        // SAFETY: The block is freed once.
+        unsafe { free(block) };
+    }
+}
+
+/// A block of no bytes is one of its own; changing a block to no bytes frees it, and is no error.
+#[test]
+fn no_bytes_are_no_error() {
+    set_errno(Errno(99));
+    let mut place = ptr::null_mut();
+    // SAFETY: It can be written to.
+    assert_eq!(unsafe { posix_memalign(&raw mut place, 256, 0) }, 0);
+    let mut blocks: Vec<_> = (0..4).map(|log2| aligned_alloc(16 << (log2 * 2), 0)).collect();
+    blocks.extend([place, malloc(0), calloc(0, 0), memalign(64, 0), valloc(0), pvalloc(0)]);
+    blocks.extend((0..2).map(|_| aligned_alloc(64, 0)));
+    for (at, block) in blocks.iter().enumerate() {
+        assert!(!block.is_null() && !blocks[..at].contains(block));
+    }
+    // SAFETY: Each block is freed once: to change its size to zero does that, too.
+    unsafe {
+        blocks.iter().for_each(|block| assert!(realloc(*block, 0).is_null()));
+        assert!(reallocarray(malloc(10), 0, 10).is_null());
+        assert!(reallocarray(malloc(10), 10, 0).is_null());
+    }
+    assert_eq!(errno(), Errno(99));
 }
 
 #[test]
@@ -85,7 +136,8 @@ fn posix_memalign_returns_its_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn to_free_is_no_error() {
-    let blocks = [10, 1000, 100_000, 40 << 20].map(|size| malloc(size));
+    let mut blocks = [10, 1000, 100_000, 40 << 20].map(|size| malloc(size)).to_vec();
+    blocks.extend((0..1000).map(|_| aligned_alloc(4096, 40960)));
     set_errno(Errno(99));
     // SAFETY: Each block is freed once.
     blocks.into_iter().for_each(|block| unsafe { free(block) });
@@ -102,14 +154,14 @@ fn the_report_is_written_or_it_is_an_error() {
         assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
         pipe.map(|number| File::from_raw_fd(number))
     };
-    assert_eq!(talloc_report(writer.as_raw_fd()), 0);
+    assert_eq!(report(writer.as_raw_fd()), 0);
     drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert_eq!(text.lines().count(), 6, "{text}");
     let used = text.strip_prefix("used ").unwrap().split_whitespace().next().unwrap();
     assert!(used.parse::<usize>().unwrap() >= 1000, "{text}");
-    assert_eq!(talloc_report(-1), -1);
+    assert_eq!(report(-1), -1);
     // SAFETY: The block is freed once.
     unsafe { free(block) };
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use talloc_capi::{free, malloc, realloc};
+use talloc_capi::{aligned_alloc, free, malloc, realloc};
 
 /// Seconds that a child may take.
 const PATIENCE: u32 = 10;
@@ -18,7 +18,10 @@ fn allocate(seed: usize) {
         unsafe {
             let place = &mut blocks[step % 64];
             free(*place);
-            *place = realloc(malloc(step * 37 % 3000), step * 41 % 5000 + 1);
+            *place = match step % 3 {
+                0 => aligned_alloc(32 << (step % 8), step * 37 % 3000),
+                _ => realloc(malloc(step * 37 % 3000), step * 41 % 5000 + 1),
+            };
             assert!(!place.is_null());
         }
     }

@@ -115,7 +115,11 @@ impl Workload {
 }
 
 /// Reads the sum from a file of callgrind's.
-fn total(text: &str) -> Result<u64> {
+///
+/// # Errors
+///
+/// If there is none.
+pub fn total(text: &str) -> Result<u64> {
     let mut sums = text.lines().filter_map(|line| line.strip_prefix("totals: "));
     let sum = sums.next().context("there is no sum in what callgrind has written")?;
     sum.trim().parse().with_context(|| format!("`{sum}` is no number of instructions"))

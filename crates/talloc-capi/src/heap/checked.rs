@@ -1,15 +1,13 @@
 //! Blocks whose size the heap's bitmap tells.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::fmt::{self, Write};
 use core::ptr::NonNull;
 
-use talloc_global::{
+use super::below::{
     Checked, Compact, Fault, Misuse, OnMisuse, Report, SharedHeap, SystemTallock, Violation,
 };
-
-use super::{Guard, Heap, LEAST_ALIGN};
-use crate::fd::Fd;
+use super::{Heap, LEAST_ALIGN};
+use crate::abort::abort;
 
 /// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
 pub(crate) struct Checking(SystemTallock<Checked<Compact, Aborts>>);
@@ -18,7 +16,7 @@ pub(crate) struct Checking(SystemTallock<Checked<Compact, Aborts>>);
 /// too. `None` if it is too large.
 #[inline(always)]
 fn layout_for(size: usize, align: usize) -> Option<Layout> {
-    Layout::from_size_align(size.checked_next_multiple_of(LEAST_ALIGN)?, align).ok()
+    Layout::from_size_align(size.max(1).checked_next_multiple_of(LEAST_ALIGN)?, align).ok()
 }
 
 /// A layout of a block that is as good as the one it was allocated with.
@@ -28,19 +26,30 @@ fn layout_of(size: usize) -> Layout {
     unsafe { Layout::from_size_align_unchecked(size, LEAST_ALIGN) }
 }
 
+/// A guard that keeps the heap locked.
+#[cfg(feature = "checked")]
+pub(crate) type CheckingGuard = super::below::Guard<Checked<Compact, Aborts>>;
+
 impl Checking {
+    /// Locks the heap.
+    #[cfg(feature = "checked")]
+    pub(crate) fn lock(&'static self) -> CheckingGuard {
+        self.0.0.lock()
+    }
+
     /// The layout of a block; if it is none, what is wrong is reported.
     #[inline(always)]
     fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
         let size = self.0.with(|heap| heap.size_of_block(block));
-        size.map_or_else(|fault| abort(doing, block, fault), layout_of)
+        size.map_or_else(|fault| abort_at(doing, block, fault), layout_of)
     }
 }
 
 impl Heap for Checking {
-    type Config = Checked<Compact, Aborts>;
-
     const NEW: Self = Self(SystemTallock::configured());
+
+    #[cfg(test)]
+    const IS_OWN: bool = true;
 
     #[inline]
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
@@ -62,7 +71,7 @@ impl Heap for Checking {
             unsafe { heap.free(block, layout_of(size)) };
             Ok(())
         });
-        freed.unwrap_or_else(|fault| abort("freeing", block, fault));
+        freed.unwrap_or_else(|fault| abort_at("freeing", block, fault));
     }
 
     #[inline]
@@ -82,10 +91,6 @@ impl Heap for Checking {
         self.0.trim();
     }
 
-    fn lock(&'static self) -> Guard<Self::Config> {
-        self.0.0.lock()
-    }
-
     fn verify(&self) -> Result<Report, Violation> {
         self.0.verify()
     }
@@ -97,19 +102,12 @@ pub(crate) struct Aborts;
 impl OnMisuse for Aborts {
     /// Only two threads that free the same block at once come here, as the heap has just been asked.
     fn misuse(misuse: &Misuse) {
-        end(format_args!("{misuse}"));
+        abort(format_args!("{misuse}"));
     }
 }
 
 #[cold]
 #[inline(never)]
-fn abort(doing: &str, block: NonNull<u8>, fault: Fault) -> ! {
-    end(format_args!("{doing} {block:p}: {fault}"))
-}
-
-fn end(text: fmt::Arguments<'_>) -> ! {
-    // If it cannot be written, there is nobody to tell.
-    let _ = writeln!(Fd(libc::STDERR_FILENO), "talloc: {text}");
-    // SAFETY: It does not return.
-    unsafe { libc::abort() }
+fn abort_at(doing: &str, block: NonNull<u8>, fault: Fault) -> ! {
+    abort(format_args!("{doing} {block:p}: {fault}"))
 }

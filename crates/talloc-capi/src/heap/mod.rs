@@ -7,33 +7,51 @@ mod prefixed;
 
 #[cfg(any(test, feature = "checked"))]
 pub(crate) use checked::Checking;
+#[cfg(feature = "checked")]
+pub(crate) use checked::CheckingGuard;
 #[cfg(any(test, not(feature = "checked")))]
 pub(crate) use prefixed::Prefixed;
 
 use core::ptr::NonNull;
 
-use talloc_global::lock::MutexGuard;
-use talloc_global::{Config, Report, SystemLock, SystemSource, Talloc, Violation};
+pub(crate) use below::{Report, Violation};
+
+/// The items of the lower crates that this crate uses. Other modules name them by this one.
+mod below {
+    #[cfg(any(test, not(feature = "checked")))]
+    pub(super) use talloc_global::SystemTalloc;
+    #[cfg(any(test, feature = "checked"))]
+    pub(super) use talloc_global::{
+        Checked, Compact, Fault, Misuse, OnMisuse, SharedHeap, SystemTallock,
+    };
+    pub(crate) use talloc_global::{Report, Violation};
+
+    /// A guard that keeps a heap locked.
+    #[cfg(feature = "checked")]
+    pub(super) type Guard<C> = talloc_global::lock::MutexGuard<
+        'static,
+        talloc_global::SystemLock,
+        talloc_global::Talloc<C, talloc_global::SystemSource>,
+    >;
+}
 
 /// The alignment of all blocks: enough for any type of C's.
 pub(crate) const LEAST_ALIGN: usize = 16;
 
-/// The heap behind the lock, for as long as it is held.
-pub(crate) type Guard<C> = MutexGuard<'static, SystemLock, Talloc<C, SystemSource>>;
-
 /// A heap whose blocks are freed by their address alone.
 pub(crate) trait Heap: Sync + 'static {
-    /// The parameters of the heap within.
-    type Config: Config;
-
-    /// A heap without memory.
+    /// The heap.
     const NEW: Self;
 
-    /// Allocates a block of at least one byte; `align` is a power of two, and no less than
-    /// [`LEAST_ALIGN`].
+    /// Whether each value has a heap of its own.
+    #[cfg(test)]
+    const IS_OWN: bool;
+
+    /// Allocates a block, distinct from all others even if `size` is zero. `align` is a power of two, at
+    /// least [`LEAST_ALIGN`].
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
 
-    /// Allocates a block of zeros.
+    /// Allocates a block of zeros, aligned to [`LEAST_ALIGN`].
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>>;
 
     /// Frees a block.
@@ -60,9 +78,6 @@ pub(crate) trait Heap: Sync + 'static {
 
     /// Gives back to the system what is not needed.
     fn trim(&self);
-
-    /// Waits until nobody has the heap within, and keeps it.
-    fn lock(&'static self) -> Guard<Self::Config>;
 
     /// Checks the heap, and counts what is in it.
     fn verify(&self) -> Result<Report, Violation>;

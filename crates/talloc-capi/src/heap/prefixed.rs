@@ -6,73 +6,94 @@
 //! the heap's block the program's, aligned
 //! ```
 //!
-//! The heap's blocks are aligned to 8 bytes, those of C to 16. So the size, a word of 8 bytes, has
-//! another 8 in front of it where the heap's block is aligned to 16, and none where it is not.
+//! The heap aligns its blocks to 8 bytes; C requires 16. The sizes requested from the heap are multiples
+//! of 16, so the distances between its blocks are, too. If the first block of an arena starts 8 bytes
+//! below a multiple of 16, all of them do, and the size, a word of 8 bytes, fills the gap. Such a block is
+//! *near*: the word holds the size and nothing else.
 //!
-//! Asking the heap for blocks that are aligned to 16 would be no denser, and keep small ones out of
-//! the threads' caches. Larger ones, which are not cached, are so aligned: when one moves as it
-//! grows, which the system may do without copying it, what is in it stays as far from its start.
+//! If a block of the heap starts at a multiple of 16, the lead is 16 bytes; if the program asks for a
+//! larger alignment, the lead can have any length. Flags in the word say so.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use talloc_global::{Align, Compact, Report, SharedHeap, SystemTalloc, Violation};
-
-use super::{Guard, Heap, LEAST_ALIGN};
+use super::below::{Report, SystemTalloc, Violation};
+use super::{Heap, LEAST_ALIGN};
 
 /// The unit of the heap's sizes, and their alignment.
 const GRANULE: usize = 8;
 
-/// The heap's largest blocks that threads have caches of.
-const CACHED: usize = 512;
+/// Blocks of the heap up to this size are moved instead of resized.
+const SMALL: usize = 512;
 
-/// The heap behind the caches of [`SystemTalloc`], with sizes in front of its blocks.
+/// A heap with sizes in front of its blocks.
 pub(crate) struct Prefixed(SystemTalloc);
 
 /// What is in front of a block.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Prefix {
     /// Bytes of the heap's block, in whole granules.
     bytes: usize,
-    /// Bytes from the start of the heap's block to that of the program's.
+    /// Bytes from the start of the heap's block to that of the program's, in whole granules.
     lead: usize,
 }
 
 impl Prefix {
-    /// The code of a lead that has a word of its own; others are their number of granules.
-    const FAR: usize = 0;
+    /// A flag in the word of a block that is not near. It makes the word greater than any size.
+    const APART: usize = 1 << (usize::BITS - 1);
 
-    /// Finds what is in front of a block.
-    ///
-    /// # Safety
-    ///
-    /// It is the program's, with a prefix.
+    /// The code of a lead that is stored in a word of its own. For other leads, the code is their number
+    /// of granules minus one.
+    const FAR: usize = 2;
+
+    /// The prefix of a near block.
     #[inline(always)]
-    unsafe fn of(block: NonNull<u8>) -> Self {
-        // SAFETY: There is a granule in front of it, and, if the lead has a word of its own, another.
-        unsafe {
-            let word = block.sub(GRANULE).cast::<usize>().read();
-            let lead = match word % GRANULE {
-                Self::FAR => block.sub(2 * GRANULE).cast::<usize>().read(),
-                granules => granules * GRANULE,
-            };
-            Self { bytes: word / GRANULE * GRANULE, lead }
-        }
+    const fn near(bytes: usize) -> Self {
+        Self { bytes, lead: GRANULE }
     }
 
-    /// Puts this in front of a block.
+    /// The word in front of a block.
     ///
     /// # Safety
     ///
-    /// It is the program's, and the lead is the heap's to write to.
+    /// `block` is an allocated block of the program's.
+    #[inline(always)]
+    unsafe fn word_before(block: NonNull<u8>) -> usize {
+        // SAFETY: A prefix of at least a granule precedes the block.
+        unsafe { block.sub(GRANULE).cast::<usize>().read() }
+    }
+
+    /// Reads the prefix of a block.
+    ///
+    /// # Safety
+    ///
+    /// `block` is an allocated block of the program's.
+    #[inline]
+    unsafe fn of(block: NonNull<u8>) -> Self {
+        // SAFETY: It is an allocated block.
+        let word = unsafe { Self::word_before(block) };
+        let bytes = (word & !Self::APART) / GRANULE * GRANULE;
+        let lead = match word % GRANULE {
+            // SAFETY: A far lead has more than two granules.
+            Self::FAR => unsafe { block.sub(2 * GRANULE).cast::<usize>().read() },
+            code => (code + 1) * GRANULE,
+        };
+        Self { bytes, lead }
+    }
+
+    /// Writes this prefix in front of a block.
+    ///
+    /// # Safety
+    ///
+    /// The `lead` bytes in front of `block` belong to the same block of the heap.
     #[inline(always)]
     unsafe fn put_before(self, block: NonNull<u8>) {
-        let is_near = self.lead <= 2 * GRANULE;
-        let code = if is_near { self.lead / GRANULE } else { Self::FAR };
-        // SAFETY: The lead has a granule at the least, and more than two if it is far.
+        let code = (self.lead / GRANULE - 1).min(Self::FAR);
+        let apart = if code == 0 { 0 } else { Self::APART };
+        // SAFETY: The lead has at least one granule, and more than two if it is far.
         unsafe {
-            block.sub(GRANULE).cast::<usize>().write(self.bytes + code);
-            if !is_near {
+            block.sub(GRANULE).cast::<usize>().write(self.bytes | code | apart);
+            if code == Self::FAR {
                 block.sub(2 * GRANULE).cast::<usize>().write(self.lead);
             }
         }
@@ -84,67 +105,132 @@ impl Prefix {
         self.bytes - self.lead
     }
 
-    /// Whether the heap's block is one that threads have caches of.
+    /// Whether the heap's block is small.
     #[inline(always)]
-    fn is_cached(self) -> bool {
-        self.bytes <= CACHED
+    fn is_small(self) -> bool {
+        self.bytes <= SMALL
     }
 
     /// The layout of the heap's block.
     #[inline(always)]
     fn layout(self) -> Layout {
-        let align = if self.is_cached() { GRANULE } else { LEAST_ALIGN };
-        // SAFETY: It is a power of two, and `bytes_for` has seen to it that the size is in bounds.
-        unsafe { Layout::from_size_align_unchecked(self.bytes, align) }
+        // SAFETY: The alignment is a power of two, and `bytes_for` has checked the size.
+        unsafe { Layout::from_size_align_unchecked(self.bytes, GRANULE) }
     }
 
     /// The start of the heap's block.
     ///
     /// # Safety
     ///
-    /// This is in front of `block`.
+    /// This is the prefix of `block`.
     #[inline(always)]
     unsafe fn base(self, block: NonNull<u8>) -> NonNull<u8> {
-        // SAFETY: The lead is the heap's block's, too.
+        // SAFETY: The lead belongs to the same block of the heap.
         unsafe { block.sub(self.lead) }
     }
 }
 
-/// Bytes of a heap's block in which `lead` bytes and more may precede `size` bytes, if there can be so
-/// many.
+/// The size of a block of the heap with room for `lead` bytes and `size` bytes, unless it is too large.
 #[inline(always)]
 fn bytes_for(size: usize, lead: usize) -> Option<usize> {
     const MOST: usize = isize::MAX as usize / LEAST_ALIGN * LEAST_ALIGN;
-    // As the most is in whole granules, what is no more can be rounded up to them.
+    // `MOST` is a multiple, so rounding up cannot exceed it.
     let fits = size <= MOST.checked_sub(lead)?;
-    fits.then(|| (size + lead).next_multiple_of(GRANULE))
+    fits.then(|| (size + lead).next_multiple_of(LEAST_ALIGN))
 }
 
-/// Allocates from the heap with `allocate`, and leaves room for what is in front of the block.
+/// Allocates a block aligned to [`LEAST_ALIGN`], by `allocate`, a method of the heap.
 #[inline(always)]
 fn allocate_with(
+    heap: &SystemTalloc,
     size: usize,
-    align: usize,
-    allocate: impl FnOnce(Layout) -> *mut u8,
+    allocate: impl Fn(Layout) -> *mut u8,
 ) -> Option<NonNull<u8>> {
-    // From a granule on, the next multiple of the alignment is no further than that.
-    let mut prefix = Prefix { bytes: bytes_for(size, align)?, lead: GRANULE };
-    let base = NonNull::new(allocate(prefix.layout()))?;
-    prefix.lead += Align::new(align)?.padding(base.addr().get() + GRANULE);
-    // SAFETY: The heap's block has as many bytes, which are nobody else's.
+    if size > SMALL - GRANULE {
+        return allocate_large(size, LEAST_ALIGN, allocate);
+    }
+    let bytes = (size + GRANULE + LEAST_ALIGN - 1) & !(LEAST_ALIGN - 1);
+    // SAFETY: `size + GRANULE` is between a granule and `SMALL`, which is a multiple.
+    unsafe { core::hint::assert_unchecked((LEAST_ALIGN..=SMALL).contains(&bytes)) };
+    let prefix = Prefix::near(bytes);
+    let base = allocate(prefix.layout());
+    // Null is a multiple, too.
+    if base.addr() % LEAST_ALIGN == 0 {
+        return allocate_even(heap, size, base, prefix, allocate);
+    }
+    // SAFETY: The block of the heap is not null, and has room for the prefix.
     unsafe {
-        let block = base.add(prefix.lead);
+        let block = NonNull::new_unchecked(base).add(GRANULE);
         prefix.put_before(block);
         Some(block)
     }
 }
 
+/// Handles a small block of the heap that starts at a multiple of [`LEAST_ALIGN`], and null.
+#[cold]
+#[inline(never)]
+fn allocate_even(
+    heap: &SystemTalloc,
+    size: usize,
+    base: *mut u8,
+    prefix: Prefix,
+    allocate: impl Fn(Layout) -> *mut u8,
+) -> Option<NonNull<u8>> {
+    let base = NonNull::new(base)?;
+    let even = Prefix { lead: LEAST_ALIGN, ..prefix };
+    if even.usable() < size {
+        // SAFETY: The heap has just allocated it with this layout.
+        unsafe { heap.dealloc(base.as_ptr(), prefix.layout()) };
+        return allocate_large(size, LEAST_ALIGN, allocate);
+    }
+    // SAFETY: The block of the heap has room for the lead.
+    unsafe {
+        let block = base.add(even.lead);
+        even.put_before(block);
+        Some(block)
+    }
+}
+
+/// Allocates a block with room for the longest lead that its alignment can require.
+#[inline(never)]
+fn allocate_large(
+    size: usize,
+    align: usize,
+    allocate: impl Fn(Layout) -> *mut u8,
+) -> Option<NonNull<u8>> {
+    // From a granule after the start, the next multiple is less than `align` bytes away.
+    let bytes = bytes_for(size, align)?;
+    let base = NonNull::new(allocate(Prefix::near(bytes).layout()))?;
+    // SAFETY: The block of the heap has room for the lead.
+    unsafe {
+        let first = base.add(GRANULE);
+        let lead = GRANULE + first.addr().get().wrapping_neg() % align;
+        let block = base.add(lead);
+        Prefix { bytes, lead }.put_before(block);
+        Some(block)
+    }
+}
+
 impl Prefixed {
-    /// Moves what fits of a block to a new one.
+    /// Frees a block that is not near or not small.
     ///
     /// # Safety
     ///
-    /// As for [`Heap::resize`], and this is in front of the block.
+    /// As for [`Heap::free`].
+    #[inline(never)]
+    unsafe fn free_other(&self, block: NonNull<u8>) {
+        // SAFETY: The caller gives the block up, and the prefix determines the layout.
+        unsafe {
+            let prefix = Prefix::of(block);
+            self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout());
+        }
+    }
+
+    /// Moves a block, with as much of the contents as fits.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Heap::resize`]; `prefix` is that of the block.
     #[inline(never)]
     unsafe fn relocate(
         &self,
@@ -153,7 +239,7 @@ impl Prefixed {
         size: usize,
     ) -> Option<NonNull<u8>> {
         let new = self.allocate(size, LEAST_ALIGN)?;
-        // SAFETY: Both have as many bytes and are different ones; the old one is not used any more.
+        // SAFETY: The blocks are distinct, both have that many bytes, and the caller gives up the old one.
         unsafe {
             new.copy_from_nonoverlapping(block, prefix.usable().min(size));
             self.free(block);
@@ -161,94 +247,215 @@ impl Prefixed {
         Some(new)
     }
 
-    /// Changes the size of the heap's block, which is not cached before nor afterwards, and in which
-    /// the program's is as far from the start then.
+    /// Resizes the block of the heap to `bytes`, which has room for `size` bytes after the old lead, or
+    /// after two granules if that is longer.
     ///
     /// # Safety
     ///
-    /// As for [`Heap::resize`], and `old` is in front of the block.
+    /// As for [`Heap::resize`]; `old` is the prefix of the block.
     unsafe fn resize_large(
         &self,
         block: NonNull<u8>,
         old: Prefix,
         bytes: usize,
+        size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: It is the heap's block with its layout, whose alignment stays, so that what has the
-        // same lead is aligned, too. It has the new bytes, and what was in front has moved with it.
+        // SAFETY: The prefix determines the block of the heap and its layout. The heap has moved the lead
+        // and the contents along, and there is room for the new lead and the contents.
         unsafe {
             let base = self.0.realloc(old.base(block).as_ptr(), old.layout(), bytes);
-            let block = NonNull::new(base)?.add(old.lead);
-            Prefix { bytes, ..old }.put_before(block);
+            let base = NonNull::new(base)?;
+            let moved = base.add(old.lead);
+            // The heap aligns blocks to a granule only, so the contents may have to move by one.
+            let lead = match moved.addr().get() % LEAST_ALIGN {
+                0 => old.lead,
+                _ if old.lead > GRANULE => old.lead - GRANULE,
+                _ => old.lead + GRANULE,
+            };
+            let block = base.add(lead);
+            if lead != old.lead {
+                block.copy_from(moved, old.usable().min(size));
+            }
+            Prefix { bytes, lead }.put_before(block);
             Some(block)
         }
     }
 }
 
 impl Heap for Prefixed {
-    type Config = Compact;
-
     const NEW: Self = Self(SystemTalloc::new());
+
+    #[cfg(test)]
+    const IS_OWN: bool = false;
 
     #[inline(always)]
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
-        allocate_with(size, align, |layout| unsafe { self.0.alloc(layout) })
+        // SAFETY: The size of the layout is not zero.
+        let allocate = |layout| unsafe { self.0.alloc(layout) };
+        if align == LEAST_ALIGN {
+            allocate_with(&self.0, size, allocate)
+        } else {
+            allocate_large(size, align, allocate)
+        }
     }
 
     #[inline(always)]
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
-        allocate_with(size, LEAST_ALIGN, |layout| unsafe { self.0.alloc_zeroed(layout) })
+        // SAFETY: The size of the layout is not zero.
+        allocate_with(&self.0, size, |layout| unsafe { self.0.alloc_zeroed(layout) })
     }
 
     #[inline(always)]
     unsafe fn free(&self, block: NonNull<u8>) {
-        // SAFETY: As the caller says, and what is in front of it tells the layout.
-        unsafe {
-            let prefix = Prefix::of(block);
-            self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout());
+        // SAFETY: It is an allocated block.
+        let word = unsafe { Prefix::word_before(block) };
+        if word > SMALL {
+            // SAFETY: The caller gives the block up.
+            return unsafe { self.free_other(block) };
         }
+        let prefix = Prefix::near(word);
+        // SAFETY: The caller gives the block up. It is near, because the word of any other is greater.
+        unsafe { self.0.dealloc(prefix.base(block).as_ptr(), prefix.layout()) };
     }
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
-        // SAFETY: As the caller says.
+        // SAFETY: It is an allocated block.
         let old = unsafe { Prefix::of(block) };
-        let lead = old.lead.max(LEAST_ALIGN);
-        let new = Prefix { bytes: bytes_for(size, lead)?, lead };
+        let bytes = bytes_for(size, old.lead.max(LEAST_ALIGN))?;
         let usable = old.usable();
-        // What would be won is not worth a move.
-        let is_close = old.is_cached() && size <= usable && size >= usable - usable / 4;
-        if new.bytes == old.bytes || is_close {
+        // The gain would not be worth a move.
+        let is_close = old.is_small() && size <= usable && size >= usable - usable / 4;
+        if bytes == old.bytes || is_close {
             return Some(block);
         }
-        // SAFETY: As the caller says.
+        // SAFETY: The caller upholds the contract, and `old` is the block's prefix.
         let resized = unsafe {
-            if old.is_cached() || new.is_cached() {
+            if old.is_small() || bytes <= SMALL {
                 self.relocate(block, old, size)
             } else {
-                self.resize_large(block, old, new.bytes)
+                self.resize_large(block, old, bytes, size)
             }
         };
-        // It does no harm to have more.
+        // A larger block is good enough.
         resized.or((size <= usable).then_some(block))
     }
 
     #[inline(always)]
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
-        // SAFETY: As the caller says.
+        // SAFETY: It is an allocated block.
         unsafe { Prefix::of(block) }.usable()
     }
 
     fn trim(&self) {
-        SharedHeap::trim(&self.0);
-    }
-
-    fn lock(&'static self) -> Guard<Compact> {
-        self.0.lock()
+        self.0.trim();
     }
 
     fn verify(&self) -> Result<Report, Violation> {
         self.0.verify()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use fastrand::Rng;
+
+    use super::*;
+
+    /// A block, with its size and the byte that fills it.
+    struct Filled(NonNull<u8>, usize, u8);
+
+    impl Filled {
+        fn new(block: NonNull<u8>, size: usize, byte: u8) -> Self {
+            assert_eq!(block.addr().get() % LEAST_ALIGN, 0);
+            // SAFETY: The block has as many bytes.
+            unsafe { block.write_bytes(byte, size) };
+            Self(block, size, byte)
+        }
+
+        fn expect_first(&self, size: usize) {
+            // SAFETY: The block has as many bytes, which have been written.
+            let bytes = unsafe { core::slice::from_raw_parts(self.0.as_ptr(), size) };
+            assert!(bytes.iter().all(|byte| *byte == self.2), "{size} bytes of {}", self.1);
+        }
+    }
+
+    /// Blocks of the heap whose sizes are odd multiples of 8, in between, put others where it takes 16
+    /// bytes to align them.
+    #[test]
+    fn blocks_are_aligned_wherever_the_heap_has_its_own() {
+        static HEAP: Prefixed = Prefixed::NEW;
+        let mut rng = Rng::with_seed(7);
+        let mut blocks: Vec<Filled> = Vec::new();
+        let mut others: Vec<(*mut u8, Layout)> = Vec::new();
+        let mut leads = [0; 2];
+        for _ in 0..40_000 {
+            let most = 1 << rng.u32(1..15);
+            let (size, byte) = (rng.usize(..most), rng.u8(..));
+            match rng.usize(..8) {
+                0..2 => {
+                    let layout = Layout::from_size_align(size / 16 * 16 + 24, 8).unwrap();
+                    // SAFETY: The size is not zero.
+                    others.push((unsafe { HEAP.0.alloc(layout) }, layout));
+                }
+                2..4 => {
+                    let block = HEAP.allocate(size, LEAST_ALIGN).unwrap();
+                    // SAFETY: It is a block.
+                    let prefix = unsafe { Prefix::of(block) };
+                    leads[prefix.lead / GRANULE - 1] += 1;
+                    assert!(prefix.usable() >= size);
+                    blocks.push(Filled::new(block, size, byte));
+                }
+                4..6 if !blocks.is_empty() => {
+                    let old = blocks.swap_remove(rng.usize(..blocks.len()));
+                    // SAFETY: It is a block, and not used where it was any more.
+                    let block = unsafe { HEAP.resize(old.0, size + 1) }.unwrap();
+                    Filled(block, old.1, old.2).expect_first(old.1.min(size + 1));
+                    blocks.push(Filled::new(block, size + 1, byte));
+                }
+                6 if !others.is_empty() => {
+                    let (block, layout) = others.swap_remove(rng.usize(..others.len()));
+                    // SAFETY: It is a block with this layout, and freed once.
+                    unsafe { HEAP.0.dealloc(block, layout) };
+                }
+                _ if !blocks.is_empty() => {
+                    let block = blocks.swap_remove(rng.usize(..blocks.len()));
+                    block.expect_first(block.1);
+                    // SAFETY: It is a block, and not used any more.
+                    unsafe { HEAP.free(block.0) };
+                }
+                _ => {}
+            }
+        }
+        assert!(leads.iter().all(|count| *count > 1000), "{leads:?}");
+        for block in blocks {
+            block.expect_first(block.1);
+            // SAFETY: It is a block, and not used any more.
+            unsafe { HEAP.free(block.0) };
+        }
+        // SAFETY: Each is a block with this layout, and freed once.
+        others.into_iter().for_each(|(block, layout)| unsafe { HEAP.0.dealloc(block, layout) });
+        assert!(HEAP.verify().is_ok());
+    }
+
+    /// Across the size from which blocks are mapped by themselves.
+    #[test]
+    fn contents_stay_as_blocks_become_very_large_and_small_again() {
+        static HEAP: Prefixed = Prefixed::NEW;
+        for start in [100, 100_000] {
+            let first = HEAP.allocate(start, LEAST_ALIGN).unwrap();
+            let mut block = Filled::new(first, start, 7);
+            for size in [1 << 20, 130 << 20, 150 << 20, 2 << 20, 300] {
+                // SAFETY: It is a block, and not used where it was any more.
+                let moved = unsafe { HEAP.resize(block.0, size) }.unwrap();
+                Filled(moved, block.1, block.2).expect_first(block.1.min(size));
+                block = Filled::new(moved, size, size.trailing_zeros() as u8);
+            }
+            // SAFETY: It is a block, and not used any more.
+            unsafe { HEAP.free(block.0) };
+        }
+        assert!(HEAP.verify().is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const HEADER: &str = include_str!("../../include/talloc.h");
+const HEADER: &str = include_str!("../../include/tall_malloc.h");
 const NAMES: &str = include_str!("../names.rs");
 
 #[test]
@@ -12,10 +12,10 @@ fn the_header_declares_what_is_exported() {
     let declared: BTreeSet<&str> = lines
         .filter_map(|line| line.split_once('('))
         .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
-        .filter(|name| name.starts_with("talloc_"))
+        .filter(|name| name.starts_with("tall_"))
         .collect();
     let quoted = NAMES.split('"').skip(1).step_by(2);
-    let exported: BTreeSet<&str> = quoted.filter(|name| name.starts_with("talloc_")).collect();
+    let exported: BTreeSet<&str> = quoted.filter(|name| name.starts_with("tall_")).collect();
     assert!(exported.len() > 10);
     assert_eq!(declared, exported);
 }

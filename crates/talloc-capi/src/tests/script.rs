@@ -72,7 +72,7 @@ fn run<H: Heap>(library: &Library<H>, seed: u64) {
             block.write();
         }
         if step % 1000 == 0 {
-            library.heap.verify().unwrap();
+            library.verify().unwrap();
         }
     }
     for block in blocks {
@@ -80,17 +80,19 @@ fn run<H: Heap>(library: &Library<H>, seed: u64) {
         // SAFETY: It is a block, and not used any more.
         unsafe { library.free(block.ptr) };
     }
-    assert_eq!(library.heap.verify().unwrap().used_bytes, 0);
-    library.heap.trim();
-    assert_eq!(library.heap.verify().unwrap().cached_bytes, 0);
+    super::expect_nothing_used(library);
+    library.trim();
+    super::expect_nothing_used(library);
 }
 
 #[test]
 fn programs_find_their_blocks_as_they_left_them() {
     static PREFIXED: Library<Prefixed> = Library::new();
     static CHECKING: Library<Checking> = Library::new();
+    static WITHOUT_ZONE: Library<Prefixed> = Library::without_zone();
     for seed in 0..4 {
         run(&PREFIXED, seed);
         run(&CHECKING, seed);
+        run(&WITHOUT_ZONE, seed);
     }
 }

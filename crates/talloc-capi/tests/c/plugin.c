@@ -10,8 +10,8 @@ static void *allocate(void *argument) {
     (void)argument;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) return NULL;
-    void *(*allocate)(size_t) = (void *(*)(size_t))dlsym(library, "talloc_malloc");
-    void (*release)(void *) = (void (*)(void *))dlsym(library, "talloc_free");
+    void *(*allocate)(size_t) = (void *(*)(size_t))dlsym(library, "tall_malloc");
+    void (*release)(void *) = (void (*)(void *))dlsym(library, "tall_free");
     void *block = allocate(100);
     release(block);
     dlclose(library);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "talloc.h"
+#include "tall_malloc.h"
 
 #define EXPECT(condition)                                                   \
     do {                                                                    \
@@ -19,40 +19,40 @@ static int is_aligned(const void *ptr, size_t align) {
 }
 
 int main(void) {
-    char *text = talloc_malloc(6);
-    EXPECT(is_aligned(text, 16) && talloc_usable_size(text) >= 6);
+    char *text = tall_malloc(6);
+    EXPECT(is_aligned(text, 16) && tall_usable_size(text) >= 6);
     memcpy(text, "talloc", 6);
-    text = talloc_realloc(text, 100000);
+    text = tall_realloc(text, 100000);
     EXPECT(text != NULL && memcmp(text, "talloc", 6) == 0);
-    text = talloc_reallocarray(text, 10, 10);
+    text = tall_reallocarray(text, 10, 10);
     EXPECT(text != NULL && memcmp(text, "talloc", 6) == 0);
-    talloc_free(text);
+    tall_free(text);
 
-    int *numbers = talloc_calloc(1000, sizeof *numbers);
+    int *numbers = tall_calloc(1000, sizeof *numbers);
     EXPECT(numbers != NULL);
     for (int i = 0; i < 1000; i++) EXPECT(numbers[i] == 0);
-    talloc_free_sized(numbers, 1000 * sizeof *numbers);
+    tall_free_sized(numbers, 1000 * sizeof *numbers);
 
-    void *aligned = talloc_aligned_alloc(4096, 100);
+    void *aligned = tall_aligned_alloc(4096, 100);
     EXPECT(is_aligned(aligned, 4096));
-    talloc_free_aligned_sized(aligned, 4096, 100);
-    aligned = talloc_memalign(256, 100);
+    tall_free_aligned_sized(aligned, 4096, 100);
+    aligned = tall_memalign(256, 100);
     EXPECT(is_aligned(aligned, 256));
-    talloc_free(aligned);
-    EXPECT(talloc_posix_memalign(&aligned, 3, 100) == EINVAL);
-    EXPECT(talloc_posix_memalign(&aligned, 64, 100) == 0 && is_aligned(aligned, 64));
-    talloc_free(aligned);
+    tall_free(aligned);
+    EXPECT(tall_posix_memalign(&aligned, 3, 100) == EINVAL);
+    EXPECT(tall_posix_memalign(&aligned, 64, 100) == 0 && is_aligned(aligned, 64));
+    tall_free(aligned);
 
-    void *page = talloc_valloc(1), *pages = talloc_pvalloc(1);
-    EXPECT(is_aligned(page, 4096) && is_aligned(pages, 4096) && talloc_usable_size(pages) >= 4096);
-    talloc_free(page);
-    talloc_free(pages);
+    void *page = tall_valloc(1), *pages = tall_pvalloc(1);
+    EXPECT(is_aligned(page, 4096) && is_aligned(pages, 4096) && tall_usable_size(pages) >= 4096);
+    tall_free(page);
+    tall_free(pages);
 
     volatile size_t too_much = PTRDIFF_MAX;
     errno = 0;
-    EXPECT(talloc_malloc(too_much) == NULL && errno == ENOMEM);
+    EXPECT(tall_malloc(too_much) == NULL && errno == ENOMEM);
 
-    EXPECT(talloc_trim(0) == 1);
-    EXPECT(talloc_report(1) == 0 && talloc_report(-1) == -1);
+    EXPECT(tall_trim(0) == 1);
+    EXPECT(tall_report(1) == 0 && tall_report(-1) == -1);
     return 0;
 }

@@ -1,0 +1,15 @@
+//! Aborting a program that has freed an invalid pointer.
+
+use core::fmt::{self, Write};
+
+use crate::fd::Fd;
+
+/// Reports what is wrong, and aborts the program.
+#[cold]
+#[inline(never)]
+pub(crate) fn abort(text: fmt::Arguments<'_>) -> ! {
+    // There is no other way to report it.
+    let _ = writeln!(Fd(libc::STDERR_FILENO), "talloc: {text}");
+    // SAFETY: It does not return.
+    unsafe { libc::abort() }
+}
