@@ -21,6 +21,10 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     #[inline(never)]
     pub(super) fn grow(&mut self, need: usize) -> bool {
         let from = self.memory.end();
+        if from == 0 {
+            // Others have made it grow up to the last address.
+            return false;
+        }
         if self.acme == 0 {
             if let Some(rest) = self.memory.rest() {
                 self.add(rest, from);
@@ -51,8 +55,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         let is_first = self.acme == 0;
         let base = if is_first { from } else { self.base };
         let low = if from == self.acme { self.top } else { from };
-        // All sums are less than three times the addresses, and there are no more than half as many where
-        // there are as many bits.
+        // The sums may be beyond the addresses of 32 bits. Where there are 64, no address is as large.
         let [need, base, low, from] = [need, base, low, from].map(|number| number as u64);
         let roots = if is_first { Self::ROOTS as u64 } else { 0 };
         // A bitmap of `bits` bytes covers `SPAN` times as many, itself among them; the rest is for what is

@@ -1,9 +1,9 @@
 //! A heap for one memory that grows at its end, as that of a WebAssembly module does.
 //!
 //! ```text
-//!          base                          gap                            top      end         acme
-//!           |                        |         |                         |        |           |
-//!  | bits 0 | used | free | used | free | others'  | used | free | used  |  free  |  bitmap   |
+//!    base                                       gap                         top      end      acme
+//!     |                                   |             |                    |        |        |
+//!     | roots | used | free | used | free |   others'   | used | free | used |  free  | bitmap |
 //! ```
 //!
 //! It keeps what makes the heap of `talloc-core` dense, blocks without headers and a boundary bit per
@@ -24,15 +24,21 @@
 //!
 //! # Invariants
 //!
-//! * L1: `base <= top <= end <= acme`; the bitmap covers `base..acme` and lies in `end..acme`.
+//! * L1: `base <= top <= end <= acme`. The bitmap starts at `end`, covers `base..acme` with a bit per granule,
+//!   and has a byte to spare.
 //! * L2: A free chunk below `top` has its size in its first word and its last one. If it has two granules
 //!   or more, it is in the bin of its size.
 //! * L3: A granule's bit is set if and only if it is the first or the last one of a free chunk. All bits
 //!   from `top` on are clear.
 //! * L4: No two free chunks touch, and none touches `top`.
-//! * L5: A chunk in a bin links back to the chunk before it, or, if it is the first, keeps the bin's number,
-//!   which is less than any chunk's address. A bin's bit in `map` is set if and only if it has chunks.
+//! * L5: What is in a bin links back to what comes before it, the first chunk to the root, and the last one
+//!   on to it. A root has the size 0. A bin's bit in `map` is set if and only if it has chunks.
 //! * L6: All memory in `fresh..end` is zero.
+//! * L7: What is on a quick list is used, and nobody has it.
+//!
+//! # Code
+//!
+//! With an `opt-level` of `s` or `z`, primitives are functions of their own, as in `talloc-core`.
 
 mod allocate;
 mod bins;
@@ -57,9 +63,10 @@ type Address = core::num::NonZeroUsize;
 
 /// A heap in one memory that grows at its end.
 ///
-/// Free chunks are in `BINS` bins, at most 64: one for each size of less than two to the power `EXACT`, in
-/// granules, then two to the power `SPLIT` for each doubling. Blocks of fewer than `QUICK` granules are
-/// kept on quick lists when they are freed.
+/// Free chunks are in `BINS` bins, at most 64, of which `1 << SPLIT` share each doubling of the size. Blocks of
+/// fewer than `QUICK` granules are kept on quick lists when they are freed.
+///
+/// It may be moved at any time, as nothing in its memory points at it.
 pub struct Linear<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> {
     /// Which bins have chunks.
     map: u64,
@@ -69,8 +76,11 @@ pub struct Linear<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> {
     bits: usize,
     /// The lowest address that the bitmap covers.
     base: usize,
+    /// From here on, nothing is used; it is in no bin, and taken if no bin can help.
     top: usize,
+    /// Where the top ends and the bitmap starts.
     end: usize,
+    /// Where the bitmap and all of the heap's memory ends; 0 if there is none.
     acme: usize,
     /// From here on, the top has never been used and is zero.
     fresh: usize,

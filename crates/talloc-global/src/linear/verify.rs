@@ -128,8 +128,8 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         let mut left = linked;
         for bin in 0..BINS {
             let root = self.root(bin);
-            // SAFETY: The roots have links.
             let mut before = root;
+            // SAFETY: The roots have links.
             let mut chunk = unsafe { Self::next(root) };
             if (chunk != root) != (self.map >> bin & 1 != 0) {
                 return Err(Violation::Map { bin });

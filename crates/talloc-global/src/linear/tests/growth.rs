@@ -124,6 +124,23 @@ fn a_block_before_a_gap_does_not_make_the_memory_grow() {
     assert_eq!(model.pages(), pages);
 }
 
+/// When others have all memory up to the last address, nothing is asked for.
+#[test]
+fn a_memory_of_all_addresses_cannot_grow() {
+    let model = Model::new(PAGES);
+    let mut heap = Usual::new(&model);
+    let block = heap.allocate(PAGE, 8).expect("there is room").get();
+    model.take_all_for_others();
+    assert_eq!(heap.allocate(10 * PAGE, 8), None);
+    // SAFETY: It is a block of that size.
+    unsafe {
+        assert!(!heap.resize(block, PAGE, 10 * PAGE));
+        heap.free(block, PAGE);
+    }
+    assert!(heap.verify().is_ok());
+    assert_eq!(Small::new(&model).allocate(8, 8), None);
+}
+
 /// The first blocks lie in what the initial memory has left.
 #[test]
 fn the_rest_comes_first() {

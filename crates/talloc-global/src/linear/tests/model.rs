@@ -25,6 +25,8 @@ pub struct Model {
     asked: Cell<usize>,
     /// Pages that others make the memory grow by just before the heap does.
     race: Cell<usize>,
+    /// Whether the memory goes up to the last address.
+    is_whole: Cell<bool>,
 }
 
 impl Model {
@@ -42,6 +44,7 @@ impl Model {
             others: Cell::default(),
             asked: Cell::new(0),
             race: Cell::new(0),
+            is_whole: Cell::new(false),
         }
     }
 
@@ -81,6 +84,11 @@ impl Model {
         self.race.set(pages);
     }
 
+    /// Somebody else makes the memory grow up to the last address.
+    pub fn take_all_for_others(&self) {
+        self.is_whole.set(true);
+    }
+
     /// Panics if a byte of another's page has changed.
     pub fn check_others(&self) {
         let others = self.others.take();
@@ -115,10 +123,11 @@ fn layout() -> Layout {
 // SAFETY: Each page is given once, and the provenance of all is exposed.
 unsafe impl LinearMemory for &Model {
     fn end(&self) -> usize {
-        self.base.addr() + self.pages.get() * PAGE
+        if self.is_whole.get() { 0 } else { self.base.addr() + self.pages.get() * PAGE }
     }
 
     fn grow(&mut self, pages: usize) -> Option<usize> {
+        assert!(!self.is_whole.get(), "there is nothing to ask for");
         self.asked.set(self.asked.get() + 1);
         self.grow_for_others(self.race.take());
         let old = self.pages.get();

@@ -17,14 +17,16 @@ struct Block {
 }
 
 impl Block {
-    fn bytes(&self) -> &mut [u8] {
-        let start = core::ptr::with_exposed_provenance_mut(self.at);
+    fn bytes(&self) -> &[u8] {
+        let start = core::ptr::with_exposed_provenance(self.at);
         // SAFETY: The block has as many bytes, and nobody else has it.
-        unsafe { core::slice::from_raw_parts_mut(start, self.size) }
+        unsafe { core::slice::from_raw_parts(start, self.size) }
     }
 
-    fn sign(&self) {
-        self.bytes().fill(self.seed);
+    fn sign(&mut self) {
+        let start = core::ptr::with_exposed_provenance_mut::<u8>(self.at);
+        // SAFETY: As above.
+        unsafe { start.write_bytes(self.seed, self.size) };
     }
 
     fn check(&self, size: usize) {
@@ -87,7 +89,7 @@ fn allocate<const BINS: usize, const SPLIT: u32, const QUICK: usize>(
     } else {
         (heap.allocate(size, align)?, size)
     };
-    let block = Block { at: at.get(), size, align, seed: random.u8(..) };
+    let mut block = Block { at: at.get(), size, align, seed: random.u8(..) };
     assert!(block.bytes()[dirty..].iter().all(|byte| *byte == 0), "it is not zero from {dirty} on");
     block.sign();
     Some(block)

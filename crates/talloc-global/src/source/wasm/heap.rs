@@ -5,8 +5,8 @@ use core::fmt;
 
 use talloc_sync::{Report, Violation};
 
-use super::parameters::{Heap, Wasm, WasmParameters};
-use super::{WasmSource, refuse_emscripten};
+use super::WasmSource;
+use super::parameters::{Heap, WasmDefault, WasmParameters};
 
 /// A heap whose memory is the module's own, which grows.
 ///
@@ -14,7 +14,7 @@ use super::{WasmSource, refuse_emscripten};
 /// [`Backoff`](talloc_sync::lock::Backoff) lock, which does not put threads to sleep, as the main one
 /// of a browser must not; else there is no lock.
 ///
-/// With the parameters [`Wasm`], the default, and [`WasmSmall`](crate::WasmSmall), it is a heap made for a
+/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::WasmSmall), it is a heap made for a
 /// memory that grows at its end: a fraction of the code, one arena whoever else makes the memory grow, and
 /// no search for a block's arena. With those of a [`Config`](crate::Config), such as
 /// [`Checked`](crate::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
@@ -30,9 +30,9 @@ use super::{WasmSource, refuse_emscripten};
 ///
 /// # Emscripten
 ///
-/// On `wasm32-unknown-emscripten`, it does not compile: `sbrk` of that system hands out all memory up to
-/// the end, whoever made it grow. Use the system's `malloc` there, or a
-/// [`Talloc`](crate::Talloc) whose arenas are from `malloc`.
+/// On `wasm32-unknown-emscripten`, this crate does not compile: `sbrk` of that system hands out all memory up
+/// to the end, whoever made it grow. Use the system's allocator there, or a [`Talloc`](crate::Talloc) whose
+/// arenas are from `malloc`.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ use super::{WasmSource, refuse_emscripten};
 /// #[global_allocator]
 /// static ALLOCATOR: WasmTalloc = WasmTalloc::new();
 /// ```
-pub struct WasmTalloc<P: WasmParameters = Wasm>(P::Heap);
+pub struct WasmTalloc<P: WasmParameters = WasmDefault>(P::Heap);
 
 impl WasmTalloc {
     /// A heap that has no memory until it is first used.
@@ -62,7 +62,6 @@ impl<P: WasmParameters> WasmTalloc<P> {
     /// A heap that asks `source` for memory.
     #[must_use]
     pub const fn with_source(source: WasmSource) -> Self {
-        const { refuse_emscripten() };
         // Whoever made such a source may use what it gives.
         if source.has_rest { Self(P::Heap::WITH_REST) } else { Self(P::Heap::NEW) }
     }

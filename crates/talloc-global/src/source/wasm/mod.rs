@@ -7,13 +7,12 @@ mod parameters;
 mod source;
 
 pub use heap::WasmTalloc;
-pub use parameters::{Wasm, WasmParameters, WasmSmall};
+pub use parameters::{WasmDefault, WasmParameters, WasmSmall};
 pub use source::WasmSource;
 
-/// Stops the compiler where two would use the same memory.
-const fn refuse_emscripten() {
-    assert!(
-        !cfg!(target_os = "emscripten"),
-        "on Emscripten, `sbrk` hands out the memory that a `WasmSource` made grow: use the system's allocator"
-    );
-}
+// There, `sbrk` hands out all memory up to the end, whoever made it grow: two would use the same.
+#[cfg(target_os = "emscripten")]
+compile_error!(
+    "talloc-global does not support Emscripten, whose `sbrk` hands out the memory that this crate makes grow: \
+     use the system's allocator, or a `Talloc` of talloc-core in memory from `malloc`"
+);

@@ -13,7 +13,7 @@ use crate::linear::Linear;
 
 /// The default parameters of a [`WasmTalloc`](crate::WasmTalloc): 64 bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Wasm;
+pub struct WasmDefault;
 
 /// Parameters of a [`WasmTalloc`](crate::WasmTalloc) that make for a small module: 32 bins.
 ///
@@ -28,7 +28,7 @@ pub struct Wasm;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WasmSmall;
 
-/// The parameters of a [`WasmTalloc`](crate::WasmTalloc): [`Wasm`], [`WasmSmall`], or any [`Config`].
+/// The parameters of a [`WasmTalloc`](crate::WasmTalloc): [`WasmDefault`], [`WasmSmall`], or any [`Config`].
 ///
 /// It is implemented for these, and for no other type.
 pub trait WasmParameters: sealed::Sealed {
@@ -39,12 +39,12 @@ pub trait WasmParameters: sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for super::Wasm {}
+    impl Sealed for super::WasmDefault {}
     impl Sealed for super::WasmSmall {}
     impl<C: super::Config> Sealed for C {}
 }
 
-impl WasmParameters for Wasm {
+impl WasmParameters for WasmDefault {
     type Heap = Guarded<Linear<ModuleMemory, 64, 2, 17>>;
 }
 

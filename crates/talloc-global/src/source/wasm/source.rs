@@ -5,7 +5,6 @@ use core::alloc::Layout;
 use talloc_sync::{AllocError, Config, Memory, Source, Span, Talloc};
 
 use super::memory::{ModuleMemory, rest};
-use super::refuse_emscripten;
 use crate::linear::{LinearMemory, PAGE};
 use crate::source::needed::needed;
 
@@ -24,7 +23,7 @@ const SHARE: usize = 8;
 /// back, as there is no instruction for it. A heap of a [single arena](Config::SINGLE_ARENA) asks for
 /// nothing once somebody else has made the memory grow.
 ///
-/// Only on `wasm32`; not on Emscripten, as [`WasmTalloc`](crate::WasmTalloc) explains.
+/// Only on `wasm32`.
 #[derive(Debug)]
 pub struct WasmSource {
     /// The arena that grows.
@@ -39,7 +38,6 @@ impl WasmSource {
     /// A source that has not asked for memory yet.
     #[must_use]
     pub const fn new() -> Self {
-        const { refuse_emscripten() };
         Self { arena: Span::empty(), total: 0, has_rest: false }
     }
 

@@ -7,7 +7,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
 
 use talloc_global::{
-    Compact, Config, QuickLists, RealTime, Wasm, WasmParameters, WasmSmall, WasmSource, WasmTalloc,
+    Compact, Config, QuickLists, RealTime, WasmDefault, WasmParameters, WasmSmall, WasmSource,
+    WasmTalloc,
 };
 
 const PAGE: usize = 64 << 10;
@@ -18,14 +19,14 @@ const LARGE: usize = 8 << 20;
 /// Checks it all. Returns how many pages the memory has in the end.
 pub fn check_memory() -> usize {
     rest();
-    growing::<Wasm>(&const { WasmTalloc::configured() });
+    growing::<WasmDefault>(&const { WasmTalloc::configured() });
     growing::<Compact>(&const { WasmTalloc::configured() });
     growing::<RealTime>(&const { WasmTalloc::configured() });
     growing::<WasmSmall>(&const { WasmTalloc::configured() });
-    others::<Wasm>(1);
+    others::<WasmDefault>(1);
     others::<WasmSmall>(1);
-    others::<Compact>(20);
-    refused::<Wasm>();
+    others::<Compact>(30);
+    refused::<WasmDefault>();
     refused::<WasmSmall>();
     refused::<Compact>();
     refused::<Single>();
