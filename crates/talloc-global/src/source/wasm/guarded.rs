@@ -1,6 +1,6 @@
 //! What a heap is behind: nothing where there is one thread, a lock where there are several.
 
-use talloc_sync::{Config, SharedHeap, Talloc};
+use talloc_sync::{Config, OwnedTalloc, SharedHeap, Talloc};
 
 use super::WasmSource;
 
@@ -49,7 +49,7 @@ impl<T> Guarded<T> {
     }
 }
 
-impl<C: Config> SharedHeap for Guarded<Talloc<C, WasmSource>> {
+impl<C: Config> SharedHeap for Guarded<OwnedTalloc<C, WasmSource>> {
     type Config = C;
     type Source = WasmSource;
 
@@ -57,6 +57,6 @@ impl<C: Config> SharedHeap for Guarded<Talloc<C, WasmSource>> {
     fn with<R>(&self, f: impl FnOnce(&mut Talloc<C, WasmSource>) -> R) -> R {
         // None of the functions that are passed here, by `talloc_core::shared` and this crate, calls what
         // could come back; nor does the source.
-        self.lend(f)
+        self.lend(|heap| f(heap))
     }
 }

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr;
 
 use talloc_sync::shared::global;
-use talloc_sync::{Config, Report, SharedHeap, Talloc, Violation};
+use talloc_sync::{Config, OwnedTalloc, Report, SharedHeap, Talloc, Violation};
 
 use super::WasmSource;
 use super::guarded::Guarded;
@@ -53,7 +53,7 @@ impl WasmParameters for WasmSmall {
 }
 
 impl<C: Config> WasmParameters for C {
-    type Heap = Guarded<Talloc<C, WasmSource>>;
+    type Heap = Guarded<OwnedTalloc<C, WasmSource>>;
 }
 
 /// A heap behind a shared reference.
@@ -138,7 +138,7 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
 
 // SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and does
 // not unwind.
-unsafe impl<C: Config> Heap for Guarded<Talloc<C, WasmSource>> {
+unsafe impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
     const NEW: Self = Self::new(Talloc::with_source(WasmSource::new()));
     // SAFETY: Those who use the constant may.
     const WITH_REST: Self = Self::new(Talloc::with_source(unsafe { WasmSource::with_rest() }));
