@@ -124,3 +124,39 @@ impl<C: Config, S: Source<C>> Heap for &TallocCritical<C, S> {
         self.with(|heap| heap.verify())
     }
 }
+
+/// The heap of a module by the methods of a global allocator.
+#[cfg(target_arch = "wasm32")]
+impl<P: talloc_global::WasmParameters> Heap for &talloc_global::WasmTalloc<P> {
+    const MIN_BLOCK: usize = 16;
+    const OWN: bool = true;
+
+    fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: The size is not zero.
+        NonNull::new(unsafe { self.alloc(layout) })
+    }
+
+    fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: The size is not zero.
+        NonNull::new(unsafe { self.alloc_zeroed(layout) })
+    }
+
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: By the contract of this method.
+        unsafe { self.dealloc(block.as_ptr(), layout) };
+    }
+
+    unsafe fn resize(
+        &mut self,
+        block: NonNull<u8>,
+        layout: Layout,
+        size: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: By the contract of this method; the size is not zero.
+        NonNull::new(unsafe { self.realloc(block.as_ptr(), layout, size) })
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        (*self).verify()
+    }
+}

@@ -12,7 +12,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     #[inline(always)]
     pub(crate) unsafe fn free(&mut self, block: usize, size: usize) {
         let len = block_len(size);
-        // SAFETY: As the caller says.
+        // SAFETY: By the contract of this function.
         unsafe {
             if len < QUICK * GRANULE {
                 if self.quick.push(block, len) {
@@ -87,7 +87,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     /// Nobody uses the granules from `start` to `end`, which lie below the top, and there are some.
     #[inline]
     pub(super) unsafe fn insert(&mut self, start: usize, end: usize) {
-        // SAFETY: As the caller says.
+        // SAFETY: By the contract of this function.
         unsafe {
             self.set_edge(start);
             self.set_edge(end - GRANULE);

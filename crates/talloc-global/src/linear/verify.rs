@@ -3,7 +3,7 @@
 use talloc_sync::{Report, Span, Violation};
 
 use super::bits::SPAN;
-use super::memory::{GRANULE, WORD, load};
+use super::memory::{GRANULE, WORD, load, load_byte};
 use super::{Linear, LinearMemory};
 
 impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
@@ -62,10 +62,14 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     fn next_edge(&self, mut at: usize, end: usize) -> Option<usize> {
         while at < end {
             // SAFETY: The bitmap covers it (L1).
-            if unsafe { self.is_edge(at) } {
-                return Some(at);
+            unsafe {
+                if self.is_edge(at) {
+                    return Some(at);
+                }
+                // Most of the bytes are zero.
+                let is_clear = at % SPAN == 0 && load_byte(self.bits.wrapping_add(at / SPAN)) == 0;
+                at += if is_clear { SPAN } else { GRANULE };
             }
-            at += GRANULE;
         }
         None
     }

@@ -6,9 +6,11 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
 
+use talloc_exercise::Plan;
+use talloc_exercise::walk::Walk;
 use talloc_global::{
-    Compact, Config, QuickLists, RealTime, WasmDefault, WasmParameters, WasmSmall, WasmSource,
-    WasmTalloc,
+    Checked, Compact, Config, QuickLists, RealTime, WasmDefault, WasmParameters, WasmSmall,
+    WasmSource, WasmTalloc,
 };
 
 const PAGE: usize = 64 << 10;
@@ -16,9 +18,15 @@ const PAGE: usize = 64 << 10;
 /// Bytes that a block grows to.
 const LARGE: usize = 8 << 20;
 
+/// Steps of a walk.
+const STEPS: usize = 3000;
+
 /// Checks it all. Returns how many pages the memory has in the end.
-pub fn check_memory() -> usize {
+pub fn check_memory(plan: &Plan) -> usize {
     rest();
+    walk::<WasmDefault>(plan);
+    walk::<WasmSmall>(plan);
+    walk::<Checked>(plan);
     growing::<WasmDefault>(&const { WasmTalloc::configured() });
     growing::<Compact>(&const { WasmTalloc::configured() });
     growing::<RealTime>(&const { WasmTalloc::configured() });
@@ -32,6 +40,20 @@ pub fn check_memory() -> usize {
     refused::<Single>();
     single();
     memory_size::<0>()
+}
+
+/// Random calls, each followed by a look at all there is, while somebody else makes the memory grow, too.
+fn walk<P: WasmParameters>(plan: &Plan) {
+    let heap = WasmTalloc::<P>::configured();
+    let mut walk = Walk::<40>::new(plan, 2);
+    for _ in 0..8 {
+        walk.steps(&mut &heap, STEPS / 8);
+        memory_grow::<0>(1);
+    }
+    walk.finish(&mut &heap);
+    heap.flush();
+    let report = heap.verify().unwrap_or_else(|violation| panic!("{violation}"));
+    assert!(report.used_bytes == 0 && walk.counts().refused == 0, "{report:?}");
 }
 
 /// The first block lies in what the module's initial memory has left.
