@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use talloc_global::{Config, Report, Source, Talloc, TallocCritical, Violation};
+use talloc_global::{Config, OwnedTalloc, Report, Source, TallocCritical, Violation};
 
 /// A heap, a walk's own or one that it shares.
 pub trait Heap {
@@ -50,23 +50,23 @@ const fn min_block<C: Config>() -> usize {
     4 * size_of::<C::Index>()
 }
 
-impl<C: Config> Heap for Talloc<C> {
+impl<C: Config> Heap for OwnedTalloc<C> {
     const MIN_BLOCK: usize = min_block::<C>();
     const OWN: bool = true;
 
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: The size is not zero.
-        unsafe { self.malloc(layout) }.ok()
+        unsafe { (**self).malloc(layout) }.ok()
     }
 
     fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: The size is not zero.
-        unsafe { self.malloc_zeroed(layout) }.ok()
+        unsafe { (**self).malloc_zeroed(layout) }.ok()
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: As the caller says.
-        unsafe { self.free(block, layout) };
+        unsafe { (**self).free(block, layout) };
     }
 
     unsafe fn resize(
@@ -78,15 +78,15 @@ impl<C: Config> Heap for Talloc<C> {
         // SAFETY: As the caller says.
         unsafe {
             if size >= layout.size() {
-                return self.grow(block, layout, size).ok();
+                return (**self).grow(block, layout, size).ok();
             }
-            self.shrink(block, layout, size);
+            (**self).shrink(block, layout, size);
         }
         Some(block)
     }
 
     fn verify(&self) -> Result<Report, Violation> {
-        self.verify()
+        (**self).verify()
     }
 }
 
