@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 
 /// Sees to it that the compiler refuses `talloc-global`, and says why.
 pub fn run(workspace: &Workspace, triple: &str, message: &str) -> Result<String> {
-    let compiler = Compiler::find(workspace, triple, "core,alloc")?;
+    let compiler = Compiler::find(workspace, triple, "core")?;
     let said = compiler
         .cargo(workspace, "check", triple)
         .args(["-p", "talloc-global", "--no-default-features"])
