@@ -107,6 +107,12 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
             memory,
         }
     }
+
+    /// The bytes of all memory that the heap has.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn owned(&self) -> usize {
+        self.owned
+    }
 }
 
 /// The bytes that a block of `size` bytes takes; `size` is at most `isize::MAX`.

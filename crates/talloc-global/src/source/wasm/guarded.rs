@@ -49,7 +49,8 @@ impl<T> Guarded<T> {
     }
 }
 
-impl<C: Config> SharedHeap for Guarded<OwnedTalloc<C, WasmSource>> {
+// SAFETY: It is one heap, and one caller has it at a time, as `lend` explains. The provided methods are kept.
+unsafe impl<C: Config> SharedHeap for Guarded<OwnedTalloc<C, WasmSource>> {
     type Config = C;
     type Source = WasmSource;
 

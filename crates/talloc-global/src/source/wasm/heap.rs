@@ -116,8 +116,9 @@ unsafe impl<P: WasmParameters> GlobalAlloc for WasmTalloc<P> {
     }
 }
 
+/// Prints how much memory the heap has, or its [`Outline`](crate::Outline).
 impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WasmTalloc").finish_non_exhaustive()
+        self.0.print(f)
     }
 }

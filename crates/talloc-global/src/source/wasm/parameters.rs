@@ -1,7 +1,7 @@
 //! Which heap a [`WasmTalloc`](crate::WasmTalloc) is.
 
 use core::alloc::Layout;
-use core::ptr;
+use core::{fmt, ptr};
 
 use talloc_sync::shared::global;
 use talloc_sync::{Config, OwnedTalloc, Report, SharedHeap, Talloc, Violation};
@@ -76,6 +76,8 @@ pub unsafe trait Heap: Sync + Sized {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8;
     fn flush(&self);
     fn verify(&self) -> Result<Report, Violation>;
+    /// Prints the heap. To print may allocate from this very heap: it is not held meanwhile.
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
 // SAFETY: By the contract of `Linear`.
@@ -134,6 +136,11 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
     fn verify(&self) -> Result<Report, Violation> {
         self.lend(|heap| heap.verify())
     }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.lend(|heap| heap.owned());
+        f.debug_struct("WasmTalloc").field("bytes", &bytes).finish_non_exhaustive()
+    }
 }
 
 // SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and does
@@ -173,5 +180,10 @@ unsafe impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
 
     fn verify(&self) -> Result<Report, Violation> {
         self.with(|heap| heap.verify())
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outline = self.with(|heap| heap.outline());
+        f.debug_tuple("WasmTalloc").field(&outline).finish()
     }
 }
