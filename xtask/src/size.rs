@@ -60,7 +60,9 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         is_small?;
     }
     if wanted(What::Wasm) {
-        println!("{}\n", wasm::table(workspace)?);
+        let (table, is_small) = wasm::table(workspace)?;
+        println!("{table}\n");
+        is_small?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod hosted;
 pub mod linker;
 pub mod program;
 pub mod qemu;
+mod refused;
 mod table;
 mod texts;
 mod wine;
@@ -38,8 +39,8 @@ pub struct Args {
     list: bool,
 }
 
-/// What CI runs: a microcontroller, one without compare-and-swap, and WebAssembly.
-const CHECKED: [&str; 3] = ["thumbv6m", "cortex-m3", "wasm32"];
+/// What CI runs: a microcontroller, one without compare-and-swap, WebAssembly, and where that is refused.
+const CHECKED: [&str; 4] = ["thumbv6m", "cortex-m3", "wasm32", "emscripten"];
 
 /// Runs what CI does.
 pub fn check(workspace: &Workspace) -> Result<()> {
@@ -79,6 +80,7 @@ fn run_one(workspace: &Workspace, target: &Target) -> Result<String> {
         Kind::Exercise(machine) => exercise::run(workspace, target.triple, machine),
         Kind::Texts(board) => texts::run(workspace, target.triple, *board),
         Kind::Build => build::run(workspace, target.triple),
+        Kind::Refused(message) => refused::run(workspace, target.triple, message),
     }
 }
 

@@ -107,7 +107,12 @@
 #![no_std]
 #![deny(missing_docs)]
 
+#[cfg(test)]
+extern crate std;
+
 mod global_alloc;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod linear;
 mod source;
 
 #[cfg(feature = "allocator")]

@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use talloc_global::{Config, Report, Source, Talloc, TallocCritical, Violation};
+use talloc_global::{Config, OwnedTalloc, Report, Source, TallocCritical, Violation};
 
 /// A heap, a walk's own or one that it shares.
 pub trait Heap {
@@ -50,23 +50,23 @@ const fn min_block<C: Config>() -> usize {
     4 * size_of::<C::Index>()
 }
 
-impl<C: Config> Heap for Talloc<C> {
+impl<C: Config> Heap for OwnedTalloc<C> {
     const MIN_BLOCK: usize = min_block::<C>();
     const OWN: bool = true;
 
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: The size is not zero.
-        unsafe { self.malloc(layout) }.ok()
+        unsafe { (**self).malloc(layout) }.ok()
     }
 
     fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: The size is not zero.
-        unsafe { self.malloc_zeroed(layout) }.ok()
+        unsafe { (**self).malloc_zeroed(layout) }.ok()
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: As the caller says.
-        unsafe { self.free(block, layout) };
+        unsafe { (**self).free(block, layout) };
     }
 
     unsafe fn resize(
@@ -78,15 +78,15 @@ impl<C: Config> Heap for Talloc<C> {
         // SAFETY: As the caller says.
         unsafe {
             if size >= layout.size() {
-                return self.grow(block, layout, size).ok();
+                return (**self).grow(block, layout, size).ok();
             }
-            self.shrink(block, layout, size);
+            (**self).shrink(block, layout, size);
         }
         Some(block)
     }
 
     fn verify(&self) -> Result<Report, Violation> {
-        self.verify()
+        (**self).verify()
     }
 }
 
@@ -122,5 +122,41 @@ impl<C: Config, S: Source<C>> Heap for &TallocCritical<C, S> {
 
     fn verify(&self) -> Result<Report, Violation> {
         self.with(|heap| heap.verify())
+    }
+}
+
+/// The heap of a module by the methods of a global allocator.
+#[cfg(target_arch = "wasm32")]
+impl<P: talloc_global::WasmParameters> Heap for &talloc_global::WasmTalloc<P> {
+    const MIN_BLOCK: usize = 16;
+    const OWN: bool = true;
+
+    fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: The size is not zero.
+        NonNull::new(unsafe { self.alloc(layout) })
+    }
+
+    fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: The size is not zero.
+        NonNull::new(unsafe { self.alloc_zeroed(layout) })
+    }
+
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: By the contract of this method.
+        unsafe { self.dealloc(block.as_ptr(), layout) };
+    }
+
+    unsafe fn resize(
+        &mut self,
+        block: NonNull<u8>,
+        layout: Layout,
+        size: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: By the contract of this method; the size is not zero.
+        NonNull::new(unsafe { self.realloc(block.as_ptr(), layout, size) })
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        (*self).verify()
     }
 }

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use talloc_global::{Config, Report, Span, Talloc};
+use talloc_global::{Config, OwnedTalloc, Report, Span, Talloc};
 
 use crate::walk::{Counts, Walk};
 use crate::{Fault, Plan};
@@ -56,7 +56,7 @@ pub fn check<C: Config>(memory: &mut [MaybeUninit<u8>], plan: &Plan) -> Counts {
 /// Truncates the first arena to what is in use, and extends it again to all of `whole`, while the
 /// walk goes on.
 fn reshape<C: Config>(
-    heap: &mut Talloc<C>,
+    heap: &mut OwnedTalloc<C>,
     walk: &mut Walk<BLOCKS>,
     whole: Span,
     round: usize,
@@ -100,20 +100,20 @@ fn check_filled(memory: Span) {
 }
 
 /// Panics unless each arena is one free chunk.
-fn expect_unused<C: Config>(heap: &mut Talloc<C>, arenas: usize) {
+fn expect_unused<C: Config>(heap: &mut OwnedTalloc<C>, arenas: usize) {
     heap.flush();
     let report = verify(heap);
     let unused = report.used_bytes == 0 && report.arenas == arenas && report.free_chunks == arenas;
     assert!(unused, "blocks are left, or have not coalesced: {report:?}");
 }
 
-fn verify<C: Config>(heap: &Talloc<C>) -> Report {
+fn verify<C: Config>(heap: &OwnedTalloc<C>) -> Report {
     heap.verify().unwrap_or_else(|violation| panic!("{violation}"))
 }
 
 /// Allocates blocks of one size until there is no memory left, frees every other, does it again,
 /// and frees all.
-fn exhaust<C: Config>(heap: &mut Talloc<C>, size: usize) {
+fn exhaust<C: Config>(heap: &mut OwnedTalloc<C>, size: usize) {
     let layout = Layout::from_size_align(size, align_of::<Link>()).expect("sizes are small");
     let mut all = Stack(None);
     let count = all.fill(heap, layout);
@@ -140,7 +140,7 @@ fn exhaust<C: Config>(heap: &mut Talloc<C>, size: usize) {
 }
 
 /// Allocates the largest block there can be.
-fn take_whole<C: Config>(heap: &mut Talloc<C>) {
+fn take_whole<C: Config>(heap: &mut OwnedTalloc<C>) {
     heap.flush();
     let size = verify(heap).largest_free_bytes;
     let layout = Layout::from_size_align(size, 8).expect("it is less than there is memory");
@@ -163,7 +163,7 @@ struct Stack(Link);
 
 impl Stack {
     /// Allocates all blocks that can be. Returns how many.
-    fn fill<C: Config>(&mut self, heap: &mut Talloc<C>, layout: Layout) -> usize {
+    fn fill<C: Config>(&mut self, heap: &mut OwnedTalloc<C>, layout: Layout) -> usize {
         let mut count = 0;
         // SAFETY: The size is not zero.
         while let Ok(block) = unsafe { heap.malloc(layout) } {

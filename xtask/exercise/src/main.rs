@@ -36,7 +36,7 @@ fn run(fault: Fault) {
     assert_eq!(used(), before, "blocks of the collections are left");
     say!("collections: of up to {} entries\n", plan.entries);
     #[cfg(target_os = "unknown")]
-    say!("memory: {} pages of it\n", machine::check_memory());
+    say!("memory: {} pages of it\n", machine::check_memory(&plan));
     if machine::HAS_TIMER {
         steps += interrupts(&plan);
     }

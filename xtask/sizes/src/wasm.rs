@@ -9,6 +9,11 @@ static ALLOCATOR: talloc_global::WasmTalloc = talloc_global::WasmTalloc::new();
 static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::RealTime> =
     talloc_global::WasmTalloc::configured();
 
+#[cfg(feature = "talloc-compact")]
+#[global_allocator]
+static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::Compact> =
+    talloc_global::WasmTalloc::configured();
+
 #[cfg(feature = "talloc-smallest")]
 #[global_allocator]
 static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::WasmSmall> =

@@ -21,6 +21,8 @@ pub enum Kind {
     Texts(Board),
     /// Building the libraries.
     Build,
+    /// Refusing to be built, with this in the compiler's message.
+    Refused(&'static str),
 }
 
 impl Target {
@@ -35,7 +37,7 @@ impl Target {
             Kind::Texts(board) => {
                 format!("{INSTALL} {} lld; {}; {COMPILER}", board.package, texts::HOW_TO_GET)
             }
-            Kind::Build => COMPILER.to_owned(),
+            Kind::Build | Kind::Refused(_) => COMPILER.to_owned(),
         }
     }
 }
@@ -73,7 +75,7 @@ const fn build(name: &'static str, triple: &'static str) -> Target {
 }
 
 /// The quick ones first.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "here",
         triple: "this machine",
@@ -98,6 +100,12 @@ pub const TARGETS: [Target; 15] = [
         triple: "wasm32-unknown-unknown",
         about: "the exercise in Node, with memory that grows",
         kind: Kind::Exercise(Machine { runner: Runner::Node, has_timer: false }),
+    },
+    Target {
+        name: "emscripten",
+        triple: "wasm32-unknown-emscripten",
+        about: "talloc-global is refused, for the system would use the same memory",
+        kind: Kind::Refused("talloc-global does not support Emscripten"),
     },
     tests(
         "i686",

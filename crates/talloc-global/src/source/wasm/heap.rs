@@ -3,17 +3,10 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 
-use talloc_sync::shared::global;
-use talloc_sync::{Compact, Config, Report, SharedHeap, Talloc, Violation};
+use talloc_sync::{Report, Violation};
 
 use super::WasmSource;
-
-/// What the heap is behind: nothing where there is one thread.
-#[cfg(not(target_feature = "atomics"))]
-type Guarded<C> = super::alone::Alone<C>;
-/// What the heap is behind where there are threads: a lock.
-#[cfg(target_feature = "atomics")]
-type Guarded<C> = talloc_sync::Tallock<talloc_sync::lock::Backoff, C, WasmSource>;
+use super::parameters::{Heap, WasmDefault, WasmParameters};
 
 /// A heap whose memory is the module's own, which grows.
 ///
@@ -21,7 +14,25 @@ type Guarded<C> = talloc_sync::Tallock<talloc_sync::lock::Backoff, C, WasmSource
 /// [`Backoff`](talloc_sync::lock::Backoff) lock, which does not put threads to sleep, as the main one
 /// of a browser must not; else there is no lock.
 ///
-/// See [`WasmSource`] for how memory is got. With [`WasmSmall`](crate::WasmSmall), the code is smallest.
+/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::WasmSmall), it is a heap made for a
+/// memory that grows at its end: a fraction of the code, one arena whoever else makes the memory grow, and
+/// no search for a block's arena. With those of a [`Config`](crate::Config), such as
+/// [`Checked`](crate::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
+///
+/// # How the memory grows
+///
+/// By an eighth of what the heap has at the least, or, if it cannot grow as far, by what is needed for
+/// the request. If it cannot grow at all, the request fails, and nothing has changed. Memory is never given
+/// back, as there is no instruction for it.
+///
+/// Others may make the memory grow at any time, with their own `memory.grow`. A 64th of theirs is needed
+/// for the heap's bitmap when it grows next.
+///
+/// # Emscripten
+///
+/// On `wasm32-unknown-emscripten`, this crate does not compile: `sbrk` of that system hands out all memory up
+/// to the end, whoever made it grow. Use the system's allocator there, or a [`Talloc`](crate::Talloc) whose
+/// arenas are from `malloc`.
 ///
 /// # Examples
 ///
@@ -31,7 +42,7 @@ type Guarded<C> = talloc_sync::Tallock<talloc_sync::lock::Backoff, C, WasmSource
 /// #[global_allocator]
 /// static ALLOCATOR: WasmTalloc = WasmTalloc::new();
 /// ```
-pub struct WasmTalloc<C: Config = Compact>(Guarded<C>);
+pub struct WasmTalloc<P: WasmParameters = WasmDefault>(P::Heap);
 
 impl WasmTalloc {
     /// A heap that has no memory until it is first used.
@@ -41,8 +52,8 @@ impl WasmTalloc {
     }
 }
 
-impl<C: Config> WasmTalloc<C> {
-    /// [`new`](WasmTalloc::new), with the parameters of `C`.
+impl<P: WasmParameters> WasmTalloc<P> {
+    /// [`new`](WasmTalloc::new), with the parameters `P`.
     #[must_use]
     pub const fn configured() -> Self {
         Self::with_source(WasmSource::new())
@@ -51,67 +62,63 @@ impl<C: Config> WasmTalloc<C> {
     /// A heap that asks `source` for memory.
     #[must_use]
     pub const fn with_source(source: WasmSource) -> Self {
-        let heap = Talloc::with_source(source);
-        #[cfg(not(target_feature = "atomics"))]
-        return Self(Guarded::new(heap));
-        #[cfg(target_feature = "atomics")]
-        return Self(heap.lock());
+        // Whoever made such a source may use what it gives.
+        if source.has_rest { Self(P::Heap::WITH_REST) } else { Self(P::Heap::NEW) }
     }
 
-    /// Coalesces all blocks in the quick lists; see [`Talloc::flush`].
+    /// Coalesces all blocks in the quick lists, if these parameters have any; see
+    /// [`Talloc::flush`](crate::Talloc::flush).
     pub fn flush(&self) {
-        self.0.with(Talloc::flush);
+        self.0.flush();
     }
 
-    /// Checks every invariant of the heap, and counts what there is; see [`Talloc::verify`].
+    /// Checks every invariant of the heap, and counts what there is; see
+    /// [`Talloc::verify`](crate::Talloc::verify).
     ///
     /// # Errors
     ///
     /// The first [`Violation`] that is found. The heap must not be used any more then.
     pub fn verify(&self) -> Result<Report, Violation> {
-        self.0.with(|heap| heap.verify())
+        self.0.verify()
     }
 }
 
-impl<C: Config> Default for WasmTalloc<C> {
+impl<P: WasmParameters> Default for WasmTalloc<P> {
     fn default() -> Self {
         Self::configured()
     }
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. The
-// functions of `global` do not unwind.
-unsafe impl<C: Config> GlobalAlloc for WasmTalloc<C> {
+// SAFETY: By the contract of `Heap`.
+unsafe impl<P: WasmParameters> GlobalAlloc for WasmTalloc<P> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(&self.0, layout) }
+        // SAFETY: By the contract of this method.
+        unsafe { self.0.alloc(layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(&self.0, layout) }
+        // SAFETY: By the contract of this method.
+        unsafe { self.0.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(&self.0, ptr, layout) }
+        // SAFETY: By the contract of this method.
+        unsafe { self.0.dealloc(ptr, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(&self.0, ptr, layout, new_size) }
+        // SAFETY: By the contract of this method.
+        unsafe { self.0.realloc(ptr, layout, new_size) }
     }
 }
 
-/// Prints the heap's [`Outline`](crate::Outline).
-impl<C: Config> fmt::Debug for WasmTalloc<C> {
+/// Prints how much memory the heap has, or its [`Outline`](crate::Outline).
+impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // To print may allocate from this very heap: it is not held meanwhile.
-        let outline = self.0.with(|heap| heap.outline());
-        f.debug_tuple("WasmTalloc").field(&outline).finish()
+        self.0.print(f)
     }
 }

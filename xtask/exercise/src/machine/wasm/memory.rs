@@ -6,22 +6,54 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
 
-use talloc_global::{Compact, Config, RealTime, WasmSmall, WasmSource, WasmTalloc};
+use talloc_exercise::Plan;
+use talloc_exercise::walk::Walk;
+use talloc_global::{
+    Checked, Compact, Config, QuickLists, RealTime, WasmDefault, WasmParameters, WasmSmall,
+    WasmSource, WasmTalloc,
+};
 
 const PAGE: usize = 64 << 10;
 
 /// Bytes that a block grows to.
 const LARGE: usize = 8 << 20;
 
+/// Steps of a walk.
+const STEPS: usize = 3000;
+
 /// Checks it all. Returns how many pages the memory has in the end.
-pub fn check_memory() -> usize {
+pub fn check_memory(plan: &Plan) -> usize {
     rest();
+    walk::<WasmDefault>(plan);
+    walk::<WasmSmall>(plan);
+    walk::<Checked>(plan);
+    growing::<WasmDefault>(&const { WasmTalloc::configured() });
     growing::<Compact>(&const { WasmTalloc::configured() });
     growing::<RealTime>(&const { WasmTalloc::configured() });
     growing::<WasmSmall>(&const { WasmTalloc::configured() });
-    others();
-    refused();
+    others::<WasmDefault>(1);
+    others::<WasmSmall>(1);
+    others::<Compact>(30);
+    refused::<WasmDefault>();
+    refused::<WasmSmall>();
+    refused::<Compact>();
+    refused::<Single>();
+    single();
     memory_size::<0>()
+}
+
+/// Random calls, each followed by a look at all there is, while somebody else makes the memory grow, too.
+fn walk<P: WasmParameters>(plan: &Plan) {
+    let heap = WasmTalloc::<P>::configured();
+    let mut walk = Walk::<40>::new(plan, 2);
+    for _ in 0..8 {
+        walk.steps(&mut &heap, STEPS / 8);
+        memory_grow::<0>(1);
+    }
+    walk.finish(&mut &heap);
+    heap.flush();
+    let report = heap.verify().unwrap_or_else(|violation| panic!("{violation}"));
+    assert!(report.used_bytes == 0 && walk.counts().refused == 0, "{report:?}");
 }
 
 /// The first block lies in what the module's initial memory has left.
@@ -39,7 +71,7 @@ fn rest() {
 
 /// A block that doubles stays where it is, and needs little more memory than it has; what is fresh is
 /// zero.
-fn growing<C: Config>(heap: &WasmTalloc<C>) {
+fn growing<P: WasmParameters>(heap: &WasmTalloc<P>) {
     let before = memory_size::<0>();
     let mut block = Block::new(heap, 64);
     block.grow(heap, PAGE);
@@ -67,51 +99,86 @@ fn growing<C: Config>(heap: &WasmTalloc<C>) {
     assert!(memory_size::<0>() == all, "memory has been lost");
 }
 
-/// When somebody else has made the memory grow, there are further arenas, or, if there may be one only,
-/// an allocation fails.
-fn others() {
-    let several: WasmTalloc = WasmTalloc::new();
-    let single: WasmTalloc<WasmSmall> = WasmTalloc::configured();
-    let mut first = Block::new(&several, LARGE);
-    let only = Block::new(&single, LARGE);
-    let mut second = Block::new(&several, LARGE);
-    let arenas = several.verify().map(|report| report.arenas);
-    assert!(arenas == Ok(2), "{arenas:?} arenas");
-    let layout = Layout::from_size_align(LARGE, 8).expect("it is small");
-    // SAFETY: The size is not zero.
-    assert!(unsafe { single.alloc(layout) }.is_null());
-    verify(&single, 1);
-    first.grow(&several, 2 * LARGE);
-    second.grow(&several, 2 * LARGE);
-    memory_grow::<0>(1);
-    first.free(&several);
-    second.free(&several);
-    only.free(&single);
-    verify(&several, usize::MAX);
+/// However often somebody else makes the memory grow, there are no more arenas than this.
+fn others<P: WasmParameters>(arenas: usize) {
+    const SIZE: usize = 100_000;
+    const COUNT: usize = 64;
+    let heap = WasmTalloc::<P>::configured();
+    let mut blocks = [const { None }; COUNT];
+    for block in &mut blocks {
+        *block = Some(Block::new(&heap, SIZE));
+        memory_grow::<0>(1);
+    }
+    verify(&heap, arenas);
+    // What is freed can be had again.
+    for block in blocks.iter_mut().step_by(2) {
+        block.take().expect("it is not freed yet").free(&heap);
+    }
+    let pages = memory_size::<0>();
+    for block in blocks.iter_mut().step_by(2) {
+        *block = Some(Block::new(&heap, SIZE));
+    }
+    assert!(memory_size::<0>() == pages, "memory has been lost");
+    for block in blocks.into_iter().flatten() {
+        block.free(&heap);
+    }
+    verify(&heap, arenas);
 }
 
-/// What the memory cannot have is refused, after a few tries.
-fn refused() {
-    let heap: WasmTalloc = WasmTalloc::new();
+/// What the memory cannot have is refused, and the memory is as it was.
+fn refused<P: WasmParameters>() {
+    const IMPOSSIBLE: usize = isize::MAX as usize - 7;
+    let heap = WasmTalloc::<P>::configured();
     let block = Block::new(&heap, 64);
-    let layout =
-        Layout::from_size_align(2_usize.pow(31) - 8, 8).expect("it is no more than may be");
-    // SAFETY: The size is not zero, and a block is freed as it was allocated.
-    unsafe {
-        let start = heap.alloc(layout);
-        // Two of that size are more than there are addresses.
-        assert!(start.is_null() || heap.alloc(layout).is_null());
-        verify(&heap, 2);
-        if !start.is_null() {
-            heap.dealloc(start, layout);
-        }
+    memory_grow::<0>(1);
+    // There are addresses for one of that size at the most.
+    // SAFETY: The size is not zero.
+    let large = unsafe { heap.alloc(Block::layout(IMPOSSIBLE)) };
+    let pages = memory_size::<0>();
+    for _ in 0..100 {
+        // SAFETY: As above.
+        assert!(unsafe { heap.alloc(Block::layout(IMPOSSIBLE)) }.is_null());
+        assert!(memory_size::<0>() == pages, "a request that was refused has made the memory grow");
+    }
+    if !large.is_null() {
+        // SAFETY: It was allocated with this layout.
+        unsafe { heap.dealloc(large, Block::layout(IMPOSSIBLE)) };
     }
     block.free(&heap);
     verify(&heap, 2);
 }
 
+/// Parameters for one arena.
+struct Single;
+
+impl Config for Single {
+    type Index = u32;
+    type Heads = [u32; 32];
+    const EXACT_LOG2: u32 = 3;
+    const SPLIT_LOG2: u32 = 0;
+    type Quick = QuickLists<0>;
+    const QUICK_BYTES: usize = 0;
+    const LAST_RESORT: usize = 64;
+    const SINGLE_ARENA: bool = true;
+}
+
+/// A heap of one arena asks for nothing once somebody else has made the memory grow.
+fn single() {
+    let heap = WasmTalloc::<Single>::configured();
+    let block = Block::new(&heap, 64);
+    memory_grow::<0>(1);
+    let pages = memory_size::<0>();
+    for _ in 0..100 {
+        // SAFETY: The size is not zero.
+        assert!(unsafe { heap.alloc(Block::layout(LARGE)) }.is_null());
+    }
+    assert!(memory_size::<0>() == pages, "a request that was refused has made the memory grow");
+    block.free(&heap);
+    verify(&heap, 1);
+}
+
 /// Checks the heap, which may have so many arenas.
-fn verify<C: Config>(heap: &WasmTalloc<C>, arenas: usize) {
+fn verify<P: WasmParameters>(heap: &WasmTalloc<P>, arenas: usize) {
     let report = heap.verify().unwrap_or_else(|violation| panic!("{violation}"));
     assert!(report.arenas <= arenas, "more than {arenas} arenas: {report:?}");
 }
@@ -123,7 +190,7 @@ struct Block {
 }
 
 impl Block {
-    fn new<C: Config>(heap: &WasmTalloc<C>, size: usize) -> Self {
+    fn new<P: WasmParameters>(heap: &WasmTalloc<P>, size: usize) -> Self {
         // SAFETY: The size is not zero.
         let start = unsafe { heap.alloc(Self::layout(size)) };
         assert!(!start.is_null(), "{size} bytes are refused");
@@ -132,7 +199,7 @@ impl Block {
         block
     }
 
-    fn grow<C: Config>(&mut self, heap: &WasmTalloc<C>, size: usize) {
+    fn grow<P: WasmParameters>(&mut self, heap: &WasmTalloc<P>, size: usize) {
         let old = self.size;
         // SAFETY: It is a block of that size.
         let start = unsafe { heap.realloc(self.start, Self::layout(old), size) };
@@ -142,7 +209,7 @@ impl Block {
         self.sign(old);
     }
 
-    fn free<C: Config>(self, heap: &WasmTalloc<C>) {
+    fn free<P: WasmParameters>(self, heap: &WasmTalloc<P>) {
         self.check(self.size);
         // SAFETY: It is a block of that size, used no more.
         unsafe { heap.dealloc(self.start, Self::layout(self.size)) };

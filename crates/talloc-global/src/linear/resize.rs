@@ -1,0 +1,48 @@
+//! Changing the size of a block where it is.
+
+use super::memory::{GRANULE, load};
+use super::{Linear, LinearMemory, block_len};
+
+impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
+    Linear<M, BINS, SPLIT, QUICK>
+{
+    /// Gives a block another size where it is. Returns whether it has that; to become smaller never fails.
+    ///
+    /// A block at the top may make the memory grow.
+    ///
+    /// # Safety
+    ///
+    /// It is an allocated block of `old` bytes; neither size is above `isize::MAX`.
+    #[inline]
+    pub(crate) unsafe fn resize(&mut self, block: usize, old: usize, new: usize) -> bool {
+        let (old, new) = (block_len(old), block_len(new));
+        let end = block + old;
+        if new <= old {
+            // SAFETY: The caller gives up the end of the block.
+            unsafe { self.release_some(block + new, old - new) };
+            return true;
+        }
+        let more = new - old;
+        while end == self.top {
+            if self.take_top(more).is_some() {
+                return true;
+            }
+            // Behind somebody else's piece, it would not help.
+            if self.memory.end() != self.acme || !self.grow(more) {
+                return false;
+            }
+        }
+        // SAFETY: A chunk starts where the block ends. If it is free, its first word is its size (L2, L3).
+        unsafe {
+            if !self.is_edge(end) || load(end) < more {
+                return false;
+            }
+            let size = load(end);
+            if size > GRANULE {
+                self.unlink(end);
+            }
+            self.split(end, size, more);
+        }
+        true
+    }
+}
