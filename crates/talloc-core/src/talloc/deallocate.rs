@@ -206,7 +206,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[cfg_attr(not(small), inline(never))]
     pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) -> usize {
-        let arena = self.arenas.arena_of(block);
+        let arena = self.arenas.arena_with_room(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };

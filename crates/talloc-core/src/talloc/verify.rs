@@ -76,7 +76,7 @@ impl<C: Config, S> Talloc<C, S> {
         arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len))
     }
 
-    /// Invariant I10: the arena that gave memory last is one of the heap's.
+    /// Invariant I10: the arena where requests begin is one of the heap's.
     fn check_recent(&self) -> Result<(), Violation> {
         if self.arenas.places().any(|place| place == self.arenas.recent) {
             Ok(())
