@@ -28,6 +28,8 @@ mod sealed {
 /// | `u16` | 509 KiB | 8 bytes |
 /// | `u32` | 4 KiB less than 32 GiB, and all of a 32-bit address space | 16 bytes |
 ///
+/// What is [claimed](crate::Talloc::claim) beyond that becomes several arenas.
+///
 /// The window that an arena may grow in is centred on the span it was claimed with, to within a few
 /// KiB.
 pub trait Index: Copy + Eq + sealed::Sealed + 'static {

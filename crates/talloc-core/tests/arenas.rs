@@ -145,6 +145,58 @@ fn spans_that_cannot_be_arenas_are_refused() {
     assert_eq!(heap.verify().unwrap().arena_bytes, 32 * KIB);
 }
 
+/// A heap of arenas of those sizes, claimed in this order, and the arenas.
+fn heap_of<C: Config>(sizes: [usize; 3]) -> (OwnedTalloc<C>, [Span; 3]) {
+    let mut heap = Talloc::configured();
+    let arenas = sizes.map(memory);
+    // SAFETY: The memory is leaked and used by nobody else.
+    arenas.iter().for_each(|arena| unsafe { heap.claim(*arena) }.unwrap());
+    (heap, arenas)
+}
+
+fn arenas_are_tried_in_the_order_of_claiming<C: Config>() {
+    let (mut heap, arenas) = heap_of::<C>([64 * KIB, 400 * KIB, 16 * KIB]);
+    assert!(heap.arenas().eq(arenas));
+    let small = layout(100, 8);
+    // SAFETY: The sizes are not zero; blocks are freed once, with their layouts.
+    unsafe {
+        // A block that only a later one has room for does not draw others there.
+        let large = heap.malloc(layout(80 * KIB, 8)).unwrap();
+        assert!(arenas[1].contains_ptr(large.as_ptr()));
+        heap.free(large, layout(80 * KIB, 8));
+        let mut blocks: Vec<_> = (0..100).map(|_| heap.malloc(small).unwrap()).collect();
+        assert!(blocks.iter().all(|block| arenas[0].contains_ptr(block.as_ptr())));
+        // A large request is met all the same.
+        heap.flush();
+        let large = heap.malloc(layout(380 * KIB, 8)).unwrap();
+        heap.free(large, layout(380 * KIB, 8));
+        // Each is filled before the next is begun.
+        while let Ok(block) = heap.malloc(small) {
+            blocks.push(block);
+        }
+        let place = |block: &core::ptr::NonNull<u8>| {
+            arenas.iter().position(|arena| arena.contains_ptr(block.as_ptr())).unwrap()
+        };
+        assert!(blocks.is_sorted_by_key(place));
+        // What is given back to the first is used first.
+        let block = blocks.swap_remove(50);
+        heap.free(block, small);
+        heap.flush();
+        heap.free(blocks.pop().unwrap(), small);
+        heap.flush();
+        assert_eq!(place(&heap.malloc(layout(96, 8)).unwrap()), 0);
+    }
+    heap.verify().unwrap();
+}
+
+#[test]
+fn arenas_are_tried_in_order() {
+    arenas_are_tried_in_the_order_of_claiming::<Compact>();
+    arenas_are_tried_in_the_order_of_claiming::<RealTime>();
+    arenas_are_tried_in_the_order_of_claiming::<Micro>();
+    arenas_are_tried_in_the_order_of_claiming::<Checked>();
+}
+
 /// Bytes of blocks of 16 bytes that a heap over so many KiB has room for.
 fn room<C: Config>(kib: usize, claim: impl FnOnce(&mut Talloc<C>, Span)) -> usize {
     let mut heap = Talloc::<C>::configured();

@@ -23,6 +23,9 @@ const RECYCLED: usize = 4;
 /// The part of what the quick lists may hold that is not taken for idle is one in as many.
 const BUSY: usize = 8;
 
+/// An arena that has no room for so many granules is passed over.
+const SMALL: usize = 128;
+
 /// How many granules are carved from the top at a time for a quick list.
 const REFILL: usize = 48;
 
@@ -39,6 +42,9 @@ const REFILLS: [u8; REFILL + 1] = {
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
+    ///
+    /// Arenas are tried in the order in which they were [claimed](Self::claim). One that has had no room for a block
+    /// of 1 KiB or less is passed over, as long as others have, until a block in it is given back.
     ///
     /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
     /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the
@@ -274,7 +280,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
     }
 
-    /// Allocates from the arenas: first from the one that gave memory last.
+    /// Allocates from the arenas, in the order of claiming, but for those that are passed over.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         Some(self.allocate_knowing(len, align)?.0)
@@ -300,7 +306,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Allocates from whichever arena can, but for the one that gave memory last, which cannot; as
+    /// Allocates from the first arena that can, but for the one where requests begin, which cannot; as
     /// [`allocate_knowing`](Self::allocate_knowing).
     #[cold]
     fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
@@ -311,7 +317,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 let zero = arena.zero_from();
                 if let Some(at) = arena.allocate(len, align) {
                     let block = arena.hand_out(at, len);
-                    self.arenas.recent = place;
+                    if len + align.get() / GRANULE <= SMALL {
+                        self.arenas.recent = place;
+                    }
                     self.arenas.count_taken(len * GRANULE);
                     return Some((block, zero));
                 }
@@ -377,7 +385,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.allocate_from_bins(len)
     }
 
-    /// Allocates a block from the bins of the arena that gave memory last.
+    /// Allocates a block from the bins of the arena where requests begin.
     #[inline(always)]
     pub(super) fn allocate_from_bins(&mut self, len: usize) -> Option<NonNull<u8>> {
         let arena = self.arenas.recent();

@@ -196,7 +196,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         true
     }
 
-    /// Adds a block from the bins of the arena that gave memory last to a batch, if they have any.
+    /// Adds a block from the bins of the arena where requests begin to a batch, if they have any.
     #[inline]
     fn take_binned(&mut self, len: usize, batch: &mut Batch) -> bool {
         let Some(block) = self.allocate_from_bins(len) else { return false };
@@ -205,7 +205,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         true
     }
 
-    /// Adds up to `most` blocks from the top of the arena that gave memory last to a batch. Returns
+    /// Adds up to `most` blocks from the top of the arena where requests begin to a batch. Returns
     /// how many.
     #[inline]
     fn take_row(&mut self, len: usize, most: usize, batch: &mut Batch) -> usize {

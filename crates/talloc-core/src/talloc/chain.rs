@@ -16,9 +16,10 @@ pub(super) type Place<C> = Option<NonNull<Arena<C>>>;
 /// They are apart from the quick lists, which one thread may use while another one has the arenas.
 pub(crate) struct Arenas<C: Config> {
     pub(super) first: Arena<C>,
-    /// Further arenas, the last one claimed first.
+    /// Further arenas, in the order of claiming.
     pub(super) others: Option<NonNull<Arena<C>>>,
-    /// The arena that gave memory last, or `None` for the first one.
+    /// The first arena that may have room for a small block, where requests begin; `None` for the very first
+    /// one.
     pub(super) recent: Place<C>,
     /// Bytes of all used chunks that are blocks, those in quick lists included.
     used: usize,
@@ -113,7 +114,7 @@ impl<C: Config> Arenas<C> {
         core::iter::once(None).chain(others.map(Some))
     }
 
-    /// The arena that gave memory last.
+    /// The arena where requests begin.
     #[inline(always)]
     pub(super) fn recent(&mut self) -> &mut Arena<C> {
         self.arena_at(self.recent)
@@ -152,7 +153,7 @@ impl<C: Config> Arenas<C> {
         self.places().any(|place| Some(place) != but && self.peek(place).span().overlaps(span))
     }
 
-    /// The link that leads to `place`, which is not that of the first arena.
+    /// The link that leads to `place`, which is not that of the first arena; the last link if it is `None`.
     pub(super) fn link_to(&mut self, place: Place<C>) -> &mut Place<C> {
         let mut before = None;
         while self.after(before) != place {
@@ -222,10 +223,31 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Makes an arena, which has room for its structure, one of the further ones.
+    /// Makes an arena, which has room for its structure, the last one.
     pub(super) fn append(&mut self, mut arena: Arena<C>) {
-        arena.next = self.others;
-        self.others = Some(settle(arena));
+        arena.next = None;
+        *self.link_to(None) = Some(settle(arena));
+    }
+
+    /// The arena of a block that is given back. Requests begin there from now on, unless they begin with one that
+    /// was claimed before.
+    #[inline(always)]
+    pub(super) fn arena_with_room(&mut self, block: NonNull<u8>) -> &mut Arena<C> {
+        if self.is_single() {
+            return self.arena_of(block);
+        }
+        let place = self.place_of(block);
+        self.note_room(place);
+        self.arena_at(place)
+    }
+
+    /// Notes that the arena at `place` may have room again.
+    pub(super) fn note_room(&mut self, place: Place<C>) {
+        let (recent, mut places) = (self.recent, self.places());
+        if places.find(|other| *other == place || *other == recent) == Some(place) {
+            drop(places);
+            self.recent = place;
+        }
     }
 }
 

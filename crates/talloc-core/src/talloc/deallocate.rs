@@ -226,7 +226,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     #[inline(never)]
     unsafe fn release_among(&mut self, block: NonNull<u8>, len: usize) -> usize {
-        let arena = self.arenas.arena_of(block);
+        let arena = self.arenas.arena_with_room(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };

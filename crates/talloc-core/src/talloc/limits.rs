@@ -76,7 +76,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Whether half of the arena that gave memory last, or more, is free in one piece, or the source has more.
+    /// Whether half of the arena where requests begin, or more, is free in one piece, or the source has more.
     fn has_plenty(&mut self) -> bool {
         S::IS_AMPLE || self.arenas.recent().is_mostly_top()
     }

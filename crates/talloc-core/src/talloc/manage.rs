@@ -12,7 +12,8 @@ use crate::source::Source;
 
 /// Any number of arenas.
 impl<C: Config, S> Talloc<C, S> {
-    /// The memory of all arenas, as it was given, the first one's first.
+    /// The memory of all arenas, as it was given, in the order in which they are tried: that of claiming, but
+    /// for what [`merge_arenas`](Self::merge_arenas) changes.
     pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
         self.arenas
             .places()
@@ -27,6 +28,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// Only a few words of it are touched. A further arena's control block lies at its start and
     /// takes as many bytes as the heap itself, less the quick lists.
+    ///
+    /// Requests are met from the arenas in the order in which they were claimed, so that fast memory that is
+    /// claimed first is used first; see [`malloc`](Self::malloc).
     ///
     /// A span that is larger than the links reach, see [`Index`](crate::Index), becomes several
     /// arenas, each of them but the last as large as can be. What is left in the end is not used if it is too
@@ -301,6 +305,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: As the caller says. If it fails, the arena has not changed.
         let result = unsafe { arena.reshape(span, memory) };
         self.arenas.put(place, arena);
+        self.arenas.recent = None;
         self.limit_quick();
         result
     }

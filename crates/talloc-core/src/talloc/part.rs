@@ -93,6 +93,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: The caller gives the range, and both parts are memory now.
         unsafe { arena.raise_within(more) };
         let span = arena.span();
+        self.arenas.note_room(place);
         self.limit_quick();
         Ok(span)
     }

@@ -59,6 +59,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         // SAFETY: The arena's memory and what the caller adds to it.
         let result = self.arenas.with_lifted(place, |arena| unsafe { arena.raise(new, memory) });
+        self.arenas.recent = None;
         self.limit_quick();
         result
     }

@@ -103,7 +103,7 @@ impl<C: Config> Arenas<C> {
         Ok((report, marked))
     }
 
-    /// Invariant I10: the arena that gave memory last is one of the heap's.
+    /// Invariant I10: the arena where requests begin is one of the heap's.
     fn check_recent(&self) -> Result<(), Violation> {
         if self.places().any(|place| place == self.recent) {
             Ok(())

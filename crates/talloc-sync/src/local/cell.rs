@@ -72,8 +72,8 @@ impl<'mem> TallocCell<'mem> {
     ///
     /// # Panics
     ///
-    /// If the memory is too large for the links; see [`Index`](crate::Index).
-    /// [`claim`](Self::claim) does not.
+    /// Never: the first memory of a cell may have any size. What is beyond the reach of the
+    /// [links](crate::Index) becomes another arena.
     #[must_use]
     #[track_caller]
     pub fn new(memory: &'mem mut [MaybeUninit<u8>]) -> Self {
@@ -183,8 +183,8 @@ impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::TooFar`] if the memory is too large for the links, see
-    /// [`Index`](crate::Index); for a further arena [`ArenaError::TooSmall`]; and
+    /// In a heap with a single arena, [`ArenaError::TooFar`] if the memory is too large for the links, see
+    /// [`Index`](crate::Index), and [`ArenaError::SecondArena`]; for a further arena [`ArenaError::TooSmall`]; and
     /// [`ArenaError::Overlap`] if the memory is a block of this very cell.
     pub fn claim(&self, memory: &'mem mut [MaybeUninit<u8>]) -> Result<(), ArenaError> {
         let span = Span::from(memory);
