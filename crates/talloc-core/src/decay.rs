@@ -26,24 +26,54 @@ const MAX_PIECE: usize = 1 << 20;
 const MAX_STEP: usize = 2 << 20;
 const MAX_PIECES: usize = 16;
 
+/// How fast memory goes back, and in what pieces.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Milliseconds of an epoch; zero switches the decay off.
+    pub epoch: u32,
+    /// The unit in which memory is purged, a page.
+    pub unit: Align,
+    /// Pieces have at least as many bytes.
+    pub min_piece: usize,
+}
+
 /// The policy of a [`Source`] that takes memory back, for its [`tend`](Source::tend).
 ///
-/// ```ignore
-/// fn tend(heap: &mut Talloc<C, Self>) {
-///     let mut decay = core::mem::take(&mut heap.source_mut().decay);
-///     // SAFETY: Pages that are given back are zero when they are used again.
-///     unsafe { decay.tend(heap, now_ms(), |piece| give_back(piece)) };
-///     heap.source_mut().decay = decay;
+/// It is all zeros at first, so that a static heap takes no room in a program's file.
+///
+/// # Examples
+///
+/// ```
+/// use core::alloc::Layout;
+/// use talloc_core::{Align, AllocError, Config, Decay, Memory, Pace, Source, Span, Talloc};
+///
+/// /// One piece of memory, whose free pages are given back.
+/// struct Pages {
+///     memory: Option<Span>,
+///     decay: Decay,
+///     milliseconds: fn() -> u64,
+/// }
+///
+/// impl<C: Config> Source<C> for Pages {
+///     const RECLAIMS: bool = true;
+///
+///     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
+///         let memory = heap.source_mut().memory.take().ok_or(AllocError)?;
+///         // SAFETY: Whoever made the source has given the memory, whose pages may be taken back.
+///         unsafe { heap.claim_as(memory, Memory::RECLAIMABLE) }.map_err(|_| AllocError)
+///     }
+///
+///     fn tend(heap: &mut Talloc<C, Self>) {
+///         let pace = Pace { epoch: 250, unit: Align::new(4096).unwrap(), min_piece: 16 << 10 };
+///         let (mut decay, now) = (heap.source().decay.clone(), (heap.source().milliseconds)());
+///         // SAFETY: Nothing becomes of the piece.
+///         unsafe { decay.tend(heap, &pace, now, |_piece| Memory::empty()) };
+///         heap.source_mut().decay = decay;
+///     }
 /// }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Decay {
-    /// Milliseconds of an epoch; zero switches the decay off.
-    epoch: u32,
-    /// The unit in which memory is purged, a page.
-    unit: Align,
-    /// Pieces have at least as many bytes.
-    min_piece: usize,
     /// When the epoch ends.
     end: u64,
     /// The most that was in use in this epoch and in the last one.
@@ -55,28 +85,14 @@ pub struct Decay {
     /// Bytes that are still to be purged.
     excess: usize,
     round: u16,
-    /// The highest bin that may have something to purge in this round.
+    /// The highest bin that may have something to purge in this round, plus one; zero for any.
     bin: usize,
 }
 
 impl Decay {
-    /// Epochs of so many milliseconds, or none if that is zero. Memory is purged in multiples of `unit`, of
-    /// at least `min_piece` bytes.
-    #[must_use]
-    pub const fn new(epoch: u32, unit: Align, min_piece: usize) -> Self {
-        Self {
-            epoch,
-            unit,
-            min_piece,
-            end: 0,
-            high: [0; 2],
-            used: 0,
-            purged: 0,
-            excess: 0,
-            round: 0,
-            bin: usize::MAX,
-        }
-    }
+    /// Nothing has been looked at yet.
+    pub const NEW: Self =
+        Self { end: 0, high: [0; 2], used: 0, purged: 0, excess: 0, round: 0, bin: 0 };
 
     /// Notes what is in use and how late it is, in milliseconds from any point of time on, and purges a
     /// bounded part of what is not needed, if there is something.
@@ -87,19 +103,20 @@ impl Decay {
     pub unsafe fn tend<C: Config, S: Source<C>>(
         &mut self,
         heap: &mut Talloc<C, S>,
+        pace: &Pace,
         now: u64,
         purge: impl FnMut(Span) -> Memory,
     ) {
-        if self.epoch == 0 {
+        if pace.epoch == 0 {
             return;
         }
         self.observe(heap.used_bytes() + heap.cached_bytes());
         if now >= self.end {
-            self.end_epoch(now, heap.touched_bytes());
+            self.end_epoch(pace, now, heap.touched_bytes());
         }
         if self.excess > 0 {
             // SAFETY: The caller vouches for what `purge` leaves.
-            unsafe { self.step(heap, purge) };
+            unsafe { self.step(heap, pace, purge) };
         }
     }
 
@@ -115,14 +132,14 @@ impl Decay {
         self.high[0] = self.high[0].max(used);
     }
 
-    fn end_epoch(&mut self, now: u64, touched: usize) {
-        let epoch = u64::from(self.epoch);
+    fn end_epoch(&mut self, pace: &Pace, now: u64, touched: usize) {
+        let epoch = u64::from(pace.epoch);
         let was_idle = now - self.end >= epoch && self.end > 0;
         let needed = if was_idle { self.used } else { self.high[0].max(self.high[1]) };
         let resident = touched.saturating_sub(self.purged);
         let excess = resident.saturating_sub(needed + needed / SLACK);
         self.excess = if excess > MIN_EXCESS { resident - needed } else { 0 };
-        (self.round, self.bin) = (self.round.wrapping_add(1).max(1), usize::MAX);
+        (self.round, self.bin) = (self.round.wrapping_add(1).max(1), 0);
         self.high = [self.used, self.high[0]];
         self.end = now + epoch;
     }
@@ -135,20 +152,22 @@ impl Decay {
     unsafe fn step<C: Config, S: Source<C>>(
         &mut self,
         heap: &mut Talloc<C, S>,
+        pace: &Pace,
         mut purge: impl FnMut(Span) -> Memory,
     ) {
-        let (number, min, unit) = (self.round, self.min_piece, self.unit);
+        let (number, min, unit) = (self.round, pace.min_piece, pace.unit);
         let mut left = MAX_STEP;
         for _ in 0..MAX_PIECES {
             let round = Round { number, min, max: MAX_PIECE.min(left), unit };
+            let last = self.bin.wrapping_sub(1);
             // SAFETY: The caller vouches for what `purge` leaves.
-            let Some(piece) = (unsafe { heap.purge_piece(&round, self.bin, &mut purge) }) else {
+            let Some(piece) = (unsafe { heap.purge_piece(&round, last, &mut purge) }) else {
                 self.excess = 0;
                 return;
             };
             self.excess = self.excess.saturating_sub(piece.bytes);
             if let Some(bin) = piece.bin {
-                (self.bin, self.purged) = (bin, self.purged + piece.bytes);
+                (self.bin, self.purged) = (bin + 1, self.purged + piece.bytes);
             }
             left = left.saturating_sub(piece.bytes);
             if self.excess == 0 || left < min {

@@ -151,7 +151,7 @@ pub use batch::Batch;
 pub use bin::Heads;
 pub use chunks::{Chunk, ChunkKind, Chunks, Leaks};
 pub use config::{Checked, Compact, Config, Micro, RealTime, Tiny};
-pub use decay::Decay;
+pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;
 pub use memory::Memory;

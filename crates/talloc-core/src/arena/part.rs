@@ -60,8 +60,11 @@ impl<C: Config> Arena<C> {
     /// [`ArenaError::TooFar`] if the bitmap has no room for so many.
     pub(crate) fn parts_above(&self, more: usize) -> Result<[Span; 2], ArenaError> {
         let more = more / GRANULE;
+        if self.is_blank() {
+            return Err(ArenaError::TooFar);
+        }
         let words = words_for(self.start..self.end + more);
-        if self.is_blank() || words.end > self.own.words.end || !self.window.holds(self.end, more) {
+        if words.end > self.own.words.end || !self.window.holds(self.end, more) {
             return Err(ArenaError::TooFar);
         }
         let bits = self.bits.span_of(self.end / WORD..words.end);

@@ -17,7 +17,7 @@ pub use threads::SystemTalloc;
 use core::alloc::Layout;
 
 use super::needed::needed;
-use talloc_sync::{AllocError, Config, Decay, Index, Memory, Source, Span, Talloc};
+use talloc_sync::{AllocError, Config, Decay, Index, Memory, Pace, Source, Span, Talloc};
 
 /// Bytes in a granule, the unit of what links reach.
 const GRANULE: usize = 8;
@@ -33,6 +33,8 @@ const LEAST_PIECE: usize = 16 << 10;
 
 /// Milliseconds of an epoch: what has not been needed for one or two goes back.
 const DECAY_MS: u32 = 250;
+
+const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: LEAST_PIECE };
 
 /// A source that gets memory from the operating system.
 ///
@@ -71,8 +73,7 @@ impl SystemSource {
     /// A source that has reserved nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        let decay = Decay::new(DECAY_MS, space::PAGE, LEAST_PIECE);
-        Self { arena: Span::empty(), rest: Span::empty(), decay }
+        Self { arena: Span::empty(), rest: Span::empty(), decay: Decay::NEW }
     }
 
     /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
@@ -142,7 +143,7 @@ impl<C: Config> Source<C> for SystemSource {
     fn tend(heap: &mut Talloc<C, Self>) {
         let mut decay = heap.source().decay.clone();
         // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
-        unsafe { decay.tend(heap, space::now_ms(), |piece| space::discard(piece)) };
+        unsafe { decay.tend(heap, &PACE, space::now_ms(), |piece| space::discard(piece)) };
         heap.source_mut().decay = decay;
     }
 

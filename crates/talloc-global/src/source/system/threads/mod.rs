@@ -27,9 +27,6 @@ static RANGE: Range = Range::new();
 static APART_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 static APART_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// Milliseconds of an epoch: what has not been needed for one or two goes back.
-const DECAY_MS: u32 = 250;
-
 std::thread_local! {
     // It needs no destructor, which would have to be registered, for which memory may be needed.
     static CURRENT: Cell<*const Shard<System>> = const { Cell::new(HEAPS.nobody()) };

@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 
 use talloc_sync::threads::{FRESH_MEMORY, Threaded};
-use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
+use talloc_sync::{AllocError, Decay, Pace, Source, Span, Talloc};
 
 use super::super::space;
 use super::{RANGE, System};
@@ -24,6 +24,9 @@ const MAX_SLICES: usize = 16 << 30;
 
 /// Pieces of fewer bytes are not given back: they are not worth the call.
 const MIN_PIECE: usize = 16 << 10;
+
+/// What has not been needed for an epoch or two goes back.
+const PACE: Pace = Pace { epoch: super::super::DECAY_MS, unit: space::PAGE, min_piece: MIN_PIECE };
 
 type Heap = Talloc<Threaded<System>, ThreadSource>;
 
@@ -46,7 +49,7 @@ impl ThreadSource {
             arena: Span::empty(),
             range: Span::empty(),
             ranges: [Span::empty(); REMEMBERED],
-            decay: Decay::new(super::DECAY_MS, space::PAGE, MIN_PIECE),
+            decay: Decay::NEW,
         }
     }
 
@@ -103,7 +106,7 @@ impl Source<Threaded<System>> for ThreadSource {
     fn tend(heap: &mut Heap) {
         let mut decay = heap.source().decay.clone();
         // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
-        unsafe { decay.tend(heap, space::now_ms(), |piece| space::discard(piece)) };
+        unsafe { decay.tend(heap, &PACE, space::now_ms(), |piece| space::discard(piece)) };
         heap.source_mut().decay = decay;
     }
 
