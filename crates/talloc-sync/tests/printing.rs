@@ -1,8 +1,6 @@
 //! Heaps are printed by what allocates from them, and while they are in use.
 
-#[cfg(feature = "critical-section")]
-#[path = "common/interrupts.rs"]
-mod interrupts;
+mod common;
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::fmt::{self, Debug, Write};
