@@ -65,12 +65,23 @@ pub trait Config: Sized + 'static {
     /// hundreds of blocks have been freed while the lists met every request, until others come.
     const QUICK_BYTES: usize;
 
-    /// How many free chunks are looked at before a request fails that none of the bins is sure to
-    /// meet.
+    /// How many free chunks a request that no bin is sure to meet examines before it fails.
     ///
-    /// `usize::MAX` looks at all that could: then a request fails only if no free chunk can hold
-    /// it, but may take time in proportion to their number.
+    /// With 0 there is no search. A request takes the first chunk of its own bin if that is large
+    /// enough, or any chunk of a higher bin, as in TLSF. An aligned request takes a chunk of a bin
+    /// whose chunks have room for the block wherever they start. This gives the lowest worst case.
+    /// In return, a request may fail although a chunk of its own bin could hold it, which is at most
+    /// as much larger as the bin is wide.
+    ///
+    /// With `usize::MAX`, the search examines all chunks that may be large enough. Then a request
+    /// fails only if no free chunk can hold it, but may take time in proportion to their number.
     const LAST_RESORT: usize;
+
+    /// Whether the boundary bits of an arena are cleared when it is claimed, extended or moved,
+    /// rather than as its memory is first used.
+    ///
+    /// Then claiming writes to a 64th of the memory, and no allocation spends time on clearing.
+    const CLEAR_AT_CLAIM: bool = false;
 
     /// Whether the heap has no more than one arena.
     ///
@@ -103,8 +114,11 @@ impl Config for Compact {
     const LAST_RESORT: usize = 32;
 }
 
-/// [`Compact`] without quick lists: every operation coalesces at once and takes a bounded number
-/// of steps.
+/// For hard real-time systems: the worst case of each operation is bounded, and small.
+///
+/// Like [`Compact`], but without quick lists, without a search before a request fails, and with
+/// all boundary bits cleared when memory is claimed. `cargo xtask bounds` measures the worst case
+/// in instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RealTime;
 
@@ -116,7 +130,8 @@ impl Config for RealTime {
     const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
     type Quick = crate::QuickLists<0>;
     const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = Compact::LAST_RESORT;
+    const LAST_RESORT: usize = 0;
+    const CLEAR_AT_CLAIM: bool = true;
 }
 
 /// For microcontrollers: a small control structure, blocks from 8 bytes on, arenas of at most
@@ -132,6 +147,7 @@ impl Config for Micro {
     type Quick = crate::QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 64;
+    const CLEAR_AT_CLAIM: bool = true;
 }
 
 /// [`Micro`] with the least code, about 2 KiB on a Cortex-M3: one arena, and half as many bins.
@@ -148,6 +164,7 @@ impl Config for Tiny {
     type Quick = crate::QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = Micro::LAST_RESORT;
+    const CLEAR_AT_CLAIM: bool = Micro::CLEAR_AT_CLAIM;
     const SINGLE_ARENA: bool = true;
 }
 
@@ -203,6 +220,7 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
     type Quick = C::Quick;
     const QUICK_BYTES: usize = C::QUICK_BYTES;
     const LAST_RESORT: usize = C::LAST_RESORT;
+    const CLEAR_AT_CLAIM: bool = C::CLEAR_AT_CLAIM;
     const SINGLE_ARENA: bool = C::SINGLE_ARENA;
     const CHECKED: bool = true;
 

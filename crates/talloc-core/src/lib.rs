@@ -85,7 +85,7 @@
 //! # Profiles
 //!
 //! [`Config`] sets the parameters of a heap: [`Compact`], the default; [`RealTime`], which coalesces
-//! at once; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`Checked`] wraps any of
+//! at once and searches for nothing; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`Checked`] wraps any of
 //! them, and finds what a program does wrong.
 //!
 //! # Complexity
@@ -93,12 +93,13 @@
 //! `malloc`, `free`, `grow` in place and `shrink` take a bounded number of steps, however many
 //! blocks and free chunks there are, aligned requests included:
 //!
-//! * A request that no bin is sure to meet looks at no more than [`Config::LAST_RESORT`] chunks
-//!   before it fails.
+//! * A request that no bin is sure to meet examines no more than [`Config::LAST_RESORT`] chunks
+//!   before it fails, and none in [`RealTime`].
 //! * Quick lists are bounded by [`Config::QUICK_BYTES`], unless a program frees very much without
 //!   asking for anything; they are emptied in batches, and wholly before a request fails.
 //! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
-//!   once in an arena's life.
+//!   once in an arena's life. With [`Config::CLEAR_AT_CLAIM`], that happens when memory is claimed,
+//!   extended or moved.
 //! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.
 //! * A [`Source`] that takes memory back may do so once in [`TEND_INTERVAL`] operations that the quick
 //!   lists could not serve. By default, none does.

@@ -171,7 +171,10 @@ fn every_bin<C: Config>(memory: Span) -> usize {
         lens.iter().for_each(|len| one_chunk::<C>(memory, *len));
         if has_room(&lens) {
             beside_the_top::<C>(memory, &lens);
-            without_top::<C>(memory, &lens);
+            // Without a search, only the first chunk of a request's own bin is examined.
+            if C::LAST_RESORT >= lens.len() {
+                without_top::<C>(memory, &lens);
+            }
         }
         count += 1;
     }

@@ -85,6 +85,39 @@ impl<C: Config> Bits<C> {
         unsafe { self.free_bits(at / WORD) >> (at % WORD) & 1 != 0 }
     }
 
+    /// Whether granule `at` is the first or the last one of a free chunk, and the word that tells.
+    ///
+    /// Nothing else may change the word before it is written back, as by
+    /// [`clear_in`](Self::clear_in): that saves a second look at memory.
+    ///
+    /// # Safety
+    ///
+    /// As for [`get`](Self::get).
+    #[cfg_attr(small, inline(never))]
+    #[cfg_attr(not(small), inline(always))]
+    pub(super) unsafe fn look(self, at: usize) -> (bool, usize) {
+        // SAFETY: The word lies in the bitmap and is initialised.
+        unsafe {
+            let word = self.word(at / WORD).read();
+            let is_free = if C::CHECKED { self.get(at) } else { word >> (at % WORD) & 1 != 0 };
+            (is_free, word)
+        }
+    }
+
+    /// Clears the boundary bit of granule `at`, whose word is as [`look`](Self::look) found it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`get`](Self::get).
+    #[inline(always)]
+    pub(super) unsafe fn clear_in(self, word: usize, at: usize) {
+        // Rotated rather than shifted and inverted. A mask of the latter kind would be computed ahead of
+        // the test in `look` as well, for which x86 has an instruction that needs no mask.
+        let others = (!1_usize).rotate_left((at % WORD) as u32);
+        // SAFETY: The word lies in the bitmap.
+        unsafe { self.word(at / WORD).write(word & others) }
+    }
+
     /// Sets the boundary bit of granule `at`.
     ///
     /// # Safety

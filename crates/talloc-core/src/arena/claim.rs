@@ -76,6 +76,7 @@ impl<C: Config> Arena<C> {
         arena.cleared = arena.first_word * WORD;
         arena.own = Own { chunk: at..start, control, words };
         arena.bits = arena.own_bits();
+        arena.clear_at_claim(arena.first_word..end.div_ceil(WORD));
         arena.clear_bits();
         let is_zero = memory.contains(Memory::ZEROED);
         arena.is_reclaimable = memory.contains(Memory::RECLAIMABLE);
@@ -124,14 +125,27 @@ impl<C: Config> Arena<C> {
 
     /// Clears the words of bits up to the top that have never been cleared, and a few more, as
     /// the top will go on to rise.
+    ///
+    /// With [`Config::CLEAR_AT_CLAIM`], the bits are clear already. Then this takes constant time,
+    /// and only moves the mark up to which memory has been used.
     #[cold]
     pub(super) fn clear_bits(&mut self) {
         let start = self.cleared / WORD;
-        let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.end.div_ceil(WORD));
         // Of an arena that is a part of a range, only the words up to the end are memory.
-        // SAFETY: The bitmap covers all granules up to the end.
-        unsafe { self.bits.clear_words(start..end) };
+        let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.end.div_ceil(WORD));
+        if !C::CLEAR_AT_CLAIM {
+            // SAFETY: The bitmap covers all granules up to the end.
+            unsafe { self.bits.clear_words(start..end) };
+        }
         self.cleared = end * WORD;
+    }
+
+    /// With [`Config::CLEAR_AT_CLAIM`], clears words of bits that are new to the arena.
+    pub(super) fn clear_at_claim(&mut self, words: Range<usize>) {
+        if C::CLEAR_AT_CLAIM {
+            // SAFETY: The words lie in the bitmap, and no chunk has bits in them.
+            unsafe { self.bits.clear_words(words) };
+        }
     }
 
     /// Clears the words of bits from that of the granule before the start on that have never been

@@ -57,6 +57,10 @@ impl<C: Config> Arena<C> {
         let is_zero = discard(piece).contains(Memory::ZEROED);
         let cleared = self.cleared / WORD;
         self.renew(piece, is_zero);
+        if C::CLEAR_AT_CLAIM {
+            // Nobody would clear them again.
+            return;
+        }
         let first = self.window.granule(base).div_ceil(WORD);
         let words = self.bits.span_of(first..cleared.max(first)).align_inward(unit);
         if words.size() >= least.max(GRANULE) {

@@ -11,8 +11,11 @@ use crate::bin::BinIndex;
 use crate::config::Config;
 use crate::granule::GRANULE;
 
-/// How many chunks an aligned request looks at before it asks for one that is sure to fit.
+/// How many chunks an aligned request examines, at most, before it asks for one that is sure to fit.
 const ALIGNED_TRIES: usize = 4;
+
+/// How many free chunks are examined as a place for the bitmap of an arena that changes its extent.
+const PLACES: usize = 32;
 
 impl<C: Config> Arena<C> {
     /// Uses `len` granules that are free, the first of them aligned to `align`.
@@ -21,23 +24,21 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn allocate(&mut self, len: usize, align: Align) -> Option<usize> {
         // The other one does it, too, where two would be too much code.
-        if align.get() <= GRANULE && !cfg!(small) {
+        let at = if align.get() <= GRANULE && !cfg!(small) {
             self.allocate_any(len)
         } else {
             self.allocate_aligned(len, align)
-        }
+        };
+        at.or_else(|| self.last_resort(len, align))
     }
 
-    /// Uses `len` granules anywhere.
+    /// Uses `len` granules of a chunk that a bin is sure to have, or of the top.
     #[cfg_attr(not(small), inline(always))]
     fn allocate_any(&mut self, len: usize) -> Option<usize> {
         if let Some(at) = self.allocate_from_bins(len) {
             return Some(at);
         }
-        if let Some(at) = self.take_top(0, len) {
-            return Some(at);
-        }
-        self.last_resort(len, Align::MIN)
+        self.take_top(0, len)
     }
 
     /// Uses `len` granules of a chunk that a bin is sure to have.
@@ -77,23 +78,21 @@ impl<C: Config> Arena<C> {
         Some(at..at + run)
     }
 
-    /// Uses `len` granules of which the first is aligned.
+    /// Uses `len` granules, of which the first is aligned, of a chunk that a bin is sure to have, or of
+    /// the top.
     #[inline(never)]
-    fn allocate_aligned(&mut self, len: usize, align: Align) -> Option<usize> {
+    pub(crate) fn allocate_aligned(&mut self, len: usize, align: Align) -> Option<usize> {
         if let Some(at) = self.allocate_from_heads(len, align) {
             return Some(at);
         }
         let lead = align.padding(self.window.addr(self.top)) / GRANULE;
-        if let Some(at) = self.take_top(lead, len) {
-            return Some(at);
-        }
-        self.last_resort(len, align)
+        self.take_top(lead, len)
     }
 
     /// Uses `len` granules, of which the first is aligned, of the first chunk of a bin.
     #[inline(always)]
     fn allocate_from_heads(&mut self, len: usize, align: Align) -> Option<usize> {
-        if cfg!(small) {
+        if cfg!(small) && C::LAST_RESORT > 0 {
             // The first chunks of all bins are looked at, of which one is sure to fit if any is.
             return self.take_found(len, align, 1, usize::MAX);
         }
@@ -127,7 +126,7 @@ impl<C: Config> Arena<C> {
     /// that does, and what must be left out before them.
     fn fit_aligned(&self, len: usize, align: Align) -> Option<(BinIndex, usize)> {
         let mut from = BinIndex::of_chunk::<C>(len).get();
-        for _ in 0..ALIGNED_TRIES {
+        for _ in 0..C::LAST_RESORT.min(ALIGNED_TRIES) {
             let bin = self.bins.first_bin_from(from)?;
             // SAFETY: What is in a bin is a free chunk (I6).
             let chunk = unsafe { self.free_chunk(self.bins.first(bin)?) };
@@ -141,7 +140,11 @@ impl<C: Config> Arena<C> {
 
     /// Uses `len` aligned granules of any chunk that has them, though its bin does not promise it.
     #[cold]
-    fn last_resort(&mut self, len: usize, align: Align) -> Option<usize> {
+    #[cfg_attr(not(small), inline(never))]
+    pub(crate) fn last_resort(&mut self, len: usize, align: Align) -> Option<usize> {
+        if C::LAST_RESORT == 0 {
+            return None;
+        }
         self.take_found(len, align, usize::MAX, C::LAST_RESORT)
     }
 
@@ -171,7 +174,7 @@ impl<C: Config> Arena<C> {
             range.start <= chunk.at() && chunk.end() <= range.end && chunk.len() >= len
         };
         let last = BinIndex::of_chunk::<C>(usize::MAX);
-        self.find(len, last, usize::MAX, C::LAST_RESORT, |chunk| fits(&chunk).then_some(chunk.at()))
+        self.find(len, last, usize::MAX, PLACES, |chunk| fits(&chunk).then_some(chunk.at()))
     }
 
     /// The first answer to one of the free chunks in the bins from that of `len` granules to the

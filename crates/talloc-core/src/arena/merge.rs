@@ -2,6 +2,7 @@
 
 use talloc_span::{Align, Span};
 
+use super::bits::WORD;
 use super::{Arena, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -43,6 +44,7 @@ impl<C: Config> Arena<C> {
             (self.zero, self.peak) = (zero, peak);
             self.is_reclaimable &= upper.is_reclaimable;
             self.soiled = upper.soiled_to();
+            self.clear_at_claim(self.end.div_ceil(WORD)..(base + len).div_ceil(WORD));
             (self.top, self.end) = (here(upper.top), base + len);
             if self.top > self.cleared {
                 self.clear_bits();

@@ -76,7 +76,9 @@ impl<C: Config> Arena<C> {
     /// if the arena is so above all that was ever used. So are the words of bits for it.
     pub(crate) unsafe fn raise_within(&mut self, more: usize) {
         debug_assert!(self.parts_above(more).is_ok());
-        self.end += more / GRANULE;
+        let end = self.end + more / GRANULE;
+        self.clear_at_claim(self.end.div_ceil(WORD)..end.div_ceil(WORD));
+        self.end = end;
         self.span = self.span.extend(0, more / GRANULE * GRANULE);
     }
 

@@ -285,6 +285,9 @@ impl<C: Config> Arena<C> {
         let kept = self.first_word.max(words.start)..cleared.min(words.end);
         // SAFETY: The words lie in the new bitmap and the old one. The places may overlap.
         unsafe { self.bits.copy_words(bits, kept.clone()) };
+        let (first, end) = (words.start, words.end);
+        self.clear_at_claim(first..kept.start);
+        self.clear_at_claim(kept.end..end);
         (self.first_word, self.cleared) = (kept.start, kept.end * WORD);
         old.chunk
     }
@@ -299,6 +302,7 @@ impl<C: Config> Arena<C> {
         let own = self.own.chunk.clone();
         let start = if own.start == range.start { own.end } else { range.start };
         let (below, above) = (start..allocated.start, allocated.end..range.end);
+        self.clear_at_claim(self.end.div_ceil(WORD)..range.end.div_ceil(WORD));
         (self.start, self.end) = (start, range.end);
         let (below_own, above_own) = (below.contains(&own.start), above.contains(&own.start));
         self.top = if above_own { own.end } else { above.start };

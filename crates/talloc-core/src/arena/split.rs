@@ -1,6 +1,6 @@
 //! Splitting and coalescing: what keeps the chunks, their bits and the bins in step.
 
-use super::{Arena, FreeChunk};
+use super::{Arena, FreeChunk, Window};
 use crate::bin::BinIndex;
 use crate::config::Config;
 use crate::granule::min_linked;
@@ -41,12 +41,28 @@ impl<C: Config> Arena<C> {
     ///
     /// Nobody uses its granules, and it touches no other free chunk.
     #[cfg_attr(not(small), inline(always))]
-    pub(super) unsafe fn bin(&mut self, chunk: FreeChunk) {
+    unsafe fn bin(&mut self, chunk: FreeChunk) {
         // SAFETY: The granules are the arena's to write, and linked chunks have room for links.
         unsafe {
             self.window.set_sizes(chunk.at(), chunk.len());
             if Self::is_linked(chunk.len()) {
                 self.bins.push(self.window, chunk);
+            }
+        }
+    }
+
+    /// [`bin`](Self::bin), of what is left of a split chunk.
+    ///
+    /// # Safety
+    ///
+    /// As for [`bin`](Self::bin).
+    #[cfg_attr(not(small), inline(always))]
+    unsafe fn bin_rest(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
+        // SAFETY: As in `bin`.
+        unsafe {
+            window.set_sizes(chunk.at(), chunk.len());
+            if Self::is_linked(chunk.len()) {
+                self.bins.push_rest(window, chunk);
             }
         }
     }
@@ -91,7 +107,8 @@ impl<C: Config> Arena<C> {
     /// It is a free chunk of the arena, in no bin any more, of at least `lead + len` granules.
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn split(&mut self, chunk: FreeChunk, lead: usize, len: usize) -> usize {
-        let bits = self.bits;
+        // Read once: the compiler cannot know that writes to chunks leave these fields alone.
+        let (window, bits) = (self.window, self.bits);
         let at = chunk.at() + lead;
         let rest = chunk.len() - lead - len;
         // SAFETY: The chunk is free and becomes three: the outer ones, if there are any, touch
@@ -101,13 +118,13 @@ impl<C: Config> Arena<C> {
                 bits.clear(at);
             } else {
                 bits.set(at - 1);
-                self.bin(FreeChunk::new(chunk.at(), lead));
+                self.bin_rest(window, FreeChunk::new(chunk.at(), lead));
             }
             if rest == 0 {
                 bits.clear(chunk.end() - 1);
             } else {
                 bits.set(at + len);
-                self.bin(FreeChunk::new(at + len, rest));
+                self.bin_rest(window, FreeChunk::new(at + len, rest));
             }
         }
         at
@@ -179,12 +196,13 @@ impl<C: Config> Arena<C> {
     unsafe fn merge_above(&mut self, end: usize) -> usize {
         // SAFETY: As for `release`.
         unsafe {
-            if !self.bits.get(end) {
+            let (is_free, word) = self.bits.look(end);
+            if !is_free {
                 self.bits.set(end - 1);
                 return end;
             }
             let above = self.free_chunk(end);
-            self.merge_in(&above, end);
+            self.merge_in(&above, end, word);
             above.end()
         }
     }
@@ -200,30 +218,31 @@ impl<C: Config> Arena<C> {
     unsafe fn merge_below(&mut self, at: usize) -> usize {
         // SAFETY: As for `release`.
         unsafe {
-            if !self.bits.get(at - 1) {
+            let (is_free, word) = self.bits.look(at - 1);
+            if !is_free {
                 return at;
             }
             let below = self.free_chunk_before(at);
-            self.merge_in(&below, at - 1);
+            self.merge_in(&below, at - 1, word);
             below.at()
         }
     }
 
     /// Takes a free chunk out of its bin that becomes a part of another one, with its bit of granule
-    /// `inner`, unless that is its only one.
+    /// `inner`, unless that is its only one. `word` is what that granule's word is now.
     ///
     /// # Safety
     ///
     /// It is a free chunk of the arena, and the granule one of its ends.
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
-    unsafe fn merge_in(&mut self, chunk: &FreeChunk, inner: usize) {
-        // SAFETY: As the caller says.
+    unsafe fn merge_in(&mut self, chunk: &FreeChunk, inner: usize, word: usize) {
+        // SAFETY: The granule is one of the chunk's ends, whose word has just been read.
         unsafe {
-            self.unlink(chunk);
             if chunk.len() > 1 {
-                self.bits.clear(inner);
+                self.bits.clear_in(word, inner);
             }
+            self.unlink(chunk);
         }
     }
 

@@ -30,6 +30,7 @@ impl<C: Config> Arena<C> {
         (self.start, self.top) = (start + len, start + len);
         self.first_word = words_for(self.start..self.end).start;
         self.cleared = self.first_word * WORD;
+        self.clear_at_claim(self.first_word..self.end.div_ceil(WORD));
         self.clear_bits();
     }
 }

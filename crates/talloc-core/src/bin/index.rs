@@ -38,6 +38,17 @@ impl BinIndex {
         if number < C::Heads::LEN { Some(Self(number)) } else { None }
     }
 
+    /// The `number`th bin.
+    ///
+    /// # Safety
+    ///
+    /// There are more than `number` bins.
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked<C: Config>(number: usize) -> Self {
+        debug_assert!(number < C::Heads::LEN);
+        Self(number)
+    }
+
     #[inline(always)]
     pub(crate) fn get(self) -> usize {
         self.0
@@ -54,17 +65,25 @@ impl BinIndex {
             return len;
         }
         let log2 = len.ilog2();
-        let (parts_log2, from, first) = if log2 < C::COARSE_LOG2 {
-            (C::SPLIT_LOG2, C::EXACT_LOG2, Self::exact::<C>())
+        let (parts_log2, offset) = if log2 < C::COARSE_LOG2 {
+            Self::parts(C::EXACT_LOG2, C::SPLIT_LOG2, Self::exact::<C>())
         } else {
             let fine = (C::COARSE_LOG2 - C::EXACT_LOG2) as usize;
             let first = Self::exact::<C>() + (fine << C::SPLIT_LOG2);
-            (C::SPLIT_LOG2.saturating_sub(2), C::COARSE_LOG2, first)
+            Self::parts(C::COARSE_LOG2, C::SPLIT_LOG2.saturating_sub(2), first)
         };
-        let doublings = (log2 - from) as usize;
-        let part = (len >> (log2 - parts_log2)) - (1 << parts_log2);
-        let number = first + (doublings << parts_log2) + part;
+        // The size's highest bits, `1p`, of which `p` is the part, and before them the doubling.
+        let shift = log2 - parts_log2;
+        let number = offset + ((shift as usize) << parts_log2) + (len >> shift);
         if number < C::Heads::LEN { number } else { C::Heads::LEN - 1 }
+    }
+
+    /// Into how many parts each doubling is split, as a logarithm, from `2^from` on, and what must be
+    /// added to the number made of the doubling and the part, if the bin of `2^from` is `first`.
+    #[inline(always)]
+    const fn parts(from: u32, parts_log2: u32, first: usize) -> (u32, usize) {
+        let number = (((from - parts_log2) as usize) << parts_log2) + (1 << parts_log2);
+        (parts_log2, first - number)
     }
 
     /// Whether the parameters make sense; checked when compiling.

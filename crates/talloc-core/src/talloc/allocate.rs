@@ -123,18 +123,83 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         self.note_demand();
         self.tend();
-        let align = Align::of_layout(layout);
-        let block = if len < C::Quick::CLASSES && layout.align() <= GRANULE {
-            self.refill(len)
-        } else if let Some(block) = self.pop_aligned(len, align) {
-            return Ok(block);
+        self.allocate_from_arenas(len, layout)
+    }
+
+    /// Allocates from the arenas.
+    ///
+    /// A request that the bins of the arena that gave memory last can serve is served here. All others
+    /// are left to functions that are called last, so that few registers need be saved.
+    #[cfg_attr(not(small), inline(never))]
+    fn allocate_from_arenas(
+        &mut self,
+        len: usize,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // Where code is to be small, one path serves both.
+        if layout.align() > GRANULE || cfg!(small) && len >= C::Quick::CLASSES {
+            self.allocate_aligned(len, layout)
+        } else if let Some(block) = self.allocate_from_bins(len) {
+            Ok(block)
         } else {
-            self.allocate(len, align)
-        };
+            self.allocate_beyond_bins(len, layout)
+        }
+    }
+
+    /// Allocates an aligned block.
+    #[cfg_attr(not(small), inline(never))]
+    fn allocate_aligned(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let align = Align::of_layout(layout);
+        if let Some(block) = self.pop_aligned(len, align) {
+            return Ok(block);
+        }
+        match self.allocate_surely(len, align) {
+            Some(block) => Ok(block),
+            None => self.allocate_last(len, layout),
+        }
+    }
+
+    /// Allocates an aligned block from the arena that gave memory last, if that surely has room.
+    #[inline(always)]
+    fn allocate_surely(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+        let arena = self.arenas.recent();
+        let at = arena.allocate_aligned(len, align)?;
+        let block = arena.hand_out(at, len);
+        self.arenas.count_taken(len * GRANULE);
+        Some(block)
+    }
+
+    /// Allocates what the bins of the arena that gave memory last cannot serve.
+    #[cfg_attr(not(small), inline(never))]
+    fn allocate_beyond_bins(
+        &mut self,
+        len: usize,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let block = if len < C::Quick::CLASSES { self.refill(len) } else { self.take_top(len) };
         match block {
             Some(block) => Ok(block),
-            None => self.acquire(layout, |heap| heap.allocate(len, align)),
+            None => self.allocate_last(len, layout),
         }
+    }
+
+    /// Allocates what neither the bins nor the top of the arena that gave memory last can serve.
+    #[cold]
+    #[cfg_attr(not(small), inline(never))]
+    fn allocate_last(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let align = Align::of_layout(layout);
+        let found = self.arenas.recent().last_resort(len, align);
+        if let Some(at) = found {
+            let block = self.arenas.recent().hand_out(at, len);
+            self.arenas.count_taken(len * GRANULE);
+            return Ok(block);
+        }
+        if !self.arenas.is_single() {
+            if let Some((block, _)) = self.allocate_elsewhere(len, align) {
+                return Ok(block);
+            }
+        }
+        self.acquire(layout, |heap| heap.allocate(len, align))
     }
 
     /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
@@ -251,14 +316,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Allocates a block of a size that has a quick list, from the arena that gave memory last. If
-    /// that comes from the top, more blocks do, for the list: programs that build something ask
-    /// for more of the same.
+    /// Allocates a block from the top of the arena that gave memory last.
+    #[inline(always)]
+    fn take_top(&mut self, len: usize) -> Option<NonNull<u8>> {
+        let arena = self.arenas.recent();
+        let run = arena.take_run(len, 1)?;
+        let block = arena.hand_out(run.start, len);
+        self.arenas.count_taken(len * GRANULE);
+        Some(block)
+    }
+
+    /// Allocates a block of a size that has a quick list, and that no bin has, from the top of the
+    /// arena that gave memory last. More blocks are taken for the list: programs that build something
+    /// ask for more of the same.
     #[cfg_attr(not(small), inline(always))]
     fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
-        if let Some(block) = self.allocate_from_bins(len) {
-            return Some(block);
-        }
         let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
             Some(most) if self.quick.cached() + REFILL <= self.quick.least() => usize::from(*most),
@@ -268,9 +340,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Some(block);
         }
         let arena = self.arenas.recent();
-        let Some(run) = arena.take_run(len, most) else {
-            return self.allocate(len, Align::MIN);
-        };
+        let run = arena.take_run(len, most)?;
         let block = arena.hand_out(run.start, len);
         self.arenas.count_taken(run.len() * GRANULE);
         let mut at = run.end;

@@ -22,7 +22,7 @@ pub(crate) struct Arenas<C: Config> {
     pub(super) recent: Place<C>,
     /// Bytes of all used chunks that are blocks, those in quick lists included.
     used: usize,
-    /// The most that `used` has been.
+    /// The most that `used` had been when it last decreased.
     peak: usize,
 }
 
@@ -41,12 +41,13 @@ impl<C: Config> Arenas<C> {
     #[inline(always)]
     pub(super) fn count_taken(&mut self, bytes: usize) {
         self.used += bytes;
-        self.peak = self.peak.max(self.used);
     }
 
     /// Counts bytes that are in use no longer.
     #[inline(always)]
     pub(super) fn count_freed(&mut self, bytes: usize) {
+        // A maximum is noted when it is left, so that only one of the two operations has that to do.
+        self.peak = self.peak.max(self.used);
         self.used -= bytes;
     }
 
@@ -58,7 +59,7 @@ impl<C: Config> Arenas<C> {
 
     /// The most bytes that were in use at once, those in quick lists included.
     pub(super) fn peak(&self) -> usize {
-        self.peak
+        self.peak.max(self.used)
     }
 
     /// Bytes that blocks may take up, in all arenas.

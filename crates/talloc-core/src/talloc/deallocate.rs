@@ -167,6 +167,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[cfg_attr(not(small), inline(never))]
     pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) -> usize {
+        if !self.arenas.is_single() {
+            // SAFETY: The same conditions hold.
+            return unsafe { self.release_among(block, len) };
+        }
+        let arena = &mut self.arenas.first;
+        let at = arena.granule(block);
+        // SAFETY: The block is used granules of the arena, which the caller gives up.
+        let free = unsafe { arena.release(at, len) };
+        self.arenas.count_freed(len * GRANULE);
+        free
+    }
+
+    /// [`release`](Self::release), in a heap of several arenas.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release`](Self::release).
+    #[cold]
+    #[inline(never)]
+    unsafe fn release_among(&mut self, block: NonNull<u8>, len: usize) -> usize {
         let arena = self.arenas.arena_of(block);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.

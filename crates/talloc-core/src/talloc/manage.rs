@@ -279,7 +279,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Moves the own chunk of each arena in which nothing is allocated back to its start, so that
     /// the rest is one free chunk. Returns whether any was elsewhere.
+    #[inline]
     pub(super) fn tidy(&mut self) -> bool {
+        // The usual case, for a request that is refused soon: there is nothing to do.
+        if self.arenas.is_single() && !self.arenas.first.is_untidy() {
+            return false;
+        }
+        self.tidy_all()
+    }
+
+    /// [`tidy`](Self::tidy), of several arenas, or of one that needs it.
+    #[cold]
+    #[inline(never)]
+    fn tidy_all(&mut self) -> bool {
         let mut moved = false;
         let mut place = None;
         loop {

@@ -2,11 +2,11 @@
 
 use core::ptr::NonNull;
 
-use talloc_core::{ArenaError, Compact, Config, RealTime, Talloc};
+use talloc_core::{ArenaError, Compact, Config, Talloc};
 
 use crate::common::part;
 use crate::common::sparse::Sparse;
-use crate::{GIB, KIB, MIB, check, free, heap, malloc, mark, settled};
+use crate::{GIB, KIB, MIB, Plain, check, free, heap, malloc, mark, settled};
 
 /// What links reach, but for a few KiB.
 const WINDOW: usize = 32 * GIB;
@@ -32,7 +32,7 @@ fn claims_touch_a_few_pages<C: Config>() {
 #[test]
 fn claiming_any_number_of_gigabytes_touches_a_few_pages() {
     claims_touch_a_few_pages::<Compact>();
-    claims_touch_a_few_pages::<RealTime>();
+    claims_touch_a_few_pages::<Plain>();
 }
 
 /// Arenas that are more than one could be, taken together.

@@ -1,10 +1,10 @@
 //! Blocks of gigabytes.
 
-use talloc_core::{Compact, Config, Memory, RealTime, Talloc};
+use talloc_core::{Compact, Config, Memory, Talloc};
 
 use crate::common::layout;
 use crate::common::sparse::Sparse;
-use crate::{GIB, KIB, MIB, check, free, heap, malloc, mark, settled};
+use crate::{GIB, KIB, MIB, Plain, check, free, heap, malloc, mark, settled};
 
 /// Blocks of gigabytes side by side, freed in every order.
 fn large_blocks<C: Config>() {
@@ -44,13 +44,13 @@ fn blocks_of_gigabytes() {
 
 #[test]
 fn blocks_of_gigabytes_without_quick_lists() {
-    large_blocks::<RealTime>();
+    large_blocks::<Plain>();
 }
 
 #[test]
 fn holes_around_four_gigabytes_are_met_exactly() {
     let memory = Sparse::new(18 * GIB);
-    let mut heap = heap::<RealTime>(memory.span());
+    let mut heap = heap::<Plain>(memory.span());
     let sizes = [4 * GIB - 8, 4 * GIB, 4 * GIB + 8];
     let holes = sizes.map(|size| {
         let hole = malloc(&mut heap, size).unwrap();
@@ -106,7 +106,7 @@ fn growth<C: Config>() {
 #[test]
 fn blocks_grow_and_shrink_over_four_gigabytes() {
     growth::<Compact>();
-    growth::<RealTime>();
+    growth::<Plain>();
 }
 
 #[test]

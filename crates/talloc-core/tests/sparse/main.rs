@@ -10,11 +10,26 @@ mod common;
 use core::ptr::NonNull;
 
 use common::layout;
-use talloc_core::{Config, OwnedTalloc, Report, Span, Talloc};
+use talloc_core::{Compact, Config, OwnedTalloc, QuickLists, Report, Span, Talloc};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
+
+/// [`Compact`] without quick lists: unlike [`RealTime`](talloc_core::RealTime), it does not touch the
+/// bitmap of all memory when that is claimed.
+struct Plain;
+
+impl Config for Plain {
+    type Index = <Compact as Config>::Index;
+    type Heads = <Compact as Config>::Heads;
+    const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
+    const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
+    const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
+    type Quick = QuickLists<0>;
+    const QUICK_BYTES: usize = 0;
+    const LAST_RESORT: usize = Compact::LAST_RESORT;
+}
 
 fn heap<C: Config>(arena: Span) -> OwnedTalloc<C> {
     let mut heap = Talloc::configured();

@@ -133,7 +133,7 @@ fn aligned_blocks_leave_what_is_before_them_free() {
 
 #[test]
 fn an_aligned_request_takes_the_smallest_chunk_that_happens_to_suit() {
-    let mut heap = Owned::<RealTime>::new(1000);
+    let mut heap = Owned::<Searching<32>>::new(1000);
     let layout = core::alloc::Layout::from_size_align(64, 64).unwrap();
     // SAFETY: The size is not zero, and the block is freed once.
     unsafe {
@@ -285,17 +285,17 @@ fn the_least_span_has_room_for_the_bitmap() {
     heap.expect("own 1, used 30, top 0");
 }
 
-/// Looks at all chunks before a request fails.
-struct Thorough;
+/// Examines `N` chunks before a request fails.
+struct Searching<const N: usize>;
 
-impl Config for Thorough {
+impl<const N: usize> Config for Searching<N> {
     type Index = <RealTime as Config>::Index;
     type Heads = <RealTime as Config>::Heads;
     const EXACT_LOG2: u32 = RealTime::EXACT_LOG2;
     const SPLIT_LOG2: u32 = RealTime::SPLIT_LOG2;
     type Quick = <RealTime as Config>::Quick;
     const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = usize::MAX;
+    const LAST_RESORT: usize = N;
 }
 
 /// Holes of one size in a heap, more than are looked at; Miri takes its time.
@@ -326,10 +326,9 @@ fn with_holes<C: Config>() -> Owned<C> {
     heap
 }
 
-#[test]
-fn near_fits_take_a_bounded_number_of_steps() {
-    let mut heap = with_holes::<RealTime>();
-    assert_eq!(heap.arenas.first.count_candidates(66), RealTime::LAST_RESORT);
+fn near_fits_take_a_bounded_number_of_steps<C: Config>() {
+    let mut heap = with_holes::<C>();
+    assert_eq!(heap.arenas.first.count_candidates(66), C::LAST_RESORT);
     let aligned = core::alloc::Layout::from_size_align(64 * 8, 1 << 26).unwrap();
     for layout in [layout(66), aligned] {
         // SAFETY: The size is not zero.
@@ -340,8 +339,18 @@ fn near_fits_take_a_bounded_number_of_steps() {
 }
 
 #[test]
+fn near_fits_are_searched_as_far_as_the_configuration_says() {
+    near_fits_take_a_bounded_number_of_steps::<Searching<32>>();
+}
+
+#[test]
+fn near_fits_are_not_searched_in_real_time() {
+    near_fits_take_a_bounded_number_of_steps::<RealTime>();
+}
+
+#[test]
 fn a_thorough_heap_finds_what_there_is() {
-    let mut heap = with_holes::<Thorough>();
+    let mut heap = with_holes::<Searching<{ usize::MAX }>>();
     assert_eq!(heap.arenas.first.count_candidates(66), HOLES + 1);
     heap.take(66);
     // SAFETY: The size is not zero.
