@@ -133,7 +133,7 @@ fn aligned_blocks_leave_what_is_before_them_free() {
 
 #[test]
 fn an_aligned_request_takes_the_smallest_chunk_that_happens_to_suit() {
-    let mut heap = Owned::<RealTime>::new(1000);
+    let mut heap = Owned::<Searching<32>>::new(1000);
     let layout = core::alloc::Layout::from_size_align(64, 64).unwrap();
     // SAFETY: The size is not zero, and the block is freed once.
     unsafe {
