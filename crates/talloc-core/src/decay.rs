@@ -19,12 +19,12 @@ const MIN_EXCESS: usize = 1 << 20;
 /// What is kept is more than what was in use by one part in as many.
 const SLACK: usize = 8;
 
-/// Bytes of a piece: to purge it takes a fraction of a millisecond.
-const MAX_PIECE: usize = 1 << 20;
-
-/// Bytes that one operation purges, and pieces.
-const MAX_STEP: usize = 2 << 20;
+/// Bytes that one operation purges, and pieces: that takes a fraction of a millisecond.
+const MAX_STEP: usize = 1 << 20;
 const MAX_PIECES: usize = 16;
+
+/// Batches of cached blocks that are coalesced before.
+const FLUSHED: usize = 4;
 
 /// How fast memory goes back, and in what pieces.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +82,11 @@ pub struct Decay {
     used: usize,
     /// Bytes below the tops that have been purged and, as far as is known, not used since.
     purged: usize,
-    /// Bytes that are still to be purged.
-    excess: usize,
+    /// Bytes that are still to be purged in this round. A round begins anew with pieces that have been purged
+    /// before, so that these are added to what is to be purged.
+    left: usize,
+    /// Bytes below the tops that have been purged in this round.
+    swept: usize,
     round: u16,
     /// The highest bin that may have something to purge in this round, plus one; zero for any.
     bin: usize,
@@ -92,7 +95,7 @@ pub struct Decay {
 impl Decay {
     /// Nothing has been looked at yet.
     pub const NEW: Self =
-        Self { end: 0, high: [0; 2], used: 0, purged: 0, excess: 0, round: 0, bin: 0 };
+        Self { end: 0, high: [0; 2], used: 0, purged: 0, left: 0, swept: 0, round: 0, bin: 0 };
 
     /// Notes what is in use and how late it is, in milliseconds from any point of time on, and purges a
     /// bounded part of what is not needed, if there is something.
@@ -114,15 +117,18 @@ impl Decay {
         if now >= self.end {
             self.end_epoch(pace, now, heap.touched_bytes());
         }
-        if self.excess > 0 {
+        if self.left > 0 {
             // SAFETY: The caller vouches for what `purge` leaves.
             unsafe { self.step(heap, pace, purge) };
+        }
+        if self.left > 0 {
+            heap.tend_soon();
         }
     }
 
     /// Notes that the heap has been trimmed: all that is free has been given back.
     pub fn note_trim(&mut self, used: usize, touched: usize) {
-        (self.used, self.high, self.excess) = (used, [used; 2], 0);
+        (self.used, self.high, self.left) = (used, [used; 2], 0);
         self.purged = touched.saturating_sub(used);
     }
 
@@ -138,13 +144,15 @@ impl Decay {
         let needed = if was_idle { self.used } else { self.high[0].max(self.high[1]) };
         let resident = touched.saturating_sub(self.purged);
         let excess = resident.saturating_sub(needed + needed / SLACK);
-        self.excess = if excess > MIN_EXCESS { resident - needed } else { 0 };
-        (self.round, self.bin) = (self.round.wrapping_add(1).max(1), 0);
+        if self.left == 0 && excess > MIN_EXCESS {
+            self.left = resident - needed + self.purged;
+            (self.round, self.bin, self.swept) = (self.round.wrapping_add(1).max(1), 0, 0);
+        }
         self.high = [self.used, self.high[0]];
         self.end = now + epoch;
     }
 
-    /// Purges a bounded part of the excess.
+    /// Purges a bounded part of what is left.
     ///
     /// # Safety
     ///
@@ -156,23 +164,36 @@ impl Decay {
         mut purge: impl FnMut(Span) -> Memory,
     ) {
         let (number, min, unit) = (self.round, pace.min_piece, pace.unit);
-        let mut left = MAX_STEP;
+        // Blocks in the quick lists keep pages from going back.
+        for _ in 0..FLUSHED {
+            heap.flush_next();
+        }
+        let mut room = MAX_STEP;
         for _ in 0..MAX_PIECES {
-            let round = Round { number, min, max: MAX_PIECE.min(left), unit };
+            let round = Round { number, min, max: room, unit };
             let last = self.bin.wrapping_sub(1);
             // SAFETY: The caller vouches for what `purge` leaves.
             let Some(piece) = (unsafe { heap.purge_piece(&round, last, &mut purge) }) else {
-                self.excess = 0;
+                self.end_round();
                 return;
             };
-            self.excess = self.excess.saturating_sub(piece.bytes);
             if let Some(bin) = piece.bin {
-                (self.bin, self.purged) = (bin + 1, self.purged + piece.bytes);
+                (self.bin, self.swept) = (bin + 1, self.swept + piece.bytes);
             }
-            left = left.saturating_sub(piece.bytes);
-            if self.excess == 0 || left < min {
+            room = room.saturating_sub(piece.bytes);
+            if piece.bytes >= self.left {
+                self.end_round();
+                return;
+            }
+            self.left -= piece.bytes;
+            if room < min {
                 return;
             }
         }
+    }
+
+    /// Notes that enough has been purged, or all that there is.
+    fn end_round(&mut self) {
+        (self.left, self.purged) = (0, self.swept);
     }
 }

@@ -116,6 +116,7 @@ fn fill(heap: &impl Heap, list: &mut Vec<Block>, bytes: usize, most: usize) {
 fn peak_and_idle(heap: &impl Heap, most: usize) {
     let _alone = alone();
     let mut blocks = list(PEAK, most);
+    heap.trim_now();
     let before = resident();
     fill(heap, &mut blocks, PEAK, most);
     let peak = resident() - before;
@@ -164,6 +165,7 @@ fn between_blocks_that_stay() {
     static HEAP: SystemTalloc = SystemTalloc::new();
     let _alone = alone();
     let mut blocks = list(PEAK, 4096);
+    HEAP.trim_now();
     let before = resident();
     fill(&HEAP, &mut blocks, PEAK, 4096);
     let kept = blocks.len() / 50;
@@ -188,6 +190,7 @@ fn threads_that_free_what_others_have_allocated() {
     let _alone = alone();
     let lists = (0..THREADS).map(|_| list(PEAK / THREADS, 1000)).collect();
     let (barrier, lists) = (Barrier::new(THREADS + 1), Mutex::<Vec<_>>::new(lists));
+    HEAP.trim_now();
     let before = resident();
     thread::scope(|scope| {
         for _ in 0..THREADS {

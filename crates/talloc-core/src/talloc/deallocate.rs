@@ -282,7 +282,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free
     /// in a row then, in one place at the least: none if there was nothing to do.
-    pub(super) fn flush_next(&mut self) -> usize {
+    pub(crate) fn flush_next(&mut self) -> usize {
         let len = self.quick.turn();
         self.flush_list(len, BATCH)
     }

@@ -8,6 +8,9 @@ use crate::config::Config;
 use crate::memory::Memory;
 use crate::source::{Source, TEND_INTERVAL};
 
+/// Operations after which a source has the chance again that has more to take back.
+const SOON: u32 = 4;
+
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Flushes the quick lists, and has the source take back what the heap does not need; see
     /// [`Source::release`].
@@ -32,6 +35,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 self.tend_now();
             }
         }
+    }
+
+    /// Lets the source take more memory back after a few more such operations.
+    pub(crate) fn tend_soon(&mut self) {
+        self.untended = TEND_INTERVAL - SOON;
     }
 
     #[cold]

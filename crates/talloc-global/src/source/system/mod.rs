@@ -32,7 +32,7 @@ const SCARCE: usize = 256 << 20;
 const LEAST_PIECE: usize = 16 << 10;
 
 /// Milliseconds of an epoch: what has not been needed for one or two goes back.
-const DECAY_MS: u32 = 250;
+const DECAY_MS: u32 = 200;
 
 const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: LEAST_PIECE };
 
@@ -49,7 +49,7 @@ const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: LEAST_P
 ///
 /// # What is given back, and when
 ///
-/// What has not been needed for a quarter of a second or two is given back, as [`Decay`] says, a piece of at
+/// What has not been needed for a fifth of a second or two is given back, as [`Decay`] says, a piece of at
 /// most a MiB at a time: of what is free in a row of at least 16 KiB, at the arena's end or between blocks, the
 /// system gets the memory back, but not the addresses. [`Talloc::trim`] does it at once, and unmaps arenas in
 /// which nothing is allocated, unless they grow.
