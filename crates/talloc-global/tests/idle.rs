@@ -120,7 +120,8 @@ fn peak_and_idle(heap: &impl Heap, most: usize) {
     let before = resident();
     fill(heap, &mut blocks, PEAK, most);
     let peak = resident() - before;
-    assert!(peak > PEAK - MIB, "{peak} of {PEAK}");
+    // Pages that an earlier test has left may be used again.
+    assert!(peak > PEAK / 10 * 9, "{peak} of {PEAK}");
     blocks.drain(..).for_each(|block| free(heap, block));
     wait_a_while(heap);
     let idle = resident().saturating_sub(before);

@@ -204,6 +204,7 @@ impl<H: Host> Heaps<H> {
     /// and of others when their threads next need more than their caches have.
     pub fn trim(&'static self) {
         self.with(|heap| heap.trim());
+        self.as_guest(|heap| heap.trim());
         self.give_up_idle();
         for shard in self.in_use() {
             shard.is_trim_wanted.store(true, Relaxed);
@@ -234,7 +235,11 @@ impl<H: Host> Heaps<H> {
     ///
     /// The first [`Violation`] that is found.
     pub fn verify(&'static self) -> Result<Report, Violation> {
-        let mut sum = self.with(|heap| heap.verify_shard())?;
+        let mut sum = self.as_guest(|heap| heap.verify_shard())?;
+        if let Some(shard) = self.own() {
+            // SAFETY: The thread owns it, and is outside.
+            sum = sum.with(&unsafe { shard.with(|heap| heap.verify_shard()) }?);
+        }
         let own = H::current();
         for shard in self.in_use().filter(|shard| !core::ptr::eq(*shard, own)) {
             let mut checked = None;
