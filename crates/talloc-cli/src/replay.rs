@@ -8,9 +8,10 @@ use crate::probe::Plain;
 use crate::region::Region;
 use crate::table::{bytes, count, table};
 use anyhow::{Context, Result, ensure};
+use cpu_time::ThreadTime;
 use serde::{Deserialize, Serialize};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use talloc_trace::script::Script;
 
 /// What a replay has measured.
@@ -85,7 +86,7 @@ fn measure(heap: &Entry, script: &Script, rounds: u32) -> Outcome {
     let mut region = Region::new(if heap.hosted { 1 } else { size });
     let peak = Peak::begin();
     let mut replay = |pages| {
-        let start = Instant::now();
+        let start = ThreadTime::now();
         // SAFETY: The region is borrowed for the call.
         unsafe { heap.plain(script, region.first(usize::MAX), &mut Plain { pages }) }
             .map(|()| start.elapsed())

@@ -48,8 +48,8 @@ fn leaks_and_frees_are_told_apart_by_call_site() {
     let freed = sites(&profile, "free_here");
     assert_eq!(sum(&freed, |site| site.live.bytes), 0.0);
     assert_eq!(sum(&freed, |site| site.total.bytes), (10 << 20) as f64);
-    // Only one is live at a time.
-    assert_eq!(sum(&freed, |site| site.most.bytes), (1 << 20) as f64);
+    // Only one is live at a time, of each call site that the compiler has made of the loop.
+    assert!(freed.iter().all(|site| site.most.bytes == (1 << 20) as f64));
     let first = profile.stack(profile.leaks()[0]).next().unwrap();
     assert!(!first.contains("talloc_profile") && !first.contains("__rust_"), "{first}");
     assert_eq!(kept.len(), 10);
