@@ -3,7 +3,7 @@
 use crate::probe::{self, Latency, OutOfMemory, Places, Plain, Steps};
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::{self, NonNull};
-use talloc_global::{Checked, Compact, Config, Micro, RealTime, Span, Talloc, Tiny};
+use talloc_global::{Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc, Tiny};
 use talloc_trace::script::Script;
 
 /// A heap for one thread.
@@ -51,7 +51,7 @@ pub trait Heap: Sized {
 const MICRO_ARENA: usize = 509 << 10;
 
 /// A configuration of ours, in an arena of at most `MOST` bytes.
-struct Ours<C: Config, const MOST: usize = { usize::MAX }>(Talloc<C>);
+struct Ours<C: Config, const MOST: usize = { usize::MAX }>(OwnedTalloc<C>);
 
 impl<C: Config, const MOST: usize> Heap for Ours<C, MOST> {
     fn empty() -> Self {
