@@ -93,18 +93,18 @@ fn off_nothing_is_sampled() {
 fn growing_a_block_moves_its_sample() {
     let _turn = TURN.lock();
     #[inline(never)]
-    fn grow() -> Vec<u8> {
+    fn enlarged_here() -> Vec<u8> {
         let mut bytes = std::hint::black_box(Vec::with_capacity(1 << 10));
         bytes.resize(1 << 10, 1);
         bytes.reserve_exact(1 << 20);
         std::hint::black_box(bytes)
     }
     ALLOCATOR.start(EVERY);
-    let bytes = grow();
-    let live = sum(&sites(&ALLOCATOR.profile(), "grow"), |site| site.live.bytes);
+    let bytes = enlarged_here();
+    let live = sum(&sites(&ALLOCATOR.profile(), "enlarged_here"), |site| site.live.bytes);
     assert_eq!(live, bytes.capacity() as f64);
     drop(bytes);
-    let live = sum(&sites(&ALLOCATOR.profile(), "grow"), |site| site.live.bytes);
+    let live = sum(&sites(&ALLOCATOR.profile(), "enlarged_here"), |site| site.live.bytes);
     assert_eq!(live, 0.0);
     ALLOCATOR.stop();
 }
