@@ -17,7 +17,9 @@ pub(crate) const EXTENSION_SIZE: usize = 16;
 pub(crate) const THREAD_CHANGES: u8 = 1 << 2;
 pub(crate) const ALIGNED: u8 = 1 << 3;
 pub(crate) const NOTE: u8 = 1 << 4;
+#[cfg(feature = "std")]
 pub(crate) const OPERATION: u8 = 3;
+#[cfg(feature = "std")]
 pub(crate) const UNKNOWN_BITS: u8 = !(OPERATION | THREAD_CHANGES | ALIGNED | NOTE);
 
 pub(crate) const LOST: u8 = NOTE;
