@@ -27,7 +27,6 @@ pub mod readme;
 pub mod registry;
 pub mod replay;
 pub mod report;
-pub mod script;
 pub mod slices;
 pub mod threads;
 pub mod ticks;
@@ -36,3 +35,7 @@ pub mod trace;
 pub mod watched;
 pub mod workload;
 pub mod worst;
+
+pub use talloc_trace::script;
+
+const _: () = assert!(usize::BITS == 64, "the benchmarks are for 64-bit hosts");

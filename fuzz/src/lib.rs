@@ -12,7 +12,7 @@
 //! | what went wrong in earlier allocators | `tests/regressions.rs` |
 //! | the fuzzers' corpus, replayed | `tests/corpus.rs` |
 //! | several threads share a heap, logical ones and real ones | `tests/sync.rs`, `tests/threads.rs` |
-//! | libFuzzer [`Target`]s, one for each [`Mix`] and one for [`sync`] | `src/bin`, with the feature `libfuzzer` |
+//! | libFuzzer [`Target`]s, one for each [`Mix`], one for [`sync`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
 //! | random scripts for as long as one likes | `src/bin/soak.rs`, `cargo xtask soak` |
 
 pub mod driver;
@@ -21,6 +21,7 @@ mod minimise;
 pub mod ops;
 pub mod pattern;
 pub mod pool;
+mod recorded;
 mod run;
 mod seat;
 pub mod shadow;

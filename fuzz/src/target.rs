@@ -1,6 +1,7 @@
 //! The fuzz targets: what reads a fuzzer's bytes.
 
 use crate::ops::{Mix, Script};
+use crate::recorded;
 use crate::run::{self, Failure};
 use crate::sync;
 
@@ -11,16 +12,19 @@ pub enum Target {
     Heap(Mix),
     /// Scripts of several logical threads that share a heap.
     Sync,
+    /// Allocation traces, from any bytes.
+    Trace,
 }
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Heap(Mix::Heap),
         Self::Heap(Mix::Arenas),
         Self::Heap(Mix::Realloc),
         Self::Heap(Mix::Sources),
         Self::Sync,
+        Self::Trace,
     ];
 
     /// The name of the target, of its binary and of its folder in the corpus.
@@ -28,6 +32,7 @@ impl Target {
         match self {
             Self::Heap(mix) => mix.name(),
             Self::Sync => "sync",
+            Self::Trace => "trace",
         }
     }
 
@@ -41,6 +46,7 @@ impl Target {
         match self {
             Self::Heap(mix) => run::run(&Script::decode(mix, bytes)),
             Self::Sync => sync::run(&sync::Script::decode(bytes)),
+            Self::Trace => recorded::run(bytes),
         }
     }
 
@@ -49,6 +55,7 @@ impl Target {
         match self {
             Self::Heap(mix) => run::check(&Script::decode(mix, bytes)),
             Self::Sync => sync::check(&sync::Script::decode(bytes)),
+            Self::Trace => recorded::run(bytes),
         }
     }
 
@@ -56,7 +63,7 @@ impl Target {
     ///
     /// # Panics
     ///
-    /// If the heap does anything wrong.
+    /// If the heap, or the reader of traces, does anything wrong.
     pub fn fuzz(self, bytes: &[u8]) {
         if let Err(failure) = self.run(bytes) {
             panic!("{failure}");

@@ -50,3 +50,8 @@ fn sources() {
 fn sync() {
     replay(Target::Sync);
 }
+
+#[test]
+fn trace() {
+    replay(Target::Trace);
+}

@@ -14,6 +14,13 @@ pub const LAYERS: [&str; 4] = ["talloc-span", "talloc-core", "talloc-sync", "tal
 /// The library that has the C functions, on top of them. It needs an operating system, and `std`.
 pub const INTERFACE: &str = "talloc-capi";
 
+/// The libraries that observe heaps, from the lowest up. They use none of the others: any allocator can be observed.
+/// The first is `no_std`.
+pub const OBSERVERS: [&str; 2] = ["talloc-trace", "talloc-profile"];
+
+/// The command-line tool, which replays on our heaps what was observed.
+pub const TOOL: &str = "talloc-cli";
+
 pub struct Workspace {
     metadata: Metadata,
     shell: Shell,
@@ -69,6 +76,24 @@ impl Workspace {
         self.library(INTERFACE)
     }
 
+    /// The [`OBSERVERS`], in that order.
+    ///
+    /// # Errors
+    ///
+    /// If one is not a member of the workspace.
+    pub fn observers(&self) -> Result<Vec<&Package>> {
+        OBSERVERS.into_iter().map(|name| self.library(name)).collect()
+    }
+
+    /// The package of the [`TOOL`].
+    ///
+    /// # Errors
+    ///
+    /// If it is not a member of the workspace.
+    pub fn tool(&self) -> Result<&Package> {
+        self.library(TOOL)
+    }
+
     fn library(&self, name: &str) -> Result<&Package> {
         let library = self.members().into_iter().find(|member| member.name == name);
         library.with_context(|| {
@@ -79,6 +104,11 @@ impl Workspace {
     /// `-p` for each library.
     pub fn select_libraries(&self) -> impl Iterator<Item = &'static str> {
         LAYERS.into_iter().flat_map(|library| ["-p", library])
+    }
+
+    /// `-p` for each of the [`OBSERVERS`].
+    pub fn select_observers(&self) -> impl Iterator<Item = &'static str> {
+        OBSERVERS.into_iter().flat_map(|library| ["-p", library])
     }
 
     /// `--features` with every stable feature of every library, for commands on several packages.
@@ -106,6 +136,15 @@ impl Workspace {
     /// As [`interface`](Self::interface).
     pub fn interface_features(&self) -> Result<Vec<String>> {
         Ok(stable_features([self.interface()?]))
+    }
+
+    /// The [stable ones](Self::stable_features) of the [`OBSERVERS`].
+    ///
+    /// # Errors
+    ///
+    /// As [`observers`](Self::observers).
+    pub fn observer_features(&self) -> Result<Vec<String>> {
+        Ok(stable_features(self.observers()?))
     }
 
     /// A command that runs `program` at the workspace's root.

@@ -8,7 +8,8 @@ use crate::workspace::Workspace;
 
 /// Sets of features that any compiler can build.
 pub fn stable(workspace: &Workspace) -> Result<()> {
-    for library in workspace.libraries()?.into_iter().chain([workspace.interface()?]) {
+    let others = [workspace.interface()?, workspace.tool()?];
+    for library in [workspace.libraries()?, workspace.observers()?, others.into()].concat() {
         let chosen = features::without(&library.features, &[features::NIGHTLY]);
         for set in features::combinations(&library.features, &chosen) {
             check(workspace, library, &set, false)?;

@@ -5,7 +5,7 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_metadata::{DependencyKind, Package};
 use itertools::Itertools;
 
-use crate::workspace::{INTERFACE, LAYERS, Workspace};
+use crate::workspace::{INTERFACE, LAYERS, OBSERVERS, TOOL, Workspace};
 
 pub fn check(workspace: &Workspace) -> Result<()> {
     let members = workspace.members();
@@ -13,7 +13,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     let (libraries, tools): (Vec<&Package>, Vec<&Package>) =
         members.iter().partition(|member| is_library(&folder, &member.manifest_path));
 
-    let unknown = libraries.iter().filter(|package| rank(&package.name).is_none());
+    let unknown = libraries.iter().filter(|package| below(&package.name).is_none());
     let unknown = unknown.map(|package| package.name.as_str()).join(", ");
     ensure!(unknown.is_empty(), "crates/ holds packages that no layer is known of: {unknown}");
 
@@ -25,7 +25,8 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         uses.filter_map(|(user, used, kind)| violation(user, used, kind, &tools)).collect();
     ensure!(violations.is_empty(), "{}", violations.join("\n"));
 
-    eprintln!("{} <- {INTERFACE}", LAYERS.join(" <- "));
+    eprintln!("{} <- {INTERFACE}, {TOOL}", LAYERS.join(" <- "));
+    eprintln!("{} <- {TOOL}", OBSERVERS.join(" <- "));
     Ok(())
 }
 
@@ -39,19 +40,30 @@ fn is_library(crates: &Utf8Path, manifest: &Utf8Path) -> bool {
 /// Tests may use the library itself (to enable a feature) and the workspace's tools.
 fn violation(user: &str, used: &str, kind: DependencyKind, tools: &[&str]) -> Option<String> {
     let test = kind == DependencyKind::Development;
-    let allowed = match rank(used) {
-        Some(layer) => Some(layer) < rank(user) || (test && used == user),
-        None => test || !tools.contains(&used),
+    let usable = below(user).unwrap_or_default();
+    let allowed = if below(used).is_some() {
+        usable.contains(&used) || (test && used == user)
+    } else {
+        test || !tools.contains(&used)
     };
-    let below = &LAYERS[..rank(user).unwrap_or(0)];
     (!allowed).then(|| {
-        format!("{user} depends on {used}; of the workspace it may use: [{}]", below.join(", "))
+        format!("{user} depends on {used}; of the workspace it may use: [{}]", usable.join(", "))
     })
 }
 
-/// The interface may use all layers, and is used by none.
-fn rank(package: &str) -> Option<usize> {
-    LAYERS.iter().chain([&INTERFACE]).position(|layer| *layer == package)
+/// The libraries that one may use; none if it is not known.
+///
+/// The interface and the tool may use all layers, the tool the observers, too; neither is used by any.
+fn below(package: &str) -> Option<Vec<&'static str>> {
+    match package {
+        INTERFACE => return Some(LAYERS.into()),
+        TOOL => return Some(LAYERS.into_iter().chain(OBSERVERS).collect()),
+        _ => {}
+    }
+    [LAYERS.as_slice(), OBSERVERS.as_slice()].into_iter().find_map(|order| {
+        let rank = order.iter().position(|library| *library == package)?;
+        Some(order[..rank].to_vec())
+    })
 }
 
 #[cfg(test)]
@@ -87,6 +99,20 @@ mod tests {
             assert!(!allowed(layer, INTERFACE, Normal), "{layer}");
             assert!(allowed(INTERFACE, layer, Normal), "{layer}");
         }
+    }
+
+    #[test]
+    fn observers_use_no_heap_and_the_tool_uses_both() {
+        for observer in OBSERVERS {
+            assert!(allowed(TOOL, observer, Normal), "{observer}");
+            assert!(!allowed("talloc-global", observer, Normal), "{observer}");
+            assert!(!allowed(observer, "talloc-span", Normal), "{observer}");
+        }
+        assert!(allowed("talloc-profile", "talloc-trace", Normal));
+        assert!(!allowed("talloc-trace", "talloc-profile", Normal));
+        assert!(allowed(TOOL, "talloc-global", Normal));
+        assert!(!allowed(TOOL, INTERFACE, Normal));
+        assert!(!allowed("talloc-profile", TOOL, Normal));
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     for (name, complaint) in FORBIDDEN {
         check_control(workspace, name, complaint)?;
     }
-    let libraries = workspace.libraries()?;
+    let traces = workspace.observers()?[0];
+    let libraries = workspace.libraries()?.into_iter().chain([traces]);
     let mut default = Vec::new();
     let mut all = Vec::new();
     for library in libraries {

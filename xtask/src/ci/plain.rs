@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::workspace::{INTERFACE, Workspace};
+use crate::workspace::{INTERFACE, TOOL, Workspace};
 
 pub fn fmt(workspace: &Workspace) -> Result<()> {
     workspace.cargo(["fmt", "--all", "--", "--check"]).run()
@@ -10,7 +10,12 @@ pub fn fmt(workspace: &Workspace) -> Result<()> {
 
 pub fn clippy(workspace: &Workspace) -> Result<()> {
     // Both what is compiled only with a feature and what is compiled only without.
-    let all = [workspace.stable_features()?, workspace.interface_features()?].concat();
+    let all = [
+        workspace.stable_features()?,
+        workspace.interface_features()?,
+        workspace.observer_features()?,
+    ];
+    let all = all.concat();
     for features in [Vec::new(), all] {
         workspace
             .cargo(["clippy", "--workspace", "--all-targets"])
@@ -25,9 +30,11 @@ pub fn docs(workspace: &Workspace) -> Result<()> {
     // What those read who work on the libraries, then what users read: that is what stays.
     for private in [Some("--document-private-items"), None] {
         workspace
-            .cargo(["doc", "--no-deps", "-p", INTERFACE])
+            .cargo(["doc", "--no-deps", "-p", INTERFACE, "-p", TOOL])
             .args(workspace.select_libraries())
+            .args(workspace.select_observers())
             .args(workspace.stable_features()?)
+            .args(workspace.observer_features()?)
             .args(private)
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()?;
@@ -43,7 +50,12 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         .run()?;
     // With these, the functions are those of the test programs, too. By itself: a shared library
     // cannot have the names of what defmt prints.
-    workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run()
+    workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run()?;
+    workspace
+        .cargo(["test", "-p", TOOL])
+        .args(workspace.select_observers())
+        .args(workspace.observer_features()?)
+        .run()
 }
 
 /// Where the size of the code is all, the heap is put together in another way.

@@ -59,6 +59,9 @@ impl<C: Config> Arena<C> {
     ///
     /// [`ArenaError::TooFar`] if the bitmap has no room for so many.
     pub(crate) fn parts_above(&self, more: usize) -> Result<[Span; 2], ArenaError> {
+        if self.is_blank() {
+            return Err(ArenaError::TooFar);
+        }
         let more = more / GRANULE;
         if self.is_blank() {
             return Err(ArenaError::TooFar);

@@ -1,9 +1,19 @@
-//! What a workload does: a list of allocations, reallocations and frees, known before it runs.
+//! A trace that is ready to be replayed: a list of allocations, reallocations and frees in memory.
 //!
 //! Every workload is a script, recorded or random, so that one replay measures them all, does the same on every
-//! heap, and spends little on anything but the heap.
+//! heap, and spends little outside the heap.
 
+use crate::error::{Error, ErrorKind};
+use crate::live::not_live;
+use crate::reader::Reader;
 use std::alloc::Layout;
+use std::collections::HashMap;
+use std::io::Read;
+use std::string::String;
+use std::vec::Vec;
+
+/// The logarithm of the alignment of what asks for none.
+pub const NATURAL_ALIGN_LOG2: u8 = 3;
 
 /// What an event does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +58,10 @@ impl Event {
 
     #[inline]
     fn layout_of(&self, size: u32) -> Layout {
-        // SAFETY: `Writer::alloc` lets through only powers of two below 2^31, and with a size of 32 bits
-        // rounding up cannot overflow a `usize` of 64.
+        // SAFETY: `checked_size` lets through only what is a layout, with the size before and after.
         unsafe { Layout::from_size_align_unchecked(size as usize, 1 << self.align_log2) }
     }
 }
-
-const _: () = assert!(usize::BITS == 64, "the benchmarks are for 64-bit hosts");
 
 /// A block that a script leaves allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +85,41 @@ pub struct Script {
 }
 
 impl Script {
+    /// Reads a trace. Sizes of 0 count as 1, and every object is aligned to 8 bytes at least.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; [`ErrorKind::NotReplayable`] for objects of 4 GiB or more, alignments of 2 GiB or more, and for
+    /// more than 2^32 objects at a time.
+    pub fn read<R: Read>(name: impl Into<String>, mut reader: Reader<R>) -> Result<Self, Error> {
+        let mut writer = Writer::new(name);
+        let mut slots: HashMap<u64, u32, foldhash::fast::RandomState> = HashMap::default();
+        while let Some(event) = reader.next_event()? {
+            let refuse = |reason| Error {
+                offset: event.offset,
+                record: event.record,
+                kind: ErrorKind::NotReplayable(reason),
+            };
+            match event.op {
+                crate::Op::Alloc { id, size, zeroed, .. } => {
+                    let align_log2 = event.align_log2.unwrap_or(0).max(NATURAL_ALIGN_LOG2);
+                    let slot = writer.try_alloc(size, align_log2, zeroed).map_err(refuse)?;
+                    slots.insert(id, slot);
+                }
+                crate::Op::Realloc { id, size, .. } => {
+                    let slot = *slots.get(&id).ok_or_else(|| not_live(id, &event))?;
+                    writer.try_realloc(slot, size).map_err(refuse)?;
+                }
+                crate::Op::Free { id } => {
+                    let slot = slots.remove(&id).ok_or_else(|| not_live(id, &event))?;
+                    writer.free(slot);
+                }
+                crate::Op::Refused { .. } | crate::Op::Lost { .. } => {}
+            }
+        }
+        Ok(writer.finish())
+    }
+
     /// The workload's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -158,17 +200,24 @@ impl Writer {
     /// # Panics
     /// If `align` is not a power of two below 2^31.
     pub fn alloc(&mut self, size: u32, align: usize, zeroed: bool) -> u32 {
-        assert!(align.is_power_of_two() && align < 1 << 31, "alignment {align}");
-        let live = Live { size: size.max(1), align_log2: align.trailing_zeros() as u8 };
-        let slot = self.empty.pop().unwrap_or_else(|| {
-            self.table.push(None);
-            u32::try_from(self.table.len() - 1).expect("more than 2^32 blocks")
-        });
+        assert!(align.is_power_of_two(), "alignment {align}");
+        self.try_alloc(size.into(), align.trailing_zeros() as u8, zeroed).expect("a valid block")
+    }
+
+    fn try_alloc(&mut self, size: u64, align_log2: u8, zeroed: bool) -> Result<u32, &'static str> {
+        let live = Live { size: checked_size(size, align_log2)?, align_log2 };
+        let slot = match self.empty.pop() {
+            Some(slot) => slot,
+            None => {
+                self.table.push(None);
+                u32::try_from(self.table.len() - 1).map_err(|_| "more than 2^32 live objects")?
+            }
+        };
         self.table[slot as usize] = Some(live);
         let op = if zeroed { Op::AllocZeroed } else { Op::Alloc };
         self.push(Event { slot, size: live.size, old_size: 0, op, align_log2: live.align_log2 });
         self.count(0, live.size);
-        slot
+        Ok(slot)
     }
 
     /// Adds a reallocation. A size of 0 counts as 1.
@@ -176,11 +225,16 @@ impl Writer {
     /// # Panics
     /// If the slot is empty.
     pub fn realloc(&mut self, slot: u32, size: u32) {
+        self.try_realloc(slot, size.into()).expect("a valid block");
+    }
+
+    fn try_realloc(&mut self, slot: u32, size: u64) -> Result<(), &'static str> {
         let Live { size: old_size, align_log2 } = self.live(slot);
-        let size = size.max(1);
+        let size = checked_size(size, align_log2)?;
         self.table[slot as usize] = Some(Live { size, align_log2 });
         self.push(Event { slot, size, old_size, op: Op::Realloc, align_log2 });
         self.count(old_size, size);
+        Ok(())
     }
 
     /// Adds a free.
@@ -223,6 +277,18 @@ impl Writer {
     fn count(&mut self, old_size: u32, size: u32) {
         self.live_bytes = self.live_bytes - u64::from(old_size) + u64::from(size);
         self.peak = self.peak.max(self.live_bytes);
+    }
+}
+
+/// The size of a block as an event has it, if it makes a layout with this alignment.
+fn checked_size(size: u64, align_log2: u8) -> Result<u32, &'static str> {
+    if align_log2 > 30 {
+        return Err("an alignment of 2 GiB or more");
+    }
+    let size = u32::try_from(size.max(1)).map_err(|_| "an object of 4 GiB or more")?;
+    match Layout::from_size_align(size as usize, 1 << align_log2) {
+        Ok(_) => Ok(size),
+        Err(_) => Err("an object larger than half of the addresses"),
     }
 }
 

@@ -1,0 +1,126 @@
+//! The heap over time, as one page that needs nothing else.
+
+use super::History;
+use super::layout::Layout;
+use crate::cli;
+use anyhow::Result;
+use serde::Serialize;
+
+const PAGE: &str = include_str!("page.html");
+
+/// Where the data goes in the page.
+const PLACE: &str = "/*DATA*/null";
+
+/// More blocks would make the page slow: of more, the largest are drawn.
+const MAX_BLOCKS: usize = 200_000;
+
+/// What the page draws.
+#[derive(Serialize)]
+struct Data<'a> {
+    name: &'a str,
+    heap: &'a str,
+    events: u64,
+    peak: u64,
+    /// The events after which the heap can be seen.
+    points: Vec<u64>,
+    /// The bytes that are live at each point, in blocks drawn or not.
+    live: Vec<u64>,
+    /// How many blocks are not drawn.
+    omitted: usize,
+    /// The size of the picture in bytes.
+    size: u64,
+    /// The first address, the end and the offset of each piece; addresses as texts, since they may exceed 2^53.
+    pieces: Vec<(String, String, u64)>,
+    /// For each block: offset, size, first point, first point without it, the event of its allocation, call site.
+    blocks: Vec<[u64; 6]>,
+    sites: &'a [String],
+}
+
+pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
+    let data = serde_json::to_string(&data(history, args.points.into()))?;
+    // Within a script, only this could end it.
+    Ok(PAGE.replace(PLACE, &data.replace("</", "<\\/")))
+}
+
+fn data(history: &History, number: u64) -> Data<'_> {
+    let points = points(history, number);
+    // A block is seen from the first point not before its beginning to the first not before its end.
+    let first = |event: u64| points.partition_point(|point| *point < event);
+    let seen = history.blocks.iter().map(|block| (block, first(block.from), first(block.to)));
+    let mut seen: Vec<_> = seen.filter(|(_, from, to)| from < to).collect();
+    let mut live = vec![0; points.len() + 1];
+    for (block, from, to) in &seen {
+        live[*from] += block.size as i64;
+        live[*to] -= block.size as i64;
+    }
+    let live = live.iter().scan(0, |sum, change| {
+        *sum += change;
+        Some(*sum as u64)
+    });
+    let live = live.take(points.len()).collect();
+    let omitted = seen.len().saturating_sub(MAX_BLOCKS);
+    if omitted > 0 {
+        seen.sort_by_key(|(block, ..)| std::cmp::Reverse(block.size));
+        seen.truncate(MAX_BLOCKS);
+    }
+    let layout = Layout::of(seen.iter().map(|(block, ..)| *block));
+    let mut blocks: Vec<[u64; 6]> = seen
+        .iter()
+        .map(|(block, from, to)| {
+            let offset = layout.offset(block.address);
+            [offset, block.size, *from as u64, *to as u64, block.born, block.site.into()]
+        })
+        .collect();
+    blocks.sort_unstable();
+    let pieces = layout.pieces().iter();
+    Data {
+        name: &history.name,
+        heap: &history.heap,
+        events: history.events,
+        peak: history.peak,
+        size: layout.size(),
+        pieces: pieces
+            .map(|piece| (format!("{:#x}", piece.start), format!("{:#x}", piece.end), piece.offset))
+            .collect(),
+        points,
+        live,
+        omitted,
+        blocks,
+        sites: &history.sites,
+    }
+}
+
+/// Events at equal distances, and the one of the peak.
+fn points(history: &History, number: u64) -> Vec<u64> {
+    let last = history.events - 1;
+    let mut points: Vec<u64> = (1..=number).map(|point| last * point / number).collect();
+    points.push(history.peak);
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Block;
+    use super::*;
+
+    #[test]
+    fn blocks_are_seen_at_the_points_of_their_lives() {
+        let block = |address, from, to| Block { address, size: 8, from, to, born: from, site: 0 };
+        let history = History {
+            name: "</script>".into(),
+            heap: "test".into(),
+            events: 101,
+            peak: 33,
+            blocks: vec![block(0, 0, 50), block(8, 31, 32), block(16, 33, u64::MAX)],
+            sites: vec![],
+        };
+        let data = data(&history, 10);
+        assert_eq!(data.points, [10, 20, 30, 33, 40, 50, 60, 70, 80, 90, 100]);
+        // The second block is not seen: it lived between two points.
+        assert_eq!(data.blocks, [[0, 8, 0, 5, 0, 0], [16, 8, 3, 11, 33, 0]]);
+        assert_eq!(data.live, [8, 8, 8, 16, 16, 8, 8, 8, 8, 8, 8]);
+        assert!(PAGE.contains(PLACE));
+    }
+}

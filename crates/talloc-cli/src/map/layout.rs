@@ -1,0 +1,84 @@
+//! Addresses to places in a picture.
+
+use super::Block;
+
+/// Addresses without the gaps in which nothing ever lies.
+///
+/// A heap of the operating system has its blocks in pieces that lie terabytes apart. What is less than [`GAP`] from
+/// the next block is drawn at its distance.
+pub struct Layout {
+    /// The pieces: the first address, the first address above, and where the first is in the picture.
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    pub start: u64,
+    pub end: u64,
+    pub offset: u64,
+}
+
+/// A gap that is left out.
+const GAP: u64 = 1 << 20;
+
+/// The boundaries of a piece.
+const ALIGN: u64 = 64;
+
+impl Layout {
+    pub fn of<'a>(blocks: impl Iterator<Item = &'a Block>) -> Self {
+        let mut ranges: Vec<(u64, u64)> = blocks
+            .map(|block| (block.address, block.address.saturating_add(block.size.max(1))))
+            .collect();
+        ranges.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = vec![];
+        for (start, end) in ranges {
+            match merged.last_mut() {
+                Some(last) if start <= last.1.saturating_add(GAP) => last.1 = last.1.max(end),
+                _ => merged.push((start / ALIGN * ALIGN, end)),
+            }
+        }
+        let mut offset = 0;
+        let pieces = merged.into_iter().map(|(start, end)| {
+            let piece = Piece { start, end, offset };
+            offset += (end - start).next_multiple_of(ALIGN);
+            piece
+        });
+        Self { pieces: pieces.collect() }
+    }
+
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// The size of the picture in bytes.
+    pub fn size(&self) -> u64 {
+        self.pieces
+            .last()
+            .map_or(0, |piece| piece.offset + (piece.end - piece.start).next_multiple_of(ALIGN))
+    }
+
+    /// Where an address is in the picture, which must be that of a block.
+    pub fn offset(&self, address: u64) -> u64 {
+        let index = self.pieces.partition_point(|piece| piece.start <= address);
+        let piece = self.pieces[index - 1];
+        piece.offset + (address - piece.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_left_out() {
+        let block = |address, size| Block { address, size, from: 0, to: 1, born: 0, site: 0 };
+        let far = 1 << 40;
+        let blocks = [block(1000, 24), block(5000, 100), block(far, 64), block(4000, 500)];
+        let layout = Layout::of(blocks.iter());
+        assert_eq!(layout.pieces().len(), 2);
+        assert_eq!(layout.pieces()[0], Piece { start: 960, end: 5100, offset: 0 });
+        assert_eq!(layout.offset(1000), 40);
+        assert_eq!(layout.offset(far), 4160);
+        assert_eq!(layout.size(), 4224);
+    }
+}

@@ -1,0 +1,341 @@
+//! Every subcommand, run on small traces.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use talloc_trace::{Action, Encoder, Event, Flags, IoSink, Op, Reader, Record, Writer, create};
+use tempfile::TempDir;
+
+fn talloc(args: &[&str], trace: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_talloc"));
+    command.arg(args[0]).arg(trace).args(&args[1..]).output().unwrap()
+}
+
+/// What a command prints that succeeds.
+#[track_caller]
+fn ok(args: &[&str], trace: &Path) -> String {
+    let output = talloc(args, trace);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {errors}");
+    assert_eq!(errors, "", "{args:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a command complains of that fails.
+#[track_caller]
+fn fails(args: &[&str], trace: &Path) -> String {
+    let output = talloc(args, trace);
+    assert!(!output.status.success(), "{args:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A trace in a folder that goes away.
+struct Trace {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Trace {
+    fn of(name: &str, file: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, file).unwrap();
+        Self { folder, path }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command that writes a file; gives the file.
+    #[track_caller]
+    fn written(&self, args: &[&str], name: &str) -> Vec<u8> {
+        let output = self.file(name);
+        let args = [args, &["--output", output.to_str().unwrap()]].concat();
+        assert_eq!(ok(&args, &self.path), "");
+        std::fs::read(output).unwrap()
+    }
+}
+
+/// 300 objects of 16 to 315 bytes, half of which grow to 400; all but ten are freed. The plain format, compressed.
+fn plain() -> Trace {
+    let trace = Trace::of("plain.atr.zst", b"");
+    let mut writer = create(&trace.path).unwrap();
+    let objects: Vec<u64> =
+        (0..300).map(|number| writer.alloc(16 + number, None).unwrap()).collect();
+    for id in objects.iter().step_by(2) {
+        writer.realloc(*id, 400).unwrap();
+    }
+    objects[10..].iter().for_each(|id| writer.free(*id).unwrap());
+    writer.finish().unwrap();
+    trace
+}
+
+/// Two call sites, of which the second leaks, with times in milliseconds.
+fn with_sites() -> Trace {
+    let flags = Flags::CALL_SITES | Flags::TIMES;
+    let mut writer = Writer::with_flags(vec![], flags, 1000).unwrap();
+    let event = |op, time| Event {
+        op,
+        thread: 1,
+        align_log2: None,
+        time,
+        site: None,
+        offset: 0,
+        record: 0,
+    };
+    let alloc = |id, size| Op::Alloc { id, size, zeroed: false, address: 0 };
+    for id in (0..20).step_by(2) {
+        writer.write(&event(alloc(id, 100), id * 10), &[0x1000, 0x3000]).unwrap();
+        writer.write(&event(alloc(id + 1, 50), id * 10 + 1), &[0x2000, 0x3000]).unwrap();
+        writer.write(&event(Op::Free { id }, id * 10 + 5), &[]).unwrap();
+    }
+    writer.write(&event(Op::Refused { size: 1 << 40 }, 999), &[0x1000]).unwrap();
+    Trace::of("sites.atr", &writer.finish().unwrap())
+}
+
+/// As a device records it: by address.
+fn by_address() -> Trace {
+    let mut sink = IoSink::new(vec![]);
+    let mut encoder = Encoder::<0>::new(Flags::ADDRESSES | Flags::STREAMED);
+    encoder.start(0, &mut sink).unwrap();
+    let mut write = |action, sink: &mut IoSink<Vec<u8>>| {
+        let record = Record { action, thread: 0, align_log2: None, time: 0, frames: &[] };
+        encoder.encode(&record, sink).unwrap();
+    };
+    for number in 0..50 {
+        let address = 0x2000_0000 + number * 64;
+        write(Action::Alloc { size: 48, zeroed: false, address }, &mut sink);
+    }
+    for number in (0..50).step_by(2) {
+        write(Action::Free { object: 0x2000_0000 + number * 64 }, &mut sink);
+    }
+    write(Action::Lost { count: 7 }, &mut sink);
+    write(Action::End, &mut sink);
+    Trace::of("device.atr", &sink.finish().unwrap())
+}
+
+#[test]
+fn stat_counts() {
+    let text = ok(&["stat"], &plain().path);
+    for part in ["300 allocations", "150 reallocations", "290 frees", "256-511", "1 threads"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(&["stat", "--json"], &plain().path)).unwrap();
+    assert_eq!(json["allocations"], 300);
+    assert_eq!(json["live_objects"], 10);
+    // 5 of 400, and those of 17, 19, 21, 23 and 25 bytes.
+    assert_eq!(json["live_bytes"], 2105);
+    let frees: u64 =
+        json["lifetimes"].as_array().unwrap().iter().map(|c| c["objects"].as_u64().unwrap()).sum();
+    assert_eq!(frees, 290);
+
+    let text = ok(&["stat"], &with_sites().path);
+    for part in ["0x1000 < 0x3000", "0x2000 < 0x3000", "1 requests were refused", "0.999 seconds"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(ok(&["stat"], &by_address().path).contains("7 events were lost"));
+}
+
+#[test]
+fn replay_measures_each_heap() {
+    let text = ok(&["replay", "--rounds", "1"], &plain().path);
+    for heap in ["compact", "real-time", "micro", "tiny", "checked", "system-talloc", "system"] {
+        let row = text.lines().find(|line| line.trim_start().starts_with(heap)).expect(heap);
+        assert!(!row.contains("no room"), "{row}");
+    }
+    let text = ok(&["replay", "--rounds", "1", "--heap", "micro"], &large().path);
+    assert!(text.contains("no room at event 0"), "{text}");
+}
+
+/// An object that is larger than the arenas of some heaps.
+fn large() -> Trace {
+    let mut writer = Writer::streaming(vec![]).unwrap();
+    writer.alloc(1 << 20, None).unwrap();
+    Trace::of("large.atr", &writer.finish().unwrap())
+}
+
+/// The number in a column of the row of a heap.
+fn number(text: &str, heap: &str, column: usize) -> u64 {
+    let row = text.lines().find(|line| line.split_whitespace().next() == Some(heap)).expect(heap);
+    row.split_whitespace().nth(column).unwrap().replace(',', "").parse().unwrap()
+}
+
+#[test]
+fn fit_finds_the_smallest_arena() {
+    let trace = plain();
+    let stat: serde_json::Value =
+        serde_json::from_str(&ok(&["stat", "--json"], &trace.path)).unwrap();
+    let live = stat["peak_bytes"].as_u64().unwrap();
+    let text = ok(&["fit"], &trace.path);
+    for heap in ["compact", "real-time", "micro", "tiny", "checked"] {
+        let arena = number(&text, heap, 1);
+        assert!((live..live * 3 / 2 + 4096).contains(&arena), "{heap}: {arena} for {live}");
+    }
+    assert!(text.contains("Smallest: "), "{text}");
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        // The overhead before it is two words.
+        let steps = number(&text, "real-time", 5);
+        assert!((10..100_000).contains(&steps), "{steps}");
+        assert!(text.contains("Shortest worst call: "), "{text}");
+    }
+    let text = ok(&["fit", "--no-latency", "--heap", "tiny", "--heap", "compact"], &large().path);
+    assert!(text.contains("tiny: does not fit in 509.00 KiB"), "{text}");
+    assert!(text.contains("Smallest: compact"), "{text}");
+    let error = fails(&["fit", "--heap", "system"], &trace.path);
+    assert!(error.contains("system has its memory from the operating system"), "{error}");
+}
+
+#[test]
+fn csv_has_a_line_per_event() {
+    let trace = with_sites();
+    let text = ok(&["convert", "--to", "csv"], &trace.path);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let events = Reader::new(std::fs::File::open(&trace.path).unwrap()).unwrap().count();
+    assert_eq!(rows.len(), events);
+    let row = |index: usize| rows[index].iter().collect::<Vec<_>>();
+    assert_eq!(row(0), ["0", "0", "1", "alloc", "0", "100", "", "", "", "0x1000 0x3000"]);
+    assert_eq!(row(2), ["2", "5", "1", "free", "0", "", "100", "", "", ""]);
+    let device = ok(&["convert", "--to", "csv"], &by_address().path);
+    assert!(device.contains("0,0,0,alloc,0,48,,,0x20000000,"), "{device}");
+}
+
+#[test]
+fn pprof_reads_back_with_the_trace_s_numbers() {
+    let trace = with_sites();
+    let file = trace.written(&["convert", "--to", "pprof"], "heap.pb.gz");
+    let profile = talloc_profile::pprof::decode(&file).unwrap();
+    let of = |address: u64| {
+        let location =
+            profile.location.iter().find(|location| location.address == address).unwrap();
+        let sample = profile.sample.iter().find(|sample| sample.location_id[0] == location.id);
+        sample.unwrap().value.clone()
+    };
+    assert_eq!(of(0x1000), [10, 1000, 0, 0]);
+    assert_eq!(of(0x2000), [10, 500, 10, 500]);
+}
+
+#[test]
+fn dhat_has_the_trace_s_numbers() {
+    let text = ok(&["convert", "--to", "dhat"], &with_sites().path);
+    let file: talloc_profile::dhat::File = serde_json::from_str(&text).unwrap();
+    assert_eq!((file.dhat_file_version, file.tu.as_str(), file.te), (2, "µs", 999_000));
+    let of = |frame: &str| {
+        let frame = file.ftbl.iter().position(|text| text.contains(frame)).unwrap();
+        file.pps.iter().find(|point| point.fs[0] == frame).unwrap()
+    };
+    let freed = of("0x1000");
+    assert_eq!((freed.tb, freed.tbk, freed.eb, freed.mb), (1000, 10, 0, 100));
+    assert_eq!(freed.tl, 10 * 5000);
+    // The peak is within the last round: 100 and nine or ten of 50.
+    assert_eq!((freed.gb, of("0x2000").gb, file.tg), (100, 500, 181_000));
+
+    let text = ok(&["convert", "--to", "dhat"], &plain().path);
+    assert!(text.contains("objects of 256-511 bytes") && text.contains("events"), "{text}");
+}
+
+#[test]
+fn heaptrack_s_tables_are_numbered_as_they_are_used() {
+    for trace in [with_sites(), plain()] {
+        let text = ok(&["convert", "--to", "heaptrack"], &trace.path);
+        assert!(text.starts_with("v 10400 2\n"), "{text}");
+        let (mut defined, mut live) = (std::collections::HashMap::new(), 0_i64);
+        for line in text.lines() {
+            let mut words = line.split(' ');
+            let kind = words.next().unwrap();
+            let mut next = || words.next().map(|word| u64::from_str_radix(word, 16).unwrap());
+            let known = |kind: &str| defined.get(kind).copied().unwrap_or(0);
+            match kind {
+                "i" => assert!(next().is_some() && next().unwrap() <= known("s")),
+                "t" => assert!(next().unwrap() <= known("i") && next().unwrap() <= known("t")),
+                "a" => assert!(next().is_some() && next().unwrap() <= known("t")),
+                "+" | "-" => {
+                    assert!(next().unwrap() < known("a"));
+                    live += if kind == "+" { 1 } else { -1 };
+                }
+                _ => {}
+            }
+            *defined.entry(kind).or_insert(0) += 1;
+        }
+        assert_eq!(live, 10);
+    }
+}
+
+#[test]
+fn leaks_are_told_by_call_site() {
+    let text = ok(&["leaks"], &with_sites().path);
+    assert!(text.contains("500 B in 10 objects"), "{text}");
+    assert!(text.contains("0x2000") && !text.contains("0x1000"), "{text}");
+    let text = ok(&["leaks", "--top", "1"], &plain().path);
+    assert!(text.contains("objects of 256-511 bytes"), "{text}");
+    assert!(text.contains("and 1 more call sites"), "{text}");
+
+    let mut writer = Writer::streaming(vec![]).unwrap();
+    let block = writer.alloc(1, None).unwrap();
+    writer.free(block).unwrap();
+    let clean = Trace::of("clean.atr", &writer.finish().unwrap());
+    assert!(ok(&["leaks"], &clean.path).contains("nothing is allocated at the end"));
+}
+
+#[test]
+fn maps_are_pictures_and_pages() {
+    for (trace, addresses) in [(plain(), "compact"), (by_address(), "addresses as recorded")] {
+        let svg = String::from_utf8(trace.written(&["map"], "map.svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+        assert!(svg.contains(addresses), "{svg}");
+        assert!(svg.contains("hsl("), "something is drawn");
+        let page = String::from_utf8(trace.written(&["map", "--points", "9"], "map.html")).unwrap();
+        let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        // Nine, and that of the peak, if it is another one.
+        assert!(matches!(data["points"].as_array().unwrap().len(), 9 | 10));
+        assert!(data["heap"].as_str().unwrap().starts_with(addresses));
+        assert!(data["blocks"].as_array().unwrap().len() >= 10);
+        assert!(!page.contains("http://") && !page.contains("https://"), "self-contained");
+    }
+    let trace = plain();
+    let map = |name: &str, more: &[&str]| {
+        let output = trace.file(name);
+        fails(&[&["map", "--output", output.to_str().unwrap()], more].concat(), &trace.path)
+    };
+    assert!(map("map.png", &[]).contains("the name must end in .svg or .html"));
+    assert!(map("map.svg", &["--at", "5000"]).contains("the trace has 740 events"));
+    let small = map("map.svg", &["--heap", "compact", "--arena", "20000"]);
+    assert!(small.contains("no room for the trace in 20000 bytes"), "{small}");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_the_file_and_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = fails(&["stat"], &folder.path().join("absent.atr"));
+    assert!(absent.contains("absent.atr") && absent.contains("No such file"), "{absent}");
+    for command in ["stat", "replay", "fit", "leaks"] {
+        let text = Trace::of("text.atr", b"something else");
+        let error = fails(&[command], &text.path);
+        assert!(error.contains("text.atr: byte 0, record 0: not a trace"), "{command}: {error}");
+        let empty = Trace::of("empty.atr", b"");
+        assert!(fails(&[command], &empty.path).contains("cut short"), "{command}");
+    }
+    let whole = std::fs::read(by_address().path).unwrap();
+    let cut = Trace::of("cut.atr", &whole[..whole.len() - 1]);
+    for command in
+        [&["stat"][..], &["leaks"], &["convert", "--to", "csv"], &["fit", "--no-latency"]]
+    {
+        let error = fails(command, &cut.path);
+        assert!(error.contains("cut.atr: byte ") && error.contains("cut short"), "{error}");
+        ok(&[command, &["--partial"]].concat(), &cut.path);
+    }
+    let heap = fails(&["replay", "--heap", "none"], &plain().path);
+    assert!(heap.contains("there are: compact, real-time"), "{heap}");
+}
+
+#[test]
+fn the_help_names_every_command() {
+    let output = Command::new(env!("CARGO_BIN_EXE_talloc")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for command in ["stat", "replay", "fit", "convert", "leaks", "map"] {
+        assert!(help.contains(&format!("  {command} ")), "{help}");
+    }
+    assert!(!help.contains("replay-one"), "{help}");
+}

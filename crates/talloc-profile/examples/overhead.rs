@@ -1,0 +1,69 @@
+//! What the profiler costs: replays traces on the system's allocator, bare, and with the profiler off and on.
+//!
+//! ```text
+//! cargo run --release -p talloc-profile --example overhead -- benches/traces/*.zst
+//! ```
+
+use std::alloc::{GlobalAlloc, System};
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use talloc_profile::{DEFAULT_INTERVAL, Profiled};
+use talloc_trace::script::{Op, Script};
+
+/// The ways are taken in turn, so that none has the quieter half of the time; the fastest round of each counts.
+const ROUNDS: usize = 15;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("{:20} {:>12} {:>8} {:>8} {:>8}", "trace", "bare, ns", "off", "on", "samples");
+    for path in std::env::args().skip(1) {
+        let script = Script::read(path.as_str(), talloc_trace::open(Path::new(&path))?)?;
+        let off = Profiled::new(System);
+        let on = Profiled::new(System);
+        on.start(DEFAULT_INTERVAL);
+        let mut best = [Duration::MAX; 3];
+        for _ in 0..ROUNDS {
+            let times = [replay(&System, &script), replay(&off, &script), replay(&on, &script)];
+            best.iter_mut().zip(times).for_each(|(best, time)| *best = time.min(*best));
+        }
+        let name = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
+        let bare = best[0].as_nanos() as f64 / script.events().len() as f64;
+        let more = |time: Duration| {
+            format!("{:+.1} %", (time.as_secs_f64() / best[0].as_secs_f64() - 1.0) * 100.0)
+        };
+        let samples = on.profile().sites.len();
+        println!("{name:20} {bare:12.2} {:>8} {:>8} {samples:>8}", more(best[1]), more(best[2]));
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn replay<A: GlobalAlloc>(heap: &A, script: &Script) -> Duration {
+    let mut table = vec![std::ptr::null_mut(); script.slots()];
+    let start = Instant::now();
+    for event in script.events() {
+        let slot: &mut *mut u8 = &mut table[event.slot as usize];
+        // SAFETY: A script is valid: no size is zero, and slots hold live blocks of the layouts in the events.
+        unsafe {
+            match event.op {
+                Op::Alloc => *slot = heap.alloc(event.layout()),
+                Op::AllocZeroed => *slot = heap.alloc_zeroed(event.layout()),
+                Op::Realloc => *slot = heap.realloc(*slot, event.old_layout(), event.size as usize),
+                Op::Free => heap.dealloc(*slot, event.layout()),
+            }
+            if event.op != Op::Free {
+                assert!(!slot.is_null(), "the system has no memory");
+                // As any program would.
+                slot.write_volatile(1);
+                slot.add(event.size as usize - 1).write_volatile(1);
+            }
+        }
+    }
+    let time = start.elapsed();
+    for leftover in script.leftovers() {
+        // SAFETY: The block is live, and the script knows its layout.
+        unsafe { heap.dealloc(table[leftover.slot as usize], leftover.layout) };
+    }
+    time
+}
