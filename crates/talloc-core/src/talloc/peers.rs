@@ -56,6 +56,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.set_overflows(0);
     }
 
+    /// Sends the strays home that wait for a parcel to be full.
+    #[doc(hidden)]
+    pub fn send_strays(&mut self) {
+        self.quick.send_all();
+    }
+
     /// Gives up some blocks of `len` granules and others, as the lists hold too much.
     #[doc(hidden)]
     pub fn relieve(&mut self, len: usize) {

@@ -203,8 +203,11 @@ impl<H: Host> Heaps<H> {
     /// Gives back what the heaps do not need: all of the caller's heap and of those that nobody owns at once,
     /// and of others when their threads next need more than their caches have.
     pub fn trim(&'static self) {
-        self.with(|heap| heap.trim());
-        self.as_guest(|heap| heap.trim());
+        if let Some(shard) = self.own() {
+            // SAFETY: The thread owns it, and is outside.
+            unsafe { shard.with_all(|heap| shard_trim(heap)) };
+        }
+        self.as_guest(|heap| shard_trim(heap));
         self.give_up_idle();
         for shard in self.in_use() {
             shard.is_trim_wanted.store(true, Relaxed);
@@ -217,7 +220,7 @@ impl<H: Host> Heaps<H> {
     /// Gives back what the heaps that nobody owns do not need.
     fn give_up_idle(&'static self) {
         for shard in self.in_use() {
-            shard.visit(|heap| heap.trim());
+            shard.visit(|heap| shard_trim(heap));
         }
     }
 
@@ -238,7 +241,7 @@ impl<H: Host> Heaps<H> {
         let mut sum = self.as_guest(|heap| heap.verify_shard())?;
         if let Some(shard) = self.own() {
             // SAFETY: The thread owns it, and is outside.
-            sum = sum.with(&unsafe { shard.with(|heap| heap.verify_shard()) }?);
+            sum = sum.with(&unsafe { shard.with_all(|heap| heap.verify_shard()) }?);
         }
         let own = H::current();
         for shard in self.in_use().filter(|shard| !core::ptr::eq(*shard, own)) {
@@ -295,4 +298,11 @@ impl<H: Host> Default for Heaps<H> {
 fn wake<H: Host>(heap: &mut talloc_core::Talloc<Threaded<H>, H::Source>, number: usize) {
     H::number(heap.source_mut(), number as u8);
     heap.wake(number as u8);
+}
+
+/// Sends strays home, and gives back what the heap does not need.
+fn shard_trim<H: Host>(heap: &mut talloc_core::Talloc<Threaded<H>, H::Source>) {
+    heap.flush();
+    heap.send_strays();
+    heap.trim();
 }

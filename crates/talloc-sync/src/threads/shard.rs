@@ -86,11 +86,28 @@ impl<H: Host> Shard<H> {
         }
         if self.is_trim_wanted.load(Relaxed) {
             self.is_trim_wanted.store(false, Relaxed);
+            heap.flush();
+            heap.send_strays();
             heap.trim();
         }
         let done = f(heap);
         self.entry.exit();
         done
+    }
+
+    /// Calls `f` with the heap, after all of the blocks that have come home.
+    ///
+    /// # Safety
+    ///
+    /// As for [`with`](Self::with).
+    pub(super) unsafe fn with_all<T>(&self, f: impl FnOnce(&mut Heap<H>) -> T) -> T {
+        // SAFETY: The caller owns the shard, and the heap is this shard's.
+        unsafe {
+            self.with(|heap| {
+                self.take_back(heap, usize::MAX);
+                f(heap)
+            })
+        }
     }
 
     /// Calls `f` with the heap, if nobody owns it, after all blocks that have come home. Returns whether that
@@ -166,7 +183,6 @@ impl<H: Host> Shard<H> {
         // SAFETY: The caller has the heap, which is this shard's.
         unsafe { self.take_back(heap, usize::MAX) };
         heap.flush();
-        // SAFETY: The lists are a part of the heap.
-        unsafe { (*Heap::<H>::lists_of(heap)).send_all() };
+        heap.send_strays();
     }
 }
