@@ -9,13 +9,13 @@ use core::ptr;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{Acquire, Release};
 
-use super::HEAPS;
+use super::super::HEAPS;
 
 /// The key, plus one; zero until there is one.
 static KEY: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the key, and hears of forks. It is called once.
-pub(super) fn begin() {
+pub(in super::super) fn begin() {
     pin();
     let mut key = 0;
     // SAFETY: The functions may be called as they will be. If there is no key, threads are guests; if forks are not
@@ -29,7 +29,7 @@ pub(super) fn begin() {
 }
 
 /// Sees to it that the caller's heap is given up when its thread ends. Returns whether that is so.
-pub(super) fn watch() -> bool {
+pub(in super::super) fn watch() -> bool {
     let key = KEY.load(Acquire);
     // SAFETY: The key has been made. The value must not be null, and is not used.
     key != 0
