@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Config, Lists, OwnedTalloc, Report, Talloc, Violation, parcel_words};
+use talloc_core::{Config, OwnedTalloc, Report, Talloc, Violation, parcel_words};
 
 use super::entry::Entry;
 use super::host::{Host, Threaded};
