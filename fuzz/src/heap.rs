@@ -49,6 +49,11 @@ impl Limits {
         }
     }
 
+    /// Bytes of a span that surely becomes one arena.
+    pub fn reach(self) -> usize {
+        self.window - self.window / 64
+    }
+
     /// The bytes that a block of `size` bytes takes.
     pub fn rounded(self, size: usize) -> usize {
         size.max(self.min_block).next_multiple_of(GRANULE)

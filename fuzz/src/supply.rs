@@ -4,6 +4,7 @@ use std::alloc::Layout;
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
 
+use crate::heap::Limits;
 use talloc_core::{AllocError, ArenaError, Config, Source, Span, Talloc};
 
 /// How often a heap may ask for the sake of one request. Each call but a lie gives something, and
@@ -204,7 +205,8 @@ fn reshape<C: Config>(heap: &mut Talloc<C, Supply>, more: usize) -> Result<(), A
 
 fn claim<C: Config>(heap: &mut Talloc<C, Supply>, layout: Layout) -> Result<(), AllocError> {
     let spare = heap.source().plan.spare;
-    let size = layout.size().saturating_mul(2).saturating_add(4096);
+    let reach = Limits::of::<C>().reach();
+    let size = layout.size().saturating_mul(2).saturating_add(4096).min(reach);
     let new = spare.truncate(0, spare.size().saturating_sub(size));
     if new.is_empty() {
         return Err(AllocError);

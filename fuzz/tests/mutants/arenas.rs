@@ -146,7 +146,7 @@ fn an_arena_that_is_not_extended() {
 
 /// Operations that claim an arena right above the first one, and merge the two.
 const MERGE: [Op; 2] = [
-    Op::Claim { gap: LAST, at: FIRST, size: 8192, memory: Memory::empty() },
+    Op::Claim { gap: LAST, at: FIRST, size: 32768, memory: Memory::empty() },
     Op::Merge { pick: FIRST, extend: false },
 ];
 

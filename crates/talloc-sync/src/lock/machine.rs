@@ -9,7 +9,7 @@ pub(crate) use core::{
 #[cfg(loom)]
 pub(crate) use {
     loom::hint,
-    model::{AtomicBool, AtomicUsize},
+    model::{AtomicBool, AtomicPtr, AtomicUsize},
 };
 
 /// The light one of two barriers, of which the heavy one makes a fence of it; to the model checker,
@@ -118,6 +118,47 @@ mod model {
 
     atomic!(AtomicBool, bool);
     atomic!(AtomicUsize, usize);
+
+    /// A model of an atomic pointer, made as the others are.
+    #[derive(Debug)]
+    pub struct AtomicPtr<T> {
+        initial: *mut T,
+        model: OnceLock<loom::sync::atomic::AtomicPtr<T>>,
+    }
+
+    // SAFETY: The pointer is only compared and handed on.
+    unsafe impl<T> Send for AtomicPtr<T> {}
+    // SAFETY: As above; the model is an atomic.
+    unsafe impl<T> Sync for AtomicPtr<T> {}
+
+    #[allow(dead_code, reason = "not every use of these models needs a pointer")]
+    impl<T> AtomicPtr<T> {
+        pub const fn new(initial: *mut T) -> Self {
+            Self { initial, model: OnceLock::new() }
+        }
+
+        pub fn load(&self, order: Ordering) -> *mut T {
+            self.model().load(order)
+        }
+
+        pub fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+            self.model().swap(value, order)
+        }
+
+        pub fn compare_exchange(
+            &self,
+            current: *mut T,
+            new: *mut T,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<*mut T, *mut T> {
+            self.model().compare_exchange(current, new, success, failure)
+        }
+
+        fn model(&self) -> &loom::sync::atomic::AtomicPtr<T> {
+            self.model.get_or_init(|| loom::sync::atomic::AtomicPtr::new(self.initial))
+        }
+    }
 
     impl AtomicUsize {
         pub fn fetch_update(
