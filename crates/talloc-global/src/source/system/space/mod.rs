@@ -10,9 +10,13 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(any(feature = "std", not(any(target_os = "linux", target_os = "android"))))]
+pub(super) use system::pause;
 #[cfg(target_os = "linux")]
 pub(super) use system::resize;
-pub(super) use system::{barrier, commit, decommit, discard, map, now_ms, pause, release};
+#[cfg(feature = "std")]
+pub(super) use system::{barrier, decommit};
+pub(super) use system::{commit, discard, map, now_ms, release};
 
 use talloc_sync::{Align, AllocError, Span};
 

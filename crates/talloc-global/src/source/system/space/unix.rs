@@ -127,7 +127,7 @@ const FLAGS: MapFlags = MapFlags::PRIVATE;
 ///
 /// The process registers for it when it is first needed. Where a filter of system calls kills the process for
 /// one, nothing that needs it must be called: `SystemTalloc::verify`.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "std", target_os = "linux"))]
 pub(in super::super) fn barrier() -> bool {
     use rustix::thread::{MembarrierCommand, membarrier};
     membarrier(MembarrierCommand::PrivateExpedited).is_ok()
@@ -136,7 +136,7 @@ pub(in super::super) fn barrier() -> bool {
 }
 
 /// Other systems have no such thing.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(feature = "std", not(target_os = "linux")))]
 pub(in super::super) fn barrier() -> bool {
     false
 }
@@ -146,6 +146,7 @@ pub(in super::super) fn barrier() -> bool {
 /// # Safety
 ///
 /// They have been reserved, and nobody uses the memory.
+#[cfg(feature = "std")]
 pub(in super::super) unsafe fn decommit(range: Span) {
     let Some(start) = range.get_base_ptr() else { return };
     // SAFETY: Nobody uses the memory. What cannot be done does no harm.
@@ -171,6 +172,7 @@ pub(in super::super) fn now_ms() -> u64 {
 }
 
 /// Lets other threads run.
+#[cfg(any(feature = "std", not(any(target_os = "linux", target_os = "android"))))]
 pub(in super::super) fn pause() {
     rustix::thread::sched_yield();
 }

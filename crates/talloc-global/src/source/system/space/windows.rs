@@ -126,6 +126,7 @@ fn region(at: *const c_void) -> Option<MEMORY_BASIC_INFORMATION> {
 }
 
 /// Lets all threads pass a barrier, if the system can do that.
+#[cfg(feature = "std")]
 pub(in super::super) fn barrier() -> bool {
     // SAFETY: It has no conditions.
     unsafe { FlushProcessWriteBuffers() };
@@ -137,6 +138,7 @@ pub(in super::super) fn barrier() -> bool {
 /// # Safety
 ///
 /// They have been reserved, and nobody uses the memory.
+#[cfg(feature = "std")]
 pub(in super::super) unsafe fn decommit(range: Span) {
     if let Some(start) = range.get_base_ptr() {
         // SAFETY: Nobody uses the memory.
