@@ -121,8 +121,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Frees blocks of `size` bytes: to their quick list, or to the arenas. Then those that lie next to
     /// each other in memory and in the list are coalesced before anything else is looked at.
     ///
-    /// Takes time in proportion to the blocks. To [`trim`](Self::trim) the heap when that
-    /// [is due](Self::is_due) is left to the caller, who may have more to free.
+    /// Takes time in proportion to the blocks.
     ///
     /// # Safety
     ///

@@ -10,7 +10,7 @@
 //!   comes home meanwhile is taken back by the one who sends it.
 //! - **A thread for which there is no shard**, or that is about to end, is a *guest*: guests share one heap behind
 //!   a lock.
-//! - **Others** may enter the heap of a living thread while that is outside ([`entry`]), to trim and to check it.
+//! - **Others** may enter the heap of a living thread while that is outside, to check it: see `entry.rs`.
 
 mod entry;
 mod host;

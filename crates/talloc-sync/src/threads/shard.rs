@@ -23,7 +23,7 @@ pub(super) type Cache<H> = <Threaded<H> as Config>::Quick;
 /// The heap of one thread at a time.
 ///
 /// Three parties use it. The thread uses the quick lists at any time, and all of the heap while it is inside, by
-/// [`Entry`]. Somebody else uses the arenas while the owner is kept outside. Everybody pushes to the inbox.
+/// `Entry`. Somebody else uses the arenas while the owner is kept outside. Everybody pushes to the inbox.
 #[repr(C, align(128))]
 pub struct Shard<H: Host> {
     heap: UnsafeCell<OwnedTalloc<Threaded<H>, H::Source>>,

@@ -30,7 +30,7 @@ const PACE: Pace = Pace { epoch: super::super::DECAY_MS, unit: space::PAGE, min_
 
 type Heap = Talloc<Threaded<System>, ThreadSource>;
 
-/// A source of slices of the [`RANGE`], which become memory bit by bit.
+/// A source of slices of the one range of addresses, which become memory bit by bit.
 #[derive(Debug)]
 pub struct ThreadSource {
     number: u8,
