@@ -104,7 +104,7 @@ impl<C: Config> Arena<C> {
             }
         }
         // Wherever a chunk starts that is as much larger, there is room for the lead.
-        let bin = self.fit(len + align.get() / GRANULE - 1)?;
+        let bin = self.fit(len + (align.get() / GRANULE).saturating_sub(1))?;
         // SAFETY: As above.
         unsafe {
             let chunk = self.pop(bin);
