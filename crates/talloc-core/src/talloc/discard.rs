@@ -149,7 +149,7 @@ impl<C: Config, S> Talloc<C, S> {
         last: usize,
         purge: &mut impl FnMut(Span) -> Memory,
     ) -> Option<Purged> {
-        let mut place = None;
+        let (mut place, mut last) = (None, last);
         loop {
             let arena = self.arenas.arena_at(place);
             if arena.is_reclaimable && !arena.is_blank() {
@@ -163,6 +163,8 @@ impl<C: Config, S> Talloc<C, S> {
                     }
                 }
             }
+            // How far the round has come is known of one arena only.
+            last = usize::MAX;
             place = Some(self.arenas.after(place)?);
         }
     }

@@ -22,8 +22,8 @@ pub use host::{FRESH_MEMORY, Home, Host, Threaded};
 pub use shard::Shard;
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use lock_api::RawMutex;
 use talloc_core::{Parcel, Report, Violation};
@@ -46,6 +46,8 @@ pub struct Heaps<H: Host> {
     lock: UnsafeCell<Backoff>,
     /// Shards from this number on are fresh.
     used: AtomicUsize,
+    /// Whether the host is ready for threads to have heaps.
+    has_begun: AtomicBool,
 }
 
 // SAFETY: The shards are `Sync`; the lock is only replaced where there is one thread (`after_fork`).
@@ -62,6 +64,7 @@ impl<H: Host> Heaps<H> {
             guests: AtomicUsize::new(0),
             lock: UnsafeCell::new(Backoff::INIT),
             used: AtomicUsize::new(0),
+            has_begun: AtomicBool::new(false),
         }
     }
 
@@ -86,8 +89,9 @@ impl<H: Host> Heaps<H> {
     #[cold]
     #[inline(never)]
     fn settle(&'static self) -> Option<&'static Shard<H>> {
-        if self.used.load(Relaxed) == 0 {
-            self.begin();
+        if !self.has_begun.load(Acquire) && !self.begin() {
+            // Another thread is about to: until then, this one is a guest.
+            return None;
         }
         let Some(number) = self.claim() else {
             H::set_current(&raw const self.guest);
@@ -104,14 +108,17 @@ impl<H: Host> Heaps<H> {
         Some(shard)
     }
 
-    /// Makes the first shard that of guests, once.
-    fn begin(&'static self) {
-        if self.used.compare_exchange(0, 1, Acquire, Relaxed).is_ok() {
+    /// Makes the first shard that of guests, once. Returns whether the caller has done so.
+    fn begin(&'static self) -> bool {
+        let is_first = self.used.compare_exchange(0, 1, Acquire, Relaxed).is_ok();
+        if is_first {
             // What is done here may allocate, as a guest.
             H::set_current(&raw const self.guest);
             H::begin();
             H::set_current(&raw const self.nobody);
+            self.has_begun.store(true, Release);
         }
+        is_first
     }
 
     /// Claims a shard that is nobody's.
@@ -244,7 +251,10 @@ impl<H: Host> Heaps<H> {
             sum = sum.with(&unsafe { shard.with_all(|heap| heap.verify_shard()) }?);
         }
         let own = H::current();
-        for shard in self.in_use().filter(|shard| !core::ptr::eq(*shard, own)) {
+        let guests = &raw const self.shards[self.guests.load(Relaxed)];
+        let is_other =
+            |shard: &&Shard<H>| !core::ptr::eq(*shard, own) && !core::ptr::eq(*shard, guests);
+        for shard in self.in_use().filter(is_other) {
             let mut checked = None;
             if !shard.visit(|heap| checked = Some(heap.verify_shard())) {
                 checked = shard.look_in();

@@ -106,7 +106,8 @@ impl<H: Host> Heaps<H> {
         let cache = cache_of::<H>(H::current());
         // SAFETY: The shard is the thread's own, or one whose lists are always empty and take nothing.
         unsafe {
-            if len < Cache::<H>::classes_at(cache) {
+            // A block that is aligned to more has memory of its own, however small it is.
+            if len < Cache::<H>::classes_at(cache) && layout.align() <= MAX_ALIGN {
                 let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
                 if Cache::<H>::push_at(cache, block, len) {
                     self.overflow(len);
@@ -187,8 +188,11 @@ impl<H: Host> Heaps<H> {
         let addr = ptr.addr().get();
         // SAFETY: The caller's block, which has the layout `old`.
         let resized = unsafe {
-            if H::is_apart(addr) {
+            if H::is_apart(addr) && (new.size() >= MIN_APART || new.align() > MAX_ALIGN) {
                 H::resize_apart(ptr, old, new).ok_or(AllocError)
+            } else if H::is_apart(addr) {
+                // It is freed by its size, as small blocks of the heaps are: it moves there.
+                Err(AllocError)
             } else if new.size() >= H::APART {
                 Err(AllocError)
             } else {
