@@ -13,8 +13,8 @@ use super::{SystemSource, blocks};
 
 /// A heap whose memory is the operating system's, and which leaves very large blocks to that.
 ///
-/// [`SystemTalloc`](crate#features) and [`SystemTallock`](crate::SystemTallock) are names of it. It
-/// derefs to the heap within: blocks that are allocated from that are freed to that.
+/// [`SystemTallock`](crate::SystemTallock) is a name of it. It derefs to the heap within: blocks that are
+/// allocated from that are freed to that.
 ///
 /// # Very large blocks
 ///
