@@ -41,8 +41,13 @@ impl<C: Config, S> Talloc<C, S> {
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Tells the heap its number among its peers, and lets it cache blocks.
+    ///
+    /// # Safety
+    ///
+    /// [`Peers::owner_of`](crate::Peers::owner_of) names this number for the heap's arenas, and for no other
+    /// memory.
     #[doc(hidden)]
-    pub fn wake(&mut self, number: u8) {
+    pub unsafe fn wake(&mut self, number: u8) {
         self.quick.set_number(number);
         self.limit_quick();
     }

@@ -307,7 +307,8 @@ impl<H: Host> Default for Heaps<H> {
 /// Tells a heap and its source their number, and lets it cache again.
 fn wake<H: Host>(heap: &mut talloc_core::Talloc<Threaded<H>, H::Source>, number: usize) {
     H::number(heap.source_mut(), number as u8);
-    heap.wake(number as u8);
+    // SAFETY: It is the heap of that number, for which the host's sources claim memory (`Host`).
+    unsafe { heap.wake(number as u8) };
 }
 
 /// Sends strays home, and gives back what the heap does not need.
