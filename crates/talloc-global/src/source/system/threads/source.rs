@@ -120,6 +120,10 @@ impl Source<Threaded<System>> for ThreadSource {
                 // SAFETY: The heap has given the arena up, and with it the range.
                 unsafe { space::decommit(range) };
                 RANGE.give_back(range);
+            } else {
+                // The addresses are lost, as their bounds are not known; their memory is not.
+                // SAFETY: The heap has given the arena up.
+                unsafe { space::discard(arena.align_inward(space::PAGE)) };
             }
         }
         // SAFETY: As in `tend`.
