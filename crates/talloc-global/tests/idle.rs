@@ -1,7 +1,7 @@
 //! Programs that need much and then little: what the system gets back.
 //!
-//! What is resident is measured for the whole process, so that one test is run at a time. The tests'
-//! own memory is another allocator's.
+//! What is resident is measured for the whole process, so that one test runs at a time. The tests' own memory is
+//! another allocator's.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -9,7 +9,7 @@ use std::fs;
 use std::ptr;
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use talloc_global::*;
@@ -58,14 +58,23 @@ impl<C: Config> Heap for SystemTallock<C> {
     }
 }
 
-/// Does little for a while, as a program does that waits: enough for the heap to notice that time has passed.
-fn wait_a_while(heap: &impl Heap) {
+/// Time for memory to go back, of which a few tenths of a second should do: much, as the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Does little, as a program does that waits, until no more than `most` bytes are resident beyond `before`: that is
+/// enough for the heap to notice that time has passed. Returns what is resident then, or at last.
+fn wait_until_idle(heap: &impl Heap, before: usize, most: usize) -> usize {
     let layout = Layout::new::<[u8; 3000]>();
-    for _ in 0..500 {
+    let start = Instant::now();
+    loop {
         thread::sleep(Duration::from_millis(2));
         for _ in 0..100 {
             // SAFETY: The block is freed once, with its layout.
             unsafe { heap.dealloc(heap.alloc(layout), layout) };
+        }
+        let idle = resident().saturating_sub(before);
+        if idle < most || start.elapsed() > PATIENCE {
+            return idle;
         }
     }
 }
@@ -123,8 +132,7 @@ fn peak_and_idle(heap: &impl Heap, most: usize) {
     // Pages that an earlier test has left may be used again.
     assert!(peak > PEAK / 10 * 9, "{peak} of {PEAK}");
     blocks.drain(..).for_each(|block| free(heap, block));
-    wait_a_while(heap);
-    let idle = resident().saturating_sub(before);
+    let idle = wait_until_idle(heap, before, PEAK / 10);
     assert!(idle < PEAK / 10, "{idle} bytes are left of {peak}");
     heap.report();
     heap.trim_now();
@@ -172,8 +180,7 @@ fn between_blocks_that_stay() {
     let kept = blocks.len() / 50;
     let live: usize = blocks[..kept].iter().map(|block| block.1.size()).sum();
     blocks.drain(kept..).for_each(|block| free(&HEAP, block));
-    wait_a_while(&HEAP);
-    let idle = resident().saturating_sub(before);
+    let idle = wait_until_idle(&HEAP, before, live + (PEAK - live) / 10);
     assert!(idle < live + (PEAK - live) / 10, "{idle} bytes are left, {live} of them used");
     for block in blocks {
         // SAFETY: It has been written when it was allocated.
@@ -194,25 +201,26 @@ fn threads_that_free_what_others_have_allocated() {
     HEAP.trim_now();
     let before = resident();
     thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                let mut blocks = lists.lock().unwrap().pop().unwrap();
-                fill(&HEAP, &mut blocks, PEAK / THREADS, 1000);
-                lists.lock().unwrap().push(blocks);
-                barrier.wait();
-                let mut blocks = lists.lock().unwrap().pop().unwrap();
-                blocks.drain(..).for_each(|block| free(&HEAP, block));
-                wait_a_while(&HEAP);
-                // Idle, and with whatever its caches hold.
-                barrier.wait();
-                barrier.wait();
-                drop(blocks);
-            });
-        }
+        let run = || {
+            let mut blocks = lists.lock().unwrap().pop().unwrap();
+            fill(&HEAP, &mut blocks, PEAK / THREADS, 1000);
+            lists.lock().unwrap().push(blocks);
+            barrier.wait();
+            let mut blocks = lists.lock().unwrap().pop().unwrap();
+            blocks.drain(..).for_each(|block| free(&HEAP, block));
+            wait_until_idle(&HEAP, before, PEAK / 10);
+            // Idle, and with whatever its caches hold.
+            barrier.wait();
+            barrier.wait();
+            drop(blocks);
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
         barrier.wait();
         barrier.wait();
         let idle = resident().saturating_sub(before);
         barrier.wait();
+        // They have left their heaps, too, once they are joined.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert!(idle < PEAK / 10, "{idle} bytes are left");
     });
     HEAP.trim_now();
