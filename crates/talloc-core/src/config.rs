@@ -58,8 +58,7 @@ pub trait Config: Sized + 'static {
     /// At least [`EXACT_LOG2`](Self::EXACT_LOG2).
     const COARSE_LOG2: u32 = usize::BITS;
 
-    /// The quick lists, [`QuickLists<N>`](crate::QuickLists) for blocks of fewer than `N`
-    /// granules. `QuickLists<0>` switches them off.
+    /// The quick lists, [`QuickLists<N>`](crate::QuickLists). `QuickLists<0>` switches them off.
     type Quick: Lists;
 
     /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,

@@ -7,7 +7,7 @@
 
 use talloc_span::{Align, Span};
 
-use crate::arena::Round;
+use crate::arena::{Cursor, Step};
 use crate::config::Config;
 use crate::memory::Memory;
 use crate::source::Source;
@@ -20,8 +20,8 @@ const MIN_EXCESS: usize = 1 << 20;
 const SLACK: usize = 8;
 
 /// Bytes that one operation purges, and pieces: that takes a fraction of a millisecond.
-const MAX_STEP: usize = 1 << 20;
-const MAX_PIECES: usize = 16;
+const MAX_BYTES: usize = 1 << 20;
+const MAX_PIECES: usize = 128;
 
 /// Batches of cached blocks that are coalesced before.
 const FLUSHED: usize = 4;
@@ -82,20 +82,18 @@ pub struct Decay {
     used: usize,
     /// Bytes below the tops that have been purged and, as far as is known, not used since.
     purged: usize,
-    /// Bytes that are still to be purged in this round. A round begins anew with pieces that have been purged
-    /// before, so that these are added to what is to be purged.
+    /// Bytes that are still to be purged in this round. A round purges again what the last one has purged, and so
+    /// that is added to what is to be purged.
     left: usize,
     /// Bytes below the tops that have been purged in this round.
     swept: usize,
-    round: u16,
-    /// The highest bin that may have something to purge in this round, plus one; zero for any.
-    bin: usize,
+    cursor: Cursor,
 }
 
 impl Decay {
     /// Nothing has been looked at yet.
     pub const NEW: Self =
-        Self { end: 0, high: [0; 2], used: 0, purged: 0, left: 0, swept: 0, round: 0, bin: 0 };
+        Self { end: 0, high: [0; 2], used: 0, purged: 0, left: 0, swept: 0, cursor: Cursor::START };
 
     /// Notes what is in use and how late it is, in milliseconds from any point of time on, and purges a
     /// bounded part of what is not needed, if there is something.
@@ -146,7 +144,7 @@ impl Decay {
         let excess = resident.saturating_sub(needed + needed / SLACK);
         if self.left == 0 && excess > MIN_EXCESS {
             self.left = resident - needed + self.purged;
-            (self.round, self.bin, self.swept) = (self.round.wrapping_add(1).max(1), 0, 0);
+            (self.cursor, self.swept) = (Cursor::START, 0);
         }
         self.high = [self.used, self.high[0]];
         self.end = now + epoch;
@@ -163,32 +161,19 @@ impl Decay {
         pace: &Pace,
         mut purge: impl FnMut(Span) -> Memory,
     ) {
-        let (number, min, unit) = (self.round, pace.min_piece, pace.unit);
         // Blocks in the quick lists keep pages from going back.
         for _ in 0..FLUSHED {
             heap.flush_next();
         }
-        let mut room = MAX_STEP;
-        for _ in 0..MAX_PIECES {
-            let round = Round { number, min, max: room, unit };
-            let last = self.bin.wrapping_sub(1);
-            // SAFETY: The caller vouches for what `purge` leaves.
-            let Some(piece) = (unsafe { heap.purge_piece(&round, last, &mut purge) }) else {
-                self.end_round();
-                return;
-            };
-            if let Some(bin) = piece.bin {
-                (self.bin, self.swept) = (bin + 1, self.swept + piece.bytes);
-            }
-            room = room.saturating_sub(piece.bytes);
-            if piece.bytes >= self.left {
-                self.end_round();
-                return;
-            }
-            self.left -= piece.bytes;
-            if room < min {
-                return;
-            }
+        let (min, unit) = (pace.min_piece, pace.unit);
+        let bytes = MAX_BYTES.min(self.left.max(min));
+        let mut step = Step { min, unit, bytes, pieces: MAX_PIECES, of_tops: 0, of_chunks: 0 };
+        // SAFETY: The caller vouches for what `purge` leaves.
+        let is_all = unsafe { heap.purge(&mut self.cursor, &mut step, &mut purge) };
+        self.swept += step.of_chunks;
+        self.left = self.left.saturating_sub(step.of_tops + step.of_chunks);
+        if is_all || self.left == 0 {
+            self.end_round();
         }
     }
 

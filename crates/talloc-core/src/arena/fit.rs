@@ -52,6 +52,25 @@ impl<C: Config> Arena<C> {
         }
     }
 
+    /// Uses up to `most` times `len` granules of a chunk that a bin is sure to have.
+    #[inline(always)]
+    pub(crate) fn take_run_from_bins(&mut self, len: usize, most: usize) -> Option<Range<usize>> {
+        let bin = self.fit(len)?;
+        // SAFETY: The bin's first chunk is large enough.
+        unsafe {
+            let chunk = self.pop(bin);
+            let run = if chunk.len() >= len * most {
+                len * most
+            } else if chunk.len() < 2 * len {
+                len
+            } else {
+                chunk.len() / len * len
+            };
+            let at = self.split(chunk, 0, run);
+            Some(at..at + run)
+        }
+    }
+
     /// Whether some of the first `len` granules of the top have never been used.
     #[inline(always)]
     pub(crate) fn is_top_new(&self, len: usize) -> bool {

@@ -37,7 +37,7 @@ mod window;
 
 pub(crate) use chunk::FreeChunk;
 pub(crate) use claim::Control;
-pub(crate) use purge::Round;
+pub(crate) use purge::{Cursor, Step};
 pub(crate) use window::Window;
 
 use core::ops::Range;
@@ -48,6 +48,7 @@ use talloc_span::Span;
 use crate::bin::Bins;
 use crate::config::Config;
 use crate::granule::{GRANULE, granules, min_linked};
+use crate::quick::Lists;
 use bits::{Bits, WORD};
 
 /// A complete heap in one piece of memory.
@@ -127,7 +128,7 @@ impl<C: Config> Arena<C> {
     /// The granules of a block of `size` bytes.
     #[inline(always)]
     pub(crate) fn block_len(size: usize) -> usize {
-        granules(size).max(const { min_linked::<C::Index>() })
+        C::Quick::rounded(granules(size).max(const { min_linked::<C::Index>() }))
     }
 
     /// The memory as it was given.

@@ -1,31 +1,74 @@
-//! Purging free memory piece by piece: what [`discard`](super::discard) does at once.
+//! Purging free memory in steps: what [`discard`](super::discard) does at once.
 //!
-//! A free chunk that has been purged, wholly or in part, says so in two words behind its links: in which
-//! round, and how many of its granules from the first one on. The words are hints. Whatever stands there
-//! in a chunk that has changed since, at worst it is purged in the next round instead of this one, or once
-//! more.
+//! A round of purging visits the bins from the last one down, as large chunks give back most for a call. The
+//! program goes on between its steps. So a [`Cursor`] counts what the round has passed, and names no chunk: a chunk
+//! that has come or gone meanwhile makes it pass a chunk too many, or purge one twice, and does no harm.
 
 use talloc_span::{Align, Span};
 
 use super::{Arena, FreeChunk};
-use crate::bin::BinIndex;
+use crate::bin::{BinIndex, Heads};
 use crate::config::Config;
-use crate::granule::{GRANULE, Index, min_linked};
+use crate::granule::{GRANULE, min_linked};
 use crate::memory::Memory;
 
-/// The most chunks of a bin that are passed because they have been purged in this round.
-const PASSED: usize = 4096;
+/// Chunks of a bin that a round may pass: a step walks over them again to where it goes on. Beyond, there is
+/// enough to purge in other bins.
+const MAX_PASSED: usize = 1 << 14;
 
 /// Where a round of purging is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Round {
-    /// Tells rounds apart.
-    pub(crate) number: u16,
-    /// Pieces have at least as many bytes, in whole multiples of the unit,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cursor {
+    /// Arenas that are done.
+    pub(crate) arenas: usize,
+    /// Bins of the next arena that are done, from the last one down.
+    bins: usize,
+    /// Chunks of the next bin that are done, from the first one on.
+    chunks: usize,
+    /// Granules of the next chunk that are done, from the first one on.
+    granules: usize,
+}
+
+impl Cursor {
+    pub(crate) const START: Self = Self { arenas: 0, bins: 0, chunks: 0, granules: 0 };
+
+    /// Moves on to the next arena.
+    pub(crate) fn next_arena(&mut self) {
+        *self = Self { arenas: self.arenas + 1, ..Self::START };
+    }
+
+    fn next_bin(&mut self) {
+        (self.bins, self.chunks, self.granules) = (self.bins + 1, 0, 0);
+    }
+
+    fn next_chunk(&mut self) {
+        (self.chunks, self.granules) = (self.chunks + 1, 0);
+    }
+}
+
+/// What one step may purge, and what it has purged.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Pieces have at least as many bytes, in whole multiples of the unit.
     pub(crate) min: usize,
-    /// and at most so many.
-    pub(crate) max: usize,
     pub(crate) unit: Align,
+    /// Bytes and pieces that may still be purged.
+    pub(crate) bytes: usize,
+    pub(crate) pieces: usize,
+    /// Bytes that have been purged above all blocks of an arena, and between them.
+    pub(crate) of_tops: usize,
+    pub(crate) of_chunks: usize,
+}
+
+impl Step {
+    pub(crate) fn is_spent(&self) -> bool {
+        self.pieces == 0 || self.bytes < self.min
+    }
+
+    fn count(&mut self, piece: &Span) {
+        self.pieces -= 1;
+        self.bytes -= piece.size();
+    }
 }
 
 impl<C: Config> Arena<C> {
@@ -34,92 +77,104 @@ impl<C: Config> Arena<C> {
         (self.cleared.min(self.end) - self.start) * GRANULE
     }
 
-    /// Purges the highest piece of the top that may have been written to. Returns how many bytes it has.
+    /// Purges free memory from the cursor on, as much as the step may. Returns whether that was all.
     ///
     /// # Safety
     ///
     /// What `purge` leaves of a piece can be read and written, and is all zeros if it says so.
-    pub(crate) unsafe fn purge_top(
+    pub(crate) unsafe fn purge(
         &mut self,
-        round: &Round,
+        cursor: &mut Cursor,
+        step: &mut Step,
         purge: &mut impl FnMut(Span) -> Memory,
-    ) -> Option<usize> {
+    ) -> bool {
+        self.purge_top(step, purge);
+        let first = BinIndex::of_chunk::<C>(step.min / GRANULE).get();
+        while let Some(bin) = BinIndex::new::<C>((C::Heads::LEN - 1).wrapping_sub(cursor.bins)) {
+            if step.is_spent() {
+                return false;
+            }
+            if bin.get() < first {
+                break;
+            }
+            // SAFETY: As the caller says.
+            unsafe { self.purge_bin(bin, cursor, step, purge) };
+        }
+        true
+    }
+
+    /// Purges the highest piece of the top that may have been written to.
+    fn purge_top(&mut self, step: &mut Step, purge: &mut impl FnMut(Span) -> Memory) {
         let top = self.span_of(self.top..self.end);
-        let dirty = top.below(self.soiled_to()).try_align_outward(round.unit)?;
-        let dirty = top.align_inward(round.unit).fit_within(dirty);
-        let piece = dirty.truncate(dirty.size().saturating_sub(round.max), 0);
-        if piece.size() < round.min {
-            return None;
+        let Some(dirty) = top.below(self.soiled_to()).try_align_outward(step.unit) else { return };
+        let dirty = top.align_inward(step.unit).fit_within(dirty);
+        let piece = dirty.truncate(dirty.size().saturating_sub(step.bytes), 0);
+        if piece.size() < step.min || step.is_spent() {
+            return;
         }
         let is_zero = purge(piece).contains(Memory::ZEROED);
         self.renew(piece, is_zero);
-        Some(piece.size())
+        step.count(&piece);
+        step.of_tops += piece.size();
     }
 
-    /// Purges a piece of a free chunk in a bin up to the `last`th, the highest bins first. Returns how many
-    /// bytes it has, and the number of the bin.
+    /// Purges the chunks of a bin from the cursor on, which moves on to the next bin after all of them.
     ///
     /// # Safety
     ///
-    /// As for [`purge_top`](Self::purge_top).
-    pub(crate) unsafe fn purge_chunk(
+    /// As for [`purge`](Self::purge).
+    unsafe fn purge_bin(
         &mut self,
-        round: &Round,
-        last: usize,
+        bin: BinIndex,
+        cursor: &mut Cursor,
+        step: &mut Step,
         purge: &mut impl FnMut(Span) -> Memory,
-    ) -> Option<(usize, usize)> {
-        let first = BinIndex::of_chunk::<C>(round.min / GRANULE).get();
-        let last = last.min(BinIndex::of_chunk::<C>(usize::MAX).get());
-        for number in (first..=last).rev() {
-            let Some(bin) = BinIndex::new::<C>(number) else { continue };
-            let mut next = self.bins.first(bin);
-            for _ in 0..PASSED {
-                let Some(at) = next else { break };
-                // SAFETY: What is in a bin is a free chunk, with links (I6).
-                let chunk = unsafe { self.free_chunk(at) };
+    ) {
+        let mut next = self.bins.first(bin);
+        let mut passed = 0;
+        while let Some(at) = next.filter(|_| passed < MAX_PASSED) {
+            // SAFETY: What is in a bin is a free chunk, with links (I6).
+            let chunk = unsafe { self.free_chunk(at) };
+            if passed == cursor.chunks {
                 // SAFETY: The chunk is in the bin; the caller vouches for what `purge` leaves.
-                unsafe {
-                    if let Some(bytes) = self.purge_some_of(&chunk, round, purge) {
-                        return Some((bytes, number));
-                    }
-                    next = self.bins.next(self.window, &chunk);
+                unsafe { self.purge_chunk(&chunk, cursor, step, purge) };
+                if step.is_spent() {
+                    return;
                 }
+                cursor.next_chunk();
             }
+            passed += 1;
+            // SAFETY: As above; between its ends, nothing is looked at.
+            next = unsafe { self.bins.next(self.window, &chunk) };
         }
-        None
+        cursor.next_bin();
     }
 
-    /// Purges the first piece of a free chunk that has not been purged in this round.
+    /// Purges the next piece of a free chunk.
     ///
     /// # Safety
     ///
-    /// As for [`purge_top`](Self::purge_top); the chunk is in a bin.
-    unsafe fn purge_some_of(
-        &mut self,
+    /// As for [`purge`](Self::purge); the chunk is in a bin.
+    unsafe fn purge_chunk(
+        &self,
         chunk: &FreeChunk,
-        round: &Round,
+        cursor: &mut Cursor,
+        step: &mut Step,
         purge: &mut impl FnMut(Span) -> Memory,
-    ) -> Option<usize> {
-        let links = chunk.at() + min_linked::<C::Index>();
-        // Behind the links is a granule for the hint, which stays.
-        if chunk.len() < min_linked::<C::Index>() + 2 {
-            return None;
+    ) {
+        let done = cursor.granules.max(min_linked::<C::Index>());
+        if done + 1 >= chunk.len() {
+            return;
         }
-        let hint = self.window.ptr(links).cast::<[C::Index; 2]>();
-        // SAFETY: A granule has room for two indices, and nobody uses the inner ones of a free chunk.
-        let [number, done] = unsafe { hint.read_unaligned() };
-        let done = if number.get() == usize::from(round.number) { done.get() } else { 0 };
-        let inner = self.span_of(links + 1 + done.min(chunk.end() - links - 2)..chunk.end() - 1);
-        let inner = inner.align_inward(round.unit);
-        let piece = inner.truncate(0, inner.size().saturating_sub(round.max));
-        if piece.size() < round.min {
-            return None;
+        let inner = self.span_of(chunk.at() + done..chunk.end() - 1).align_inward(step.unit);
+        let piece = inner.truncate(0, inner.size().saturating_sub(step.bytes));
+        if piece.size() < step.min {
+            return;
         }
         purge(piece);
+        step.count(&piece);
+        step.of_chunks += piece.size();
         let end = piece.acme().map_or(chunk.end(), |acme| self.window.granule(acme));
-        let done = [C::Index::new(round.number.into()), C::Index::new(end - links - 1)];
-        // SAFETY: As above.
-        unsafe { hint.write_unaligned(done) };
-        Some(piece.size())
+        cursor.granules = end - chunk.at();
     }
 }

@@ -1,15 +1,17 @@
 //! Quick lists: blocks of small sizes that have been freed and not been coalesced yet.
 //!
 //! Programs free and allocate the same small sizes in bursts. A quick list holds blocks of one
-//! exact size, last in, first out, so that such a block is reused without a look at bits and bins
+//! size, last in, first out, so that such a block is reused without a look at bits and bins
 //! (Weinstock's quick fit, 1976; Lea's fast bins). To the arenas these blocks are used.
 //!
 //! What the lists hold is bounded, by bytes; beyond that, batches of the size that grew are given
 //! back, neighbours together, unless a program that frees and frees asks for nothing anyway. Before
 //! a request fails, everything is.
 
+mod class;
 mod peers;
 
+pub use class::lists_for;
 pub(crate) use peers::with_provenance_of_all;
 pub use peers::{Parcel, PeerLists, Peers, parcel_words};
 
@@ -18,12 +20,18 @@ use core::ptr::NonNull;
 /// How many blocks of a list are looked at for one that is aligned.
 const ALIGNED_TRIES: usize = 4;
 
+/// Lists for blocks of up to 512 KiB.
+const MOST_LISTS: usize = lists_for(1 << 16);
+
 mod sealed {
     pub trait Sealed {}
     impl<const N: usize> Sealed for super::QuickLists<N> {}
 }
 
-/// Quick lists for blocks of fewer than `N` granules of 8 bytes.
+/// `N` quick lists.
+///
+/// The list of a size up to 128 granules of 8 bytes has that number. Larger sizes, up to that of the last list,
+/// are rounded up to one of 16 in each doubling: [`lists_for`] tells how many lists these are.
 pub struct QuickLists<const N: usize> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.
@@ -35,7 +43,9 @@ pub struct QuickLists<const N: usize> {
     /// The list whose turn it was last to give blocks back.
     turn: u16,
     /// Blocks of fewer granules than this are put on their lists.
-    classes: u16,
+    classes: u32,
+    /// The same, but no more than [`Lists::EXACT`].
+    exact: u32,
     /// How often the lists have held too much, as the heap counts it: see `talloc/limits.rs`.
     overflows: u16,
 }
@@ -44,12 +54,39 @@ pub struct QuickLists<const N: usize> {
 pub trait Lists: sealed::Sealed {
     /// Lists that hold nothing, and may hold nothing.
     const EMPTY: Self;
+    /// How many lists there are.
+    #[doc(hidden)]
+    const LISTS: usize;
     /// Blocks of fewer granules than this have a list.
     const CLASSES: usize;
+    /// Blocks of fewer granules than this have a list for exactly their size.
+    #[doc(hidden)]
+    const EXACT: usize = if Self::LISTS <= class::EXACT { Self::LISTS } else { class::EXACT + 1 };
 
     /// Whether blocks of other heaps may be on the lists.
     #[doc(hidden)]
     const HAS_PEERS: bool = false;
+
+    /// The granules of a block for `len` granules: blocks that share a list are equally large.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn rounded(len: usize) -> usize {
+        if len >= Self::EXACT && len < Self::CLASSES { class::rounded(len) } else { len }
+    }
+
+    /// The sizes of blocks on lists, in granules.
+    #[doc(hidden)]
+    fn sizes() -> impl Iterator<Item = usize> {
+        (1..Self::LISTS).map(class::len_of)
+    }
+
+    /// [`classes`](Self::classes), but no more than `EXACT`, of lists that others may look at.
+    ///
+    /// # Safety
+    ///
+    /// Nobody changes them meanwhile.
+    #[doc(hidden)]
+    unsafe fn exact_classes_at(this: *const Self) -> usize;
 
     /// [`classes`](Self::classes), of lists that others may look at.
     ///
@@ -100,7 +137,7 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>>;
 
-    /// Puts a block of `len` granules, fewer than `CLASSES`, on its list. Returns whether the
+    /// Puts a block of `len` granules, fewer than `CLASSES` and [rounded](Self::rounded), on its list. Returns whether the
     /// lists hold too much now.
     ///
     /// # Safety
@@ -132,9 +169,22 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_least(&mut self, granules: usize);
 
-    /// The list whose turn it is to give blocks back: the next one that is not empty, if any.
+    /// The size of the blocks whose turn it is to be given back: those of the next list that is not empty, if
+    /// any.
     #[doc(hidden)]
     fn turn(&mut self) -> usize;
+
+    /// Whether as many blocks have been pushed as [`set_pulse`](Self::set_pulse) has said: then a push tells that the
+    /// lists hold too much, although they may not. A program that the lists serve for long is seen so, too.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn is_pulse(&self) -> bool {
+        false
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn set_pulse(&mut self, _pushes: u32) {}
 
     #[doc(hidden)]
     fn overflows(&self) -> u16;
@@ -182,34 +232,57 @@ pub trait Lists: sealed::Sealed {
     fn note_request(&mut self) {}
 }
 
+impl<const N: usize> QuickLists<N> {
+    /// The list of blocks of `len` granules, if there is one.
+    #[inline(always)]
+    fn list_of(len: usize) -> Option<usize> {
+        (len < Self::CLASSES).then(|| class::list_of(len))
+    }
+}
+
 impl<const N: usize> Lists for QuickLists<N> {
-    const EMPTY: Self =
-        Self { heads: [None; N], cached: 0, limit: 0, least: 0, turn: 0, classes: 0, overflows: 0 };
-    const CLASSES: usize = {
-        assert!(N < 1 << 16, "there are at most 65,535 quick lists");
+    const EMPTY: Self = Self {
+        heads: [None; N],
+        cached: 0,
+        limit: 0,
+        least: 0,
+        turn: 0,
+        classes: 0,
+        exact: 0,
+        overflows: 0,
+    };
+    const LISTS: usize = {
+        assert!(N <= MOST_LISTS, "there is no use for so many quick lists");
         N
     };
+    const CLASSES: usize = class::classes(N);
 
     #[inline(always)]
     unsafe fn classes_at(this: *const Self) -> usize {
         // Known when it is compiled, so that nothing is made of it where there are no lists.
         // SAFETY: The caller may read the lists.
-        if N == 0 { 0 } else { usize::from(unsafe { (*this).classes }) }
+        if N == 0 { 0 } else { unsafe { (*this).classes as usize } }
+    }
+
+    #[inline(always)]
+    unsafe fn exact_classes_at(this: *const Self) -> usize {
+        // As for `classes_at`.
+        // SAFETY: The caller may read the lists.
+        if N == 0 { 0 } else { unsafe { (*this).exact as usize } }
     }
 
     fn set_classes(&mut self, classes: usize) {
-        self.classes = classes.min(N) as u16;
+        self.classes = classes.min(Self::CLASSES) as u32;
+        self.exact = classes.min(Self::EXACT) as u32;
     }
 
     #[inline(always)]
     unsafe fn pop_at(this: *mut Self, len: usize) -> Option<NonNull<u8>> {
-        if len >= N {
-            return None;
-        }
+        let list = Self::list_of(len)?;
         // SAFETY: The head is one of the lists', which only the caller changes. A block on a list starts
         // with its link.
         unsafe {
-            let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(len);
+            let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(list);
             let block = (*head)?;
             *head = next(block);
             (*this).cached -= len;
@@ -219,7 +292,7 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>> {
-        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(len)?;
+        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(Self::list_of(len)?)?;
         for _ in 0..ALIGNED_TRIES {
             // SAFETY: It is the head, or the link that a block on the list starts with.
             let block = unsafe { link.read() }?;
@@ -239,7 +312,8 @@ impl<const N: usize> Lists for QuickLists<N> {
         // SAFETY: The block is of a size that has a list, and has at least a granule, which is aligned and
         // has room for a pointer. Only the caller uses the lists.
         unsafe {
-            let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(len);
+            let head =
+                (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(class::list_of(len));
             block.cast().write(*head);
             *head = Some(block);
             (*this).cached += len;
@@ -248,7 +322,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {
-        *self.heads.get(len)?
+        *self.heads.get(Self::list_of(len)?)?
     }
 
     #[inline(always)]
@@ -276,10 +350,10 @@ impl<const N: usize> Lists for QuickLists<N> {
     fn turn(&mut self) -> usize {
         let turn = usize::from(self.turn);
         let later = turn + 1..N;
-        let mut lists = later.chain(0..N).filter(|len| self.heads[*len].is_some());
+        let mut lists = later.chain(0..N).filter(|list| self.heads[*list].is_some());
         let turn = lists.next().unwrap_or(turn);
         self.turn = turn as u16;
-        turn
+        class::len_of(turn)
     }
 
     #[inline(always)]

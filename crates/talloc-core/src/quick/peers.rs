@@ -118,9 +118,11 @@ pub unsafe fn parcel_words(block: NonNull<u8>) -> (Option<NonNull<u8>>, usize) {
     unsafe { (next(block), block.cast::<usize>().add(1).read()) }
 }
 
-/// Quick lists for blocks of fewer than `N` granules of a heap that has [`Peers`].
+/// `N` quick lists, as [`QuickLists`] are, of a heap that has [`Peers`].
 pub struct PeerLists<const N: usize, P> {
     lists: QuickLists<N>,
+    /// Blocks that may be pushed before the next [pulse](Lists::is_pulse).
+    pulse: i32,
     open: [Option<Parcel>; OPEN],
     /// The number of the heap.
     number: u8,
@@ -140,11 +142,13 @@ impl<const N: usize, P: Peers> PeerLists<N, P> {
 impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     const EMPTY: Self = Self {
         lists: QuickLists::EMPTY,
+        pulse: 0,
         open: [const { None }; OPEN],
         number: 0,
         consumed: 0,
         peers: PhantomData,
     };
+    const LISTS: usize = QuickLists::<N>::LISTS;
     const CLASSES: usize = QuickLists::<N>::CLASSES;
     const HAS_PEERS: bool = true;
 
@@ -157,13 +161,23 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     #[inline(always)]
     unsafe fn push_at(this: *mut Self, block: NonNull<u8>, len: usize) -> bool {
         // SAFETY: The caller has the lists, of which these are a part, and gives up the block.
-        unsafe { QuickLists::push_at(&raw mut (*this).lists, block, len) }
+        unsafe {
+            let holds_too_much = QuickLists::push_at(&raw mut (*this).lists, block, len);
+            (*this).pulse -= 1;
+            holds_too_much || (*this).pulse < 0
+        }
     }
 
     #[inline(always)]
     unsafe fn classes_at(this: *const Self) -> usize {
         // SAFETY: The caller may read the lists, of which these are a part.
         unsafe { QuickLists::classes_at(&raw const (*this).lists) }
+    }
+
+    #[inline(always)]
+    unsafe fn exact_classes_at(this: *const Self) -> usize {
+        // SAFETY: The caller may read the lists, of which these are a part.
+        unsafe { QuickLists::exact_classes_at(&raw const (*this).lists) }
     }
 
     #[inline]
@@ -202,6 +216,16 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
 
     fn turn(&mut self) -> usize {
         self.lists.turn()
+    }
+
+    #[inline(always)]
+    fn is_pulse(&self) -> bool {
+        self.pulse < 0
+    }
+
+    #[inline(always)]
+    fn set_pulse(&mut self, pushes: u32) {
+        self.pulse = pushes as i32;
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 //! has been asked for more.
 
 use core::alloc::Layout;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use talloc_span::Align;
@@ -23,11 +24,18 @@ const RECYCLED: usize = 4;
 /// The part of what the quick lists may hold that is not taken for idle is one in as many.
 const BUSY: usize = 8;
 
+/// Where memory is ample, one part in so many of what is in use is not taken for idle.
+const BUSY_SHARE: usize = 16;
+
 /// An arena that has no room for so many granules is passed over.
 const SMALL: usize = 128;
 
 /// How many granules are carved from the top at a time for a quick list.
 const REFILL: usize = 48;
+
+/// Where memory is ample, one part in so many of what is in use, but no more than [`MAX_REFILL`].
+const REFILL_SHARE: usize = 4096;
+const MAX_REFILL: usize = (4 << 10) / GRANULE;
 
 /// How many blocks of each size that is: a table, for division is slow.
 const REFILLS: [u8; REFILL + 1] = {
@@ -108,9 +116,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
         let len = Arena::<C>::block_len(layout.size());
-        if len < C::Quick::CLASSES {
+        if len < C::Quick::EXACT {
             // SAFETY: As the caller says.
             return Ok((unsafe { self.malloc(layout) }?, layout.size()));
+        }
+        if len < C::Quick::CLASSES && layout.align() <= GRANULE {
+            if let Some(block) = self.pop(len) {
+                return Ok((block, layout.size()));
+            }
         }
         self.note_demand();
         self.tend();
@@ -146,6 +159,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // Where code is to be small, one path serves both.
         if layout.align() > GRANULE || cfg!(small) && len >= C::Quick::CLASSES {
             self.allocate_aligned(len, layout)
+        } else if S::IS_AMPLE && len < C::Quick::EXACT {
+            self.allocate_run(len, layout)
         } else if let Some(block) = self.allocate_from_bins(len) {
             Ok(block)
         } else {
@@ -351,27 +366,56 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if let Some(block) = self.recycle(len, most * len) {
             return Some(block);
         }
-        let arena = self.arenas.recent();
-        let run = arena.take_run(len, most)?;
-        let block = arena.hand_out(run.start, len);
+        let run = self.arenas.recent().take_run(len, most)?;
+        Some(self.hand_out_run(run, len))
+    }
+
+    /// Allocates a block of a size that has a quick list where memory is ample, and more blocks for the list
+    /// from the same chunk: as many as there is use for, by what is in use at all.
+    #[inline(always)]
+    fn allocate_run(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let share = self.arenas.used() / (REFILL_SHARE * GRANULE);
+        let granules = share.clamp(REFILL, MAX_REFILL);
+        let has_room = self.quick.cached() + granules <= self.quick.limit();
+        let most = if has_room && len < granules { granules / len } else { 1 };
+        if let Some(run) = self.arenas.recent().take_run_from_bins(len, most) {
+            return Ok(self.hand_out_run(run, len));
+        }
+        if let Some(block) = self.recycle(len, most * len) {
+            return Ok(block);
+        }
+        match self.arenas.recent().take_run(len, most) {
+            Some(run) => Ok(self.hand_out_run(run, len)),
+            None => self.allocate_last(len, layout),
+        }
+    }
+
+    /// Hands out the first block of a run of blocks, and puts the others on their list.
+    #[inline(always)]
+    fn hand_out_run(&mut self, run: Range<usize>, len: usize) -> NonNull<u8> {
         self.arenas.count_taken(run.len() * GRANULE);
-        let mut at = run.end;
-        while at - len > run.start {
-            at -= len;
+        let mut at = run.end - len;
+        while at > run.start {
             let arena = self.arenas.recent();
             let block = arena.hand_out(at, len);
             arena.set_aside(at);
             // SAFETY: The block is used granules of the arena that nobody has been given.
             unsafe { self.quick.push(block, len) };
+            at -= len;
         }
-        Some(block)
+        self.arenas.recent().hand_out(run.start, len)
     }
 
     /// Allocates a block of what blocks of other sizes leave that are coalesced now, if that saves
     /// the first use of memory: a program that grows should not leave idle blocks behind.
     #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
-        let idle = self.quick.cached() > self.quick.least() / BUSY;
+        let busy = if S::IS_AMPLE {
+            self.arenas.used() / (BUSY_SHARE * GRANULE)
+        } else {
+            self.quick.least() / BUSY
+        };
+        let idle = self.quick.cached() > busy;
         if idle && self.arenas.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }
     }
 

@@ -11,8 +11,11 @@ use crate::misuse::Call;
 use crate::quick::{Lists, with_provenance_of_all};
 use crate::source::Source;
 
-/// How many blocks of a quick list are given back to the arenas at a time.
+/// How many blocks of a quick list are given back to the arenas at a time,
 const BATCH: usize = 32;
+
+/// and how many granules, if those are fewer blocks: 64 KiB.
+const BATCH_GRANULES: usize = (64 << 10) / GRANULE;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Frees a block.
@@ -247,7 +250,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(super) fn coalesce(&mut self) -> bool {
         let cached = self.quick.cached() > 0;
         if cached {
-            for len in 1..C::Quick::CLASSES {
+            for len in C::Quick::sizes() {
                 self.flush_list(len, usize::MAX);
             }
         }
@@ -255,12 +258,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Coalesces a batch of blocks of `len` granules, of which one has just been freed, and one of
-    /// those that have not been in use for long, unless the lists may hold more.
+    /// those that have not been in use for long, unless the lists may hold more; or lets the source take memory
+    /// back, if it is for that.
     #[cold]
     #[inline(never)]
     pub(crate) fn overflow(&mut self, len: usize) {
-        self.make_room(len);
-        self.tend();
+        if self.quick.is_pulse() {
+            self.tend_now();
+        } else {
+            self.make_room(len);
+            self.tend();
+        }
     }
 
     /// [`overflow`](Self::overflow), without a call of the source.
@@ -270,7 +278,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if self.raise_quick() || !has_strays && self.raise_in_lull() {
             return;
         }
-        self.flush_list(len, BATCH);
+        self.flush_batch(len);
         self.flush_next();
         self.lower_quick();
         if has_strays {
@@ -284,7 +292,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// in a row then, in one place at the least: none if there was nothing to do.
     pub(crate) fn flush_next(&mut self) -> usize {
         let len = self.quick.turn();
-        self.flush_list(len, BATCH)
+        self.flush_batch(len)
+    }
+
+    /// Coalesces a batch of blocks of `len` granules. Returns as [`flush_next`](Self::flush_next).
+    fn flush_batch(&mut self, len: usize) -> usize {
+        self.flush_list(
+            len,
+            if len > BATCH_GRANULES / BATCH { BATCH_GRANULES / len + 1 } else { BATCH },
+        )
     }
 
     /// Coalesces up to `most` blocks of `len` granules, neighbours together, and sends those of other heaps

@@ -3,13 +3,21 @@
 use talloc_span::{Align, Span};
 
 use super::Talloc;
-use crate::arena::Round;
+use crate::arena::{Cursor, Step};
 use crate::config::Config;
 use crate::memory::Memory;
+use crate::quick::Lists;
 use crate::source::{Source, TEND_INTERVAL};
 
 /// Operations after which a source has the chance again that has more to take back.
 const SOON: u32 = 4;
+
+/// Blocks that are freed to the quick lists alone before a source has the chance: the clock that it looks at
+/// takes as long as a few of them.
+const PULSE: u32 = 1 << 8;
+
+/// The same, if it has more to take back.
+const PULSE_SOON: u32 = 1 << 2;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Flushes the quick lists, and has the source take back what the heap does not need; see
@@ -40,12 +48,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Lets the source take more memory back after a few more such operations.
     pub(crate) fn tend_soon(&mut self) {
         self.untended = TEND_INTERVAL - SOON;
+        self.quick.set_pulse(PULSE_SOON);
     }
 
     #[cold]
     #[inline(never)]
-    fn tend_now(&mut self) {
+    pub(super) fn tend_now(&mut self) {
         self.untended = 0;
+        self.quick.set_pulse(PULSE);
         S::tend(self);
     }
 
@@ -123,13 +133,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// A piece of memory that has been purged.
-pub(crate) struct Purged {
-    pub(crate) bytes: usize,
-    /// The bin of the chunk, if it is not of a top.
-    pub(crate) bin: Option<usize>,
-}
-
 impl<C: Config, S> Talloc<C, S> {
     /// Bytes that blocks have lain in since they were given, or discarded at the top of an arena.
     #[must_use]
@@ -137,35 +140,35 @@ impl<C: Config, S> Talloc<C, S> {
         self.arenas.places().map(|place| self.arenas.peek(place).touched()).sum()
     }
 
-    /// Purges a piece of free memory in a [`Memory::RECLAIMABLE`] arena: of its top, or of a free chunk in
-    /// a bin up to the `last`th.
+    /// Purges free memory of [`Memory::RECLAIMABLE`] arenas from the cursor on, as much as the step may. Returns
+    /// whether that was all.
     ///
     /// # Safety
     ///
     /// As for [`discard`](Self::discard).
-    pub(crate) unsafe fn purge_piece(
+    pub(crate) unsafe fn purge(
         &mut self,
-        round: &Round,
-        last: usize,
+        cursor: &mut Cursor,
+        step: &mut Step,
         purge: &mut impl FnMut(Span) -> Memory,
-    ) -> Option<Purged> {
-        let (mut place, mut last) = (None, last);
+    ) -> bool {
+        let mut number = 0;
+        let mut place = None;
         loop {
             let arena = self.arenas.arena_at(place);
-            if arena.is_reclaimable && !arena.is_blank() {
+            if number == cursor.arenas {
+                let is_purged = arena.is_reclaimable && !arena.is_blank();
                 // SAFETY: The caller vouches for what `purge` leaves.
-                unsafe {
-                    if let Some(bytes) = arena.purge_top(round, purge) {
-                        return Some(Purged { bytes, bin: None });
-                    }
-                    if let Some((bytes, bin)) = arena.purge_chunk(round, last, purge) {
-                        return Some(Purged { bytes, bin: Some(bin) });
-                    }
+                if is_purged && unsafe { !arena.purge(cursor, step, purge) } {
+                    return false;
                 }
+                cursor.next_arena();
             }
-            // How far the round has come is known of one arena only.
-            last = usize::MAX;
-            place = Some(self.arenas.after(place)?);
+            number += 1;
+            place = match self.arenas.after(place) {
+                None => return true,
+                next => next,
+            };
         }
     }
 }

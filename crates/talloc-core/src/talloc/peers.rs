@@ -107,7 +107,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub fn verify_shard(&self) -> Result<Report, Violation> {
         let mut report = self.arenas.check()?.0;
         let mut cached = 0;
-        for len in 0..C::Quick::CLASSES {
+        for len in C::Quick::sizes() {
             let mut next = self.quick.first(len);
             while let Some(block) = next {
                 cached += len;

@@ -64,7 +64,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// and no more than they may.
     fn check_quick(&self, report: &mut Report) -> Result<(), Violation> {
         let mut cached = 0;
-        for len in 0..C::Quick::CLASSES {
+        for len in C::Quick::sizes() {
             let mut block = self.quick.first(len);
             while let Some(at) = block {
                 let addr = at.addr().get();

@@ -4,8 +4,9 @@ use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use talloc_core::{Compact, Config, Memory, Parcel, PeerLists, Peers, Source};
+use talloc_core::{Compact, Config, Memory, Parcel, PeerLists, Peers, Source, lists_for};
 
+use super::operations::GRANULE;
 use super::{Heaps, Shard};
 
 /// A program with threads, each of which has a heap: where the heaps are, which one is the caller's, and where
@@ -94,13 +95,13 @@ impl<H: Host> Config for Threaded<H> {
     const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
     const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
     const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
-    type Quick = PeerLists<{ CLASSES }, Home<H>>;
+    type Quick = PeerLists<{ lists_for(LARGEST / GRANULE) }, Home<H>>;
     const QUICK_BYTES: usize = Compact::QUICK_BYTES;
     const LAST_RESORT: usize = Compact::LAST_RESORT;
 }
 
-/// Blocks of fewer granules have a quick list.
-const CLASSES: usize = 129;
+/// Blocks of up to so many bytes have a quick list.
+const LARGEST: usize = 32 << 10;
 
 /// The heaps of all threads, to each other.
 pub struct Home<H>(PhantomData<fn() -> H>);

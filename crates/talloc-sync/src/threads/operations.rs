@@ -9,8 +9,8 @@ use super::host::{Host, Threaded};
 use super::shard::Cache;
 use super::{Heaps, Shard};
 
-/// The alignment of every block.
-const GRANULE: usize = 8;
+/// The alignment of every block, and the unit of its size.
+pub(super) const GRANULE: usize = 8;
 
 /// A block of fewer bytes never has memory of its own: it would waste most of a page or more.
 const MIN_APART: usize = 64 << 10;
@@ -33,10 +33,8 @@ impl<H: Host> Heaps<H> {
     /// If there is not enough memory.
     #[inline(always)]
     pub fn malloc(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if layout.align() <= GRANULE {
-            let len = Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE;
-            // SAFETY: The shard is the thread's own, or one whose lists are always empty.
-            if let Some(block) = unsafe { Cache::<H>::pop_at(cache_of(H::current()), len) } {
+        if layout.size() <= exact_bytes::<H>() {
+            if let Some(block) = pop::<H>(layout) {
                 return Ok(block);
             }
         }
@@ -46,6 +44,11 @@ impl<H: Host> Heaps<H> {
     #[cold]
     #[inline(never)]
     fn malloc_slow(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if layout.size() > exact_bytes::<H>() {
+            if let Some(block) = pop::<H>(layout) {
+                return Ok(block);
+            }
+        }
         if is_for_apart::<H>(layout) {
             return self.allocate_apart(layout);
         }
@@ -71,8 +74,11 @@ impl<H: Host> Heaps<H> {
     /// As for [`malloc`](Self::malloc).
     #[inline]
     pub fn malloc_dirty(&'static self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        if layout.size() < Cache::<H>::CLASSES * GRANULE {
+        if layout.size() <= exact_bytes::<H>() {
             return Ok((self.malloc(layout)?, layout.size()));
+        }
+        if let Some(block) = pop::<H>(layout) {
+            return Ok((block, layout.size()));
         }
         if is_for_apart::<H>(layout) {
             return Ok((self.allocate_apart(layout)?, 0));
@@ -102,18 +108,34 @@ impl<H: Host> Heaps<H> {
     /// It was allocated or last resized with this layout, by any thread, and nobody uses it.
     #[inline(always)]
     pub unsafe fn free(&'static self, ptr: NonNull<u8>, layout: Layout) {
-        let len = Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE;
+        let len = len_of::<H>(layout);
         let cache = cache_of::<H>(H::current());
         // SAFETY: The shard is the thread's own, or one whose lists are always empty and take nothing.
         unsafe {
             // A block that is aligned to more has memory of its own, however small it is.
-            if len < Cache::<H>::classes_at(cache) && layout.align() <= MAX_ALIGN {
-                let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
-                if Cache::<H>::push_at(cache, block, len) {
-                    self.overflow(len);
-                }
+            if layout.size() <= exact_bytes::<H>()
+                && len < Cache::<H>::exact_classes_at(cache)
+                && layout.align() <= MAX_ALIGN
+            {
+                self.push(cache, ptr, len);
             } else {
                 self.free_slow(ptr, layout);
+            }
+        }
+    }
+
+    /// Puts a block on its list.
+    ///
+    /// # Safety
+    ///
+    /// The lists are the thread's own, and so is the block, of `len` granules, which have a list. Nobody uses it.
+    #[inline(always)]
+    unsafe fn push(&'static self, cache: *mut Cache<H>, ptr: NonNull<u8>, len: usize) {
+        // SAFETY: The whole range of addresses has the block, whose address is not null.
+        unsafe {
+            let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
+            if Cache::<H>::push_at(cache, block, len) {
+                self.overflow(len);
             }
         }
     }
@@ -132,8 +154,11 @@ impl<H: Host> Heaps<H> {
     unsafe fn free_slow(&'static self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: The block has this layout, and the caller gives it up.
         unsafe {
+            let (len, cache) = (len_of::<H>(layout), cache_of::<H>(H::current()));
             if H::is_apart(ptr.addr().get()) {
                 H::free_apart(ptr, layout);
+            } else if len < Cache::<H>::classes_at(cache) {
+                self.push(cache, ptr, len);
             } else {
                 self.with(|heap| heap.free(ptr, layout));
             }
@@ -160,7 +185,7 @@ impl<H: Host> Heaps<H> {
         if block_size(old.size()) == block_size(new.size()) && new.size() < H::APART {
             return Ok(ptr);
         }
-        let is_small = |layout: Layout| layout.size() < Cache::<H>::CLASSES * GRANULE - GRANULE;
+        let is_small = |layout: Layout| layout.size() <= exact_bytes::<H>();
         // SAFETY: The caller's block, which has the layout `old`.
         unsafe {
             if is_small(old) && is_small(new) && old.align() <= GRANULE {
@@ -223,6 +248,28 @@ impl<H: Host> Heaps<H> {
         }
         Ok(block)
     }
+}
+
+/// Blocks of up to so many bytes have lists for exactly their size, which are found fast.
+#[inline(always)]
+const fn exact_bytes<H: Host>() -> usize {
+    (Cache::<H>::EXACT - 1) * GRANULE
+}
+
+/// The granules of a block.
+#[inline(always)]
+fn len_of<H: Host>(layout: Layout) -> usize {
+    Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE
+}
+
+/// Takes a block from the caller's lists, if it need not be aligned to more than blocks are anyway.
+#[inline(always)]
+fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
+    if layout.align() > GRANULE {
+        return None;
+    }
+    // SAFETY: The shard is the thread's own, or one whose lists are always empty.
+    unsafe { Cache::<H>::pop_at(cache_of(H::current()), len_of::<H>(layout)) }
 }
 
 /// The quick lists of a shard.

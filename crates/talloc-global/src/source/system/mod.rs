@@ -28,13 +28,10 @@ const FIRST_STEP: usize = 1 << 20;
 /// The most address space to reserve at a time, where there is not plenty.
 const SCARCE: usize = 256 << 20;
 
-/// The least bytes in a row that are given back: fewer are hardly worth the call.
-const LEAST_PIECE: usize = 16 << 10;
-
 /// Milliseconds of an epoch: what has not been needed for one or two goes back.
 const DECAY_MS: u32 = 200;
 
-const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: LEAST_PIECE };
+const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: space::PAGE.get() };
 
 /// A source that gets memory from the operating system.
 ///
@@ -158,7 +155,7 @@ impl<C: Config> Source<C> for SystemSource {
         }
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        unsafe { heap.discard(space::PAGE, LEAST_PIECE, |piece| space::discard(piece)) };
+        unsafe { heap.discard(PACE.unit, PACE.min_piece, |piece| space::discard(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
         heap.source_mut().decay.note_trim(used, touched);
     }

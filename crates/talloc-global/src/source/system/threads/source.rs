@@ -3,9 +3,9 @@
 use core::alloc::Layout;
 
 use talloc_sync::threads::{FRESH_MEMORY, Threaded};
-use talloc_sync::{AllocError, Decay, Pace, Source, Span, Talloc};
+use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
 
-use super::super::space;
+use super::super::{PACE, space};
 use super::{RANGE, System};
 
 /// An arena is raised by at least so many bytes.
@@ -21,12 +21,6 @@ const REMEMBERED: usize = 16;
 
 /// The most bytes of the slices of an arena, unless it needs more: half as far as its links reach.
 const MAX_SLICES: usize = 16 << 30;
-
-/// Pieces of fewer bytes are not given back: they are not worth the call.
-const MIN_PIECE: usize = 16 << 10;
-
-/// What has not been needed for an epoch or two goes back.
-const PACE: Pace = Pace { epoch: super::super::DECAY_MS, unit: space::PAGE, min_piece: MIN_PIECE };
 
 type Heap = Talloc<Threaded<System>, ThreadSource>;
 
@@ -127,7 +121,7 @@ impl Source<Threaded<System>> for ThreadSource {
             }
         }
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(space::PAGE, MIN_PIECE, |piece| space::discard(piece)) };
+        unsafe { heap.discard(PACE.unit, PACE.min_piece, |piece| space::discard(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
         heap.source_mut().decay.note_trim(used, touched);
     }

@@ -1,0 +1,81 @@
+//! Which sizes share a quick list.
+//!
+//! Each size of up to [`EXACT`] granules has a list of its own. Larger sizes are rounded up to one of
+//! 16 in each doubling, at a cost of 3 % on average, so that blocks of nearly the same size can take each
+//! other's place. The bins of a heap tell the same sizes apart.
+
+/// Sizes of up to so many granules are exact.
+pub const EXACT: usize = 128;
+
+/// How many sizes there are in each doubling beyond, as a logarithm.
+const PARTS_LOG2: u32 = 4;
+
+/// Blocks of fewer granules have one of `lists` lists.
+pub(super) const fn classes(lists: usize) -> usize {
+    if lists == 0 { 0 } else { len_of(lists - 1) + 1 }
+}
+
+/// How many lists there must be for blocks of up to `len` granules, which is a size that is not rounded.
+#[must_use]
+pub const fn lists_for(len: usize) -> usize {
+    list_of(len) + 1
+}
+
+/// The least size of a list that is not below `len` granules.
+#[inline(always)]
+pub(super) const fn rounded(len: usize) -> usize {
+    if len <= EXACT {
+        return len;
+    }
+    let unit = 1 << ((len - 1).ilog2() - PARTS_LOG2);
+    (len + (unit - 1)) & !(unit - 1)
+}
+
+/// The list of blocks of `len` granules, a size that is not rounded.
+#[inline(always)]
+pub(super) const fn list_of(len: usize) -> usize {
+    if len <= EXACT {
+        return len;
+    }
+    let log2 = len.ilog2();
+    let part = (len >> (log2 - PARTS_LOG2)) - (1 << PARTS_LOG2);
+    EXACT + (((log2 - EXACT.ilog2()) as usize) << PARTS_LOG2) + part
+}
+
+/// The granules of the blocks of a list.
+#[inline(always)]
+pub(super) const fn len_of(list: usize) -> usize {
+    if list <= EXACT {
+        return list;
+    }
+    let (doubling, part) = ((list - EXACT) >> PARTS_LOG2, (list - EXACT) % (1 << PARTS_LOG2));
+    ((1 << PARTS_LOG2) + part) << (EXACT.ilog2() - PARTS_LOG2 + doubling as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_size_goes_on_the_list_of_the_size_it_is_rounded_to() {
+        for len in 0..=1 << 16 {
+            let rounded = rounded(len);
+            assert_eq!(len_of(list_of(rounded)), rounded, "{len}");
+            assert!(rounded >= len && (rounded - len) * 16 <= len, "{len} is rounded to {rounded}");
+            // No list in between would do.
+            assert!(
+                len == 0 || len_of(list_of(rounded) - 1) < len,
+                "{len} is rounded to {rounded}"
+            );
+        }
+    }
+
+    #[test]
+    fn lists_are_in_the_order_of_their_sizes() {
+        for list in 1..300 {
+            assert!(len_of(list - 1) < len_of(list));
+            assert_eq!(list_of(len_of(list)), list);
+            assert_eq!(classes(lists_for(len_of(list))), len_of(list) + 1);
+        }
+    }
+}
