@@ -24,8 +24,9 @@ const RECYCLED: usize = 4;
 /// The part of what the quick lists may hold that is not taken for idle is one in as many.
 const BUSY: usize = 8;
 
-/// Where memory is ample, one part in so many of what is in use is not taken for idle.
-const BUSY_SHARE: usize = 16;
+/// Where memory is ample, it is one part in so many of what is in use, but at least so many bytes.
+const AMPLE_BUSY_SHARE: usize = 16;
+const AMPLE_BUSY: usize = 256 << 10;
 
 /// An arena that has no room for so many granules is passed over.
 const SMALL: usize = 128;
@@ -236,6 +237,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if layout.size() > Self::MOST_BLOCK {
             return Err(AllocError);
         }
+        if S::IS_AMPLE && !self.has_idle_blocks() && S::acquire(self, layout).is_ok() {
+            if let Some(done) = attempt(self) {
+                return Ok(done);
+            }
+        }
         for _ in 0..SOURCE_TRIES {
             if let Some(done) = self.coalesce_for(layout, &mut attempt) {
                 return Ok(done);
@@ -410,13 +416,22 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// the first use of memory: a program that grows should not leave idle blocks behind.
     #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
+        if self.has_idle_blocks() && self.arenas.recent().is_top_new(needed) {
+            self.recycle_lists(len)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the quick lists hold more than is likely to be asked for soon.
+    #[inline(always)]
+    fn has_idle_blocks(&self) -> bool {
         let busy = if S::IS_AMPLE {
-            self.arenas.used() / (BUSY_SHARE * GRANULE)
+            (self.arenas.used() / AMPLE_BUSY_SHARE).max(AMPLE_BUSY) / GRANULE
         } else {
             self.quick.least() / BUSY
         };
-        let idle = self.quick.cached() > busy;
-        if idle && self.arenas.recent().is_top_new(needed) { self.recycle_lists(len) } else { None }
+        self.quick.cached() > busy
     }
 
     /// [`recycle`](Self::recycle), if there are idle blocks and new memory is needed.

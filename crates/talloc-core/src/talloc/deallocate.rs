@@ -275,7 +275,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cfg_attr(small, inline(never))]
     fn make_room(&mut self, len: usize) {
         let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
-        if self.raise_quick() || !has_strays && self.raise_in_lull() {
+        if self.may_hold_more(has_strays) {
             return;
         }
         self.flush_batch(len);

@@ -7,7 +7,8 @@
 //! A program that takes down what it has built frees very many blocks in a row. To coalesce them is
 //! work for nothing if it ends then, or goes on with the same sizes. So in such a lull, while there is
 //! plenty, the lists keep them, and each request that asks the arenas for memory afterwards gives a few
-//! back.
+//! back. It is the other way round if the source takes memory back. Then the lists give up more than they get:
+//! blocks that stay there would lie scattered, and keep what is free from becoming whole again.
 
 use super::Talloc;
 use crate::config::Config;
@@ -17,6 +18,11 @@ use crate::source::Source;
 
 /// The quick lists may hold one part in as many of memory, while there is plenty.
 const SHARE: usize = 16;
+
+/// Where memory is ample, one part in as many of what is in use, but at least so many bytes: programs with many
+/// sizes need them, however little they have.
+const AMPLE_SHARE: usize = 8;
+const AMPLE_LEAST: usize = 512 << 10;
 
 /// When memory is short, one in as many of the first MiB, and of the rest.
 const SHORT_SHARES: [usize; 2] = [128, 4096];
@@ -30,8 +36,11 @@ const MIB: usize = 1 << 20;
 /// So many overflows of the quick lists in a row, while nothing is asked of the arenas, are a lull.
 const LULL: u16 = 8;
 
-/// In a lull, the quick lists may hold one part in as many more at a time.
+/// In a lull, the quick lists may hold one part in as many more at a time,
 const LULL_SHARE: usize = 8;
+
+/// or they give back so many more batches for each that they get, if the source takes memory back.
+const LULL_BATCHES: usize = 2;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// The bytes that caches take a share of: those of the arenas, or, if the source takes memory back,
@@ -86,7 +95,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(super) fn raise_quick(&mut self) -> bool {
         self.limit_quick();
         let limit = if S::IS_AMPLE {
-            C::QUICK_BYTES / GRANULE
+            (self.arenas.used() / AMPLE_SHARE).max(AMPLE_LEAST).min(C::QUICK_BYTES) / GRANULE
         } else if self.has_plenty() {
             (self.cacheable() / SHARE).min(C::QUICK_BYTES) / GRANULE
         } else {
@@ -99,23 +108,37 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         is_enough
     }
 
-    /// Lets the quick lists, which hold too much, hold more if this is a lull and there is plenty of
-    /// memory. Returns whether that is so.
-    pub(super) fn raise_in_lull(&mut self) -> bool {
-        let is_lull = self.quick.overflows() == LULL && self.has_plenty();
-        if is_lull {
+    /// Decides about quick lists that hold too much: whether they may hold more if there is plenty of memory, or
+    /// if this is a lull. Returns whether that is so.
+    pub(super) fn may_hold_more(&mut self, has_strays: bool) -> bool {
+        if S::RECLAIMS && self.is_lull() {
+            for _ in 0..LULL_BATCHES {
+                self.flush_next();
+            }
+            return false;
+        }
+        self.raise_quick() || !S::RECLAIMS && !has_strays && self.raise_in_lull()
+    }
+
+    /// Whether very many blocks have been freed in a row.
+    fn is_lull(&self) -> bool {
+        self.quick.overflows() == LULL
+    }
+
+    /// Lets the quick lists hold more if this is a lull and there is plenty of memory. Returns whether that is
+    /// so.
+    fn raise_in_lull(&mut self) -> bool {
+        let may_rise = self.is_lull() && self.has_plenty();
+        if may_rise {
             let cached = self.quick.cached();
             self.quick.set_limit(cached + cached / LULL_SHARE);
         }
-        is_lull
+        may_rise
     }
 
-    /// Notes that the quick lists have held too much, unless the source takes memory back: it can only
-    /// take what has been coalesced, and so there are no lulls.
+    /// Notes that the quick lists have held too much.
     pub(super) fn note_overflow(&mut self) {
-        if !S::RECLAIMS {
-            self.quick.set_overflows((self.quick.overflows() + 1).min(LULL));
-        }
+        self.quick.set_overflows((self.quick.overflows() + 1).min(LULL));
     }
 
     /// Notes that the arenas are asked for a block.

@@ -96,7 +96,7 @@ impl<H: Host> Config for Threaded<H> {
     const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
     const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
     type Quick = PeerLists<{ lists_for(LARGEST / GRANULE) }, Home<H>>;
-    const QUICK_BYTES: usize = Compact::QUICK_BYTES;
+    const QUICK_BYTES: usize = 4 << 20;
     const LAST_RESORT: usize = Compact::LAST_RESORT;
 }
 
