@@ -1,14 +1,14 @@
 //! Which sizes share a quick list.
 //!
 //! Each size of up to [`EXACT`] granules has a list of its own. Larger sizes are rounded up to one of
-//! 16 in each doubling, at a cost of 3 % on average, so that blocks of nearly the same size can take each
-//! other's place. The bins of a heap tell the same sizes apart.
+//! eight in each doubling, at a cost of an eighth of the block at most, so that blocks of nearly the same size can
+//! take each other's place. Bins of the heap begin at these sizes, too.
 
 /// Sizes of up to so many granules are exact.
 pub const EXACT: usize = 128;
 
 /// How many sizes there are in each doubling beyond, as a logarithm.
-const PARTS_LOG2: u32 = 4;
+const PARTS_LOG2: u32 = 3;
 
 /// Blocks of fewer granules have one of `lists` lists.
 pub(super) const fn classes(lists: usize) -> usize {
@@ -61,7 +61,7 @@ mod tests {
         for len in 0..=1 << 16 {
             let rounded = rounded(len);
             assert_eq!(len_of(list_of(rounded)), rounded, "{len}");
-            assert!(rounded >= len && (rounded - len) * 16 <= len, "{len} is rounded to {rounded}");
+            assert!(rounded >= len && (rounded - len) * 8 <= len, "{len} is rounded to {rounded}");
             // No list in between would do.
             assert!(
                 len == 0 || len_of(list_of(rounded) - 1) < len,

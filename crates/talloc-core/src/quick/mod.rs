@@ -31,7 +31,7 @@ mod sealed {
 /// `N` quick lists.
 ///
 /// The list of a size up to 128 granules of 8 bytes has that number. Larger sizes, up to that of the last list,
-/// are rounded up to one of 16 in each doubling: [`lists_for`] tells how many lists these are.
+/// are rounded up to one of eight in each doubling: [`lists_for`] tells how many lists these are.
 pub struct QuickLists<const N: usize> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.

@@ -95,7 +95,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(super) fn raise_quick(&mut self) -> bool {
         self.limit_quick();
         let limit = if S::IS_AMPLE {
-            (self.arenas.used() / AMPLE_SHARE).max(AMPLE_LEAST).min(C::QUICK_BYTES) / GRANULE
+            self.ample_limit()
         } else if self.has_plenty() {
             (self.cacheable() / SHARE).min(C::QUICK_BYTES) / GRANULE
         } else {
@@ -106,6 +106,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.quick.set_limit(limit);
         }
         is_enough
+    }
+
+    /// Granules that the quick lists may hold where memory is ample.
+    fn ample_limit(&self) -> usize {
+        (self.arenas.used() / AMPLE_SHARE).max(AMPLE_LEAST).min(C::QUICK_BYTES) / GRANULE
     }
 
     /// Decides about quick lists that hold too much: whether they may hold more if there is plenty of memory, or
@@ -163,8 +168,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Lets the quick lists hold no more than they do, unless that is little.
+    /// Lets the quick lists hold no more than they do, unless that is little or memory is ample.
     pub(super) fn lower_quick(&mut self) {
-        self.quick.set_limit(self.quick.least().max(self.quick.cached()));
+        let least = if S::IS_AMPLE { self.ample_limit() } else { self.quick.least() };
+        self.quick.set_limit(least.max(self.quick.cached()));
     }
 }
