@@ -157,7 +157,7 @@ pub use granule::Index;
 pub use memory::Memory;
 pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use outline::Outline;
-pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, lists_for, parcel_words};
+pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, Segment, lists_for};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
 pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};

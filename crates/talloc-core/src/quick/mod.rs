@@ -9,11 +9,13 @@
 //! a request fails, everything is.
 
 mod class;
+mod parcel;
 mod peers;
 
 pub use class::lists_for;
+pub use parcel::{Parcel, Segment};
 pub(crate) use peers::with_provenance_of_all;
-pub use peers::{Parcel, PeerLists, Peers, parcel_words};
+pub use peers::{PeerLists, Peers};
 
 use core::ptr::NonNull;
 
@@ -150,6 +152,15 @@ pub trait Lists: sealed::Sealed {
         unsafe { Self::push_at(self, block, len) }
     }
 
+    /// Puts all blocks of a segment on the list of their size, which they have. Returns as
+    /// [`push`](Self::push).
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push), of each of the blocks.
+    #[doc(hidden)]
+    unsafe fn splice(&mut self, segment: Segment) -> bool;
+
     /// The first block of a list.
     #[doc(hidden)]
     fn first(&self, len: usize) -> Option<NonNull<u8>>;
@@ -221,6 +232,12 @@ pub trait Lists: sealed::Sealed {
     /// Sends what has not been sent yet.
     #[doc(hidden)]
     fn send_all(&mut self) {}
+
+    /// Whether the lists are those of a thread that only frees blocks of other heaps.
+    #[doc(hidden)]
+    fn is_consumer(&self) -> bool {
+        false
+    }
 
     /// Notes that the lists hold too much, and the block freed last is another heap's.
     #[doc(hidden)]
@@ -319,6 +336,15 @@ impl<const N: usize> Lists for QuickLists<N> {
             (*this).cached += len;
             (*this).cached > (*this).limit
         }
+    }
+
+    unsafe fn splice(&mut self, segment: Segment) -> bool {
+        let head = &mut self.heads[class::list_of(segment.len)];
+        // SAFETY: The last block has room for a link, and nobody uses it.
+        unsafe { segment.last.cast().write(*head) };
+        *head = Some(segment.first);
+        self.cached += segment.blocks * segment.len;
+        self.cached > self.limit
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {

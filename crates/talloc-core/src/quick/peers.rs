@@ -7,8 +7,7 @@
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
-use super::{Lists, QuickLists, next, sealed};
-use crate::granule::GRANULE;
+use super::{Lists, Parcel, QuickLists, Segment, sealed};
 
 /// The other heaps of a program, to which strays are sent.
 ///
@@ -31,92 +30,12 @@ pub unsafe trait Peers: 'static {
     fn whole() -> *mut u8;
 }
 
-/// Blocks of one heap, each of which keeps a link and its length in its first two words.
-#[derive(Debug)]
-pub struct Parcel {
-    first: NonNull<u8>,
-    last: NonNull<u8>,
-    blocks: u32,
-    granules: u32,
-}
-
-// SAFETY: A parcel is the only way to its blocks.
-unsafe impl Send for Parcel {}
-
-impl Parcel {
-    /// A parcel of one block.
-    ///
-    /// # Safety
-    ///
-    /// It is a block of `len` granules, two at least, that nobody uses. The pointer is good for all of it.
-    unsafe fn of(block: NonNull<u8>, len: usize) -> Self {
-        // SAFETY: The block has room for two words.
-        unsafe { write_words(block, None, len) };
-        Self { first: block, last: block, blocks: 1, granules: len as u32 }
-    }
-
-    /// Adds a block.
-    ///
-    /// # Safety
-    ///
-    /// As for [`of`](Self::of).
-    unsafe fn add(&mut self, block: NonNull<u8>, len: usize) {
-        // SAFETY: The block has room for two words.
-        unsafe { write_words(block, Some(self.first), len) };
-        self.first = block;
-        self.blocks += 1;
-        self.granules += len as u32;
-    }
-
-    /// Whether it is worth sending.
-    fn is_full(&self) -> bool {
-        self.blocks >= FULL_BLOCKS || self.granules >= FULL_GRANULES
-    }
-
-    /// The first block and the last one, for a list of parcels: the blocks link from one to the other.
-    #[must_use]
-    pub fn into_ends(self) -> (NonNull<u8>, NonNull<u8>) {
-        (self.first, self.last)
-    }
-}
-
-/// A parcel is sent when it has so many blocks,
-const FULL_BLOCKS: u32 = 64;
-
-/// or so many granules, which are 64 KiB.
-const FULL_GRANULES: u32 = (64 << 10) / GRANULE as u32;
-
 /// Parcels that are open at a time. Owners that share a place send each other's parcels off early.
 const OPEN: usize = 8;
 
 /// A list that overflows with strays so often, with no request to the arenas in between, belongs to a
 /// thread that only frees.
 const CONSUMES: u8 = 4;
-
-/// Links a block of a parcel to the next one, and notes its length.
-///
-/// # Safety
-///
-/// The block has room for two words, and nobody uses it.
-unsafe fn write_words(block: NonNull<u8>, next: Option<NonNull<u8>>, len: usize) {
-    let link = block.cast::<Option<NonNull<u8>>>();
-    // SAFETY: The block has room for both.
-    unsafe {
-        link.write(next);
-        link.add(1).cast::<usize>().write(len);
-    }
-}
-
-/// The block that comes after this one in a parcel, and the length of this one, in granules.
-///
-/// # Safety
-///
-/// The block is in a parcel.
-#[must_use]
-pub unsafe fn parcel_words(block: NonNull<u8>) -> (Option<NonNull<u8>>, usize) {
-    // SAFETY: A block in a parcel starts with both.
-    unsafe { (next(block), block.cast::<usize>().add(1).read()) }
-}
 
 /// `N` quick lists, as [`QuickLists`] are, of a heap that has [`Peers`].
 pub struct PeerLists<const N: usize, P> {
@@ -132,12 +51,6 @@ pub struct PeerLists<const N: usize, P> {
 }
 
 impl<const N: usize, P> sealed::Sealed for PeerLists<N, P> {}
-
-impl<const N: usize, P: Peers> PeerLists<N, P> {
-    fn is_consumer(&self) -> bool {
-        self.consumed >= CONSUMES
-    }
-}
 
 impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     const EMPTY: Self = Self {
@@ -168,6 +81,11 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
         }
     }
 
+    unsafe fn splice(&mut self, segment: Segment) -> bool {
+        // SAFETY: The caller gives up the blocks.
+        unsafe { self.lists.splice(segment) }
+    }
+
     #[inline(always)]
     unsafe fn classes_at(this: *const Self) -> usize {
         // SAFETY: The caller may read the lists, of which these are a part.
@@ -186,7 +104,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     }
 
     fn set_classes(&mut self, classes: usize) {
-        self.lists.set_classes(if self.is_consumer() { 0 } else { classes });
+        self.lists.set_classes(classes);
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {
@@ -254,41 +172,39 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     unsafe fn send(&mut self, block: NonNull<u8>, len: usize) {
         let owner = P::owner_of(block.addr().get());
         let open = &mut self.open[usize::from(owner) % OPEN];
+        let is_owners = |parcel: &Parcel| P::owner_of(parcel.first().addr().get()) == owner;
+        if let Some(others) = open.take_if(|parcel| !is_owners(parcel)) {
+            P::deliver(P::owner_of(others.first().addr().get()), others);
+        }
         // SAFETY: The caller gives up the block.
         let parcel = unsafe {
-            match open.take() {
-                Some(mut parcel) if P::owner_of(parcel.first.addr().get()) == owner => {
+            match open {
+                Some(parcel) => {
                     parcel.add(block, len);
                     parcel
                 }
-                other => {
-                    if let Some(parcel) = other {
-                        P::deliver(P::owner_of(parcel.first.addr().get()), parcel);
-                    }
-                    Parcel::of(block, len)
-                }
+                None => open.insert(Parcel::of(block, len)),
             }
         };
         if parcel.is_full() {
-            P::deliver(owner, parcel);
-        } else {
-            *open = Some(parcel);
+            open.take().into_iter().for_each(|parcel| P::deliver(owner, parcel));
         }
     }
 
     fn send_all(&mut self) {
         for open in &mut self.open {
             if let Some(parcel) = open.take() {
-                P::deliver(P::owner_of(parcel.first.addr().get()), parcel);
+                P::deliver(P::owner_of(parcel.first().addr().get()), parcel);
             }
         }
     }
 
+    fn is_consumer(&self) -> bool {
+        self.consumed >= CONSUMES
+    }
+
     fn note_strays(&mut self) {
         self.consumed = self.consumed.saturating_add(1);
-        if self.is_consumer() {
-            self.lists.set_classes(0);
-        }
     }
 
     #[inline(always)]

@@ -8,13 +8,16 @@ use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::misuse::Call;
-use crate::quick::{Lists, with_provenance_of_all};
+use crate::quick::{Lists, Segment, next, with_provenance_of_all};
 use crate::source::Source;
 
 /// How many blocks of a quick list are given back to the arenas at a time,
 const BATCH: usize = 32;
 
-/// and how many granules, if those are fewer blocks: 64 KiB.
+/// how many more batches, if they are another heap's: they are sent home,
+const CONSUMER_BATCHES: usize = 16;
+
+/// and how many granules a batch has, if those are fewer blocks: 64 KiB.
 const BATCH_GRANULES: usize = (64 << 10) / GRANULE;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
@@ -115,19 +118,34 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Takes a block back that another heap has sent, of which it is a [peer](crate::Peers).
+    /// Takes blocks back that another heap has sent, of which it is a [peer](crate::Peers).
     ///
     /// # Safety
     ///
-    /// It is a block of this heap, of `len` granules, that nobody uses. The pointer is good for all of it.
+    /// They are blocks of this heap that nobody uses, and have just been [read](Segment::read) from a parcel for it.
+    /// The pointers are good for all of them.
     #[inline]
-    pub unsafe fn take_back(&mut self, block: NonNull<u8>, len: usize) {
-        if len < self.quick.classes() {
-            // SAFETY: The caller gives up the block, which has a list.
-            unsafe { self.put_on_list(block, len) }
-        } else {
-            // SAFETY: It is used granules of an arena, which the caller gives up.
-            unsafe { self.release(block, len) };
+    pub unsafe fn take_back(&mut self, segment: Segment) {
+        if segment.len < self.quick.classes() && !C::CHECKED {
+            // SAFETY: The caller gives up the blocks, which have a list.
+            if unsafe { self.quick.splice(segment) } {
+                self.overflow(segment.len);
+            }
+            return;
+        }
+        let mut block = segment.first;
+        for number in 1..=segment.blocks {
+            // SAFETY: Each block but the last one links to the next one. They are used granules of an arena, which
+            // the caller gives up.
+            unsafe {
+                let next = next(block);
+                self.forget(block, segment.len);
+                self.release(block, segment.len);
+                match next {
+                    Some(next) if number < segment.blocks => block = next,
+                    _ => break,
+                }
+            }
         }
     }
 
@@ -280,6 +298,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         self.flush_batch(len);
         self.flush_next();
+        if self.quick.is_consumer() {
+            for _ in 0..CONSUMER_BATCHES {
+                self.flush_next();
+            }
+        }
         self.lower_quick();
         if has_strays {
             self.quick.note_strays();

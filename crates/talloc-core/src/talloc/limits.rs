@@ -24,6 +24,10 @@ const SHARE: usize = 16;
 const AMPLE_SHARE: usize = 8;
 const AMPLE_LEAST: usize = 512 << 10;
 
+/// The lists of a thread that only frees what others have allocated hold no more than this: none of it is of use
+/// there.
+const CONSUMER: usize = (64 << 10) / GRANULE;
+
 /// When memory is short, one in as many of the first MiB, and of the rest.
 const SHORT_SHARES: [usize; 2] = [128, 4096];
 
@@ -116,6 +120,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Decides about quick lists that hold too much: whether they may hold more if there is plenty of memory, or
     /// if this is a lull. Returns whether that is so.
     pub(super) fn may_hold_more(&mut self, has_strays: bool) -> bool {
+        if self.quick.is_consumer() {
+            return false;
+        }
         if S::RECLAIMS && self.is_lull() {
             for _ in 0..LULL_BATCHES {
                 self.flush_next();
@@ -170,7 +177,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Lets the quick lists hold no more than they do, unless that is little or memory is ample.
     pub(super) fn lower_quick(&mut self) {
-        let least = if S::IS_AMPLE { self.ample_limit() } else { self.quick.least() };
+        let least = if self.quick.is_consumer() {
+            CONSUMER
+        } else if S::IS_AMPLE {
+            self.ample_limit()
+        } else {
+            self.quick.least()
+        };
         self.quick.set_limit(least.max(self.quick.cached()));
     }
 }

@@ -68,6 +68,9 @@ impl<H: Host> Heaps<H> {
         }
     }
 
+    /// Where [`nobody`](Self::nobody) lies, in bytes from the start.
+    pub const NOBODY: usize = core::mem::offset_of!(Self, nobody);
+
     /// The shard of a thread that has none, for [`Host::current`].
     #[must_use]
     pub const fn nobody(&'static self) -> *const Shard<H> {

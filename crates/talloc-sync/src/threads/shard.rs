@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Config, OwnedTalloc, Report, Talloc, Violation, parcel_words};
+use talloc_core::{Config, OwnedTalloc, Report, Segment, Talloc, Violation};
 
 use super::entry::Entry;
 use super::host::{Host, Threaded};
@@ -152,7 +152,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Takes blocks back that have come home, up to `most` of them.
+    /// Takes blocks back that have come home, some `most` of them.
     ///
     /// # Safety
     ///
@@ -162,14 +162,16 @@ impl<H: Host> Shard<H> {
     unsafe fn take_back(&self, heap: &mut Heap<H>, most: usize) {
         // SAFETY: The waiting blocks are part of the heap.
         let waiting = unsafe { &mut *self.waiting.get() };
-        for _ in 0..most {
+        let mut taken = 0;
+        while taken < most {
             let Some(block) = waiting.take().or_else(|| self.inbox.take()) else { return };
             // SAFETY: The blocks in the inbox are of parcels for this heap (`Peers::deliver`), and nobody
             // uses them.
             unsafe {
-                let (next, len) = parcel_words(block);
+                let (segment, next) = Segment::read(block);
                 *waiting = next;
-                heap.take_back(block, len);
+                taken += segment.blocks();
+                heap.take_back(segment);
             }
         }
     }

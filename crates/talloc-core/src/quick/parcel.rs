@@ -1,0 +1,226 @@
+//! Blocks on their way from the heap where they were freed to the heap that they belong to.
+//!
+//! ```text
+//!  a parcel:  | next | segment | ->  | next |  | ->  | next |  | ->  | next | segment | ->  ...
+//!             first block of three, all of one size                  first of the next size
+//! ```
+//!
+//! A parcel is a list of blocks. Those in a row that have the same size are a *segment*: its first block tells the
+//! size, how many blocks there are, and which one is the last. So their owner puts them all on its quick list
+//! without a look at those in between, which another processor has written last.
+
+use core::ptr::NonNull;
+
+use super::next;
+use crate::granule::GRANULE;
+
+/// Blocks of one heap, a list that nobody else uses.
+#[derive(Debug)]
+pub struct Parcel {
+    first: Segment,
+    last: NonNull<u8>,
+    blocks: usize,
+    granules: usize,
+}
+
+// SAFETY: A parcel is the only way to its blocks.
+unsafe impl Send for Parcel {}
+
+/// A parcel is full when it has so many blocks,
+const FULL_BLOCKS: usize = 64;
+
+/// or so many granules, which are 64 KiB.
+const FULL_GRANULES: usize = (64 << 10) / GRANULE;
+
+impl Parcel {
+    /// A parcel of one block.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of `len` granules, two at least, that nobody uses. The pointer is good for all of it.
+    pub(super) unsafe fn of(block: NonNull<u8>, len: usize) -> Self {
+        let first = Segment { first: block, last: block, len, blocks: 1 };
+        // SAFETY: The block has room for two words.
+        unsafe { first.write(None) };
+        Self { first, last: block, blocks: 1, granules: len }
+    }
+
+    /// Adds a block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`of`](Self::of).
+    pub(super) unsafe fn add(&mut self, block: NonNull<u8>, len: usize) {
+        let next = self.first.first;
+        self.first = self.first.with(block, len);
+        // SAFETY: The block has room for two words.
+        unsafe { self.first.write(Some(next)) };
+        self.blocks += 1;
+        self.granules += len;
+    }
+
+    /// The first block.
+    pub(super) fn first(&self) -> NonNull<u8> {
+        self.first.first
+    }
+
+    /// Whether it is worth sending.
+    pub(super) fn is_full(&self) -> bool {
+        self.blocks >= FULL_BLOCKS || self.granules >= FULL_GRANULES
+    }
+
+    /// The first block and the last one, for a list of parcels: the blocks link from one to the other.
+    #[must_use]
+    pub fn into_ends(self) -> (NonNull<u8>, NonNull<u8>) {
+        (self.first.first, self.last)
+    }
+}
+
+/// Blocks of one size in a parcel, each of which links to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    pub(crate) first: NonNull<u8>,
+    pub(crate) last: NonNull<u8>,
+    /// The granules of each block.
+    pub(crate) len: usize,
+    pub(crate) blocks: usize,
+}
+
+/// Bits of a word for the size of the blocks in a segment, and for their number. The rest tells how far the last
+/// one lies from the first one. On 32-bit machines that is next to nothing, and each block is a segment of its
+/// own.
+const LEN_BITS: u32 = 24;
+const COUNT_BITS: u32 = 7;
+const DISTANCE_BITS: u32 = usize::BITS - LEN_BITS - COUNT_BITS;
+
+static_assertions::const_assert!(FULL_BLOCKS < 1 << COUNT_BITS);
+
+impl Segment {
+    /// The segment with one more block of `len` granules as the first one; a segment of this block alone if it has
+    /// another size, or lies too far away.
+    fn with(self, block: NonNull<u8>, len: usize) -> Self {
+        let longer = Self { first: block, blocks: self.blocks + 1, ..self };
+        if len == self.len && longer.is_encodable() {
+            longer
+        } else {
+            Self { first: block, last: block, len, blocks: 1 }
+        }
+    }
+
+    /// Granules from the first block to the last one, in either direction.
+    fn distance(self) -> isize {
+        let bytes = self.last.addr().get().wrapping_sub(self.first.addr().get()) as isize;
+        bytes / GRANULE as isize
+    }
+
+    fn is_encodable(self) -> bool {
+        let most = 1 << (DISTANCE_BITS - 1);
+        (-most..most).contains(&self.distance()) && self.len >> LEN_BITS == 0
+    }
+
+    /// Writes the segment to its first block, with a link to the next block.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the block, which has room for two words.
+    unsafe fn write(self, next: Option<NonNull<u8>>) {
+        debug_assert!(self.blocks < 1 << COUNT_BITS && self.len >> LEN_BITS == 0);
+        let distance = (self.distance() as usize) << (LEN_BITS + COUNT_BITS);
+        let word = distance | self.blocks << LEN_BITS | self.len;
+        let link = self.first.cast::<Option<NonNull<u8>>>();
+        // SAFETY: The block has room for both.
+        unsafe {
+            link.write(next);
+            link.add(1).cast::<usize>().write(word);
+        }
+    }
+
+    /// The segment that starts with a block, and the first block of the next one.
+    ///
+    /// # Safety
+    ///
+    /// `first` is the first block of a segment of a parcel, or of parcels in a list.
+    #[must_use]
+    pub unsafe fn read(first: NonNull<u8>) -> (Self, Option<NonNull<u8>>) {
+        // SAFETY: The first block of a segment starts with two words.
+        let word = unsafe { first.cast::<usize>().add(1).read() };
+        let distance = word as isize >> (LEN_BITS + COUNT_BITS);
+        // SAFETY: The last block is one of the heap's, for all of whose memory the pointer is good.
+        let last = unsafe { first.byte_offset(distance * GRANULE as isize) };
+        let blocks = word >> LEN_BITS & ((1 << COUNT_BITS) - 1);
+        let segment = Self { first, last, len: word & ((1 << LEN_BITS) - 1), blocks };
+        // SAFETY: It starts with a link.
+        (segment, unsafe { next(last) })
+    }
+
+    /// How many blocks there are.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// What is read of a parcel of the blocks with these sizes, at these places of an array of words.
+    fn segments(blocks: &[(usize, usize)]) -> Vec<(usize, usize)> {
+        let mut memory = vec![0_usize; 4096];
+        let base = NonNull::new(memory.as_mut_ptr()).unwrap();
+        // SAFETY: The places are in the array, and two words apart.
+        let block = |at: usize| unsafe { base.add(at).cast::<u8>() };
+        // SAFETY: As above.
+        let parcel = unsafe {
+            let mut parcel = Parcel::of(block(blocks[0].0), blocks[0].1);
+            for (at, len) in &blocks[1..] {
+                parcel.add(block(*at), *len);
+            }
+            parcel
+        };
+        let (first, last) = parcel.into_ends();
+        assert_eq!(last, block(blocks[0].0));
+        let (mut found, mut at) = (Vec::new(), Some(first));
+        while let Some(first) = at {
+            // SAFETY: It is the first block of a segment.
+            let (segment, next) = unsafe { Segment::read(first) };
+            found.push((segment.len, segment.blocks));
+            at = next;
+        }
+        found
+    }
+
+    #[test]
+    fn blocks_of_one_size_are_a_segment() {
+        let is_wide = usize::BITS == 64;
+        assert_eq!(segments(&[(0, 2)]), [(2, 1)]);
+        let three = segments(&[(40, 5), (0, 5), (4000, 5)]);
+        assert_eq!(three, if is_wide { vec![(5, 3)] } else { vec![(5, 1); 3] });
+        let mixed = segments(&[(40, 5), (0, 5), (4000, 3), (10, 5), (20, 9), (80, 9)]);
+        if is_wide {
+            assert_eq!(mixed, [(9, 2), (5, 1), (3, 1), (5, 2)]);
+        }
+    }
+
+    #[test]
+    fn a_segment_is_read_as_it_was_written() {
+        let mut memory = [0_usize; 64];
+        let last = NonNull::from(&mut memory).cast::<u8>();
+        // SAFETY: It is in the array.
+        let first = unsafe { last.add(8 * 8) };
+        for (len, blocks) in [(2, 2), ((1 << LEN_BITS) - 1, FULL_BLOCKS)] {
+            for (first, last) in [(first, last), (last, first), (first, first)] {
+                let segment = Segment { first, last, len, blocks };
+                if segment.is_encodable() {
+                    // SAFETY: The array has room for two words behind each.
+                    unsafe {
+                        segment.write(None);
+                        assert_eq!(Segment::read(first).0, segment);
+                    }
+                }
+            }
+        }
+    }
+}
