@@ -24,7 +24,7 @@ use super::{Heap, LEAST_ALIGN};
 const GRANULE: usize = 8;
 
 /// Blocks of the heap up to this size are moved instead of resized.
-const SMALL: usize = 512;
+const SMALL: usize = 1024;
 
 /// A heap with sizes in front of its blocks.
 pub(crate) struct Prefixed(SystemTalloc);

@@ -1,11 +1,11 @@
 //! The heaps of a program's threads.
 
+mod current;
 mod exit;
 mod range;
 mod source;
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
 use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicUsize;
@@ -18,6 +18,7 @@ use super::{blocks, space};
 use range::Range;
 pub use source::ThreadSource;
 
+// A program with threads has a standard library, for its panics at least.
 extern crate std;
 
 static HEAPS: Heaps<System> = Heaps::new();
@@ -26,11 +27,6 @@ static RANGE: Range = Range::new();
 /// Blocks that have memory of their own, and their bytes.
 static APART_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 static APART_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-std::thread_local! {
-    // It needs no destructor, which would have to be registered, for which memory may be needed.
-    static CURRENT: Cell<*const Shard<System>> = const { Cell::new(HEAPS.nobody()) };
-}
 
 /// The heaps of this program's threads.
 pub struct System;
@@ -51,12 +47,12 @@ unsafe impl Host for System {
 
     #[inline(always)]
     fn current() -> *const Shard<Self> {
-        CURRENT.get()
+        current::get()
     }
 
     #[inline(always)]
     fn set_current(shard: *const Shard<Self>) {
-        CURRENT.set(shard);
+        current::set(shard);
     }
 
     fn watch_exit() -> bool {
