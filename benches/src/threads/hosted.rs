@@ -36,10 +36,12 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn compare(args: &Args, work: Work, allocators: &[&Allocator], program: &Path) -> Result<()> {
     let names: Vec<_> = allocators.iter().map(|allocator| allocator.name).collect();
-    let table = |title: &str| Table::new(format!("{}: {title}", work.title()), names.clone(), 1);
-    let mut rates = table("millions of calls per second").more_is_better();
-    let mut costs = table("nanoseconds of all processors per call");
-    let mut peaks = table("MiB resident at the peak");
+    let table = |title: &str, decimals| {
+        Table::new(format!("{}: {title}", work.title()), names.clone(), decimals)
+    };
+    let mut rates = table("millions of calls per second", 1).more_is_better();
+    let mut costs = table("nanoseconds of all processors per call", 1);
+    let mut peaks = table("MiB resident at the peak", 2);
     let file = format!("threads-{}", work.name());
     let columns = [
         "sizes",

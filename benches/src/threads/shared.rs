@@ -13,8 +13,8 @@ use crate::{
 };
 use anyhow::{Result, bail};
 
-/// Memory of a heap.
-const MEMORY: usize = 256 << 20;
+/// Memory of a heap: more than all parcels that can be under way.
+const MEMORY: usize = 1 << 30;
 
 /// Measures the heaps on the workloads, publishes tables, and writes every round to `results/shared.csv`.
 ///
