@@ -1,17 +1,8 @@
 //! Random actions, chosen while they run: for workloads whose course depends on what the heap does.
 
-use crate::heap::Heap;
+use crate::{heap::Heap, sizes::Sizes};
 use fastrand::Rng;
 use std::{alloc::Layout, ptr};
-
-/// How sizes are chosen, in bytes, both ends included.
-#[derive(Debug, Clone, Copy)]
-pub enum Sizes {
-    /// Each as likely as any other.
-    Uniform(usize, usize),
-    /// The logarithm uniform, so that small blocks are most.
-    Log(usize, usize),
-}
 
 /// How actions are chosen.
 #[derive(Debug, Clone, Copy)]
@@ -182,13 +173,7 @@ impl Player {
 
     #[inline]
     fn size(&mut self) -> usize {
-        match self.actions.sizes {
-            Sizes::Uniform(least, most) => self.rng.usize(least..=most),
-            Sizes::Log(least, most) => {
-                let ratio = most as f64 / least as f64;
-                ((ratio.ln() * self.rng.f64()).exp() * least as f64).round() as usize
-            }
-        }
+        self.actions.sizes.choose(&mut self.rng)
     }
 }
 

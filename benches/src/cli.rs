@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::program::ProgramArgs;
+use crate::{commands::Child, program::ProgramArgs};
 use clap::{Args, Parser, Subcommand};
 use std::time::Duration;
 use talloc_benches::{
@@ -10,7 +10,7 @@ use talloc_benches::{
     timing::Plan,
 };
 
-/// Benchmarks of unlocked heaps: the time they take and the memory they need.
+/// Benchmarks of heaps and allocators: the time they take and the memory they need.
 #[derive(Parser)]
 pub struct Cli {
     #[command(subcommand)]
@@ -46,8 +46,17 @@ pub enum Command {
     /// Runs the start of one workload on one heap, without a clock: for callgrind and cachegrind. The difference
     /// between two numbers of operations is the operations' cost; the heap `null` has the workload's own.
     Script(ScriptArgs),
-    /// Throughput of heaps that several threads share.
+    /// Allocators of hosted programs on traces, cold, warm and aged: time per event, and memory.
+    Hosted(HostedArgs),
+    /// How memory goes back to the operating system when most of it is freed.
+    GiveBack(GiveBackArgs),
+    /// Throughput and memory of allocators of hosted programs with several threads.
     Threads(threads::Args),
+    /// Throughput of bare heaps that several threads share.
+    Shared(threads::Args),
+    /// Measures one allocator in this process, for `hosted`, `give-back` and `threads`, and prints numbers.
+    #[command(subcommand, hide = true)]
+    Child(Child),
     /// Time of a heap that several threads share, behind each lock.
     Locks(threads::locks::Args),
     /// Time of a real program with several threads: the `index` example.
@@ -212,6 +221,44 @@ pub struct SlicesArgs {
     /// Milliseconds of processor time in a slice.
     #[arg(long, default_value_t = 40)]
     pub slice: u64,
+}
+
+#[derive(Args)]
+pub struct HostedArgs {
+    /// Only these allocators, separated by commas or spaces.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub heaps: Vec<String>,
+    /// Only these workloads: the name of a trace, or a mix and a largest size as in uniform-1024; all traces if there are none.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How many processes each allocator has; the median counts.
+    #[arg(long, default_value_t = 7)]
+    pub processes: usize,
+    /// Rounds of the workload in a process.
+    #[arg(long, default_value_t = 6)]
+    pub rounds: usize,
+    /// Three processes.
+    #[arg(long)]
+    pub quick: bool,
+    /// Also draw the tables.
+    #[arg(long)]
+    pub plot: bool,
+}
+
+#[derive(Args)]
+pub struct GiveBackArgs {
+    /// Only these allocators, separated by commas or spaces.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub heaps: Vec<String>,
+    /// How many MiB of blocks there are, most of which are freed.
+    #[arg(long, default_value_t = 400)]
+    pub mebibytes: usize,
+    /// How many processes each allocator has; the median counts.
+    #[arg(long, default_value_t = 5)]
+    pub processes: usize,
+    /// Also draw the tables.
+    #[arg(long)]
+    pub plot: bool,
 }
 
 #[derive(Args)]

@@ -13,10 +13,6 @@ pub trait Heap: Sized + 'static {
     /// The heap's name in tables and on the command line.
     const NAME: &'static str;
 
-    /// Whether the heap gets its memory from the operating system and ignores the region. Such a heap is there
-    /// for scale; the memory it needs cannot be measured here.
-    const HOSTED: bool = false;
-
     /// Whether the heap runs when none is asked for by name.
     const USUAL: bool = true;
 

@@ -1,4 +1,4 @@
-//! Benchmarks of unlocked heaps on the command line.
+//! The benchmarks on the command line.
 
 mod cli;
 mod commands;
@@ -26,7 +26,11 @@ fn main() -> anyhow::Result<()> {
         Command::Count(args) => commands::count(&args),
         Command::Budget(args) => commands::budget(&args),
         Command::Script(args) => commands::script(&args),
-        Command::Threads(args) => threads::run(&args),
+        Command::Hosted(args) => commands::hosted(&args),
+        Command::GiveBack(args) => commands::give_back(&args),
+        Command::Threads(args) => threads::hosted::run(&args),
+        Command::Shared(args) => threads::shared::run(&args),
+        Command::Child(child) => commands::child(&child),
         Command::Locks(args) => threads::locks::run(&args),
         Command::Program(args) => program::run(&args),
     }

@@ -18,14 +18,12 @@ use std::{
     time::Instant,
 };
 use talloc_benches::{
+    hosted::child::VARIABLE,
     report::{Csv, Table},
     timing::median,
 };
 use talloc_global::{SystemTalloc, SystemTallock};
 use talloc_sync::lock::Backoff;
-
-/// The variable that names the heap.
-const VARIABLE: &CStr = c"TALLOC_BENCHES_HEAP";
 
 /// The heaps in the order of the table's columns.
 const HEAPS: &[&str] = &[

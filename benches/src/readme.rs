@@ -10,8 +10,8 @@ const BEGIN: (&str, &str) = ("<!-- results: ", " -->\n");
 /// After a table.
 const END: &str = "<!-- end of results -->";
 
-/// The results page, and that of the locks.
-const PAGES: [&str; 2] = ["README.md", "../crates/talloc-sync/README.md"];
+/// The results page, that of the locks, and the first page of all, which may have some of the tables, too.
+const PAGES: [&str; 3] = ["README.md", "../crates/talloc-sync/README.md", "../README.md"];
 
 /// Puts the tables of the last runs, `results/NAME.md`, between their markers on all pages.
 ///

@@ -1,10 +1,10 @@
-//! The allocators that every benchmark runs.
+//! The bare heaps: all have the memory that they are given, and nothing else.
 
 use crate::{
     check,
     heap::Heap,
     heaps::{self, *},
-    replay::{self, Stop, Table},
+    replay::{self, Ends, Stop, Table},
     script::Script,
 };
 use anyhow::{Result, bail};
@@ -55,18 +55,14 @@ heaps! {
     Galloc => Locked<Galloc>,
     Buddy => Locked<Buddy>,
     LinkedList => Locked<LinkedList>,
-    System => System,
-    Mimalloc => Mimalloc,
-    Jemalloc => Jemalloc,
 }
 
 /// What the workloads themselves cost.
 pub static NULL: &Entry = &Entry {
     name: heaps::NULL,
-    hosted: false,
     usual: false,
     control_bytes: 0,
-    replay: heaps::replay_on_null,
+    replay: heaps::replay_on_null::<Ends>,
     check: |_, _| Ok(()),
 };
 
@@ -86,8 +82,6 @@ type Check = unsafe fn(&Script, NonNull<[u8]>) -> Result<()>;
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
-    /// Whether it has its memory from the operating system.
-    pub hosted: bool,
     /// Whether it runs when none is asked for by name.
     pub usual: bool,
     /// The size of its control structure in bytes, where that is not part of the region.
@@ -101,9 +95,8 @@ impl Entry {
     pub const fn of<H: Heap>() -> Self {
         Self {
             name: H::NAME,
-            hosted: H::HOSTED,
             usual: H::USUAL,
-            control_bytes: if H::HOSTED { 0 } else { size_of::<H>() },
+            control_bytes: size_of::<H>(),
             replay: replay_on::<H>,
             check: check_on::<H>,
         }
@@ -191,13 +184,7 @@ unsafe fn replay_on<H: Heap>(
     }
     let mut table = Table::new(script);
     // SAFETY: the heap and the table are new.
-    let time = unsafe { replay::replay(&mut heap.0, script, events, &mut table, limit)? };
-    // A hosted heap outlives the replay; the others are forgotten with all their blocks.
-    if H::HOSTED && events == script.events().len() {
-        // SAFETY: the whole script has been replayed.
-        unsafe { replay::free_leftovers(&mut heap.0, script, &table) };
-    }
-    Ok(time)
+    unsafe { replay::replay::<_, Ends>(&mut heap.0, script, events, &mut table, limit) }
 }
 
 /// # Safety
@@ -209,9 +196,9 @@ unsafe fn check_on<H: Heap>(script: &Script, memory: NonNull<[u8]>) -> Result<()
         bail!(Stop::OutOfMemory);
     }
     let base: *mut u8 = memory.cast().as_ptr();
-    let region = (!H::HOSTED).then(|| base..base.wrapping_add(memory.len()));
+    let region = base..base.wrapping_add(memory.len());
     // SAFETY: the heap is new.
-    unsafe { check::check(&mut heap.0, script, region) }
+    unsafe { check::check(&mut heap.0, script, Some(region)) }
 }
 
 #[cfg(test)]

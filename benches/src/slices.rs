@@ -1,10 +1,11 @@
 //! Random actions in slices of time: how many of them a heap does.
 
 use crate::{
-    actions::{Actions, Player, Sizes},
+    actions::{Actions, Player},
     heap::Heap,
     random::LIVE,
     replay::Stop,
+    sizes::Sizes,
     workload::Workload,
 };
 use cpu_time::ThreadTime;
@@ -50,11 +51,7 @@ impl Workload for Slice {
                     return Err(Stop::OutOfMemory);
                 }
             }
-            let rate = self.count(heap, &mut player);
-            if H::HOSTED {
-                player.free(heap, player.live());
-            }
-            rate
+            self.count(heap, &mut player)
         }
     }
 }

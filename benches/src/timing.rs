@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn every_heap_has_its_rounds() {
         let script = Random::new(Mix::Uniform, 64).script(10_000);
-        let heaps = [find("system").unwrap(), find("talc5").unwrap()];
+        let heaps = [find("talc4").unwrap(), find("talc5").unwrap()];
         let timings = run(&script, &heaps, Plan { rounds: 3, limit: Duration::from_secs(60) });
         for heap in [&timings.null, &timings.heaps[0], &timings.heaps[1]] {
             assert_eq!((heap.rounds.len(), heap.stop), (3, None));

@@ -53,7 +53,6 @@ fn right<H: Heap, T>(found: Result<T>) -> T {
 
 impl<H: Heap> Heap for Watched<H> {
     const NAME: &'static str = H::NAME;
-    const HOSTED: bool = H::HOSTED;
     const WATCHED: bool = true;
 
     fn empty() -> Self {
@@ -62,7 +61,7 @@ impl<H: Heap> Heap for Watched<H> {
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         let base: *mut u8 = memory.cast().as_ptr();
-        self.shadow = Shadow::new((!H::HOSTED).then(|| base..base.wrapping_add(memory.len())));
+        self.shadow = Shadow::new(Some(base..base.wrapping_add(memory.len())));
         // SAFETY: the caller's promise.
         unsafe { self.heap.init(memory) }
     }

@@ -13,7 +13,7 @@ pub trait Workload {
     /// What comes of it.
     type Output;
 
-    /// Does it, and frees what it has allocated if the heap is hosted.
+    /// Does it. What it leaves allocated goes with the heap.
     ///
     /// # Safety
     /// The heap is initialised and has no blocks.

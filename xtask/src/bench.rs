@@ -1,6 +1,7 @@
 //! `bench`: runs the benchmark program.
 
 use std::ffi::OsString;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
@@ -16,6 +17,14 @@ pub struct Args {
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let program = ["run", "--release", "-p", "talloc-benches", "--"];
-    workspace.cargo(program).args(&args.arguments).run()
+    let program = ["run", "--release", "-p", "talloc-benches"];
+    let snmalloc = if has_cpp_compiler() { &["--features", "snmalloc"][..] } else { &[] };
+    workspace.cargo(program).args(snmalloc).args(["--"]).args(&args.arguments).run()
+}
+
+/// Whether there is a C++ compiler, which one of the peers needs.
+fn has_cpp_compiler() -> bool {
+    let version =
+        Command::new("c++").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
 }

@@ -1,6 +1,5 @@
 //! `exhaustion`: heap efficiency.
 
-use super::{publish, with_arena};
 use crate::cli::ExhaustionArgs;
 use anyhow::{Context, Result};
 use std::time::Duration;
@@ -8,13 +7,14 @@ use talloc_benches::{
     exhaustion::{CLASSES, Class, Fill},
     heap::Memory,
     plot::Style,
-    registry::Entry,
+    publish::publish,
+    registry::{self, Entry},
     report::{Csv, Table},
     workload,
 };
 
 pub fn exhaustion(args: &ExhaustionArgs) -> Result<()> {
-    let heaps = with_arena(&args.common)?;
+    let heaps = registry::choose(&args.common.heaps)?;
     let title =
         "Heap efficiency: live bytes at failure in percent of the arena, mean over failures";
     let mut table =
@@ -34,7 +34,8 @@ pub fn exhaustion(args: &ExhaustionArgs) -> Result<()> {
         table.push(class.name, cells);
     }
     csv.finish()?;
-    publish("exhaustion", &[table], &args.common, Style { joined: false, logarithmic: false })
+    let style = Style { joined: false, logarithmic: false };
+    publish("exhaustion", &[table], args.common.plot.then_some(style))
 }
 
 /// Live bytes divided by the arena's and those of what the heap keeps outside it, at each failure.

@@ -1,12 +1,13 @@
 //! `latency`: the distribution of the time of single calls.
 
-use super::{publish, with_arena};
 use crate::cli::LatencyArgs;
 use anyhow::{Context, Result};
 use talloc_benches::{
     heap::Memory,
     latency::{ARENA, Calls, Latency, QUANTILES, quantile},
     plot::Style,
+    publish::publish,
+    registry,
     report::{Csv, Table},
     ticks, workload,
 };
@@ -22,7 +23,7 @@ const KINDS: [Kind; 4] = [
 ];
 
 pub fn latency(args: &LatencyArgs) -> Result<()> {
-    let heaps = with_arena(&args.common)?;
+    let heaps = registry::choose(&args.common.heaps)?;
     let mut latency = Latency { actions: args.common.shorten(args.actions) };
     let mut memory = Memory::new(ARENA);
     let mut rounds: Vec<Vec<Calls>> = heaps.iter().map(|_| Vec::new()).collect();
@@ -46,7 +47,8 @@ pub fn latency(args: &LatencyArgs) -> Result<()> {
         tables.push(table(kind, &names, calls.iter().map(pick).collect(), &mut csv)?);
     }
     csv.finish()?;
-    publish("latency", &tables, &args.common, Style { joined: true, logarithmic: true })
+    let style = Style { joined: true, logarithmic: true };
+    publish("latency", &tables, args.common.plot.then_some(style))
 }
 
 /// Each call's median over the rounds, which are all the same.

@@ -1,12 +1,18 @@
 //! What the commands do: choose workloads and heaps, measure, report.
 
+mod child;
 mod exhaustion;
+mod give_back;
+mod hosted;
 mod latency;
 mod slices;
 mod steps;
 mod worst;
 
+pub use child::{Child, child};
 pub use exhaustion::exhaustion;
+pub use give_back::give_back;
+pub use hosted::hosted;
 pub use latency::latency;
 pub use slices::slices;
 pub use steps::{request, steps};
@@ -21,7 +27,8 @@ use talloc_benches::{
     heap::Memory,
     memory,
     pairs::Pair,
-    plot::{self, Style},
+    plot::Style,
+    publish::publish,
     random::{MAX_SIZES, Mix, Random},
     registry::{self, Entry},
     replay::Stop,
@@ -200,12 +207,12 @@ fn time(
         }
     }
     csv.finish()?;
-    publish(&file, &[table], common, style)
+    publish(&file, &[table], common.plot.then_some(style))
 }
 
 /// Searches for the smallest arenas, prints the table, and writes it to `results/FILE.csv`.
 fn memory_table(file: &str, scripts: &[Script], common: &Common) -> Result<()> {
-    let heaps = with_arena(common)?;
+    let heaps = registry::choose(&common.heaps)?;
     let title = "Memory: smallest arena that completes / peak live bytes";
     let mut table = Table::new(title, heaps.iter().map(|heap| heap.name).collect(), 3);
     let mut csv =
@@ -226,25 +233,8 @@ fn memory_table(file: &str, scripts: &[Script], common: &Common) -> Result<()> {
         table.push(script.name(), cells);
     }
     csv.finish()?;
-    publish(file, &[table], common, Style { joined: false, logarithmic: false })
-}
-
-/// The chosen heaps that have an arena.
-fn with_arena(common: &Common) -> Result<Vec<&'static Entry>> {
-    let heaps = registry::choose(&common.heaps)?;
-    Ok(heaps.into_iter().filter(|heap| !heap.hosted).collect())
-}
-
-/// Shows tables, keeps them for the results page as `results/FILE.md`, and draws them if that is asked for.
-fn publish(file: &str, tables: &[Table], common: &Common, style: Style) -> Result<()> {
-    for (number, table) in (1..).zip(tables) {
-        println!("{}", table.markdown());
-        if common.plot {
-            let name = if tables.len() == 1 { file.to_owned() } else { format!("{file}-{number}") };
-            plot::draw(&name, table, style)?;
-        }
-    }
-    report::save(file, tables)
+    let style = Style { joined: false, logarithmic: false };
+    publish(file, &[table], common.plot.then_some(style))
 }
 
 /// Says why a cell is empty.

@@ -1,12 +1,12 @@
 //! `slices`: random actions in slices of time.
 
-use super::publish;
 use crate::cli::SlicesArgs;
 use anyhow::{Context, Result};
 use std::time::Duration;
 use talloc_benches::{
     heap::Memory,
     plot::Style,
+    publish::publish,
     registry::{self, Entry},
     report::{Csv, Table},
     slices::Slice,
@@ -36,7 +36,8 @@ pub fn slices(args: &SlicesArgs) -> Result<()> {
         tables.push(table);
     }
     csv.finish()?;
-    publish("slices", &tables, &args.common, Style { joined: true, logarithmic: false })
+    let style = Style { joined: true, logarithmic: false };
+    publish("slices", &tables, args.common.plot.then_some(style))
 }
 
 /// Each heap's rates; none of a heap that has no room.

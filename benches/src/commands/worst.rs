@@ -1,12 +1,12 @@
 //! `worst`: requests among very many free chunks, none of which will do.
 
-use super::{publish, with_arena};
 use crate::cli::WorstArgs;
 use anyhow::{Context, Result};
 use talloc_benches::{
     heap::Memory,
     plot::Style,
-    registry::Entry,
+    publish::publish,
+    registry::{self, Entry},
     replay::Stop,
     report::{Csv, Table},
     ticks, workload,
@@ -17,7 +17,7 @@ use talloc_benches::{
 type Times = Vec<Vec<u32>>;
 
 pub fn worst(args: &WorstArgs) -> Result<()> {
-    let heaps = with_arena(&args.common)?;
+    let heaps = registry::choose(&args.common.heaps)?;
     let names: Vec<_> = heaps.iter().map(|heap| heap.name).collect();
     let title = |what| format!("Worst case: {what} nanoseconds per request among free chunks");
     let mut mean = Table::new(title("mean"), names.clone(), 0).without_means();
@@ -45,7 +45,8 @@ pub fn worst(args: &WorstArgs) -> Result<()> {
         }
     }
     csv.finish()?;
-    publish("worst", &[mean, max], &args.common, Style { joined: false, logarithmic: true })
+    let style = Style { joined: false, logarithmic: true };
+    publish("worst", &[mean, max], args.common.plot.then_some(style))
 }
 
 /// The median of each request over the rounds, for each heap that can make the free chunks in time.

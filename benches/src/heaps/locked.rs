@@ -9,7 +9,6 @@ pub struct Locked<H>(Mutex<H>);
 
 impl<H: Heap> Heap for Locked<H> {
     const NAME: &'static str = H::NAME;
-    const HOSTED: bool = H::HOSTED;
     const USUAL: bool = H::USUAL;
 
     fn empty() -> Self {

@@ -1,4 +1,4 @@
-//! The allocators under test, each as a [`Heap`](crate::heap::Heap).
+//! The allocators under test, each as a [`Heap`](crate::heap::Heap): bare ones in given memory, and [`Hosted`] ones.
 
 mod hosted;
 mod locked;
@@ -8,7 +8,9 @@ mod ours;
 mod peers;
 mod talc;
 
-pub use hosted::{Jemalloc, Mimalloc, System};
+#[cfg(feature = "snmalloc")]
+pub use hosted::Snmalloc;
+pub use hosted::{Hosted, Jemalloc, Mimalloc, RustyAlloc, System, SystemTalloc};
 pub use locked::Locked;
 pub use magazines::Magazines;
 pub use null::{NULL, replay_on_null};

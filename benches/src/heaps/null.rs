@@ -4,7 +4,7 @@
 use super::Dl;
 use crate::{
     heap::Heap,
-    replay::{self, Stop, Table},
+    replay::{self, Stop, Table, Writes},
     script::Script,
 };
 use std::{alloc::Layout, hint::black_box, ptr::NonNull, time::Duration};
@@ -20,7 +20,7 @@ pub const NULL: &str = "null";
 ///
 /// # Safety
 /// The memory is valid for reads and writes and is nobody else's during the call.
-pub unsafe fn replay_on_null(
+pub unsafe fn replay_on_null<W: Writes>(
     script: &Script,
     events: usize,
     memory: NonNull<[u8]>,
@@ -34,7 +34,7 @@ pub unsafe fn replay_on_null(
     }
     // SAFETY: the heap and the table are new.
     unsafe {
-        replay::replay(
+        replay::replay::<_, W>(
             &mut recorder,
             script,
             script.events().len(),
@@ -45,7 +45,7 @@ pub unsafe fn replay_on_null(
 
     let mut prepared = Prepared { next: recorder.blocks.as_ptr() };
     // SAFETY: the same events again, and the blocks are the recorder's, whose heap is not used any more.
-    unsafe { replay::replay(&mut prepared, script, events, &mut Table::new(script), limit) }
+    unsafe { replay::replay::<_, W>(&mut prepared, script, events, &mut Table::new(script), limit) }
 }
 
 /// A heap whose answers are written down.

@@ -1,4 +1,4 @@
-//! Heaps that threads share.
+//! Heaps that threads share, in memory that they are given.
 
 use super::work::{Cost, Load};
 use crate::{heap::Heap, heaps};
@@ -8,7 +8,6 @@ use std::{
     ptr::NonNull,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use talloc_global::SystemTalloc;
 use talloc_sync::{
     ByStack, Compact, Config, OomFn, Pick, RealTime, Talloc, TallocMagazines, lock::Backoff,
 };
@@ -38,12 +37,6 @@ impl Entry {
 /// The heaps in the order of the tables' columns.
 pub static HEAPS: &[Entry] = &[
     Entry {
-        name: "SystemTalloc",
-        on_demand: false,
-        run: |load, _| load.run(&SystemTalloc::new()),
-        trips: None,
-    },
-    Entry {
         name: "magazines",
         on_demand: false,
         run: on_magazines::<Backoff, Compact, ByStack>,
@@ -59,31 +52,6 @@ pub static HEAPS: &[Entry] = &[
     locked::<heaps::Talc5, Backoff>("talc5"),
     locked::<heaps::Rlsf, Backoff>("rlsf"),
     locked::<heaps::Galloc, Backoff>("galloc"),
-    Entry {
-        name: "system",
-        on_demand: false,
-        run: |load, _| load.run(&std::alloc::System),
-        trips: None,
-    },
-    Entry {
-        name: "mimalloc",
-        on_demand: false,
-        run: |load, _| load.run(&mimalloc::MiMalloc),
-        trips: None,
-    },
-    Entry {
-        name: "jemalloc",
-        on_demand: false,
-        run: |load, _| load.run(&tikv_jemallocator::Jemalloc),
-        trips: None,
-    },
-    #[cfg(feature = "snmalloc")]
-    Entry {
-        name: "snmalloc",
-        on_demand: false,
-        run: |load, _| load.run(&snmalloc_rs::SnMalloc),
-        trips: None,
-    },
 ];
 
 /// Slots of the magazines.

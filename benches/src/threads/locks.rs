@@ -8,6 +8,7 @@ use crate::{
     heap::{Heap, Memory},
     heaps::Talloc,
     report::{self, Csv, Table},
+    sizes::Sizes,
     timing::median,
 };
 use anyhow::Result;
@@ -27,8 +28,8 @@ use talloc_sync::{
 /// Memory of the heap.
 const MEMORY: usize = 64 << 20;
 
-/// The largest block's size.
-const MAX_SIZE: usize = 256;
+/// The blocks' sizes.
+const SIZES: Sizes = Sizes::Uniform(1, 256);
 
 /// Blocks that a thread may have at a time.
 const BLOCKS: usize = 1000;
@@ -122,7 +123,7 @@ fn in_critical_sections(args: &Args, threads: usize, memory: NonNull<[u8]>) -> T
 
 /// Lets threads allocate and free at random until the time is over.
 fn work<H: GlobalAlloc + Sync>(args: &Args, threads: usize, heap: &H) -> Took {
-    let load = Load { work: Work::Random, threads, calls: 0, max_size: MAX_SIZE };
+    let load = Load { work: Work::Random, threads, calls: 0, sizes: SIZES };
     let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     let cost = thread::scope(|scope| {
         scope.spawn(|| {

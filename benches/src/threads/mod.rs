@@ -1,14 +1,18 @@
-//! Throughput of heaps that several threads share.
+//! Throughput of allocators that several threads use.
 //!
-//! Every heap is asked to do the same work, whatever the number of threads: the work is divided among them.
+//! Each is asked to do the same work, whatever the number of threads: the work is divided among them. [`hosted`]
+//! compares allocators of programs, [`shared`] bare heaps that threads share, and [`locks`] what a heap is behind.
 
+mod args;
 mod churn;
 mod hand_off;
 mod heaps;
+pub mod hosted;
 pub mod locks;
-mod measure;
 mod random;
 mod sections;
-mod work;
+pub mod shared;
+mod starts;
+pub mod work;
 
-pub use measure::{Args, run};
+pub use args::Args;

@@ -1,6 +1,7 @@
 //! What threads do with a heap.
 
-use super::{churn, hand_off, random};
+use super::{churn, hand_off, random, starts};
+use crate::sizes::Sizes;
 use cpu_time::ProcessTime;
 use std::{
     alloc::{GlobalAlloc, Layout},
@@ -18,11 +19,13 @@ pub enum Work {
     HandOff,
     /// Larson's server: each thread replaces blocks of a set at random, and then goes on with a set of another one.
     Churn,
+    /// Threads come and go: each lives for a few calls, and leaves its blocks to the next one.
+    Starts,
 }
 
 impl Work {
     /// Every workload.
-    pub const ALL: [Self; 3] = [Self::Random, Self::HandOff, Self::Churn];
+    pub const ALL: [Self; 4] = [Self::Random, Self::HandOff, Self::Churn, Self::Starts];
 
     /// The name in tables.
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,17 @@ impl Work {
             Self::Random => "random",
             Self::HandOff => "hand-off",
             Self::Churn => "churn",
+            Self::Starts => "starts",
+        }
+    }
+
+    /// What the tables say of it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Random => "Random actions",
+            Self::HandOff => "Hand-off from thread to thread",
+            Self::Churn => "Larson's server",
+            Self::Starts => "Threads that start and end",
         }
     }
 }
@@ -50,8 +64,8 @@ pub struct Load {
     pub threads: usize,
     /// Calls of the heap, by all threads together; each of them makes about as many.
     pub calls: usize,
-    /// The largest size of a block.
-    pub max_size: usize,
+    /// The sizes of blocks.
+    pub sizes: Sizes,
 }
 
 impl Load {
@@ -61,6 +75,7 @@ impl Load {
             Work::Random => random::run(self, heap),
             Work::HandOff => hand_off::run(self, heap),
             Work::Churn => churn::run(self, heap),
+            Work::Starts => starts::run(self, heap),
         }
     }
 
@@ -97,11 +112,14 @@ impl Load {
 
     /// A random size.
     pub fn size(&self, random: &mut fastrand::Rng) -> usize {
-        random.usize(1..=self.max_size)
+        self.sizes.choose(random)
     }
 }
 
-/// A block that somebody has, full of its tag at both ends.
+/// The smallest page of any machine these are run on.
+const PAGE: usize = 4096;
+
+/// A block that somebody has. Its tag is at both ends and in each page, so that all of it is resident.
 pub struct Block {
     ptr: *mut u8,
     size: u32,
@@ -121,6 +139,10 @@ impl Block {
         // SAFETY: The size is not zero.
         let ptr = unsafe { heap.alloc(layout(size)) };
         assert!(!ptr.is_null(), "the heap is full");
+        for byte in (PAGE..size).step_by(PAGE) {
+            // SAFETY: It lies in the block.
+            unsafe { ptr.add(byte).write(tag) };
+        }
         // SAFETY: The block has as many bytes.
         unsafe {
             ptr.write(tag);

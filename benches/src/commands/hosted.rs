@@ -1,0 +1,109 @@
+//! `hosted`: allocators of hosted programs on traces, each in a process of its own.
+
+use crate::cli::HostedArgs;
+use anyhow::Result;
+use std::{env, path::Path};
+use talloc_benches::{
+    hosted::{
+        aging::{Age, Round},
+        allocators, child,
+    },
+    plot::Style,
+    publish::publish,
+    registry::NULL,
+    report::{Csv, Table},
+    timing::median,
+    trace,
+};
+
+/// The rounds of each process of an allocator.
+type Processes = Vec<Vec<Round>>;
+
+pub fn hosted(args: &HostedArgs) -> Result<()> {
+    let allocators = allocators::choose(&args.heaps)?;
+    let names: Vec<_> = allocators.iter().map(|allocator| allocator.name).collect();
+    let workloads = if args.only.is_empty() { trace::names()? } else { args.only.clone() };
+    let program = env::current_exe()?;
+    let mut times = Age::ALL
+        .map(|age| Table::new(format!("Nanoseconds per event, {}", age.name()), names.clone(), 2));
+    let peak = |when| Table::new(format!("MiB resident at the peak of {when}"), names.clone(), 2);
+    let mut peaks = [peak("the first round"), peak("all rounds")];
+    let columns = [
+        "workload",
+        "allocator",
+        "process",
+        "round",
+        "wall_ns_per_event_gross",
+        "ns_per_event_gross",
+        "peak_bytes",
+    ];
+    let mut csv = Csv::create("hosted", &columns)?;
+    for workload in &workloads {
+        let all = measure(args, workload, &[&[NULL.name], &names[..]].concat(), &program)?;
+        for (name, processes) in [NULL.name].iter().chain(&names).zip(&all) {
+            write(&mut csv, workload, name, processes)?;
+        }
+        let (null, all) = all.split_first().expect("the null heap is the first one");
+        // The replay itself does not age. What a round of it takes longer is the machine's doing.
+        let own = middle(null, |rounds| Age::Aged.of(rounds));
+        for (age, table) in Age::ALL.iter().zip(&mut times) {
+            let net = |processes| Some(middle(processes, |rounds| age.of(rounds))? - own?);
+            table.push(workload, all.iter().map(net).collect());
+        }
+        let mebibytes = |round: &Round| round.peak / f64::from(1 << 20);
+        let first = |processes| middle(processes, |rounds| rounds.first().map(mebibytes));
+        let last = |processes| middle(processes, |rounds| rounds.last().map(mebibytes));
+        peaks[0].push(workload, all.iter().map(first).collect());
+        peaks[1].push(workload, all.iter().map(last).collect());
+    }
+    csv.finish()?;
+    let style = args.plot.then_some(Style { joined: false, logarithmic: true });
+    publish("hosted", &times, style)?;
+    publish("hosted-memory", &peaks, style)
+}
+
+/// The processes of each allocator, in rounds that are interleaved: when the machine becomes slower or faster, it does so for all.
+fn measure(
+    args: &HostedArgs,
+    workload: &str,
+    names: &[&str],
+    program: &Path,
+) -> Result<Vec<Processes>> {
+    let mut all = vec![Vec::new(); names.len()];
+    for _ in 0..if args.quick { 3 } else { args.processes } {
+        for (name, processes) in names.iter().zip(&mut all) {
+            let arguments = [
+                "age",
+                &format!("--allocator={name}"),
+                &format!("--workload={workload}"),
+                &format!("--rounds={}", args.rounds),
+            ];
+            let records = child::ask(program, &arguments.map(str::to_owned))?;
+            processes.push(records.into_iter().map(Round::from_record).collect());
+        }
+    }
+    Ok(all)
+}
+
+fn write(csv: &mut Csv, workload: &str, name: &str, processes: &Processes) -> Result<()> {
+    for (process, rounds) in processes.iter().enumerate() {
+        for (number, round) in rounds.iter().enumerate() {
+            csv.push(&[
+                workload,
+                name,
+                &process.to_string(),
+                &number.to_string(),
+                &round.wall.to_string(),
+                &round.processor.to_string(),
+                &round.peak.to_string(),
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// The median over an allocator's processes.
+fn middle(processes: &Processes, of: impl Fn(&[Round]) -> Option<f64>) -> Option<f64> {
+    let numbers: Option<Vec<_>> = processes.iter().map(|rounds| of(rounds)).collect();
+    median(&numbers?)
+}

@@ -1,0 +1,156 @@
+//! The same workload again and again in one process: cold, warm, and aged.
+
+use super::resident::Resident;
+use crate::{
+    heap::Memory,
+    heaps::{self, Hosted},
+    replay::{self, Pages, Table},
+    script::Script,
+    timing::{ample, median},
+};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// One round of a workload. Between rounds, everything is freed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    /// Nanoseconds per event by the clock.
+    pub wall: f64,
+    /// Nanoseconds per event of processor time.
+    pub processor: f64,
+    /// The most bytes that have been resident since before the first round.
+    pub peak: f64,
+}
+
+impl Round {
+    /// As a child answers.
+    pub const fn record(&self) -> [f64; 3] {
+        [self.wall, self.processor, self.peak]
+    }
+
+    /// From a child's answer.
+    pub const fn from_record([wall, processor, peak]: [f64; 3]) -> Self {
+        Self { wall, processor, peak }
+    }
+}
+
+/// What a table shows of the rounds of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// The first round.
+    Cold,
+    /// The second round.
+    Warm,
+    /// The median of all rounds but the first.
+    Aged,
+    /// The worst of all rounds but the first.
+    Worst,
+}
+
+impl Age {
+    /// All, in the order of the tables.
+    pub const ALL: [Self; 4] = [Self::Cold, Self::Warm, Self::Aged, Self::Worst];
+
+    /// The name in the tables' titles.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold, the first round in a process",
+            Self::Warm => "warm, the second round",
+            Self::Aged => "aged, the median of the later rounds",
+            Self::Worst => "the worst of the later rounds",
+        }
+    }
+
+    /// Nanoseconds of processor time per event; `None` if there are not enough rounds.
+    pub fn of(self, rounds: &[Round]) -> Option<f64> {
+        let later = rounds.get(1..)?.iter().map(|round| round.processor);
+        match self {
+            Self::Cold => rounds.first().map(|round| round.processor),
+            Self::Warm => later.take(1).next(),
+            Self::Aged => median(&later.collect::<Vec<_>>()),
+            Self::Worst => later.max_by(f64::total_cmp),
+        }
+    }
+}
+
+/// Replays a script so many times. Blocks' pages are written to, as it is memory, too, that is measured.
+///
+/// # Errors
+///
+/// If there is no memory, or it cannot be told what is resident.
+pub fn age<H: Hosted>(script: &Script, number: usize) -> Result<Vec<Round>> {
+    let mut heap = H::empty();
+    let mut table = Table::new(script);
+    let mut rounds = Vec::with_capacity(number);
+    let resident = Resident::begin()?;
+    for _ in 0..number {
+        let events = script.events().len();
+        let begin = Instant::now();
+        // SAFETY: the heap has no blocks, and the table was made for this script.
+        let processor = unsafe {
+            replay::replay::<_, Pages>(&mut heap, script, events, &mut table, Duration::MAX)?
+        };
+        rounds.push(round(script, begin.elapsed(), processor, resident.peak()?));
+        // SAFETY: the whole script has been replayed.
+        unsafe { replay::free_leftovers(&mut heap, script, &table) };
+    }
+    Ok(rounds)
+}
+
+/// What the replay itself takes: on a heap that only hands out what another heap has chosen.
+///
+/// # Errors
+///
+/// If there is no memory.
+pub fn age_null(script: &Script, number: usize) -> Result<Vec<Round>> {
+    let mut memory = Memory::new(ample(script));
+    let mut null = || {
+        // SAFETY: the memory is borrowed for the call.
+        let time = unsafe {
+            heaps::replay_on_null::<Pages>(
+                script,
+                script.events().len(),
+                memory.first(usize::MAX),
+                Duration::MAX,
+            )?
+        };
+        Ok(round(script, time, time, 0))
+    };
+    (0..number).map(|_| null()).collect()
+}
+
+fn round(script: &Script, wall: Duration, processor: Duration, peak: u64) -> Round {
+    let [wall, processor] =
+        [wall, processor].map(|time| time.as_secs_f64() * 1e9 / script.events().len() as f64);
+    Round { wall, processor, peak: peak as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        heaps::System,
+        random::{Mix, Random},
+    };
+
+    #[test]
+    fn ages_are_told_of_rounds() {
+        let round = |processor| Round { wall: 0.0, processor, peak: 0.0 };
+        let rounds = [9.0, 4.0, 2.0, 7.0, 3.0, 1.0].map(round);
+        assert_eq!(Age::ALL.map(|age| age.of(&rounds)), [9.0, 4.0, 3.0, 7.0].map(Some));
+        assert_eq!(Age::ALL.map(|age| age.of(&rounds[..1])), [Some(9.0), None, None, None]);
+        assert_eq!(Age::ALL.map(|age| age.of(&[])), [None; 4]);
+    }
+
+    #[test]
+    fn every_round_is_measured() {
+        let script = Random::new(Mix::Actions, 1000).script(20_000);
+        for rounds in [age::<System>(&script, 3).unwrap(), age_null(&script, 3).unwrap()] {
+            assert_eq!(rounds.len(), 3);
+            assert!(rounds.iter().all(|round| round.processor > 0.0));
+            assert!(rounds.is_sorted_by(|a, b| a.peak <= b.peak));
+            let round = rounds[1];
+            assert_eq!(Round::from_record(round.record()), round);
+        }
+    }
+}
