@@ -130,11 +130,13 @@ mod printed;
 mod arena;
 mod batch;
 mod bin;
-mod chunks;
+mod chunk;
 mod config;
 mod decay;
 mod error;
+mod free_chunk;
 mod granule;
+mod heads;
 mod memory;
 mod misuse;
 mod outline;
@@ -146,14 +148,15 @@ mod source;
 mod talloc;
 #[cfg(feature = "lock_api")]
 mod tallock;
+mod window;
 
 pub use batch::Batch;
-pub use bin::Heads;
-pub use chunks::{Chunk, ChunkKind, Chunks, Leaks};
+pub use chunk::{Chunk, ChunkKind};
 pub use config::{Checked, Compact, Config, Micro, RealTime, Tiny};
 pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;
+pub use heads::Heads;
 pub use memory::Memory;
 pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use outline::Outline;
@@ -161,7 +164,7 @@ pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, lists_for, parcel_w
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
 pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};
-pub use talloc::{OwnedTalloc, SOURCE_TRIES, Talloc};
+pub use talloc::{Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::{TallocMutex, Tallock};

@@ -5,11 +5,12 @@ use core::ops::Range;
 use talloc_span::{Align, Span};
 
 use super::bits::{Bits, WORD};
-use super::{Arena, Own, Window, words_for};
+use super::{Arena, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::{GRANULE, granules};
 use crate::memory::Memory;
+use crate::window::Window;
 
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();

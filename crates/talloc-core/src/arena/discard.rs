@@ -11,10 +11,11 @@
 
 use talloc_span::{Align, Span};
 
+use super::Arena;
 use super::bits::WORD;
-use super::{Arena, FreeChunk};
 use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::{GRANULE, min_linked};
 use crate::memory::Memory;
 

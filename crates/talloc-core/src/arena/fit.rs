@@ -6,9 +6,10 @@ use core::ops::Range;
 
 use talloc_span::Align;
 
-use super::{Arena, FreeChunk};
+use super::Arena;
 use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::GRANULE;
 
 /// How many chunks an aligned request examines, at most, before it asks for one that is sure to fit.

@@ -13,10 +13,11 @@
 use talloc_span::Span;
 
 use super::bits::{Bits, WORD};
-use super::{Arena, Control, Own, Window, words_for};
+use super::{Arena, Control, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
+use crate::window::Window;
 
 impl<C: Config> Arena<C> {
     /// Bytes at the start of a range that the arena keeps for itself.

@@ -6,10 +6,12 @@
 
 use talloc_span::{Align, Span};
 
-use super::{Arena, FreeChunk};
-use crate::bin::{BinIndex, Heads};
+use super::Arena;
+use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::{GRANULE, min_linked};
+use crate::heads::Heads;
 use crate::memory::Memory;
 
 /// Chunks of a bin that a round may pass: a step walks over them again to where it goes on. Beyond, there is

@@ -1,9 +1,11 @@
 //! Splitting and coalescing: what keeps the chunks, their bits and the bins in step.
 
-use super::{Arena, FreeChunk, Window};
+use super::Arena;
 use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::min_linked;
+use crate::window::Window;
 
 impl<C: Config> Arena<C> {
     /// Whether a free chunk of `len` granules is in a bin: a smaller one has no room for links.

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::Arena;
 use super::bits::WORD;
 use super::marks::Mark;
-use crate::chunks::{Chunk, ChunkKind};
+use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 
 /// What changes the blocks' marks; all this does nothing in a heap that is not checked.

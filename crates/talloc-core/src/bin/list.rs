@@ -8,12 +8,14 @@
 //! conditional moves: random workloads are bound by mispredicted branches. The exception is
 //! [`push_rest`](Bins::push_rest), whose branch is predicted nearly always.
 
+use super::BinIndex;
 use super::map::Map;
-use super::{BinIndex, Heads, MAX_BINS};
-use crate::arena::{FreeChunk, Window};
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::Index;
+use crate::heads::{Heads, MAX_BINS};
 use crate::select::select;
+use crate::window::Window;
 
 /// The free chunks of an arena by size.
 pub(crate) struct Bins<C: Config> {

@@ -1,7 +1,8 @@
 //! One bit per bin.
 
-use super::{BinIndex, Heads, MAX_BINS};
+use super::BinIndex;
 use crate::config::Config;
+use crate::heads::{Heads, MAX_BINS};
 
 const BITS: usize = usize::BITS as usize;
 

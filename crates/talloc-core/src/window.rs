@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::granule::{GRANULE, Index};
+use crate::heads::MAX_BINS;
 
 /// The granules that an arena may ever reach, numbered from the lowest on.
 ///
@@ -46,7 +47,7 @@ impl<I: Index> Window<I> {
     };
 
     /// The granules below this one are left out, for their numbers are those of bins.
-    const FIRST: usize = crate::bin::MAX_BINS;
+    const FIRST: usize = MAX_BINS;
 
     /// The most granules of one arena.
     pub(crate) const MOST: usize = Self::LEN - 1 - Self::FIRST;
@@ -180,7 +181,7 @@ mod tests {
         assert!(at > 30_000 && at % usize::BITS as usize == 1);
         assert!(window.holds(at, (1 << 16) - 1 - at));
         assert!(!window.holds(at, (1 << 16) - at));
-        assert!(!window.holds(crate::bin::MAX_BINS - 1, 1));
+        assert!(!window.holds(MAX_BINS - 1, 1));
         assert!(Window::<u16>::around(base, 65_000).is_some());
         assert!(Window::<u16>::around(base, (1 << 16) - 256).is_none());
         assert!(Window::<u16>::around(base, usize::MAX / 8).is_none());
