@@ -5,12 +5,9 @@ use core::ptr::NonNull;
 
 use talloc_core::{AllocError, Lists, Talloc};
 
-use super::host::{Host, Threaded};
+use super::host::{GRANULE, Host, Threaded};
 use super::shard::Cache;
 use super::{Heaps, Shard};
-
-/// The alignment of every block, and the unit of its size.
-pub(super) const GRANULE: usize = 8;
 
 /// A block of fewer bytes never has memory of its own: it would waste most of a page or more.
 const MIN_APART: usize = 64 << 10;
