@@ -56,7 +56,7 @@ impl<C: Config> Arena<C> {
 
     /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them and is
     /// cleared up to the top.
-    fn check_bounds(&self) -> Result<(), Violation> {
+    pub(super) fn check_bounds(&self) -> Result<(), Violation> {
         let words = &self.own.words;
         let ordered = self.start <= self.top && self.top <= self.end;
         let covered = self.is_blank() || {

@@ -21,6 +21,7 @@ mod check;
 mod claim;
 mod discard;
 mod fit;
+mod holds;
 mod marks;
 mod merge;
 mod part;

@@ -87,6 +87,7 @@ impl<C: Config> Arena<C> {
         self.clear_at_claim(self.end.div_ceil(WORD)..end.div_ceil(WORD));
         self.end = end;
         self.span = self.span.extend(0, more / GRANULE * GRANULE);
+        debug_assert!(self.is_bounded(), "I1");
     }
 
     /// The granules of a block of that layout, and the most that may have to be left out before it.

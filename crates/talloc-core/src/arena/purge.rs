@@ -68,6 +68,10 @@ impl Step {
     }
 
     fn count(&mut self, piece: &Span) {
+        debug_assert!(
+            self.pieces > 0 && piece.size() <= self.bytes,
+            "the step may purge the piece"
+        );
         self.pieces -= 1;
         self.bytes -= piece.size();
     }
@@ -173,10 +177,12 @@ impl<C: Config> Arena<C> {
         if piece.size() < step.min {
             return;
         }
+        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: what is in a bin is free");
         purge(piece);
         step.count(&piece);
         step.of_chunks += piece.size();
         let end = piece.acme().map_or(chunk.end(), |acme| self.window.granule(acme));
+        debug_assert!(chunk.at() + done < end && end < chunk.end(), "the links and sizes stay");
         cursor.granules = end - chunk.at();
     }
 }
