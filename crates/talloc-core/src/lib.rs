@@ -41,9 +41,8 @@
 //! go to *quick lists* first. What lies above all chunks of an arena is its *top*: free, but in no
 //! bin, carved when no bin can help.
 //!
-//! To follow an allocation, read `talloc/allocate.rs`, `quick.rs`, `arena/fit.rs` and
-//! `arena/split.rs`, in this order; for what frees one, `talloc/deallocate.rs` and again
-//! `arena/split.rs`.
+//! `walkthrough.rs` follows a request through the files, as a page of links. It is part of the documentation
+//! with private items: `cargo doc -p talloc-core --document-private-items`.
 //!
 //! # Invariants
 //!
@@ -148,6 +147,8 @@ mod source;
 mod talloc;
 #[cfg(feature = "lock_api")]
 mod tallock;
+#[cfg(doc)]
+mod walkthrough;
 mod window;
 
 pub use batch::Batch;

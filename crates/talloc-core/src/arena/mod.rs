@@ -16,7 +16,7 @@
 //! It lies before the start, until the arena outgrows it; then it is one of the used chunks, or, if the
 //! arena has grown upwards only, above the end.
 
-mod bits;
+pub(crate) mod bits;
 mod check;
 mod claim;
 mod discard;

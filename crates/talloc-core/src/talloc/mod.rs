@@ -2,7 +2,7 @@
 
 mod allocate;
 mod batch;
-mod chain;
+pub(crate) mod chain;
 mod checked;
 mod chunks;
 mod deallocate;

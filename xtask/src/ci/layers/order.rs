@@ -54,6 +54,8 @@ pub const ORDERS: [Order; 3] = [
             "outline",
             "shared",
             "tallock",
+            // No code: where a request goes.
+            "walkthrough",
         ],
         circles: &[Circle {
             parent: "",

@@ -3,6 +3,8 @@
 mod exit;
 mod range;
 mod source;
+#[cfg(doc)]
+mod walkthrough;
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
