@@ -27,6 +27,7 @@ macro_rules! allocator {
             }
 
             #[inline]
+            #[track_caller]
             unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
                 // SAFETY: The caller gives up a block of this heap, or one of no size.
                 unsafe { shared::deallocate(self.heap(), ptr, layout) }
