@@ -138,7 +138,7 @@ impl<I: Index> Window<I> {
     /// A free chunk starts there.
     #[inline(always)]
     pub(crate) unsafe fn size_at(self, at: usize) -> usize {
-        debug_assert!(self.holds(at, 1), "granule {at} is in the window");
+        debug_assert!(self.holds(at, 1), "the granule is in the window");
         // SAFETY: A free chunk starts with its size (I2), in memory of the arena.
         unsafe { self.size_field(at).read() }.get()
     }
@@ -150,7 +150,7 @@ impl<I: Index> Window<I> {
     /// A free chunk ends there.
     #[inline(always)]
     pub(crate) unsafe fn size_before(self, end: usize) -> usize {
-        debug_assert!(self.holds(end - 1, 1), "granule {end} follows one in the window");
+        debug_assert!(self.holds(end - 1, 1), "the granule is in the window");
         // SAFETY: A free chunk ends with its size (I2), in memory of the arena.
         unsafe { self.ptr(end).cast::<I>().wrapping_sub(1).read() }.get()
     }
@@ -162,7 +162,7 @@ impl<I: Index> Window<I> {
     /// These are granules of the arena that nobody else uses.
     #[inline(always)]
     pub(crate) unsafe fn set_sizes(self, at: usize, len: usize) {
-        debug_assert!(len > 0 && self.holds(at, len), "{len} granules at {at} are in the window");
+        debug_assert!(len > 0 && self.holds(at, len), "the granules are in the window");
         // SAFETY: One granule has room for both sizes, and granules are aligned for an index.
         unsafe {
             self.size_field(at).write(I::new(len));

@@ -23,7 +23,7 @@ impl<C: Config> Arena<C> {
     pub(super) unsafe fn free_chunk(&self, at: usize) -> FreeChunk {
         // SAFETY: A free chunk starts with its size.
         let chunk = FreeChunk::new(at, unsafe { self.window.size_at(at) });
-        debug_assert!(self.is_marked(&chunk), "I3: {chunk:?} is a free chunk");
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         chunk
     }
 
@@ -38,7 +38,7 @@ impl<C: Config> Arena<C> {
         let len = unsafe { self.window.size_before(end) };
         debug_assert!(len <= end, "I2: the size of a free chunk is at its end");
         let chunk = FreeChunk::new(end - len, len);
-        debug_assert!(self.is_marked(&chunk), "I3: {chunk:?} is a free chunk");
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         chunk
     }
 
@@ -49,7 +49,7 @@ impl<C: Config> Arena<C> {
     /// Nobody uses its granules, and it touches no other free chunk.
     #[cfg_attr(not(small), inline(always))]
     unsafe fn bin(&mut self, chunk: FreeChunk) {
-        debug_assert!(self.is_marked(&chunk), "I3: the ends of {chunk:?} are marked");
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         // SAFETY: The granules are the arena's to write, and linked chunks have room for links.
         unsafe {
             self.window.set_sizes(chunk.at(), chunk.len());
@@ -66,7 +66,7 @@ impl<C: Config> Arena<C> {
     /// As for [`bin`](Self::bin).
     #[cfg_attr(not(small), inline(always))]
     unsafe fn bin_rest(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
-        debug_assert!(self.is_marked(&chunk), "I3: the ends of {chunk:?} are marked");
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         // SAFETY: As in `bin`.
         unsafe {
             window.set_sizes(chunk.at(), chunk.len());
@@ -83,7 +83,10 @@ impl<C: Config> Arena<C> {
     /// It is a free chunk of the arena.
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn unlink(&mut self, chunk: &FreeChunk) {
-        debug_assert!(self.is_below_top(chunk.at(), chunk.len()), "I2: {chunk:?} is in the arena");
+        debug_assert!(
+            self.is_below_top(chunk.at(), chunk.len()),
+            "I2: a free chunk is in the arena"
+        );
         if Self::is_linked(chunk.len()) {
             // SAFETY: A free chunk of that size is in its bin (I6).
             unsafe { self.bins.unlink(self.window, chunk) }
@@ -109,7 +112,7 @@ impl<C: Config> Arena<C> {
             let chunk = self.free_chunk(at);
             debug_assert!(
                 self.is_free_chunk(at, chunk.len()),
-                "I2 to I4: {chunk:?} is a free chunk"
+                "I2 to I4: what is in a bin is free"
             );
             chunk
         }
@@ -127,7 +130,7 @@ impl<C: Config> Arena<C> {
         let (window, bits) = (self.window, self.bits);
         let at = chunk.at() + lead;
         debug_assert!(len > 0 && lead <= chunk.len() && len <= chunk.len() - lead);
-        debug_assert!(self.is_marked(&chunk), "I3: {chunk:?} is a free chunk");
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         let rest = chunk.len() - lead - len;
         // SAFETY: The chunk is free and becomes three: the outer ones, if there are any, touch
         // none but used ones, and keep the chunk's outer bits.
@@ -275,7 +278,7 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     unsafe fn merge_in(&mut self, chunk: &FreeChunk, inner: usize, word: usize) {
-        debug_assert!(inner == chunk.at() || inner == chunk.end() - 1, "I3: an end of {chunk:?}");
+        debug_assert!(inner == chunk.at() || inner == chunk.end() - 1, "I3: only ends are marked");
         // SAFETY: The granule is one of the chunk's ends, whose word has just been read.
         unsafe {
             if chunk.len() > 1 {

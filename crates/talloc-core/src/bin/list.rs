@@ -44,8 +44,8 @@ impl<C: Config> Bins<C> {
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
-        debug_assert!(has_links::<C>(&chunk), "I6: {chunk:?} has room for links");
-        debug_assert!(self.is_in_order(window, bin), "I5, I7: bin {}", bin.get());
+        debug_assert!(has_links::<C>(&chunk), "I6: what is in a bin has links");
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: The head is in the heads, the chunk has room for links, and the chunk that was
         // first, if any, is in the window's memory.
@@ -56,7 +56,7 @@ impl<C: Config> Bins<C> {
             window.prev_field(at).write(C::Index::new(bin.get()));
         }
         self.map.set(bin);
-        debug_assert!(self.is_in_order(window, bin), "I5, I7: bin {}", bin.get());
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
     }
 
     /// Puts what is left of a split chunk first in its bin, as [`push`](Self::push) does.
@@ -74,8 +74,8 @@ impl<C: Config> Bins<C> {
             return unsafe { self.push(window, chunk) };
         }
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
-        debug_assert!(has_links::<C>(&chunk), "I6: {chunk:?} has room for links");
-        debug_assert!(self.is_in_order(window, bin), "I5, I7: bin {}", bin.get());
+        debug_assert!(has_links::<C>(&chunk), "I6: what is in a bin has links");
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: As in `push`.
         unsafe {
@@ -88,7 +88,7 @@ impl<C: Config> Bins<C> {
                 window.prev_field(old.get()).write(C::Index::new(at));
             }
         }
-        debug_assert!(self.is_in_order(window, bin), "I5, I7: bin {}", bin.get());
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
     }
 
     /// Takes the first chunk out of a bin that is not empty. Returns its granule.
@@ -98,8 +98,8 @@ impl<C: Config> Bins<C> {
     /// The bin is not empty, and all chunks in it are in the window's memory.
     #[inline(always)]
     pub(crate) unsafe fn pop(&mut self, window: Window<C::Index>, bin: BinIndex) -> usize {
-        debug_assert!(self.is_mapped(bin), "I7: bin {} is not empty", bin.get());
-        debug_assert!(self.is_in_order(window, bin), "I5, I7: bin {}", bin.get());
+        debug_assert!(self.is_mapped(bin), "I7: the bin is not empty");
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: The head is in the heads, and leads to a chunk with links (I5).
         unsafe {
@@ -112,7 +112,7 @@ impl<C: Config> Bins<C> {
             head.write(next);
             self.prev_slot(window, next).write(C::Index::new(bin.get()));
             self.map.flip_if(bin, is_no_granule(next));
-            debug_assert!(self.is_in_order(window, bin), "I5, I7: bin {}", bin.get());
+            debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
             at
         }
     }
@@ -129,7 +129,7 @@ impl<C: Config> Bins<C> {
         unsafe {
             let next = window.next_field(chunk.at()).read();
             let prev = window.prev_field(chunk.at()).read();
-            debug_assert!(self.is_linked(window, chunk), "I5, I6: {chunk:?} is in its bin");
+            debug_assert!(self.is_linked(window, chunk), "I5, I6: the chunk is in its bin");
             self.next_slot(window, prev).write(next);
             self.prev_slot(window, next).write(prev);
             self.map.clear_if(prev.get(), is_no_granule(prev) & is_no_granule(next));
