@@ -1,4 +1,4 @@
-//! What a chunk is, for those who ask.
+//! The description of a chunk, for users of a checked heap.
 
 use talloc_span::Span;
 

@@ -1,7 +1,7 @@
 //! The way of a request through this crate: from [`Talloc`](crate::Talloc) down to the boundary bits.
 //!
-//! This page has no code. Its links are checked with the documentation of private items, so that it names what
-//! there is. For the heaps of threads, the way begins in `talloc-global`, leads through `talloc-sync`, and
+//! This page has no code. Its links are checked with the documentation of private items, so that no name is
+//! stale. For the heaps of threads, the way begins in `talloc-global`, leads through `talloc-sync`, and
 //! enters here where this page says so.
 //!
 //! # `malloc`, hit
@@ -39,7 +39,7 @@
 //! 1. [`Arena::fit`] finds a bin. [`BinIndex::of_chunk`] is that of the size; [`Bins::first_size`] tells whether
 //!    its first chunk will do; if not, [`Bins::first_bin_from`] asks the map for the next bin that is not empty.
 //! 2. [`Arena::pop`] unlinks the bin's first chunk ([`Bins::pop`]).
-//! 3. [`Arena::split`] clears and sets the boundary bits ([`Bits::clear`], [`Bits::set`]). What is left goes to the
+//! 3. [`Arena::split`] clears and sets the boundary bits ([`Bits::clear`], [`Bits::set`]). The remainder goes to the
 //!    bin of its size ([`Bins::push_rest`]).
 //! 4. Or [`Arena::take_top`] raises the top, and clears the bits of memory that is used for the first time
 //!    ([`Arena::clear_bits`]).
@@ -52,7 +52,7 @@
 //! [`Talloc::relieve`], which is [`Talloc::overflow`], if the lists hold too much. All other heaps get there by
 //! [`Talloc::free`]:
 //!
-//! 1. A checked heap compares the call with what it knows ([`Talloc::knows`]), and reports a misuse.
+//! 1. A checked heap compares the call with its marks ([`Talloc::knows`]), and reports a misuse.
 //! 2. [`Talloc::free_known`] chooses by the size. A block of a size that is cached now is put on its list
 //!    ([`Talloc::put_on_list`]); [`Talloc::overflow`] follows if the lists hold too much. Others go to
 //!    [`Talloc::release_or_send`].
@@ -60,8 +60,8 @@
 //!    ([`Lists::send`]), and a full parcel is [delivered](crate::Peers::deliver).
 //! 4. The heap's own blocks go back to their arena: [`Talloc::release`] and [`Arena::release`]. The latter asks
 //!    the bits whether the neighbours are free ([`Arena::merge_above`], [`Arena::merge_below`]), takes those out of
-//!    their bins ([`Bins::unlink`]), and puts the whole chunk in the bin of its size ([`Bins::push`]). What touches
-//!    the top becomes part of it.
+//!    their bins ([`Bins::unlink`]), and puts the whole chunk in the bin of its size ([`Bins::push`]). A chunk that
+//!    touches the top becomes part of it.
 //!
 //! [`Talloc::overflow`] makes room in the lists, in [`Talloc::make_room`]: either they may hold more
 //! ([`Talloc::may_hold_more`]), or a batch of this size and one of the size whose turn it is go back
@@ -72,7 +72,7 @@
 //!
 //! # `realloc`
 //!
-//! [`Talloc::realloc`] first tries what needs no search, in [`Talloc::resize_known`]:
+//! [`Talloc::realloc`] first tries the ways that need no search, in [`Talloc::resize_known`]:
 //!
 //! 1. [`Talloc::exchange`] moves a small block to a cached one of the new size.
 //! 2. [`Talloc::reshape_block`] changes the size in place: [`Arena::grow`] takes granules of the free chunk above,
@@ -86,22 +86,22 @@
 //!
 //! 1. [`Talloc::allocate_last`] examines chunks whose bin does not promise that they suit
 //!    ([`Arena::last_resort`]), then the other arenas ([`Talloc::allocate_elsewhere`]).
-//! 2. [`Talloc::acquire`] refuses what no arena can hold. An ample source is asked at once
+//! 2. [`Talloc::acquire`] refuses a size that no arena can hold. An ample source is asked at once
 //!    ([`Source::acquire`]), unless the lists hold idle blocks.
 //! 3. If that does not help, and in all other heaps, [`Talloc::coalesce_for`] first empties the lists batch by batch, attempts
 //!    the request whenever there is enough in one place, and moves an arena's own chunk out of the way
 //!    ([`Talloc::tidy`]). Then the source is asked, and all of it is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
 //! 4. The source adds memory by [`Talloc::claim_as`], [`Talloc::extend_arena_as`], [`Talloc::claim_part`] or
-//!    [`Talloc::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets what the lists may hold.
+//!    [`Talloc::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets the limits of the lists.
 //!
 //! # Giving back
 //!
 //! 1. [`Talloc::tend`] counts operations that the lists could not serve, and calls
 //!    [`Source::tend`] once in [`TEND_INTERVAL`](crate::TEND_INTERVAL).
 //! 2. A source that follows [`Decay`](crate::Decay) calls [`Decay::tend`]. At the end of an epoch,
-//!    [`Decay::end_epoch`] compares what may hold pages with the watermarks of use. [`Decay::step`] coalesces a few
-//!    batches and purges a bounded piece of what exceeds them: [`Talloc::purge`], [`Arena::purge`].
+//!    [`Decay::end_epoch`] compares the bytes that may hold pages with the watermarks of use. [`Decay::step`] coalesces a few
+//!    batches and purges a bounded piece of the excess: [`Talloc::purge`], [`Arena::purge`].
 //! 3. [`Arena::purge`] takes the highest dirty piece of the top first, then free chunks, from the largest bin
 //!    down. Memory above all blocks that is zero again counts as never used ([`Arena::renew`]).
 //! 4. [`Talloc::trim`] does it all at once: [`Talloc::flush`], then [`Source::release`], which calls

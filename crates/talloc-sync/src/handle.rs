@@ -1,4 +1,4 @@
-//! What `Allocator` is implemented for: references to heaps.
+//! References to heaps, for which `Allocator` is implemented.
 
 use core::alloc::Layout;
 

@@ -187,7 +187,7 @@ impl<C: Config> Arena<C> {
         let last = BinIndex::of_chunk::<C>(last);
         let lead = |chunk: FreeChunk| self.lead(&chunk, len, align).map(|lead| (chunk, lead));
         let (chunk, lead) = self.find(len, last, of_each, most, lead)?;
-        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: what is in a bin is free");
+        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: a bin holds free chunks");
         // SAFETY: It is a free chunk of the arena, in a bin, and large enough behind its lead.
         unsafe {
             self.unlink(&chunk);

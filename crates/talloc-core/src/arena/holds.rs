@@ -1,4 +1,4 @@
-//! What functions assert of an arena before and after they change it.
+//! Conditions that functions assert before and after they change an arena.
 //!
 //! These are the parts of the invariants that can be seen in constant time; see the table in the library's
 //! documentation. They are called in `debug_assert!` only. [`check`](Arena::check) is the full check.
@@ -42,7 +42,7 @@ impl<C: Config> Arena<C> {
     /// used.
     pub(super) fn is_free_chunk(&self, at: usize, len: usize) -> bool {
         // SAFETY: The bits below the top and that of the granule before the start have been cleared before
-        // (I1). What is marked is a free chunk, which has a size at both ends (I2).
+        // (I1). A chunk whose ends are marked is free, and has its size at both ends (I2).
         self.is_below_top(at, len)
             && self.is_marked(&FreeChunk::new(at, len))
             && unsafe {

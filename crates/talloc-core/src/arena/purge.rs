@@ -177,7 +177,7 @@ impl<C: Config> Arena<C> {
         if piece.size() < step.min {
             return;
         }
-        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: what is in a bin is free");
+        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: a bin holds free chunks");
         purge(piece);
         step.count(&piece);
         step.of_chunks += piece.size();

@@ -123,7 +123,7 @@ impl<C: Config> Arena<C> {
             }
         }
         debug_assert!(self.is_bounded(), "I1");
-        debug_assert_eq!(self.allocated(), Some(allocated), "what is allocated stays");
+        debug_assert_eq!(self.allocated(), Some(allocated), "all blocks stay where they are");
         Ok(())
     }
 
@@ -286,7 +286,7 @@ impl<C: Config> Arena<C> {
         self.bits = self.own_bits();
         let words = &self.own.words;
         let kept = self.first_word.max(words.start)..cleared.min(words.end);
-        debug_assert!(kept.start <= kept.end, "both bitmaps cover what is allocated");
+        debug_assert!(kept.start <= kept.end, "both bitmaps cover all blocks");
         debug_assert!(Own::len::<C>(self.own.control, words) <= self.own.chunk.len(), "I8");
         // SAFETY: The words lie in the new bitmap and the old one. The places may overlap.
         unsafe { self.bits.copy_words(bits, kept.clone()) };

@@ -110,10 +110,7 @@ impl<C: Config> Arena<C> {
             }
             let at = self.bins.pop(self.window, bin);
             let chunk = self.free_chunk(at);
-            debug_assert!(
-                self.is_free_chunk(at, chunk.len()),
-                "I2 to I4: what is in a bin is free"
-            );
+            debug_assert!(self.is_free_chunk(at, chunk.len()), "I2 to I4: a bin holds free chunks");
             chunk
         }
     }
@@ -148,7 +145,7 @@ impl<C: Config> Arena<C> {
                 self.bin_rest(window, FreeChunk::new(at + len, rest));
             }
         }
-        debug_assert!(self.is_used(at, len), "I3: what is taken has no marks");
+        debug_assert!(self.is_used(at, len), "I3: the taken granules have no marks");
         debug_assert!(
             lead == 0 || self.is_free_chunk(at - lead, lead),
             "I2 to I4: the lead is free"
@@ -168,7 +165,7 @@ impl<C: Config> Arena<C> {
     /// They are granules of the arena that are used and that nobody will use any more.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
-        debug_assert!(self.is_used(at, len), "I1, I3: what is released is used and in the arena");
+        debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
         // SAFETY: Chunks end where others start, so that a bit next to the granules tells whether
         // that neighbour is free. Merged ones are out of their bins, and only the outermost bits
         // stay set: of a neighbour that is one granule, its only bit.
@@ -205,8 +202,8 @@ impl<C: Config> Arena<C> {
     /// As for [`release`](Self::release), and the granule before them is used.
     #[inline]
     pub(crate) unsafe fn release_tail(&mut self, at: usize, len: usize) {
-        debug_assert!(self.is_used(at, len), "I1, I3: what is released is used and in the arena");
-        debug_assert!(self.is_used_before(at), "the block goes on below what is released");
+        debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
+        debug_assert!(self.is_used_before(at), "the block goes on below the granules");
         // SAFETY: As for `release`.
         unsafe {
             if cfg!(small) {
@@ -295,7 +292,7 @@ impl<C: Config> Arena<C> {
     /// A used chunk of the arena ends there.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn grow(&mut self, end: usize, more: usize) -> bool {
-        debug_assert!(self.is_used_before(end), "I3: what grows is used");
+        debug_assert!(self.is_used_before(end), "I3: the chunk that grows is used");
         if end == self.top {
             return self.take_top(0, more).is_some();
         }
@@ -356,7 +353,7 @@ impl<C: Config> Arena<C> {
             }
         }
         debug_assert!(self.top <= self.end && self.top <= self.cleared, "I1: the bits are clear");
-        debug_assert!(len == 0 || self.is_used(at, len), "I3: what is taken has no marks");
+        debug_assert!(len == 0 || self.is_used(at, len), "I3: the taken granules have no marks");
         Some(at)
     }
 

@@ -44,7 +44,7 @@ impl<C: Config> Bins<C> {
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
-        debug_assert!(has_links::<C>(&chunk), "I6: what is in a bin has links");
+        debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: The head is in the heads, the chunk has room for links, and the chunk that was
@@ -74,7 +74,7 @@ impl<C: Config> Bins<C> {
             return unsafe { self.push(window, chunk) };
         }
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
-        debug_assert!(has_links::<C>(&chunk), "I6: what is in a bin has links");
+        debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: As in `push`.
@@ -217,17 +217,17 @@ impl<C: Config> Bins<C> {
     }
 }
 
-/// What is asserted before and after links change.
+/// Conditions that are asserted before and after links change.
 impl<C: Config> Bins<C> {
     /// I5 and I7, of the first chunk of a bin: it links back to the bin, whose bit is set if there is one.
     fn is_in_order(&self, window: Window<C::Index>, bin: BinIndex) -> bool {
         let first = self.first(bin);
-        // SAFETY: What is in a bin is a free chunk with links (I6).
+        // SAFETY: A bin holds free chunks with links (I6).
         let back = first.map(|at| unsafe { window.prev_field(at).read() }.get());
         back.is_none_or(|back| back == bin.get()) && first.is_some() == self.is_mapped(bin)
     }
 
-    /// I5 and I6, of a chunk in a bin: what comes before it and what comes after it link to it.
+    /// I5 and I6, of a chunk in a bin: its neighbours in the list link to it.
     ///
     /// # Safety
     ///

@@ -41,7 +41,7 @@
 //!
 //! 1. [`Heaps::resize`] returns the block as it is if the new size takes as many granules.
 //! 2. A small block that stays one moves: [`Heaps::relocate`] is `malloc`, a copy and `free`, which the lists serve.
-//! 3. [`Heaps::resize_slow`] asks the one whose block it is: [`Host::resize_apart`] for a block with memory of its
+//! 3. [`Heaps::resize_slow`] asks the owner of the block: [`Host::resize_apart`] for a block with memory of its
 //!    own, [`Talloc::resize_own`] for one of the caller's heap. If neither can, or the block is another heap's, or
 //!    it becomes one with memory of its own, it moves.
 //! 4. A smaller size does not fail: if there is no memory to move to, the block stays.
@@ -49,12 +49,12 @@
 //! # Out of memory
 //!
 //! When [`Talloc::malloc`] fails, its source has nothing more. [`Heaps::malloc_slow`] then has the heaps that nobody owns
-//! give up what they do not need ([`Heaps::give_up_idle`]) and attempts it again. At last, a block of
+//! give up their free memory ([`Heaps::give_up_idle`]) and attempts it again. At last, a block of
 //! [`MIN_APART`] bytes or more gets memory of its own ([`Heaps::allocate_at_last`]).
 //!
 //! # Giving back
 //!
-//! - Each heap gives back what it does not need, while it is used: see the page of `talloc-core`.
+//! - Each heap gives back free memory that it does not need, while it is used: see the page of `talloc-core`.
 //! - [`Heaps::trim`] trims the caller's heap, that of guests and those that nobody owns at once ([`shard_trim`]). It
 //!   asks all others to do so when they are next entered, in [`Shard::with`].
 //! - A thread that ends calls [`Heaps::leave`]: [`Shard::empty`] gives all cached blocks back to where they belong,

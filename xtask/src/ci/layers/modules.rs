@@ -1,7 +1,7 @@
 //! Which modules of a library use which, by the paths in its code.
 //!
 //! Code is read as tokens, so that paths in macros count as all others do. A method call names no module, so
-//! it is not seen: what counts is which types, traits and functions a file names. What is built for tests
+//! it is not seen: a use is a type, a trait or a function that a file names. Code that is built for tests
 //! only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,12 +22,12 @@ pub struct Modules {
     modules: BTreeMap<Path, Module>,
 }
 
-/// What the code of a module says.
+/// The names in the code of a module.
 #[derive(Default)]
 struct Module {
     /// Names of items that are defined here.
     items: BTreeSet<String>,
-    /// Names that `use` brings here, with what they stand for.
+    /// Names that `use` brings here, with the paths that they stand for.
     names: BTreeMap<String, Path>,
     /// Modules of which `use` brings all names here.
     globs: Vec<Path>,
@@ -37,7 +37,7 @@ struct Module {
     files: Vec<(String, Option<String>)>,
 }
 
-/// What a path leads to.
+/// The end of a path.
 enum Target {
     Module(Path),
     Elsewhere,
@@ -87,7 +87,7 @@ impl Modules {
         self.modules.entry(path.to_vec()).or_default()
     }
 
-    /// Notes what tokens of a module say. `is_top` tells whether items among them are the module's.
+    /// Notes the names in tokens of a module. `is_top` tells whether items among them are the module's.
     fn scan(&mut self, here: &[String], tokens: TokenStream, is_top: bool) {
         self.module(here);
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -157,7 +157,7 @@ impl Modules {
         }
     }
 
-    /// Notes what a `use` brings: `tokens`, after the path `before`.
+    /// Notes the names that a `use` brings: `tokens`, after the path `before`.
     fn add_use(&mut self, here: &[String], before: Path, tokens: &[TokenTree], is_top: bool) {
         let mut path = before;
         let mut alias = None;
@@ -199,7 +199,7 @@ impl Modules {
         }
     }
 
-    /// What a path in the module `here` leads to.
+    /// Follows a path from the module `here`.
     fn resolve(&self, here: &[String], path: &[String], depth: usize) -> Target {
         let Some((first, rest)) = path.split_first() else {
             return Target::Module(here.to_vec());
@@ -222,7 +222,7 @@ impl Modules {
         }
     }
 
-    /// What names lead to from the module `here`.
+    /// Follows names from the module `here`.
     fn walk(&self, here: &[String], names: &[String], depth: usize) -> Target {
         let Some((name, rest)) = names.split_first() else {
             return Target::Module(here.to_vec());
@@ -281,7 +281,7 @@ impl Modules {
         (uses, lost)
     }
 
-    /// What is wrong with the modules by their order.
+    /// The faults of the modules by their order.
     pub fn violations(&self, order: &Order) -> Vec<String> {
         let (uses, mut wrong) = self.uses();
         let package = order.package;
@@ -289,7 +289,7 @@ impl Modules {
             let parent = parent.join("::");
             let circles: Vec<&Circle> =
                 order.circles.iter().filter(|circle| circle.parent == parent).collect();
-            wrong.extend(circles_in(uses, &circles).map(|circle| {
+            wrong.extend(circles_in(uses, &circles).into_iter().map(|circle| {
                 format!("{package}: modules{} form a circle: {circle}", of(&parent))
             }));
         }
@@ -309,7 +309,7 @@ impl Modules {
         wrong
     }
 
-    /// What is wrong with the ranks of the library's own modules.
+    /// The faults of the ranks of the library's own modules.
     fn ranks(&self, order: &Order, uses: &Uses) -> Vec<String> {
         let package = order.package;
         let rank = |name: &str| order.modules.iter().position(|module| *module == name);
@@ -324,7 +324,8 @@ impl Modules {
         }
         for ((user, used), example) in uses {
             let circles = order.circles.iter().filter(|circle| circle.parent.is_empty());
-            if rank(user) < rank(used) && !is_meant(circles, user, used) {
+            let is_up = rank(user).zip(rank(used)).is_some_and(|(user, used)| user < used);
+            if is_up && !is_meant(circles, user, used) {
                 wrong.push(format!("{package}: {user} uses {used}, which is above it: {example}"));
             }
         }
@@ -340,36 +341,34 @@ fn is_meant<'a>(mut circles: impl Iterator<Item = &'a Circle>, user: &str, used:
     circles.any(|circle| circle.modules.contains(&user) && circle.modules.contains(&used))
 }
 
-/// The circles among modules, those that are meant aside, each as the uses that close it.
-fn circles_in<'a>(uses: &'a Uses, meant: &[&Circle]) -> impl Iterator<Item = String> + 'a {
+/// The circles among modules, those that are meant aside, each with the uses that close it.
+fn circles_in(uses: &Uses, meant: &[&Circle]) -> Vec<String> {
     let name = |module: &str| {
         let circle = meant.iter().find(|circle| circle.modules.contains(&module));
         circle.map_or_else(|| module.to_owned(), |circle| circle.modules.join("+"))
     };
-    let edges: BTreeSet<(String, String)> = uses
-        .keys()
-        .map(|(user, used)| (name(user), name(used)))
-        .filter(|(user, used)| user != used)
-        .collect();
-    let nodes: BTreeSet<&String> = edges.iter().map(|(user, _)| user).collect();
-    let found: BTreeSet<Vec<String>> =
-        nodes.into_iter().filter_map(|node| way_back(node, &edges)).collect();
-    found.into_iter().map(move |circle| {
-        let examples =
-            uses.iter().filter(|((user, used), _)| circle.contains(user) && circle.contains(used));
-        let examples = examples.map(|(_, example)| example).join(", ");
+    let edges = uses.iter().map(|((user, used), example)| ((name(user), name(used)), example));
+    let edges: BTreeMap<(String, String), &String> =
+        edges.filter(|((user, used), _)| user != used).collect();
+    let found = edges.keys().filter_map(|(user, _)| way_back(user, &edges));
+    let found: BTreeSet<Vec<String>> = found.collect();
+    let described = found.into_iter().map(|circle| {
+        let inner =
+            edges.iter().filter(|((user, used), _)| circle.contains(user) && circle.contains(used));
+        let examples = inner.map(|(_, example)| example).join(", ");
         format!("{} ({examples})", circle.join(", "))
-    })
+    });
+    described.collect()
 }
 
 /// The modules of a shortest circle through `node`, in the order of their names.
-fn way_back(node: &str, edges: &BTreeSet<(String, String)>) -> Option<Vec<String>> {
+fn way_back<T>(node: &str, edges: &BTreeMap<(String, String), T>) -> Option<Vec<String>> {
     let mut ways = vec![vec![node.to_owned()]];
     let mut seen = BTreeSet::new();
     while !ways.is_empty() {
         let mut longer = Vec::new();
         for way in ways {
-            for (_, used) in edges.iter().filter(|(user, _)| Some(user) == way.last()) {
+            for (_, used) in edges.keys().filter(|(user, _)| Some(user) == way.last()) {
                 if used == node {
                     return Some(way.into_iter().sorted().collect());
                 }
@@ -383,10 +382,11 @@ fn way_back(node: &str, edges: &BTreeSet<(String, String)>) -> Option<Vec<String
     None
 }
 
-/// Whether each module of what is meant as a circle leads to each.
+/// Whether each module of a circle that is meant leads back to itself.
 fn is_circle(circle: &Circle, uses: &Uses) -> bool {
-    let inner = uses.keys().filter(|(user, used)| is_meant([circle].into_iter(), user, used));
-    let inner: BTreeSet<(String, String)> = inner.cloned().collect();
+    let is_inner = |user: &str, used: &str| is_meant([circle].into_iter(), user, used);
+    let inner = uses.iter().filter(|((user, used), _)| is_inner(user, used));
+    let inner: BTreeMap<(String, String), ()> = inner.map(|(edge, _)| (edge.clone(), ())).collect();
     circle.modules.iter().all(|module| way_back(module, &inner).is_some())
 }
 
@@ -451,7 +451,7 @@ fn file_of(attribute: &Group) -> Option<String> {
     named.or_else(inner)
 }
 
-/// Whether an attribute leaves what follows out unless tests are built.
+/// Whether an attribute leaves the next item out unless tests are built.
 fn is_for_tests(attribute: &Group) -> bool {
     let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
     match tokens.as_slice() {
@@ -507,7 +507,7 @@ mod tests {
         modules
     }
 
-    /// What is wrong, as one text.
+    /// The faults, as one text.
     fn wrong(codes: &[(&str, &str)]) -> String {
         modules(codes).violations(&ORDER).join("\n")
     }

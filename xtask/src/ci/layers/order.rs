@@ -28,7 +28,7 @@ pub const ORDERS: [Order; 3] = [
     Order {
         package: "talloc-core",
         modules: &[
-            // What others are told.
+            // Texts, errors and reports.
             "printed",
             "memory",
             "error",
@@ -49,7 +49,7 @@ pub const ORDERS: [Order; 3] = [
             "arena",
             "source",
             "talloc",
-            // What is built around it.
+            // Layers around it.
             "decay",
             "outline",
             "shared",

@@ -108,7 +108,7 @@
 //! [`space::map`]: super::space::map
 //! [`space::now_ms`]: super::space::now_ms
 
-#[allow(unused_imports, reason = "links to what the traits ask for")]
+#[allow(unused_imports, reason = "for links to methods of these traits")]
 use core::alloc::GlobalAlloc;
-#[allow(unused_imports, reason = "links to what the traits ask for")]
+#[allow(unused_imports, reason = "for links to methods of these traits")]
 use talloc_sync::{Source, threads::Host};
