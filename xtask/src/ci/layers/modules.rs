@@ -442,11 +442,10 @@ fn file_of(attribute: &Group) -> Option<String> {
         _ => None,
     });
     let inner = || {
-        let groups = tokens.iter().filter_map(|token| match token {
+        tokens.iter().find_map(|token| match token {
             TokenTree::Group(group) => file_of(group),
             _ => None,
-        });
-        groups.last()
+        })
     };
     named.or_else(inner)
 }
