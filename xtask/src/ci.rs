@@ -37,7 +37,11 @@ struct Step {
 /// In the order they run: what fails often and fast comes first.
 const STEPS: [Step; 14] = [
     Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
-    Step { name: "layers", about: "a library uses only those below it", run: layers::check },
+    Step {
+        name: "layers",
+        about: "a library uses only those below it, and so do its modules",
+        run: layers::check,
+    },
     Step {
         name: "clippy",
         about: "no warning in any target, benches included",

@@ -2,10 +2,10 @@
 
 use core::marker::PhantomData;
 
-use crate::bin::Heads;
 use crate::granule::Index;
+use crate::heads::Heads;
 use crate::misuse::{Misuse, OnMisuse, Panics};
-use crate::quick::Lists;
+use crate::quick::{Lists, QuickLists};
 
 /// The compile-time parameters of a heap.
 ///
@@ -58,7 +58,7 @@ pub trait Config: Sized + 'static {
     /// At least [`EXACT_LOG2`](Self::EXACT_LOG2).
     const COARSE_LOG2: u32 = usize::BITS;
 
-    /// The quick lists, [`QuickLists<N>`](crate::QuickLists). `QuickLists<0>` switches them off.
+    /// The quick lists, [`QuickLists<N>`](QuickLists). `QuickLists<0>` switches them off.
     type Quick: Lists;
 
     /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,
@@ -111,7 +111,7 @@ impl Config for Compact {
     const EXACT_LOG2: u32 = 5;
     const SPLIT_LOG2: u32 = 4;
     const COARSE_LOG2: u32 = 13;
-    type Quick = crate::QuickLists<129>;
+    type Quick = QuickLists<129>;
     const QUICK_BYTES: usize = 1 << 20;
     const LAST_RESORT: usize = 32;
 }
@@ -130,7 +130,7 @@ impl Config for RealTime {
     const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
     const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
     const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
-    type Quick = crate::QuickLists<0>;
+    type Quick = QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 0;
     const CLEAR_AT_CLAIM: bool = true;
@@ -146,7 +146,7 @@ impl Config for Micro {
     type Heads = [u16; 40];
     const EXACT_LOG2: u32 = 4;
     const SPLIT_LOG2: u32 = 1;
-    type Quick = crate::QuickLists<0>;
+    type Quick = QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 64;
     const CLEAR_AT_CLAIM: bool = true;
@@ -163,7 +163,7 @@ impl Config for Tiny {
     type Heads = [u16; 20];
     const EXACT_LOG2: u32 = 3;
     const SPLIT_LOG2: u32 = 0;
-    type Quick = crate::QuickLists<0>;
+    type Quick = QuickLists<0>;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = Micro::LAST_RESORT;
     const CLEAR_AT_CLAIM: bool = Micro::CLEAR_AT_CLAIM;

@@ -41,9 +41,8 @@
 //! go to *quick lists* first. What lies above all chunks of an arena is its *top*: free, but in no
 //! bin, carved when no bin can help.
 //!
-//! To follow an allocation, read `talloc/allocate.rs`, `quick.rs`, `arena/fit.rs` and
-//! `arena/split.rs`, in this order; for what frees one, `talloc/deallocate.rs` and again
-//! `arena/split.rs`.
+//! `walkthrough.rs` follows a request through the files, as a page of links. It is part of the documentation
+//! with private items: `cargo doc -p talloc-core --document-private-items`.
 //!
 //! # Invariants
 //!
@@ -130,11 +129,13 @@ mod printed;
 mod arena;
 mod batch;
 mod bin;
-mod chunks;
+mod chunk;
 mod config;
 mod decay;
 mod error;
+mod free_chunk;
 mod granule;
+mod heads;
 mod memory;
 mod misuse;
 mod outline;
@@ -146,14 +147,17 @@ mod source;
 mod talloc;
 #[cfg(feature = "lock_api")]
 mod tallock;
+#[cfg(doc)]
+mod walkthrough;
+mod window;
 
 pub use batch::Batch;
-pub use bin::Heads;
-pub use chunks::{Chunk, ChunkKind, Chunks, Leaks};
+pub use chunk::{Chunk, ChunkKind};
 pub use config::{Checked, Compact, Config, Micro, RealTime, Tiny};
 pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;
+pub use heads::Heads;
 pub use memory::Memory;
 pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use outline::Outline;
@@ -161,7 +165,7 @@ pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, Segment, lists_for}
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
 pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};
-pub use talloc::{OwnedTalloc, SOURCE_TRIES, Talloc};
+pub use talloc::{Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::{TallocMutex, Tallock};

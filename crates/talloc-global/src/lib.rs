@@ -72,6 +72,13 @@
 //! only where nothing comes before `main`: on bare metal, or with `#![no_main]`. All others above
 //! have theirs from the first allocation on.
 //!
+//! # How it works
+//!
+//! The way of a request through the three crates is a page of links in each: from [`SystemTalloc`] in
+//! `source/system/threads/walkthrough.rs` of this crate, to the heaps of threads in `threads/walkthrough.rs` of
+//! `talloc-sync`, to the arenas in `walkthrough.rs` of `talloc-core`. The pages are part of the documentation with
+//! private items: `cargo doc --document-private-items`.
+//!
 //! # Features
 //!
 //! All of them add something and change nothing.

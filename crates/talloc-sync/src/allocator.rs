@@ -1,32 +1,7 @@
 //! `Allocator`, in every version that is switched on.
 //!
 //! The versions are one trait under several paths. It is implemented here, once, for whatever is a
-//! [`Handle`]; what it does is in [`talloc_core::shared`].
-
-use core::alloc::Layout;
-
-use talloc_core::{AllocError, SharedHeap};
-
-/// What refers to a heap that blocks can be allocated from.
-pub(crate) trait Handle {
-    /// What is referred to.
-    type Heap: SharedHeap;
-
-    /// The heap, which all copies of the handle refer to.
-    fn heap(&self) -> &Self::Heap;
-
-    /// Calls `attempt`, and may call it again if it fails and there is more memory now.
-    ///
-    /// `layout` is what `attempt` wants. Its failure has no effects.
-    #[inline(always)]
-    fn try_with<T>(
-        &self,
-        _layout: Layout,
-        attempt: impl Fn(&Self::Heap) -> Result<T, AllocError>,
-    ) -> Result<T, AllocError> {
-        attempt(self.heap())
-    }
-}
+//! [`Handle`](crate::handle::Handle); what it does is in [`talloc_core::shared`].
 
 /// Implements one version of `Allocator` for one handle.
 macro_rules! allocator {
@@ -52,6 +27,7 @@ macro_rules! allocator {
             }
 
             #[inline]
+            #[track_caller]
             unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
                 // SAFETY: The caller gives up a block of this heap, or one of no size.
                 unsafe { shared::deallocate(self.heap(), ptr, layout) }
@@ -107,8 +83,9 @@ macro_rules! version {
             use lock_api::RawMutex;
             use talloc_core::{Config, Source, shared};
 
-            use super::Handle;
-            use crate::{Supply, TallocCell, TallockRef};
+            use crate::handle::Handle;
+            use crate::local::{Supply, TallocCell};
+            use crate::tallock::TallockRef;
 
             allocator!(impl[R: RawMutex, C: Config, S: Source<C>]
                 $($api)::+ for TallockRef<'_, R, C, S>);

@@ -8,7 +8,7 @@ use critical_section::Mutex;
 use talloc_core::shared::global;
 use talloc_core::{Compact, Config, OomFn, OwnedTalloc, SharedHeap, Source, Talloc};
 
-use crate::allocator::Handle;
+use crate::handle::Handle;
 
 /// A heap that is used in critical sections: a global allocator, and a reference to it is an
 /// `Allocator`.

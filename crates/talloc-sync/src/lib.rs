@@ -80,6 +80,7 @@
 mod allocator;
 #[cfg(feature = "critical-section")]
 mod critical;
+mod handle;
 mod local;
 pub mod lock;
 #[cfg(target_has_atomic = "ptr")]

@@ -5,7 +5,7 @@ use core::fmt;
 use lock_api::RawMutex;
 use talloc_core::{Compact, Config, OomFn, Source, Tallock};
 
-use crate::allocator::Handle;
+use crate::handle::Handle;
 
 /// A reference to a [`Tallock`] that is an `Allocator`.
 ///

@@ -1,4 +1,7 @@
-//! The step that keeps the libraries' dependencies pointing down.
+//! The step that keeps the dependencies of the libraries, and of their modules, pointing down.
+
+mod modules;
+mod order;
 
 use anyhow::{Result, ensure};
 use cargo_metadata::camino::Utf8Path;
@@ -6,6 +9,8 @@ use cargo_metadata::{DependencyKind, Package};
 use itertools::Itertools;
 
 use crate::workspace::{INTERFACE, LAYERS, OBSERVERS, TOOL, Workspace};
+use modules::Modules;
+use order::ORDERS;
 
 pub fn check(workspace: &Workspace) -> Result<()> {
     let members = workspace.members();
@@ -27,6 +32,20 @@ pub fn check(workspace: &Workspace) -> Result<()> {
 
     eprintln!("{} <- {INTERFACE}, {TOOL}", LAYERS.join(" <- "));
     eprintln!("{} <- {TOOL}", OBSERVERS.join(" <- "));
+    check_modules(&folder)
+}
+
+/// Checks that the modules of the libraries in `folder` use only those below them.
+fn check_modules(folder: &Utf8Path) -> Result<()> {
+    let mut violations = Vec::new();
+    for order in &ORDERS {
+        let root = folder.join(order.package).join("src/lib.rs");
+        violations.extend(Modules::read(&root)?.violations(order));
+    }
+    ensure!(violations.is_empty(), "{}", violations.join("\n"));
+    for order in &ORDERS {
+        eprintln!("{}: {}", order.package, order.modules.join(" <- "));
+    }
     Ok(())
 }
 

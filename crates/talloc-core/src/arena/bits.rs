@@ -114,6 +114,10 @@ impl<C: Config> Bits<C> {
         // Rotated rather than shifted and inverted. A mask of the latter kind would be computed ahead of
         // the test in `look` as well, for which x86 has an instruction that needs no mask.
         let others = (!1_usize).rotate_left((at % WORD) as u32);
+        // SAFETY: The word lies in the bitmap and is initialised.
+        let is_same = || unsafe { self.word(at / WORD).read() == word };
+        debug_assert!(is_same(), "the word is as it was found");
+        debug_assert_ne!(word & !others, 0, "I3: an end of a free chunk is marked");
         // SAFETY: The word lies in the bitmap.
         unsafe { self.word(at / WORD).write(word & others) }
     }

@@ -1,10 +1,11 @@
 //! Checking an arena.
 
 use super::bits::WORD;
-use super::{Arena, FreeChunk, words_for};
+use super::{Arena, Own, words_for};
 use crate::bin::BinIndex;
-use crate::chunks::ChunkKind;
+use crate::chunk::ChunkKind;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::GRANULE;
 use crate::report::{Report, Violation};
 
@@ -55,7 +56,7 @@ impl<C: Config> Arena<C> {
 
     /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them and is
     /// cleared up to the top.
-    fn check_bounds(&self) -> Result<(), Violation> {
+    pub(super) fn check_bounds(&self) -> Result<(), Violation> {
         let words = &self.own.words;
         let ordered = self.start <= self.top && self.top <= self.end;
         let covered = self.is_blank() || {
@@ -215,7 +216,7 @@ impl<C: Config> Arena<C> {
             return Ok(());
         }
         let own = &self.own.chunk;
-        let room = super::Own::len::<C>(self.own.control, &self.own.words) <= own.len();
+        let room = Own::len::<C>(self.own.control, &self.own.words) <= own.len();
         let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
         // SAFETY: The chunk lies below the top.
         let used = || unsafe { self.bits.next(own.start, own.end) }.is_none();

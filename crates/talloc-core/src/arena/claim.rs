@@ -5,11 +5,12 @@ use core::ops::Range;
 use talloc_span::{Align, Span};
 
 use super::bits::{Bits, WORD};
-use super::{Arena, Own, Window, words_for};
+use super::{Arena, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::{GRANULE, granules};
 use crate::memory::Memory;
+use crate::window::Window;
 
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();
@@ -81,6 +82,8 @@ impl<C: Config> Arena<C> {
         let is_zero = memory.contains(Memory::ZEROED);
         arena.is_reclaimable = memory.contains(Memory::RECLAIMABLE);
         arena.zero = if is_zero { window.addr(arena.top) } else { usize::MAX };
+        debug_assert!(arena.is_bounded(), "I1");
+        debug_assert_eq!(arena.allocated(), None, "nothing is allocated in a new arena");
         Ok(arena)
     }
 
@@ -143,6 +146,7 @@ impl<C: Config> Arena<C> {
         let start = self.cleared / WORD;
         // Of an arena that is a part of a range, only the words up to the end are memory.
         let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.end.div_ceil(WORD));
+        debug_assert!(self.own.words.start <= start && start <= end && end <= self.own.words.end);
         if !C::CLEAR_AT_CLAIM {
             // SAFETY: The bitmap covers all granules up to the end.
             unsafe { self.bits.clear_words(start..end) };
@@ -153,6 +157,8 @@ impl<C: Config> Arena<C> {
     /// With [`Config::CLEAR_AT_CLAIM`], clears words of bits that are new to the arena.
     pub(super) fn clear_at_claim(&mut self, words: Range<usize>) {
         if C::CLEAR_AT_CLAIM {
+            debug_assert!(words.is_empty() || self.own.words.start <= words.start);
+            debug_assert!(words.is_empty() || words.end <= self.own.words.end, "I1: in the bitmap");
             // SAFETY: The words lie in the bitmap, and no chunk has bits in them.
             unsafe { self.bits.clear_words(words) };
         }
@@ -162,6 +168,7 @@ impl<C: Config> Arena<C> {
     /// cleared.
     pub(super) fn clear_bits_below(&mut self) {
         let first = words_for(self.start..self.end).start;
+        debug_assert!(self.own.words.start <= first, "I1: the bitmap covers the start");
         if first < self.first_word {
             // SAFETY: The bitmap covers all granules from the start on, and the one before.
             unsafe { self.bits.clear_words(first..self.first_word) };

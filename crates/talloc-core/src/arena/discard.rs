@@ -11,10 +11,11 @@
 
 use talloc_span::{Align, Span};
 
+use super::Arena;
 use super::bits::WORD;
-use super::{Arena, FreeChunk};
 use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::{GRANULE, min_linked};
 use crate::memory::Memory;
 
@@ -38,6 +39,7 @@ impl<C: Config> Arena<C> {
             let inner = chunk.at() + min_linked::<C::Index>()..chunk.end() - 1;
             let piece = arena.span_of(inner).align_inward(unit);
             if piece.size() >= least {
+                debug_assert!(piece.size() <= left, "chunks do not overlap");
                 discard(piece);
                 left -= piece.size();
             }
@@ -72,6 +74,7 @@ impl<C: Config> Arena<C> {
     /// is.
     pub(super) fn renew(&mut self, piece: Span, is_zero: bool) {
         let Some((base, acme)) = piece.get_base_acme() else { return };
+        debug_assert!(self.window.addr(self.top) <= base && acme <= self.window.addr(self.end));
         let was_zero = self.zero_from();
         self.peak = self.high_water();
         let cleared = self.window.granule(base).next_multiple_of(WORD);
@@ -83,6 +86,7 @@ impl<C: Config> Arena<C> {
             // The piece may reach further than what was written to.
             false => was_zero.max(acme),
         };
+        debug_assert!(self.is_bounded(), "I1");
     }
 
     /// Calls `f` with each free chunk of `least` granules or more, but for the top.

@@ -6,9 +6,10 @@ use core::ops::Range;
 
 use talloc_span::Align;
 
-use super::{Arena, FreeChunk};
+use super::Arena;
 use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::GRANULE;
 
 /// How many chunks an aligned request examines, at most, before it asks for one that is sure to fit.
@@ -66,6 +67,7 @@ impl<C: Config> Arena<C> {
             } else {
                 chunk.len() / len * len
             };
+            debug_assert!(run >= len && run % len == 0, "a run is whole blocks");
             let at = self.split(chunk, 0, run);
             Some(at..at + run)
         }
@@ -93,6 +95,7 @@ impl<C: Config> Arena<C> {
         if run == 0 {
             return None;
         }
+        debug_assert!(run % len == 0 && run <= room, "a run is whole blocks of the top");
         let at = self.take_top(0, run)?;
         Some(at..at + run)
     }
@@ -138,7 +141,12 @@ impl<C: Config> Arena<C> {
     fn fit(&self, len: usize) -> Option<BinIndex> {
         let own = BinIndex::of_chunk::<C>(len);
         let fits = self.bins.first_size(self.window, own) >= len;
-        self.bins.first_bin_from(own.get() + usize::from(!fits))
+        let bin = self.bins.first_bin_from(own.get() + usize::from(!fits));
+        debug_assert!(
+            bin.is_none_or(|bin| self.bins.first_size(self.window, bin) >= len),
+            "I6, I7: a bin's first chunk is as large as the bin says"
+        );
+        bin
     }
 
     /// Of the first chunks of the bins that may hold `len` aligned granules, the bin of the first
@@ -179,6 +187,7 @@ impl<C: Config> Arena<C> {
         let last = BinIndex::of_chunk::<C>(last);
         let lead = |chunk: FreeChunk| self.lead(&chunk, len, align).map(|lead| (chunk, lead));
         let (chunk, lead) = self.find(len, last, of_each, most, lead)?;
+        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: a bin holds free chunks");
         // SAFETY: It is a free chunk of the arena, in a bin, and large enough behind its lead.
         unsafe {
             self.unlink(&chunk);

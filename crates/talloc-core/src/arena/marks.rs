@@ -102,6 +102,8 @@ impl<C: Config> Bits<C> {
     /// Marks granule `at`, which has no mark, as the first one of a used block of `len` granules.
     #[inline(always)]
     pub(super) unsafe fn mark_used(self, at: usize, len: usize) {
+        // SAFETY: As the caller says.
+        debug_assert_eq!(unsafe { self.mark(at) }, Mark::Nothing, "I11: a block has one mark");
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
             *self.word(at / WORD).add(1) |= 1 << (at % WORD);

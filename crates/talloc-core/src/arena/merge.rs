@@ -24,6 +24,8 @@ impl<C: Config> Arena<C> {
     /// The pointer of `span`, or of this arena's span if that has none, is good for both arenas.
     /// If this succeeds, `upper` is not used any more.
     pub(crate) unsafe fn absorb(&mut self, upper: &mut Self, span: Span) -> Result<(), ArenaError> {
+        debug_assert_eq!(self.span.acme(), upper.span.base(), "the arenas touch");
+        debug_assert!(!self.is_blank() && !upper.is_blank());
         self.enclose_own();
         upper.enclose_own();
         let base = self.extent().start;
@@ -71,6 +73,7 @@ impl<C: Config> Arena<C> {
                 self.release(old.start, old.len());
             }
         }
+        debug_assert!(self.is_bounded(), "I1");
         Ok(())
     }
 

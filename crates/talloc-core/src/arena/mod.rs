@@ -16,12 +16,12 @@
 //! It lies before the start, until the arena outgrows it; then it is one of the used chunks, or, if the
 //! arena has grown upwards only, above the end.
 
-mod bits;
+pub(crate) mod bits;
 mod check;
-mod chunk;
 mod claim;
 mod discard;
 mod fit;
+mod holds;
 mod marks;
 mod merge;
 mod part;
@@ -33,12 +33,9 @@ mod sabotage;
 mod split;
 mod tidy;
 mod walk;
-mod window;
 
-pub(crate) use chunk::FreeChunk;
 pub(crate) use claim::Control;
 pub(crate) use purge::{Cursor, Step};
-pub(crate) use window::Window;
 
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -49,6 +46,7 @@ use crate::bin::Bins;
 use crate::config::Config;
 use crate::granule::{GRANULE, granules, min_linked};
 use crate::quick::Lists;
+use crate::window::Window;
 use bits::{Bits, WORD};
 
 /// A complete heap in one piece of memory.

@@ -13,10 +13,11 @@
 use talloc_span::Span;
 
 use super::bits::{Bits, WORD};
-use super::{Arena, Control, Own, Window, words_for};
+use super::{Arena, Control, Own, words_for};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
+use crate::window::Window;
 
 impl<C: Config> Arena<C> {
     /// Bytes at the start of a range that the arena keeps for itself.
@@ -86,6 +87,7 @@ impl<C: Config> Arena<C> {
         self.clear_at_claim(self.end.div_ceil(WORD)..end.div_ceil(WORD));
         self.end = end;
         self.span = self.span.extend(0, more / GRANULE * GRANULE);
+        debug_assert!(self.is_bounded(), "I1");
     }
 
     /// The granules of a block of that layout, and the most that may have to be left out before it.

@@ -6,10 +6,12 @@
 
 use talloc_span::{Align, Span};
 
-use super::{Arena, FreeChunk};
-use crate::bin::{BinIndex, Heads};
+use super::Arena;
+use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::{GRANULE, min_linked};
+use crate::heads::Heads;
 use crate::memory::Memory;
 
 /// Chunks of a bin that a round may pass: a step walks over them again to where it goes on. Beyond, there is
@@ -66,6 +68,10 @@ impl Step {
     }
 
     fn count(&mut self, piece: &Span) {
+        debug_assert!(
+            self.pieces > 0 && piece.size() <= self.bytes,
+            "the step may purge the piece"
+        );
         self.pieces -= 1;
         self.bytes -= piece.size();
     }
@@ -171,10 +177,12 @@ impl<C: Config> Arena<C> {
         if piece.size() < step.min {
             return;
         }
+        debug_assert!(self.is_free_chunk(chunk.at(), chunk.len()), "I6: a bin holds free chunks");
         purge(piece);
         step.count(&piece);
         step.of_chunks += piece.size();
         let end = piece.acme().map_or(chunk.end(), |acme| self.window.granule(acme));
+        debug_assert!(chunk.at() + done < end && end < chunk.end(), "the links and sizes stay");
         cursor.granules = end - chunk.at();
     }
 }

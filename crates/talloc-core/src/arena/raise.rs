@@ -79,6 +79,7 @@ impl<C: Config> Arena<C> {
                 self.release(old.start, old.len());
             }
         }
+        debug_assert!(self.is_bounded() && self.is_own_above(), "I1, I8");
         Ok(())
     }
 

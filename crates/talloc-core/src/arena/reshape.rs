@@ -122,6 +122,8 @@ impl<C: Config> Arena<C> {
                 self.release(old.start, old.len());
             }
         }
+        debug_assert!(self.is_bounded(), "I1");
+        debug_assert_eq!(self.allocated(), Some(allocated), "all blocks stay where they are");
         Ok(())
     }
 
@@ -217,6 +219,7 @@ impl<C: Config> Arena<C> {
     ///
     /// These granules are laid out anew before anything else is done.
     unsafe fn take_apart(&mut self, allocated: &Range<usize>) {
+        debug_assert!(self.start <= allocated.start && allocated.end <= self.top, "I1");
         let mut at = self.start;
         while at != self.top {
             if at == allocated.start {
@@ -283,6 +286,8 @@ impl<C: Config> Arena<C> {
         self.bits = self.own_bits();
         let words = &self.own.words;
         let kept = self.first_word.max(words.start)..cleared.min(words.end);
+        debug_assert!(kept.start <= kept.end, "both bitmaps cover all blocks");
+        debug_assert!(Own::len::<C>(self.own.control, words) <= self.own.chunk.len(), "I8");
         // SAFETY: The words lie in the new bitmap and the old one. The places may overlap.
         unsafe { self.bits.copy_words(bits, kept.clone()) };
         let (first, end) = (words.start, words.end);
@@ -300,6 +305,11 @@ impl<C: Config> Arena<C> {
     /// chunk lies in it.
     unsafe fn lay_out(&mut self, allocated: &Range<usize>, range: Range<usize>) {
         let own = self.own.chunk.clone();
+        debug_assert!(
+            range.start <= own.start && own.end <= range.end,
+            "I8: the own chunk is in it"
+        );
+        debug_assert!(range.start <= allocated.start && allocated.end <= range.end);
         let start = if own.start == range.start { own.end } else { range.start };
         let (below, above) = (start..allocated.start, allocated.end..range.end);
         self.clear_at_claim(self.end.div_ceil(WORD)..range.end.div_ceil(WORD));

@@ -1,9 +1,11 @@
 //! Splitting and coalescing: what keeps the chunks, their bits and the bins in step.
 
-use super::{Arena, FreeChunk, Window};
+use super::Arena;
 use crate::bin::BinIndex;
 use crate::config::Config;
+use crate::free_chunk::FreeChunk;
 use crate::granule::min_linked;
+use crate::window::Window;
 
 impl<C: Config> Arena<C> {
     /// Whether a free chunk of `len` granules is in a bin: a smaller one has no room for links.
@@ -20,7 +22,9 @@ impl<C: Config> Arena<C> {
     #[inline(always)]
     pub(super) unsafe fn free_chunk(&self, at: usize) -> FreeChunk {
         // SAFETY: A free chunk starts with its size.
-        FreeChunk::new(at, unsafe { self.window.size_at(at) })
+        let chunk = FreeChunk::new(at, unsafe { self.window.size_at(at) });
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
+        chunk
     }
 
     /// The free chunk that ends before `end`.
@@ -32,7 +36,10 @@ impl<C: Config> Arena<C> {
     unsafe fn free_chunk_before(&self, end: usize) -> FreeChunk {
         // SAFETY: A free chunk ends with its size.
         let len = unsafe { self.window.size_before(end) };
-        FreeChunk::new(end - len, len)
+        debug_assert!(len <= end, "I2: the size of a free chunk is at its end");
+        let chunk = FreeChunk::new(end - len, len);
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
+        chunk
     }
 
     /// Writes the sizes of a free chunk, whose bits are set, and bins it.
@@ -42,6 +49,7 @@ impl<C: Config> Arena<C> {
     /// Nobody uses its granules, and it touches no other free chunk.
     #[cfg_attr(not(small), inline(always))]
     unsafe fn bin(&mut self, chunk: FreeChunk) {
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         // SAFETY: The granules are the arena's to write, and linked chunks have room for links.
         unsafe {
             self.window.set_sizes(chunk.at(), chunk.len());
@@ -58,6 +66,7 @@ impl<C: Config> Arena<C> {
     /// As for [`bin`](Self::bin).
     #[cfg_attr(not(small), inline(always))]
     unsafe fn bin_rest(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         // SAFETY: As in `bin`.
         unsafe {
             window.set_sizes(chunk.at(), chunk.len());
@@ -74,6 +83,10 @@ impl<C: Config> Arena<C> {
     /// It is a free chunk of the arena.
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn unlink(&mut self, chunk: &FreeChunk) {
+        debug_assert!(
+            self.is_below_top(chunk.at(), chunk.len()),
+            "I2: a free chunk is in the arena"
+        );
         if Self::is_linked(chunk.len()) {
             // SAFETY: A free chunk of that size is in its bin (I6).
             unsafe { self.bins.unlink(self.window, chunk) }
@@ -90,12 +103,15 @@ impl<C: Config> Arena<C> {
         // SAFETY: What is in a bin is a free chunk of the arena (I6), and this one is not empty.
         unsafe {
             if cfg!(small) {
+                debug_assert!(self.bins.first(bin).is_some(), "I7: a bin in the map is not empty");
                 let chunk = self.free_chunk(self.bins.first(bin).unwrap_unchecked());
                 self.unlink(&chunk);
                 return chunk;
             }
             let at = self.bins.pop(self.window, bin);
-            self.free_chunk(at)
+            let chunk = self.free_chunk(at);
+            debug_assert!(self.is_free_chunk(at, chunk.len()), "I2 to I4: a bin holds free chunks");
+            chunk
         }
     }
 
@@ -110,6 +126,8 @@ impl<C: Config> Arena<C> {
         // Read once: the compiler cannot know that writes to chunks leave these fields alone.
         let (window, bits) = (self.window, self.bits);
         let at = chunk.at() + lead;
+        debug_assert!(len > 0 && lead <= chunk.len() && len <= chunk.len() - lead);
+        debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         let rest = chunk.len() - lead - len;
         // SAFETY: The chunk is free and becomes three: the outer ones, if there are any, touch
         // none but used ones, and keep the chunk's outer bits.
@@ -127,6 +145,15 @@ impl<C: Config> Arena<C> {
                 self.bin_rest(window, FreeChunk::new(at + len, rest));
             }
         }
+        debug_assert!(self.is_used(at, len), "I3: the taken granules have no marks");
+        debug_assert!(
+            lead == 0 || self.is_free_chunk(at - lead, lead),
+            "I2 to I4: the lead is free"
+        );
+        debug_assert!(
+            rest == 0 || self.is_free_chunk(at + len, rest),
+            "I2 to I4: the rest is free"
+        );
         at
     }
 
@@ -138,7 +165,7 @@ impl<C: Config> Arena<C> {
     /// They are granules of the arena that are used and that nobody will use any more.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
-        debug_assert!(self.start <= at && at + len <= self.top);
+        debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
         // SAFETY: Chunks end where others start, so that a bit next to the granules tells whether
         // that neighbour is free. Merged ones are out of their bins, and only the outermost bits
         // stay set: of a neighbour that is one granule, its only bit.
@@ -149,6 +176,8 @@ impl<C: Config> Arena<C> {
                 if self.top < at {
                     self.bits.clear(self.top);
                 }
+                debug_assert!(self.start <= self.top, "I1: the top is above the start");
+                debug_assert!(!self.bits.get(self.top - 1), "I4: no free chunk touches the top");
                 return self.end - self.top;
             }
             let end = self.merge_above(at + len);
@@ -157,6 +186,11 @@ impl<C: Config> Arena<C> {
                 self.bits.set(at);
             }
             self.bin(FreeChunk::new(start, end - start));
+            debug_assert!(start <= at && at + len <= end);
+            debug_assert!(
+                self.is_free_chunk(start, end - start),
+                "I2 to I4: one free chunk remains"
+            );
             end - start
         }
     }
@@ -168,7 +202,8 @@ impl<C: Config> Arena<C> {
     /// As for [`release`](Self::release), and the granule before them is used.
     #[inline]
     pub(crate) unsafe fn release_tail(&mut self, at: usize, len: usize) {
-        debug_assert!(self.start < at && at + len <= self.top);
+        debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
+        debug_assert!(self.is_used_before(at), "the block goes on below the granules");
         // SAFETY: As for `release`.
         unsafe {
             if cfg!(small) {
@@ -183,6 +218,7 @@ impl<C: Config> Arena<C> {
             let end = self.merge_above(at + len);
             self.bits.set(at);
             self.bin(FreeChunk::new(at, end - at));
+            debug_assert!(self.is_free_chunk(at, end - at), "I2 to I4: one free chunk remains");
         }
     }
 
@@ -194,6 +230,7 @@ impl<C: Config> Arena<C> {
     /// A used chunk ends at `end`, below the top, that nobody will use any more.
     #[inline(always)]
     unsafe fn merge_above(&mut self, end: usize) -> usize {
+        debug_assert!(self.is_used_before(end) && end < self.top);
         // SAFETY: As for `release`.
         unsafe {
             let (is_free, word) = self.bits.look(end);
@@ -216,6 +253,7 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     unsafe fn merge_below(&mut self, at: usize) -> usize {
+        debug_assert!(self.start <= at && at < self.end);
         // SAFETY: As for `release`.
         unsafe {
             let (is_free, word) = self.bits.look(at - 1);
@@ -237,6 +275,7 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     unsafe fn merge_in(&mut self, chunk: &FreeChunk, inner: usize, word: usize) {
+        debug_assert!(inner == chunk.at() || inner == chunk.end() - 1, "I3: only ends are marked");
         // SAFETY: The granule is one of the chunk's ends, whose word has just been read.
         unsafe {
             if chunk.len() > 1 {
@@ -253,6 +292,7 @@ impl<C: Config> Arena<C> {
     /// A used chunk of the arena ends there.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn grow(&mut self, end: usize, more: usize) -> bool {
+        debug_assert!(self.is_used_before(end), "I3: the chunk that grows is used");
         if end == self.top {
             return self.take_top(0, more).is_some();
         }
@@ -274,7 +314,8 @@ impl<C: Config> Arena<C> {
                 return false;
             }
             self.unlink(&above);
-            self.split(above, 0, more);
+            let at = self.split(above, 0, more);
+            debug_assert_eq!(at, end, "the granules follow those that grow");
         }
         true
     }
@@ -282,6 +323,7 @@ impl<C: Config> Arena<C> {
     /// How many granules the top lacks for `more` above the used ones that end before `end`, if these
     /// end where it begins.
     pub(crate) fn lacking_above(&self, end: usize, more: usize) -> Option<usize> {
+        debug_assert!(self.top <= self.end, "I1");
         (end == self.top).then(|| more.saturating_sub(self.end - self.top))
     }
 
@@ -289,6 +331,7 @@ impl<C: Config> Arena<C> {
     /// the first granule used.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn take_top(&mut self, lead: usize, len: usize) -> Option<usize> {
+        debug_assert!(self.top <= self.end, "I1: the top is below the end");
         let room = self.end - self.top;
         if room < len || room - len < lead {
             return None;
@@ -309,6 +352,8 @@ impl<C: Config> Arena<C> {
                 }
             }
         }
+        debug_assert!(self.top <= self.end && self.top <= self.cleared, "I1: the bits are clear");
+        debug_assert!(len == 0 || self.is_used(at, len), "I3: the taken granules have no marks");
         Some(at)
     }
 
@@ -320,12 +365,17 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(small, inline(never))]
     pub(super) unsafe fn mark_free(&mut self, range: core::ops::Range<usize>) {
         if !range.is_empty() {
+            debug_assert!(self.is_used(range.start, range.len()), "I3: nothing is marked yet");
             // SAFETY: As the caller says.
             unsafe {
                 self.bits.set(range.start);
                 self.bits.set(range.end - 1);
                 self.bin(FreeChunk::new(range.start, range.len()));
             }
+            debug_assert!(
+                self.is_free_chunk(range.start, range.len()),
+                "I2 to I4: it is a free chunk"
+            );
         }
     }
 }

@@ -19,6 +19,7 @@ impl<C: Config> Arena<C> {
     /// Moves the own chunk, if [that](Self::is_untidy) is in the way, to the start, so that the rest is
     /// one free chunk. The control block is left to the caller.
     pub(crate) fn tidy(&mut self) {
+        debug_assert!(self.is_untidy() && self.allocated().is_none(), "no block is in the arena");
         (self.zero, self.soiled) = (self.zero_from(), self.soiled_to());
         self.peak = self.peak.max(self.chunks_high_water());
         // What was to spare is no longer needed.
@@ -32,5 +33,6 @@ impl<C: Config> Arena<C> {
         self.cleared = self.first_word * WORD;
         self.clear_at_claim(self.first_word..self.end.div_ceil(WORD));
         self.clear_bits();
+        debug_assert!(self.is_bounded(), "I1");
     }
 }

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::Arena;
 use super::bits::WORD;
 use super::marks::Mark;
-use crate::chunks::{Chunk, ChunkKind};
+use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 
 /// What changes the blocks' marks; all this does nothing in a heap that is not checked.
@@ -14,6 +14,7 @@ impl<C: Config> Arena<C> {
     /// Returns a pointer to it.
     #[inline(always)]
     pub(crate) fn hand_out(&mut self, at: usize, len: usize) -> NonNull<u8> {
+        debug_assert!(self.is_used(at, len), "I3: a block is used granules of the arena");
         if C::CHECKED {
             // SAFETY: It is a used chunk, below the top.
             unsafe { self.bits.mark_used(at, len) };
@@ -24,6 +25,7 @@ impl<C: Config> Arena<C> {
     /// Notes that the cached block at granule `at` is allocated.
     #[inline(always)]
     pub(crate) fn reuse(&mut self, at: usize) {
+        debug_assert!(self.has_mark(at, &[Mark::Cached]), "I11: the block was cached");
         if C::CHECKED {
             // SAFETY: It is the first granule of a used chunk, below the top.
             unsafe { self.bits.clear(at) };
@@ -33,6 +35,7 @@ impl<C: Config> Arena<C> {
     /// Notes that the allocated block at granule `at` goes to a quick list.
     #[inline(always)]
     pub(crate) fn set_aside(&mut self, at: usize) {
+        debug_assert!(self.has_mark(at, &[Mark::Used]), "I11: the block was allocated");
         if C::CHECKED {
             // SAFETY: It is the first granule of a used chunk, below the top.
             unsafe { self.bits.set(at) };
@@ -42,6 +45,8 @@ impl<C: Config> Arena<C> {
     /// Notes that the block of `len` granules at granule `at` is one no longer.
     #[inline(always)]
     pub(crate) fn take_back(&mut self, at: usize, len: usize) {
+        debug_assert!(self.is_below_top(at, len), "I1: the block is in the arena");
+        debug_assert!(self.has_mark(at, &[Mark::Used, Mark::Cached]), "I11: it was a block");
         if C::CHECKED {
             // SAFETY: It is a used chunk, below the top.
             unsafe { self.bits.unmark(at, len) };
@@ -51,6 +56,8 @@ impl<C: Config> Arena<C> {
     /// Notes that the block of `old` granules at granule `at` has `new` from now on.
     #[inline(always)]
     pub(crate) fn resize(&mut self, at: usize, old: usize, new: usize) {
+        debug_assert!(self.is_used(at, old.max(new)), "I3: all of the block is used");
+        debug_assert!(self.has_mark(at, &[Mark::Used]), "I11: the block is allocated");
         if C::CHECKED {
             // SAFETY: Both lie below the top.
             unsafe { self.bits.change_len(at, old, new) };

@@ -2,8 +2,8 @@
 
 use core::marker::PhantomData;
 
-use crate::bin::Heads;
 use crate::config::Config;
+use crate::heads::{Heads, MAX_BINS};
 use crate::select::select;
 
 /// The number of a bin.
@@ -92,8 +92,8 @@ impl BinIndex {
             && C::EXACT_LOG2 <= C::COARSE_LOG2
             && C::EXACT_LOG2 < 8
             && Self::exact::<C>() < C::Heads::LEN
-            && C::Heads::LEN <= super::MAX_BINS
-            && super::MAX_BINS - 1 <= u8::MAX as usize
+            && C::Heads::LEN <= MAX_BINS
+            && MAX_BINS - 1 <= u8::MAX as usize
     }
 }
 

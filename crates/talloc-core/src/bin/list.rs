@@ -8,12 +8,14 @@
 //! conditional moves: random workloads are bound by mispredicted branches. The exception is
 //! [`push_rest`](Bins::push_rest), whose branch is predicted nearly always.
 
+use super::BinIndex;
 use super::map::Map;
-use super::{BinIndex, Heads, MAX_BINS};
-use crate::arena::{FreeChunk, Window};
 use crate::config::Config;
-use crate::granule::Index;
+use crate::free_chunk::FreeChunk;
+use crate::granule::{Index, min_linked};
+use crate::heads::{Heads, MAX_BINS};
 use crate::select::select;
+use crate::window::Window;
 
 /// The free chunks of an arena by size.
 pub(crate) struct Bins<C: Config> {
@@ -42,6 +44,8 @@ impl<C: Config> Bins<C> {
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
+        debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: The head is in the heads, the chunk has room for links, and the chunk that was
         // first, if any, is in the window's memory.
@@ -52,6 +56,7 @@ impl<C: Config> Bins<C> {
             window.prev_field(at).write(C::Index::new(bin.get()));
         }
         self.map.set(bin);
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
     }
 
     /// Puts what is left of a split chunk first in its bin, as [`push`](Self::push) does.
@@ -69,6 +74,8 @@ impl<C: Config> Bins<C> {
             return unsafe { self.push(window, chunk) };
         }
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
+        debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: As in `push`.
         unsafe {
@@ -81,6 +88,7 @@ impl<C: Config> Bins<C> {
                 window.prev_field(old.get()).write(C::Index::new(at));
             }
         }
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
     }
 
     /// Takes the first chunk out of a bin that is not empty. Returns its granule.
@@ -90,14 +98,21 @@ impl<C: Config> Bins<C> {
     /// The bin is not empty, and all chunks in it are in the window's memory.
     #[inline(always)]
     pub(crate) unsafe fn pop(&mut self, window: Window<C::Index>, bin: BinIndex) -> usize {
+        debug_assert!(self.is_mapped(bin), "I7: the bin is not empty");
+        debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
         // SAFETY: The head is in the heads, and leads to a chunk with links (I5).
         unsafe {
             let at = head.read().get();
+            debug_assert!(
+                BinIndex::of_chunk::<C>(window.size_at(at)) == bin,
+                "I6: a chunk is as large as its bin says"
+            );
             let next = window.next_field(at).read();
             head.write(next);
             self.prev_slot(window, next).write(C::Index::new(bin.get()));
             self.map.flip_if(bin, is_no_granule(next));
+            debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
             at
         }
     }
@@ -114,6 +129,7 @@ impl<C: Config> Bins<C> {
         unsafe {
             let next = window.next_field(chunk.at()).read();
             let prev = window.prev_field(chunk.at()).read();
+            debug_assert!(self.is_linked(window, chunk), "I5, I6: the chunk is in its bin");
             self.next_slot(window, prev).write(next);
             self.prev_slot(window, next).write(prev);
             self.map.clear_if(prev.get(), is_no_granule(prev) & is_no_granule(next));
@@ -199,6 +215,44 @@ impl<C: Config> Bins<C> {
         let field = window.prev_field(next.get());
         select(is_no_granule(next), nowhere, field)
     }
+}
+
+/// Conditions that are asserted before and after links change.
+impl<C: Config> Bins<C> {
+    /// I5 and I7, of the first chunk of a bin: it links back to the bin, whose bit is set if there is one.
+    fn is_in_order(&self, window: Window<C::Index>, bin: BinIndex) -> bool {
+        let first = self.first(bin);
+        // SAFETY: A bin holds free chunks with links (I6).
+        let back = first.map(|at| unsafe { window.prev_field(at).read() }.get());
+        back.is_none_or(|back| back == bin.get()) && first.is_some() == self.is_mapped(bin)
+    }
+
+    /// I5 and I6, of a chunk in a bin: its neighbours in the list link to it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`unlink`](Self::unlink).
+    unsafe fn is_linked(&self, window: Window<C::Index>, chunk: &FreeChunk) -> bool {
+        let at = C::Index::new(chunk.at());
+        let bin = BinIndex::of_chunk::<C>(chunk.len());
+        // SAFETY: A chunk in a bin has links, to chunks in the window's memory or to none (I5).
+        unsafe {
+            let next = window.next_field(chunk.at()).read();
+            let prev = window.prev_field(chunk.at()).read();
+            let is_after = if is_no_granule(prev) {
+                prev.get() == bin.get() && self.first(bin) == Some(chunk.at())
+            } else {
+                window.next_field(prev.get()).read() == at
+            };
+            let is_before = is_no_granule(next) || window.prev_field(next.get()).read() == at;
+            has_links::<C>(chunk) && is_after && is_before && self.is_mapped(bin)
+        }
+    }
+}
+
+/// Whether a free chunk has room for links.
+fn has_links<C: Config>(chunk: &FreeChunk) -> bool {
+    chunk.len() >= min_linked::<C::Index>()
 }
 
 /// Whether a link leads to no granule.

@@ -1,7 +1,8 @@
 //! One bit per bin.
 
-use super::{BinIndex, Heads, MAX_BINS};
+use super::BinIndex;
 use crate::config::Config;
+use crate::heads::{Heads, MAX_BINS};
 
 const BITS: usize = usize::BITS as usize;
 
@@ -30,6 +31,7 @@ impl Map {
     /// If it does not, `number` need not be that of a bin.
     #[inline(always)]
     pub(crate) fn clear_if(&mut self, number: usize, condition: bool) {
+        debug_assert!(!condition || number < MAX_BINS, "it is the number of a bin");
         self.0[number % MAX_BINS / BITS] &= !(usize::from(condition) << (number % BITS));
     }
 

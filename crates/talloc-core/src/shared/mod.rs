@@ -67,10 +67,15 @@ pub unsafe trait SharedHeap {
 
     /// Frees a block, as [`Talloc::free`]; what a checked heap finds wrong is reported.
     ///
+    /// # Panics
+    ///
+    /// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+    ///
     /// # Safety
     ///
     /// As for [`Talloc::free`].
     #[inline(always)]
+    #[track_caller]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: As the caller says.
         unsafe { free_in_heap(self, ptr, layout) }
@@ -149,10 +154,15 @@ pub fn allocate_zeroed<H: SharedHeap>(
 
 /// Frees a block, as `Allocator::deallocate`.
 ///
+/// # Panics
+///
+/// As [`SharedHeap::free`] does.
+///
 /// # Safety
 ///
 /// As for [`Talloc::free`], or the layout's size is zero.
 #[inline]
+#[track_caller]
 pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
     if layout.size() != 0 {
         // SAFETY: As the caller says.
@@ -162,10 +172,15 @@ pub unsafe fn deallocate<H: SharedHeap>(heap: &H, ptr: NonNull<u8>, layout: Layo
 
 /// Frees a block in the heap itself, whatever the [`SharedHeap`] has in front of it.
 ///
+/// # Panics
+///
+/// As [`SharedHeap::free`] does.
+///
 /// # Safety
 ///
 /// As for [`Talloc::free`].
 #[inline(always)]
+#[track_caller]
 pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
     with_block(heap, Call::Free, ptr, layout, |heap| {
         // SAFETY: `ptr` is a block of this heap with this layout, which the caller gives up.
@@ -179,10 +194,15 @@ pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, l
 ///
 /// As for [`Talloc::malloc`]. The block is as it was then.
 ///
+/// # Panics
+///
+/// As [`SharedHeap::free`] does.
+///
 /// # Safety
 ///
 /// `ptr` is a block that was allocated with `old`, whose size is at most that of `new`.
 #[inline]
+#[track_caller]
 pub unsafe fn grow<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,
@@ -199,10 +219,15 @@ pub unsafe fn grow<H: SharedHeap>(
 ///
 /// As for [`grow`].
 ///
+/// # Panics
+///
+/// As [`SharedHeap::free`] does.
+///
 /// # Safety
 ///
 /// As for [`grow`].
 #[inline]
+#[track_caller]
 pub unsafe fn grow_zeroed<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,
@@ -223,10 +248,15 @@ pub unsafe fn grow_zeroed<H: SharedHeap>(
 ///
 /// Only if the block must move and there is no room for it. It is as it was then.
 ///
+/// # Panics
+///
+/// As [`SharedHeap::free`] does.
+///
 /// # Safety
 ///
 /// `ptr` is a block that was allocated with `old`, whose size is at least that of `new`.
 #[inline]
+#[track_caller]
 pub unsafe fn shrink<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,
@@ -247,6 +277,7 @@ pub unsafe fn shrink<H: SharedHeap>(
 ///
 /// `ptr` is a block that was allocated with `old`.
 #[inline]
+#[track_caller]
 unsafe fn change<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,
@@ -274,6 +305,7 @@ unsafe fn change<H: SharedHeap>(
 ///
 /// `ptr` is a block that was allocated with `old`, and neither size is zero.
 #[inline]
+#[track_caller]
 unsafe fn resize<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,
@@ -307,6 +339,7 @@ unsafe fn resize<H: SharedHeap>(
 /// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
 /// describes. That is reported when the heap has been let go, and `None` returned.
 #[inline(always)]
+#[track_caller]
 fn with_block<H: SharedHeap + ?Sized, T>(
     heap: &H,
     call: Call,
@@ -324,7 +357,14 @@ fn with_block<H: SharedHeap + ?Sized, T>(
             Err(heap.explain(call, ptr, layout))
         }
     });
-    done.map_err(|misuse| H::Config::misuse(&misuse)).ok()
+    match done {
+        Ok(done) => Some(done),
+        Err(misuse) => {
+            // Not in a closure, which would be the caller.
+            H::Config::misuse(&misuse);
+            None
+        }
+    }
 }
 
 /// Changes the size of a block that is kept apart from the arenas, or that is to be, by moving it if
@@ -338,6 +378,7 @@ fn with_block<H: SharedHeap + ?Sized, T>(
 ///
 /// `ptr` is a block that was allocated with `old`.
 #[inline(always)]
+#[track_caller]
 unsafe fn resize_apart<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,
@@ -370,6 +411,7 @@ impl Reason for Moves {
 ///
 /// `ptr` is a block that was allocated with `old`.
 #[inline(never)]
+#[track_caller]
 unsafe fn relocate<H: SharedHeap>(
     heap: &H,
     ptr: NonNull<u8>,

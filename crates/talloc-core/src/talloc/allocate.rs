@@ -399,6 +399,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Hands out the first block of a run of blocks, and puts the others on their list.
     #[inline(always)]
     fn hand_out_run(&mut self, run: Range<usize>, len: usize) -> NonNull<u8> {
+        debug_assert!(!run.is_empty() && run.len() % len == 0, "a run is whole blocks");
         self.arenas.count_taken(run.len() * GRANULE);
         let mut at = run.end - len;
         while at > run.start {

@@ -211,6 +211,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let arena = self.arenas.recent();
         let Some(row) = arena.take_run(len, most) else { return 0 };
         let count = row.len() / len;
+        debug_assert!(
+            0 < count && count <= most && row.len() == count * len,
+            "a row is whole blocks"
+        );
         for number in (0..count).rev() {
             let block = arena.hand_out(row.start + number * len, len);
             // SAFETY: It is a block of as many granules that nobody knows of.

@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use talloc_span::Span;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
 
@@ -48,6 +48,7 @@ impl<C: Config> Arenas<C> {
     #[inline(always)]
     pub(super) fn count_freed(&mut self, bytes: usize) {
         // A maximum is noted when it is left, so that only one of the two operations has that to do.
+        debug_assert!(bytes <= self.used, "I12: {bytes} bytes are in use");
         self.peak = self.peak.max(self.used);
         self.used -= bytes;
     }
@@ -225,6 +226,7 @@ impl<C: Config> Arenas<C> {
 
     /// Makes an arena, which has room for its structure, the last one.
     pub(super) fn append(&mut self, mut arena: Arena<C>) {
+        debug_assert!(!self.overlaps(arena.span(), None), "I10: arenas do not overlap");
         arena.next = None;
         *self.link_to(None) = Some(settle(arena));
     }
@@ -253,6 +255,7 @@ impl<C: Config> Arenas<C> {
 
 /// Puts an arena's structure where the arena keeps it.
 fn settle<C: Config>(arena: Arena<C>) -> core::ptr::NonNull<Arena<C>> {
+    debug_assert!(arena.control_place() == Control::Inside, "I10: the own chunk has room for it");
     let place = arena.control();
     // SAFETY: The arena's own chunk starts with room for it, which nobody else uses.
     unsafe { place.write(arena) };

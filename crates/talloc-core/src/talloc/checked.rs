@@ -4,8 +4,9 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::Talloc;
+use super::chunks::{Chunks, Leaks};
 use crate::arena::Arena;
-use crate::chunks::{Chunk, ChunkKind, Chunks, Leaks};
+use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Checked, Config};
 use crate::granule::GRANULE;
 use crate::misuse::{Call, Fault, Misuse, OnMisuse};

@@ -212,6 +212,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`put_on_list`](Self::put_on_list).
     #[inline(always)]
     unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
+        debug_assert!(
+            len < C::Quick::CLASSES && len == C::Quick::rounded(len),
+            "I9: it has a list"
+        );
         if C::CHECKED {
             let arena = self.arenas.arena_of(block);
             arena.set_aside(arena.granule(block));
@@ -227,6 +231,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[cfg_attr(not(small), inline(never))]
     pub(super) unsafe fn release(&mut self, block: NonNull<u8>, len: usize) -> usize {
+        debug_assert!(block.addr().get() % GRANULE == 0 && len > 0, "a block is whole granules");
         if !self.arenas.is_single() {
             // SAFETY: The same conditions hold.
             return unsafe { self.release_among(block, len) };

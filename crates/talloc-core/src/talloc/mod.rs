@@ -2,8 +2,9 @@
 
 mod allocate;
 mod batch;
-mod chain;
+pub(crate) mod chain;
 mod checked;
+mod chunks;
 mod deallocate;
 mod discard;
 mod first;
@@ -19,6 +20,7 @@ mod tests;
 mod verify;
 
 pub use allocate::SOURCE_TRIES;
+pub use chunks::{Chunks, Leaks};
 
 use core::fmt;
 use core::mem::MaybeUninit;

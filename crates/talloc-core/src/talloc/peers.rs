@@ -55,6 +55,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Lets the heap cache nothing, until it is told to [`wake`](Self::wake). The lists are empty.
     #[doc(hidden)]
     pub fn rest(&mut self) {
+        debug_assert_eq!(self.quick.cached(), 0, "I9: the lists are empty");
         self.quick.note_request();
         self.quick.set_classes(0);
         self.quick.set_limit(0);

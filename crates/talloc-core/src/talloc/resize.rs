@@ -133,6 +133,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
         let arena = self.arenas.arena_of(ptr);
         let at = arena.granule(ptr);
+        debug_assert!(old > 0 && new > 0, "a block is whole granules");
         // SAFETY: The block ends there.
         if new > old && !unsafe { arena.grow(at + old, new - old) } {
             return Err(AllocError);

@@ -100,6 +100,51 @@ fn a_block_that_has_to_move_is_known_before_it_is_read() {
     assert_eq!(found(), []);
 }
 
+/// Notes which line the caller is in.
+struct Line;
+
+std::thread_local! {
+    static LINE: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+impl talloc_core::OnMisuse for Line {
+    #[track_caller]
+    fn misuse(_: &Misuse) {
+        LINE.set(std::panic::Location::caller().line());
+    }
+}
+
+/// Whether a call is reported in its own line.
+macro_rules! is_reported_here {
+    ($call:expr) => {{
+        let _ = $call;
+        LINE.take() == line!()
+    }};
+}
+
+#[test]
+fn a_misuse_is_reported_where_the_call_is() {
+    static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, Line>> =
+        Talloc::<Checked<Compact, Line>>::configured().lock();
+    let (right, wrong, larger) = (layout(40, 8), layout(48, 8), layout(60, 8));
+    // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
+    unsafe {
+        HEAP.0.lock().init(memory(16 << 10));
+        let ptr = NonNull::new(HEAP.alloc(right)).unwrap();
+        let mut heap = HEAP.0.lock();
+        assert!(is_reported_here!(heap.free(ptr, wrong)));
+        assert!(is_reported_here!(heap.realloc(ptr, wrong, 60)));
+        assert!(is_reported_here!(heap.shrink(ptr, wrong, 10)));
+        drop(heap);
+        assert!(is_reported_here!(shared::deallocate(&HEAP, ptr, wrong)));
+        assert!(is_reported_here!(shared::grow(&HEAP, ptr, wrong, larger)));
+        assert!(is_reported_here!(shared::grow_zeroed(&HEAP, ptr, wrong, larger)));
+        assert!(is_reported_here!(shared::shrink(&HEAP, ptr, wrong, layout(20, 8))));
+        assert!(is_reported_here!(shared::shrink(&HEAP, ptr, wrong, layout(0, 8))));
+        HEAP.dealloc(ptr.as_ptr(), right);
+    }
+}
+
 #[test]
 fn a_global_allocator_does_not_unwind() {
     const CHILD: &str = "TALLOC_TEST_ABORTS";

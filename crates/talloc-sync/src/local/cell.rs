@@ -11,7 +11,7 @@ use talloc_core::{
 
 use super::unlocked::Unlocked;
 use super::{NoSupply, Supply};
-use crate::allocator::Handle;
+use crate::handle::Handle;
 
 /// A heap for a single thread, in memory that it borrows: `&TallocCell` is an `Allocator`.
 ///

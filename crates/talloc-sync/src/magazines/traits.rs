@@ -9,7 +9,7 @@ use talloc_core::{AllocError, Config, SharedHeap, Source, Talloc};
 
 use super::class::Class;
 use super::{Pick, TallocMagazines};
-use crate::allocator::Handle;
+use crate::handle::Handle;
 
 // SAFETY: It is one heap behind a lock. A block in a magazine has been allocated from it with the size of the
 // magazine's class, is as aligned as all are, and is nobody's until it is taken out.

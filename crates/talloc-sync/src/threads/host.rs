@@ -6,8 +6,10 @@ use core::ptr::NonNull;
 
 use talloc_core::{Compact, Config, Memory, Parcel, PeerLists, Peers, Source, lists_for};
 
-use super::operations::GRANULE;
 use super::{Heaps, Shard};
+
+/// The alignment of every block, and the unit of its size.
+pub(super) const GRANULE: usize = 8;
 
 /// A program with threads, each of which has a heap: where the heaps are, which one is the caller's, and where
 /// memory comes from.

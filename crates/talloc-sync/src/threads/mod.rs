@@ -17,6 +17,8 @@ mod host;
 mod inbox;
 mod operations;
 mod shard;
+#[cfg(doc)]
+mod walkthrough;
 
 pub use host::{FRESH_MEMORY, Home, Host, Threaded};
 pub use shard::Shard;

@@ -5,18 +5,15 @@ use core::ptr::NonNull;
 
 use talloc_core::{AllocError, Lists, Talloc};
 
-use super::host::{Host, Threaded};
+use super::host::{GRANULE, Host, Threaded};
 use super::shard::Cache;
 use super::{Heaps, Shard};
 
-/// The alignment of every block, and the unit of its size.
-pub(super) const GRANULE: usize = 8;
-
 /// A block of fewer bytes never has memory of its own: it would waste most of a page or more.
-const MIN_APART: usize = 64 << 10;
+pub(super) const MIN_APART: usize = 64 << 10;
 
 /// Nor is a block that is aligned to more in a heap: what would have to be left out before it is too much.
-const MAX_ALIGN: usize = 1 << 20;
+pub(super) const MAX_ALIGN: usize = 1 << 20;
 
 /// Whether a block is too large, or aligned to too much, for a heap.
 #[inline(always)]
@@ -252,7 +249,7 @@ impl<H: Host> Heaps<H> {
 
 /// Blocks of up to so many bytes have lists for exactly their size, which are found fast.
 #[inline(always)]
-const fn exact_bytes<H: Host>() -> usize {
+pub(super) const fn exact_bytes<H: Host>() -> usize {
     (Cache::<H>::EXACT - 1) * GRANULE
 }
 
@@ -264,7 +261,7 @@ fn len_of<H: Host>(layout: Layout) -> usize {
 
 /// Takes a block from the caller's lists, if it need not be aligned to more than blocks are anyway.
 #[inline(always)]
-fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
+pub(super) fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     if layout.align() > GRANULE {
         return None;
     }

@@ -4,6 +4,8 @@ mod current;
 mod exit;
 mod range;
 mod source;
+#[cfg(doc)]
+mod walkthrough;
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;

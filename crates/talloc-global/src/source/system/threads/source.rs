@@ -128,7 +128,7 @@ impl Source<Threaded<System>> for ThreadSource {
 }
 
 /// Raises the arena that grows as far as a request needs, and further if it is large.
-fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
+pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let (arena, range) = (heap.source().arena, heap.source().range);
     let lacking = heap.lacking_for(arena, layout).map_err(|_| AllocError)?;
     let rest = range.acme().zip(arena.acme()).map_or(0, |(end, acme)| end - acme);
@@ -148,6 +148,6 @@ fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
 }
 
 /// Makes memory of reserved addresses.
-fn commit(piece: Span) -> bool {
+pub(super) fn commit(piece: Span) -> bool {
     space::commit(piece.align_outward(space::PAGE)).is_ok()
 }

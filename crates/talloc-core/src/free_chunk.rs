@@ -1,4 +1,4 @@
-//! Handles to runs of granules.
+//! The handle to a free chunk.
 
 /// A free chunk: its place and its size.
 ///

@@ -4,66 +4,9 @@ use core::fmt;
 
 use talloc_span::Span;
 
+use super::Talloc;
+use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
-use crate::talloc::Talloc;
-
-/// A chunk of an arena of a [`Checked`](crate::Checked) heap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
-    /// What it is.
-    pub kind: ChunkKind,
-    /// Where it is; of a block, all bytes that it takes.
-    pub span: Span,
-}
-
-/// What a chunk is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChunkKind {
-    /// A block that is allocated.
-    Used,
-    /// A block that has been freed and is kept in a quick list.
-    Cached,
-    /// Free.
-    Free,
-    /// The arena's top: free, and never split but at its lower end.
-    Top,
-    /// The arena's own: its bitmap and, but for the first arena, its control block.
-    Own,
-}
-
-impl ChunkKind {
-    /// Whether it can be allocated from.
-    #[must_use]
-    pub fn is_free(self) -> bool {
-        matches!(self, Self::Cached | Self::Free | Self::Top)
-    }
-}
-
-/// See `printed.rs`.
-macro_rules! kind {
-    ($kind:expr, $say:ident, $f:ident) => {
-        match $kind {
-            Self::Used => $say!($f, "used"),
-            Self::Cached => $say!($f, "cached"),
-            Self::Free => $say!($f, "free"),
-            Self::Top => $say!($f, "top"),
-            Self::Own => $say!($f, "own"),
-        }
-    };
-}
-
-printed!(ChunkKind, kind);
-
-/// As in `0x1000 48 bytes used`; see `printed.rs`.
-macro_rules! chunk {
-    ($chunk:expr, $say:ident, $f:ident) => {
-        let Chunk { kind, span } = $chunk;
-        $say!($f, "{:#x} {} bytes {}", span.base().unwrap_or(0), span.size(), kind)
-    };
-}
-
-printed!(Chunk, chunk);
 
 /// The chunks of a heap in the order of their addresses; see
 /// [`Talloc::chunks`](crate::Talloc::chunks).
@@ -74,7 +17,7 @@ pub struct Chunks<'heap, C: Config, S> {
 }
 
 impl<'heap, C: Config, S> Chunks<'heap, C, S> {
-    pub(crate) fn of(heap: &'heap Talloc<C, S>) -> Self {
+    pub(super) fn of(heap: &'heap Talloc<C, S>) -> Self {
         Self { heap, last: None }
     }
 }
@@ -98,7 +41,7 @@ impl<C: Config, S> Iterator for Chunks<'_, C, S> {
 impl<C: Config, S> core::iter::FusedIterator for Chunks<'_, C, S> {}
 
 /// What is allocated in a heap, to be printed: see [`Talloc::leaks`](crate::Talloc::leaks).
-pub struct Leaks<'heap, C: Config, S>(pub(crate) Chunks<'heap, C, S>);
+pub struct Leaks<'heap, C: Config, S>(pub(super) Chunks<'heap, C, S>);
 
 /// How many blocks are printed but for `{:#}`, which prints them all.
 const SHOWN: usize = 20;

@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::granule::{GRANULE, Index};
+use crate::heads::MAX_BINS;
 
 /// The granules that an arena may ever reach, numbered from the lowest on.
 ///
@@ -46,7 +47,7 @@ impl<I: Index> Window<I> {
     };
 
     /// The granules below this one are left out, for their numbers are those of bins.
-    const FIRST: usize = crate::bin::MAX_BINS;
+    const FIRST: usize = MAX_BINS;
 
     /// The most granules of one arena.
     pub(crate) const MOST: usize = Self::LEN - 1 - Self::FIRST;
@@ -137,6 +138,7 @@ impl<I: Index> Window<I> {
     /// A free chunk starts there.
     #[inline(always)]
     pub(crate) unsafe fn size_at(self, at: usize) -> usize {
+        debug_assert!(self.holds(at, 1), "the granule is in the window");
         // SAFETY: A free chunk starts with its size (I2), in memory of the arena.
         unsafe { self.size_field(at).read() }.get()
     }
@@ -148,6 +150,7 @@ impl<I: Index> Window<I> {
     /// A free chunk ends there.
     #[inline(always)]
     pub(crate) unsafe fn size_before(self, end: usize) -> usize {
+        debug_assert!(self.holds(end - 1, 1), "the granule is in the window");
         // SAFETY: A free chunk ends with its size (I2), in memory of the arena.
         unsafe { self.ptr(end).cast::<I>().wrapping_sub(1).read() }.get()
     }
@@ -159,6 +162,7 @@ impl<I: Index> Window<I> {
     /// These are granules of the arena that nobody else uses.
     #[inline(always)]
     pub(crate) unsafe fn set_sizes(self, at: usize, len: usize) {
+        debug_assert!(len > 0 && self.holds(at, len), "the granules are in the window");
         // SAFETY: One granule has room for both sizes, and granules are aligned for an index.
         unsafe {
             self.size_field(at).write(I::new(len));
@@ -180,7 +184,7 @@ mod tests {
         assert!(at > 30_000 && at % usize::BITS as usize == 1);
         assert!(window.holds(at, (1 << 16) - 1 - at));
         assert!(!window.holds(at, (1 << 16) - at));
-        assert!(!window.holds(crate::bin::MAX_BINS - 1, 1));
+        assert!(!window.holds(MAX_BINS - 1, 1));
         assert!(Window::<u16>::around(base, 65_000).is_some());
         assert!(Window::<u16>::around(base, (1 << 16) - 256).is_none());
         assert!(Window::<u16>::around(base, usize::MAX / 8).is_none());

@@ -1,0 +1,198 @@
+//! The way of a request through this crate: from [`Talloc`](crate::Talloc) down to the boundary bits.
+//!
+//! This page has no code. Its links are checked with the documentation of private items, so that no name is
+//! stale. For the heaps of threads, the way begins in `talloc-global`, leads through `talloc-sync`, and
+//! enters here where this page says so.
+//!
+//! # `malloc`, hit
+//!
+//! A thread takes a block from its own lists without entering the heap: [`Lists::pop_at`], of
+//! [`PeerLists`](crate::PeerLists) and so of [`QuickLists`](crate::QuickLists), unlinks the first block. All other
+//! heaps get there by [`Talloc::malloc`]:
+//!
+//! 1. [`Arena::block_len`] rounds the size up to granules, and to a size that has a list
+//!    ([`Lists::rounded`]).
+//! 2. [`Talloc::pop`] unlinks the first block of that list. In a checked heap, [`Talloc::note_reuse`] marks it as
+//!    used.
+//!
+//! # `malloc`, miss
+//!
+//! 1. [`Talloc::allocate_uncached`] tells the policy of the lists that the arenas are asked
+//!    ([`Talloc::note_demand`], in `limits.rs`), and lets the source take memory back once in a while
+//!    ([`Talloc::tend`]; see below).
+//! 2. [`Talloc::allocate_from_arenas`] chooses by the request. The first three ask the *recent* arena, the first one
+//!    that may have room ([`Arenas::recent`]):
+//!    - A block that is aligned to more than a granule: [`Talloc::allocate_aligned`] looks at a few blocks of
+//!      the list ([`Talloc::pop_aligned`]), then at the bins and the top ([`Arena::allocate_aligned`]).
+//!    - A size with a list of its own, where the source is [ample](crate::Source::IS_AMPLE):
+//!      [`Talloc::allocate_run`] takes a run of blocks from one chunk ([`Arena::take_run_from_bins`]), or from the
+//!      top ([`Arena::take_run`]). [`Talloc::hand_out_run`] puts all but one of them on the list.
+//!    - All others: [`Talloc::allocate_from_bins`]. If the bins have nothing,
+//!      [`Talloc::allocate_beyond_bins`] carves the top: several blocks for a size that has a list
+//!      ([`Talloc::refill`]), one for others ([`Talloc::take_top`]).
+//!    - Before a run or a refill uses memory that has never been used, [`Talloc::recycle`] coalesces blocks of
+//!      lists that hold more than is needed soon, and asks the bins again.
+//! 3. If none of them has room: [`Talloc::allocate_last`], below.
+//!
+//! In the arena:
+//!
+//! 1. [`Arena::fit`] finds a bin. [`BinIndex::of_chunk`] is that of the size; [`Bins::first_size`] tells whether
+//!    its first chunk will do; if not, [`Bins::first_bin_from`] asks the map for the next bin that is not empty.
+//! 2. [`Arena::pop`] unlinks the bin's first chunk ([`Bins::pop`]).
+//! 3. [`Arena::split`] clears and sets the boundary bits ([`Bits::clear`], [`Bits::set`]). The remainder goes to the
+//!    bin of its size ([`Bins::push_rest`]).
+//! 4. Or [`Arena::take_top`] raises the top, and clears the bits of memory that is used for the first time
+//!    ([`Arena::clear_bits`]).
+//! 5. [`Arena::hand_out`] makes a pointer, and in a checked heap the block's mark. [`Arenas::count_taken`] counts
+//!    the bytes.
+//!
+//! # `free`
+//!
+//! A thread puts a block on its own list without entering the heap ([`Lists::push_at`]), and calls
+//! [`Talloc::relieve`], which is [`Talloc::overflow`], if the lists hold too much. All other heaps get there by
+//! [`Talloc::free`]:
+//!
+//! 1. A checked heap compares the call with its marks ([`Talloc::knows`]), and reports a misuse.
+//! 2. [`Talloc::free_known`] chooses by the size. A block of a size that is cached now is put on its list
+//!    ([`Talloc::put_on_list`]); [`Talloc::overflow`] follows if the lists hold too much. Others go to
+//!    [`Talloc::release_or_send`].
+//! 3. [`Talloc::release_or_send`] asks whose block it is. A stray, which belongs to a peer, is added to a parcel
+//!    ([`Lists::send`]), and a full parcel is [delivered](crate::Peers::deliver).
+//! 4. The heap's own blocks go back to their arena: [`Talloc::release`] and [`Arena::release`]. The latter asks
+//!    the bits whether the neighbours are free ([`Arena::merge_above`], [`Arena::merge_below`]), takes those out of
+//!    their bins ([`Bins::unlink`]), and puts the whole chunk in the bin of its size ([`Bins::push`]). A chunk that
+//!    touches the top becomes part of it.
+//!
+//! [`Talloc::overflow`] makes room in the lists, in [`Talloc::make_room`]: either they may hold more
+//! ([`Talloc::may_hold_more`]), or a batch of this size and one of the size whose turn it is go back
+//! ([`Talloc::flush_list`]), neighbours as one piece. It is called for a
+//! [pulse](crate::Lists::is_pulse), too: then it only lets the source take memory back.
+//!
+//! A block that another heap has sent comes in by [`Talloc::take_back`].
+//!
+//! # `realloc`
+//!
+//! [`Talloc::realloc`] first tries the ways that need no search, in [`Talloc::resize_known`]:
+//!
+//! 1. [`Talloc::exchange`] moves a small block to a cached one of the new size.
+//! 2. [`Talloc::reshape_block`] changes the size in place: [`Arena::grow`] takes granules of the free chunk above,
+//!    or of the top; [`Arena::release_tail`] frees the end of a block that shrinks.
+//! 3. [`Talloc::extend_under`] asks a source for more if its memory [goes on](crate::Source::EXTENDS) where the arena ends.
+//! 4. Otherwise the block moves: [`Talloc::malloc`], a copy, and [`Talloc::free_moved`].
+//!
+//! The heaps of threads call [`Talloc::resize_own`], which is the second step, and move blocks themselves.
+//!
+//! # Out of memory
+//!
+//! 1. [`Talloc::allocate_last`] examines chunks whose bin does not promise that they suit
+//!    ([`Arena::last_resort`]), then the other arenas ([`Talloc::allocate_elsewhere`]).
+//! 2. [`Talloc::acquire`] refuses a size that no arena can hold. An ample source is asked at once
+//!    ([`Source::acquire`]), unless the lists hold idle blocks.
+//! 3. If that does not help, and in all other heaps, [`Talloc::coalesce_for`] first empties the lists batch by batch, attempts
+//!    the request whenever there is enough in one place, and moves an arena's own chunk out of the way
+//!    ([`Talloc::tidy`]). Then the source is asked, and all of it is repeated up to
+//!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
+//! 4. The source adds memory by [`Talloc::claim_as`], [`Talloc::extend_arena_as`], [`Talloc::claim_part`] or
+//!    [`Talloc::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets the limits of the lists.
+//!
+//! # Giving back
+//!
+//! 1. [`Talloc::tend`] counts operations that the lists could not serve, and calls
+//!    [`Source::tend`] once in [`TEND_INTERVAL`](crate::TEND_INTERVAL).
+//! 2. A source that follows [`Decay`](crate::Decay) calls [`Decay::tend`]. At the end of an epoch,
+//!    [`Decay::end_epoch`] compares the bytes that may hold pages with the watermarks of use. [`Decay::step`] coalesces a few
+//!    batches and purges a bounded piece of the excess: [`Talloc::purge`], [`Arena::purge`].
+//! 3. [`Arena::purge`] takes the highest dirty piece of the top first, then free chunks, from the largest bin
+//!    down. Memory above all blocks that is zero again counts as never used ([`Arena::renew`]).
+//! 4. [`Talloc::trim`] does it all at once: [`Talloc::flush`], then [`Source::release`], which calls
+//!    [`Talloc::reclaim_arena`] and [`Talloc::discard`].
+//!
+//! [`Arena::allocate_aligned`]: crate::arena::Arena::allocate_aligned
+//! [`Arena::block_len`]: crate::arena::Arena::block_len
+//! [`Arena::clear_bits`]: crate::arena::Arena::clear_bits
+//! [`Arena::fit`]: crate::arena::Arena::fit
+//! [`Arena::grow`]: crate::arena::Arena::grow
+//! [`Arena::hand_out`]: crate::arena::Arena::hand_out
+//! [`Arena::last_resort`]: crate::arena::Arena::last_resort
+//! [`Arena::merge_above`]: crate::arena::Arena::merge_above
+//! [`Arena::merge_below`]: crate::arena::Arena::merge_below
+//! [`Arena::pop`]: crate::arena::Arena::pop
+//! [`Arena::purge`]: crate::arena::Arena::purge
+//! [`Arena::release_tail`]: crate::arena::Arena::release_tail
+//! [`Arena::release`]: crate::arena::Arena::release
+//! [`Arena::renew`]: crate::arena::Arena::renew
+//! [`Arena::split`]: crate::arena::Arena::split
+//! [`Arena::take_run_from_bins`]: crate::arena::Arena::take_run_from_bins
+//! [`Arena::take_run`]: crate::arena::Arena::take_run
+//! [`Arena::take_top`]: crate::arena::Arena::take_top
+//! [`Arenas::count_taken`]: crate::talloc::chain::Arenas::count_taken
+//! [`Arenas::recent`]: method@crate::talloc::chain::Arenas::recent
+//! [`BinIndex::of_chunk`]: crate::bin::BinIndex::of_chunk
+//! [`Bins::first_bin_from`]: crate::bin::Bins::first_bin_from
+//! [`Bins::first_size`]: crate::bin::Bins::first_size
+//! [`Bins::pop`]: crate::bin::Bins::pop
+//! [`Bins::push_rest`]: crate::bin::Bins::push_rest
+//! [`Bins::push`]: crate::bin::Bins::push
+//! [`Bins::unlink`]: crate::bin::Bins::unlink
+//! [`Bits::clear`]: crate::arena::bits::Bits::clear
+//! [`Bits::set`]: crate::arena::bits::Bits::set
+//! [`Decay::end_epoch`]: crate::Decay::end_epoch
+//! [`Decay::step`]: crate::Decay::step
+//! [`Decay::tend`]: crate::Decay::tend
+//! [`Lists::pop_at`]: crate::Lists::pop_at
+//! [`Lists::push_at`]: crate::Lists::push_at
+//! [`Lists::rounded`]: crate::Lists::rounded
+//! [`Lists::send`]: crate::Lists::send
+//! [`Source::acquire`]: crate::Source::acquire
+//! [`Source::release`]: crate::Source::release
+//! [`Source::tend`]: crate::Source::tend
+//! [`Talloc::acquire`]: crate::Talloc::acquire
+//! [`Talloc::allocate_aligned`]: crate::Talloc::allocate_aligned
+//! [`Talloc::allocate_beyond_bins`]: crate::Talloc::allocate_beyond_bins
+//! [`Talloc::allocate_elsewhere`]: crate::Talloc::allocate_elsewhere
+//! [`Talloc::allocate_from_arenas`]: crate::Talloc::allocate_from_arenas
+//! [`Talloc::allocate_from_bins`]: crate::Talloc::allocate_from_bins
+//! [`Talloc::allocate_last`]: crate::Talloc::allocate_last
+//! [`Talloc::allocate_run`]: crate::Talloc::allocate_run
+//! [`Talloc::allocate_uncached`]: crate::Talloc::allocate_uncached
+//! [`Talloc::claim_as`]: crate::Talloc::claim_as
+//! [`Talloc::claim_part`]: crate::Talloc::claim_part
+//! [`Talloc::coalesce_for`]: crate::Talloc::coalesce_for
+//! [`Talloc::discard`]: crate::Talloc::discard
+//! [`Talloc::exchange`]: crate::Talloc::exchange
+//! [`Talloc::extend_arena_as`]: crate::Talloc::extend_arena_as
+//! [`Talloc::extend_under`]: crate::Talloc::extend_under
+//! [`Talloc::flush_list`]: crate::Talloc::flush_list
+//! [`Talloc::flush`]: crate::Talloc::flush
+//! [`Talloc::free_known`]: crate::Talloc::free_known
+//! [`Talloc::free_moved`]: crate::Talloc::free_moved
+//! [`Talloc::free`]: crate::Talloc::free
+//! [`Talloc::hand_out_run`]: crate::Talloc::hand_out_run
+//! [`Talloc::knows`]: crate::Talloc::knows
+//! [`Talloc::limit_quick`]: crate::Talloc::limit_quick
+//! [`Talloc::make_room`]: crate::Talloc::make_room
+//! [`Talloc::malloc`]: crate::Talloc::malloc
+//! [`Talloc::may_hold_more`]: crate::Talloc::may_hold_more
+//! [`Talloc::note_demand`]: crate::Talloc::note_demand
+//! [`Talloc::note_reuse`]: crate::Talloc::note_reuse
+//! [`Talloc::overflow`]: crate::Talloc::overflow
+//! [`Talloc::pop_aligned`]: crate::Talloc::pop_aligned
+//! [`Talloc::pop`]: crate::Talloc::pop
+//! [`Talloc::purge`]: crate::Talloc::purge
+//! [`Talloc::put_on_list`]: crate::Talloc::put_on_list
+//! [`Talloc::raise_part`]: crate::Talloc::raise_part
+//! [`Talloc::realloc`]: crate::Talloc::realloc
+//! [`Talloc::reclaim_arena`]: crate::Talloc::reclaim_arena
+//! [`Talloc::recycle`]: crate::Talloc::recycle
+//! [`Talloc::refill`]: crate::Talloc::refill
+//! [`Talloc::release_or_send`]: crate::Talloc::release_or_send
+//! [`Talloc::release`]: crate::Talloc::release
+//! [`Talloc::relieve`]: crate::Talloc::relieve
+//! [`Talloc::reshape_block`]: crate::Talloc::reshape_block
+//! [`Talloc::resize_known`]: crate::Talloc::resize_known
+//! [`Talloc::resize_own`]: crate::Talloc::resize_own
+//! [`Talloc::take_back`]: crate::Talloc::take_back
+//! [`Talloc::take_top`]: crate::Talloc::take_top
+//! [`Talloc::tend`]: crate::Talloc::tend
+//! [`Talloc::tidy`]: crate::Talloc::tidy
+//! [`Talloc::trim`]: crate::Talloc::trim

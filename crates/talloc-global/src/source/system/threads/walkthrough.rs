@@ -1,0 +1,114 @@
+//! The way of a request through [`SystemTalloc`]: from `GlobalAlloc` to the operating system.
+//!
+//! This page has no code. Its links are checked with the documentation of private items. Three pages make the
+//! whole way, one in each crate, in the order in which a request goes: this one, then `threads/walkthrough.rs` of
+//! `talloc-sync` ([`Heaps`]), then `walkthrough.rs` of `talloc-core` ([`Talloc`]). Where memory comes from and goes
+//! back to, the way ends here again.
+//!
+//! # `malloc`, hit
+//!
+//! [`SystemTalloc::alloc`] calls [`Heaps::malloc`] of the one static [`HEAPS`], in `talloc-sync`. That
+//! asks [`System::current`] for the thread's shard, which the thread-local [`CURRENT`] names, and takes a block from
+//! its lists. [`SystemTalloc::alloc_zeroed`] calls [`Heaps::malloc_dirty`] instead, and clears the bytes that are
+//! not known to be zero.
+//!
+//! # `malloc`, miss
+//!
+//! `talloc-sync` enters the thread's heap, and `talloc-core` allocates from its arenas. Two ways lead back to this
+//! crate:
+//!
+//! - A block of 128 MiB or more ([`System::APART`]) is a mapping of its own: [`System::allocate_apart`],
+//!   [`blocks::map`], [`space::map`].
+//! - A heap without room asks its source: [`ThreadSource::acquire`].
+//!   1. [`raise`] raises the arena that grows, as long as its slices go on: [`Talloc::raise_part`] calls
+//!      [`commit`] for the pieces that must be memory, which calls [`space::commit`].
+//!   2. Otherwise [`ThreadSource::take_slices`] takes slices of the one range of addresses ([`Range::take`], which
+//!      reserves the range at first), and [`Talloc::claim_part`] makes an arena of their lower part.
+//!
+//! # `free`
+//!
+//! [`SystemTalloc::dealloc`] calls [`Heaps::free`]. Two questions come back here: [`System::is_apart`] tells
+//! whether an address is outside of the range ([`Range::is_outside`]), and then [`System::free_apart`] unmaps the block;
+//! [`System::owner_of`] tells whose slice an address is in ([`Range::owner_of`]), when blocks leave a thread's lists.
+//! [`System::whole`] is the pointer that is good for all of them.
+//!
+//! # `realloc`
+//!
+//! [`SystemTalloc::realloc`] makes the new layout ([`resized`]) and calls [`Heaps::resize`]. A block with memory of
+//! its own comes back to [`System::resize_apart`], which has the system move its pages, where it can
+//! ([`blocks::remap`]).
+//!
+//! # Out of memory
+//!
+//! [`ThreadSource::acquire`] fails if there are no slices left, or if the system makes no memory of them: then the
+//! slices go back ([`Range::give_back`]). `talloc-core` passes the error on to `talloc-sync`, which empties heaps that
+//! nobody owns, tries again, and at last asks [`System::allocate_apart`]. If that fails, too,
+//! [`SystemTalloc::alloc`] returns null.
+//!
+//! # Giving back
+//!
+//! - [`ThreadSource::tend`] is called once in a while by a heap that is used. It runs [`Decay::tend`] with
+//!   [`PACE`] and the time ([`space::now_ms`]). Each piece goes to [`space::discard`].
+//! - [`ThreadSource::release`] is called by [`Talloc::trim`]: arenas in which nothing is allocated, the one that
+//!   grows aside, leave the heap ([`Talloc::reclaim_arena`]) and give up their memory and addresses
+//!   ([`space::decommit`], [`Range::give_back`]). Of the others, all large free pieces are discarded
+//!   ([`Talloc::discard`]).
+//! - [`SystemTalloc::trim`] is [`Heaps::trim`].
+//! - [`exit`](super::exit) calls [`Heaps::leave`] when a thread ends, and [`Heaps::after_fork`] in the child of a
+//!   fork.
+//!
+//! [`CURRENT`]: super::CURRENT
+//! [`Decay::tend`]: talloc_sync::Decay::tend
+//! [`HEAPS`]: super::HEAPS
+//! [`Heaps::after_fork`]: super::Heaps::after_fork
+//! [`Heaps::free`]: super::Heaps::free
+//! [`Heaps::leave`]: super::Heaps::leave
+//! [`Heaps::malloc_dirty`]: super::Heaps::malloc_dirty
+//! [`Heaps::malloc`]: super::Heaps::malloc
+//! [`Heaps::resize`]: super::Heaps::resize
+//! [`Heaps::trim`]: super::Heaps::trim
+//! [`Heaps`]: super::Heaps
+//! [`PACE`]: super::super::PACE
+//! [`Range::give_back`]: super::range::Range::give_back
+//! [`Range::is_outside`]: super::range::Range::is_outside
+//! [`Range::owner_of`]: super::range::Range::owner_of
+//! [`Range::take`]: super::range::Range::take
+//! [`System::APART`]: super::System::APART
+//! [`System::allocate_apart`]: super::System::allocate_apart
+//! [`System::current`]: super::System::current
+//! [`System::free_apart`]: super::System::free_apart
+//! [`System::is_apart`]: super::System::is_apart
+//! [`System::owner_of`]: super::System::owner_of
+//! [`System::resize_apart`]: super::System::resize_apart
+//! [`System::whole`]: super::System::whole
+//! [`SystemTalloc::alloc_zeroed`]: super::SystemTalloc::alloc_zeroed
+//! [`SystemTalloc::alloc`]: super::SystemTalloc::alloc
+//! [`SystemTalloc::dealloc`]: super::SystemTalloc::dealloc
+//! [`SystemTalloc::realloc`]: super::SystemTalloc::realloc
+//! [`SystemTalloc::trim`]: super::SystemTalloc::trim
+//! [`SystemTalloc`]: super::SystemTalloc
+//! [`Talloc::claim_part`]: talloc_sync::Talloc::claim_part
+//! [`Talloc::discard`]: talloc_sync::Talloc::discard
+//! [`Talloc::raise_part`]: talloc_sync::Talloc::raise_part
+//! [`Talloc::reclaim_arena`]: talloc_sync::Talloc::reclaim_arena
+//! [`Talloc::trim`]: talloc_sync::Talloc::trim
+//! [`Talloc`]: talloc_sync::Talloc
+//! [`ThreadSource::acquire`]: super::ThreadSource::acquire
+//! [`ThreadSource::release`]: super::ThreadSource::release
+//! [`ThreadSource::take_slices`]: super::ThreadSource::take_slices
+//! [`ThreadSource::tend`]: super::ThreadSource::tend
+//! [`blocks::map`]: super::blocks::map
+//! [`blocks::remap`]: super::blocks::remap
+//! [`commit`]: super::source::commit
+//! [`raise`]: super::source::raise
+//! [`resized`]: super::resized
+//! [`space::commit`]: super::space::commit
+//! [`space::decommit`]: super::space::decommit
+//! [`space::discard`]: super::space::discard
+//! [`space::map`]: super::space::map
+//! [`space::now_ms`]: super::space::now_ms
+
+#[allow(unused_imports, reason = "for links to methods of these traits")]
+use core::alloc::GlobalAlloc;
+#[allow(unused_imports, reason = "for links to methods of these traits")]
+use talloc_sync::{Source, threads::Host};
