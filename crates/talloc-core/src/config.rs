@@ -65,6 +65,9 @@ pub trait Config: Sized + 'static {
     /// if less than half of the arena in use is free in one piece, a 128th of their first MiB and a
     /// 4096th of the rest; then there are also fewer sizes that are cached. Otherwise they hold more after
     /// hundreds of blocks have been freed while the lists met every request, until others come.
+    ///
+    /// Where the source's memory is [ample](crate::Source::IS_AMPLE), they may hold an eighth of what is in use, or
+    /// 512 KiB if that is more.
     const QUICK_BYTES: usize;
 
     /// How many free chunks a request that no bin is sure to meet examines before it fails.

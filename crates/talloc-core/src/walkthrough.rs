@@ -68,7 +68,8 @@
 //! ([`Talloc::flush_list`]), neighbours as one piece. It is called for a
 //! [pulse](crate::Lists::is_pulse), too: then it only lets the source take memory back.
 //!
-//! A block that another heap has sent comes in by [`Talloc::take_back`].
+//! Blocks that another heap has sent come in by [`Talloc::take_back`], a [segment](crate::Segment) of one size at a
+//! time.
 //!
 //! # `realloc`
 //!

@@ -8,7 +8,7 @@
 //! # `malloc`, hit
 //!
 //! [`SystemTalloc::alloc`] calls [`Heaps::malloc`] of the one static [`HEAPS`], in `talloc-sync`. That
-//! asks [`System::current`] for the thread's shard, which the thread-local [`CURRENT`] names, and takes a block from
+//! asks [`System::current`] for the thread's shard, which a thread-local ([`current`]) names, and takes a block from
 //! its lists. [`SystemTalloc::alloc_zeroed`] calls [`Heaps::malloc_dirty`] instead, and clears the bytes that are
 //! not known to be zero.
 //!
@@ -57,7 +57,7 @@
 //! - [`exit`](super::exit) calls [`Heaps::leave`] when a thread ends, and [`Heaps::after_fork`] in the child of a
 //!   fork.
 //!
-//! [`CURRENT`]: super::CURRENT
+//! [`current`]: mod@super::current
 //! [`Decay::tend`]: talloc_sync::Decay::tend
 //! [`HEAPS`]: super::HEAPS
 //! [`Heaps::after_fork`]: super::Heaps::after_fork

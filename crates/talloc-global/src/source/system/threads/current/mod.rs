@@ -1,25 +1,35 @@
 //! The calling thread's heap: a thread-local pointer, which each call reads.
 
-#[cfg_attr(
-    all(
-        target_os = "linux",
-        target_env = "gnu",
-        target_arch = "x86_64",
-        target_pointer_width = "64",
-        not(miri)
-    ),
-    path = "fixed.rs"
-)]
-#[cfg_attr(
-    not(all(
-        target_os = "linux",
-        target_env = "gnu",
-        target_arch = "x86_64",
-        target_pointer_width = "64",
-        not(miri)
-    )),
-    path = "portable.rs"
-)]
-mod place;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(miri)
+))]
+mod fixed;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(miri)
+)))]
+mod portable;
 
-pub(super) use place::{get, set};
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(miri)
+))]
+pub(super) use fixed::{get, set};
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(miri)
+)))]
+pub(super) use portable::{get, set};
