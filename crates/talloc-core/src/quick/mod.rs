@@ -250,10 +250,17 @@ pub trait Lists: sealed::Sealed {
 }
 
 impl<const N: usize> QuickLists<N> {
-    /// The list of blocks of `len` granules, if there is one.
+    /// The list of blocks of `len` granules, which have one.
     #[inline(always)]
-    fn list_of(len: usize) -> Option<usize> {
-        (len < Self::CLASSES).then(|| class::list_of(len))
+    fn list_of(len: usize) -> usize {
+        // Known when it is compiled: that a list has the number of its size.
+        if N <= class::EXACT + 1 { len } else { class::list_of(len) }
+    }
+
+    /// The list of blocks of `len` granules, if they have one.
+    #[inline(always)]
+    fn list_for(len: usize) -> Option<usize> {
+        (len < Self::CLASSES).then(|| Self::list_of(len))
     }
 }
 
@@ -295,7 +302,7 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline(always)]
     unsafe fn pop_at(this: *mut Self, len: usize) -> Option<NonNull<u8>> {
-        let list = Self::list_of(len)?;
+        let list = Self::list_for(len)?;
         // SAFETY: The head is one of the lists', which only the caller changes. A block on a list starts
         // with its link.
         unsafe {
@@ -309,7 +316,7 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>> {
-        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(Self::list_of(len)?)?;
+        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(Self::list_for(len)?)?;
         for _ in 0..ALIGNED_TRIES {
             // SAFETY: It is the head, or the link that a block on the list starts with.
             let block = unsafe { link.read() }?;
@@ -330,7 +337,7 @@ impl<const N: usize> Lists for QuickLists<N> {
         // has room for a pointer. Only the caller uses the lists.
         unsafe {
             let head =
-                (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(class::list_of(len));
+                (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(Self::list_of(len));
             block.cast().write(*head);
             *head = Some(block);
             (*this).cached += len;
@@ -339,7 +346,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     unsafe fn splice(&mut self, segment: Segment) -> bool {
-        let head = &mut self.heads[class::list_of(segment.len)];
+        let head = &mut self.heads[Self::list_of(segment.len)];
         // SAFETY: The last block has room for a link, and nobody uses it.
         unsafe { segment.last.cast().write(*head) };
         *head = Some(segment.first);
@@ -348,7 +355,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {
-        *self.heads.get(Self::list_of(len)?)?
+        *self.heads.get(Self::list_for(len)?)?
     }
 
     #[inline(always)]

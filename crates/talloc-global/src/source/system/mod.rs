@@ -46,10 +46,9 @@ const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: space::
 ///
 /// # What is given back, and when
 ///
-/// What has not been needed for a fifth of a second or two is given back, as [`Decay`] says, a piece of at
-/// most a MiB at a time: of what is free in a row of at least 16 KiB, at the arena's end or between blocks, the
-/// system gets the memory back, but not the addresses. [`Talloc::trim`] does it at once, and unmaps arenas in
-/// which nothing is allocated, unless they grow.
+/// What has not been needed for a fifth of a second or two is given back, as [`Decay`] says, at most a MiB by one
+/// operation: the system gets whole free pages back, at the arena's end or between blocks, but not their addresses.
+/// [`Talloc::trim`] does it at once, and unmaps arenas in which nothing is allocated, unless they grow.
 ///
 /// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
 /// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`, and
