@@ -21,6 +21,7 @@ mod preload;
 mod programs;
 mod size;
 mod soak;
+mod suite;
 mod targets;
 mod tools;
 mod workspace;
@@ -64,6 +65,8 @@ enum Task {
     Programs(programs::Args),
     /// Check the heap through a hundred million random operations.
     Soak(soak::Args),
+    /// Run the programs of mimalloc-bench with our `malloc`, the C library's and others.
+    Suite(suite::Args),
     /// Run the tests under the compiler's sanitizers.
     Sanitize(analysis::sanitize::Args),
     /// Run the libraries' tests in the interpreter Miri.
@@ -116,6 +119,7 @@ fn run(task: Task) -> Result<()> {
         Task::Preload(args) => preload::run(&workspace, &args),
         Task::Programs(args) => programs::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),
+        Task::Suite(args) => suite::run(&workspace, &args),
         Task::Sanitize(args) => analysis::sanitize::run(&workspace, &args),
         Task::Miri(args) => analysis::miri::run(&workspace, &args),
         Task::Valgrind(args) => analysis::valgrind::run(&workspace, &args),

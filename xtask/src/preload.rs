@@ -140,7 +140,7 @@ fn sort_out<'a>(
 }
 
 /// Builds the library, to be preloaded.
-fn build(workspace: &Workspace, checked: bool) -> Result<Utf8PathBuf> {
+pub fn build(workspace: &Workspace, checked: bool) -> Result<Utf8PathBuf> {
     let target = workspace.scratch("preload").join("target");
     let features = if checked { "override,checked" } else { "override" };
     workspace
