@@ -29,7 +29,7 @@ const FIRST_STEP: usize = 1 << 20;
 const SCARCE: usize = 256 << 20;
 
 /// Milliseconds of an epoch: what has not been needed for one or two goes back.
-const DECAY_MS: u32 = 200;
+const DECAY_MS: u32 = 100;
 
 const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: space::PAGE.get() };
 
@@ -46,7 +46,7 @@ const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: space::
 ///
 /// # What is given back, and when
 ///
-/// What has not been needed for a fifth of a second or two is given back, as [`Decay`] says, at most a MiB by one
+/// What has not been needed for a tenth of a second or two is given back, as [`Decay`] says, at most a MiB by one
 /// operation: the system gets whole free pages back, at the arena's end or between blocks, but not their addresses.
 /// [`Talloc::trim`] does it at once, and unmaps arenas in which nothing is allocated, unless they grow.
 ///

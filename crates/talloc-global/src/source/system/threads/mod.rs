@@ -137,7 +137,7 @@ fn count_apart(old: usize, new: usize) {
 /// A TiB of addresses is reserved, or less where there is a limit; memory is made of it as it is needed. A block of
 /// 128 MiB or more has memory of its own.
 ///
-/// What has not been needed for a fifth of a second or two goes back to the system, a piece of at most a
+/// What has not been needed for a tenth of a second or two goes back to the system, a piece of at most a
 /// MiB at a time, and never while another thread waits. Nothing is given back while a program does nothing:
 /// [`trim`](Self::trim) does it at once.
 ///
