@@ -166,7 +166,9 @@ impl Decay {
             heap.flush_next();
         }
         let (min, unit) = (pace.min_piece, pace.unit);
-        let bytes = MAX_BYTES.min(self.left.max(min));
+        // Pieces are whole units, however little is left.
+        let bytes = MAX_BYTES.min(self.left).max(min);
+        let bytes = bytes.checked_next_multiple_of(unit.get()).unwrap_or(usize::MAX);
         let mut step = Step { min, unit, bytes, pieces: MAX_PIECES, of_tops: 0, of_chunks: 0 };
         // SAFETY: The caller vouches for what `purge` leaves.
         let is_all = unsafe { heap.purge(&mut self.cursor, &mut step, &mut purge) };

@@ -58,7 +58,7 @@ impl<C: Config> Heap for SystemTallock<C> {
     }
 }
 
-/// Time for memory to go back, of which a few tenths of a second should do: much, as the machine may be busy.
+/// How long a test waits for memory to go back. A few tenths of a second should do; a busy machine needs more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Does little, as a program does that waits, until no more than `most` bytes are resident beyond `before`: that is
@@ -223,6 +223,34 @@ fn threads_that_free_what_others_have_allocated() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert!(idle < PEAK / 10, "{idle} bytes are left");
     });
+    HEAP.trim_now();
+    assert_eq!(HEAP.report().used_bytes, 0);
+}
+
+#[test]
+fn what_is_taken_down_becomes_whole() {
+    static HEAP: SystemTallock = SystemTallock::new();
+    let _alone = alone();
+    let mut blocks = list(32 * MIB, 400);
+    fill(&HEAP, &mut blocks, 32 * MIB, 400);
+    blocks.drain(..).for_each(|block| free(&HEAP, block));
+    let Report { used_bytes, cached_bytes, .. } = HEAP.report();
+    assert!(used_bytes == 0 && cached_bytes < 64 << 10, "{cached_bytes} bytes lie scattered");
+}
+
+#[test]
+fn a_thread_that_only_frees_keeps_little() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
+    let mut blocks = list(32 * MIB, 2000);
+    fill(&HEAP, &mut blocks, 32 * MIB, 2000);
+    let free_all = move || {
+        blocks.drain(..).for_each(|block| free(&HEAP, block));
+        // Of what is cached, the report of a thread has its own.
+        let cached = HEAP.report().cached_bytes;
+        assert!(cached < 128 << 10, "{cached} bytes are kept");
+    };
+    thread::spawn(free_all).join().unwrap();
     HEAP.trim_now();
     assert_eq!(HEAP.report().used_bytes, 0);
 }

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -193,6 +193,31 @@ fn a_checked_heap_knows_all_blocks() {
         HEAP.dealloc(block, bytes(3 * LARGE));
     }
     assert_eq!(HEAP.verify().unwrap().used_blocks, Some(0));
+}
+
+#[test]
+fn the_largest_blocks_of_the_heaps_come_home() {
+    static HEAP: SystemTalloc = SystemTalloc::new();
+    let _alone = alone();
+    let before = report(&HEAP).used_bytes;
+    for size in [LARGE - 1, LARGE - 8, LARGE - 9, LARGE / 2 - 1, 33 << 10] {
+        // SAFETY: The block has as many bytes, and is freed once, with its layout.
+        let block = unsafe {
+            let block = HEAP.alloc(bytes(size));
+            block.write(1);
+            block.add(size - 1).write(1);
+            block.expose_provenance()
+        };
+        thread::spawn(move || {
+            let block = ptr::with_exposed_provenance_mut::<u8>(block);
+            // SAFETY: As above.
+            unsafe { HEAP.dealloc(block, bytes(size)) };
+        })
+        .join()
+        .unwrap();
+        HEAP.trim();
+        assert_eq!(report(&HEAP).used_bytes, before, "{size}");
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl<C: Config> Bits<C> {
     /// Marks granule `at`, which has no mark, as the first one of a used block of `len` granules.
     #[inline(always)]
     pub(super) unsafe fn mark_used(self, at: usize, len: usize) {
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granule, whose word has been cleared (I1).
         debug_assert_eq!(unsafe { self.mark(at) }, Mark::Nothing, "I11: a block has one mark");
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {

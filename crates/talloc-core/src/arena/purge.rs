@@ -103,7 +103,7 @@ impl<C: Config> Arena<C> {
             if bin.get() < first {
                 break;
             }
-            // SAFETY: As the caller says.
+            // SAFETY: What `purge` leaves can be used, as the contract of this function has it.
             unsafe { self.purge_bin(bin, cursor, step, purge) };
         }
         true

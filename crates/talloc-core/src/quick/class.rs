@@ -2,7 +2,7 @@
 //!
 //! Each size of up to [`EXACT`] granules has a list of its own. Larger sizes are rounded up to one of
 //! eight in each doubling, at a cost of an eighth of the block at most, so that blocks of nearly the same size can
-//! take each other's place. Bins of the heap begin at these sizes, too.
+//! take each other's place.
 
 /// Sizes of up to so many granules are exact.
 pub const EXACT: usize = 128;

@@ -25,6 +25,9 @@ const ALIGNED_TRIES: usize = 4;
 /// Lists for blocks of up to 512 KiB.
 const MOST_LISTS: usize = lists_for(1 << 16);
 
+/// Blocks with a list have fewer granules.
+const MOST_CLASSES: usize = class::classes(MOST_LISTS);
+
 mod sealed {
     pub trait Sealed {}
     impl<const N: usize> Sealed for super::QuickLists<N> {}
@@ -139,8 +142,8 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>>;
 
-    /// Puts a block of `len` granules, fewer than `CLASSES` and [rounded](Self::rounded), on its list. Returns whether the
-    /// lists hold too much now.
+    /// Puts a block of `len` granules, fewer than `CLASSES` and [rounded](Self::rounded), on its list. Returns
+    /// whether the lists hold too much now, or it is time for a [pulse](Self::is_pulse).
     ///
     /// # Safety
     ///
@@ -291,7 +294,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     #[inline(always)]
     unsafe fn exact_classes_at(this: *const Self) -> usize {
         // As for `classes_at`.
-        // SAFETY: The caller may read the lists.
+        // SAFETY: Nobody changes the lists meanwhile, by the contract of `Lists::exact_classes_at`.
         if N == 0 { 0 } else { unsafe { (*this).exact as usize } }
     }
 

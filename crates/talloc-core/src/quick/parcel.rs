@@ -11,7 +11,7 @@
 
 use core::ptr::NonNull;
 
-use super::next;
+use super::{MOST_CLASSES, next};
 use crate::granule::GRANULE;
 
 /// Blocks of one heap, a list that nobody else uses.
@@ -86,14 +86,19 @@ pub struct Segment {
     pub(crate) blocks: usize,
 }
 
-/// Bits of a word for the size of the blocks in a segment, and for their number. The rest tells how far the last
-/// one lies from the first one. On 32-bit machines that is next to nothing, and each block is a segment of its
-/// own.
-const LEN_BITS: u32 = 24;
+/// How the word of a segment is divided. Its lowest bit is set if there is one block: the others are its size then.
+/// Else they are the number of blocks, their size, which has a quick list, and how far the last one lies from the
+/// first one. That is next to nothing on 32-bit machines, where most blocks are segments of their own.
+const ONE: usize = 1;
 const COUNT_BITS: u32 = 7;
-const DISTANCE_BITS: u32 = usize::BITS - LEN_BITS - COUNT_BITS;
+const LEN_BITS: u32 = 17;
+const COUNT_SHIFT: u32 = 1;
+const LEN_SHIFT: u32 = COUNT_SHIFT + COUNT_BITS;
+const DISTANCE_SHIFT: u32 = LEN_SHIFT + LEN_BITS;
+const DISTANCE_BITS: u32 = usize::BITS - DISTANCE_SHIFT;
 
 static_assertions::const_assert!(FULL_BLOCKS < 1 << COUNT_BITS);
+static_assertions::const_assert!(MOST_CLASSES <= 1 << LEN_BITS);
 
 impl Segment {
     /// The segment with one more block of `len` granules as the first one; a segment of this block alone if it has
@@ -113,9 +118,24 @@ impl Segment {
         bytes / GRANULE as isize
     }
 
+    /// Whether a word can tell of all blocks.
     fn is_encodable(self) -> bool {
         let most = 1 << (DISTANCE_BITS - 1);
-        (-most..most).contains(&self.distance()) && self.len >> LEN_BITS == 0
+        let fits = (-most..most).contains(&self.distance());
+        fits && self.len >> LEN_BITS == 0 && self.blocks >> COUNT_BITS == 0
+    }
+
+    fn encode(self) -> usize {
+        if self.blocks == 1 {
+            debug_assert!(
+                self.len <= usize::MAX >> COUNT_SHIFT,
+                "a block is smaller than all memory"
+            );
+            return self.len << COUNT_SHIFT | ONE;
+        }
+        debug_assert!(self.is_encodable());
+        let distance = self.distance() as usize;
+        distance << DISTANCE_SHIFT | self.len << LEN_SHIFT | self.blocks << COUNT_SHIFT
     }
 
     /// Writes the segment to its first block, with a link to the next block.
@@ -124,14 +144,11 @@ impl Segment {
     ///
     /// Nobody uses the block, which has room for two words.
     unsafe fn write(self, next: Option<NonNull<u8>>) {
-        debug_assert!(self.blocks < 1 << COUNT_BITS && self.len >> LEN_BITS == 0);
-        let distance = (self.distance() as usize) << (LEN_BITS + COUNT_BITS);
-        let word = distance | self.blocks << LEN_BITS | self.len;
         let link = self.first.cast::<Option<NonNull<u8>>>();
         // SAFETY: The block has room for both.
         unsafe {
             link.write(next);
-            link.add(1).cast::<usize>().write(word);
+            link.add(1).cast::<usize>().write(self.encode());
         }
     }
 
@@ -144,11 +161,16 @@ impl Segment {
     pub unsafe fn read(first: NonNull<u8>) -> (Self, Option<NonNull<u8>>) {
         // SAFETY: The first block of a segment starts with two words.
         let word = unsafe { first.cast::<usize>().add(1).read() };
-        let distance = word as isize >> (LEN_BITS + COUNT_BITS);
-        // SAFETY: The last block is one of the heap's, for all of whose memory the pointer is good.
-        let last = unsafe { first.byte_offset(distance * GRANULE as isize) };
-        let blocks = word >> LEN_BITS & ((1 << COUNT_BITS) - 1);
-        let segment = Self { first, last, len: word & ((1 << LEN_BITS) - 1), blocks };
+        let segment = if word & ONE != 0 {
+            Self { first, last: first, len: word >> COUNT_SHIFT, blocks: 1 }
+        } else {
+            let bytes = (word as isize >> DISTANCE_SHIFT) * GRANULE as isize;
+            // SAFETY: The last block is one of the heap's, for all of whose memory the pointer is good.
+            let last = unsafe { first.byte_offset(bytes) };
+            let len = word >> LEN_SHIFT & ((1 << LEN_BITS) - 1);
+            Self { first, last, len, blocks: word >> COUNT_SHIFT & ((1 << COUNT_BITS) - 1) }
+        };
+        let last = segment.last;
         // SAFETY: It starts with a link.
         (segment, unsafe { next(last) })
     }
@@ -210,17 +232,36 @@ mod tests {
         let last = NonNull::from(&mut memory).cast::<u8>();
         // SAFETY: It is in the array.
         let first = unsafe { last.add(8 * 8) };
-        for (len, blocks) in [(2, 2), ((1 << LEN_BITS) - 1, FULL_BLOCKS)] {
-            for (first, last) in [(first, last), (last, first), (first, first)] {
-                let segment = Segment { first, last, len, blocks };
-                if segment.is_encodable() {
-                    // SAFETY: The array has room for two words behind each.
-                    unsafe {
-                        segment.write(None);
-                        assert_eq!(Segment::read(first).0, segment);
-                    }
-                }
+        let read_back = |segment: Segment| {
+            // SAFETY: The array has room for two words behind each.
+            unsafe {
+                segment.write(None);
+                Segment::read(segment.first).0
             }
+        };
+        // The largest block of an arena, and of the largest one of 32-bit machines.
+        for len in [2, 17, MOST_CLASSES, 1 << 24, 1 << 29] {
+            let segment = Segment { first, last: first, len, blocks: 1 };
+            assert_eq!(read_back(segment), segment);
+        }
+        for (len, blocks) in [(2, 2), (MOST_CLASSES - 1, FULL_BLOCKS), (5, 127)] {
+            for (first, last) in [(first, last), (last, first)] {
+                let segment = Segment { first, last, len, blocks };
+                assert!(segment.is_encodable());
+                assert_eq!(read_back(segment), segment);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_begins_a_segment() {
+        let mut memory = [0_usize; 4];
+        let block = NonNull::from(&mut memory).cast::<u8>();
+        let of = |len, blocks| Segment { first: block, last: block, len, blocks };
+        assert_eq!(of(5, 3).with(block, 5), of(5, 4));
+        for (before, len) in [(of(5, 3), 6), (of(5, 127), 5), (of(1 << LEN_BITS, 1), 1 << LEN_BITS)]
+        {
+            assert_eq!(before.with(block, len), of(len, 1));
         }
     }
 }

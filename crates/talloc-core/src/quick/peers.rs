@@ -76,7 +76,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
         // SAFETY: The caller has the lists, of which these are a part, and gives up the block.
         unsafe {
             let holds_too_much = QuickLists::push_at(&raw mut (*this).lists, block, len);
-            (*this).pulse -= 1;
+            (*this).pulse = (*this).pulse.wrapping_sub(1);
             holds_too_much || (*this).pulse < 0
         }
     }
@@ -94,7 +94,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
 
     #[inline(always)]
     unsafe fn exact_classes_at(this: *const Self) -> usize {
-        // SAFETY: The caller may read the lists, of which these are a part.
+        // SAFETY: Nobody changes the lists meanwhile, by the contract of `Lists::exact_classes_at`.
         unsafe { QuickLists::exact_classes_at(&raw const (*this).lists) }
     }
 

@@ -14,11 +14,11 @@ use crate::source::Source;
 /// How many blocks of a quick list are given back to the arenas at a time,
 const BATCH: usize = 32;
 
-/// how many more batches, if they are another heap's: they are sent home,
-const CONSUMER_BATCHES: usize = 16;
-
-/// and how many granules a batch has, if those are fewer blocks: 64 KiB.
+/// or how many granules, if those are fewer blocks: 64 KiB.
 const BATCH_GRANULES: usize = (64 << 10) / GRANULE;
+
+/// How many more batches a thread sends home that only frees blocks of other heaps.
+const CONSUMER_BATCHES: usize = 16;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Frees a block.
@@ -118,7 +118,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Takes blocks back that another heap has sent, of which it is a [peer](crate::Peers).
+    /// Takes back blocks that a [peer](crate::Peers) has sent home.
     ///
     /// # Safety
     ///
@@ -135,8 +135,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let mut block = segment.first;
         for number in 1..=segment.blocks {
-            // SAFETY: Each block but the last one links to the next one. They are used granules of an arena, which
-            // the caller gives up.
+            // SAFETY: Each block but the last one links to the next one. They are used granules of an arena that
+            // nobody uses.
             unsafe {
                 let next = next(block);
                 self.forget(block, segment.len);
@@ -325,10 +325,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Coalesces a batch of blocks of `len` granules. Returns as [`flush_next`](Self::flush_next).
     fn flush_batch(&mut self, len: usize) -> usize {
-        self.flush_list(
-            len,
-            if len > BATCH_GRANULES / BATCH { BATCH_GRANULES / len + 1 } else { BATCH },
-        )
+        let is_large = len > BATCH_GRANULES / BATCH;
+        self.flush_list(len, if is_large { BATCH_GRANULES / len + 1 } else { BATCH })
     }
 
     /// Coalesces up to `most` blocks of `len` granules, neighbours together, and sends those of other heaps

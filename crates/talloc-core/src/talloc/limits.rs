@@ -20,14 +20,12 @@ use crate::source::Source;
 const SHARE: usize = 16;
 
 /// Where memory is ample, one part in as many of what is in use, but at least so many bytes: programs with many
-/// sizes need them, however little they have. With a quarter, threads whose blocks have 1 to 16 KiB are a third
-/// faster, and a compiler's heap that is filled again and again is a quarter larger: `cargo xtask bench threads` and
-/// `cargo xtask bench hosted`.
+/// sizes need them, however little they have. A larger share makes threads faster whose blocks have some KiB
+/// (`cargo xtask bench threads`), and heaps larger that are filled again and again (`cargo xtask bench hosted`).
 const AMPLE_SHARE: usize = 8;
 const AMPLE_LEAST: usize = 512 << 10;
 
-/// The lists of a thread that only frees what others have allocated hold no more than this: none of it is of use
-/// there.
+/// Granules that the lists of a thread may hold that only frees what others have allocated, for which it has no use.
 const CONSUMER: usize = (64 << 10) / GRANULE;
 
 /// When memory is short, one in as many of the first MiB, and of the rest.
@@ -177,11 +175,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Lets the quick lists hold no more than they do, unless that is little or memory is ample.
+    /// Lets the quick lists hold no more than they do, unless that is little, or memory is ample and this is no
+    /// lull.
     pub(super) fn lower_quick(&mut self) {
         let least = if self.quick.is_consumer() {
             CONSUMER
-        } else if S::IS_AMPLE {
+        } else if S::IS_AMPLE && !self.is_lull() {
             self.ample_limit()
         } else {
             self.quick.least()

@@ -152,7 +152,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Takes blocks back that have come home, some `most` of them.
+    /// Takes back blocks that have come home: whole segments, until there are `most` blocks or more.
     ///
     /// # Safety
     ///
