@@ -44,7 +44,7 @@ const BATCH: usize = 4096;
 /// What is written to a block that is new or has grown, as any program would write to it: a heap does not look faster
 /// for leaving the cache misses to its user.
 pub trait Writes {
-    /// Writes to a block of `size` bytes, of which the first `old` have been there before.
+    /// Writes to a block of `size` bytes that has grown from `old` bytes, zero for a new one.
     ///
     /// # Safety
     /// The block has `size` bytes, and at least one.

@@ -3,6 +3,7 @@
 #[cfg(any(test, feature = "checked"))]
 mod checked;
 #[cfg(any(test, not(feature = "checked")))]
+mod prefix;
 mod prefixed;
 
 #[cfg(any(test, feature = "checked"))]

@@ -14,6 +14,7 @@ mod part;
 mod peers;
 mod raise;
 mod realloc;
+mod refill;
 mod resize;
 #[cfg(test)]
 mod tests;
