@@ -4,6 +4,7 @@
 mod checked;
 #[cfg(any(test, not(feature = "checked")))]
 mod prefix;
+#[cfg(any(test, not(feature = "checked")))]
 mod prefixed;
 
 #[cfg(any(test, feature = "checked"))]
