@@ -26,6 +26,10 @@ const MAX_PIECES: usize = 128;
 /// Batches of cached blocks that are coalesced before.
 const FLUSHED: usize = 4;
 
+/// Epochs for which free memory counts as fragments that cannot be purged, after a sweep has passed it. Meanwhile
+/// a program whose use stays the same may have made whole pages of fragments, which nothing tells.
+const FRAGMENTED: u64 = 32;
+
 /// How fast memory goes back, and in what pieces.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -82,18 +86,31 @@ pub struct Decay {
     used: usize,
     /// Bytes below the tops that have been purged and, as far as is known, not used since.
     purged: usize,
-    /// Bytes that are still to be purged in this round. A round purges again what the last one has purged, and so
-    /// that is added to what is to be purged.
+    /// Bytes that operations are to purge until the epoch ends.
     left: usize,
-    /// Bytes below the tops that have been purged in this round.
-    swept: usize,
+    /// Where the sweep is: it visits all chunks once, with pauses in which nothing is to be purged.
     cursor: Cursor,
+    /// Bytes below the tops that the sweep has purged, some of which the last one had purged before.
+    swept: usize,
+    /// Bytes that were free when the sweep began and that it has not purged. After the sweep, they are fragments too
+    /// small to purge, and count as such for a while.
+    fragments: usize,
+    fragments_end: u64,
 }
 
 impl Decay {
     /// Nothing has been looked at yet.
-    pub const NEW: Self =
-        Self { end: 0, high: [0; 2], used: 0, purged: 0, left: 0, swept: 0, cursor: Cursor::START };
+    pub const NEW: Self = Self {
+        end: 0,
+        high: [0; 2],
+        used: 0,
+        purged: 0,
+        left: 0,
+        cursor: Cursor::START,
+        swept: 0,
+        fragments: 0,
+        fragments_end: 0,
+    };
 
     /// Notes what is in use and how late it is, in milliseconds from any point of time on, and purges a
     /// bounded part of what is not needed, if there is something.
@@ -126,12 +143,14 @@ impl Decay {
 
     /// Notes that the heap has been trimmed: all that is free has been given back.
     pub fn note_trim(&mut self, used: usize, touched: usize) {
-        (self.used, self.high, self.left) = (used, [used; 2], 0);
-        self.purged = touched.saturating_sub(used);
+        let (end, purged) = (self.end, touched.saturating_sub(used));
+        *self = Self { end, high: [used; 2], used, purged, ..Self::NEW };
     }
 
     fn observe(&mut self, used: usize) {
-        self.purged = self.purged.saturating_sub(used.saturating_sub(self.used));
+        let more = used.saturating_sub(self.used);
+        self.purged = self.purged.saturating_sub(more);
+        self.swept = self.swept.saturating_sub(more);
         self.used = used;
         self.high[0] = self.high[0].max(used);
     }
@@ -140,14 +159,22 @@ impl Decay {
         let epoch = u64::from(pace.epoch);
         let was_idle = now - self.end >= epoch && self.end > 0;
         let needed = if was_idle { self.used } else { self.high[0].max(self.high[1]) };
-        let resident = touched.saturating_sub(self.purged);
-        let excess = resident.saturating_sub(needed + needed / SLACK);
-        if self.left == 0 && excess > MIN_EXCESS {
-            self.left = resident - needed + self.purged;
-            (self.cursor, self.swept) = (Cursor::START, 0);
+        if now >= self.fragments_end {
+            self.fragments = 0;
+        }
+        let is_much = self.excess(needed, touched) > MIN_EXCESS;
+        self.left = if is_much { touched.saturating_sub(needed + self.swept) } else { 0 };
+        if is_much && self.cursor.is_start() {
+            self.fragments = touched.saturating_sub(self.used);
         }
         self.high = [self.used, self.high[0]];
         self.end = now + epoch;
+    }
+
+    /// Bytes that hold pages, as far as is known, and are neither needed nor in fragments.
+    fn excess(&self, needed: usize, touched: usize) -> usize {
+        let fragments = if self.cursor.is_start() { self.fragments } else { 0 };
+        touched.saturating_sub(self.purged + needed + needed / SLACK + fragments)
     }
 
     /// Purges a bounded part of what is left.
@@ -172,15 +199,20 @@ impl Decay {
         let mut step = Step { min, unit, bytes, pieces: MAX_PIECES, of_tops: 0, of_chunks: 0 };
         // SAFETY: The caller vouches for what `purge` leaves.
         let is_all = unsafe { heap.purge(&mut self.cursor, &mut step, &mut purge) };
+        let bytes = step.of_tops + step.of_chunks;
+        self.left = self.left.saturating_sub(bytes);
+        self.fragments = self.fragments.saturating_sub(bytes);
         self.swept += step.of_chunks;
-        self.left = self.left.saturating_sub(step.of_tops + step.of_chunks);
-        if is_all || self.left == 0 {
-            self.end_round();
+        self.purged = self.purged.max(self.swept);
+        if is_all {
+            self.end_sweep(pace);
         }
     }
 
-    /// Notes that enough has been purged, or all that there is.
-    fn end_round(&mut self) {
-        (self.left, self.purged) = (0, self.swept);
+    /// Notes that all chunks have been visited.
+    fn end_sweep(&mut self, pace: &Pace) {
+        (self.cursor, self.left) = (Cursor::START, 0);
+        (self.purged, self.swept) = (self.swept, 0);
+        self.fragments_end = self.end + FRAGMENTED * u64::from(pace.epoch);
     }
 }

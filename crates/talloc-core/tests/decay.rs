@@ -80,13 +80,18 @@ fn heap(arenas: &[usize], byte: u8) -> Heap {
 fn wait(heap: &mut Heap, milliseconds: u64) {
     heap.source_mut().now += milliseconds;
     for _ in 0..TEND_INTERVAL {
-        // SAFETY: The block is freed once, with its layout.
-        unsafe {
-            let block = heap.malloc(layout(1500, 8)).unwrap();
-            heap.free(block, layout(1500, 8));
-        }
+        work(heap);
     }
     heap.verify().unwrap();
+}
+
+/// Does a little.
+fn work(heap: &mut Heap) {
+    // SAFETY: The block is freed once, with its layout.
+    unsafe {
+        let block = heap.malloc(layout(1500, 8)).unwrap();
+        heap.free(block, layout(1500, 8));
+    }
 }
 
 /// A block whose bytes are all the low byte of its number.
@@ -163,7 +168,7 @@ fn what_is_not_needed_goes_back_and_no_more() {
 }
 
 #[test]
-fn a_round_ends_with_whole_units_if_more_is_freed_meanwhile() {
+fn a_step_ends_with_whole_units_if_more_is_freed_meanwhile() {
     for size in [5 * MIB + 1000, 5 * MIB + 5000] {
         let mut heap = heap(&[24 * MIB], 0xdd);
         let layout = layout(size, 8);
@@ -174,7 +179,7 @@ fn a_round_ends_with_whole_units_if_more_is_freed_meanwhile() {
             wait(&mut heap, 100);
             wait(&mut heap, 100);
             wait(&mut heap, 100);
-            assert_ne!(heap.source().purged, 0, "a round has begun");
+            assert_ne!(heap.source().purged, 0, "a sweep has begun");
             heap.free(second, layout);
             heap.free(between, layout);
         }
@@ -184,6 +189,64 @@ fn a_round_ends_with_whole_units_if_more_is_freed_meanwhile() {
         let purged = heap.source().purged;
         assert!(purged > 4 * MIB && purged < 15 * MIB, "{purged}");
     }
+}
+
+/// Frees all blocks but one in so many.
+fn free_most(heap: &mut Heap, blocks: Vec<Block>, kept: usize) -> Vec<Block> {
+    let mut left = Vec::new();
+    for (number, block) in blocks.into_iter().enumerate() {
+        if number % kept == 0 {
+            left.push(block);
+        } else {
+            free(heap, block);
+        }
+    }
+    left
+}
+
+#[test]
+fn a_slow_sweep_goes_on_with_what_is_freed_meanwhile() {
+    let mut random = Rng::with_seed(5);
+    let mut heap = heap(&[40 * MIB], 0xdd);
+    let first = fill(&mut heap, &mut random, 5000..12_000, 16 * MIB);
+    let second = fill(&mut heap, &mut random, 5000..12_000, 16 * MIB);
+    free_most(&mut heap, first, 10);
+    wait(&mut heap, 100);
+    free_most(&mut heap, second, 10);
+    let used = heap.verify().unwrap().used_bytes;
+    for _ in 0..800 {
+        heap.source_mut().now += 2;
+        work(&mut heap);
+    }
+    let free = 32 * MIB - used;
+    let purged = heap.source().purged;
+    assert!(purged > free / 10 * 9, "{purged} of {free}");
+    assert!(purged < free + free / 4, "{purged} of {free}: some went back twice");
+}
+
+#[test]
+fn fragments_that_cannot_go_back_are_not_looked_at_all_the_time() {
+    let mut random = Rng::with_seed(6);
+    let mut heap = heap(&[40 * MIB], 0xdd);
+    let blocks = fill(&mut heap, &mut random, 16..2000, 24 * MIB);
+    let _kept = free_most(&mut heap, blocks, 10);
+    for _ in 0..15 {
+        wait(&mut heap, 100);
+    }
+    let Pages { purged, .. } = *heap.source();
+    let report = heap.verify().unwrap();
+    assert!(
+        report.free_bytes > purged + 2 * MIB,
+        "{purged} went back twice, or are all: {report:?}"
+    );
+    for _ in 0..15 {
+        wait(&mut heap, 100);
+    }
+    assert_eq!(heap.source().purged, purged, "a sweep has begun for the sake of fragments");
+    for _ in 0..30 {
+        wait(&mut heap, 100);
+    }
+    assert!(heap.source().purged > purged, "what has become whole meanwhile is never found");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Purging free memory in steps: what [`discard`](super::discard) does at once.
 //!
-//! A round of purging visits the bins from the last one down, as large chunks give back most for a call. The
-//! program goes on between its steps. So a [`Cursor`] counts what the round has passed, and names no chunk: a chunk
+//! A sweep visits the bins from the last one down, as large chunks give back most for a call. The
+//! program goes on between its steps. So a [`Cursor`] counts what the sweep has passed, and names no chunk: a chunk
 //! that has come or gone meanwhile makes it pass a chunk too many, or purge one twice, and does no harm.
 
 use talloc_span::{Align, Span};
@@ -14,12 +14,12 @@ use crate::granule::{GRANULE, min_linked};
 use crate::heads::Heads;
 use crate::memory::Memory;
 
-/// Chunks of a bin that a round may pass: a step walks over them again to where it goes on. Beyond, there is
+/// Chunks of a bin that a sweep may pass: a step walks over them again to where it goes on. Beyond, there is
 /// enough to purge in other bins.
 const MAX_PASSED: usize = 1 << 14;
 
-/// Where a round of purging is.
-#[derive(Debug, Clone, Default)]
+/// Where a sweep is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
     /// Arenas that are done.
     pub(crate) arenas: usize,
@@ -33,6 +33,11 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     pub(crate) const START: Self = Self { arenas: 0, bins: 0, chunks: 0, granules: 0 };
+
+    /// Whether nothing has been passed.
+    pub(crate) fn is_start(&self) -> bool {
+        *self == Self::START
+    }
 
     /// Moves on to the next arena.
     pub(crate) fn next_arena(&mut self) {
