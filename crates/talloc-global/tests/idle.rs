@@ -228,6 +228,33 @@ fn threads_that_free_what_others_have_allocated() {
 }
 
 #[test]
+fn nothing_goes_back_by_itself_if_that_is_switched_off() {
+    static CACHED: SystemTalloc = SystemTalloc::new();
+    static LOCKED: SystemTallock = SystemTallock::new();
+    fn stays(heap: &impl Heap) {
+        let mut blocks = list(PEAK, 4096);
+        heap.trim_now();
+        let before = resident();
+        fill(heap, &mut blocks, PEAK, 4096);
+        blocks.drain(..).for_each(|block| free(heap, block));
+        let end = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < end {
+            wait_until_idle(heap, before, usize::MAX);
+        }
+        let idle = resident().saturating_sub(before);
+        assert!(idle > PEAK / 10 * 9, "{idle} of {PEAK} are left");
+        heap.trim_now();
+        let trimmed = resident().saturating_sub(before);
+        assert!(trimmed < PEAK / 25, "{trimmed} bytes are left of {idle}");
+    }
+    let _alone = alone();
+    CACHED.set_purge_delay(None);
+    stays(&CACHED);
+    stays(&LOCKED);
+    SystemSource::set_purge_delay(Some(Duration::from_millis(100)));
+}
+
+#[test]
 fn what_is_taken_down_becomes_whole() {
     static HEAP: SystemTallock = SystemTallock::new();
     let _alone = alone();

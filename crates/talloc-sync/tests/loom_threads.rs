@@ -1,6 +1,6 @@
 //! Models of who may use the heap of a thread, and of blocks on their way home: `cargo xtask loom`.
 //!
-//! The sources are included here. Without the heavy barrier, the first model must fail.
+//! The sources are included here. Each protocol has a model that breaks it, which must fail.
 #![cfg(loom)]
 
 use loom::cell::UnsafeCell;
@@ -21,7 +21,18 @@ mod lock {
 #[allow(dead_code, reason = "each model needs a part")]
 mod entry;
 
+#[path = "../src/threads/inbox.rs"]
+#[allow(dead_code, reason = "each model needs a part")]
+mod inbox;
+
+#[path = "../src/threads/delivery.rs"]
+#[allow(dead_code, reason = "each model needs a part")]
+mod delivery;
+
+use std::ptr::NonNull;
+
 use entry::Entry;
+use inbox::Inbox;
 
 /// What an entry guards, and how often it has been changed.
 struct Guarded {
@@ -126,5 +137,177 @@ fn a_heap_that_is_left_has_one_owner_or_visitor() {
         let count = guarded.count.with(|count| unsafe { *count });
         assert_eq!(count, 1 + owners + usize::from(is_visitor));
         assert!(owners == 1 || is_visitor);
+    });
+}
+
+/// A block, and whether whoever uses it has it alone.
+#[repr(C)]
+struct Block {
+    link: Option<NonNull<u8>>,
+    access: UnsafeCell<usize>,
+}
+
+impl Block {
+    fn leaked() -> NonNull<Self> {
+        NonNull::from(Box::leak(Box::new(Self { link: None, access: UnsafeCell::new(0) })))
+    }
+
+    /// Notes that the block is used, by somebody who has it alone.
+    fn note(block: NonNull<u8>) -> Option<NonNull<u8>> {
+        // SAFETY: It is a leaked block, which the caller has, as the model checks.
+        let block = unsafe { block.cast::<Self>().as_ref() };
+        // SAFETY: As above.
+        block.access.with_mut(|uses| unsafe { *uses += 1 });
+        block.link
+    }
+
+    /// A list of two new blocks, that the caller has.
+    fn two() -> [NonNull<u8>; 2] {
+        let [mut first, last] = [(); 2].map(|()| Self::leaked());
+        // SAFETY: Nobody else knows of it.
+        unsafe { first.as_mut().link = Some(last.cast()) };
+        [first, last].map(|block| {
+            Self::note(block.cast());
+            block.cast()
+        })
+    }
+
+    /// Counts the blocks of a list, each of which the caller has.
+    fn count(mut next: Option<NonNull<u8>>) -> usize {
+        let mut blocks = 0;
+        while let Some(block) = next {
+            next = Self::note(block);
+            blocks += 1;
+        }
+        blocks
+    }
+}
+
+/// A heap as far as blocks come home to it.
+struct Home {
+    inbox: Inbox,
+    guarded: Guarded,
+}
+
+impl Home {
+    /// One that the calling thread owns.
+    fn owned() -> Arc<Self> {
+        let guarded = Guarded { entry: Entry::new(), count: UnsafeCell::new(0) };
+        assert!(guarded.entry.claim_fresh());
+        let home = Self { inbox: Inbox::new(), guarded };
+        assert!(home.inbox.is_empty());
+        Arc::new(home)
+    }
+
+    /// Takes back what has come home, by whoever the entry has let in.
+    fn take_back(&self) {
+        let blocks = Block::count(self.inbox.take());
+        // SAFETY: The entry has let the caller in.
+        self.guarded.count.with_mut(|count| unsafe { *count += blocks });
+    }
+
+    fn visit(&self) -> bool {
+        let is_visitor = self.guarded.entry.visit();
+        if is_visitor {
+            self.take_back();
+            self.guarded.entry.leave();
+        }
+        is_visitor
+    }
+
+    fn send(&self) {
+        // SAFETY: The blocks are this thread's, and leaked.
+        unsafe { delivery::send(&self.inbox, &self.guarded.entry, Block::two(), || self.visit()) };
+    }
+
+    /// Blocks that have been taken back. The other threads are gone.
+    fn taken(&self) -> usize {
+        // SAFETY: There is one thread.
+        self.guarded.count.with(|count| unsafe { *count })
+    }
+}
+
+#[test]
+fn each_block_comes_home_once() {
+    loom::model(|| {
+        let home = Home::owned();
+        let senders = [(); 2].map(|()| {
+            let home = home.clone();
+            thread::spawn(move || home.send())
+        });
+        home.take_back();
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        home.take_back();
+        assert_eq!(home.taken(), 4);
+    });
+}
+
+/// Sends blocks while the owner leaves, as `leave` does it.
+fn sender_and_owner_that_leaves(leave: fn(&Home)) {
+    loom::model(move || {
+        let home = Home::owned();
+        let sender = {
+            let home = home.clone();
+            thread::spawn(move || home.send())
+        };
+        leave(&home);
+        sender.join().unwrap();
+        assert_eq!(home.taken(), 2, "blocks are left in the inbox of a heap that nobody owns");
+    });
+}
+
+#[test]
+fn blocks_come_home_while_the_owner_leaves() {
+    sender_and_owner_that_leaves(|home| {
+        delivery::leave(&home.inbox, &home.guarded.entry, || home.visit());
+    });
+}
+
+#[test]
+#[should_panic = "blocks are left"]
+fn without_the_barrier_of_who_leaves_they_stay_outside() {
+    sender_and_owner_that_leaves(|home| {
+        home.guarded.entry.disown();
+        while !home.inbox.is_empty() && home.visit() {}
+    });
+}
+
+#[test]
+fn two_senders_bring_blocks_to_a_heap_that_nobody_owns() {
+    loom::model(|| {
+        let home = Home::owned();
+        delivery::leave(&home.inbox, &home.guarded.entry, || home.visit());
+        let sender = {
+            let home = home.clone();
+            thread::spawn(move || home.send())
+        };
+        home.send();
+        sender.join().unwrap();
+        assert_eq!(home.taken(), 4);
+    });
+}
+
+#[test]
+fn a_new_owner_finds_what_came_home_meanwhile() {
+    loom::model(|| {
+        let home = Home::owned();
+        delivery::leave(&home.inbox, &home.guarded.entry, || home.visit());
+        let sender = {
+            let home = home.clone();
+            thread::spawn(move || home.send())
+        };
+        let is_owner = home.guarded.entry.claim();
+        if is_owner {
+            home.guarded.entry.enter(pause);
+            home.take_back();
+            home.guarded.entry.exit();
+        }
+        sender.join().unwrap();
+        if is_owner {
+            home.take_back();
+        }
+        assert_eq!(home.taken(), 2);
     });
 }

@@ -57,9 +57,10 @@ impl Sanitizer {
     }
 }
 
-/// Tests that limit the process's addresses, of which a sanitizer's shadow memory takes most, or
+/// Tests that limit the process's addresses, of which a sanitizer's shadow memory takes most, or its system calls, or
 /// measure what is resident, as that is.
-const LIMITS: [&str; 4] = ["limits", "limits_large", "idle", "huge_zeros"];
+const LIMITS: [&str; 6] =
+    ["limits", "limits_large", "idle", "huge_zeros", "environment", "refused_calls"];
 
 /// Runs the tests under AddressSanitizer, the quickest, with the fewest scripts.
 pub fn check(workspace: &Workspace) -> Result<()> {

@@ -71,8 +71,8 @@ impl Parcel {
 
     /// The first block and the last one, for a list of parcels: the blocks link from one to the other.
     #[must_use]
-    pub fn into_ends(self) -> (NonNull<u8>, NonNull<u8>) {
-        (self.first.first, self.last)
+    pub fn into_ends(self) -> [NonNull<u8>; 2] {
+        [self.first.first, self.last]
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
             }
             parcel
         };
-        let (first, last) = parcel.into_ends();
+        let [first, last] = parcel.into_ends();
         assert_eq!(last, block(blocks[0].0));
         let (mut found, mut at) = (Vec::new(), Some(first));
         while let Some(first) = at {

@@ -4,11 +4,12 @@
 #[cfg(not(loom))]
 pub(crate) use core::{
     hint,
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, fence},
 };
 #[cfg(loom)]
 pub(crate) use {
     loom::hint,
+    loom::sync::atomic::fence,
     model::{AtomicBool, AtomicPtr, AtomicUsize},
 };
 

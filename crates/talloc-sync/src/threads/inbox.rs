@@ -3,13 +3,11 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use talloc_core::Parcel;
-
 use crate::lock::machine::AtomicPtr;
 
 /// Blocks that other threads have freed, on a cache line that the owner's fast path does not touch.
 ///
-/// A parcel is pushed by one compare-and-swap, and all of them are taken by one swap, so that no block is
+/// A list is pushed by one compare-and-swap, and all of them are taken by one swap, so that no block is
 /// ever taken by two threads and there is no ABA problem (Treiber 1986).
 #[repr(align(128))]
 pub(super) struct Inbox {
@@ -21,13 +19,16 @@ impl Inbox {
         Self { first: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Adds the blocks of a parcel.
-    pub(super) fn push(&self, parcel: Parcel) {
-        let (first, last) = parcel.into_ends();
+    /// Adds a list of blocks, from `first` to `last`, each of which links to the next one.
+    ///
+    /// # Safety
+    ///
+    /// The caller gives up the blocks, to whoever takes them: nobody else knows of them. The last one has room for a
+    /// link, and is aligned for it.
+    pub(super) unsafe fn push(&self, first: NonNull<u8>, last: NonNull<u8>) {
         let mut old = self.first.load(Relaxed);
         loop {
-            // SAFETY: The last block of the parcel is nobody else's before the exchange below, and starts
-            // with a link.
+            // SAFETY: The last block is the caller's alone before the exchange below, and has room for a link.
             unsafe { last.cast::<Option<NonNull<u8>>>().write(NonNull::new(old)) };
             // Whoever takes the blocks sees the links, and what their owners did with them.
             match self.first.compare_exchange(old, first.as_ptr(), Release, Relaxed) {

@@ -12,6 +12,7 @@
 //!   a lock.
 //! - **Others** may enter the heap of a living thread while that is outside, to check it: see `entry.rs`.
 
+mod delivery;
 mod entry;
 mod host;
 mod inbox;
@@ -158,22 +159,15 @@ impl<H: Host> Heaps<H> {
                 heap.rest();
             });
         }
-        shard.entry.disown();
-        self.look_after(shard);
-    }
-
-    /// Takes back what has come home to a shard that nobody owns.
-    fn look_after(&'static self, shard: &'static Shard<H>) {
-        while !shard.inbox.is_empty() && shard.visit(|_| ()) {}
+        delivery::leave(&shard.inbox, &shard.entry, || shard.visit(|_| ()));
     }
 
     /// Sends blocks to the heap that they belong to.
     pub(super) fn deliver(&'static self, owner: u8, parcel: Parcel) {
         let Some(shard) = self.shards.get(usize::from(owner)) else { return };
-        shard.inbox.push(parcel);
-        if shard.entry.is_idle() {
-            self.look_after(shard);
-        }
+        let ends = parcel.into_ends();
+        // SAFETY: The parcel was the only way to its blocks, each of which starts with a link.
+        unsafe { delivery::send(&shard.inbox, &shard.entry, ends, || shard.visit(|_| ())) };
     }
 
     /// Calls `f` with the heap of guests, behind the lock.

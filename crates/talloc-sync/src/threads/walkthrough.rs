@@ -35,7 +35,7 @@
 //!    ([`Host::is_apart`], [`Host::free_apart`]). Others go on their list or, by [`Talloc::free`], to the arenas.
 //! 4. A block of another heap is a stray. The heap collects strays in parcels, and [`Home`] passes a full
 //!    one to [`Heaps::deliver`], which pushes it to its owner's inbox ([`Inbox::push`]). If nobody owns that
-//!    heap, the sender takes the blocks back itself ([`Heaps::look_after`], [`Shard::visit`]).
+//!    heap, the sender takes the blocks back itself ([`delivery::send`], [`Shard::visit`]).
 //!
 //! # `realloc`
 //!
@@ -70,7 +70,7 @@
 //! [`Heaps::free`]: super::Heaps::free
 //! [`Heaps::give_up_idle`]: super::Heaps::give_up_idle
 //! [`Heaps::leave`]: super::Heaps::leave
-//! [`Heaps::look_after`]: super::Heaps::look_after
+//! [`delivery::send`]: super::delivery::send
 //! [`Heaps::malloc_slow`]: super::Heaps::malloc_slow
 //! [`Heaps::malloc`]: super::Heaps::malloc
 //! [`Heaps::overflow`]: super::Heaps::overflow

@@ -1,6 +1,7 @@
 //! Memory from the operating system.
 
 mod blocks;
+mod giving_back;
 mod heap;
 mod lock;
 mod locked;
@@ -16,8 +17,11 @@ pub use threads::SystemTalloc;
 
 use core::alloc::Layout;
 
+use core::time::Duration;
+
 use super::needed::needed;
-use talloc_sync::{AllocError, Config, Decay, Index, Memory, Pace, Source, Span, Talloc};
+use giving_back::pace;
+use talloc_sync::{AllocError, Config, Decay, Index, Memory, Source, Span, Talloc};
 
 /// Bytes in a granule, the unit of what links reach.
 const GRANULE: usize = 8;
@@ -27,11 +31,6 @@ const FIRST_STEP: usize = 1 << 20;
 
 /// The most address space to reserve at a time, where there is not plenty.
 const SCARCE: usize = 256 << 20;
-
-/// Milliseconds of an epoch: what has not been needed for one or two goes back.
-const DECAY_MS: u32 = 100;
-
-const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: space::PAGE.get() };
 
 /// A source that gets memory from the operating system.
 ///
@@ -47,7 +46,7 @@ const PACE: Pace = Pace { epoch: DECAY_MS, unit: space::PAGE, min_piece: space::
 /// # What is given back, and when
 ///
 /// What has not been needed for a tenth of a second or two is given back, as [`Decay`] says, at most a MiB by one
-/// operation: the system gets whole free pages back, at the arena's end or between blocks, but not their addresses.
+/// operation ([`set_purge_delay`](Self::set_purge_delay) changes the time): the system gets whole free pages back, at the arena's end or between blocks, but not their addresses.
 /// [`Talloc::trim`] does it at once, and unmaps arenas in which nothing is allocated, unless they grow.
 ///
 /// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
@@ -70,6 +69,23 @@ impl SystemSource {
     #[must_use]
     pub const fn new() -> Self {
         Self { arena: Span::empty(), rest: Span::empty(), decay: Decay::NEW }
+    }
+
+    /// Sets how long memory that is not needed stays with the process, for all heaps of the process that have their
+    /// memory from the operating system: it goes back after one or two times as long. `None` switches that off;
+    /// [`Talloc::trim`] gives memory back all the same. Whole milliseconds count, and at least one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use talloc_global::SystemSource;
+    ///
+    /// // A program whose use rises and falls within a second keeps what it has.
+    /// SystemSource::set_purge_delay(Some(Duration::from_secs(1)));
+    /// ```
+    pub fn set_purge_delay(delay: Option<Duration>) {
+        giving_back::set_delay(delay);
     }
 
     /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
@@ -137,9 +153,9 @@ impl<C: Config> Source<C> for SystemSource {
     }
 
     fn tend(heap: &mut Talloc<C, Self>) {
-        let mut decay = heap.source().decay.clone();
+        let (mut decay, pace) = (heap.source().decay.clone(), pace());
         // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
-        unsafe { decay.tend(heap, &PACE, space::now_ms(), |piece| space::discard(piece)) };
+        unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| space::discard(piece)) };
         heap.source_mut().decay = decay;
     }
 
@@ -150,11 +166,12 @@ impl<C: Config> Source<C> for SystemSource {
         while let Some(arena) = heap.reclaim_arena(growing) {
             // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
             // it up.
-            unsafe { space::release(arena.align_inward(space::PAGE)) };
+            unsafe { space::release(arena.align_inward(space::page())) };
         }
+        let pace = pace();
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        unsafe { heap.discard(PACE.unit, PACE.min_piece, |piece| space::discard(piece)) };
+        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| space::discard(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
         heap.source_mut().decay.note_trim(used, touched);
     }

@@ -23,11 +23,16 @@ use talloc_sync::{Align, AllocError, Span};
 /// The unit of addresses and memory: a multiple of the pages of every system there is.
 pub(super) const UNIT: usize = 64 << 10;
 
-/// The unit in which memory is given back: a page where those of all systems are as large.
-pub(super) const PAGE: Align = {
-    let is_known = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
-    Align::new(if is_known { 4096 } else { UNIT }).unwrap()
-};
+/// The unit in which memory is given back.
+#[inline]
+pub(super) fn page() -> Align {
+    const SMALLEST: Align = Align::new(4096).unwrap();
+    if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+        return SMALLEST;
+    }
+    // A system with larger pages than any that is known gives no piece back that is smaller.
+    Align::new(system::page_size()).unwrap_or(Align::new(UNIT).unwrap())
+}
 
 /// `size` in whole units, or `None` if that is too large for an address space.
 pub(super) fn round_up(size: usize) -> Option<usize> {

@@ -3,12 +3,16 @@
 use core::mem::MaybeUninit;
 use core::ptr;
 
-use rustix::io;
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 use talloc_sync::{Align, AllocError, Memory, Span};
 
 /// The alignment that all memory from the system has.
 const ALIGN: Align = Align::new(4096).unwrap();
+
+/// Bytes of a page of this machine, which the system says when the program starts: 4, 16 or 64 KiB.
+pub(super) fn page_size() -> usize {
+    rustix::param::page_size()
+}
 
 /// Reserves `size` bytes of addresses.
 pub(super) fn reserve(size: usize) -> Result<Span, AllocError> {
@@ -63,15 +67,47 @@ pub(in super::super) unsafe fn resize(
 ///
 /// # Safety
 ///
-/// It is memory in whole [`PAGE`](super::PAGE)s, whose contents nobody wants.
+/// It is memory in whole [pages](super::page), whose contents nobody wants.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in super::super) unsafe fn discard(range: Span) -> Memory {
     let Some(start) = range.get_base_ptr() else { return Memory::empty() };
-    // SAFETY: As the caller says.
-    match unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed) } {
-        Ok(()) => Memory::ZEROED,
-        // It is locked, or has huge pages of the administrator's, and stays.
-        Err(_) => Memory::empty(),
+    // SAFETY: Nobody wants the contents. If the system refuses, as the memory is locked or has huge pages of the
+    // administrator's, nothing is lost.
+    let is_done = unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed) }.is_ok();
+    if is_done && gives_zeros() { Memory::ZEROED } else { Memory::empty() }
+}
+
+/// Whether discarded memory is zero afterwards, as Linux has it: emulators and sandboxes have not, and say so to
+/// nobody. The first call tries it with a page.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn gives_zeros() -> bool {
+    use core::sync::atomic::AtomicU8;
+    use core::sync::atomic::Ordering::Relaxed;
+
+    const UNKNOWN: u8 = 0;
+    const ZEROS: u8 = 1;
+    const OTHERS: u8 = 2;
+    static FOUND: AtomicU8 = AtomicU8::new(UNKNOWN);
+    if FOUND.load(Relaxed) == UNKNOWN {
+        FOUND.store(if try_discarding() { ZEROS } else { OTHERS }, Relaxed);
+    }
+    FOUND.load(Relaxed) == ZEROS
+}
+
+/// Writes to a page, discards it, and returns whether it is zero then. If there is no page, it counts as not.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn try_discarding() -> bool {
+    let Ok(range) = map(page_size(), ALIGN) else { return false };
+    let Some(start) = range.get_base_ptr() else { return false };
+    // SAFETY: The page is nobody else's, and is given up at the end. The volatile accesses are not moved across the
+    // call, nor is one assumed to read what the other wrote.
+    unsafe {
+        start.write_volatile(1);
+        let is_done = mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed).is_ok();
+        let is_zero = is_done && start.read_volatile() == 0;
+        // `release` would discard what it cannot unmap, and so come here again.
+        let _ = mm::munmap(start.cast(), range.size());
+        is_zero
     }
 }
 
@@ -79,7 +115,7 @@ pub(in super::super) unsafe fn discard(range: Span) -> Memory {
 ///
 /// # Safety
 ///
-/// It is memory in whole [`PAGE`](super::PAGE)s, whose contents nobody wants.
+/// It is memory in whole [pages](super::page), whose contents nobody wants.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(in super::super) unsafe fn discard(range: Span) -> Memory {
     if let Some(start) = range.get_base_ptr() {
@@ -104,13 +140,11 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
 /// They have been reserved, and nobody uses them.
 pub(in super::super) unsafe fn release(range: Span) {
     let Some(start) = range.get_base_ptr() else { return };
-    // SAFETY: As the caller says.
-    let result = unsafe { mm::munmap(start.cast(), range.size()) };
-    if result.is_err() {
-        // The process has as many ranges as it may have, and this one was in the middle of another.
-        // Then the addresses stay reserved, which does no harm.
-        debug_assert_eq!(result, Err(io::Errno::NOMEM));
-        // SAFETY: As the caller says.
+    // SAFETY: Nobody uses the addresses.
+    if unsafe { mm::munmap(start.cast(), range.size()) }.is_err() {
+        // A filter refuses it, or the process has as many ranges as it may have, and this one was in the middle of
+        // another. Then the addresses stay reserved, which does no harm.
+        // SAFETY: Nobody wants the contents.
         unsafe { discard(range) };
     }
 }
@@ -141,19 +175,17 @@ pub(in super::super) fn barrier() -> bool {
     false
 }
 
-/// Makes mere addresses of memory again.
+/// Makes mere addresses of memory again. Returns whether that is so: then they are as good as reserved just now.
 ///
 /// # Safety
 ///
 /// They have been reserved, and nobody uses the memory.
 #[cfg(feature = "std")]
-pub(in super::super) unsafe fn decommit(range: Span) {
-    let Some(start) = range.get_base_ptr() else { return };
-    // SAFETY: Nobody uses the memory. What cannot be done does no harm.
-    unsafe {
-        discard(range);
-        let _ = mm::mprotect(start.cast(), range.size(), MprotectFlags::empty());
-    }
+pub(in super::super) unsafe fn decommit(range: Span) -> bool {
+    let Some(start) = range.get_base_ptr() else { return true };
+    let flags = FLAGS.union(MapFlags::FIXED);
+    // SAFETY: New addresses take the place of those that nobody uses.
+    unsafe { mm::mmap_anonymous(start.cast(), range.size(), ProtFlags::empty(), flags) }.is_ok()
 }
 
 /// Milliseconds since some point of time, by a clock that is cheap to read.

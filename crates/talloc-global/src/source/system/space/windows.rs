@@ -18,6 +18,11 @@ use windows_sys::Win32::System::Threading::{FlushProcessWriteBuffers, SwitchToTh
 /// How often aligned addresses are looked for: another thread may take those that have been found.
 const TRIES: usize = 16;
 
+/// Bytes of a page, which is the same on all machines of today.
+pub(super) fn page_size() -> usize {
+    4096
+}
+
 /// Reserves `size` bytes of addresses.
 pub(super) fn reserve(size: usize) -> Result<Span, AllocError> {
     allocate(ptr::null(), size, MEM_RESERVE, PAGE_NOACCESS)
@@ -61,7 +66,7 @@ fn allocate(
 ///
 /// # Safety
 ///
-/// It is memory in whole [`PAGE`](super::PAGE)s, whose contents nobody wants.
+/// It is memory in whole [pages](super::page), whose contents nobody wants.
 pub(in super::super) unsafe fn discard(range: Span) -> Memory {
     if let Some(start) = range.get_base_ptr() {
         // SAFETY: As the caller says. If the system does not want it, nothing is lost. To unlock what
@@ -133,17 +138,16 @@ pub(in super::super) fn barrier() -> bool {
     true
 }
 
-/// Makes mere addresses of memory again.
+/// Makes mere addresses of memory again. Returns whether that is so: then they are as good as reserved just now.
 ///
 /// # Safety
 ///
 /// They have been reserved, and nobody uses the memory.
 #[cfg(feature = "std")]
-pub(in super::super) unsafe fn decommit(range: Span) {
-    if let Some(start) = range.get_base_ptr() {
-        // SAFETY: Nobody uses the memory.
-        unsafe { VirtualFree(start.cast(), range.size(), MEM_DECOMMIT) };
-    }
+pub(in super::super) unsafe fn decommit(range: Span) -> bool {
+    let Some(start) = range.get_base_ptr() else { return true };
+    // SAFETY: Nobody uses the memory.
+    unsafe { VirtualFree(start.cast(), range.size(), MEM_DECOMMIT) != 0 }
 }
 
 /// Milliseconds since some point of time, by a clock that is cheap to read.

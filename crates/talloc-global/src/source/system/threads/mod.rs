@@ -12,11 +12,12 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
 
 use talloc_sync::threads::{Heaps, Host, Shard};
 use talloc_sync::{Report, Violation};
 
-use super::{blocks, space};
+use super::{blocks, giving_back, space};
 use range::Range;
 pub use source::ThreadSource;
 
@@ -25,6 +26,9 @@ extern crate std;
 
 static HEAPS: Heaps<System> = Heaps::new();
 static RANGE: Range = Range::new();
+
+/// Sets the delay of giving memory back, as [`SystemTalloc::set_purge_delay`] does.
+const DELAY_VARIABLE: &str = "TALLOC_PURGE_DELAY";
 
 /// Blocks that have memory of their own, and their bytes.
 static APART_BLOCKS: AtomicUsize = AtomicUsize::new(0);
@@ -63,6 +67,10 @@ unsafe impl Host for System {
 
     fn begin() {
         exit::begin();
+        // It takes the lock of std's that `set_var` takes. A variable that is not set needs no memory.
+        if let Some(delay) = std::env::var_os(DELAY_VARIABLE) {
+            giving_back::read_delay(delay.as_encoded_bytes());
+        }
     }
 
     fn number(source: &mut ThreadSource, number: u8) {
@@ -139,11 +147,20 @@ fn count_apart(old: usize, new: usize) {
 ///
 /// What has not been needed for a tenth of a second or two goes back to the system, a piece of at most a
 /// MiB at a time, and never while another thread waits. Nothing is given back while a program does nothing:
-/// [`trim`](Self::trim) does it at once.
+/// [`trim`](Self::trim) does it at once. [`set_purge_delay`](Self::set_purge_delay) changes the time, and so does
+/// the environment variable `TALLOC_PURGE_DELAY`: milliseconds, or `never`.
 ///
 /// # Processes
 ///
 /// A process may fork from any thread. In the child, the heap of the thread that has forked is whole, and goes on.
+///
+/// # System calls
+///
+/// On Linux, the heaps call `mmap`, `munmap`, `mprotect`, `mremap`, `madvise` and `sched_yield`;
+/// [`verify`](Self::verify) calls `membarrier`, too, and nothing else does. The clock is read without a call where the kernel offers that, and
+/// else by `clock_gettime`. A filter may refuse any of them: without `mmap` or `mprotect` there is no further memory,
+/// without the others less is given back, more is copied, or `verify` leaves out heaps of other threads. Where a filter
+/// ends the process for `membarrier`, do not call `verify`.
 ///
 /// # Examples
 ///
@@ -175,6 +192,28 @@ impl SystemTalloc {
     /// at once; of other threads' heaps when they next ask their heaps for something.
     pub fn trim(&self) {
         HEAPS.trim();
+    }
+
+    /// Sets how long memory that is not needed stays with the process: it goes back after one or two times as long.
+    /// `None` switches that off; [`trim`](Self::trim) gives memory back all the same. Whole milliseconds count, and at
+    /// least one. The setting is that of the process; it holds for [`SystemTallock`](crate::SystemTallock), too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use talloc_global::SystemTalloc;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+    ///
+    /// fn main() {
+    ///     // The program's use rises and falls within a second: it keeps what it has.
+    ///     ALLOCATOR.set_purge_delay(Some(Duration::from_secs(1)));
+    /// }
+    /// ```
+    pub fn set_purge_delay(&self, delay: Option<Duration>) {
+        giving_back::set_delay(delay);
     }
 
     /// Checks all heaps, and counts what there is in them. What other living threads have cached counts as

@@ -5,7 +5,8 @@ use core::alloc::Layout;
 use talloc_sync::threads::{FRESH_MEMORY, Threaded};
 use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
 
-use super::super::{PACE, space};
+use super::super::giving_back::pace;
+use super::super::space;
 use super::{RANGE, System};
 
 /// An arena is raised by at least so many bytes.
@@ -85,8 +86,7 @@ impl Source<Threaded<System>> for ThreadSource {
         let claimed = unsafe { heap.claim_part(range, bytes, FRESH_MEMORY, commit) };
         let Ok(arena) = claimed else {
             // SAFETY: Nobody has been given any of them.
-            unsafe { space::decommit(range) };
-            RANGE.give_back(range);
+            unsafe { give_up(range) };
             return Err(AllocError);
         };
         let source = heap.source_mut();
@@ -98,9 +98,9 @@ impl Source<Threaded<System>> for ThreadSource {
     }
 
     fn tend(heap: &mut Heap) {
-        let mut decay = heap.source().decay.clone();
+        let (mut decay, pace) = (heap.source().decay.clone(), pace());
         // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
-        unsafe { decay.tend(heap, &PACE, space::now_ms(), |piece| space::discard(piece)) };
+        unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| space::discard(piece)) };
         heap.source_mut().decay = decay;
     }
 
@@ -112,16 +112,16 @@ impl Source<Threaded<System>> for ThreadSource {
             if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
                 let range = core::mem::replace(place, Span::empty());
                 // SAFETY: The heap has given the arena up, and with it the range.
-                unsafe { space::decommit(range) };
-                RANGE.give_back(range);
+                unsafe { give_up(range) };
             } else {
                 // The addresses are lost, as their bounds are not known; their memory is not.
                 // SAFETY: The heap has given the arena up.
-                unsafe { space::discard(arena.align_inward(space::PAGE)) };
+                unsafe { space::discard(arena.align_inward(space::page())) };
             }
         }
+        let pace = pace();
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(PACE.unit, PACE.min_piece, |piece| space::discard(piece)) };
+        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| space::discard(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
         heap.source_mut().decay.note_trim(used, touched);
     }
@@ -147,7 +147,20 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     Err(AllocError)
 }
 
+/// Gives slices up, for other heaps to have them. If the system refuses to take their memory back, they stay taken:
+/// whoever has slices next relies on zeros.
+///
+/// # Safety
+///
+/// They were taken, and nobody uses them.
+unsafe fn give_up(slices: Span) {
+    // SAFETY: Nobody uses them.
+    if unsafe { space::decommit(slices) } {
+        RANGE.give_back(slices);
+    }
+}
+
 /// Makes memory of reserved addresses.
 pub(super) fn commit(piece: Span) -> bool {
-    space::commit(piece.align_outward(space::PAGE)).is_ok()
+    space::commit(piece.align_outward(space::page())).is_ok()
 }

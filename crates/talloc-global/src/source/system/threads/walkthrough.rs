@@ -41,18 +41,17 @@
 //! # Out of memory
 //!
 //! [`ThreadSource::acquire`] fails if there are no slices left, or if the system makes no memory of them: then the
-//! slices go back ([`Range::give_back`]). `talloc-core` passes the error on to `talloc-sync`, which empties heaps that
+//! slices go back ([`give_up`]). `talloc-core` passes the error on to `talloc-sync`, which empties heaps that
 //! nobody owns, tries again, and at last asks [`System::allocate_apart`]. If that fails, too,
 //! [`SystemTalloc::alloc`] returns null.
 //!
 //! # Giving back
 //!
 //! - [`ThreadSource::tend`] is called once in a while by a heap that is used. It runs [`Decay::tend`] with
-//!   [`PACE`] and the time ([`space::now_ms`]). Each piece goes to [`space::discard`].
+//!   [`pace`] and the time ([`space::now_ms`]). Each piece goes to [`space::discard`].
 //! - [`ThreadSource::release`] is called by [`Talloc::trim`]: arenas in which nothing is allocated, the one that
 //!   grows aside, leave the heap ([`Talloc::reclaim_arena`]) and give up their memory and addresses
-//!   ([`space::decommit`], [`Range::give_back`]). Of the others, all large free pieces are discarded
-//!   ([`Talloc::discard`]).
+//!   ([`give_up`]). Of the others, all large free pieces are discarded ([`Talloc::discard`]).
 //! - [`SystemTalloc::trim`] is [`Heaps::trim`].
 //! - [`exit`](super::exit) calls [`Heaps::leave`] when a thread ends, and [`Heaps::after_fork`] in the child of a
 //!   fork.
@@ -68,8 +67,7 @@
 //! [`Heaps::resize`]: super::Heaps::resize
 //! [`Heaps::trim`]: super::Heaps::trim
 //! [`Heaps`]: super::Heaps
-//! [`PACE`]: super::super::PACE
-//! [`Range::give_back`]: super::range::Range::give_back
+//! [`pace`]: super::super::giving_back::pace
 //! [`Range::is_outside`]: super::range::Range::is_outside
 //! [`Range::owner_of`]: super::range::Range::owner_of
 //! [`Range::take`]: super::range::Range::take
@@ -100,10 +98,10 @@
 //! [`blocks::map`]: super::blocks::map
 //! [`blocks::remap`]: super::blocks::remap
 //! [`commit`]: super::source::commit
+//! [`give_up`]: super::source::give_up
 //! [`raise`]: super::source::raise
 //! [`resized`]: super::resized
 //! [`space::commit`]: super::space::commit
-//! [`space::decommit`]: super::space::decommit
 //! [`space::discard`]: super::space::discard
 //! [`space::map`]: super::space::map
 //! [`space::now_ms`]: super::space::now_ms

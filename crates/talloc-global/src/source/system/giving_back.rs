@@ -1,0 +1,69 @@
+//! When memory goes back to the system, and in what units.
+
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
+
+use talloc_sync::Pace;
+
+use super::space;
+
+/// Milliseconds of an epoch, unless the program says otherwise. Peaks that come again within two epochs keep their
+/// pages; `cargo xtask bench give-back` and `bench hosted` show what a shorter one returns and costs.
+const DEFAULT_MS: u32 = 100;
+
+/// Milliseconds of an epoch; zero if nothing goes back by itself.
+static EPOCH_MS: AtomicU32 = AtomicU32::new(DEFAULT_MS);
+
+/// Sets how long memory that is not needed stays with the process; `None` switches giving it back by itself off.
+pub(super) fn set_delay(delay: Option<Duration>) {
+    let milliseconds =
+        delay.map_or(0, |delay| delay.as_millis().clamp(1, u128::from(u32::MAX)) as u32);
+    EPOCH_MS.store(milliseconds, Relaxed);
+}
+
+/// How memory goes back now.
+pub(super) fn pace() -> Pace {
+    let page = space::page();
+    Pace { epoch: EPOCH_MS.load(Relaxed), unit: page, min_piece: page.get() }
+}
+
+/// Sets the delay to what a text says: milliseconds, or `never`. If it is neither, the delay stays.
+#[cfg(feature = "std")]
+pub(super) fn read_delay(value: &[u8]) {
+    if value == b"never" {
+        return set_delay(None);
+    }
+    let number = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    if let Some(milliseconds) = number {
+        set_delay(Some(Duration::from_millis(milliseconds)));
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_is_what_was_said_last() {
+        assert_eq!(pace().epoch, DEFAULT_MS);
+        for (value, epoch) in [
+            (&b"250"[..], 250),
+            (b"soon", 250),
+            (b"-1", 250),
+            (b"", 250),
+            (b"\xff", 250),
+            (b"never", 0),
+            (b"0", 1),
+            (b"18446744073709551615", u32::MAX),
+        ] {
+            read_delay(value);
+            assert_eq!(pace().epoch, epoch, "{value:?}");
+        }
+        set_delay(Some(Duration::from_micros(1)));
+        assert_eq!(pace().epoch, 1);
+        set_delay(Some(Duration::MAX));
+        assert_eq!(pace().epoch, u32::MAX);
+        set_delay(Some(Duration::from_millis(DEFAULT_MS.into())));
+    }
+}

@@ -1,0 +1,241 @@
+//! System calls that are refused, each in turn, by a filter as sandboxes have them.
+//!
+//! A filter holds for a process, and for ever. So each has a process of its own, which is this program, started again.
+#![cfg(all(
+    feature = "spin",
+    feature = "system",
+    feature = "std",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+))]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::{env, process, thread};
+
+use fastrand::Rng;
+use rustix::io::Errno;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
+use talloc_global::*;
+
+/// What the heaps call, by the names that the documentation of `SystemTalloc` has.
+const CALLS: [(&str, i64); 7] = [
+    ("mmap", libc::SYS_mmap),
+    ("munmap", libc::SYS_munmap),
+    ("mprotect", libc::SYS_mprotect),
+    ("mremap", libc::SYS_mremap),
+    ("madvise", libc::SYS_madvise),
+    ("membarrier", libc::SYS_membarrier),
+    ("sched_yield", libc::SYS_sched_yield),
+];
+
+const ERRORS: [Errno; 2] = [Errno::PERM, Errno::NOMEM];
+
+/// Says to the process what is refused, and whether it has allocated before.
+const VARIABLE: &str = "REFUSED";
+
+const MIB: usize = 1 << 20;
+
+/// Bytes of a block that `SystemTalloc` maps by itself.
+const LARGEST: usize = 200 * MIB;
+
+static THREADED: SystemTalloc = SystemTalloc::new();
+static LOCKED: SystemTallock = SystemTallock::new();
+
+/// The test's own memory, which it needs no system calls for.
+static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
+#[global_allocator]
+static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
+
+/// Has the system refuse a call of this process from now on.
+fn refuse(call: i64, error: Errno) {
+    let filter = SeccompFilter::new(
+        BTreeMap::from([(call, Vec::new())]),
+        SeccompAction::Allow,
+        SeccompAction::Errno(error.raw_os_error() as u32),
+        env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    apply_filter_all_threads(&program).unwrap();
+}
+
+/// Bytes of a block that are written, if it has as many.
+const FILLED: usize = 1 << 12;
+
+/// Small blocks.
+const BLOCKS: usize = 1000;
+
+/// A block whose first bytes are all the low byte of its number.
+struct Block {
+    start: *mut u8,
+    layout: Layout,
+    number: u8,
+}
+
+// SAFETY: It is whoever's has it.
+unsafe impl Send for Block {}
+
+impl Block {
+    /// A block of one of the heaps, unless it has no memory.
+    fn new(heap: &impl GlobalAlloc, size: usize, number: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(size, 8).unwrap();
+        let is_zeroed = number % 3 == 0;
+        // SAFETY: The size is not zero.
+        let start =
+            unsafe { if is_zeroed { heap.alloc_zeroed(layout) } else { heap.alloc(layout) } };
+        if is_zeroed && !start.is_null() {
+            Self { start, layout, number: 0 }.check(size);
+        }
+        let block = Self { start, layout, number: number as u8 };
+        (!start.is_null()).then(|| {
+            block.fill();
+            block
+        })
+    }
+
+    fn fill(&self) {
+        // SAFETY: It has as many bytes.
+        unsafe { self.start.write_bytes(self.number, self.layout.size().min(FILLED)) };
+    }
+
+    /// Checks the first bytes, up to `bytes`.
+    fn check(&self, bytes: usize) {
+        // SAFETY: They have been written.
+        let content = unsafe { std::slice::from_raw_parts(self.start, bytes.min(FILLED)) };
+        assert!(content.iter().all(|byte| *byte == self.number), "a block has been overwritten");
+    }
+
+    /// Gives it another size, unless there is no memory; to shrink never fails.
+    fn resize(mut self, heap: &impl GlobalAlloc, size: usize) -> Self {
+        let kept = self.layout.size().min(size);
+        // SAFETY: It is the heap's, with this layout, and the size is not zero.
+        let start = unsafe { heap.realloc(self.start, self.layout, size) };
+        if start.is_null() {
+            assert!(size > self.layout.size(), "shrinking to {size} has failed");
+            self.check(self.layout.size());
+            return self;
+        }
+        self.layout = Layout::from_size_align(size, 8).unwrap();
+        self.start = start;
+        self.check(kept);
+        self.fill();
+        self
+    }
+
+    fn free(self, heap: &impl GlobalAlloc) {
+        self.check(self.layout.size());
+        // SAFETY: It is the heap's, with this layout, and freed once.
+        unsafe { heap.dealloc(self.start, self.layout) }
+    }
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// A thread that has started before anything is refused, as it could not afterwards.
+struct OtherThread {
+    tasks: Sender<Task>,
+    done: Receiver<()>,
+}
+
+impl OtherThread {
+    fn new() -> Self {
+        let (tasks, received) = channel::<Task>();
+        let (finished, done) = channel();
+        thread::spawn(move || {
+            received.iter().for_each(|task| {
+                task();
+                finished.send(()).unwrap();
+            });
+        });
+        let thread = Self { tasks, done };
+        thread.run(|| ());
+        thread
+    }
+
+    fn run(&self, task: impl FnOnce() + Send + 'static) {
+        self.tasks.send(Box::new(task)).unwrap();
+        self.done.recv().unwrap();
+    }
+}
+
+/// Allocates, resizes and frees blocks, small ones and some that are mapped by themselves, the last of which has
+/// `last` bytes. Returns how many there were.
+fn exercise(heap: &'static (impl GlobalAlloc + Sync), last: usize, thread: &OtherThread) -> usize {
+    let mut rng = Rng::with_seed(1);
+    let sizes = (0..BLOCKS).map(|_| 1 << rng.u32(3..17)).chain([MIB, 30 * MIB, last]);
+    let blocks: Vec<_> =
+        sizes.enumerate().filter_map(|(number, size)| Block::new(heap, size, number)).collect();
+    let count = blocks.len();
+    let resize = |block: Block| {
+        let size = block.layout.size();
+        let size = if rng.bool() { size / 2 } else { size + size / 2 };
+        block.resize(heap, size)
+    };
+    let mut blocks: Vec<_> = blocks.into_iter().map(resize).collect();
+    if let Some(block) = (last == LARGEST).then(|| blocks.pop()).flatten() {
+        // Across the size from which blocks are mapped by themselves, and back.
+        blocks.push(block.resize(heap, 10 * MIB).resize(heap, 150 * MIB).resize(heap, 1000));
+    }
+    let foreign = blocks.split_off(blocks.len() / 2);
+    thread.run(move || foreign.into_iter().for_each(|block| block.free(heap)));
+    blocks.into_iter().for_each(|block| block.free(heap));
+    count
+}
+
+/// Exercises both heaps, and again what they have given back.
+fn exercise_all(thread: &OtherThread) -> [usize; 2] {
+    exercise_once(thread);
+    exercise_once(thread)
+}
+
+fn exercise_once(thread: &OtherThread) -> [usize; 2] {
+    // What `SystemTallock` maps by itself cannot become a block of its heap without memory.
+    let counts = [exercise(&THREADED, LARGEST, thread), exercise(&LOCKED, 64 * MIB, thread)];
+    // What a living thread has cached would count as used.
+    thread.run(|| THREADED.trim());
+    THREADED.trim();
+    LOCKED.trim();
+    assert_eq!(THREADED.verify().unwrap().used_bytes, 0);
+    assert_eq!(LOCKED.verify().unwrap().used_bytes, 0);
+    counts
+}
+
+#[test]
+#[ignore = "a process is started for it"]
+fn refused() {
+    let variable = env::var(VARIABLE).unwrap();
+    let mut words = variable.split(' ');
+    let mut next = || words.next().unwrap();
+    let (name, error, is_late) = (next(), next().parse().unwrap(), next() == "late");
+    let call = CALLS.iter().find(|call| call.0 == name).unwrap().1;
+    let thread = OtherThread::new();
+    if is_late {
+        exercise_all(&thread);
+    }
+    refuse(call, Errno::from_raw_os_error(error));
+    let counts = exercise_all(&thread);
+    match name {
+        "mmap" if !is_late => assert_eq!(counts, [0; 2]),
+        "mprotect" if !is_late => assert!(counts[0] < BLOCKS / 2 && counts[1] < 2, "{counts:?}"),
+        // The heap behind a lock has given its addresses up before.
+        "mmap" | "mprotect" => assert!(counts[0] > BLOCKS / 2, "{counts:?}"),
+        _ => assert_eq!(counts, [BLOCKS + 3; 2]),
+    }
+}
+
+#[test]
+fn each_call_may_be_refused() {
+    for (name, _) in CALLS {
+        for error in ERRORS {
+            for when in ["early", "late"] {
+                let mut command = process::Command::new(env::current_exe().unwrap());
+                command.args(["refused", "--exact", "--ignored", "--nocapture"]);
+                let variable = format!("{name} {} {when}", error.raw_os_error());
+                let output = command.env(VARIABLE, &variable).output().unwrap();
+                let errors = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{variable}: {} {errors}", output.status);
+            }
+        }
+    }
+}
