@@ -12,7 +12,8 @@
 //! | what went wrong in earlier allocators | `tests/regressions.rs` |
 //! | the fuzzers' corpus, replayed | `tests/corpus.rs` |
 //! | several threads share a heap, logical ones and real ones | `tests/sync.rs`, `tests/threads.rs` |
-//! | libFuzzer [`Target`]s, one for each [`Mix`], one for [`sync`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
+//! | logical threads that have a heap each | `tests/shards.rs` |
+//! | libFuzzer [`Target`]s, one for each [`Mix`], for [`sync`] and for [`shards`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
 //! | random scripts for as long as one likes | `src/bin/soak.rs`, `cargo xtask soak` |
 
 pub mod driver;
@@ -25,6 +26,7 @@ mod recorded;
 mod run;
 mod seat;
 pub mod shadow;
+pub mod shards;
 mod shrunk;
 pub mod supply;
 pub mod sync;

@@ -3,7 +3,7 @@
 use crate::ops::{Mix, Script};
 use crate::recorded;
 use crate::run::{self, Failure};
-use crate::sync;
+use crate::{shards, sync};
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,18 +12,21 @@ pub enum Target {
     Heap(Mix),
     /// Scripts of several logical threads that share a heap.
     Sync,
+    /// Scripts of logical threads that have a heap each.
+    Shards,
     /// Allocation traces, from any bytes.
     Trace,
 }
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Heap(Mix::Heap),
         Self::Heap(Mix::Arenas),
         Self::Heap(Mix::Realloc),
         Self::Heap(Mix::Sources),
         Self::Sync,
+        Self::Shards,
         Self::Trace,
     ];
 
@@ -32,6 +35,7 @@ impl Target {
         match self {
             Self::Heap(mix) => mix.name(),
             Self::Sync => "sync",
+            Self::Shards => "shards",
             Self::Trace => "trace",
         }
     }
@@ -46,6 +50,7 @@ impl Target {
         match self {
             Self::Heap(mix) => run::run(&Script::decode(mix, bytes)),
             Self::Sync => sync::run(&sync::Script::decode(bytes)),
+            Self::Shards => shards::run(&shards::Script::decode(bytes)),
             Self::Trace => recorded::run(bytes),
         }
     }
@@ -55,6 +60,7 @@ impl Target {
         match self {
             Self::Heap(mix) => run::check(&Script::decode(mix, bytes)),
             Self::Sync => sync::check(&sync::Script::decode(bytes)),
+            Self::Shards => shards::check(&shards::Script::decode(bytes)),
             Self::Trace => recorded::run(bytes),
         }
     }

@@ -52,6 +52,11 @@ fn sync() {
 }
 
 #[test]
+fn shards() {
+    replay(Target::Shards);
+}
+
+#[test]
 fn trace() {
     replay(Target::Trace);
 }

@@ -15,7 +15,7 @@ use build::Build;
 use campaign::{Campaign, Summary};
 
 /// The targets, which are binaries of the package `talloc-fuzz`.
-const TARGETS: [&str; 6] = ["heap", "arenas", "realloc", "sources", "sync", "trace"];
+const TARGETS: [&str; 7] = ["heap", "arenas", "realloc", "sources", "sync", "shards", "trace"];
 
 #[derive(clap::Args)]
 pub struct Args {

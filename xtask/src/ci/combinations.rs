@@ -18,8 +18,12 @@ pub fn stable(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Tests that differ with the standard library's `Allocator`; the step `test` runs the others.
+const ALLOCATOR_TESTS: [(&str, &str); 2] =
+    [("talloc-sync", "conformance"), ("talloc-sync", "collections")];
+
 /// Sets of features that need an unstable compiler, or a stable one made to accept unstable code;
-/// then all features at once are linted and tested.
+/// then all features at once are linted, and what differs with them is tested.
 pub fn nightly(workspace: &Workspace) -> Result<()> {
     let mut checked = 0;
     for library in workspace.libraries()? {
@@ -32,13 +36,16 @@ pub fn nightly(workspace: &Workspace) -> Result<()> {
     }
     ensure!(checked > 0, "no library has the feature `{}`: nothing to check", features::NIGHTLY);
     let all_features = |command: &'static str| {
-        workspace
-            .cargo([command, "--all-features"])
-            .args(workspace.select_libraries())
-            .env("RUSTC_BOOTSTRAP", "1")
+        workspace.cargo([command, "--all-features"]).env("RUSTC_BOOTSTRAP", "1")
     };
-    all_features("clippy").args(["--all-targets", "--", "-D", "warnings"]).run()?;
-    all_features("test").run()
+    all_features("clippy")
+        .args(workspace.select_libraries())
+        .args(["--all-targets", "--", "-D", "warnings"])
+        .run()?;
+    for (package, test) in ALLOCATOR_TESTS {
+        all_features("test").args(["-p", package, "--test", test]).run()?;
+    }
+    all_features("test").args(workspace.select_libraries()).arg("--doc").run()
 }
 
 fn check(workspace: &Workspace, library: &Package, set: &Set, unstable: bool) -> Result<()> {

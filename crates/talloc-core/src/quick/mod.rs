@@ -217,6 +217,12 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_number(&mut self, _number: u8) {}
 
+    /// Whether a block belongs to some heap. A block that has memory of its own may be on a list, too.
+    #[inline(always)]
+    fn has_home(_block: NonNull<u8>) -> bool {
+        true
+    }
+
     /// Whether a block is another heap's.
     #[doc(hidden)]
     #[inline(always)]

@@ -69,6 +69,18 @@ impl Parcel {
         self.blocks >= FULL_BLOCKS || self.granules >= FULL_GRANULES
     }
 
+    /// Calls `f` with each block, which is nobody's then.
+    pub fn for_each(self, mut f: impl FnMut(NonNull<u8>)) {
+        let mut left = self.blocks;
+        let mut at = Some(self.first.first);
+        while let Some(block) = at.filter(|_| left > 0) {
+            // SAFETY: It is a block of the parcel, which links to the next one, if there is one.
+            at = unsafe { next(block) };
+            left -= 1;
+            f(block);
+        }
+    }
+
     /// The first block and the last one, for a list of parcels: the blocks link from one to the other.
     #[must_use]
     pub fn into_ends(self) -> [NonNull<u8>; 2] {

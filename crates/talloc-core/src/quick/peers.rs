@@ -20,7 +20,7 @@ use super::{Lists, Parcel, QuickLists, Segment, sealed};
 /// * [`whole`](Self::whole) returns a pointer that is good for all arenas of these heaps, from the time on
 ///   that there is a block in any of them.
 pub unsafe trait Peers: 'static {
-    /// The number of the heap that a block belongs to.
+    /// The number of the heap that a block belongs to; 255 for one that has memory of its own.
     fn owner_of(addr: usize) -> u8;
 
     /// Sends a parcel to the heap of that number.
@@ -29,6 +29,9 @@ pub unsafe trait Peers: 'static {
     /// A pointer with the provenance of all arenas.
     fn whole() -> *mut u8;
 }
+
+/// What [`Peers::owner_of`] returns for a block of no heap.
+const NO_HOME: u8 = u8::MAX;
 
 /// Parcels that are open at a time. Owners that share a place send each other's parcels off early.
 const OPEN: usize = 8;
@@ -162,6 +165,11 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
 
     fn set_number(&mut self, number: u8) {
         self.number = number;
+    }
+
+    #[inline]
+    fn has_home(block: NonNull<u8>) -> bool {
+        P::owner_of(block.addr().get()) != NO_HOME
     }
 
     #[inline]

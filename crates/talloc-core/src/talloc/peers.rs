@@ -4,9 +4,11 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::Talloc;
+use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
-use crate::quick::Lists;
+use crate::granule::GRANULE;
+use crate::quick::{Lists, next as next_of, with_provenance_of_all};
 use crate::report::{Report, Violation};
 use crate::source::Source;
 
@@ -78,7 +80,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Errors
     ///
-    /// If it is another heap's, or there is no room.
+    /// If it is a peer's, or there is no room.
     ///
     /// # Safety
     ///
@@ -97,6 +99,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.tend();
         // SAFETY: It is a block of this heap with the layout `old`, and aligned as before.
         unsafe { self.reshape_block(ptr, old.size(), new.size()) }
+    }
+
+    /// Makes a block of this heap or of a peer smaller where it is, which needs no memory. What is cut off goes home.
+    ///
+    /// # Safety
+    ///
+    /// As for [`shrink`](Self::shrink), of a block of this heap or of a peer.
+    #[doc(hidden)]
+    #[cold]
+    pub unsafe fn cut(&mut self, ptr: NonNull<u8>, old: Layout, new: Layout) {
+        if !self.quick.is_stray(ptr) {
+            // SAFETY: It is a block of this heap with the layout `old`.
+            return unsafe { self.shrink_known(ptr, old, new.size()) };
+        }
+        let block = with_provenance_of_all(C::Quick::whole(), ptr);
+        let (end, mut at) = (Arena::<C>::block_len(old.size()), Arena::<C>::block_len(new.size()));
+        while let Some(len) = piece_len::<C::Quick>(end - at) {
+            // SAFETY: The granules from the new end to the old one are the caller's, who gives them up.
+            unsafe { self.quick.send(block.add(at * GRANULE), len) };
+            at += len;
+        }
     }
 
     /// Checks the arenas, and that the lists hold what they count. Blocks of peers are not looked into.
@@ -118,11 +141,47 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 if !self.quick.is_stray(block) && !self.is_cached_block(block, len) {
                     return Err(Violation::CachedBlock { addr: block.addr().get() });
                 }
-                report.count_cached(len * crate::granule::GRANULE);
+                if C::Quick::has_home(block) {
+                    report.count_cached(len * GRANULE);
+                }
                 // SAFETY: It is on a list.
-                next = unsafe { crate::quick::next(block) };
+                next = unsafe { next_of(block) };
             }
         }
         if cached == self.quick.cached() { Ok(report) } else { Err(Violation::CachedCount) }
+    }
+}
+
+/// How many of `rest` granules can go home as one block: a size that has a list, or one above those of all lists. A
+/// single granule has no room for what tells its size, and is lost.
+fn piece_len<L: Lists>(rest: usize) -> Option<usize> {
+    let power = 1 << rest.checked_ilog2()?;
+    match rest {
+        1 => None,
+        _ if rest < L::EXACT || rest >= L::CLASSES => Some(rest),
+        _ if rest - power == 1 => Some(power / 2),
+        _ => Some(power),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quick::{QuickLists, lists_for};
+
+    type Medium = QuickLists<{ lists_for(4096) }>;
+
+    #[test]
+    fn what_is_cut_off_goes_home_in_pieces_that_have_lists() {
+        for whole in 2..20_000 {
+            let mut rest = whole;
+            while let Some(len) = piece_len::<Medium>(rest) {
+                assert!(len >= 2 && Medium::rounded(len) == len, "{len} of {whole}");
+                rest -= len;
+            }
+            assert_eq!(rest, 0, "{whole}");
+        }
+        assert_eq!(piece_len::<Medium>(1), None);
+        assert_eq!(piece_len::<Medium>(0), None);
     }
 }

@@ -70,7 +70,8 @@ pub unsafe trait Host: Sized + 'static {
     ///
     /// # Safety
     ///
-    /// It was allocated or last resized so, with this layout, and nobody uses it.
+    /// It was allocated or last resized so, with this layout, and nobody uses it. The alignment may differ, and a
+    /// size of less than 64 KiB stands for 64 KiB.
     unsafe fn free_apart(block: NonNull<u8>, layout: Layout);
 
     /// Gives a block that is apart from the heaps another size, without copying it. A smaller size, where the

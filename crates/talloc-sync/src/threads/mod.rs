@@ -164,7 +164,9 @@ impl<H: Host> Heaps<H> {
 
     /// Sends blocks to the heap that they belong to.
     pub(super) fn deliver(&'static self, owner: u8, parcel: Parcel) {
-        let Some(shard) = self.shards.get(usize::from(owner)) else { return };
+        let Some(shard) = self.shards.get(usize::from(owner)) else {
+            return operations::free_remnants::<H>(parcel);
+        };
         let ends = parcel.into_ends();
         // SAFETY: The parcel was the only way to its blocks, each of which starts with a link.
         unsafe { delivery::send(&shard.inbox, &shard.entry, ends, || shard.visit(|_| ())) };

@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use talloc_core::{AllocError, Lists, Talloc};
+use talloc_core::{AllocError, Lists, Parcel, Talloc};
 
 use super::host::{GRANULE, Host, Threaded};
 use super::shard::Cache;
@@ -191,8 +191,29 @@ impl<H: Host> Heaps<H> {
                 }
             }
             match self.resize_slow(ptr, old, new) {
-                Err(AllocError) if new.size() <= old.size() => Ok(ptr),
+                Err(AllocError) if new.size() <= old.size() => Ok(self.cut(ptr, old, new)),
                 resized => resized,
+            }
+        }
+    }
+
+    /// Makes a block smaller, for which there is no memory to move it to. One that is apart stays apart.
+    ///
+    /// # Safety
+    ///
+    /// As for [`resize`](Self::resize); the block gets no larger.
+    #[cold]
+    #[inline(never)]
+    unsafe fn cut(&'static self, ptr: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
+        // SAFETY: The caller's block, which has the layout `old`.
+        unsafe {
+            if !H::is_apart(ptr.addr().get()) {
+                self.with(|heap| heap.cut(ptr, old, new));
+                ptr
+            } else if old.size() > MIN_APART {
+                H::resize_apart(ptr, old, remnant(new.align())).unwrap_or(ptr)
+            } else {
+                ptr
             }
         }
     }
@@ -245,6 +266,24 @@ impl<H: Host> Heaps<H> {
         }
         Ok(block)
     }
+}
+
+/// What is left of a block apart that has become small when there was no memory to move it to. Whoever frees it cannot
+/// tell it from a small block, and so it goes to a list, too.
+const fn remnant(align: usize) -> Layout {
+    // SAFETY: `align` is that of a layout, and at most `MAX_ALIGN`, or blocks apart need not move.
+    unsafe { Layout::from_size_align_unchecked(MIN_APART, align) }
+}
+
+/// Frees blocks that are no heap's: they are [remnants](remnant) of blocks apart.
+#[cold]
+pub(super) fn free_remnants<H: Host>(parcel: Parcel) {
+    parcel.for_each(|block| {
+        if H::is_apart(block.addr().get()) {
+            // SAFETY: Blocks apart that come here have been cut to that size, and nobody uses them.
+            unsafe { H::free_apart(block, remnant(1)) };
+        }
+    });
 }
 
 /// Blocks of up to so many bytes have lists for exactly their size, which are found fast.

@@ -1,0 +1,318 @@
+//! A program of logical threads, and the system that it runs on.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
+use std::cell::{Cell, RefCell};
+use std::ptr::{self, NonNull};
+
+use talloc_core::{Memory, Span};
+use talloc_sync::threads::{Heaps, Host, Shard};
+
+use super::script::{Setup, THREADS};
+use super::source::{Slices, known};
+use crate::pool::Pool;
+
+/// Bytes of a page, the unit of memory, and of a slice, the unit of addresses.
+pub const PAGE: usize = 4096;
+const SLICE: usize = 16 << 10;
+
+/// No heap has this number.
+const NOBODY: u8 = u8::MAX;
+
+thread_local! {
+    static CURRENT: Cell<Option<&'static Program>> = const { Cell::new(None) };
+}
+
+/// All that the heaps of one script need.
+pub struct Program {
+    heaps: Heaps<Self>,
+    setup: Setup,
+    pool: Pool,
+    /// Whose each slice is.
+    owners: Vec<Cell<u8>>,
+    /// The pages that are memory; the others are full of canaries.
+    committed: Vec<Cell<bool>>,
+    /// The heap of each thread, and the thread whose turn it is.
+    shards: [Cell<*const Shard<Self>>; THREADS],
+    thread: Cell<usize>,
+    now: Cell<u64>,
+    /// One request for memory in so many is refused, if this is not zero, and how many there were.
+    period: Cell<usize>,
+    requests: Cell<usize>,
+    apart: RefCell<Vec<(NonNull<u8>, Layout)>>,
+}
+
+impl Program {
+    /// A program with threads that have not allocated anything, which becomes the current one.
+    pub fn start(setup: Setup) -> &'static Self {
+        let mut place = Box::<Self>::new_uninit();
+        place.write(Self {
+            heaps: Heaps::new(),
+            setup,
+            pool: Pool::new((setup.slices + 1) * SLICE),
+            owners: vec![Cell::new(NOBODY); setup.slices],
+            committed: vec![Cell::new(false); setup.slices * (SLICE / PAGE)],
+            shards: [const { Cell::new(ptr::null()) }; THREADS],
+            thread: Cell::new(0),
+            now: Cell::new(1),
+            period: Cell::new(0),
+            requests: Cell::new(0),
+            apart: RefCell::default(),
+        });
+        // SAFETY: It has been written.
+        let program: &'static Self = Box::leak(unsafe { place.assume_init() });
+        (0..THREADS).for_each(|thread| program.forget(thread));
+        CURRENT.set(Some(program));
+        program
+    }
+
+    /// Ends the program.
+    ///
+    /// # Safety
+    ///
+    /// It is current, and nobody uses it or any of its blocks afterwards.
+    pub unsafe fn end(&'static self) {
+        CURRENT.set(None);
+        for (block, layout) in self.apart.take() {
+            // SAFETY: It is live, with this layout, and nobody uses it.
+            unsafe { dealloc(block.as_ptr(), layout) };
+        }
+        // SAFETY: It was leaked by `start`, and nobody uses it.
+        drop(unsafe { Box::from_raw(ptr::from_ref(self).cast_mut()) });
+    }
+
+    /// The program whose heaps are used.
+    pub fn current() -> &'static Self {
+        CURRENT.get().expect("heaps are used while their program runs")
+    }
+
+    pub fn heaps(&'static self) -> &'static Heaps<Self> {
+        &self.heaps
+    }
+
+    /// Makes it a thread's turn.
+    pub fn turn(&self, thread: usize) {
+        self.thread.set(thread);
+    }
+
+    /// Forgets a thread: the next one with its number is new.
+    pub fn forget(&'static self, thread: usize) {
+        self.shards[thread].set(self.heaps.nobody());
+    }
+
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    pub fn wait(&self, milliseconds: u64) {
+        self.now.set(self.now.get() + milliseconds);
+    }
+
+    pub fn refuse(&self, period: usize) {
+        self.period.set(period);
+    }
+
+    fn is_refused(&self) -> bool {
+        let requests = self.requests.get() + 1;
+        self.requests.set(requests);
+        let period = self.period.get();
+        period > 0 && requests % period == 0
+    }
+
+    /// All addresses of the heaps.
+    fn addresses(&self) -> Span {
+        let base = self.pool.whole().align_inward(talloc_core::Align::new(SLICE).unwrap());
+        base.truncate(0, base.size() - self.setup.slices * SLICE)
+    }
+
+    fn base(&self) -> usize {
+        self.addresses().base().expect("there are slices")
+    }
+
+    /// Takes slices in a row, of `bytes` bytes or more, for a heap.
+    pub fn take(&self, number: u8, bytes: usize) -> Option<Span> {
+        let count = bytes.div_ceil(SLICE);
+        let is_free = |slices: &[Cell<u8>]| slices.iter().all(|owner| owner.get() == NOBODY);
+        let first = self.owners.windows(count).position(is_free)?;
+        self.owners[first..first + count].iter().for_each(|owner| owner.set(number));
+        let base = self.base() + first * SLICE;
+        Some(self.pool.whole().above(base).below(base + count * SLICE))
+    }
+
+    /// The slices that an arena lies in. The last ones that were taken for it may not be among them: they stay taken.
+    pub fn slices_around(&self, arena: Span) -> Span {
+        let slice = talloc_core::Align::new(SLICE).unwrap();
+        self.addresses().fit_within(arena.align_outward(slice))
+    }
+
+    /// Gives slices back, and their memory.
+    pub fn give_back(&self, slices: Span) {
+        let Some((base, acme)) = slices.get_base_acme() else { return };
+        let (start, end) = (base - self.base(), acme - self.base());
+        self.owners[start / SLICE..end / SLICE].iter().for_each(|owner| owner.set(NOBODY));
+        self.committed[start / PAGE..end / PAGE].iter().for_each(|page| page.set(false));
+        self.pool.restore(slices);
+    }
+
+    /// Makes memory of a piece, and of the pages that it touches, unless that is refused.
+    pub fn commit(&self, piece: Span) -> bool {
+        let Some((base, acme)) = piece.get_base_acme() else { return true };
+        if self.is_refused() {
+            return false;
+        }
+        let (first, end) = ((base - self.base()) / PAGE, (acme - self.base()).div_ceil(PAGE));
+        for page in first..end {
+            if !self.committed[page].replace(true) {
+                self.pool.clear(self.page(page));
+            }
+        }
+        true
+    }
+
+    fn page(&self, number: usize) -> Span {
+        let base = self.base() + number * PAGE;
+        self.pool.whole().above(base).below(base + PAGE)
+    }
+
+    /// Takes the contents of free memory.
+    pub fn purge(&self, piece: Span) -> Memory {
+        assert!(self.addresses().contains_span(piece), "{piece} is not the heaps'");
+        if self.setup.gives_zeros {
+            self.pool.clear(piece);
+        } else {
+            self.pool.restore(piece);
+        }
+        known(self.setup.gives_zeros)
+    }
+
+    /// Where blocks may lie.
+    pub fn places(&self) -> Vec<Span> {
+        let apart = self.apart.borrow();
+        let apart = apart.iter().map(|(at, of)| Span::from_ptr_size(at.as_ptr(), of.size()));
+        // A block that is apart takes whole granules for the shadow.
+        let wide = apart.map(|block| block.extend(0, 16));
+        std::iter::once(self.addresses()).chain(wide).collect()
+    }
+
+    /// How many blocks are apart.
+    pub fn apart(&self) -> usize {
+        self.apart.borrow().len()
+    }
+
+    /// Checks that nobody has written where there is no memory.
+    pub fn check_canaries(&self) -> Result<(), String> {
+        let addresses = self.addresses();
+        let (below, above) = self.pool.whole().except(addresses);
+        self.pool.check(below)?;
+        self.pool.check(above)?;
+        let free = self.committed.iter().enumerate().filter(|(_, page)| !page.get());
+        free.map(|(number, _)| self.page(number)).try_for_each(|page| self.pool.check(page))
+    }
+
+    fn index_of_apart(&self, block: NonNull<u8>) -> usize {
+        let apart = self.apart.borrow();
+        apart
+            .iter()
+            .position(|(at, _)| *at == block)
+            .expect("a block that is apart was freed twice")
+    }
+}
+
+// SAFETY: A script is run by one thread, whose program is current all the time. Slices belong to the heap that has
+// taken them; blocks apart are of another allocator, whose blocks are never in the pool.
+unsafe impl Host for Program {
+    type Source = Slices;
+
+    const APART: usize = 128 << 10;
+    const SOURCE: Slices = Slices::NEW;
+
+    fn heaps() -> &'static Heaps<Self> {
+        Self::current().heaps()
+    }
+
+    fn current() -> *const Shard<Self> {
+        let program = Self::current();
+        program.shards[program.thread.get()].get()
+    }
+
+    fn set_current(shard: *const Shard<Self>) {
+        let program = Self::current();
+        program.shards[program.thread.get()].set(shard);
+    }
+
+    fn watch_exit() -> bool {
+        true
+    }
+
+    fn begin() {}
+
+    fn number(source: &mut Slices, number: u8) {
+        source.number = number;
+    }
+
+    fn owner_of(addr: usize) -> u8 {
+        let program = Self::current();
+        let slice = addr.wrapping_sub(program.base()) / SLICE;
+        program.owners.get(slice).map_or(NOBODY, Cell::get)
+    }
+
+    fn whole() -> *mut u8 {
+        Self::current().pool.whole().get_base_ptr().expect("there is a pool")
+    }
+
+    fn is_apart(addr: usize) -> bool {
+        !Self::current().addresses().contains(addr)
+    }
+
+    fn allocate_apart(layout: Layout) -> Option<NonNull<u8>> {
+        let program = Self::current();
+        if program.is_refused() {
+            return None;
+        }
+        // SAFETY: The size is not zero.
+        let block = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        program.apart.borrow_mut().push((block, layout));
+        Some(block)
+    }
+
+    unsafe fn free_apart(block: NonNull<u8>, layout: Layout) {
+        let program = Self::current();
+        let index = program.index_of_apart(block);
+        let (_, allocated) = program.apart.borrow_mut().swap_remove(index);
+        check_size(layout, allocated);
+        // SAFETY: It is live, with this layout, and the caller gives it up.
+        unsafe { dealloc(block.as_ptr(), allocated) };
+    }
+
+    unsafe fn resize_apart(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
+        let program = Self::current();
+        if new.size() > old.size() && program.is_refused() {
+            return None;
+        }
+        let index = program.index_of_apart(block);
+        let allocated = program.apart.borrow()[index].1;
+        check_size(old, allocated);
+        // SAFETY: It is live, with this layout, and the caller gives it up if this succeeds.
+        let resized = unsafe { realloc(block.as_ptr(), allocated, new.size()) };
+        let resized = NonNull::new(resized)?;
+        let layout = Layout::from_size_align(new.size(), allocated.align()).unwrap();
+        program.apart.borrow_mut()[index] = (resized, layout);
+        Some(resized)
+    }
+
+    fn barrier() -> bool {
+        Self::current().setup.has_barrier
+    }
+
+    fn pause() {
+        panic!("a thread waits for another one, which has no turn meanwhile");
+    }
+}
+
+/// Checks that a block that is apart has the size that its owner says.
+fn check_size(said: Layout, allocated: Layout) {
+    assert_eq!(
+        said.size().max(64 << 10),
+        allocated.size(),
+        "a block that is apart has another size"
+    );
+}

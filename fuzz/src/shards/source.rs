@@ -1,0 +1,96 @@
+//! Where the heap of a logical thread has its memory from: slices of the program's addresses.
+
+use std::alloc::Layout;
+
+use talloc_core::{Align, AllocError, Decay, Memory, Pace, Source, Span, Talloc};
+use talloc_sync::threads::{FRESH_MEMORY, Threaded};
+
+use super::program::{PAGE, Program};
+
+const PACE: Pace = Pace { epoch: 100, unit: Align::new(PAGE).unwrap(), min_piece: PAGE };
+
+/// A heap of a logical thread.
+type Heap = Talloc<Threaded<Program>, Slices>;
+
+/// Slices of the program that is current.
+pub struct Slices {
+    pub number: u8,
+    /// The arena that grows, and the slices that it grows in.
+    arena: Span,
+    range: Span,
+    decay: Decay,
+}
+
+impl Slices {
+    pub const NEW: Self =
+        Self { number: 0, arena: Span::empty(), range: Span::empty(), decay: Decay::NEW };
+}
+
+impl Source<Threaded<Program>> for Slices {
+    const RECLAIMS: bool = true;
+    const IS_AMPLE: bool = true;
+
+    fn acquire(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
+        if raise(heap, layout).is_ok() {
+            return Ok(());
+        }
+        let program = Program::current();
+        let bytes = Heap::room_for(layout).max(PAGE);
+        let range = program.take(heap.source().number, bytes + bytes / 32).ok_or(AllocError)?;
+        // SAFETY: The slices are this heap's, and zero where they become memory.
+        let claimed =
+            unsafe { heap.claim_part(range, bytes, FRESH_MEMORY, |piece| program.commit(piece)) };
+        match claimed {
+            Ok(arena) => {
+                let source = heap.source_mut();
+                (source.arena, source.range) = (arena, range);
+                Ok(())
+            }
+            Err(_) => {
+                program.give_back(range);
+                Err(AllocError)
+            }
+        }
+    }
+
+    fn tend(heap: &mut Heap) {
+        let program = Program::current();
+        let mut decay = heap.source().decay.clone();
+        // SAFETY: Pieces stay memory, which is zero if that is what the program says.
+        unsafe { decay.tend(heap, &PACE, program.now(), |piece| program.purge(piece)) };
+        heap.source_mut().decay = decay;
+    }
+
+    fn release(heap: &mut Heap) {
+        let program = Program::current();
+        let growing = heap.source().arena;
+        while let Some(arena) = heap.reclaim_arena(growing) {
+            program.give_back(program.slices_around(arena));
+        }
+        // SAFETY: As in `tend`.
+        unsafe { heap.discard(PACE.unit, PACE.min_piece, |piece| program.purge(piece)) };
+        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        heap.source_mut().decay.note_trim(used, touched);
+    }
+}
+
+/// Raises the arena that grows as far as a request needs.
+fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
+    let program = Program::current();
+    let (arena, range) = (heap.source().arena, heap.source().range);
+    let lacking = heap.lacking_for(arena, layout).map_err(|_| AllocError)?;
+    let rest = range.acme().zip(arena.acme()).map_or(0, |(end, acme)| end - acme);
+    if lacking > rest {
+        return Err(AllocError);
+    }
+    let more = lacking.max(PAGE).min(rest);
+    // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
+    let raised = unsafe { heap.raise_part(arena, range, more, |piece| program.commit(piece)) };
+    heap.source_mut().arena = raised.map_err(|_| AllocError)?;
+    Ok(())
+}
+
+/// What is known of memory that has gone back.
+pub fn known(gives_zeros: bool) -> Memory {
+    if gives_zeros { Memory::ZEROED } else { Memory::empty() }
+}
