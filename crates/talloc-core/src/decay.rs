@@ -87,13 +87,23 @@ pub struct Decay {
     left: usize,
     /// Bytes below the tops that have been purged in this round.
     swept: usize,
+    /// All bytes that have been purged.
+    total: u64,
     cursor: Cursor,
 }
 
 impl Decay {
     /// Nothing has been looked at yet.
-    pub const NEW: Self =
-        Self { end: 0, high: [0; 2], used: 0, purged: 0, left: 0, swept: 0, cursor: Cursor::START };
+    pub const NEW: Self = Self {
+        end: 0,
+        high: [0; 2],
+        used: 0,
+        purged: 0,
+        left: 0,
+        swept: 0,
+        total: 0,
+        cursor: Cursor::START,
+    };
 
     /// Notes what is in use and how late it is, in milliseconds from any point of time on, and purges a
     /// bounded part of what is not needed, if there is something.
@@ -124,10 +134,18 @@ impl Decay {
         }
     }
 
-    /// Notes that the heap has been trimmed: all that is free has been given back.
-    pub fn note_trim(&mut self, used: usize, touched: usize) {
+    /// Notes that the heap has been trimmed: all that is free has been given back, `given` bytes of it now.
+    pub fn note_trim(&mut self, used: usize, touched: usize, given: usize) {
+        self.total += given as u64;
         (self.used, self.high, self.left) = (used, [used; 2], 0);
         self.purged = touched.saturating_sub(used);
+    }
+
+    /// How many bytes have been purged so far, each time that they were: for
+    /// [`Source::purged_bytes`](crate::Source::purged_bytes).
+    #[must_use]
+    pub fn purged_bytes(&self) -> u64 {
+        self.total
     }
 
     fn observe(&mut self, used: usize) {
@@ -173,6 +191,7 @@ impl Decay {
         // SAFETY: The caller vouches for what `purge` leaves.
         let is_all = unsafe { heap.purge(&mut self.cursor, &mut step, &mut purge) };
         self.swept += step.of_chunks;
+        self.total += (step.of_tops + step.of_chunks) as u64;
         self.left = self.left.saturating_sub(step.of_tops + step.of_chunks);
         if is_all || self.left == 0 {
             self.end_round();

@@ -14,7 +14,7 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use talloc_sync::threads::{Heaps, Host, Shard};
-use talloc_sync::{Report, Violation};
+use talloc_sync::{Report, SizeClasses, Statistics, Violation};
 
 use super::{blocks, space};
 use range::Range;
@@ -175,6 +175,75 @@ impl SystemTalloc {
     /// at once; of other threads' heaps when they next ask their heaps for something.
     pub fn trim(&self) {
         HEAPS.trim();
+    }
+
+    /// The sum of what the heaps of all threads count, while the threads go on; see
+    /// [`Talloc::statistics`](crate::Talloc::statistics) and [`Statistics`].
+    ///
+    /// Each heap is seen between two of its operations, for which its thread may wait some hundreds of
+    /// nanoseconds. On systems without `membarrier`, which is Linux's, the heaps of other living threads are
+    /// left out, and counted as [unseen](Statistics::unseen_heaps).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_global::*;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+    ///
+    /// fn main() {
+    ///     let numbers = vec![1_u8; 1_000_000];
+    ///     assert!(ALLOCATOR.used_bytes() >= numbers.len());
+    ///     println!("{}", ALLOCATOR.statistics());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = HEAPS.statistics();
+        statistics.mapped_blocks = APART_BLOCKS.load(Relaxed);
+        statistics.mapped_bytes = APART_BYTES.load(Relaxed);
+        statistics
+    }
+
+    /// What each heap counts that a thread has or has had, without blocks that are mapped.
+    ///
+    /// The sum of what is in use is right, while that of one heap may be less than there is: blocks that a
+    /// thread has freed and caches are free in its heap, whichever they belong to.
+    pub fn heap_statistics(&self) -> impl Iterator<Item = Statistics> + use<> {
+        HEAPS.shard_statistics()
+    }
+
+    /// Bytes of all blocks that are allocated, blocks that are mapped excepted.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        HEAPS.statistics().used_bytes
+    }
+
+    /// Bytes that are free in the heaps of all threads.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        HEAPS.statistics().free_bytes
+    }
+
+    /// The sum of the most bytes that each heap has had in use at once.
+    #[must_use]
+    pub fn peak_bytes(&self) -> usize {
+        HEAPS.statistics().peak_bytes
+    }
+
+    /// Bytes of the largest free chunk of all heaps; see
+    /// [`Talloc::largest_free_bytes`](crate::Talloc::largest_free_bytes).
+    #[must_use]
+    pub fn largest_free_bytes(&self) -> usize {
+        HEAPS.largest_free_bytes()
+    }
+
+    /// What is free in all heaps, by size, without what other living threads have cached; see
+    /// [`Talloc::size_classes`](crate::Talloc::size_classes).
+    #[must_use]
+    pub fn size_classes(&self) -> SizeClasses {
+        HEAPS.size_classes()
     }
 
     /// Checks all heaps, and counts what there is in them. What other living threads have cached counts as
