@@ -1,5 +1,7 @@
 //! Memory from the operating system.
 
+#[cfg(feature = "std")]
+mod at_exit;
 mod blocks;
 mod heap;
 mod lock;
@@ -8,6 +10,8 @@ mod space;
 #[cfg(feature = "std")]
 mod threads;
 
+#[cfg(feature = "std")]
+pub use at_exit::print_statistics_at_exit;
 pub use heap::SystemHeap;
 pub use lock::SystemLock;
 pub use locked::SystemTallock;

@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use talloc_sync::threads::{Heaps, Host, Shard};
 use talloc_sync::{Report, SizeClasses, Statistics, Violation};
 
-use super::{blocks, space};
+use super::{blocks, print_statistics_at_exit, space};
 use range::Range;
 pub use source::ThreadSource;
 
@@ -63,6 +63,7 @@ unsafe impl Host for System {
 
     fn begin() {
         exit::begin();
+        print_statistics_at_exit(|| SystemTalloc::new().statistics());
     }
 
     fn number(source: &mut ThreadSource, number: u8) {
@@ -140,6 +141,11 @@ fn count_apart(old: usize, new: usize) {
 /// What has not been needed for a tenth of a second or two goes back to the system, a piece of at most a
 /// MiB at a time, and never while another thread waits. Nothing is given back while a program does nothing:
 /// [`trim`](Self::trim) does it at once.
+///
+/// # Statistics
+///
+/// With the variable `TALLOC_STATS=1` in its environment, a program prints a table of its
+/// [statistics](Self::statistics) when it exits; see [`print_statistics_at_exit`].
 ///
 /// # Processes
 ///
