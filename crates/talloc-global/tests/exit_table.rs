@@ -38,7 +38,9 @@ fn a_table_is_printed() {
     let output = run(Some("1"));
     let table = said(&output);
     assert!(table.starts_with("talloc: process "), "{table}");
-    for name in ["used ", "peak ", "free ", "  cached ", "arenas ", "purged ", "mapped ", "refused "] {
+    for name in
+        ["used ", "peak ", "free ", "  cached ", "arenas ", "purged ", "mapped ", "refused "]
+    {
         assert!(table.contains(&format!("\n{name}")), "{name} in {table}");
     }
     assert!(!table.contains("not counted"), "{table}");
