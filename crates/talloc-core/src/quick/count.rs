@@ -6,7 +6,10 @@
 pub(super) struct Count(imp::Number);
 
 impl Count {
-    pub(super) const ZERO: Self = Self(imp::Number::new(0));
+    /// Nothing.
+    pub(super) const fn zero() -> Self {
+        Self(imp::Number::new(0))
+    }
 
     #[inline(always)]
     pub(super) fn get(&self) -> usize {

@@ -282,7 +282,7 @@ impl<const N: usize> QuickLists<N> {
 impl<const N: usize> Lists for QuickLists<N> {
     const EMPTY: Self = Self {
         heads: [None; N],
-        cached: Count::ZERO,
+        cached: Count::zero(),
         limit: 0,
         least: 0,
         turn: 0,

@@ -3,9 +3,10 @@
 extern crate std;
 
 use core::fmt::{self, Write as _};
+use std::borrow::ToOwned;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::string::ToString;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -154,12 +155,12 @@ extern "C" fn print() {
 }
 
 /// A path with the process's number in the place of each `%p`.
-fn for_process(path: &PathBuf) -> PathBuf {
+fn for_process(path: &Path) -> PathBuf {
     match path.to_str() {
         Some(text) if text.contains("%p") => {
             text.replace("%p", &std::process::id().to_string()).into()
         }
-        _ => path.clone(),
+        _ => path.to_owned(),
     }
 }
 

@@ -1,13 +1,8 @@
-//! Memcheck and heaptrack see what a program does with blocks of `SystemTalloc`.
+//! Memcheck and heaptrack see what a program does with blocks of `SystemTalloc`, by `talloc_profile::Watched`.
 //!
 //! The program is this one: called with a name, it does something wrong.
-#![cfg_attr(not(all(feature = "valgrind", target_os = "linux")), allow(unused))]
 
-#[cfg(all(
-    feature = "valgrind",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod watched {
     use std::alloc::{GlobalAlloc, Layout};
     use std::hint::black_box;
@@ -152,18 +147,10 @@ mod watched {
     }
 }
 
-#[cfg(all(
-    feature = "valgrind",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn main() {
     watched::main();
 }
 
-#[cfg(not(all(
-    feature = "valgrind",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn main() {}
