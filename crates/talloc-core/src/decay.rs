@@ -142,7 +142,7 @@ impl Decay {
     }
 
     /// How many bytes have been purged so far, each time that they were: for
-    /// [`Source::purged_bytes`](crate::Source::purged_bytes).
+    /// [`Source::purged_bytes`].
     #[must_use]
     pub fn purged_bytes(&self) -> u64 {
         self.total
