@@ -95,6 +95,38 @@ int tall_trim(size_t keep);
  */
 int tall_report(int file);
 
+/*
+ * Statistics, by the meaning that the GNU C library gives them. Free blocks that are kept for requests of
+ * the same size are its fast bins.
+ */
+struct tall_mallinfo2 {
+    size_t arena;    /* Bytes of the arenas, and of the extents of aligned blocks. */
+    size_t ordblks;  /* Free pieces that can become blocks of any size. */
+    size_t smblks;   /* Free blocks that are kept for requests of the same size. */
+    size_t hblks;    /* Blocks that are mapped individually. */
+    size_t hblkhd;   /* Bytes of these. */
+    size_t usmblks;  /* Zero. */
+    size_t fsmblks;  /* Bytes of the free blocks that are kept. */
+    size_t uordblks; /* Bytes in allocated blocks, except those that are mapped. */
+    size_t fordblks; /* Free bytes. */
+    size_t keepcost; /* Free bytes at the end of the arenas. */
+};
+
+/*
+ * The statistics of the heaps of all threads. Takes time in proportion to the number of free pieces. Where
+ * the system has no `membarrier`, heaps of other living threads are not counted.
+ */
+struct tall_mallinfo2 tall_mallinfo2(void);
+
+/*
+ * Writes statistics to `stream`, a FILE, in the XML of `malloc_info`. Returns zero, EINVAL if `options` is
+ * not zero, or -1 with `errno` set.
+ */
+int tall_malloc_info(int options, void *stream);
+
+/* Writes statistics to the standard error, in the format of `malloc_stats`. */
+void tall_malloc_stats(void);
+
 #undef TALL_ATTRIBUTES
 
 #ifdef __cplusplus

@@ -155,7 +155,7 @@ pub extern "C" fn report(file: c_int) -> c_int {
     let is_whole = verified.is_ok();
     let mut file = Fd(file);
     let written = match verified {
-        Ok(statistics) => write!(file, "{statistics}"),
+        Ok(()) => write!(file, "{}", LIBRARY.statistics()),
         Err(violation) => writeln!(file, "talloc: the heap is broken: {violation}"),
     };
     if is_whole && written.is_ok() { 0 } else { -1 }

@@ -35,20 +35,31 @@
 //!
 //! # The statistics of the GNU C library
 //!
-//! With `override`, the functions by which the GNU C library reports on its heap report on this one.
+//! With `override`, the functions by which the GNU C library reports on its heap report on this one. With
+//! `prefixed`, `tall_mallinfo2`, `tall_malloc_info` and `tall_malloc_stats` do.
 //!
 //! | function | |
 //! |---|---|
 //! | [`mallinfo2`], [`mallinfo`] | the same fields; the latter saturates at `INT_MAX` |
-//! | [`malloc_info`] | the same XML, with one heap, and no table of sizes |
+//! | [`malloc_info`] | the same XML, with one heap, and sizes from one power of two to the next |
 //! | [`malloc_stats`] | the same table, except that it shows the current number of mapped blocks, not the maximum |
 //! | [`malloc_usable_size`] | the same |
 //! | [`malloc_trim`] | returns all unused memory, ignores its argument, and returns 1 |
 //! | [`mallopt`] | accepts the parameters that tune performance, without effect; rejects others |
 //! | `__libc_malloc`, `__libc_free` and so on | the same functions as `malloc`, `free` and so on |
 //!
-//! Statistics cover the heap of the calling thread, those of threads that have ended, and the blocks found
-//! by their addresses; the heaps of other threads are not counted. With `checked`, there is a single heap.
+//! Statistics cover the heaps of all threads and the blocks found by their addresses. What other threads cache is
+//! counted in bytes, but not in blocks. On systems without `membarrier`, which is Linux's, the heaps of other
+//! living threads are not counted. With `checked`, there is a single heap.
+//!
+//! # Statistics at exit
+//!
+//! With `TALLOC_STATS=1` in its environment, a process prints a table when it exits; a path, `json` and
+//! `json:` with a path are other values: see [`print_statistics_at_exit`](talloc_global::print_statistics_at_exit).
+//!
+//! ```sh
+//! TALLOC_STATS=heap-%p.txt LD_PRELOAD=target/release/libtalloc_capi.so git gc
+//! ```
 //!
 //! `mcheck`, `mtrace` and `malloc_get_state` are not provided: the GNU C library has removed them, or
 //! serves them from a library of its own.
@@ -67,6 +78,7 @@
 extern crate std;
 
 mod abort;
+mod at_exit;
 mod fd;
 #[cfg(feature = "checked")]
 mod fork;

@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 use errno::{Errno, set_errno};
 
 use crate::abort::abort;
-use crate::heap::{Heap, LEAST_ALIGN, Violation};
+use crate::heap::{Counters, Heap, LEAST_ALIGN, Violation};
 use crate::statistics::Statistics;
 use crate::zone::{NotABlock, Zone};
 
@@ -211,13 +211,31 @@ impl<H: Heap> Library<H> {
         self.heap.trim();
     }
 
-    /// Checks the heap, and collects the statistics of the heap and the zone.
+    /// Collects the statistics of the heap and the zone.
+    pub(crate) fn statistics(&self) -> Statistics {
+        Statistics::new(&self.heap.statistics(), self.heap.size_classes(), self.zone.count())
+    }
+
+    /// What the heap counts, with the blocks of the zone. What is free there is cached: it is kept for blocks of
+    /// the same size.
+    pub(crate) fn counters(&self) -> Counters {
+        let (mut counters, zone) = (self.heap.statistics(), self.zone.count());
+        let free = zone.bytes - zone.used_bytes;
+        counters.used_bytes += zone.used_bytes;
+        counters.free_bytes += free;
+        counters.cached_bytes += free;
+        counters.arena_bytes += zone.bytes;
+        counters.peak_bytes += zone.bytes;
+        counters
+    }
+
+    /// Checks the heap.
     ///
     /// # Errors
     ///
-    /// If the heap is broken.
-    pub(crate) fn verify(&self) -> Result<Statistics, Violation> {
-        Ok(Statistics::new(&self.heap.verify()?, self.zone.count()))
+    /// If it is broken.
+    pub(crate) fn verify(&self) -> Result<(), Violation> {
+        self.heap.verify()
     }
 }
 

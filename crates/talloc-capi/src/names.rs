@@ -21,6 +21,8 @@ macro_rules! export {
 mod prefixed {
     use core::ffi::{c_int, c_void};
 
+    use crate::MallInfo2;
+
     export! {
         "tall_malloc": malloc(size: usize) -> *mut c_void;
         "tall_calloc": calloc(count: usize, size: usize) -> *mut c_void;
@@ -40,6 +42,9 @@ mod prefixed {
         "tall_usable_size": malloc_usable_size(ptr: *mut c_void) -> usize;
         "tall_trim": malloc_trim(keep: usize) -> c_int;
         "tall_report": report(file: c_int) -> c_int;
+        "tall_mallinfo2": mallinfo2() -> MallInfo2;
+        "tall_malloc_info": malloc_info(options: c_int, stream: *mut c_void) -> c_int;
+        "tall_malloc_stats": malloc_stats();
     }
 }
 

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::fmt;
 
-use crate::heap::Report;
+use crate::heap::{Counters, SizeClasses};
 use crate::zone::Counts;
 
 /// Statistics. Fields that are not numbers of blocks, pieces or arenas are numbers of bytes.
@@ -29,24 +29,28 @@ pub(crate) struct Statistics {
     /// In blocks that are mapped individually.
     pub(crate) mapped: usize,
     pub(crate) mapped_blocks: usize,
+    /// What the heap has free, by size.
+    classes: SizeClasses,
 }
 
 impl Statistics {
-    pub(crate) fn new(heap: &Report, zone: Counts) -> Self {
+    pub(crate) fn new(heap: &Counters, classes: SizeClasses, zone: Counts) -> Self {
         let zone_free = zone.bytes - zone.used_bytes;
+        let total = classes.total();
         Self {
             used: heap.used_bytes + zone.used_bytes,
             cached: heap.cached_bytes + zone_free,
-            cached_blocks: heap.cached_blocks + zone.free_blocks,
+            cached_blocks: total.cached_blocks + zone.free_blocks,
             free: heap.free_bytes + zone_free,
-            free_pieces: heap.free_chunks,
+            free_pieces: total.free_chunks,
             top: heap.top_bytes,
             overhead: heap.overhead_bytes,
             arenas: heap.arena_bytes + zone.bytes,
             arena_count: heap.arenas,
-            most: heap.high_water_bytes + zone.bytes,
+            most: heap.touched_bytes.max(heap.peak_bytes) + zone.bytes,
             mapped: heap.mapped_bytes,
             mapped_blocks: heap.mapped_blocks,
+            classes,
         }
     }
 
@@ -104,7 +108,13 @@ impl fmt::Display for Xml<'_> {
                 most = it.most,
             )
         };
-        writeln!(f, "<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>\n</sizes>")?;
+        writeln!(f, "<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>")?;
+        for class in it.classes.iter().filter(|class| class.free_chunks > 0) {
+            let (from, count, total) = (class.min_size, class.free_chunks, class.free_bytes);
+            let to = 2 * from - 1;
+            writeln!(f, "<size from=\"{from}\" to=\"{to}\" total=\"{total}\" count=\"{count}\"/>")?;
+        }
+        writeln!(f, "</sizes>")?;
         totals(f)?;
         system(f)?;
         writeln!(f, "</heap>")?;

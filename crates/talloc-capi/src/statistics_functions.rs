@@ -1,8 +1,7 @@
 //! The functions by which the GNU C library reports on its heap, for this one.
 //!
-//! Except for [`mallopt`], they check the whole heap, which takes time in proportion to the number of
-//! blocks, during which other threads may have to wait. If the heap is broken, they return zeros;
-//! [`report`](crate::report) says what is wrong.
+//! They count what is free, which takes time in proportion to the number of free pieces, during which other
+//! threads may have to wait. [`report`](crate::report) checks the heap, too.
 
 use core::ffi::{c_int, c_void};
 use core::fmt::{self, Write};
@@ -12,7 +11,7 @@ use crate::functions::LIBRARY;
 use crate::statistics::{MallInfo, MallInfo2, Statistics};
 
 fn statistics() -> Statistics {
-    LIBRARY.verify().unwrap_or_default()
+    LIBRARY.statistics()
 }
 
 /// Returns the statistics of the heap.
@@ -31,8 +30,8 @@ pub extern "C" fn malloc_stats() {
     let _ = write!(Fd(libc::STDERR_FILENO), "{}", statistics().as_table());
 }
 
-/// Writes the statistics of the heap to a `FILE`, in the XML of the GNU C library: a single heap, with an
-/// empty table of sizes.
+/// Writes the statistics of the heap to a `FILE`, in the XML of the GNU C library: a single heap, with a
+/// line for the free pieces of each range of sizes.
 ///
 /// Returns zero; `EINVAL` if `options` is not zero; or -1, with `errno` set, if writing fails.
 ///

@@ -99,3 +99,70 @@ fn a_program_can_load_the_library_but_not_unload_it() {
     let library = library_folder().join("libtalloc_capi.so");
     expect_success(Command::new(program).arg(library), "ended\n");
 }
+
+/// Runs a program with this in the environment. Returns what it says on the standard error.
+fn said(program: &mut Command, statistics: &str) -> String {
+    let output = program.env("TALLOC_STATS", statistics).output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn statistics_are_printed_at_exit_if_asked_for() {
+    let program = compile_shared("exit", "program.c", &[]);
+    for nothing in ["", "0"] {
+        assert_eq!(said(&mut Command::new(&program), nothing), "");
+    }
+    let table = said(&mut Command::new(&program), "1");
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().starts_with("talloc: process "), "{table}");
+    assert_eq!(lines.next(), Some("heap                   bytes"));
+    assert!(lines.next().unwrap().starts_with("used "), "{table}");
+    assert!(table.contains("\npurged "), "{table}");
+
+    let json: serde_json::Value =
+        serde_json::from_str(&said(&mut Command::new(&program), "json")).unwrap();
+    let number = |name: &str| json[name].as_u64().unwrap();
+    assert_eq!(
+        number("used_bytes") + number("free_bytes") + number("overhead_bytes"),
+        number("arena_bytes")
+    );
+    assert!(number("peak_bytes") > 0 && number("unseen_heaps") == 0);
+}
+
+#[test]
+fn statistics_are_added_to_files() {
+    let program = compile_shared("files", "program.c", &[]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("statistics-files");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    let (one, each) = (folder.join("all"), folder.join("%p.json"));
+    for _ in 0..3 {
+        assert_eq!(said(&mut Command::new(&program), one.to_str().unwrap()), "");
+        let each = format!("json:{}", each.display());
+        assert_eq!(said(&mut Command::new(&program), &each), "");
+    }
+    let text = std::fs::read_to_string(&one).unwrap();
+    assert_eq!(text.matches("talloc: process ").count(), 3);
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let json: Vec<_> = files.filter(|file| *file != one).collect();
+    assert_eq!(json.len(), 3);
+    for file in json {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+    }
+}
+
+/// Programs that close the standard error before they end are told of, too.
+#[cfg(feature = "override")]
+#[test]
+fn programs_that_are_preloaded_print_statistics() {
+    let library = library_folder().join("libtalloc_capi.so");
+    for program in ["ls", "sort"] {
+        let mut command = Command::new(program);
+        command.arg(env!("CARGO_MANIFEST_DIR").to_owned() + "/Cargo.toml");
+        let table = said(command.env("LD_PRELOAD", &library), "1");
+        assert!(table.starts_with("talloc: process "), "{program}: {table}");
+        assert_eq!(said(command.env("LD_PRELOAD", &library), "0"), "", "{program}");
+    }
+}

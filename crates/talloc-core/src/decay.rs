@@ -88,6 +88,8 @@ pub struct Decay {
     purged: usize,
     /// Bytes that operations are to purge until the epoch ends.
     left: usize,
+    /// All bytes that have been purged.
+    total: u64,
     /// Where the sweep is: it visits all chunks once, with pauses in which nothing is to be purged.
     cursor: Cursor,
     /// Bytes below the tops that the sweep has purged, some of which the last one had purged before.
@@ -106,6 +108,7 @@ impl Decay {
         used: 0,
         purged: 0,
         left: 0,
+        total: 0,
         cursor: Cursor::START,
         swept: 0,
         fragments: 0,
@@ -141,10 +144,18 @@ impl Decay {
         }
     }
 
-    /// Notes that the heap has been trimmed: all that is free has been given back.
-    pub fn note_trim(&mut self, used: usize, touched: usize) {
+    /// Notes that the heap has been trimmed: all that is free has been given back, `given` bytes of it now.
+    pub fn note_trim(&mut self, used: usize, touched: usize, given: usize) {
         let (end, purged) = (self.end, touched.saturating_sub(used));
-        *self = Self { end, high: [used; 2], used, purged, ..Self::NEW };
+        let total = self.total + given as u64;
+        *self = Self { end, high: [used; 2], used, purged, total, ..Self::NEW };
+    }
+
+    /// How many bytes have been purged so far, each time that they were: for
+    /// [`Source::purged_bytes`].
+    #[must_use]
+    pub fn purged_bytes(&self) -> u64 {
+        self.total
     }
 
     fn observe(&mut self, used: usize) {
@@ -203,6 +214,7 @@ impl Decay {
         self.left = self.left.saturating_sub(bytes);
         self.fragments = self.fragments.saturating_sub(bytes);
         self.swept += step.of_chunks;
+        self.total += bytes as u64;
         self.purged = self.purged.max(self.swept);
         if is_all {
             self.end_sweep(pace);

@@ -115,6 +115,7 @@
 //!
 //! * `lock_api`: `Tallock`, the heap behind any raw lock of that crate's kind.
 //! * `spin`: that, and `Talloc::spin_lock`.
+//! * `serde`: [`Statistics`] and [`SizeClasses`] can be serialised.
 //! * `defmt`: reports and errors can be printed by defmt, as texts that are not in the program.
 
 #![no_std]
@@ -143,7 +144,9 @@ mod quick;
 mod report;
 mod select;
 pub mod shared;
+mod size_classes;
 mod source;
+mod statistics;
 mod talloc;
 #[cfg(feature = "lock_api")]
 mod tallock;
@@ -164,7 +167,9 @@ pub use outline::Outline;
 pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, Segment, lists_for};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
+pub use size_classes::{SizeClass, SizeClasses};
 pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};
+pub use statistics::Statistics;
 pub use talloc::{Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]

@@ -117,6 +117,11 @@ pub trait Source<C: Config>: Sized {
     /// of the heap.
     #[inline(always)]
     fn release(_heap: &mut Talloc<C, Self>) {}
+
+    /// How many bytes the source has taken back so far, for [`Statistics`](crate::Statistics).
+    fn purged_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// A plain function as a [`Source`], or none.

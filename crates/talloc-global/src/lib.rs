@@ -93,6 +93,8 @@
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
 //! | `nightly` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
+//! | `serde` | `serde::Serialize` for statistics |
+//! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.

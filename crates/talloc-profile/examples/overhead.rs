@@ -3,6 +3,14 @@
 //! ```text
 //! cargo run --release -p talloc-profile --example overhead -- benches/traces/*.zst
 //! ```
+//!
+//! With `bare`, `off` or `on`, and a number of rounds, before one trace, it replays that as often, and prints
+//! nothing: for valgrind, which counts instructions. The difference of two rounds and one is that of a replay.
+//!
+//! ```text
+//! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+//!     target/release/examples/overhead on 2 benches/traces/redis.atr.zst
+//! ```
 
 use std::alloc::{GlobalAlloc, System};
 use std::error::Error;
@@ -16,8 +24,26 @@ use talloc_trace::script::{Op, Script};
 const ROUNDS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [way @ ("bare" | "off" | "on"), rounds, path] =
+        *arguments.iter().map(String::as_str).collect::<Vec<_>>()
+    {
+        let script = Script::read(path, talloc_trace::open(Path::new(path))?)?;
+        let profiled = Profiled::new(System);
+        if way == "on" {
+            profiled.start(DEFAULT_INTERVAL);
+        }
+        for _ in 0..rounds.parse()? {
+            if way == "bare" {
+                replay(&System, &script)
+            } else {
+                replay(&profiled, &script)
+            };
+        }
+        return Ok(());
+    }
     println!("{:20} {:>12} {:>8} {:>8} {:>8}", "trace", "bare, ns", "off", "on", "samples");
-    for path in std::env::args().skip(1) {
+    for path in arguments {
         let script = Script::read(path.as_str(), talloc_trace::open(Path::new(&path))?)?;
         let off = Profiled::new(System);
         let on = Profiled::new(System);

@@ -35,10 +35,24 @@ mod profile;
 mod profiled;
 mod symbols;
 mod tally;
+#[cfg(all(
+    feature = "valgrind",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod watched;
 
 pub use profile::{Counts, Frame, FrameId, Line, Profile, Site, TimeUnit};
+#[cfg(unix)]
+pub use profiled::OnSignal;
 pub use profiled::{AtExit, DEFAULT_INTERVAL, Profiled};
 pub use tally::{SiteTally, Tally};
+#[cfg(all(
+    feature = "valgrind",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use watched::Watched;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -129,6 +129,27 @@ impl Profile {
         leaks
     }
 
+    /// The [leaks](Self::leaks) as a text: for each call site, what is live, and of how much.
+    #[must_use]
+    pub fn leak_report(&self) -> String {
+        let leaks = self.leaks();
+        let sum = |value: fn(&Site) -> f64| leaks.iter().map(|site| value(site)).sum::<f64>();
+        let (bytes, blocks) = (sum(|site| site.live.bytes), sum(|site| site.live.blocks));
+        let mut text = format!(
+            "{bytes:.0} bytes in {blocks:.0} blocks are allocated, from {} call sites\n",
+            leaks.len()
+        );
+        for site in leaks {
+            let (live, total) = (site.live, site.total);
+            text += &format!(
+                "\n{:.0} bytes in {:.0} blocks, of {:.0} in {:.0}\n",
+                live.bytes, live.blocks, total.bytes, total.blocks
+            );
+            self.stack(site).for_each(|frame| text += &format!("    {frame}\n"));
+        }
+        text
+    }
+
     /// The frames of a site as texts, innermost first.
     pub fn stack<'a>(&'a self, site: &'a Site) -> impl Iterator<Item = String> + 'a {
         site.stack.iter().flat_map(|id| self.frame(*id).texts())

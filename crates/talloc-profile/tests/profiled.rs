@@ -159,3 +159,64 @@ fn files_at_exit_are_pprof_and_dhat() {
     std::fs::remove_file(json).unwrap();
     assert_eq!(kept[0], 1);
 }
+
+#[test]
+fn what_leaks_is_listed_at_exit_by_call_site() {
+    let _turn = TURN.lock();
+    #[inline(never)]
+    fn listed_at_exit() -> Vec<u8> {
+        std::hint::black_box(vec![1; 7 << 20])
+    }
+    ALLOCATOR.start(EVERY);
+    let kept = listed_at_exit();
+    let path = std::env::temp_dir().join(format!("talloc-leaks-{}.txt", std::process::id()));
+    drop(ALLOCATOR.at_exit(&path));
+    ALLOCATOR.stop();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let (_, site) = text.split_once("\n7340032 bytes in 1 blocks, of 7340032 in 1\n").unwrap();
+    let (frames, _) = site.split_once("\n\n").unwrap_or((site, ""));
+    assert!(
+        frames.contains("listed_at_exit") && frames.contains("what_leaks_is_listed"),
+        "{frames}"
+    );
+    assert_eq!(kept[0], 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_writes_a_profile_each_time() {
+    use signal_hook::{consts::SIGUSR2, low_level::raise};
+    use std::time::{Duration, Instant};
+
+    let _turn = TURN.lock();
+    #[inline(never)]
+    fn kept_at_signal() -> Vec<u8> {
+        std::hint::black_box(vec![1; 5 << 20])
+    }
+    let path = std::env::temp_dir().join(format!("talloc-signal-{}.pb.gz", std::process::id()));
+    ALLOCATOR.start(EVERY);
+    let on_signal = ALLOCATOR.on_signal(SIGUSR2, &path).unwrap();
+    let kept: Vec<_> = (1..=2)
+        .map(|count| {
+            let kept = kept_at_signal();
+            raise(SIGUSR2).unwrap();
+            let start = Instant::now();
+            while !path.exists() {
+                assert!(start.elapsed() < Duration::from_secs(60), "there is no profile");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let read = pprof::decode(&std::fs::read(&path).unwrap()).unwrap();
+            std::fs::remove_file(&path).unwrap();
+            let live = read.sample.iter().map(|sample| sample.value[3]).sum::<i64>();
+            assert!(live >= count * (5 << 20), "{live}");
+            kept
+        })
+        .collect();
+    drop(on_signal);
+    // Nobody listens any more, and nothing ends.
+    raise(SIGUSR2).unwrap();
+    ALLOCATOR.stop();
+    assert!(!path.exists());
+    assert_eq!(kept.len(), 2);
+}

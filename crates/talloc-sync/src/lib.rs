@@ -53,6 +53,7 @@
 //! | `allocator-api2-04` | `Allocator` of allocator-api2 0.4 |
 //! | `nightly` | `Allocator` of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical` |
+//! | `serde` | `serde::Serialize` for statistics |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! If something makes allocator-api2 0.2 use the standard library's trait, by its own feature

@@ -16,6 +16,7 @@ impl<H: Heap> Driver<H> {
         let before = std::mem::replace(&mut self.report, report);
         self.check_arenas()?;
         self.check_report()?;
+        self.check_statistics()?;
         self.outside.iter().try_for_each(|gap| self.pool.check_ends(*gap))?;
         if self.steps % PERIOD == 0 {
             self.check_memory()?;
@@ -102,5 +103,43 @@ impl<H: Heap> Driver<H> {
             return Ok(());
         };
         Err(format!("{wrong}: {report:?}"))
+    }
+
+    /// What the heap counts all the time is what is found by a look at all of it.
+    fn check_statistics(&self) -> Check {
+        let (heap, report) = (self.heap.talloc(), &self.report);
+        let counted = heap.statistics();
+        let pairs = [
+            ("used", counted.used_bytes, report.used_bytes),
+            ("free", counted.free_bytes, report.free_bytes),
+            ("cached", counted.cached_bytes, report.cached_bytes),
+            ("top", counted.top_bytes, report.top_bytes),
+            ("overhead", counted.overhead_bytes, report.overhead_bytes),
+            ("arenas", counted.arenas, report.arenas),
+            ("bytes of the arenas", counted.arena_bytes, report.arena_bytes),
+        ];
+        if let Some((name, counted, found)) = pairs.into_iter().find(|(_, a, b)| a != b) {
+            return Err(format!("{name}: {counted} are counted, and {found} are there"));
+        }
+        if counted.peak_bytes < counted.used_bytes + counted.cached_bytes {
+            return Err(format!("more is in use than ever was: {counted:?}"));
+        }
+        let largest = heap.largest_free_bytes();
+        // A free chunk may be too small for a block.
+        if largest.max(GRANULE) != report.largest_free_bytes.max(GRANULE) {
+            return Err(format!("the largest free chunk has {largest} bytes: {report:?}"));
+        }
+        if self.steps % PERIOD != 0 {
+            return Ok(());
+        }
+        let found = heap.size_classes().total();
+        let blocks = report.used_blocks.unwrap_or(0);
+        let is_right = (found.free_chunks, found.free_bytes)
+            == (report.free_chunks, report.free_bytes - report.cached_bytes)
+            && (found.cached_blocks, found.cached_bytes)
+                == (report.cached_blocks, report.cached_bytes)
+            && found.used_blocks == blocks
+            && (blocks == 0 || found.used_bytes == report.used_bytes);
+        if is_right { Ok(()) } else { Err(format!("by size, there are {found:?}: {report:?}")) }
     }
 }

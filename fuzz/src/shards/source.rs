@@ -67,10 +67,15 @@ impl Source<Threaded<Program>> for Slices {
         while let Some(arena) = heap.reclaim_arena(growing) {
             program.give_back(program.slices_around(arena));
         }
+        let mut given = 0;
+        let purge = |piece: Span| {
+            given += piece.size();
+            program.purge(piece)
+        };
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(PACE.unit, PACE.min_piece, |piece| program.purge(piece)) };
+        unsafe { heap.discard(PACE.unit, PACE.min_piece, purge) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
-        heap.source_mut().decay.note_trim(used, touched);
+        heap.source_mut().decay.note_trim(used, touched, given);
     }
 }
 

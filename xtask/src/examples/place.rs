@@ -13,6 +13,8 @@ pub enum Place {
     Here(&'static [&'static str]),
     /// On a board.
     Board { about: &'static str, triple: &'static str, board: Board },
+    /// On a board, where a trace is recorded; it tells how much memory the program needs.
+    Recorded { about: &'static str, triple: &'static str, board: Board },
     /// On a PC, without an operating system.
     Pc,
 }
@@ -42,7 +44,7 @@ impl Place {
     pub fn about(&self) -> &'static str {
         match self {
             Self::Here(_) => "this machine",
-            Self::Board { about, .. } => about,
+            Self::Board { about, .. } | Self::Recorded { about, .. } => about,
             Self::Pc => "a PC of four cores",
         }
     }
@@ -54,7 +56,9 @@ impl Place {
         };
         match self {
             Self::Here(_) => "nothing".to_owned(),
-            Self::Board { triple, board, .. } => emulated(board.package, triple),
+            Self::Board { triple, board, .. } | Self::Recorded { triple, board, .. } => {
+                emulated(board.package, triple)
+            }
             Self::Pc => emulated("qemu-system-x86", PC_TRIPLE),
         }
     }
@@ -62,7 +66,7 @@ impl Place {
     /// The status of an example that has succeeded.
     pub fn success(&self) -> i32 {
         match self {
-            Self::Here(_) | Self::Board { .. } => 0,
+            Self::Here(_) | Self::Board { .. } | Self::Recorded { .. } => 0,
             // What the device makes of 16, and of nothing else.
             Self::Pc => 33,
         }
@@ -83,9 +87,12 @@ impl Place {
             Self::Board { triple, board, .. } => {
                 let command =
                     |image: &str| board.command(workspace, image, &[example], Clock::Usual);
-                emulated(workspace, triple, &package, command)
+                emulated(workspace, triple, &package, &[], command)
             }
-            Self::Pc => emulated(workspace, PC_TRIPLE, &package, |image| pc(workspace, image)),
+            Self::Recorded { triple, board, .. } => {
+                recorded(workspace, triple, board, &package, example)
+            }
+            Self::Pc => emulated(workspace, PC_TRIPLE, &package, &[], |image| pc(workspace, image)),
         }
     }
 }
@@ -99,10 +106,34 @@ fn emulated<'a>(
     workspace: &'a Workspace,
     triple: &str,
     package: &str,
+    features: &[&str],
     command: impl Fn(&str) -> Result<Cmd<'a>>,
 ) -> Result<Ran> {
     // What is missing is said before anything is built.
     command(package)?;
-    let image = program::build(workspace, triple, package, &[])?;
+    let image = program::build(workspace, triple, package, features)?;
     command(image.as_str())?.run_reading()
+}
+
+/// Records a trace on a board, and asks the tool how large the smallest arena is that serves it.
+fn recorded(
+    workspace: &Workspace,
+    triple: &str,
+    board: &Board,
+    package: &str,
+    example: &str,
+) -> Result<Ran> {
+    let folder = workspace.scratch("recorded");
+    std::fs::create_dir_all(&folder)?;
+    let trace = folder.join(format!("{example}.atr"));
+    let command =
+        |image: &str| board.command(workspace, image, &[example, trace.as_str()], Clock::Usual);
+    let ran = emulated(workspace, triple, package, &["trace"], command)?;
+    if ran.code != Some(0) {
+        return Ok(ran);
+    }
+    let fit = workspace
+        .cargo(["run", "--quiet", "-p", "talloc-cli", "--", "fit", trace.as_str()])
+        .run_reading_all()?;
+    Ok(Ran { code: fit.code, text: ran.text + &fit.text })
 }

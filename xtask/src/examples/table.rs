@@ -34,7 +34,7 @@ const fn here(
 }
 
 /// The quick ones first.
-pub const EXAMPLES: [Example; 9] = [
+pub const EXAMPLES: [Example; 10] = [
     here(
         "arena",
         &[],
@@ -52,6 +52,15 @@ pub const EXAMPLES: [Example; 9] = [
     firmware("a Cortex-M0", "thumbv6m-none-eabi", boards::CORTEX_M0),
     firmware("RISC-V", "riscv32imac-unknown-none-elf", boards::RISCV32),
     firmware("RISC-V without atomics", "riscv32i-unknown-none-elf", boards::RISCV32),
+    Example {
+        name: "firmware",
+        place: Place::Recorded {
+            about: "a Cortex-M3, with a trace",
+            triple: "thumbv7m-none-eabi",
+            board: boards::CORTEX_M3,
+        },
+        says: &["passed: ", "firmware.atr: ", " micro ", " tiny ", "Smallest: "],
+    },
     Example {
         name: "kernel",
         place: Place::Pc,

@@ -4,7 +4,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
 use super::below::{
-    Checked, Compact, Fault, Misuse, OnMisuse, Report, SharedHeap, SystemTallock, Violation,
+    Checked, Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock,
+    Violation,
 };
 use super::{Heap, LEAST_ALIGN};
 use crate::abort::abort;
@@ -91,8 +92,16 @@ impl Heap for Checking {
         self.0.trim();
     }
 
-    fn verify(&self) -> Result<Report, Violation> {
-        self.0.verify()
+    fn statistics(&self) -> Counters {
+        self.0.statistics()
+    }
+
+    fn size_classes(&self) -> SizeClasses {
+        self.0.size_classes()
+    }
+
+    fn verify(&self) -> Result<(), Violation> {
+        self.0.verify().map(drop)
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use prefixed::Prefixed;
 
 use core::ptr::NonNull;
 
-pub(crate) use below::{Report, Violation};
+pub(crate) use below::{Counters, SizeClasses, Violation, print_statistics_at_exit};
 
 /// The items of the lower crates that this crate uses. Other modules name them by this one.
 mod below {
@@ -26,7 +26,9 @@ mod below {
     pub(super) use talloc_global::{
         Checked, Compact, Fault, Misuse, OnMisuse, SharedHeap, SystemTallock,
     };
-    pub(crate) use talloc_global::{Report, Violation};
+    pub(crate) use talloc_global::{
+        SizeClasses, Statistics as Counters, Violation, print_statistics_at_exit,
+    };
 
     /// A guard that keeps a heap locked.
     #[cfg(feature = "checked")]
@@ -81,6 +83,12 @@ pub(crate) trait Heap: Sync + 'static {
     /// Gives back to the system what is not needed.
     fn trim(&self);
 
-    /// Checks the heap, and counts what is in it.
-    fn verify(&self) -> Result<Report, Violation>;
+    /// What the heap counts.
+    fn statistics(&self) -> Counters;
+
+    /// What is free in the heap, by size.
+    fn size_classes(&self) -> SizeClasses;
+
+    /// Checks the heap.
+    fn verify(&self) -> Result<(), Violation>;
 }

@@ -17,7 +17,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use super::below::{Report, SystemTalloc, Violation};
+use super::below::{Counters, SizeClasses, SystemTalloc, Violation};
 use super::prefix::{GRANULE, Prefix, SMALL};
 use super::{Heap, LEAST_ALIGN};
 
@@ -245,8 +245,16 @@ impl Heap for Prefixed {
         self.0.trim();
     }
 
-    fn verify(&self) -> Result<Report, Violation> {
-        self.0.verify()
+    fn statistics(&self) -> Counters {
+        self.0.statistics()
+    }
+
+    fn size_classes(&self) -> SizeClasses {
+        self.0.size_classes()
+    }
+
+    fn verify(&self) -> Result<(), Violation> {
+        self.0.verify().map(drop)
     }
 }
 

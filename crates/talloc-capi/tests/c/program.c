@@ -52,6 +52,16 @@ int main(void) {
     errno = 0;
     EXPECT(tall_malloc(too_much) == NULL && errno == ENOMEM);
 
+    void *kept = tall_malloc(1 << 20);
+    struct tall_mallinfo2 info = tall_mallinfo2();
+    EXPECT(kept != NULL && info.uordblks >= 1 << 20 && info.arena >= info.uordblks + info.fordblks);
+    tall_free(kept);
+    EXPECT(tall_mallinfo2().uordblks + (1 << 20) <= info.uordblks);
+    FILE *sink = tmpfile();
+    EXPECT(sink != NULL && tall_malloc_info(0, sink) == 0 && ftell(sink) > 0);
+    EXPECT(tall_malloc_info(1, sink) == EINVAL);
+    fclose(sink);
+
     EXPECT(tall_trim(0) == 1);
     EXPECT(tall_report(1) == 0 && tall_report(-1) == -1);
     return 0;

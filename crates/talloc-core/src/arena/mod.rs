@@ -19,6 +19,7 @@
 pub(crate) mod bits;
 mod check;
 mod claim;
+mod count;
 mod discard;
 mod fit;
 mod holds;

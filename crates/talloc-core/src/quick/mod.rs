@@ -9,6 +9,7 @@
 //! a request fails, everything is.
 
 mod class;
+mod count;
 mod parcel;
 mod peers;
 
@@ -18,6 +19,8 @@ pub(crate) use peers::with_provenance_of_all;
 pub use peers::{PeerLists, Peers};
 
 use core::ptr::NonNull;
+
+use count::Count;
 
 /// How many blocks of a list are looked at for one that is aligned.
 const ALIGNED_TRIES: usize = 4;
@@ -40,7 +43,7 @@ mod sealed {
 pub struct QuickLists<const N: usize> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.
-    cached: usize,
+    cached: Count,
     /// Granules that they may hold.
     limit: usize,
     /// Granules that they may hold when memory is short.
@@ -168,8 +171,17 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn first(&self, len: usize) -> Option<NonNull<u8>>;
 
+    /// Granules in the lists.
     #[doc(hidden)]
     fn cached(&self) -> usize;
+
+    /// [`cached`](Self::cached), of lists that somebody else uses.
+    ///
+    /// # Safety
+    ///
+    /// There are lists at `this`, which are used by pointers only.
+    #[doc(hidden)]
+    unsafe fn cached_at(this: *const Self) -> usize;
 
     #[doc(hidden)]
     fn limit(&self) -> usize;
@@ -276,7 +288,7 @@ impl<const N: usize> QuickLists<N> {
 impl<const N: usize> Lists for QuickLists<N> {
     const EMPTY: Self = Self {
         heads: [None; N],
-        cached: 0,
+        cached: Count::zero(),
         limit: 0,
         least: 0,
         turn: 0,
@@ -318,7 +330,7 @@ impl<const N: usize> Lists for QuickLists<N> {
             let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(list);
             let block = (*head)?;
             *head = next(block);
-            (*this).cached -= len;
+            (*this).cached.subtract(len);
             Some(block)
         }
     }
@@ -332,7 +344,7 @@ impl<const N: usize> Lists for QuickLists<N> {
             if block.addr().get() & mask == 0 {
                 // SAFETY: As above; what follows the block follows what came before it.
                 unsafe { link.write(next(block)) };
-                self.cached -= len;
+                self.cached.subtract(len);
                 return Some(block);
             }
             link = block.cast().as_ptr();
@@ -349,8 +361,7 @@ impl<const N: usize> Lists for QuickLists<N> {
                 (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(Self::list_of(len));
             block.cast().write(*head);
             *head = Some(block);
-            (*this).cached += len;
-            (*this).cached > (*this).limit
+            (*this).cached.add(len) > (*this).limit
         }
     }
 
@@ -359,8 +370,7 @@ impl<const N: usize> Lists for QuickLists<N> {
         // SAFETY: The last block has room for a link, and nobody uses it.
         unsafe { segment.last.cast().write(*head) };
         *head = Some(segment.first);
-        self.cached += segment.blocks * segment.len;
-        self.cached > self.limit
+        self.cached.add(segment.blocks * segment.len) > self.limit
     }
 
     fn first(&self, len: usize) -> Option<NonNull<u8>> {
@@ -370,7 +380,12 @@ impl<const N: usize> Lists for QuickLists<N> {
     #[inline(always)]
     fn cached(&self) -> usize {
         // As for `classes`.
-        if N == 0 { 0 } else { self.cached }
+        if N == 0 { 0 } else { self.cached.get() }
+    }
+
+    unsafe fn cached_at(this: *const Self) -> usize {
+        // SAFETY: The count is the only field that is borrowed, and may be read while its owner changes it.
+        if N == 0 { 0 } else { unsafe { (*this).cached.get() } }
     }
 
     fn limit(&self) -> usize {

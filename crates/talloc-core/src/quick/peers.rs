@@ -119,6 +119,11 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
         self.lists.cached()
     }
 
+    unsafe fn cached_at(this: *const Self) -> usize {
+        // SAFETY: The caller has a pointer to lists, of which these are a part.
+        unsafe { QuickLists::cached_at(&raw const (*this).lists) }
+    }
+
     fn limit(&self) -> usize {
         self.lists.limit()
     }

@@ -16,7 +16,9 @@ use core::ptr::{self, NonNull};
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::misuse::Call;
+use crate::size_classes::SizeClasses;
 use crate::source::Source;
+use crate::statistics::Statistics;
 use crate::talloc::Talloc;
 use unwinding::{Reason, without_unwinding};
 
@@ -83,10 +85,43 @@ pub unsafe trait SharedHeap {
 
     /// Gives back what the heap does not need, as [`Talloc::trim`]; what is in front of the heap is
     /// emptied before.
-    ///
     #[cold]
     fn trim(&self) {
         self.with(Talloc::trim);
+    }
+
+    /// All that is counted, of one point of time, with what is in front of the heap: see
+    /// [`Talloc::statistics`].
+    ///
+    /// It can be printed when this has returned, also by a program whose global allocator this is.
+    fn statistics(&self) -> Statistics {
+        self.with(|heap| heap.statistics())
+    }
+
+    /// Bytes of all blocks that are allocated from the arenas: see [`Talloc::used_bytes`].
+    fn used_bytes(&self) -> usize {
+        self.with(|heap| heap.used_bytes())
+    }
+
+    /// Bytes of the arenas that are free: see [`Talloc::free_bytes`].
+    fn free_bytes(&self) -> usize {
+        self.with(|heap| heap.free_bytes())
+    }
+
+    /// The most bytes of the arenas that have been in use at once: see [`Talloc::peak_bytes`].
+    fn peak_bytes(&self) -> usize {
+        self.with(|heap| heap.peak_bytes())
+    }
+
+    /// Bytes of the largest free chunk: see [`Talloc::largest_free_bytes`].
+    fn largest_free_bytes(&self) -> usize {
+        self.with(|heap| heap.largest_free_bytes())
+    }
+
+    /// What the heap holds, by size: see [`Talloc::size_classes`]. What is cached in front of the heap counts as
+    /// used.
+    fn size_classes(&self) -> SizeClasses {
+        self.with(|heap| heap.size_classes())
     }
 
     /// Gives a block the new layout that is kept apart from the heap's arenas, if that can be done

@@ -200,11 +200,25 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.acquire(layout, |heap| heap.allocate(len, align))
     }
 
-    /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
-    /// and then each time that the source has been asked for more.
+    /// Attempts again what no arena has had room for, and counts the request if it is refused.
     #[cold]
     #[inline(never)]
     fn acquire<T>(
+        &mut self,
+        layout: Layout,
+        attempt: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Result<T, AllocError> {
+        let done = self.attempt_again(layout, attempt);
+        if done.is_err() {
+            self.refused = self.refused.wrapping_add(1);
+        }
+        done
+    }
+
+    /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
+    /// and then each time that the source has been asked for more.
+    #[inline(always)]
+    fn attempt_again<T>(
         &mut self,
         layout: Layout,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,

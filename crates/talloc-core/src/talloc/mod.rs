@@ -16,6 +16,7 @@ mod raise;
 mod realloc;
 mod refill;
 mod resize;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -73,6 +74,8 @@ pub struct Talloc<C: Config = Compact, S = OomFn<C>, U: ?Sized = [()]> {
     arenas: Arenas<C>,
     /// Operations since the source had the chance to take memory back.
     untended: u32,
+    /// Requests that have failed.
+    refused: usize,
     source: S,
     /// No bytes. As a slice, it makes a type of the heap whose size is not known.
     _unsized: U,
@@ -156,7 +159,14 @@ impl<C: Config, S> Talloc<C, S> {
     /// A heap without memory that asks `source` for it.
     #[must_use]
     pub const fn with_source(source: S) -> OwnedTalloc<C, S> {
-        Talloc { quick: C::Quick::EMPTY, arenas: Arenas::NONE, untended: 0, source, _unsized: [] }
+        Talloc {
+            quick: C::Quick::EMPTY,
+            arenas: Arenas::NONE,
+            untended: 0,
+            refused: 0,
+            source,
+            _unsized: [],
+        }
     }
 
     /// The source of further memory.

@@ -10,27 +10,6 @@ use crate::granule::GRANULE;
 use crate::quick::{self, Lists};
 use crate::report::{Report, Violation};
 
-/// What is in use, in constant time.
-impl<C: Config, S> Talloc<C, S> {
-    /// Bytes of all blocks that are allocated, each rounded up to what it takes of an arena.
-    #[inline]
-    pub fn used_bytes(&self) -> usize {
-        self.arenas.used().saturating_sub(self.cached_bytes())
-    }
-
-    /// Bytes of the blocks that have been freed and are kept in the quick lists.
-    #[inline]
-    pub fn cached_bytes(&self) -> usize {
-        self.quick.cached() * GRANULE
-    }
-
-    /// The most bytes of the arenas that have been in use at once, those in quick lists included.
-    #[inline]
-    pub fn peak_bytes(&self) -> usize {
-        self.arenas.peak()
-    }
-}
-
 impl<C: Config, S> Talloc<C, S> {
     /// Checks every invariant of the heap, and counts what there is.
     ///

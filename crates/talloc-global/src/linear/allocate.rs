@@ -34,6 +34,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
                 return Some((at, fresh.saturating_sub(at.get()).min(size)));
             }
             if !self.flush() && !self.grow(len) {
+                self.count_refused();
                 return None;
             }
         }
@@ -43,8 +44,12 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     fn allocate_any(&mut self, len: usize) -> Option<Address> {
         loop {
             let taken = self.take(len);
-            if taken.is_some() || !self.flush() && !self.grow(len) {
+            if taken.is_some() {
                 return taken;
+            }
+            if !self.flush() && !self.grow(len) {
+                self.count_refused();
+                return None;
             }
         }
     }
@@ -64,9 +69,18 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         }
     }
 
-    /// Uses `len` bytes of a free chunk, or of the top if the bins have none for sure.
+    /// Uses `len` bytes of a free chunk, or of the top if the bins have none for sure, and counts them.
     #[cfg_attr(not(small), inline(always))]
     fn take(&mut self, len: usize) -> Option<Address> {
+        let taken = self.take_uncounted(len);
+        if taken.is_some() {
+            self.count_taken(len);
+        }
+        taken
+    }
+
+    #[inline(always)]
+    fn take_uncounted(&mut self, len: usize) -> Option<Address> {
         let own = Self::bin_of(len);
         let bins = self.map & u64::MAX << own;
         if bins != 0 {

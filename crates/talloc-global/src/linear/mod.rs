@@ -48,6 +48,7 @@ mod memory;
 mod quick;
 mod release;
 mod resize;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -86,6 +87,12 @@ pub struct Linear<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> {
     fresh: usize,
     /// Bytes of all pieces of memory that the heap was given.
     owned: usize,
+    /// Bytes of all blocks, those in quick lists included.
+    used: usize,
+    /// The most that `used` had been when it last decreased.
+    peak: usize,
+    /// Requests that have failed.
+    refused: usize,
     quick: quick::Lists<QUICK>,
     memory: M,
 }
@@ -103,6 +110,9 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
             acme: 0,
             fresh: 0,
             owned: 0,
+            used: 0,
+            peak: 0,
+            refused: 0,
             quick: quick::Lists::EMPTY,
             memory,
         }

@@ -30,6 +30,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     ///
     /// `len` bytes at `at` are whole used granules below the top that nobody will use any more.
     pub(super) unsafe fn release(&mut self, at: usize, len: usize) {
+        self.count_freed(len);
         let (mut start, mut end) = (at, at + len);
         // SAFETY: Chunks end where others start, so that the bits of the granules on either side tell whether
         // free chunks are there, which have their sizes at these ends (L2, L3). The bitmap covers a granule

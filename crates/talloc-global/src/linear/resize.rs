@@ -25,6 +25,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         let more = new - old;
         while end == self.top {
             if self.take_top(more).is_some() {
+                self.count_taken(more);
                 return true;
             }
             // Behind somebody else's piece, it would not help.
@@ -43,6 +44,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
             }
             self.split(end, size, more);
         }
+        self.count_taken(more);
         true
     }
 }

@@ -32,7 +32,8 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         report.overhead_bytes = self.acme - self.end + Self::ROOTS;
         report.used_bytes = self.owned - report.overhead_bytes - report.free_bytes;
         report.high_water_bytes = self.owned - (self.end - self.fresh.clamp(self.top, self.end));
-        Ok(report)
+        let is_counted = !Self::COUNTS || self.used == report.used_bytes + report.cached_bytes;
+        if is_counted { Ok(report) } else { Err(Violation::UsedCount) }
     }
 
     fn span(&self) -> Span {

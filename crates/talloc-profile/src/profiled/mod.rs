@@ -1,16 +1,22 @@
 //! A global allocator that samples.
 
+mod exit;
 mod filter;
 mod sampler;
+#[cfg(unix)]
+mod signal;
 mod table;
 
 use crate::profile::Profile;
 use crate::symbols;
+pub use exit::AtExit;
 use filter::Filter;
+#[cfg(unix)]
+pub use signal::OnSignal;
 use std::alloc::{GlobalAlloc, Layout};
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use table::Copy as TableCopy;
@@ -98,21 +104,29 @@ impl<A> Profiled<A> {
         })
     }
 
-    /// Writes a profile when the value that this returns is dropped: keep it in `main`.
+    /// Writes a profile to a file, in the format that its name asks for: DHAT's if it ends in `.json`, a list of
+    /// [leaks](Profile::leaks) by call site if it ends in `.txt`, else pprof's.
     ///
-    /// The file is in DHAT's format if its name ends in `.json`, else in pprof's. If it cannot be written, a line on
-    /// the standard error says why.
+    /// The file is complete at any time: it is written beside, and takes the place of the old one.
     ///
-    /// # Examples
+    /// # Errors
     ///
-    /// ```no_run
-    /// # static ALLOCATOR: talloc_profile::Profiled<std::alloc::System> =
-    /// #     talloc_profile::Profiled::new(std::alloc::System);
-    /// let _profile = ALLOCATOR.at_exit("heap.pb.gz");
-    /// ```
-    #[must_use = "the profile is written when this is dropped"]
-    pub fn at_exit(&self, path: impl Into<PathBuf>) -> AtExit<'_, A> {
-        AtExit { profiled: self, path: path.into() }
+    /// If the file cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        let profile = self.profile();
+        let extension = path.extension().unwrap_or_default();
+        let contents = if extension == "json" {
+            profile.to_dhat()?.into_bytes()
+        } else if extension == "txt" {
+            profile.leak_report().into_bytes()
+        } else {
+            profile.to_pprof()?
+        };
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".part");
+        std::fs::write(&beside, contents)?;
+        std::fs::rename(&beside, path)
     }
 
     fn table(&self) -> MutexGuard<'_, Option<Table>> {
@@ -211,30 +225,5 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Profiled<A> {
             _ => self.count(block, new_size),
         }
         block
-    }
-}
-
-/// Writes a profile when it is dropped: see [`Profiled::at_exit`].
-pub struct AtExit<'a, A> {
-    profiled: &'a Profiled<A>,
-    path: PathBuf,
-}
-
-impl<A> AtExit<'_, A> {
-    fn write(&self) -> io::Result<()> {
-        let profile = self.profiled.profile();
-        if self.path.extension().is_some_and(|extension| extension == "json") {
-            std::fs::write(&self.path, profile.to_dhat()?)
-        } else {
-            std::fs::write(&self.path, profile.to_pprof()?)
-        }
-    }
-}
-
-impl<A> Drop for AtExit<'_, A> {
-    fn drop(&mut self) {
-        if let Err(error) = self.write() {
-            eprintln!("cannot write the heap profile {}: {error}", self.path.display());
-        }
     }
 }

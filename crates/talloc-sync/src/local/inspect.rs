@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use talloc_core::{ArenaError, Config, Report, SharedHeap, Span, Talloc, Violation};
+use talloc_core::{
+    ArenaError, Config, Report, SharedHeap, SizeClasses, Span, Statistics, Talloc, Violation,
+};
 
 use super::TallocCell;
 
@@ -42,6 +44,54 @@ impl<C: Config, S> TallocCell<'_, C, S> {
     /// [`ArenaError::NoSuchArena`].
     pub fn allocated_span_of(&self, arena: Span) -> Result<Span, ArenaError> {
         self.heap.with(|heap| heap.allocated_span_of(arena))
+    }
+
+    /// All that the heap counts; see [`Talloc::statistics`].
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.heap.statistics()
+    }
+
+    /// Bytes of all blocks that are allocated; see [`Talloc::used_bytes`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use talloc_sync::TallocCell;
+    ///
+    /// let mut memory = [MaybeUninit::uninit(); 10_000];
+    /// let arena = TallocCell::new(&mut memory);
+    /// assert_eq!((arena.used_bytes(), arena.peak_bytes()), (0, 0));
+    /// assert!(arena.free_bytes() > 9_500);
+    /// ```
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.heap.used_bytes()
+    }
+
+    /// Bytes that are free; see [`Talloc::free_bytes`].
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        self.heap.free_bytes()
+    }
+
+    /// The most bytes that have been in use at once; see [`Talloc::peak_bytes`].
+    #[must_use]
+    pub fn peak_bytes(&self) -> usize {
+        self.heap.peak_bytes()
+    }
+
+    /// Bytes of the largest free chunk; see [`Talloc::largest_free_bytes`].
+    #[must_use]
+    pub fn largest_free_bytes(&self) -> usize {
+        self.heap.largest_free_bytes()
+    }
+
+    /// What the heap holds, by size; see [`Talloc::size_classes`].
+    #[must_use]
+    pub fn size_classes(&self) -> SizeClasses {
+        self.heap.size_classes()
     }
 
     /// Coalesces all blocks in the quick lists; see [`Talloc::flush`].

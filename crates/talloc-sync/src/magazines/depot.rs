@@ -46,6 +46,11 @@ impl Depot {
         }
     }
 
+    /// The bytes of all blocks in it, or more.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// Takes a magazine of at most so many blocks, if there is one and nobody is in the way.
     pub(super) fn take(&self, class: Class, most: usize) -> Option<Batch> {
         if self.bytes.load(Ordering::Relaxed) == 0 {

@@ -14,10 +14,11 @@ mod try_lock;
 pub use pick::{ByStack, Pick, Place};
 
 use core::marker::PhantomData;
+use core::ops::Deref;
 
 use lock_api::{MutexGuard, RawMutex};
 use talloc_core::{
-    Compact, Config, OomFn, OwnedTalloc, Report, Source, Talloc, Tallock, Violation,
+    Compact, Config, OomFn, OwnedTalloc, Report, Source, Statistics, Talloc, Tallock, Violation,
 };
 
 use crate::lock::machine;
@@ -156,6 +157,26 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
         self.lock().flush();
     }
 
+    /// Holds all slots that are not in use.
+    fn hold_slots(&self) -> [Option<impl Deref<Target = Slot>>; N] {
+        let slots = self.slots.each_ref().map(|slot| slot.0.want());
+        let is_behind_barrier = P::barrier();
+        slots.map(|slot| slot?.hold(|| is_behind_barrier))
+    }
+
+    /// What the heap counts, with the blocks in the caches as free ones, without those of slots that are in use.
+    fn count(&self) -> Statistics {
+        let slots = self.hold_slots();
+        let statistics = self.lock().statistics();
+        let in_slots = Class::all().map(|class| {
+            let racks = slots.iter().flatten().map(|slot| slot.peek(class));
+            let blocks = racks.map(|rack| rack.loaded.len() + rack.previous.len());
+            blocks.sum::<usize>() * class.bytes()
+        });
+        // The depot may say more than there is while somebody takes from it.
+        statistics.with_cached(in_slots.sum::<usize>() + self.depot.bytes()).settled()
+    }
+
     /// Checks the heap as [`Talloc::verify`] does, and the caches, whose blocks count as free and
     /// cached.
     ///
@@ -166,9 +187,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     /// As for [`Talloc::verify`]; [`Violation::CachedBlock`] and [`Violation::CachedCount`] for
     /// blocks in magazines, too.
     pub fn verify(&self) -> Result<Report, Violation> {
-        let slots = self.slots.each_ref().map(|slot| slot.0.want());
-        let is_behind_barrier = P::barrier();
-        let slots = slots.map(|slot| slot?.hold(|| is_behind_barrier));
+        let slots = self.hold_slots();
         let heap = self.lock();
         let mut report = heap.verify()?;
         for class in Class::all() {

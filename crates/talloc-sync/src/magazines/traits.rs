@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use lock_api::RawMutex;
 use talloc_core::shared::global;
-use talloc_core::{AllocError, Config, SharedHeap, Source, Talloc};
+use talloc_core::{AllocError, Config, SharedHeap, Source, Statistics, Talloc};
 
 use super::class::Class;
 use super::{Pick, TallocMagazines};
@@ -62,6 +62,19 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> Share
             self.flush();
         }
         self.lock().trim();
+    }
+
+    /// Takes time in proportion to the slots. What a slot holds that is in use meanwhile counts as used.
+    fn statistics(&self) -> Statistics {
+        self.count()
+    }
+
+    fn used_bytes(&self) -> usize {
+        self.count().used_bytes
+    }
+
+    fn free_bytes(&self) -> usize {
+        self.count().free_bytes
     }
 
     #[inline(always)]

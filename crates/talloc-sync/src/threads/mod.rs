@@ -18,6 +18,7 @@ mod host;
 mod inbox;
 mod operations;
 mod shard;
+mod statistics;
 #[cfg(doc)]
 mod walkthrough;
 
@@ -32,6 +33,7 @@ use lock_api::RawMutex;
 use talloc_core::{Parcel, Report, Violation};
 
 use crate::lock::Backoff;
+use shard::Heap;
 
 /// How many threads can have a heap of their own. The number of a heap is a byte, and the first one is that of
 /// guests.
@@ -51,6 +53,8 @@ pub struct Heaps<H: Host> {
     used: AtomicUsize,
     /// Whether the host is ready for threads to have heaps.
     has_begun: AtomicBool,
+    /// Requests that no heap could serve.
+    refused: AtomicUsize,
 }
 
 // SAFETY: The shards are `Sync`; the lock is only replaced where there is one thread (`after_fork`).
@@ -68,6 +72,7 @@ impl<H: Host> Heaps<H> {
             lock: UnsafeCell::new(Backoff::INIT),
             used: AtomicUsize::new(0),
             has_begun: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
         }
     }
 
@@ -258,7 +263,8 @@ impl<H: Host> Heaps<H> {
         for shard in self.in_use().filter(is_other) {
             let mut checked = None;
             if !shard.visit(|heap| checked = Some(heap.verify_shard())) {
-                checked = shard.look_in();
+                // SAFETY: Nobody changes the arenas meanwhile.
+                checked = shard.look_in(|heap| unsafe { Heap::<H>::verify_arenas_of(heap) });
             }
             if let Some(report) = checked {
                 sum = sum.with(&report?);

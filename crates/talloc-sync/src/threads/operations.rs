@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
 
 use talloc_core::{AllocError, Lists, Parcel, Talloc};
 
@@ -61,7 +62,14 @@ impl<H: Host> Heaps<H> {
     #[cold]
     fn allocate_at_last(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let block = if layout.size() >= MIN_APART { H::allocate_apart(layout) } else { None };
-        block.ok_or(AllocError)
+        block.ok_or_else(|| self.refuse())
+    }
+
+    /// Counts a request that no heap could serve.
+    #[cold]
+    fn refuse(&self) -> AllocError {
+        self.refused.fetch_add(1, Relaxed);
+        AllocError
     }
 
     /// Allocates a block, and tells how many of its first bytes are not known to be zero.
@@ -95,7 +103,7 @@ impl<H: Host> Heaps<H> {
             return Ok(block);
         }
         self.trim();
-        H::allocate_apart(layout).ok_or(AllocError)
+        H::allocate_apart(layout).ok_or_else(|| self.refuse())
     }
 
     /// Frees a block.

@@ -34,9 +34,11 @@ pub const ORDERS: [Order; 3] = [
             "error",
             "misuse",
             "report",
+            "statistics",
             "chunk",
             // Numbers, words and handles.
             "granule",
+            "size_classes",
             "select",
             "heads",
             "window",

@@ -13,6 +13,7 @@ const SAMPLES: u32 = 200;
 
 pub fn run() -> ! {
     println!("at the start: {}", heap::report());
+    heap::start_recording();
     board::start_timer();
     let mut log = Log::default();
     while log.samples < SAMPLES {
@@ -31,11 +32,13 @@ pub fn run() -> ! {
     more_than_there_is();
 
     drop(log);
+    heap::stop_recording();
     let (taken, dropped) = sampler::finish();
     assert!(taken == SAMPLES + dropped, "{taken} samples, of which {dropped} dropped");
     let report = heap::report();
     assert!(report.used_bytes == 0, "something is left: {report}");
     println!("at the end: {report}");
+    println!("{}", heap::statistics());
     println!("passed: {taken} samples taken, {SAMPLES} logged, {dropped} too many");
     process::exit(0)
 }

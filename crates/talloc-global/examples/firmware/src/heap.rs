@@ -1,14 +1,44 @@
 //! The heap: all memory that the program's variables and its stack leave.
 
-use talloc_global::{Micro, Region, Report, Talloc, TallocCritical};
+use talloc_global::{Micro, Region, Report, Statistics, Talloc, TallocCritical};
 
 /// Interrupts wait while the heap is used, which is a bounded number of steps. So their handlers
 /// may use it, too.
+#[cfg(not(feature = "trace"))]
 #[global_allocator]
 // SAFETY: The linker script keeps the memory between the symbols for the heap.
 static HEAP: TallocCritical<Micro, Region> = TallocCritical::new(Talloc::with_source(unsafe {
     Region::new(&raw mut __sheap..&raw mut __eheap)
 }));
+
+/// The same, and everything that is asked of it is recorded.
+#[cfg(feature = "trace")]
+#[global_allocator]
+// SAFETY: As above.
+static RECORDED: crate::recorder::Recorded<TallocCritical<Micro, Region>> =
+    crate::recorder::Recorded::new(TallocCritical::new(Talloc::with_source(unsafe {
+        Region::new(&raw mut __sheap..&raw mut __eheap)
+    })));
+
+/// Calls `f` with the heap. Interrupts wait meanwhile.
+fn with<T>(f: impl FnOnce(&mut Talloc<Micro, Region>) -> T) -> T {
+    #[cfg(not(feature = "trace"))]
+    return HEAP.with(f);
+    #[cfg(feature = "trace")]
+    return RECORDED.inner().with(f);
+}
+
+/// Begins to record, if that is asked for.
+pub fn start_recording() {
+    #[cfg(feature = "trace")]
+    RECORDED.start();
+}
+
+/// Ends what [`start_recording`] has begun.
+pub fn stop_recording() {
+    #[cfg(feature = "trace")]
+    RECORDED.stop();
+}
 
 // They have addresses, but no values.
 unsafe extern "C" {
@@ -18,8 +48,13 @@ unsafe extern "C" {
 
 /// Checks the whole heap, and says what is in it. Interrupts wait meanwhile.
 pub fn report() -> Report {
-    match HEAP.with(|heap| heap.verify()) {
+    match with(|heap| heap.verify()) {
         Ok(report) => report,
         Err(violation) => panic!("the heap is broken: {violation}"),
     }
+}
+
+/// What the heap has counted.
+pub fn statistics() -> Statistics {
+    with(|heap| heap.statistics())
 }

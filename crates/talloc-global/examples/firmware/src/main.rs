@@ -8,6 +8,7 @@
 //! |---|---|
 //! | the heap, whose memory the linker script sets aside | `heap.rs` |
 //! | the interrupt handler's part | `sampler.rs` |
+//! | with the feature `trace`, what records all allocations in a file | `recorder.rs` |
 //! | the program's part: a `Vec`, `String` and `BTreeMap` as anywhere | `log.rs` |
 //! | what boards differ in: how a program starts, and the timer | `board` |
 //!
@@ -26,6 +27,8 @@ mod firmware;
 mod heap;
 #[cfg(target_os = "none")]
 mod log;
+#[cfg(all(target_os = "none", feature = "trace"))]
+mod recorder;
 #[cfg(target_os = "none")]
 mod sampler;
 

@@ -132,6 +132,11 @@ fn verify<const BINS: usize, const SPLIT: u32, const QUICK: usize>(
         report.arena_bytes,
         "{report:?}"
     );
+    let counted = heap.statistics();
+    assert_eq!((counted.used_bytes, counted.cached_bytes), (used, report.cached_bytes));
+    assert_eq!((counted.free_bytes, counted.top_bytes), (report.free_bytes, report.top_bytes));
+    assert_eq!(counted.arena_bytes, report.arena_bytes);
+    assert!(counted.peak_bytes >= counted.used_bytes + counted.cached_bytes, "{counted:?}");
     report
 }
 

@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use talloc_sync::shared::global;
-use talloc_sync::{AllocError, Config, Report, SharedHeap, Talloc};
+use talloc_sync::{AllocError, Config, Report, SharedHeap, Statistics, Talloc};
 
 use super::{SystemSource, blocks};
 
@@ -29,12 +29,19 @@ pub struct SystemHeap<H> {
     heap: H,
     mapped_blocks: AtomicUsize,
     mapped_bytes: AtomicUsize,
+    /// Large blocks that could not be had.
+    refused: AtomicUsize,
 }
 
 impl<H> SystemHeap<H> {
     /// Puts the large blocks in front of a heap.
     pub(super) const fn in_front_of(heap: H) -> Self {
-        Self { heap, mapped_blocks: AtomicUsize::new(0), mapped_bytes: AtomicUsize::new(0) }
+        Self {
+            heap,
+            mapped_blocks: AtomicUsize::new(0),
+            mapped_bytes: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+        }
     }
 
     /// What is to be told of the heap, with the large blocks.
@@ -59,7 +66,9 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
         let size = blocks::size(layout).ok_or(AllocError)?;
         let block = match blocks::map(layout) {
             Some(block) => block,
-            None => self.map_at_last(layout, size)?,
+            None => self.map_at_last(layout, size).inspect_err(|AllocError| {
+                self.refused.fetch_add(1, Relaxed);
+            })?,
         };
         self.mapped_blocks.fetch_add(1, Relaxed);
         self.count_bytes(0, size);
@@ -155,6 +164,14 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     #[cold]
     fn trim(&self) {
         self.heap.trim();
+    }
+
+    fn statistics(&self) -> Statistics {
+        let mut statistics = self.heap.statistics();
+        statistics.mapped_blocks = self.mapped_blocks.load(Relaxed);
+        statistics.mapped_bytes = self.mapped_bytes.load(Relaxed);
+        statistics.refused_requests += self.refused.load(Relaxed);
+        statistics
     }
 
     #[inline(always)]

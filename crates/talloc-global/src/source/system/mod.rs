@@ -1,5 +1,7 @@
 //! Memory from the operating system.
 
+#[cfg(feature = "std")]
+mod at_exit;
 mod blocks;
 mod giving_back;
 mod heap;
@@ -9,6 +11,8 @@ mod space;
 #[cfg(feature = "std")]
 mod threads;
 
+#[cfg(feature = "std")]
+pub use at_exit::print_statistics_at_exit;
 pub use heap::SystemHeap;
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
@@ -163,7 +167,9 @@ impl<C: Config> Source<C> for SystemSource {
     /// memory of large free pieces back.
     fn release(heap: &mut Talloc<C, Self>) {
         let growing = heap.source().arena;
+        let mut given = 0;
         while let Some(arena) = heap.reclaim_arena(growing) {
+            given += arena.size();
             // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
             // it up.
             unsafe { space::release(arena.align_inward(space::page())) };
@@ -171,9 +177,18 @@ impl<C: Config> Source<C> for SystemSource {
         let pace = pace();
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| space::discard(piece)) };
+        unsafe {
+            heap.discard(pace.unit, pace.min_piece, |piece| {
+                given += piece.size();
+                space::discard(piece)
+            });
+        }
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
-        heap.source_mut().decay.note_trim(used, touched);
+        heap.source_mut().decay.note_trim(used, touched, given);
+    }
+
+    fn purged_bytes(&self) -> u64 {
+        self.decay.purged_bytes()
     }
 }
 

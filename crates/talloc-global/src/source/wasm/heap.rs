@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 
-use talloc_sync::{Report, Violation};
+use talloc_sync::{Report, Statistics, Violation};
 
 use super::WasmSource;
 use super::parameters::{Heap, WasmDefault, WasmParameters};
@@ -70,6 +70,33 @@ impl<P: WasmParameters> WasmTalloc<P> {
     /// [`Talloc::flush`](crate::Talloc::flush).
     pub fn flush(&self) {
         self.0.flush();
+    }
+
+    /// All that the heap counts; see [`Talloc::statistics`](crate::Talloc::statistics). Takes constant time.
+    ///
+    /// [`WasmSmall`](crate::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
+    /// now, and the peak is all that has ever been in use, at whatever time.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.0.statistics()
+    }
+
+    /// Bytes of all blocks that are allocated.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.0.statistics().used_bytes
+    }
+
+    /// Bytes that are free.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        self.0.statistics().free_bytes
+    }
+
+    /// The most bytes that have been in use at once, those in quick lists included.
+    #[must_use]
+    pub fn peak_bytes(&self) -> usize {
+        self.0.statistics().peak_bytes
     }
 
     /// Checks every invariant of the heap, and counts what there is; see

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::{fmt, ptr};
 
 use talloc_sync::shared::global;
-use talloc_sync::{Config, OwnedTalloc, Report, SharedHeap, Talloc, Violation};
+use talloc_sync::{Config, OwnedTalloc, Report, SharedHeap, Statistics, Talloc, Violation};
 
 use super::WasmSource;
 use super::guarded::Guarded;
@@ -76,6 +76,7 @@ pub unsafe trait Heap: Sync + Sized {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8;
     fn flush(&self);
     fn verify(&self) -> Result<Report, Violation>;
+    fn statistics(&self) -> Statistics;
     /// Prints the heap. To print may allocate from this very heap: it is not held meanwhile.
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -137,6 +138,10 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
         self.lend(|heap| heap.verify())
     }
 
+    fn statistics(&self) -> Statistics {
+        self.lend(|heap| heap.statistics())
+    }
+
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.lend(|heap| heap.owned());
         f.debug_struct("WasmTalloc").field("bytes", &bytes).finish_non_exhaustive()
@@ -180,6 +185,10 @@ unsafe impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
 
     fn verify(&self) -> Result<Report, Violation> {
         self.with(|heap| heap.verify())
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.with(|heap| heap.statistics())
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,9 +15,9 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
 use talloc_sync::threads::{Heaps, Host, Shard};
-use talloc_sync::{Report, Violation};
+use talloc_sync::{Report, SizeClasses, Statistics, Violation};
 
-use super::{blocks, giving_back, space};
+use super::{blocks, giving_back, print_statistics_at_exit, space};
 use range::Range;
 pub use source::ThreadSource;
 
@@ -71,6 +71,7 @@ unsafe impl Host for System {
         if let Some(delay) = std::env::var_os(DELAY_VARIABLE) {
             giving_back::read_delay(delay.as_encoded_bytes());
         }
+        print_statistics_at_exit(|| SystemTalloc::new().statistics());
     }
 
     fn number(source: &mut ThreadSource, number: u8) {
@@ -150,17 +151,23 @@ fn count_apart(old: usize, new: usize) {
 /// [`trim`](Self::trim) does it at once. [`set_purge_delay`](Self::set_purge_delay) changes the time, and so does
 /// the environment variable `TALLOC_PURGE_DELAY`: milliseconds, or `never`.
 ///
+/// # Statistics
+///
+/// With the variable `TALLOC_STATS=1` in its environment, a program prints a table of its
+/// [statistics](Self::statistics) when it exits; see [`print_statistics_at_exit`].
+///
 /// # Processes
 ///
 /// A process may fork from any thread. In the child, the heap of the thread that has forked is whole, and goes on.
 ///
 /// # System calls
 ///
-/// On Linux, the heaps call `mmap`, `munmap`, `mprotect`, `mremap`, `madvise` and `sched_yield`;
-/// [`verify`](Self::verify) calls `membarrier`, too, and nothing else does. The clock is read without a call where the kernel offers that, and
-/// else by `clock_gettime`. A filter may refuse any of them: without `mmap` or `mprotect` there is no further memory,
-/// without the others less is given back, more is copied, or `verify` leaves out heaps of other threads. Where a filter
-/// ends the process for `membarrier`, do not call `verify`.
+/// On Linux, the heaps call `mmap`, `munmap`, `mprotect`, `mremap`, `madvise` and `sched_yield`.
+/// [`verify`](Self::verify) and [`statistics`](Self::statistics), and what is made of them, call `membarrier`, too; nothing
+/// else does. The clock is read without a call where the kernel offers that, and else by `clock_gettime`. A filter may
+/// refuse any of them: without `mmap` or `mprotect` there is no further memory; without the others less is given back,
+/// more is copied, or heaps of other threads are left out. Where a filter ends the process for `membarrier`, do not call
+/// what needs it.
 ///
 /// # Examples
 ///
@@ -214,6 +221,75 @@ impl SystemTalloc {
     /// ```
     pub fn set_purge_delay(&self, delay: Option<Duration>) {
         giving_back::set_delay(delay);
+    }
+
+    /// The sum of what the heaps of all threads count, while the threads go on; see
+    /// [`Talloc::statistics`](crate::Talloc::statistics) and [`Statistics`].
+    ///
+    /// Each heap is seen between two of its operations, for which its thread may wait some hundreds of
+    /// nanoseconds. On systems without `membarrier`, which is Linux's, the heaps of other living threads are
+    /// left out, and counted as [unseen](Statistics::unseen_heaps).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_global::*;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+    ///
+    /// fn main() {
+    ///     let numbers = vec![1_u8; 1_000_000];
+    ///     assert!(ALLOCATOR.used_bytes() >= numbers.len());
+    ///     println!("{}", ALLOCATOR.statistics());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = HEAPS.statistics();
+        statistics.mapped_blocks = APART_BLOCKS.load(Relaxed);
+        statistics.mapped_bytes = APART_BYTES.load(Relaxed);
+        statistics
+    }
+
+    /// What each heap counts that a thread has or has had, without blocks that are mapped.
+    ///
+    /// The sum of what is in use is right, while that of one heap may be less than there is: blocks that a
+    /// thread has freed and caches are free in its heap, whichever they belong to.
+    pub fn heap_statistics(&self) -> impl Iterator<Item = Statistics> + use<> {
+        HEAPS.shard_statistics()
+    }
+
+    /// Bytes of all blocks that are allocated, blocks that are mapped excepted.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        HEAPS.statistics().used_bytes
+    }
+
+    /// Bytes that are free in the heaps of all threads.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        HEAPS.statistics().free_bytes
+    }
+
+    /// The sum of the most bytes that each heap has had in use at once.
+    #[must_use]
+    pub fn peak_bytes(&self) -> usize {
+        HEAPS.statistics().peak_bytes
+    }
+
+    /// Bytes of the largest free chunk of all heaps; see
+    /// [`Talloc::largest_free_bytes`](crate::Talloc::largest_free_bytes).
+    #[must_use]
+    pub fn largest_free_bytes(&self) -> usize {
+        HEAPS.largest_free_bytes()
+    }
+
+    /// What is free in all heaps, by size, without what other living threads have cached; see
+    /// [`Talloc::size_classes`](crate::Talloc::size_classes).
+    #[must_use]
+    pub fn size_classes(&self) -> SizeClasses {
+        HEAPS.size_classes()
     }
 
     /// Checks all heaps, and counts what there is in them. What other living threads have cached counts as

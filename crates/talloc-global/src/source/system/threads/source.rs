@@ -107,7 +107,9 @@ impl Source<Threaded<System>> for ThreadSource {
     /// Gives back arenas in which nothing is allocated, unless they grow, and all large free pieces.
     fn release(heap: &mut Heap) {
         let growing = heap.source().arena;
+        let mut given = 0;
         while let Some(arena) = heap.reclaim_arena(growing) {
+            given += arena.size();
             let ranges = &mut heap.source_mut().ranges;
             if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
                 let range = core::mem::replace(place, Span::empty());
@@ -121,9 +123,18 @@ impl Source<Threaded<System>> for ThreadSource {
         }
         let pace = pace();
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| space::discard(piece)) };
+        unsafe {
+            heap.discard(pace.unit, pace.min_piece, |piece| {
+                given += piece.size();
+                space::discard(piece)
+            });
+        }
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
-        heap.source_mut().decay.note_trim(used, touched);
+        heap.source_mut().decay.note_trim(used, touched, given);
+    }
+
+    fn purged_bytes(&self) -> u64 {
+        self.decay.purged_bytes()
     }
 }
 

@@ -1,0 +1,154 @@
+//! What a heap holds, by size.
+
+use crate::chunk::{Chunk, ChunkKind};
+use crate::granule::GRANULE;
+use crate::statistics::{digits, fill};
+
+/// Chunks of a range of sizes, from one power of two to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SizeClass {
+    /// The least size, in bytes, a power of two. The sizes are below twice that; there is no bound for the last class.
+    pub min_size: usize,
+    /// Free chunks. The top of an arena is one.
+    pub free_chunks: usize,
+    /// Bytes of these.
+    pub free_bytes: usize,
+    /// Blocks that are kept for requests of the same size.
+    pub cached_blocks: usize,
+    /// Bytes of these.
+    pub cached_bytes: usize,
+    /// Allocated blocks, which only a [`Checked`](crate::Checked) heap knows: zero in others.
+    pub used_blocks: usize,
+    /// Bytes of these.
+    pub used_bytes: usize,
+}
+
+impl SizeClass {
+    const fn from(min_size: usize) -> Self {
+        Self {
+            min_size,
+            free_chunks: 0,
+            free_bytes: 0,
+            cached_blocks: 0,
+            cached_bytes: 0,
+            used_blocks: 0,
+            used_bytes: 0,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::from(self.min_size)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.free_chunks += other.free_chunks;
+        self.free_bytes += other.free_bytes;
+        self.cached_blocks += other.cached_blocks;
+        self.cached_bytes += other.cached_bytes;
+        self.used_blocks += other.used_blocks;
+        self.used_bytes += other.used_bytes;
+    }
+}
+
+const FIRST_LOG2: u32 = GRANULE.ilog2();
+
+/// Classes from a granule to half of the address space, or to 256 GiB.
+const CLASSES: usize = {
+    let all = (usize::BITS - FIRST_LOG2) as usize;
+    if all < 36 { all } else { 36 }
+};
+
+/// What a heap holds, by size: see [`Talloc::size_classes`](crate::Talloc::size_classes).
+///
+/// It is printed as a table of the classes that have anything. With the feature `serde`, these are a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeClasses([SizeClass; CLASSES]);
+
+impl SizeClasses {
+    /// No chunks.
+    pub const EMPTY: Self = {
+        let mut classes = [SizeClass::from(GRANULE); CLASSES];
+        let mut number = 0;
+        while number < CLASSES {
+            classes[number].min_size = GRANULE << number;
+            number += 1;
+        }
+        Self(classes)
+    };
+
+    /// Counts a chunk.
+    pub(crate) fn count(&mut self, chunk: &Chunk) {
+        let bytes = chunk.span.size();
+        let number = bytes.checked_ilog2().unwrap_or(0).saturating_sub(FIRST_LOG2) as usize;
+        let class = &mut self.0[number.min(CLASSES - 1)];
+        let (count, sum) = match chunk.kind {
+            ChunkKind::Free | ChunkKind::Top => (&mut class.free_chunks, &mut class.free_bytes),
+            ChunkKind::Cached => (&mut class.cached_blocks, &mut class.cached_bytes),
+            ChunkKind::Used => (&mut class.used_blocks, &mut class.used_bytes),
+            ChunkKind::Own => return,
+        };
+        *count += 1;
+        *sum += bytes;
+    }
+
+    /// The classes that have anything, the smallest sizes first.
+    pub fn iter(&self) -> impl Iterator<Item = &SizeClass> + '_ {
+        self.0.iter().filter(|class| !class.is_empty())
+    }
+
+    /// The sum of all classes, in one whose least size is that of the smallest.
+    #[must_use]
+    pub fn total(&self) -> SizeClass {
+        let mut total = SizeClass::from(GRANULE);
+        self.0.iter().for_each(|class| total.add(class));
+        total
+    }
+
+    /// What two heaps hold that have nothing in common.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(&other.0).for_each(|(class, other)| class.add(other));
+        self
+    }
+}
+
+impl Default for SizeClasses {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for SizeClasses {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq;
+        // The length first: not all formats can do without.
+        let mut classes = serializer.serialize_seq(Some(self.iter().count()))?;
+        self.iter().try_for_each(|class| classes.serialize_element(class))?;
+        classes.end()
+    }
+}
+
+/// A table; see `printed.rs`.
+macro_rules! size_classes {
+    ($classes:expr, $say:ident, $f:ident) => {
+        $say!($f, "size from   {}free   {}cached   {}used", fill(16, 0), fill(16, 0), fill(16, 0));
+        for class in $classes.iter() {
+            $say!($f, "\n{}{}", fill(9, digits(class.min_size as u64)), class.min_size);
+            let columns = [
+                (class.free_chunks, class.free_bytes, 6),
+                (class.cached_blocks, class.cached_bytes, 8),
+                (class.used_blocks, class.used_bytes, 6),
+            ];
+            for (count, bytes, wider) in columns {
+                let (counted, summed) = (digits(count as u64), digits(bytes as u64));
+                $say!($f, "{}{}", fill(wider + 3, counted), count);
+                $say!($f, "{}{}", fill(14, summed), bytes);
+            }
+        }
+    };
+}
+
+printed!(SizeClasses, size_classes);

@@ -1,0 +1,252 @@
+//! What the heap counts, and what can be counted when somebody asks.
+
+use talloc_span::Span;
+
+use super::Talloc;
+use super::chain::Arenas;
+use crate::chunk::{Chunk, ChunkKind};
+use crate::config::Config;
+use crate::granule::GRANULE;
+use crate::quick::{self, Lists};
+use crate::size_classes::SizeClasses;
+use crate::source::Source;
+use crate::statistics::Statistics;
+
+/// What is in use. None of these depends on how many blocks there are.
+impl<C: Config, S> Talloc<C, S> {
+    /// Bytes of all blocks that are allocated, each rounded up to what it takes of an arena.
+    ///
+    /// Takes constant time.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.arenas.used().saturating_sub(self.cached_bytes())
+    }
+
+    /// Bytes that are free: in chunks, in the tops, and in the quick lists.
+    ///
+    /// A request may fail although it asks for less, if they are in small pieces:
+    /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps for each arena.
+    pub fn free_bytes(&self) -> usize {
+        (self.arenas.capacity() - self.arenas.used()) + self.cached_bytes()
+    }
+
+    /// Bytes of the blocks that have been freed and are kept in the quick lists.
+    ///
+    /// Takes constant time.
+    #[inline]
+    pub fn cached_bytes(&self) -> usize {
+        self.quick.cached() * GRANULE
+    }
+
+    /// The most bytes of the arenas that have been in use at once, those in quick lists included.
+    ///
+    /// Takes constant time.
+    #[inline]
+    pub fn peak_bytes(&self) -> usize {
+        self.arenas.peak()
+    }
+
+    /// How many requests have failed.
+    ///
+    /// Takes constant time.
+    #[inline]
+    pub fn refused_requests(&self) -> usize {
+        self.refused
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// All that the heap counts: a few steps for each arena, however many blocks there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 4000]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     heap.free(block, layout);
+    ///     assert!(heap.malloc(Layout::new::<[u8; 10_000]>()).is_err());
+    /// }
+    /// let statistics = heap.statistics();
+    /// assert_eq!((statistics.used_bytes, statistics.peak_bytes), (0, 4000));
+    /// assert_eq!(statistics.refused_requests, 1);
+    /// println!("{statistics}");
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        // SAFETY: The heap is borrowed.
+        unsafe { Self::statistics_of(self) }
+    }
+
+    /// [`statistics`](Self::statistics), of a heap whose lists somebody else may use.
+    ///
+    /// # Safety
+    ///
+    /// There is a heap at `this`, of which nobody changes anything but the lists meanwhile, and those only by
+    /// pointers.
+    #[doc(hidden)]
+    pub unsafe fn statistics_of(this: *const Self) -> Statistics {
+        // SAFETY: Nobody changes the fields that are borrowed, and the lists' count may be read at any time.
+        unsafe {
+            let mut statistics = (*this).arenas.statistics();
+            statistics.heaps = 1;
+            statistics.purged_bytes = (*this).source.purged_bytes();
+            statistics.refused_requests = (*this).refused;
+            statistics.with_cached(C::Quick::cached_at(&raw const (*this).quick) * GRANULE)
+        }
+    }
+}
+
+/// What is counted when somebody asks.
+impl<C: Config, S> Talloc<C, S> {
+    /// Bytes of the largest free chunk, as large as a block can be without a look at what the quick lists hold.
+    ///
+    /// Takes time in proportion to the free chunks of about that size, and to the arenas.
+    pub fn largest_free_bytes(&self) -> usize {
+        self.arenas.largest_free_bytes()
+    }
+
+    /// [`largest_free_bytes`](Self::largest_free_bytes) of a heap whose lists somebody else uses.
+    ///
+    /// # Safety
+    ///
+    /// As for [`statistics_of`](Self::statistics_of).
+    #[doc(hidden)]
+    pub unsafe fn largest_free_bytes_of(this: *const Self) -> usize {
+        // SAFETY: Nobody changes the arenas meanwhile.
+        unsafe { (*this).arenas.largest_free_bytes() }
+    }
+
+    /// What is free: all free chunks of all arenas, their tops, and the blocks in the quick lists.
+    ///
+    /// Those of an arena come in the order of their addresses. A [`Checked`](crate::Checked) heap can be walked with its
+    /// used blocks, too, by [`chunks`](Self::chunks). If the heap is broken, the rest of the arena is left out. Takes
+    /// time in proportion to a 512th of the arenas that has been in use, and to what is free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{ChunkKind, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 4000]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     heap.malloc(layout)?;
+    ///     heap.free(block, layout);
+    /// }
+    /// let mut free = heap.free_chunks();
+    /// assert_eq!(free.next().map(|chunk| (chunk.kind, chunk.span.size())), Some((ChunkKind::Free, 4000)));
+    /// assert_eq!(free.next().map(|chunk| chunk.kind), Some(ChunkKind::Top));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub fn free_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
+        self.arenas.free_chunks().chain(self.cached_chunks())
+    }
+
+    /// The blocks in the quick lists.
+    fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
+        C::Quick::sizes().flat_map(|len| {
+            let blocks = core::iter::successors(self.quick.first(len), |block| {
+                // SAFETY: It is on a list.
+                unsafe { quick::next(*block) }
+            });
+            blocks.map(move |block| Chunk {
+                kind: ChunkKind::Cached,
+                span: Span::from_ptr_size(block.as_ptr(), len * GRANULE),
+            })
+        })
+    }
+
+    /// What the heap holds, by size: what is free and cached, and, in a [`Checked`](crate::Checked) heap, what is used.
+    ///
+    /// Takes time as [`free_chunks`](Self::free_chunks) does; in a checked heap, in proportion to the blocks, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe { heap.init(Span::from(&mut memory)) };
+    /// let classes = heap.size_classes();
+    /// // All is one chunk.
+    /// assert_eq!((classes.iter().count(), classes.total().free_chunks), (1, 1));
+    /// ```
+    #[must_use]
+    pub fn size_classes(&self) -> SizeClasses {
+        let mut classes = SizeClasses::EMPTY;
+        self.free_chunks().for_each(|chunk| classes.count(&chunk));
+        if C::CHECKED {
+            let next = |chunk: &Chunk| self.next_chunk(Some(*chunk));
+            let all = core::iter::successors(self.next_chunk(None), next);
+            all.filter(|chunk| chunk.kind == ChunkKind::Used)
+                .for_each(|chunk| classes.count(&chunk));
+        }
+        classes
+    }
+
+    /// [`size_classes`](Self::size_classes) of the arenas of a heap whose lists somebody else uses.
+    ///
+    /// # Safety
+    ///
+    /// As for [`statistics_of`](Self::statistics_of).
+    #[doc(hidden)]
+    pub unsafe fn size_classes_of(this: *const Self) -> SizeClasses {
+        let mut classes = SizeClasses::EMPTY;
+        // SAFETY: Nobody changes the arenas meanwhile.
+        unsafe { (*this).arenas.free_chunks() }.for_each(|chunk| classes.count(&chunk));
+        classes
+    }
+}
+
+impl<C: Config> Arenas<C> {
+    /// Bytes that blocks may take up, without the own chunks.
+    fn capacity(&self) -> usize {
+        self.places().map(|place| self.peek(place).capacity()).sum()
+    }
+
+    /// Bytes of the largest free chunk.
+    fn largest_free_bytes(&self) -> usize {
+        let arenas = self.places().map(|place| self.peek(place));
+        arenas.map(|arena| arena.largest_free() * GRANULE).max().unwrap_or(0)
+    }
+
+    /// The free chunks and the tops.
+    fn free_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
+        self.places().flat_map(|place| self.peek(place).free_chunks())
+    }
+
+    /// What is counted of all arenas. Cached blocks are used.
+    fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics::default();
+        let mut capacity = 0;
+        let arenas = self.places().map(|place| self.peek(place));
+        for arena in arenas.filter(|arena| arena.span().is_sized()) {
+            statistics.arenas += 1;
+            statistics.arena_bytes += arena.span().size();
+            statistics.top_bytes += arena.top_bytes();
+            statistics.touched_bytes += arena.touched();
+            capacity += arena.capacity();
+        }
+        statistics.used_bytes = self.used();
+        statistics.peak_bytes = self.peak();
+        statistics.free_bytes = capacity - self.used();
+        statistics.overhead_bytes = statistics.arena_bytes - capacity;
+        statistics
+    }
+}

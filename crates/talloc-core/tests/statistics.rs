@@ -1,0 +1,185 @@
+//! What a heap counts all the time, and by size when it is asked.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use talloc_core::{
+    Checked, ChunkKind, Compact, Config, Micro, OwnedTalloc, RealTime, SizeClasses, Span,
+    Statistics, Talloc,
+};
+
+const BYTES: usize = 64 << 10;
+
+fn heap<C: Config>(memory: &mut [u8]) -> OwnedTalloc<C> {
+    let mut heap = Talloc::<C>::configured();
+    // SAFETY: The caller keeps the memory for as long as the heap.
+    unsafe { heap.claim(Span::from(memory)) }.unwrap();
+    heap
+}
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, 8).unwrap()
+}
+
+fn malloc<C: Config>(heap: &mut OwnedTalloc<C>, bytes: usize) -> NonNull<u8> {
+    // SAFETY: `malloc` has no preconditions.
+    unsafe { heap.malloc(layout(bytes)) }.unwrap()
+}
+
+fn free<C: Config>(heap: &mut OwnedTalloc<C>, block: NonNull<u8>, bytes: usize) {
+    // SAFETY: The block was allocated with this layout, and is not used any more.
+    unsafe { heap.free(block, layout(bytes)) };
+}
+
+fn counts_what_is_there<C: Config>() {
+    let mut memory = vec![0; BYTES];
+    let mut heap = heap::<C>(&mut memory);
+    let mut random = fastrand::Rng::with_seed(20);
+    let (mut blocks, mut peak, mut refused) = (Vec::new(), 0, 0);
+    for _ in 0..2000 {
+        let bytes = random.usize(1..1500);
+        // SAFETY: `malloc` has no preconditions.
+        match unsafe { heap.malloc(layout(bytes)) } {
+            Ok(block) if random.bool() => blocks.push((block, bytes)),
+            Ok(block) => free(&mut heap, block, bytes),
+            Err(_) => refused += 1,
+        }
+        if !blocks.is_empty() && random.u8(..100) < 30 {
+            let (block, bytes) = blocks.swap_remove(random.usize(..blocks.len()));
+            free(&mut heap, block, bytes);
+        }
+        let report = heap.verify().unwrap();
+        peak = peak.max(report.used_bytes);
+        let counted = heap.statistics();
+        assert_eq!(counted.used_bytes, report.used_bytes);
+        assert_eq!(counted.free_bytes, report.free_bytes);
+        assert_eq!((heap.used_bytes(), heap.free_bytes()), (report.used_bytes, report.free_bytes));
+        assert_eq!(counted.cached_bytes, report.cached_bytes);
+        assert_eq!(counted.overhead_bytes, report.overhead_bytes);
+        assert_eq!((counted.heaps, counted.arenas), (1, 1));
+        assert_eq!(counted.refused_requests, refused);
+        assert!(counted.peak_bytes >= peak && counted.peak_bytes == heap.peak_bytes());
+        assert!(counted.touched_bytes >= counted.used_bytes);
+        assert!(counted.touched_bytes <= counted.arena_bytes);
+        assert_eq!(heap.largest_free_bytes(), report.largest_free_bytes);
+        let total = heap.size_classes().total();
+        assert_eq!(total.free_chunks, report.free_chunks);
+        assert_eq!(total.free_bytes + total.cached_bytes, report.free_bytes);
+        assert_eq!(total.cached_blocks, report.cached_blocks);
+        assert_eq!(total.used_blocks, report.used_blocks.unwrap_or(0));
+    }
+    assert!(refused > 0, "the memory has never been short");
+}
+
+#[test]
+fn what_is_counted_is_what_verify_finds() {
+    counts_what_is_there::<Compact>();
+    counts_what_is_there::<RealTime>();
+    counts_what_is_there::<Micro>();
+    counts_what_is_there::<Checked>();
+}
+
+#[test]
+fn free_chunks_come_in_order_with_the_top_and_cached_blocks() {
+    let mut memory = vec![0; BYTES];
+    let mut heap = heap::<Compact>(&mut memory);
+    let sizes = [2000, 40, 3000, 40, 24];
+    let blocks = sizes.map(|bytes| malloc(&mut heap, bytes));
+    for number in [2, 0, 4] {
+        free(&mut heap, blocks[number], sizes[number]);
+    }
+    let found: Vec<_> = heap.free_chunks().map(|chunk| (chunk.kind, chunk.span.size())).collect();
+    let top = heap.statistics().top_bytes;
+    let cached = found.iter().filter(|(kind, _)| *kind == ChunkKind::Cached).count();
+    assert!(cached > 0 && found.contains(&(ChunkKind::Cached, 24)));
+    let rest: Vec<_> = found.into_iter().filter(|(kind, _)| *kind != ChunkKind::Cached).collect();
+    // A run of small blocks is carved at once: what is left of it is cached.
+    assert_eq!(rest[0], (ChunkKind::Free, 2000));
+    assert_eq!(rest[1], (ChunkKind::Free, 3000));
+    assert_eq!(rest.last(), Some(&(ChunkKind::Top, top)));
+}
+
+#[test]
+fn several_arenas_are_one_heap() {
+    let mut memory = vec![0; 3 * BYTES];
+    let (first, rest) = memory.split_at_mut(BYTES);
+    let (_gap, second) = rest.split_at_mut(BYTES);
+    let mut heap = heap::<RealTime>(first);
+    // SAFETY: The memory outlives the heap.
+    unsafe { heap.claim(Span::from(second)) }.unwrap();
+    let counted = heap.statistics();
+    assert_eq!((counted.arenas, counted.arena_bytes), (2, 2 * BYTES));
+    assert_eq!(counted.used_bytes + counted.free_bytes + counted.overhead_bytes, 2 * BYTES);
+    assert_eq!(heap.free_chunks().count(), 2);
+    assert!(heap.largest_free_bytes() < BYTES);
+    assert_eq!(heap.size_classes().total().free_bytes, heap.free_bytes());
+}
+
+#[test]
+fn a_heap_without_memory_has_nothing_to_tell() {
+    let heap = Talloc::new();
+    let counted = heap.statistics();
+    assert_eq!(counted.with(Statistics::default()).heaps, 1);
+    assert_eq!((counted.arena_bytes, heap.largest_free_bytes()), (0, 0));
+    assert_eq!(heap.size_classes(), SizeClasses::EMPTY);
+    assert_eq!(heap.free_chunks().count(), 0);
+}
+
+#[test]
+fn tables_are_printed() {
+    let mut memory = vec![0; BYTES];
+    let mut heap = heap::<Checked<RealTime>>(&mut memory);
+    let block = malloc(&mut heap, 4000);
+    malloc(&mut heap, 100);
+    free(&mut heap, block, 4000);
+    // SAFETY: `malloc` has no preconditions.
+    assert!(unsafe { heap.malloc(layout(BYTES)) }.is_err());
+    let table = heap.statistics().to_string();
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("heap                   bytes"));
+    assert_eq!(lines.next(), Some("used                     104   104 B"));
+    assert_eq!(lines.next(), Some("peak                    4104   4.0 KiB"));
+    assert_eq!(lines.next().map(|line| line.starts_with("free ")), Some(true));
+    assert!(table.contains("\narenas                 65536   64.0 KiB, in 1\n"), "{table}");
+    assert!(table.contains("\nmapped                     0   0 B, in 0 blocks\n"), "{table}");
+    assert!(table.ends_with("\nrefused                    1   requests"), "{table}");
+
+    let mut two = heap.statistics().with(heap.statistics());
+    two.unseen_heaps = 3;
+    assert!(
+        two.to_string().ends_with("\nheaps                      2, and 3 that are not counted")
+    );
+
+    let classes = heap.size_classes().to_string();
+    let lines: Vec<_> = classes.lines().map(|line| line.split_whitespace().collect()).collect();
+    let lines: Vec<Vec<&str>> = lines;
+    assert_eq!(lines[0], ["size", "from", "free", "cached", "used"]);
+    assert_eq!(lines[1], ["64", "0", "0", "0", "0", "1", "104"]);
+    assert_eq!(lines[2], ["2048", "1", "4000", "0", "0", "0", "0"]);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn statistics_are_serialised() {
+    let mut memory = vec![0; BYTES];
+    let mut heap = heap::<Checked>(&mut memory);
+    malloc(&mut heap, 100);
+    let counted = heap.statistics();
+    let json = serde_json::to_value(counted).unwrap();
+    assert_eq!(json["used_bytes"], 104);
+    assert_eq!(json["purged_bytes"], 0);
+    assert_eq!(json.as_object().unwrap().len(), 15);
+    let classes = serde_json::to_value(heap.size_classes()).unwrap();
+    assert_eq!(classes[0]["min_size"], 64);
+    assert_eq!(classes[0]["used_blocks"], 1);
+
+    // Without an allocator, as on a microcontroller: fields in order, in variable length.
+    let mut buffer = [0; 128];
+    let bytes = postcard::to_slice(&counted, &mut buffer).unwrap();
+    let (heaps, rest): (usize, _) = postcard::take_from_bytes(bytes).unwrap();
+    let (unseen, rest): (usize, _) = postcard::take_from_bytes(rest).unwrap();
+    let (used, _): (usize, _) = postcard::take_from_bytes(rest).unwrap();
+    assert_eq!((heaps, unseen, used), (1, 0, 104));
+    let mut buffer = [0; 512];
+    assert!(postcard::to_slice(&heap.size_classes(), &mut buffer).is_ok());
+}

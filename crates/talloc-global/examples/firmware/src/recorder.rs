@@ -1,0 +1,107 @@
+//! The recorder of a trace, into a file of the debugger's: with the feature `trace`.
+//!
+//! What comes of it tells how much memory the program needs: `talloc fit`.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use lock_api::{GuardSend, RawMutex};
+use semihosting::fs::File;
+use semihosting::io::{self, Write};
+use talloc_trace::{Bare, Sink, Traced};
+
+/// An allocator that records what the program and its interrupt handlers ask of `A`.
+pub struct Recorded<A>(Traced<A, Host, Flag, Bare>);
+
+impl<A> Recorded<A> {
+    pub const fn new(inner: A) -> Self {
+        Self(Traced::new(inner))
+    }
+
+    /// The allocator that is recorded.
+    pub fn inner(&self) -> &A {
+        self.0.inner()
+    }
+
+    /// Begins the trace.
+    pub fn start(&self) {
+        let file = create().expect("the debugger makes the file");
+        let started = critical_section::with(|_| self.0.start(Host(file)));
+        assert!(started.is_ok(), "the trace has no beginning");
+    }
+
+    /// Ends the trace, of which nothing may be lost.
+    pub fn stop(&self) {
+        let host = critical_section::with(|_| self.0.stop());
+        assert!(host.is_some() && self.0.lost() == 0, "{} events are lost", self.0.lost());
+    }
+}
+
+// SAFETY: What is recorded is done by the allocator within. Interrupts wait until an event is written, so that each
+// event is, and in the order in which they happen.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Recorded<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: The caller's promise.
+        critical_section::with(|_| unsafe { self.0.alloc(layout) })
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: The caller's promise.
+        critical_section::with(|_| unsafe { self.0.dealloc(ptr, layout) });
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: The caller's promise.
+        critical_section::with(|_| unsafe { self.0.realloc(ptr, layout, new_size) })
+    }
+}
+
+/// Makes the file that the command line names, its second word, or else `firmware.atr`.
+fn create() -> io::Result<File> {
+    let arguments = semihosting::experimental::env::args::<256>()?;
+    let mut name = [0; 256];
+    if let Some(Ok(argument)) = (&arguments).nth(1) {
+        name[..argument.len()].copy_from_slice(argument.as_bytes());
+    }
+    match CStr::from_bytes_until_nul(&name) {
+        Ok(name) if !name.is_empty() => File::create(name),
+        _ => File::create(c"firmware.atr"),
+    }
+}
+
+/// A file on the machine that the emulator or the debugger runs on.
+struct Host(File);
+
+impl Sink for Host {
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+}
+
+/// The recorder's lock: all that use it are in a critical section, and so nobody ever waits.
+struct Flag(AtomicBool);
+
+// SAFETY: Of those in critical sections, which there is one of at a time, the one that finds the flag clear sets it, and
+// nobody else has the lock until it is cleared.
+unsafe impl RawMutex for Flag {
+    #[allow(clippy::declare_interior_mutable_const, reason = "it is how a lock begins")]
+    const INIT: Self = Self(AtomicBool::new(false));
+    type GuardMarker = GuardSend;
+
+    fn lock(&self) {
+        assert!(self.try_lock(), "the recorder is used in itself");
+    }
+
+    fn try_lock(&self) -> bool {
+        critical_section::with(|_| {
+            let is_free = !self.0.load(Relaxed);
+            self.0.store(true, Relaxed);
+            is_free
+        })
+    }
+
+    unsafe fn unlock(&self) {
+        self.0.store(false, Relaxed);
+    }
+}

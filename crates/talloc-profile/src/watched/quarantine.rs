@@ -1,0 +1,54 @@
+//! Blocks that have been freed, and are kept from being used again for a while.
+
+use std::alloc::Layout;
+
+/// How many blocks are kept.
+const BLOCKS: usize = 4096;
+
+/// And how many bytes, unless it is one block.
+const BYTES: usize = 64 << 20;
+
+/// A block of the allocator within.
+#[derive(Clone, Copy)]
+pub struct Freed {
+    pub block: *mut u8,
+    pub layout: Layout,
+}
+
+/// The blocks that were freed last: as long as a block is here, a use of it is seen.
+pub struct Quarantine {
+    ring: [Option<Freed>; BLOCKS],
+    /// The oldest block's place, and how many there are.
+    first: usize,
+    count: usize,
+    bytes: usize,
+}
+
+// SAFETY: Whoever has the quarantine has its blocks, which nobody else uses.
+unsafe impl Send for Quarantine {}
+
+impl Quarantine {
+    pub const fn new() -> Self {
+        Self { ring: [None; BLOCKS], first: 0, count: 0, bytes: 0 }
+    }
+
+    /// Takes out the oldest block, if there are so many that another one has no room.
+    pub fn make_room(&mut self, layout: Layout) -> Option<Freed> {
+        let is_full = self.count == BLOCKS || self.bytes + layout.size() > BYTES;
+        if self.count == 0 || !is_full {
+            return None;
+        }
+        let oldest = self.ring[self.first].take()?;
+        self.first = (self.first + 1) % BLOCKS;
+        self.count -= 1;
+        self.bytes -= oldest.layout.size();
+        Some(oldest)
+    }
+
+    /// Keeps a block, for which room has been made.
+    pub fn keep(&mut self, freed: Freed) {
+        self.ring[(self.first + self.count) % BLOCKS] = Some(freed);
+        self.count += 1;
+        self.bytes += freed.layout.size();
+    }
+}
