@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use talloc_core::{
-    Align, AllocError, ArenaError, Config, Memory, OwnedTalloc, Report, Span, Talloc, Violation,
+    Align, AllocError, ArenaError, Config, Memory, OwnedTalloc, Report, Span, Statistics, Talloc,
+    Violation,
 };
 
 use crate::supply::Supply;
@@ -228,6 +229,11 @@ pub trait Heap: Sized {
 
     fn flush(&mut self) {
         self.talloc_mut().flush();
+    }
+
+    /// What the heap counts all the time.
+    fn statistics(&self) -> Statistics {
+        self.talloc().statistics()
     }
 
     fn verify(&self) -> Result<Report, Violation> {

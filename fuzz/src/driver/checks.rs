@@ -108,7 +108,7 @@ impl<H: Heap> Driver<H> {
     /// What the heap counts all the time is what is found by a look at all of it.
     fn check_statistics(&self) -> Check {
         let (heap, report) = (self.heap.talloc(), &self.report);
-        let counted = heap.statistics();
+        let counted = self.heap.statistics();
         let pairs = [
             ("used", counted.used_bytes, report.used_bytes),
             ("free", counted.free_bytes, report.free_bytes),

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use talloc_core::{
-    Align, AllocError, ArenaError, Memory, OwnedTalloc, RealTime, Report, Span, Talloc, Violation,
+    Align, AllocError, ArenaError, Memory, OwnedTalloc, RealTime, Report, Span, Statistics, Talloc,
+    Violation,
 };
 use talloc_fuzz::Heap;
 use talloc_fuzz::supply::{Kind, Supply};
@@ -44,6 +45,7 @@ pub struct Faults {
     pub flush: fn(&mut Mutant),
     pub moved: fn(Mutant) -> Mutant,
     pub verify: fn(&Mutant) -> Result<Report, Violation>,
+    pub statistics: fn(&Mutant) -> Statistics,
 }
 
 /// No faults.
@@ -72,6 +74,7 @@ pub const HONEST: Faults = Faults {
     flush: |mutant| mutant.heap.flush(),
     moved: |mutant| mutant,
     verify: |mutant| mutant.heap.verify(),
+    statistics: |mutant| mutant.heap.statistics(),
 };
 
 impl Mutant {
@@ -186,6 +189,10 @@ impl Heap for Mutant {
 
     fn flush(&mut self) {
         (self.faults.flush)(self);
+    }
+
+    fn statistics(&self) -> Statistics {
+        (self.faults.statistics)(self)
     }
 
     fn verify(&self) -> Result<Report, Violation> {

@@ -22,6 +22,12 @@ fn quick_lists_that_are_not_flushed() {
             report.cached_bytes = report.free_bytes.min(8);
             Ok(report)
         },
+        statistics: |mutant| {
+            let mut statistics = mutant.heap.statistics();
+            statistics.cached_bytes = statistics.free_bytes.min(8);
+            statistics.peak_bytes += 8;
+            statistics
+        },
         ..HONEST
     };
     expect(faults, &[Op::Flush], "blocks stayed in the quick lists");
@@ -46,9 +52,29 @@ fn free_memory_in_two_pieces() {
             report.free_bytes += kept;
             Ok(report)
         },
+        statistics: |mutant| {
+            let mut statistics = mutant.heap.statistics();
+            let kept = mutant.note.map_or(0, |(_, layout)| layout.size());
+            statistics.used_bytes = statistics.used_bytes.saturating_sub(kept);
+            statistics.free_bytes += kept;
+            statistics
+        },
         ..HONEST
     };
     expect(faults, &[malloc(64, 8)], "1 arenas are 2 free chunks");
+}
+
+#[test]
+fn a_count_that_is_wrong() {
+    let faults = Faults {
+        statistics: |mutant| {
+            let mut statistics = mutant.heap.statistics();
+            statistics.used_bytes /= 2;
+            statistics
+        },
+        ..HONEST
+    };
+    expect(faults, &[malloc(64, 8)], "used: 32 are counted, and 64 are there");
 }
 
 #[test]
