@@ -48,9 +48,9 @@
 //! | [`mallopt`] | accepts the parameters that tune performance, without effect; rejects others |
 //! | `__libc_malloc`, `__libc_free` and so on | the same functions as `malloc`, `free` and so on |
 //!
-//! Statistics cover the heaps of all threads and the blocks found by their addresses. What other threads cache is
-//! counted in bytes, but not in blocks. On systems without `membarrier`, which is Linux's, the heaps of other
-//! living threads are not counted. With `checked`, there is a single heap.
+//! Statistics cover the heaps of all threads and the zone. Caches of other threads are included in bytes, but not
+//! in numbers of blocks. On systems without a barrier for all threads, heaps of other living threads are not
+//! included. With `checked`, there is a single heap.
 //!
 //! # Statistics at exit
 //!

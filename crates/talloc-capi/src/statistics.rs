@@ -1,4 +1,4 @@
-//! The statistics of a heap and its zone, and the formats in which the GNU C library presents them.
+//! Statistics of the heap and the zone, in the formats of the GNU C library.
 
 use core::ffi::c_int;
 use core::fmt;
@@ -29,7 +29,7 @@ pub(crate) struct Statistics {
     /// In blocks that are mapped individually.
     pub(crate) mapped: usize,
     pub(crate) mapped_blocks: usize,
-    /// What the heap has free, by size.
+    /// The free chunks of the heap by size.
     classes: SizeClasses,
 }
 

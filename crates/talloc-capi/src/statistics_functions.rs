@@ -1,7 +1,7 @@
 //! The functions by which the GNU C library reports on its heap, for this one.
 //!
-//! They count what is free, which takes time in proportion to the number of free pieces, during which other
-//! threads may have to wait. [`report`](crate::report) checks the heap, too.
+//! They count free pieces, in time proportional to their number. Other threads may have to wait for that time.
+//! [`report`](crate::report) also checks the heap.
 
 use core::ffi::{c_int, c_void};
 use core::fmt::{self, Write};

@@ -1,9 +1,9 @@
-//! When memory goes back: what has not been needed for a while is purged, a little at a time.
+//! The purging policy: free memory that has not been needed for a while is purged, in small steps.
 //!
-//! Time is divided into *epochs*. At the end of each, what may hold pages is compared with the most that was
-//! in use in this epoch and the last one. What exceeds that is purged by the operations that follow, each of
-//! which purges a bounded piece (Evans 2006 and jemalloc's decay have the idea of time; here the watermarks
-//! decide how much). A program that is idle for a whole epoch gives back all that is free.
+//! Time is divided into *epochs*. At the end of each epoch, the policy compares the memory that may be resident
+//! with the highest use in this epoch and the last one. The following operations purge the excess, each of them a
+//! bounded piece. Decay over time is the idea of jemalloc (Evans 2006); the amount follows from the watermarks. A
+//! program that is idle for a whole epoch gives back all free memory.
 
 use talloc_span::{Align, Span};
 
@@ -13,37 +13,37 @@ use crate::memory::Memory;
 use crate::source::Source;
 use crate::talloc::Talloc;
 
-/// Less is not worth a system call.
+/// A smaller excess is not worth a system call.
 const MIN_EXCESS: usize = 1 << 20;
 
-/// What is kept is more than what was in use by one part in as many.
+/// The policy keeps one part in `SLACK` more than the peak use.
 const SLACK: usize = 8;
 
-/// Bytes that one operation purges, and pieces: that takes a fraction of a millisecond.
+/// The most bytes and pieces that one operation purges: this takes a fraction of a millisecond.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_PIECES: usize = 128;
 
-/// Batches of cached blocks that are coalesced before.
+/// Batches of cached blocks that each step coalesces first.
 const FLUSHED: usize = 4;
 
-/// Epochs for which free memory counts as fragments that cannot be purged, after a sweep has passed it. Meanwhile
-/// a program whose use stays the same may have made whole pages of fragments, which nothing tells.
+/// Epochs for which free memory that a sweep could not purge counts as fragments. After that, a new sweep looks for
+/// whole pages, which a program may have made of fragments without a change of its use.
 const FRAGMENTED: u64 = 32;
 
-/// How fast memory goes back, and in what pieces.
+/// The speed and the granularity of purging.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Milliseconds of an epoch; zero switches the decay off.
+    /// Length of an epoch in milliseconds; zero disables purging.
     pub epoch: u32,
-    /// The unit in which memory is purged, a page.
+    /// The unit of purging: a page.
     pub unit: Align,
-    /// Pieces have at least as many bytes.
+    /// Size of the smallest piece that is purged, in bytes.
     pub min_piece: usize,
 }
 
 /// The policy of a [`Source`] that takes memory back, for its [`tend`](Source::tend).
 ///
-/// It is all zeros at first, so that a static heap takes no room in a program's file.
+/// A new `Decay` is all zeros, so a static heap adds nothing to the size of an executable.
 ///
 /// # Examples
 ///
@@ -82,26 +82,26 @@ pub struct Decay {
     end: u64,
     /// The most that was in use in this epoch and in the last one.
     high: [usize; 2],
-    /// What was in use when it was last looked at.
+    /// The use at the last look.
     used: usize,
-    /// Bytes below the tops that have been purged and, as far as is known, not used since.
+    /// Bytes below the tops that have been purged and are not known to have been used since.
     purged: usize,
-    /// Bytes that operations are to purge until the epoch ends.
+    /// Bytes still to be purged in this epoch.
     left: usize,
     /// All bytes that have been purged.
     total: u64,
-    /// Where the sweep is: it visits all chunks once, with pauses in which nothing is to be purged.
+    /// Position of the sweep, which visits each free chunk once. It pauses while nothing has to be purged.
     cursor: Cursor,
-    /// Bytes below the tops that the sweep has purged, some of which the last one had purged before.
+    /// Bytes below the tops that this sweep has purged, including some that an earlier sweep had purged.
     swept: usize,
-    /// Bytes that were free when the sweep began and that it has not purged. After the sweep, they are fragments too
-    /// small to purge, and count as such for a while.
+    /// Bytes that were free when the sweep began, and that it has not purged. When it ends, these are fragments too
+    /// small to purge, and count as such until `fragments_end`.
     fragments: usize,
     fragments_end: u64,
 }
 
 impl Decay {
-    /// Nothing has been looked at yet.
+    /// A policy that has not seen a heap yet.
     pub const NEW: Self = Self {
         end: 0,
         high: [0; 2],
@@ -115,8 +115,8 @@ impl Decay {
         fragments_end: 0,
     };
 
-    /// Notes what is in use and how late it is, in milliseconds from any point of time on, and purges a
-    /// bounded part of what is not needed, if there is something.
+    /// Records the use of the heap at the time `now`, in milliseconds since an arbitrary point, and purges a
+    /// bounded part of the excess, if there is any.
     ///
     /// # Safety
     ///
@@ -144,14 +144,14 @@ impl Decay {
         }
     }
 
-    /// Notes that the heap has been trimmed: all that is free has been given back, `given` bytes of it now.
+    /// Records that the heap has been trimmed: all free memory has been purged, `given` bytes of it by this trim.
     pub fn note_trim(&mut self, used: usize, touched: usize, given: usize) {
         let (end, purged) = (self.end, touched.saturating_sub(used));
         let total = self.total + given as u64;
         *self = Self { end, high: [used; 2], used, purged, total, ..Self::NEW };
     }
 
-    /// How many bytes have been purged so far, each time that they were: for
+    /// Returns the total of purged bytes, for [`Source::purged_bytes`]. Bytes purged several times count each time.
     /// [`Source::purged_bytes`].
     #[must_use]
     pub fn purged_bytes(&self) -> u64 {
@@ -170,7 +170,7 @@ impl Decay {
         let epoch = u64::from(pace.epoch);
         let was_idle = now - self.end >= epoch && self.end > 0;
         let needed = if was_idle { self.used } else { self.high[0].max(self.high[1]) };
-        if now >= self.fragments_end {
+        if now >= self.fragments_end && self.cursor.is_start() {
             self.fragments = 0;
         }
         let is_much = self.excess(needed, touched) > MIN_EXCESS;
@@ -182,13 +182,13 @@ impl Decay {
         self.end = now + epoch;
     }
 
-    /// Bytes that hold pages, as far as is known, and are neither needed nor in fragments.
+    /// Bytes that may be resident and are neither needed nor fragments.
     fn excess(&self, needed: usize, touched: usize) -> usize {
         let fragments = if self.cursor.is_start() { self.fragments } else { 0 };
         touched.saturating_sub(self.purged + needed + needed / SLACK + fragments)
     }
 
-    /// Purges a bounded part of what is left.
+    /// Purges a bounded part of the excess.
     ///
     /// # Safety
     ///
@@ -199,7 +199,7 @@ impl Decay {
         pace: &Pace,
         mut purge: impl FnMut(Span) -> Memory,
     ) {
-        // Blocks in the quick lists keep pages from going back.
+        // Cached blocks occupy pages that could be purged.
         for _ in 0..FLUSHED {
             heap.flush_next();
         }
@@ -221,7 +221,7 @@ impl Decay {
         }
     }
 
-    /// Notes that all chunks have been visited.
+    /// Ends the sweep: it has visited all chunks.
     fn end_sweep(&mut self, pace: &Pace) {
         (self.cursor, self.left) = (Cursor::START, 0);
         (self.purged, self.swept) = (self.swept, 0);

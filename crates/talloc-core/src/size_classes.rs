@@ -1,25 +1,26 @@
-//! What a heap holds, by size.
+//! The contents of a heap by size.
 
 use crate::chunk::{Chunk, ChunkKind};
 use crate::granule::GRANULE;
 use crate::statistics::{digits, fill};
 
-/// Chunks of a range of sizes, from one power of two to the next.
+/// The chunks whose sizes lie between two consecutive powers of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SizeClass {
-    /// The least size, in bytes, a power of two. The sizes are below twice that; there is no bound for the last class.
+    /// The smallest size of the class in bytes, a power of two. Sizes are less than twice that, except in the last
+    /// class, which has no upper bound.
     pub min_size: usize,
-    /// Free chunks. The top of an arena is one.
+    /// Number of free chunks, including the tops of arenas.
     pub free_chunks: usize,
     /// Bytes of these.
     pub free_bytes: usize,
-    /// Blocks that are kept for requests of the same size.
+    /// Number of blocks in quick lists.
     pub cached_blocks: usize,
     /// Bytes of these.
     pub cached_bytes: usize,
-    /// Allocated blocks, which only a [`Checked`](crate::Checked) heap knows: zero in others.
+    /// Number of allocated blocks. Only a [`Checked`](crate::Checked) heap knows it; it is zero in others.
     pub used_blocks: usize,
     /// Bytes of these.
     pub used_bytes: usize,
@@ -54,7 +55,7 @@ impl SizeClass {
 
 const FIRST_LOG2: u32 = GRANULE.ilog2();
 
-/// Classes from a granule to half of the address space, or to 256 GiB.
+/// The classes reach from one granule to half of the address space, but at most to 256 GiB.
 const CLASSES: usize = {
     let all = (usize::BITS - FIRST_LOG2) as usize;
     if all < 36 { all } else { 36 }
@@ -93,12 +94,12 @@ impl SizeClasses {
         *sum += bytes;
     }
 
-    /// The classes that have anything, the smallest sizes first.
+    /// Returns the non-empty classes, in ascending order of size.
     pub fn iter(&self) -> impl Iterator<Item = &SizeClass> + '_ {
         self.0.iter().filter(|class| !class.is_empty())
     }
 
-    /// The sum of all classes, in one whose least size is that of the smallest.
+    /// Returns the sum of all classes. Its `min_size` is that of the smallest class.
     #[must_use]
     pub fn total(&self) -> SizeClass {
         let mut total = SizeClass::from(GRANULE);
@@ -106,7 +107,7 @@ impl SizeClasses {
         total
     }
 
-    /// What two heaps hold that have nothing in common.
+    /// Adds the contents of another heap, which shares no arena with this one.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
         self.0.iter_mut().zip(&other.0).for_each(|(class, other)| class.add(other));
@@ -124,7 +125,7 @@ impl Default for SizeClasses {
 impl serde::Serialize for SizeClasses {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeSeq;
-        // The length first: not all formats can do without.
+        // Some formats need the length first.
         let mut classes = serializer.serialize_seq(Some(self.iter().count()))?;
         self.iter().try_for_each(|class| classes.serialize_element(class))?;
         classes.end()

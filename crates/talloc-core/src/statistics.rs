@@ -1,54 +1,56 @@
-//! What a heap counts all the time.
+//! Counters that a heap keeps up to date.
 
-/// The counters of a heap, or of several: see [`Talloc::statistics`](crate::Talloc::statistics).
+/// The counters of a heap, or the sums of those of several heaps: see
+/// [`Talloc::statistics`](crate::Talloc::statistics).
 ///
-/// Reading them takes a few steps for each arena, however many blocks there are, and nothing is counted on the way of a
-/// request that a quick list serves. [`verify`](crate::Talloc::verify) counts the same by looking at every chunk, and
-/// more: see [`Report`](crate::Report).
+/// Reading them takes a few steps per arena, independent of the number of blocks. A request that a quick list
+/// serves updates one counter, the cached bytes, which the lists need anyway. [`verify`](crate::Talloc::verify)
+/// computes the same numbers from the chunks, and checks the heap: see [`Report`](crate::Report).
 ///
-/// `used_bytes + free_bytes + overhead_bytes` is `arena_bytes`.
+/// For a single heap, `used_bytes + free_bytes + overhead_bytes` is `arena_bytes`. In a sum over the heaps of
+/// running threads, `used_bytes` may differ by the blocks that move between heaps.
 ///
-/// It is printed as a table. With the feature `serde`, it can be serialised, and with `defmt`, printed by defmt.
+/// `Display` prints a table. The feature `serde` adds `Serialize`, and `defmt` adds `Format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Heaps that are counted: more than one where each thread has its own.
+    /// Number of heaps; above one if each thread has its own.
     pub heaps: usize,
-    /// Heaps of other threads that could not be looked at, and are not counted.
+    /// Number of heaps of other threads that could not be read. The other fields do not include them.
     pub unseen_heaps: usize,
-    /// Bytes of allocated blocks, each rounded up to what it takes.
+    /// Bytes of allocated blocks, each rounded up to the size that it takes in its arena.
     pub used_bytes: usize,
-    /// The most bytes that were in use at once, cached blocks included. Of several heaps, the sum of their peaks, which
-    /// need not have been at the same time.
+    /// Highest number of bytes in use at once, including cached blocks. For several heaps, the sum of their peaks,
+    /// which may have occurred at different times.
     pub peak_bytes: usize,
-    /// Bytes that are free: in chunks, in the tops, and in cached blocks.
+    /// Free bytes: in chunks, in the tops, and in cached blocks.
     pub free_bytes: usize,
-    /// Of these, bytes of blocks that are kept for requests of the same size.
+    /// Part of `free_bytes`: blocks in quick lists, kept for requests of the same size.
     pub cached_bytes: usize,
-    /// Of the free bytes, those at the arenas' ends that have not been split into chunks.
+    /// Part of `free_bytes`: the tops, the ends of the arenas that have not been split into chunks.
     pub top_bytes: usize,
-    /// Bytes of the arenas' bitmaps and control blocks, and of what cannot be used at their ends.
+    /// Bytes of the arenas' bitmaps and control blocks, and of unusable bytes at their ends.
     pub overhead_bytes: usize,
-    /// Arenas.
+    /// Number of arenas.
     pub arenas: usize,
-    /// Bytes of the arenas, as they were given. On an operating system, these are committed.
+    /// Bytes of all arenas. On an operating system, this memory is committed.
     pub arena_bytes: usize,
-    /// Bytes of the arenas that blocks have lain in since they were given. No others take memory of an operating system,
-    /// except for the overhead; of these, some may have been purged.
+    /// Bytes of the arenas that blocks have ever occupied. On an operating system, only these bytes and the
+    /// overhead can be resident; some may have been purged since.
     pub touched_bytes: usize,
-    /// Bytes of free memory that have been given back to the source since the start, each time that they were.
+    /// Total bytes returned to the source since the start. Bytes that were returned several times count each time.
     pub purged_bytes: u64,
-    /// Blocks that are kept apart from the arenas.
+    /// Number of blocks that are mapped individually, outside the arenas.
     pub mapped_blocks: usize,
-    /// Bytes of these. They are not among `arena_bytes`.
+    /// Bytes of these blocks. `arena_bytes` does not include them.
     pub mapped_bytes: usize,
-    /// Requests that failed.
+    /// Number of requests that failed.
     pub refused_requests: usize,
 }
 
 impl Statistics {
-    /// The sum of the counters of heaps that have nothing in common.
+    /// Adds the counters of another heap, which shares no arena with this one.
     ///
     /// # Examples
     ///
@@ -69,7 +71,7 @@ impl Statistics {
     pub fn with(mut self, other: Self) -> Self {
         self.heaps += other.heaps;
         self.unseen_heaps += other.unseen_heaps;
-        // A heap whose lists hold blocks of others may count less than nothing: the sum is right.
+        // A heap whose lists hold blocks of other heaps may have a negative count. The wrapping sum is right.
         self.used_bytes = self.used_bytes.wrapping_add(other.used_bytes);
         self.peak_bytes += other.peak_bytes;
         self.free_bytes += other.free_bytes;
@@ -86,7 +88,7 @@ impl Statistics {
         self
     }
 
-    /// Counts bytes of blocks as cached that have been counted as used.
+    /// Moves `bytes` from the used bytes to the cached ones.
     #[doc(hidden)]
     #[must_use]
     pub fn with_cached(mut self, bytes: usize) -> Self {
@@ -96,8 +98,8 @@ impl Statistics {
         self
     }
 
-    /// The same, with no bytes in use where there are less than none: of heaps that were looked at one after the other,
-    /// while blocks went from one to the next.
+    /// Replaces a negative number of used bytes by zero. It occurs if heaps are read one after the other while
+    /// blocks move between them.
     #[doc(hidden)]
     #[must_use]
     pub fn settled(mut self) -> Self {
@@ -105,7 +107,7 @@ impl Statistics {
         self
     }
 
-    /// The lines of the table that are bytes.
+    /// The rows of the table that show bytes.
     fn lines(&self) -> [(&'static str, u64); 10] {
         [
             ("used", self.used_bytes as u64),
@@ -122,7 +124,7 @@ impl Statistics {
     }
 }
 
-/// A number of bytes in the largest unit of which there is one, with a digit after the point.
+/// A number of bytes, displayed in the largest unit that does not exceed it, with one decimal.
 struct Readable(u64);
 
 const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -151,7 +153,7 @@ printed!(Readable, readable);
 
 const SPACES: &str = "                    ";
 
-/// Spaces that fill a column of `width` characters up, after `taken`.
+/// Padding for a column of `width` characters, of which `taken` are used.
 pub(crate) fn fill(width: usize, taken: usize) -> &'static str {
     SPACES.get(..width.saturating_sub(taken)).unwrap_or(SPACES)
 }

@@ -250,6 +250,28 @@ fn fragments_that_cannot_go_back_are_not_looked_at_all_the_time() {
 }
 
 #[test]
+fn a_slow_sweep_is_not_repeated_for_fragments() {
+    let mut random = Rng::with_seed(8);
+    let mut heap = heap(&[40 * MIB], 0xdd);
+    let blocks = fill(&mut heap, &mut random, 16..2000, 24 * MIB);
+    let _kept = free_most(&mut heap, blocks, 10);
+    let mut work_for = |milliseconds| {
+        for _ in 0..milliseconds / 10 {
+            heap.source_mut().now += 10;
+            work(&mut heap);
+        }
+        heap.verify().unwrap();
+        heap.source().purged
+    };
+    // The sweep takes several epochs.
+    let before = work_for(600);
+    let purged = work_for(2400);
+    assert!(before > 0 && before < purged, "{before} of {purged}");
+    assert!(purged < 20 * MIB, "{purged}: the sweep was repeated");
+    assert_eq!(work_for(1000), purged, "a sweep has begun for the sake of fragments");
+}
+
+#[test]
 fn what_is_needed_again_and_again_stays() {
     let mut random = Rng::with_seed(7);
     let mut heap = heap(&[24 * MIB], 0);

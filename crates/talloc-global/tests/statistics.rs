@@ -15,7 +15,7 @@ static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Whether there is a barrier for all threads, without which heaps of other threads are not seen.
-const SEES_OTHERS: bool = cfg!(target_os = "linux");
+const SEES_OTHERS: bool = cfg!(any(target_os = "linux", windows));
 
 const MIB: usize = 1 << 20;
 

@@ -129,7 +129,7 @@ impl Profile {
         leaks
     }
 
-    /// The [leaks](Self::leaks) as a text: for each call site, what is live, and of how much.
+    /// Returns the [leaks](Self::leaks) as text: for each call site, the live blocks and the total.
     #[must_use]
     pub fn leak_report(&self) -> String {
         let leaks = self.leaks();

@@ -206,13 +206,11 @@ impl Home {
         self.guarded.count.with_mut(|count| unsafe { *count += blocks });
     }
 
-    fn visit(&self) -> bool {
-        let is_visitor = self.guarded.entry.visit();
-        if is_visitor {
+    fn visit(&self) {
+        if self.guarded.entry.visit() {
             self.take_back();
-            self.guarded.entry.leave();
+            delivery::end_visit(&self.inbox, &self.guarded.entry, || self.take_back());
         }
-        is_visitor
     }
 
     fn send(&self) {
@@ -270,7 +268,40 @@ fn blocks_come_home_while_the_owner_leaves() {
 fn without_the_barrier_of_who_leaves_they_stay_outside() {
     sender_and_owner_that_leaves(|home| {
         home.guarded.entry.disown();
-        while !home.inbox.is_empty() && home.visit() {}
+        if !home.inbox.is_empty() {
+            home.visit();
+        }
+    });
+}
+
+/// Sends blocks while somebody visits a heap that nobody owns, as `visit` does it.
+fn sender_and_visitor(visit: fn(&Home)) {
+    loom::model(move || {
+        let home = Home::owned();
+        home.guarded.entry.disown();
+        let sender = {
+            let home = home.clone();
+            thread::spawn(move || home.send())
+        };
+        visit(&home);
+        sender.join().unwrap();
+        assert_eq!(home.taken(), 2, "blocks are left in the inbox of a heap that nobody owns");
+    });
+}
+
+#[test]
+fn blocks_come_home_while_somebody_visits() {
+    sender_and_visitor(Home::visit);
+}
+
+#[test]
+#[should_panic = "blocks are left"]
+fn without_another_look_of_the_visitor_they_stay_outside() {
+    sender_and_visitor(|home| {
+        if home.guarded.entry.visit() {
+            home.take_back();
+            home.guarded.entry.leave();
+        }
     });
 }
 

@@ -14,7 +14,9 @@ use crate::ops::Pick;
 use crate::ops::cursor::nearest_layout;
 use crate::shadow::{Block, Shadow};
 
-/// After this many steps everything is looked at.
+/// Number of steps between complete checks.`; 20 -> `/// The most blocks and bytes at a time. Blocks apart have no
+/// other bound.`; 34 -> `/// Bytes that may be lost: single granules that were cut off blocks of other heaps.`; 179
+/// -> `/// Continues as the child of a fork.
 const PERIOD: usize = 64;
 
 /// The most blocks at a time, and their bytes: blocks apart have no other bound.

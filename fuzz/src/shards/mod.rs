@@ -1,11 +1,11 @@
-//! Heaps of threads, used by logical threads in turn.
+//! Heaps of threads, used by logical threads that take turns.
 //!
-//! A logical thread owns a heap as a real one does, as long as it is its turn: the [`Program`] says which one that is.
-//! So scripts can be repeated and shortened. Threads come and go, free what others have allocated, trim, fork, and
-//! wait until memory goes back; the system refuses memory when the script says so. After every step, all heaps are
-//! verified, by each thread in turn.
+//! A logical thread owns a heap during its turns, as a real one does; the [`Program`] selects the thread. So
+//! scripts are deterministic, and can be minimised. Threads start and end, free blocks of others, trim, fork, and
+//! wait until memory is purged; the system refuses memory if the script says so. After each step, all heaps are
+//! verified.
 //!
-//! What real threads may do to each other at the same time is left to the models of `talloc-sync`, and to
+//! Concurrent accesses are covered by the models of `talloc-sync` and by `tests/threads.rs`.
 //! `tests/threads.rs`.
 
 mod driver;
@@ -19,7 +19,7 @@ use crate::minimise::minimise;
 use crate::run::{Failure, catch};
 use driver::Driver;
 
-/// Runs a script; gives how many calls of the heaps it made.
+/// Runs a script, and returns the number of calls of the heaps.
 pub fn run(script: &Script) -> Result<usize, Box<Failure>> {
     let mut driver = Driver::new(script.setup);
     catch(|| driver.run(&script.steps)).map(|()| driver.calls()).map_err(|message| {

@@ -15,7 +15,11 @@ use crate::pool::Pool;
 pub const PAGE: usize = 4096;
 const SLICE: usize = 16 << 10;
 
-/// No heap has this number.
+/// The owner of a slice that no heap has.`; 30 -> `/// The heap that owns each slice.`; 38 -> `/// If not zero,
+/// each `period`-th request for memory fails.`; 97 -> `/// Resets a thread: its number stands for a new one.`; 141
+/// -> `/// The slices of an arena. The last ones that were taken for it may not be among them, and stay taken.`;
+/// 176 -> `/// Drops the contents of free memory.`; 220-221 SAFETY add: `` `owner_of` returns `NOBODY`, 255, for
+/// blocks apart.`
 const NOBODY: u8 = u8::MAX;
 
 thread_local! {

@@ -47,7 +47,8 @@ pub enum Op {
     Deallocate {
         pick: Pick,
     },
-    /// Frees as many blocks, from the one that is picked on.
+    /// Frees `blocks` blocks, each picked anew.`; 66 -> `/// From now on, each `period`-th request for memory
+    /// fails; none if zero.`; 70 -> `/// The process continues as the child of a fork.
     DeallocateMany {
         pick: Pick,
         blocks: usize,

@@ -1,4 +1,6 @@
-//! Where the heap of a logical thread has its memory from: slices of the program's addresses.
+//! The source of a logical thread's heap: slices of the program's addresses.`; 59 SAFETY -> `// SAFETY: `purge`
+//! keeps the pieces as memory, and clears them if it reports zeros.`; 98 -> `/// What the program guarantees of
+//! purged memory.
 
 use std::alloc::Layout;
 

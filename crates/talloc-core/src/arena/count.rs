@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::granule::GRANULE;
 
 impl<C: Config> Arena<C> {
-    /// Bytes that blocks may take up, without the own chunk.
+    /// Bytes available for blocks: all but the arena's own chunk.
     pub(crate) fn capacity(&self) -> usize {
         let own = if self.is_split_by_own() { self.own.chunk.len() * GRANULE } else { 0 };
         self.size() - own
@@ -18,12 +18,12 @@ impl<C: Config> Arena<C> {
         (self.end - self.top) * GRANULE
     }
 
-    /// The free chunks in the order of their addresses, and the top. If the arena is broken, those up to there.
+    /// Returns the free chunks in address order, then the top. If the arena is corrupt, the iterator ends early.
     pub(crate) fn free_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         let mut at = self.start;
         let chunks = core::iter::from_fn(move || {
-            // SAFETY: All bits below the top have been cleared before they were ever set, and a granule that is marked
-            // is the first one of a free chunk, since the search begins at the end of the last one.
+            // SAFETY: The bits below the top have been cleared before (I1). The search begins at the end of the
+            // last free chunk, so the granule it finds is the first one of the next.
             let chunk = unsafe { self.free_chunk_or(self.bits.next(at, self.top)?) }?;
             at = chunk.end();
             Some(Chunk { kind: ChunkKind::Free, span: self.span_of(chunk.at()..chunk.end()) })
@@ -32,7 +32,7 @@ impl<C: Config> Arena<C> {
         chunks.chain(Some(top).filter(|top| top.span.is_sized()))
     }
 
-    /// Granules of the largest free chunk that a block can be in.
+    /// Granules of the largest free chunk in the bins, or of the top.
     pub(crate) fn largest_free(&self) -> usize {
         let bins = core::iter::successors(self.bins.first_bin_from(0), |bin: &BinIndex| {
             self.bins.first_bin_from(bin.get() + 1)

@@ -1,4 +1,4 @@
-//! What a heap does that has [`Peers`](crate::Peers).
+//! Operations of a heap that has [`Peers`](crate::Peers).
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -25,7 +25,7 @@ impl<C: Config, S> Talloc<C, S> {
         unsafe { &raw mut (*this).quick }
     }
 
-    /// Checks the arenas alone, and counts what there is in them: what the lists hold counts as used.
+    /// Checks the arenas only, and counts their chunks. Cached blocks count as used.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// There is a heap at `this`, of which nobody changes anything but the lists meanwhile.
+    /// `this` points to a heap. During the call, no thread changes the heap except for its quick lists.
     #[doc(hidden)]
     pub unsafe fn verify_arenas_of(this: *const Self) -> Result<Report, Violation> {
         // SAFETY: Nobody changes the arenas meanwhile.
@@ -101,7 +101,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.reshape_block(ptr, old.size(), new.size()) }
     }
 
-    /// Makes a block of this heap or of a peer smaller where it is, which needs no memory. What is cut off goes home.
+    /// Shrinks a block of this heap or of a peer in place, without memory. The granules behind its new end return
+    /// to the heap that owns them; a single granule is lost.
     ///
     /// # Safety
     ///
@@ -110,13 +111,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     pub unsafe fn cut(&mut self, ptr: NonNull<u8>, old: Layout, new: Layout) {
         if !self.quick.is_stray(ptr) {
-            // SAFETY: It is a block of this heap with the layout `old`.
+            // SAFETY: `is_stray` is false: it is a block of this heap. It has the layout `old` by the contract of
+            // this function.
             return unsafe { self.shrink_known(ptr, old, new.size()) };
         }
         let block = with_provenance_of_all(C::Quick::whole(), ptr);
         let (end, mut at) = (Arena::<C>::block_len(old.size()), Arena::<C>::block_len(new.size()));
         while let Some(len) = piece_len::<C::Quick>(end - at) {
-            // SAFETY: The granules from the new end to the old one are the caller's, who gives them up.
+            // SAFETY: The granules from `at` to `end` are part of the old block and not of the new one, so nobody
+            // uses them. A piece has two granules or more (`piece_len`).
             unsafe { self.quick.send(block.add(at * GRANULE), len) };
             at += len;
         }
@@ -144,7 +147,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 if C::Quick::has_home(block) {
                     report.count_cached(len * GRANULE);
                 }
-                // SAFETY: It is on a list.
+                // SAFETY: The block is on a quick list, so it starts with a link.
                 next = unsafe { next_of(block) };
             }
         }
@@ -152,8 +155,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// How many of `rest` granules can go home as one block: a size that has a list, or one above those of all lists. A
-/// single granule has no room for what tells its size, and is lost.
+/// Returns the length of the next piece of `rest` granules to send home: a size that has a quick list, or one above
+/// all of these. A single granule has no room for the words of a segment, and is lost.
 fn piece_len<L: Lists>(rest: usize) -> Option<usize> {
     let power = 1 << rest.checked_ilog2()?;
     match rest {

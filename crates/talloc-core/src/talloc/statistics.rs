@@ -1,4 +1,4 @@
-//! What the heap counts, and what can be counted when somebody asks.
+//! The heap's counters, and numbers that are computed on request.
 
 use talloc_span::Span;
 
@@ -12,7 +12,7 @@ use crate::size_classes::SizeClasses;
 use crate::source::Source;
 use crate::statistics::Statistics;
 
-/// What is in use. None of these depends on how many blocks there are.
+/// Counters. Reading them does not depend on the number of blocks.
 impl<C: Config, S> Talloc<C, S> {
     /// Bytes of all blocks that are allocated, each rounded up to what it takes of an arena.
     ///
@@ -23,8 +23,8 @@ impl<C: Config, S> Talloc<C, S> {
     }
 
     /// Bytes that are free: in chunks, in the tops, and in the quick lists.
-    ///
-    /// A request may fail although it asks for less, if they are in small pieces:
+    /// A request for fewer bytes may fail if the free memory is fragmented: see
+    /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps per arena.
     /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps for each arena.
     pub fn free_bytes(&self) -> usize {
         (self.arenas.capacity() - self.arenas.used()) + self.cached_bytes()
@@ -56,7 +56,7 @@ impl<C: Config, S> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// All that the heap counts: a few steps for each arena, however many blocks there are.
+    /// Returns the heap's counters. Takes a few steps per arena, independent of the number of blocks.
     ///
     /// # Examples
     ///
@@ -105,9 +105,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// What is counted when somebody asks.
+/// Numbers that are computed on request.
 impl<C: Config, S> Talloc<C, S> {
-    /// Bytes of the largest free chunk, as large as a block can be without a look at what the quick lists hold.
+    /// Returns the size of the largest free chunk in bytes. A larger request succeeds only if coalescing cached
+    /// blocks or the source makes room for it.
     ///
     /// Takes time in proportion to the free chunks of about that size, and to the arenas.
     pub fn largest_free_bytes(&self) -> usize {
@@ -125,11 +126,10 @@ impl<C: Config, S> Talloc<C, S> {
         unsafe { (*this).arenas.largest_free_bytes() }
     }
 
-    /// What is free: all free chunks of all arenas, their tops, and the blocks in the quick lists.
-    ///
-    /// Those of an arena come in the order of their addresses. A [`Checked`](crate::Checked) heap can be walked with its
-    /// used blocks, too, by [`chunks`](Self::chunks). If the heap is broken, the rest of the arena is left out. Takes
-    /// time in proportion to a 512th of the arenas that has been in use, and to what is free.
+    /// Returns the free chunks and tops of all arenas, and the blocks in the quick lists. Chunks of one arena come
+    /// in address order. [`chunks`](Self::chunks) of a [`Checked`] heap also returns allocated blocks. If an arena
+    /// is corrupt, the iterator skips the rest of it. Takes time proportional to the free chunks, and to one 512th
+    /// of the arenas' used bytes.
     ///
     /// # Examples
     ///
@@ -160,7 +160,7 @@ impl<C: Config, S> Talloc<C, S> {
     fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         C::Quick::sizes().flat_map(|len| {
             let blocks = core::iter::successors(self.quick.first(len), |block| {
-                // SAFETY: It is on a list.
+                // SAFETY: The block is on a quick list, so it starts with a link.
                 unsafe { quick::next(*block) }
             });
             blocks.map(move |block| Chunk {
@@ -170,7 +170,8 @@ impl<C: Config, S> Talloc<C, S> {
         })
     }
 
-    /// What the heap holds, by size: what is free and cached, and, in a [`Checked`](crate::Checked) heap, what is used.
+    /// Returns the contents of the heap by size: free chunks, cached blocks and, in a [`Checked`] heap, allocated
+    /// blocks.
     ///
     /// Takes time as [`free_chunks`](Self::free_chunks) does; in a checked heap, in proportion to the blocks, too.
     ///
@@ -215,7 +216,7 @@ impl<C: Config, S> Talloc<C, S> {
 }
 
 impl<C: Config> Arenas<C> {
-    /// Bytes that blocks may take up, without the own chunks.
+    /// Bytes available for blocks: all but the arenas' own chunks.
     fn capacity(&self) -> usize {
         self.places().map(|place| self.peek(place).capacity()).sum()
     }
@@ -231,7 +232,7 @@ impl<C: Config> Arenas<C> {
         self.places().flat_map(|place| self.peek(place).free_chunks())
     }
 
-    /// What is counted of all arenas. Cached blocks are used.
+    /// The counters of all arenas. Cached blocks count as used.
     fn statistics(&self) -> Statistics {
         let mut statistics = Statistics::default();
         let mut capacity = 0;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 impl<A> Profiled<A> {
     /// [Writes](Self::write) a profile when the value that this returns is dropped: keep it in `main`.
     ///
-    /// With a name that ends in `.txt`, that is what leaks, by call site. If the file cannot be written, a line on
-    /// the standard error says why.
+    /// A path that ends in `.txt` selects a list of leaks by call site. If the file cannot be written, an error
+    /// message goes to the standard error.
     ///
     /// # Examples
     ///

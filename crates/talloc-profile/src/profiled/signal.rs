@@ -17,11 +17,11 @@ impl<A: Sync> Profiled<A> {
     ///
     /// # Errors
     ///
-    /// If there is no such thread to be had, or the signal is one of those that cannot be handled.
+    /// If the thread cannot be started, or the signal cannot be handled.
     ///
     /// # Panics
     ///
-    /// If the signal is forbidden to be handled: `SIGKILL`, `SIGSTOP`, `SIGILL`, `SIGFPE`, `SIGSEGV`.
+    /// If `signal` is `SIGKILL`, `SIGSTOP`, `SIGILL`, `SIGFPE` or `SIGSEGV`.
     ///
     /// # Examples
     ///
@@ -62,7 +62,7 @@ impl<A: Sync> Profiled<A> {
 
 /// Writes a profile on a signal until it is dropped: see [`Profiled::on_signal`].
 ///
-/// The signal is ignored afterwards, as other parts of the program may still have to be told of it.
+/// Afterwards the signal has no effect, unless another part of the program handles it.
 pub struct OnSignal {
     handle: Handle,
     thread: Option<JoinHandle<()>>,

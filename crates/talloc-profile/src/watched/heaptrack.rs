@@ -1,4 +1,6 @@
-//! Reporting blocks to heaptrack, whose library is in the process if it is being recorded.
+//! Reports to heaptrack, whose library is in the process while it records.`; 6 -> `/// The functions of heaptrack's
+//! library for other allocators, declared in `heaptrack_api.h`.`; 35, 40 SAFETY -> `// SAFETY: The function accepts
+//! any address, and does not access memory there.`; 46 -> `// SAFETY: The name is a C string.
 
 use std::ffi::{CStr, c_void};
 use std::sync::OnceLock;

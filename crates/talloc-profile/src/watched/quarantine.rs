@@ -1,4 +1,7 @@
-//! Blocks that have been freed, and are kept from being used again for a while.
+//! A quarantine: freed blocks that are not reused for a while.`; 8 -> `/// The most bytes, unless a single block is
+//! larger.`; 18 -> `/// The blocks that were freed last. Memcheck reports each access to them.`; 27 SAFETY -> `//
+//! SAFETY: The quarantine owns its blocks.`; 35 -> `/// Removes the oldest block if there is no room for another
+//! one with this layout.
 
 use std::alloc::Layout;
 

@@ -1,6 +1,7 @@
-//! Client requests of valgrind: a sequence of instructions that does nothing on a processor, and that valgrind takes
-//! for a call. The sequences and numbers are those of its `valgrind.h` and `memcheck.h`, which promise not to change
-//! them.
+//! Client requests of valgrind: instruction sequences that have no effect on a processor, and that valgrind takes
+//! for calls. Sequences and numbers are those of `valgrind.h` and `memcheck.h`, which guarantee them.`; 19 -> `///
+//! Reports that a block is allocated, with `red_zone` bytes on either side.`; 24 -> `/// Reports that a block is
+//! freed.`; 29, 34 -> `/// Marks bytes as inaccessible.` / `/// Marks bytes as accessible and uninitialised.
 
 use core::ffi::c_void;
 

@@ -112,7 +112,7 @@ impl Entry {
         self.state.store(OWNED, Release);
     }
 
-    /// Whether its owner may enter the heap without waiting.
+    /// Whether a thread owns the heap and nobody else is using it.
     pub(super) fn is_owned(&self) -> bool {
         self.state.load(Relaxed) == OWNED
     }
@@ -122,6 +122,16 @@ impl Entry {
         if !self.is_fresh() {
             self.state.store(LOST, Relaxed);
         }
+    }
+
+    /// Keeps the heap of the caller in the child of a fork: whoever had borrowed it is gone, and has changed nothing.
+    pub(super) fn keep(&self) {
+        self.turn(WANTED, OWNED);
+    }
+
+    /// Whether somebody has the heap or has had it, and it is whole.
+    pub(super) fn is_in_use(&self) -> bool {
+        !matches!(self.state.load(Relaxed), FRESH | LOST)
     }
 
     /// Lets the owner in. While somebody else has the heap, it waits, and calls `pause` meanwhile.

@@ -21,6 +21,8 @@ pub(super) const GRANULE: usize = 8;
 ///   [`set_current`](Self::set_current), or [`Heaps::nobody`] of these heaps before that.
 /// * The sources claim memory for the heap of their number only, where [`owner_of`](Self::owner_of) names that
 ///   heap and where [`whole`](Self::whole) is good, and keep both so for as long as a block may be there.
+/// * [`owner_of`](Self::owner_of) returns 255 for an address that [is apart](Self::is_apart), and a number below
+///   [`SHARDS`](super::SHARDS) for any other address of a block.
 /// * A block of [`allocate_apart`](Self::allocate_apart) lies where [`is_apart`](Self::is_apart), is as large and
 ///   as aligned as the layout asks, and nobody else's. A block of a heap never lies there.
 /// * [`barrier`](Self::barrier) returns `true` only if, since the call, each thread has done what is as good as a
@@ -54,7 +56,7 @@ pub unsafe trait Host: Sized + 'static {
     /// Tells a source the number of its heap.
     fn number(source: &mut Self::Source, number: u8);
 
-    /// The number of the heap that a block belongs to, which is not [apart](Self::is_apart).
+    /// The number of the heap that a block belongs to; 255 for one that [is apart](Self::is_apart).
     fn owner_of(addr: usize) -> u8;
 
     /// A pointer with the provenance of all that the sources claim.
@@ -70,12 +72,11 @@ pub unsafe trait Host: Sized + 'static {
     ///
     /// # Safety
     ///
-    /// It was allocated or last resized so, with this layout, and nobody uses it. The alignment may differ, and a
-    /// size of less than 64 KiB stands for 64 KiB.
+    /// `allocate_apart` or `resize_apart` returned the block, last with this layout, and nobody uses it. The
+    /// alignment may differ. A size below 64 KiB stands for 64 KiB.
     unsafe fn free_apart(block: NonNull<u8>, layout: Layout);
 
-    /// Gives a block that is apart from the heaps another size, without copying it. A smaller size, where the
-    /// alignment stays, does not fail.
+    /// Resizes a block that is apart, without copying it. Must succeed if the size does not grow.
     ///
     /// # Safety
     ///

@@ -19,18 +19,15 @@ impl Inbox {
         Self { first: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Adds a list of blocks, from `first` to `last`, each of which links to the next one.
-    ///
-    /// # Safety
-    ///
-    /// The caller gives up the blocks, to whoever takes them: nobody else knows of them. The last one has room for a
-    /// link, and is aligned for it.
+    /// Adds a linked list of blocks. # Safety: The caller owns the blocks from `first` to `last`, each of which
+    /// links to the next, and passes them on to the thread that takes them. `last` has room for a link, and is
+    /// aligned for one.
     pub(super) unsafe fn push(&self, first: NonNull<u8>, last: NonNull<u8>) {
         let mut old = self.first.load(Relaxed);
         loop {
-            // SAFETY: The last block is the caller's alone before the exchange below, and has room for a link.
+            // SAFETY: The caller owns the last block until the exchange succeeds. It has room for a link.
             unsafe { last.cast::<Option<NonNull<u8>>>().write(NonNull::new(old)) };
-            // Whoever takes the blocks sees the links, and what their owners did with them.
+            // Release: the thread that takes the blocks sees the links, and earlier accesses to the blocks.
             match self.first.compare_exchange(old, first.as_ptr(), Release, Relaxed) {
                 Ok(_) => return,
                 Err(other) => old = other,
@@ -38,7 +35,7 @@ impl Inbox {
         }
     }
 
-    /// Whether there are no blocks, as far as the caller can see.
+    /// Whether the inbox looks empty to the caller.
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.first.load(Relaxed).is_null()

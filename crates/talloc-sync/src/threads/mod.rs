@@ -123,6 +123,8 @@ impl<H: Host> Heaps<H> {
     fn begin(&'static self) -> bool {
         let is_first = self.used.compare_exchange(0, 1, Acquire, Relaxed).is_ok();
         if is_first {
+            // It is never anybody's own: guests have it behind the lock.
+            self.shards[0].entry.claim_fresh();
             // What is done here may allocate, as a guest.
             H::set_current(&raw const self.guest);
             H::begin();
@@ -164,7 +166,7 @@ impl<H: Host> Heaps<H> {
                 heap.rest();
             });
         }
-        delivery::leave(&shard.inbox, &shard.entry, || shard.visit(|_| ()));
+        delivery::leave(&shard.inbox, &shard.entry, || _ = shard.visit(|_| ()));
     }
 
     /// Sends blocks to the heap that they belong to.
@@ -173,8 +175,8 @@ impl<H: Host> Heaps<H> {
             return operations::free_remnants::<H>(parcel);
         };
         let ends = parcel.into_ends();
-        // SAFETY: The parcel was the only way to its blocks, each of which starts with a link.
-        unsafe { delivery::send(&shard.inbox, &shard.entry, ends, || shard.visit(|_| ())) };
+        // SAFETY: A parcel owns its blocks. The last one starts with a link.
+        unsafe { delivery::send(&shard.inbox, &shard.entry, ends, || _ = shard.visit(|_| ())) };
     }
 
     /// Calls `f` with the heap of guests, behind the lock.
@@ -263,7 +265,7 @@ impl<H: Host> Heaps<H> {
         for shard in self.in_use().filter(is_other) {
             let mut checked = None;
             if !shard.visit(|heap| checked = Some(heap.verify_shard())) {
-                // SAFETY: Nobody changes the arenas meanwhile.
+                // SAFETY: `look_in` keeps the owner out of the arenas.
                 checked = shard.look_in(|heap| unsafe { Heap::<H>::verify_arenas_of(heap) });
             }
             if let Some(report) = checked {
@@ -283,17 +285,24 @@ impl<H: Host> Heaps<H> {
     /// There is one thread.
     pub unsafe fn after_fork(&'static self) {
         let current = H::current();
+        // SAFETY: There is one thread. The lock is free, or some thread that is gone had it, and the heap.
+        let is_guests_whole = unsafe { (*self.lock.get()).try_lock() };
+        // SAFETY: Nobody has it from now on.
+        unsafe { self.lock.get().write(Backoff::INIT) };
+        let guests = &raw const self.shards[self.guests.load(Relaxed)];
         for shard in self.in_use() {
-            if !core::ptr::eq(shard, current) || !shard.entry.is_owned() {
+            if core::ptr::eq(shard, current) {
+                shard.entry.keep();
+            } else if !core::ptr::eq(shard, guests) || !is_guests_whole {
                 shard.entry.lose();
             }
         }
-        // SAFETY: There is one thread; if it was about to use the lock itself, that is not held for others.
-        unsafe { self.lock.get().write(Backoff::INIT) };
-        let fresh = (0..SHARDS).find(|number| self.shards[*number].entry.claim_fresh());
-        if let Some(number) = fresh {
-            self.used.fetch_max(number + 1, Release);
-            self.guests.store(number, Relaxed);
+        if !is_guests_whole {
+            let fresh = (1..SHARDS).find(|number| self.shards[*number].entry.claim_fresh());
+            if let Some(number) = fresh {
+                self.used.fetch_max(number + 1, Release);
+                self.guests.store(number, Relaxed);
+            }
         }
         // SAFETY: It is one of the shards of these heaps, or not looked into.
         let is_lost = !core::ptr::eq(current, &raw const self.nobody)

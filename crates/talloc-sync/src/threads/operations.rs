@@ -10,10 +10,10 @@ use super::host::{GRANULE, Host, Threaded};
 use super::shard::Cache;
 use super::{Heaps, Shard};
 
-/// A block of fewer bytes never has memory of its own: it would waste most of a page or more.
+/// The smallest block that may be mapped individually: a smaller one would waste most of a page or more.
 pub(super) const MIN_APART: usize = 64 << 10;
 
-/// Nor is a block that is aligned to more in a heap: what would have to be left out before it is too much.
+/// The largest alignment of a block in a heap: the padding for a larger one would be too much.
 pub(super) const MAX_ALIGN: usize = 1 << 20;
 
 /// Whether a block is too large, or aligned to too much, for a heap.
@@ -72,7 +72,7 @@ impl<H: Host> Heaps<H> {
         AllocError
     }
 
-    /// Allocates a block, and tells how many of its first bytes are not known to be zero.
+    /// Allocates a block. Also returns how many of its first bytes may not be zero.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl<H: Host> Heaps<H> {
     pub unsafe fn free(&'static self, ptr: NonNull<u8>, layout: Layout) {
         let len = len_of::<H>(layout);
         let cache = cache_of::<H>(H::current());
-        // SAFETY: The shard is the thread's own, or one whose lists are always empty and take nothing.
+        // SAFETY: The lists are those of the calling thread, or of a shard that has no lists for any size.
         unsafe {
             // A block that is aligned to more has memory of its own, however small it is.
             if layout.size() <= exact_bytes::<H>()
@@ -136,7 +136,8 @@ impl<H: Host> Heaps<H> {
     /// The lists are the thread's own, and so is the block, of `len` granules, which have a list. Nobody uses it.
     #[inline(always)]
     unsafe fn push(&'static self, cache: *mut Cache<H>, ptr: NonNull<u8>, len: usize) {
-        // SAFETY: The whole range of addresses has the block, whose address is not null.
+        // SAFETY: The pointer of all addresses is good for a block of a heap. It is not for a remnant, which is mapped
+        // memory of the same address space: strict provenance has no way to tell the two apart here.
         unsafe {
             let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
             if Cache::<H>::push_at(cache, block, len) {
@@ -205,7 +206,8 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Makes a block smaller, for which there is no memory to move it to. One that is apart stays apart.
+    /// Makes a block smaller that could not be resized, as there is no memory to move it to. One that is apart stays
+    /// apart, with as many bytes as blocks apart have at least.
     ///
     /// # Safety
     ///
@@ -218,10 +220,12 @@ impl<H: Host> Heaps<H> {
             if !H::is_apart(ptr.addr().get()) {
                 self.with(|heap| heap.cut(ptr, old, new));
                 ptr
-            } else if old.size() > MIN_APART {
-                H::resize_apart(ptr, old, remnant(new.align())).unwrap_or(ptr)
             } else {
-                ptr
+                let size = new.size().max(MIN_APART);
+                // The size is at most that of a layout with this alignment, or `MIN_APART`.
+                let kept = Layout::from_size_align_unchecked(size, new.align());
+                let is_shorter = size < old.size();
+                is_shorter.then(|| H::resize_apart(ptr, old, kept)).flatten().unwrap_or(ptr)
             }
         }
     }
@@ -242,7 +246,7 @@ impl<H: Host> Heaps<H> {
             if H::is_apart(addr) && (new.size() >= MIN_APART || new.align() > MAX_ALIGN) {
                 H::resize_apart(ptr, old, new).ok_or(AllocError)
             } else if H::is_apart(addr) {
-                // It is freed by its size, as small blocks of the heaps are: it moves there.
+                // A block of that size is freed by its layout, like those of heaps: it has to move to one.
                 Err(AllocError)
             } else if new.size() >= H::APART {
                 Err(AllocError)
@@ -267,7 +271,8 @@ impl<H: Host> Heaps<H> {
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         let block = self.malloc(new)?;
-        // SAFETY: Both blocks have as many bytes, and are different ones. The old one is given up.
+        // SAFETY: Both blocks have the bytes that are copied, and do not overlap. The old one is not used
+        // afterwards.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
             self.free(ptr, old);
@@ -276,20 +281,21 @@ impl<H: Host> Heaps<H> {
     }
 }
 
-/// What is left of a block apart that has become small when there was no memory to move it to. Whoever frees it cannot
-/// tell it from a small block, and so it goes to a list, too.
-const fn remnant(align: usize) -> Layout {
-    // SAFETY: `align` is that of a layout, and at most `MAX_ALIGN`, or blocks apart need not move.
-    unsafe { Layout::from_size_align_unchecked(MIN_APART, align) }
-}
+/// The layout of a *remnant*: what is left of a block apart that has become small when there was no memory to move it
+/// to. Whoever frees it cannot tell it from a small block, and puts it on a list, too.
+const REMNANT: Layout = {
+    // SAFETY: Any size up to `isize::MAX` goes with an alignment of 1.
+    unsafe { Layout::from_size_align_unchecked(MIN_APART, 1) }
+};
 
-/// Frees blocks that are no heap's: they are [remnants](remnant) of blocks apart.
+/// Frees blocks that are no heap's: remnants.
 #[cold]
 pub(super) fn free_remnants<H: Host>(parcel: Parcel) {
     parcel.for_each(|block| {
         if H::is_apart(block.addr().get()) {
-            // SAFETY: Blocks apart that come here have been cut to that size, and nobody uses them.
-            unsafe { H::free_apart(block, remnant(1)) };
+            // SAFETY: The only blocks apart on lists are remnants, which `cut` has reduced to `MIN_APART` bytes.
+            // The parcel owned the block.
+            unsafe { H::free_apart(block, REMNANT) };
         }
     });
 }

@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use talloc_core::{Config, OwnedTalloc, Segment, Talloc};
 
+use super::delivery;
 use super::entry::Entry;
 use super::host::{Host, Threaded};
 use super::inbox::Inbox;
@@ -122,12 +123,16 @@ impl<H: Host> Shard<H> {
             self.take_back(heap, usize::MAX);
             f(heap);
         }
-        self.entry.leave();
+        // What has been sent meanwhile found a heap that somebody has.
+        delivery::end_visit(&self.inbox, &self.entry, || {
+            // SAFETY: The shard has been visited again.
+            unsafe { self.take_back(self.heap_mut(), usize::MAX) };
+        });
         true
     }
 
-    /// Calls `f` with a living thread's heap, if the thread is outside or comes out soon. Meanwhile, the thread
-    /// uses nothing but the quick lists.
+    /// Calls `f` with the heap of a living thread, if the thread is outside or comes out soon. During the call, the
+    /// thread accesses only its quick lists, through raw pointers.
     pub(super) fn look_in<T>(&self, f: impl FnOnce(*const Heap<H>) -> T) -> Option<T> {
         if !self.entry.borrow(H::barrier) {
             return None;

@@ -1,4 +1,4 @@
-//! What the heaps of all threads count.
+//! Statistics of the heaps of all threads.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -7,49 +7,47 @@ use talloc_core::{SizeClasses, Statistics};
 use super::shard::Heap;
 use super::{Heaps, Host, Shard};
 
-/// Looking at all heaps, one after the other, while their threads go on.
-///
-/// Each is seen between two of its operations. A thread is kept out of its arenas meanwhile, for some hundreds
-/// of nanoseconds if it is statistics that are asked for; its cache serves it. Where there is no
-/// [barrier](Host::barrier), heaps of other living threads cannot be seen.
+/// Reads all heaps, one after the other, while their threads run. Each heap is read between two of its operations.
+/// Meanwhile its thread can use its cache, but not its arenas: for some hundreds of nanoseconds in `statistics`,
+/// and in proportion to the free chunks in `size_classes`. Without a [barrier](Host::barrier), heaps of other
+/// living threads cannot be read.
 impl<H: Host> Heaps<H> {
-    /// The sum of what all heaps count.
+    /// Returns the sums of the counters of all heaps.
     ///
-    /// Blocks that are on their way from one heap to another count as used. So do blocks that are freed to
-    /// another thread's cache in the middle of this.
+    /// Blocks on their way from one heap to another count as used, as do blocks that another thread frees during
+    /// the call.
     #[must_use]
     pub fn statistics(&'static self) -> Statistics {
         let all = (0..self.used.load(Relaxed)).filter_map(|number| self.counters(number));
         let mut sum = all.fold(Statistics::default(), Statistics::with).settled();
-        // A request is refused when several heaps have refused it.
+        // Several heaps may refuse a request before it fails.
         sum.refused_requests = self.refused.load(Relaxed);
         sum
     }
 
-    /// What each heap counts that a thread has, or has had, each when the iterator comes to it.
-    ///
-    /// Blocks that a thread has freed and caches are free in its heap, whichever they belong to: what is in use
-    /// of the others may be less. A heap counts a request as refused that another one may have served
-    /// afterwards.
+    /// Returns the counters of each heap that a thread owns or has owned. A heap is read when the iterator reaches
+    /// it. Blocks that a thread has freed and caches are free in its heap, whichever heap owns them: the others
+    /// show fewer used bytes. `refused_requests` of a heap includes requests that another heap has served.
     pub fn shard_statistics(&'static self) -> impl Iterator<Item = Statistics> + 'static {
         let all = (0..super::SHARDS).take_while(|number| *number < self.used.load(Relaxed));
         all.filter_map(|number| self.counters(number)).map(Statistics::settled)
     }
 
-    /// What one heap counts; none if it is lost to this process.
+    /// The counters of one heap; `None` if it was lost in a fork.
     fn counters(&'static self, number: usize) -> Option<Statistics> {
         let shard = self.shards.get(number)?;
         let whole = |heap: &Heap<H>| heap.statistics();
-        // SAFETY: Nobody changes the arenas meanwhile, and the thread uses its lists by pointers.
+        // SAFETY: `look_in` keeps the owner out of the arenas. The owner accesses its lists through raw pointers
+        // only.
         let part = |heap: *const Heap<H>| unsafe { Heap::<H>::statistics_of(heap) };
         self.inspect(shard, whole, part).or_else(|| {
             let mut unseen = Statistics::default();
             unseen.unseen_heaps = 1;
-            shard.entry.is_owned().then_some(unseen)
+            shard.entry.is_in_use().then_some(unseen)
         })
     }
 
-    /// What is free in all heaps, by size. What other living threads have cached is left out.
+    /// Returns the free memory of all heaps by size, without the caches of other living threads.
     #[must_use]
     pub fn size_classes(&'static self) -> SizeClasses {
         let whole = |heap: &Heap<H>| heap.size_classes();
@@ -69,8 +67,8 @@ impl<H: Host> Heaps<H> {
         all.max().unwrap_or(0)
     }
 
-    /// Calls `whole` with a heap that the caller can have to itself, or `part` with that of another living
-    /// thread, which uses its lists meanwhile. `None` if there is no way to see it.
+    /// Calls `whole` if the caller can have the heap alone, or `part` if another living thread owns it, which may
+    /// use its quick lists meanwhile. Returns `None` if neither is possible.
     fn inspect<T>(
         &'static self,
         shard: &'static Shard<H>,
@@ -82,7 +80,7 @@ impl<H: Host> Heaps<H> {
             return Some(self.as_guest(|heap| whole(heap)));
         }
         if core::ptr::eq(shard, H::current()) {
-            // SAFETY: The thread owns it, and is outside: nothing that is called inside comes back here.
+            // SAFETY: The calling thread owns the shard, and is outside: no code inside a heap calls this.
             return Some(unsafe { shard.with(|heap| whole(heap)) });
         }
         let mut seen = None;

@@ -1,4 +1,4 @@
-//! The table that is printed when a process exits, if its environment asks for it.
+//! Statistics at exit, if the environment requests them.
 
 extern crate std;
 
@@ -15,13 +15,13 @@ use talloc_sync::Statistics;
 /// The variable of the environment.
 const VARIABLE: &str = "TALLOC_STATS";
 
-/// What is counted. Whoever is the last to say so is asked.
+/// Returns the statistics to print: the argument of the last call of [`print_statistics_at_exit`].
 static COUNT: Mutex<Option<fn() -> Statistics>> = Mutex::new(None);
 
-/// Where it is printed; none if the environment does not ask.
+/// The destination; `None` if the environment does not request statistics.
 static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 
-/// Prints statistics when the process exits, if the variable `TALLOC_STATS` of the environment asks for it.
+/// Prints statistics when the process exits, if the environment variable `TALLOC_STATS` requests it.
 ///
 /// | `TALLOC_STATS` | |
 /// |---|---|
@@ -31,12 +31,11 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 /// | a path | adds a table to the file; `%p` in the path is replaced by the process's number |
 /// | `json:` and a path | adds an object on a line to the file |
 ///
-/// [`SystemTalloc`](crate::SystemTalloc) does so by itself, with its own statistics. This is for other heaps. Of several
-/// calls, the last one counts.
+/// [`SystemTalloc`] calls this with its own statistics. Call it for another heap; the last call counts.
 ///
-/// `count` is called by `exit`, while other threads may still run. It must not wait for a lock that a thread could
-/// hold for ever. A process that is killed, or calls `abort` or `_exit`, prints nothing. Nor does one that runs with
-/// other privileges than its user's.
+/// `exit` calls `count` while other threads may still run, so `count` must not wait for a lock that a thread may
+/// hold for ever. Nothing is printed if the process is killed, calls `abort`, `_exit` or `quick_exit`, or has more
+/// privileges than its user. A child of a fork prints, too. A relative path is resolved at exit.
 ///
 /// # Examples
 ///
@@ -51,14 +50,17 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 /// }
 /// ```
 pub fn print_statistics_at_exit(count: fn() -> Statistics) {
-    // Not held while anything is called.
+    if TARGET.get().is_none() {
+        // This may allocate, and so may be the program's first allocation, which calls this function again.
+        let target = target();
+        let is_wanted = target.is_some();
+        if TARGET.set(target).is_ok() && is_wanted {
+            // SAFETY: `print` is sound at any exit. If it cannot be registered, nothing is printed.
+            unsafe { atexit(print) };
+        }
+    }
+    // The lock is released before anything else is called.
     *COUNT.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
-    TARGET.get_or_init(|| {
-        let target = target()?;
-        // SAFETY: The function may be called at any exit. If there is no memory for it, nothing is printed.
-        unsafe { atexit(print) };
-        Some(target)
-    });
 }
 
 #[cfg(unix)]
@@ -76,12 +78,11 @@ struct Target {
 }
 
 enum Place {
-    /// The standard error as it was at the start: programs close it before the last handlers run.
-    Error(File),
+    Error(StandardError),
     File(PathBuf),
 }
 
-/// What the environment asks for.
+/// Parses the variable.
 fn target() -> Option<Target> {
     if is_privileged() {
         return None;
@@ -99,7 +100,7 @@ fn target() -> Option<Target> {
     };
     let place = match path {
         Some(path) => Place::File(path),
-        None => Place::Error(standard_error().ok()?),
+        None => Place::Error(StandardError::open()?),
     };
     Some(Target { is_json, place })
 }
@@ -107,7 +108,8 @@ fn target() -> Option<Target> {
 /// Whether whoever has set the environment has fewer rights than the process.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_privileged() -> bool {
-    // SAFETY: It reads a number that the kernel has passed.
+    // SAFETY: `getauxval` reads the auxiliary vector only.` / 117 -> `// SAFETY: These calls read the process's IDs
+    // only.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
@@ -118,35 +120,78 @@ fn is_privileged() -> bool {
     unsafe { libc::getuid() != libc::geteuid() || libc::getgid() != libc::getegid() }
 }
 
-/// There is no such thing.
+/// Windows does not start programs with privileges of their own.
 #[cfg(windows)]
 fn is_privileged() -> bool {
     false
 }
 
+/// The standard error as it was at the start, by a handle of its own: programs close theirs before the last handlers
+/// run.
 #[cfg(unix)]
-fn standard_error() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    io::stderr().as_fd().try_clone_to_owned().map(File::from)
+struct StandardError {
+    file: File,
+    /// The device and the number of the file.
+    identity: (u64, u64),
 }
+
+#[cfg(unix)]
+impl StandardError {
+    fn open() -> Option<Self> {
+        use std::os::fd::{AsRawFd, FromRawFd};
+        // Programs expect the lowest numbers for the files that they open, and choose low ones themselves.
+        const NUMBERS: [libc::c_int; 3] = [1000, 200, 50];
+        let number = io::stderr().as_raw_fd();
+        let open = |least: libc::c_int| {
+            // SAFETY: The call makes a new descriptor, or fails.
+            let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, least) };
+            (copy >= 0).then_some(copy)
+        };
+        let copy = NUMBERS.into_iter().find_map(open)?;
+        // SAFETY: The descriptor is new, and nobody else's.
+        let file = unsafe { File::from_raw_fd(copy) };
+        let identity = Self::identity_of(&file)?;
+        Some(Self { file, identity })
+    }
+
+    fn identity_of(file: &File) -> Option<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
+    /// The file; none if the program has closed the descriptor, which may belong to another file now.
+    fn file(&self) -> Option<&File> {
+        (Self::identity_of(&self.file)? == self.identity).then_some(&self.file)
+    }
+}
+
+/// The standard error as it was at the start, by a handle of its own.
+#[cfg(windows)]
+struct StandardError(File);
 
 #[cfg(windows)]
-fn standard_error() -> io::Result<File> {
-    use std::os::windows::io::AsHandle;
-    io::stderr().as_handle().try_clone_to_owned().map(File::from)
+impl StandardError {
+    fn open() -> Option<Self> {
+        use std::os::windows::io::AsHandle;
+        io::stderr().as_handle().try_clone_to_owned().ok().map(|handle| Self(File::from(handle)))
+    }
+
+    fn file(&self) -> Option<&File> {
+        Some(&self.0)
+    }
 }
 
-/// Prints the statistics. No heap is held meanwhile, so that it may allocate; it hardly does.
+/// Prints the statistics. It holds no heap, so it may allocate, which it does for a path.
 extern "C" fn print() {
-    // In the child of a fork, a thread may hold it that is no more.
+    // In the child of a fork, the lock may be held by a thread that does not exist there.
     let count = COUNT.try_lock().ok().and_then(|count| *count);
     let (Some(count), Some(Some(target))) = (count, TARGET.get()) else { return };
     let statistics = count();
     let mut text = Text::default();
-    // There is room, and nobody to tell if there were not.
+    // The buffer is large enough. If it were not, the text would be cut.
     let _ = if target.is_json { text.json(&statistics) } else { text.table(&statistics) };
     let _ = match &target.place {
-        Place::Error(file) => text.write_to(file),
+        Place::Error(error) => error.file().map_or(Ok(()), |file| text.write_to(file)),
         Place::File(path) => {
             let file = OpenOptions::new().append(true).create(true).open(for_process(path));
             file.and_then(|file| text.write_to(&file))
@@ -154,7 +199,7 @@ extern "C" fn print() {
     };
 }
 
-/// A path with the process's number in the place of each `%p`.
+/// The path, with each `%p` replaced by the process ID.
 fn for_process(path: &Path) -> PathBuf {
     match path.to_str() {
         Some(text) if text.contains("%p") => {
@@ -164,7 +209,7 @@ fn for_process(path: &Path) -> PathBuf {
     }
 }
 
-/// What is printed, in one piece, so that what several processes print does not mix.
+/// The text, which is written at once, so that the outputs of several processes do not mix.
 struct Text {
     bytes: [u8; 2048],
     len: usize,

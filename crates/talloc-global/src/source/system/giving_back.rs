@@ -1,4 +1,4 @@
-//! When memory goes back to the system, and in what units.
+//! The delay and the unit of returning memory to the system.
 
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
@@ -12,23 +12,23 @@ use super::space;
 /// pages; `cargo xtask bench give-back` and `bench hosted` show what a shorter one returns and costs.
 const DEFAULT_MS: u32 = 100;
 
-/// Milliseconds of an epoch; zero if nothing goes back by itself.
+/// Length of an epoch in milliseconds; zero disables purging.
 static EPOCH_MS: AtomicU32 = AtomicU32::new(DEFAULT_MS);
 
-/// Sets how long memory that is not needed stays with the process; `None` switches giving it back by itself off.
+/// Sets how long unneeded memory stays with the process. `None` disables purging.
 pub(super) fn set_delay(delay: Option<Duration>) {
     let milliseconds =
         delay.map_or(0, |delay| delay.as_millis().clamp(1, u128::from(u32::MAX)) as u32);
     EPOCH_MS.store(milliseconds, Relaxed);
 }
 
-/// How memory goes back now.
+/// The current pace of purging.
 pub(super) fn pace() -> Pace {
     let page = space::page();
     Pace { epoch: EPOCH_MS.load(Relaxed), unit: page, min_piece: page.get() }
 }
 
-/// Sets the delay to what a text says: milliseconds, or `never`. If it is neither, the delay stays.
+/// Parses a delay, in milliseconds, or `never`. Ignores any other text.
 #[cfg(feature = "std")]
 pub(super) fn read_delay(value: &[u8]) {
     if value == b"never" {

@@ -29,7 +29,7 @@ pub struct SystemHeap<H> {
     heap: H,
     mapped_blocks: AtomicUsize,
     mapped_bytes: AtomicUsize,
-    /// Large blocks that could not be had.
+    /// Requests for large blocks that failed.
     refused: AtomicUsize,
 }
 

@@ -49,9 +49,10 @@ const SCARCE: usize = 256 << 20;
 ///
 /// # What is given back, and when
 ///
-/// What has not been needed for a tenth of a second or two is given back, as [`Decay`] says, at most a MiB by one
-/// operation ([`set_purge_delay`](Self::set_purge_delay) changes the time): the system gets whole free pages back, at the arena's end or between blocks, but not their addresses.
-/// [`Talloc::trim`] does it at once, and unmaps arenas in which nothing is allocated, unless they grow.
+/// Memory that has not been needed for 100 to 200 ms is returned as [`Decay`] describes, at most 1 MiB per
+/// operation; [`set_purge_delay`](Self::set_purge_delay) changes that time. The system gets whole free pages, at
+/// the arena's end or between blocks, but not their addresses. [`Talloc::trim`] returns all free memory at once,
+/// and unmaps empty arenas except those that can still grow.
 ///
 /// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
 /// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`, and
@@ -75,9 +76,9 @@ impl SystemSource {
         Self { arena: Span::empty(), rest: Span::empty(), decay: Decay::NEW }
     }
 
-    /// Sets how long memory that is not needed stays with the process, for all heaps of the process that have their
-    /// memory from the operating system: it goes back after one or two times as long. `None` switches that off;
-    /// [`Talloc::trim`] gives memory back all the same. Whole milliseconds count, and at least one.
+    /// Sets how long unneeded memory stays with the process, for all heaps that get memory from the operating
+    /// system. It is returned after one to two times `delay`, which is rounded down to whole milliseconds, but not
+    /// below one. `None` disables this; [`Talloc::trim`] still returns memory.
     ///
     /// # Examples
     ///
@@ -158,7 +159,7 @@ impl<C: Config> Source<C> for SystemSource {
 
     fn tend(heap: &mut Talloc<C, Self>) {
         let (mut decay, pace) = (heap.source().decay.clone(), pace());
-        // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
+        // SAFETY: `space::discard` keeps the pages mapped, and reports `ZEROED` only if they are zero.
         unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| space::discard(piece)) };
         heap.source_mut().decay = decay;
     }

@@ -1,4 +1,4 @@
-//! Those of Unix.
+//! Addresses and memory on Unix.
 
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -9,7 +9,7 @@ use talloc_sync::{Align, AllocError, Memory, Span};
 /// The alignment that all memory from the system has.
 const ALIGN: Align = Align::new(4096).unwrap();
 
-/// Bytes of a page of this machine, which the system says when the program starts: 4, 16 or 64 KiB.
+/// The size of a page in bytes, as the system reports it: 4, 16 or 64 KiB.
 pub(super) fn page_size() -> usize {
     rustix::param::page_size()
 }
@@ -27,7 +27,7 @@ pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocErro
     let lead = align.padding(range.base().ok_or(AllocError)?);
     let block = range.truncate(lead, spare - lead);
     let (below, above) = range.except(block);
-    // SAFETY: Nobody knows of them.
+    // SAFETY: Both ranges lie outside the block, and nobody else has a pointer to them.
     unsafe {
         release(below);
         release(above);
@@ -41,13 +41,12 @@ fn map_as(size: usize, protection: ProtFlags, flags: MapFlags) -> Result<Span, A
     start.map(|start| Span::from_ptr_size(start.cast(), size)).map_err(|_| AllocError)
 }
 
-/// Gives memory another size, at other addresses if need be and no alignment above that of all memory
-/// is asked for. What is added is zero.
+/// Resizes a mapping, which may move unless `align` exceeds the alignment of all mappings. New bytes are zero.
 ///
 /// # Safety
 ///
-/// It comes from [`map`], or an earlier call of this, and nobody else uses what is lost of it. If it
-/// moves, nobody uses the old addresses any more.
+/// [`map`] or this function returned the range. Nobody uses the bytes beyond the new size or, if the mapping moves,
+/// the old addresses.
 #[cfg(target_os = "linux")]
 pub(in super::super) unsafe fn resize(
     range: Span,
@@ -57,13 +56,22 @@ pub(in super::super) unsafe fn resize(
     let start = range.get_base_ptr().ok_or(AllocError)?;
     let may_move = align <= ALIGN;
     let flags = if may_move { mm::MremapFlags::MAYMOVE } else { mm::MremapFlags::empty() };
-    // SAFETY: As the caller says.
-    let start = unsafe { mm::mremap(start.cast(), range.size(), size, flags) };
-    start.map(|start| Span::from_ptr_size(start.cast(), size)).map_err(|_| AllocError)
+    // SAFETY: Nobody uses what is lost of the memory, nor the old addresses if it moves.
+    match unsafe { mm::mremap(start.cast(), range.size(), size, flags) } {
+        Ok(start) => Ok(Span::from_ptr_size(start.cast(), size)),
+        // The process has as many ranges as it may have, or a filter refuses the call. To give up the end needs neither.
+        Err(_) if size < range.size() => {
+            let kept = range.truncate(0, range.size() - size);
+            // SAFETY: Nobody uses what is lost.
+            unsafe { release(range.except(kept).1) };
+            Ok(kept)
+        }
+        Err(_) => Err(AllocError),
+    }
 }
 
-/// Gives memory back, but not the addresses, where there is memory again when it is used. Returns
-/// what is known of that.
+/// Returns memory to the system, but keeps its addresses: the next access gets new memory. Reports whether that is
+/// zero.
 ///
 /// # Safety
 ///
@@ -71,14 +79,14 @@ pub(in super::super) unsafe fn resize(
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in super::super) unsafe fn discard(range: Span) -> Memory {
     let Some(start) = range.get_base_ptr() else { return Memory::empty() };
-    // SAFETY: Nobody wants the contents. If the system refuses, as the memory is locked or has huge pages of the
-    // administrator's, nothing is lost.
+    // SAFETY: Nobody needs the contents. The system may refuse, for locked memory or huge pages; the memory is then
+    // unchanged.
     let is_done = unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed) }.is_ok();
     if is_done && gives_zeros() { Memory::ZEROED } else { Memory::empty() }
 }
 
-/// Whether discarded memory is zero afterwards, as Linux has it: emulators and sandboxes have not, and say so to
-/// nobody. The first call tries it with a page.
+/// Whether discarded memory is zero, as on Linux. Some emulators and sandboxes accept the call and keep the
+/// contents. The first call tries it on a page.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn gives_zeros() -> bool {
     use core::sync::atomic::AtomicU8;
@@ -89,29 +97,31 @@ fn gives_zeros() -> bool {
     const OTHERS: u8 = 2;
     static FOUND: AtomicU8 = AtomicU8::new(UNKNOWN);
     if FOUND.load(Relaxed) == UNKNOWN {
-        FOUND.store(if try_discarding() { ZEROS } else { OTHERS }, Relaxed);
+        // If there is no memory to try it with, the next call tries again.
+        let Some(is_zero) = try_discarding() else { return false };
+        FOUND.store(if is_zero { ZEROS } else { OTHERS }, Relaxed);
     }
     FOUND.load(Relaxed) == ZEROS
 }
 
-/// Writes to a page, discards it, and returns whether it is zero then. If there is no page, it counts as not.
+/// Writes to a page, discards it, and returns whether it is zero then.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn try_discarding() -> bool {
-    let Ok(range) = map(page_size(), ALIGN) else { return false };
-    let Some(start) = range.get_base_ptr() else { return false };
-    // SAFETY: The page is nobody else's, and is given up at the end. The volatile accesses are not moved across the
-    // call, nor is one assumed to read what the other wrote.
+fn try_discarding() -> Option<bool> {
+    let range = map(page_size(), ALIGN).ok()?;
+    let start = range.get_base_ptr()?;
+    // SAFETY: The page was mapped above, and is unmapped at the end. The volatile accesses keep the compiler from
+    // moving or merging them across the call.
     unsafe {
         start.write_volatile(1);
         let is_done = mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed).is_ok();
         let is_zero = is_done && start.read_volatile() == 0;
-        // `release` would discard what it cannot unmap, and so come here again.
+        // Not `release`: if it cannot unmap, it discards, and would call this again.
         let _ = mm::munmap(start.cast(), range.size());
-        is_zero
+        Some(is_zero)
     }
 }
 
-/// Tells the system that it may take memory. What is there stays, or is lost.
+/// Tells the system that it may take the memory of a range. Its contents are then undefined.
 ///
 /// # Safety
 ///
@@ -133,7 +143,7 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     unsafe { mm::mprotect(start.cast(), range.size(), flags) }.map_err(|_| AllocError)
 }
 
-/// Gives addresses back, and the memory there if there is any.
+/// Unmaps a range of addresses, with any memory there.
 ///
 /// # Safety
 ///
@@ -142,9 +152,9 @@ pub(in super::super) unsafe fn release(range: Span) {
     let Some(start) = range.get_base_ptr() else { return };
     // SAFETY: Nobody uses the addresses.
     if unsafe { mm::munmap(start.cast(), range.size()) }.is_err() {
-        // A filter refuses it, or the process has as many ranges as it may have, and this one was in the middle of
-        // another. Then the addresses stay reserved, which does no harm.
-        // SAFETY: Nobody wants the contents.
+        // A filter refuses the call, or it would split a mapping of a process that has as many as it may have. The
+        // addresses stay reserved, which is harmless.
+        // SAFETY: Nobody uses the addresses, by the contract of this function.
         unsafe { discard(range) };
     }
 }
@@ -159,8 +169,8 @@ const FLAGS: MapFlags = MapFlags::PRIVATE;
 
 /// Lets all threads pass a barrier, if the system can do that.
 ///
-/// The process registers for it when it is first needed. Where a filter of system calls kills the process for
-/// one, nothing that needs it must be called: `SystemTalloc::verify`.
+/// Registers the process at the first call. If a filter kills the process for `membarrier`, do not call
+/// `SystemTalloc::verify` or `statistics`, and do not set `TALLOC_STATS`.
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub(in super::super) fn barrier() -> bool {
     use rustix::thread::{MembarrierCommand, membarrier};
@@ -169,13 +179,13 @@ pub(in super::super) fn barrier() -> bool {
             && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
 }
 
-/// Other systems have no such thing.
+/// Other Unix systems have no such barrier.
 #[cfg(all(feature = "std", not(target_os = "linux")))]
 pub(in super::super) fn barrier() -> bool {
     false
 }
 
-/// Makes mere addresses of memory again. Returns whether that is so: then they are as good as reserved just now.
+/// Turns memory back into reserved addresses. Returns whether it succeeded; if not, the memory is as it was.
 ///
 /// # Safety
 ///
@@ -184,7 +194,7 @@ pub(in super::super) fn barrier() -> bool {
 pub(in super::super) unsafe fn decommit(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return true };
     let flags = FLAGS.union(MapFlags::FIXED);
-    // SAFETY: New addresses take the place of those that nobody uses.
+    // SAFETY: The new mapping replaces a range that nobody uses.
     unsafe { mm::mmap_anonymous(start.cast(), range.size(), ProtFlags::empty(), flags) }.is_ok()
 }
 
@@ -195,7 +205,7 @@ pub(in super::super) fn now_ms() -> u64 {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
     let mut now = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: There is room for the answer. If there is no such clock, the time stands still.
+    // SAFETY: The pointer is valid for a `timespec`. If the call fails, it stays zero, and time stands still.
     let now = unsafe {
         libc::clock_gettime(CLOCK, now.as_mut_ptr());
         now.assume_init()

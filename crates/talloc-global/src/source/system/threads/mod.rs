@@ -27,10 +27,10 @@ extern crate std;
 static HEAPS: Heaps<System> = Heaps::new();
 static RANGE: Range = Range::new();
 
-/// Sets the delay of giving memory back, as [`SystemTalloc::set_purge_delay`] does.
+/// The environment variable that sets the delay: see [`SystemTalloc::set_purge_delay`].
 const DELAY_VARIABLE: &str = "TALLOC_PURGE_DELAY";
 
-/// Blocks that have memory of their own, and their bytes.
+/// Number and bytes of the blocks that are mapped individually.
 static APART_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 static APART_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -67,7 +67,7 @@ unsafe impl Host for System {
 
     fn begin() {
         exit::begin();
-        // It takes the lock of std's that `set_var` takes. A variable that is not set needs no memory.
+        // `var_os` takes the lock that `set_var` holds; for an unset variable it does not allocate.
         if let Some(delay) = std::env::var_os(DELAY_VARIABLE) {
             giving_back::read_delay(delay.as_encoded_bytes());
         }
@@ -146,10 +146,10 @@ fn count_apart(old: usize, new: usize) {
 /// A TiB of addresses is reserved, or less where there is a limit; memory is made of it as it is needed. A block of
 /// 128 MiB or more has memory of its own.
 ///
-/// What has not been needed for a tenth of a second or two goes back to the system, a piece of at most a
-/// MiB at a time, and never while another thread waits. Nothing is given back while a program does nothing:
-/// [`trim`](Self::trim) does it at once. [`set_purge_delay`](Self::set_purge_delay) changes the time, and so does
-/// the environment variable `TALLOC_PURGE_DELAY`: milliseconds, or `never`.
+/// Memory that has not been needed for 100 to 200 ms returns to the system, at most 1 MiB at a time, and never
+/// while another thread waits. [`set_purge_delay`](Self::set_purge_delay) or the environment variable
+/// `TALLOC_PURGE_DELAY` (milliseconds, or `never`) changes that time. An idle program returns nothing;
+/// [`trim`](Self::trim) returns all free memory at once.
 ///
 /// # Statistics
 ///
@@ -162,12 +162,12 @@ fn count_apart(old: usize, new: usize) {
 ///
 /// # System calls
 ///
-/// On Linux, the heaps call `mmap`, `munmap`, `mprotect`, `mremap`, `madvise` and `sched_yield`.
-/// [`verify`](Self::verify) and [`statistics`](Self::statistics), and what is made of them, call `membarrier`, too; nothing
-/// else does. The clock is read without a call where the kernel offers that, and else by `clock_gettime`. A filter may
-/// refuse any of them: without `mmap` or `mprotect` there is no further memory; without the others less is given back,
-/// more is copied, or heaps of other threads are left out. Where a filter ends the process for `membarrier`, do not call
-/// what needs it.
+/// On Linux, the heaps call `mmap`, `munmap`, `mprotect`, `mremap`, `madvise` and `sched_yield`, and
+/// `clock_gettime` where the kernel has no vDSO. [`verify`](Self::verify), [`statistics`](Self::statistics) and the
+/// functions based on them also call `membarrier`. A filter may make any of these fail: without `mmap` or
+/// `mprotect`, the heaps cannot grow; without the others, they return less memory, copy more blocks, or leave out
+/// heaps of other threads. If a filter kills the process for `membarrier`, call none of the functions that need it,
+/// and do not set `TALLOC_STATS`.
 ///
 /// # Examples
 ///
@@ -252,15 +252,14 @@ impl SystemTalloc {
         statistics
     }
 
-    /// What each heap counts that a thread has or has had, without blocks that are mapped.
-    ///
-    /// The sum of what is in use is right, while that of one heap may be less than there is: blocks that a
-    /// thread has freed and caches are free in its heap, whichever they belong to.
+    /// Returns the counters of each heap that a thread owns or has owned, without mapped blocks. The sum of
+    /// `used_bytes` is right, but a single value may be too small: blocks that a thread has freed and caches are
+    /// free in its heap, whichever heap owns them.
     pub fn heap_statistics(&self) -> impl Iterator<Item = Statistics> + use<> {
         HEAPS.shard_statistics()
     }
 
-    /// Bytes of all blocks that are allocated, blocks that are mapped excepted.
+    /// Returns the bytes of all allocated blocks, without mapped blocks.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         HEAPS.statistics().used_bytes
@@ -272,7 +271,7 @@ impl SystemTalloc {
         HEAPS.statistics().free_bytes
     }
 
-    /// The sum of the most bytes that each heap has had in use at once.
+    /// Returns the sum of the heaps' peaks: see [`Statistics::peak_bytes`].
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
         HEAPS.statistics().peak_bytes

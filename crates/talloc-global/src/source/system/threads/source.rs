@@ -158,8 +158,8 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     Err(AllocError)
 }
 
-/// Gives slices up, for other heaps to have them. If the system refuses to take their memory back, they stay taken:
-/// whoever has slices next relies on zeros.
+/// Gives up slices. If the system refuses to take their memory back, they stay taken, as the next owner of slices
+/// relies on zeros.
 ///
 /// # Safety
 ///
