@@ -28,7 +28,7 @@ thread_local! {
 
 /// All that the heaps of one script need.
 pub struct Program {
-    heaps: Heaps<Self>,
+    heaps: Box<Heaps<Self>>,
     setup: Setup,
     pool: Pool,
     /// Whose each slice is.
@@ -48,9 +48,8 @@ pub struct Program {
 impl Program {
     /// A program with threads that have not allocated anything, which becomes the current one.
     pub fn start(setup: Setup) -> &'static Self {
-        let mut place = Box::<Self>::new_uninit();
-        place.write(Self {
-            heaps: Heaps::new(),
+        let program: &'static Self = Box::leak(Box::new(Self {
+            heaps: new_heaps(),
             setup,
             pool: Pool::new((setup.slices + 1) * SLICE),
             owners: vec![Cell::new(NOBODY); setup.slices],
@@ -61,9 +60,7 @@ impl Program {
             period: Cell::new(0),
             requests: Cell::new(0),
             apart: RefCell::default(),
-        });
-        // SAFETY: It has been written.
-        let program: &'static Self = Box::leak(unsafe { place.assume_init() });
+        }));
         (0..THREADS).for_each(|thread| program.forget(thread));
         CURRENT.set(Some(program));
         program
@@ -309,6 +306,17 @@ unsafe impl Host for Program {
 
     fn pause() {
         panic!("a thread waits for another one, which has no turn meanwhile");
+    }
+}
+
+/// Heaps without memory. They are larger than the stack of a thread may be, and so are copied from a static.
+fn new_heaps() -> Box<Heaps<Program>> {
+    static NEW: Heaps<Program> = Heaps::new();
+    let mut heaps = Box::<Heaps<Program>>::new_uninit();
+    // SAFETY: Nobody ever uses the static, so that the copy is as good as a new value.
+    unsafe {
+        heaps.as_mut_ptr().copy_from_nonoverlapping(&raw const NEW, 1);
+        heaps.assume_init()
     }
 }
 
