@@ -31,7 +31,8 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 /// | a path | adds a table to the file; `%p` in the path is replaced by the process's number |
 /// | `json:` and a path | adds an object on a line to the file |
 ///
-/// [`SystemTalloc`] calls this with its own statistics. Call it for another heap; the last call counts.
+/// [`SystemTalloc`](crate::SystemTalloc) calls this with its own statistics. Call it for another heap; the last call
+/// counts.
 ///
 /// `exit` calls `count` while other threads may still run, so `count` must not wait for a lock that a thread may
 /// hold for ever. Nothing is printed if the process is killed, calls `abort`, `_exit` or `quick_exit`, or has more

@@ -164,7 +164,7 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
 /// # Safety
 ///
 /// They were taken, and nobody uses them.
-unsafe fn give_up(slices: Span) {
+pub(super) unsafe fn give_up(slices: Span) {
     // SAFETY: Nobody uses them.
     if unsafe { space::decommit(slices) } {
         RANGE.give_back(slices);
