@@ -127,9 +127,9 @@ impl<C: Config, S> Talloc<C, S> {
     }
 
     /// Returns the free chunks and tops of all arenas, and the blocks in the quick lists. Chunks of one arena come
-    /// in address order. [`chunks`](Self::chunks) of a [`Checked`] heap also returns allocated blocks. If an arena
-    /// is corrupt, the iterator skips the rest of it. Takes time proportional to the free chunks, and to one 512th
-    /// of the arenas' used bytes.
+    /// in address order. [`chunks`](Self::chunks) of a [`Checked`](crate::Checked) heap also returns allocated
+    /// blocks. If an arena is corrupt, the iterator skips the rest of it. Takes time proportional to the free chunks,
+    /// and to one 512th of the arenas' used bytes.
     ///
     /// # Examples
     ///
@@ -170,7 +170,7 @@ impl<C: Config, S> Talloc<C, S> {
         })
     }
 
-    /// Returns the contents of the heap by size: free chunks, cached blocks and, in a [`Checked`] heap, allocated
+    /// Returns the contents of the heap by size: free chunks, cached blocks and, in a [`Checked`](crate::Checked) heap, allocated
     /// blocks.
     ///
     /// Takes time as [`free_chunks`](Self::free_chunks) does; in a checked heap, in proportion to the blocks, too.
