@@ -111,7 +111,8 @@ impl fmt::Display for Xml<'_> {
         writeln!(f, "<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>")?;
         for class in it.classes.iter().filter(|class| class.free_chunks > 0) {
             let (from, count, total) = (class.min_size, class.free_chunks, class.free_bytes);
-            let to = 2 * from - 1;
+            // The last class has no upper bound.
+            let to = from.checked_mul(2).map_or(usize::MAX, |end| end - 1);
             writeln!(f, "<size from=\"{from}\" to=\"{to}\" total=\"{total}\" count=\"{count}\"/>")?;
         }
         writeln!(f, "</sizes>")?;

@@ -5,7 +5,7 @@
 //! time target/release/talloc stat long.atr.zst
 //! ```
 //!
-//! Blocks are of the sizes of a program with many small objects, of which most die young, and one in a hundred grows.
+//! The blocks have the sizes of a program with many small objects. Most die young, and one in a hundred grows.
 //! The events come from 16 call sites.
 
 use anyhow::{Context, Result};

@@ -136,7 +136,8 @@ impl Decay {
             self.end_epoch(pace, now, heap.touched_bytes());
         }
         if self.left > 0 {
-            // SAFETY: The caller vouches for what `purge` leaves.
+            // SAFETY: `purge` leaves each piece readable and writable, and zero if it says so, by the contract of this
+            // function.
             unsafe { self.step(heap, pace, purge) };
         }
         if self.left > 0 {
@@ -152,7 +153,6 @@ impl Decay {
     }
 
     /// Returns the total of purged bytes, for [`Source::purged_bytes`]. Bytes purged several times count each time.
-    /// [`Source::purged_bytes`].
     #[must_use]
     pub fn purged_bytes(&self) -> u64 {
         self.total
@@ -174,7 +174,8 @@ impl Decay {
             self.fragments = 0;
         }
         let is_much = self.excess(needed, touched) > MIN_EXCESS;
-        self.left = if is_much { touched.saturating_sub(needed + self.swept) } else { 0 };
+        self.left =
+            if is_much { touched.saturating_sub(needed).saturating_sub(self.swept) } else { 0 };
         if is_much && self.cursor.is_start() {
             self.fragments = touched.saturating_sub(self.used);
         }
@@ -185,7 +186,10 @@ impl Decay {
     /// Bytes that may be resident and are neither needed nor fragments.
     fn excess(&self, needed: usize, touched: usize) -> usize {
         let fragments = if self.cursor.is_start() { self.fragments } else { 0 };
-        touched.saturating_sub(self.purged + needed + needed / SLACK + fragments)
+        // The sum may be more than there are addresses: the high watermark and what is purged overlap.
+        [self.purged, needed, needed / SLACK, fragments]
+            .into_iter()
+            .fold(touched, usize::saturating_sub)
     }
 
     /// Purges a bounded part of the excess.
@@ -208,7 +212,8 @@ impl Decay {
         let bytes = MAX_BYTES.min(self.left).max(min);
         let bytes = bytes.checked_next_multiple_of(unit.get()).unwrap_or(usize::MAX);
         let mut step = Step { min, unit, bytes, pieces: MAX_PIECES, of_tops: 0, of_chunks: 0 };
-        // SAFETY: The caller vouches for what `purge` leaves.
+        // SAFETY: `purge` leaves each piece readable and writable, and zero if it says so, by the contract of this
+        // function.
         let is_all = unsafe { heap.purge(&mut self.cursor, &mut step, &mut purge) };
         let bytes = step.of_tops + step.of_chunks;
         self.left = self.left.saturating_sub(bytes);

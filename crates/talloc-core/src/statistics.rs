@@ -73,7 +73,8 @@ impl Statistics {
         self.unseen_heaps += other.unseen_heaps;
         // A heap whose lists hold blocks of other heaps may have a negative count. The wrapping sum is right.
         self.used_bytes = self.used_bytes.wrapping_add(other.used_bytes);
-        self.peak_bytes += other.peak_bytes;
+        // The peaks were at different times: the sum may be more than there are addresses.
+        self.peak_bytes = self.peak_bytes.saturating_add(other.peak_bytes);
         self.free_bytes += other.free_bytes;
         self.cached_bytes += other.cached_bytes;
         self.top_bytes += other.top_bytes;
@@ -153,7 +154,7 @@ printed!(Readable, readable);
 
 const SPACES: &str = "                    ";
 
-/// Padding for a column of `width` characters, of which `taken` are used.
+/// Padding that fills a column of `width` characters after the `taken` first ones.
 pub(crate) fn fill(width: usize, taken: usize) -> &'static str {
     SPACES.get(..width.saturating_sub(taken)).unwrap_or(SPACES)
 }
@@ -184,7 +185,7 @@ macro_rules! statistics {
             $say!($f, "\nheaps  {}{}", fill(21, digits(it.heaps as u64)), it.heaps);
         }
         if it.unseen_heaps > 0 {
-            $say!($f, ", and {} that are not counted", it.unseen_heaps);
+            $say!($f, ", {} more could not be read", it.unseen_heaps);
         }
     };
 }

@@ -43,7 +43,7 @@ fn a_table_is_printed() {
     {
         assert!(table.contains(&format!("\n{name}")), "{name} in {table}");
     }
-    assert!(!table.contains("not counted"), "{table}");
+    assert!(!table.contains("could not be read"), "{table}");
 }
 
 #[test]
@@ -70,4 +70,42 @@ fn a_file_is_added_to() {
     assert_eq!(text.matches("talloc: process ").count(), 2);
     // What cannot be written is not told of: the program goes on to end as it would.
     assert_eq!(said(&run(Some("/nowhere/to/be/found"))), "");
+}
+
+/// A program that opens files where it likes, and among them where the standard error was kept.
+#[cfg(unix)]
+#[test]
+#[ignore = "a process is started for it"]
+fn a_program_that_reuses_descriptors() {
+    use std::os::fd::AsRawFd;
+    let path = std::env::var_os("REUSED").unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let identity = |descriptor| {
+        let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: There is room for the answer.
+        unsafe {
+            (libc::fstat(descriptor, status.as_mut_ptr()) == 0)
+                .then(|| (status.assume_init().st_dev, status.assume_init().st_ino))
+        }
+    };
+    let error = identity(2);
+    let copies: Vec<_> = (3..4096).filter(|copy| identity(*copy) == error).collect();
+    assert!(!copies.is_empty(), "the standard error is not kept");
+    for copy in copies {
+        // SAFETY: Nothing else of this program uses the descriptor.
+        assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), copy) }, copy);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_the_program_is_not_written_to() {
+    let path = std::env::temp_dir().join(format!("talloc-reused-{}", std::process::id()));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["a_program_that_reuses_descriptors", "--exact", "--ignored"]);
+    let output = command.env("TALLOC_STATS", "1").env("REUSED", &path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(text, "");
 }

@@ -75,7 +75,7 @@ fn the_sum_is_right_while_blocks_go_from_thread_to_thread() {
             }
         });
         scope.spawn(move || from.into_iter().for_each(drop));
-        // Blocks on their way home, of which parcels are made, count as used, too.
+        // Blocks that wait in parcels, on their way home, count as used, too.
         let most = 2 * BLOCKS * BYTES + 8 * MIB;
         for _ in 0..2000 {
             let counted = ALLOCATOR.statistics();

@@ -242,15 +242,18 @@ fn each_block_comes_home_once() {
     });
 }
 
-/// Sends blocks while the owner leaves, as `leave` does it.
-fn sender_and_owner_that_leaves(leave: fn(&Home)) {
+/// Sends blocks while another thread gives up a heap, which its owner has [left](Entry::disown) before if `is_idle`.
+fn sender_and(is_idle: bool, give_up: fn(&Home)) {
     loom::model(move || {
         let home = Home::owned();
+        if is_idle {
+            home.guarded.entry.disown();
+        }
         let sender = {
             let home = home.clone();
             thread::spawn(move || home.send())
         };
-        leave(&home);
+        give_up(&home);
         sender.join().unwrap();
         assert_eq!(home.taken(), 2, "blocks are left in the inbox of a heap that nobody owns");
     });
@@ -258,7 +261,7 @@ fn sender_and_owner_that_leaves(leave: fn(&Home)) {
 
 #[test]
 fn blocks_come_home_while_the_owner_leaves() {
-    sender_and_owner_that_leaves(|home| {
+    sender_and(false, |home| {
         delivery::leave(&home.inbox, &home.guarded.entry, || home.visit());
     });
 }
@@ -266,7 +269,7 @@ fn blocks_come_home_while_the_owner_leaves() {
 #[test]
 #[should_panic = "blocks are left"]
 fn without_the_barrier_of_who_leaves_they_stay_outside() {
-    sender_and_owner_that_leaves(|home| {
+    sender_and(false, |home| {
         home.guarded.entry.disown();
         if !home.inbox.is_empty() {
             home.visit();
@@ -274,30 +277,15 @@ fn without_the_barrier_of_who_leaves_they_stay_outside() {
     });
 }
 
-/// Sends blocks while somebody visits a heap that nobody owns, as `visit` does it.
-fn sender_and_visitor(visit: fn(&Home)) {
-    loom::model(move || {
-        let home = Home::owned();
-        home.guarded.entry.disown();
-        let sender = {
-            let home = home.clone();
-            thread::spawn(move || home.send())
-        };
-        visit(&home);
-        sender.join().unwrap();
-        assert_eq!(home.taken(), 2, "blocks are left in the inbox of a heap that nobody owns");
-    });
-}
-
 #[test]
 fn blocks_come_home_while_somebody_visits() {
-    sender_and_visitor(Home::visit);
+    sender_and(true, Home::visit);
 }
 
 #[test]
 #[should_panic = "blocks are left"]
 fn without_another_look_of_the_visitor_they_stay_outside() {
-    sender_and_visitor(|home| {
+    sender_and(true, |home| {
         if home.guarded.entry.visit() {
             home.take_back();
             home.guarded.entry.leave();

@@ -14,12 +14,10 @@ use crate::ops::Pick;
 use crate::ops::cursor::nearest_layout;
 use crate::shadow::{Block, Shadow};
 
-/// Number of steps between complete checks.`; 20 -> `/// The most blocks and bytes at a time. Blocks apart have no
-/// other bound.`; 34 -> `/// Bytes that may be lost: single granules that were cut off blocks of other heaps.`; 179
-/// -> `/// Continues as the child of a fork.
+/// Number of steps between complete checks.
 const PERIOD: usize = 64;
 
-/// The most blocks at a time, and their bytes: blocks apart have no other bound.
+/// The most blocks and bytes at a time. Blocks apart have no other bound.
 const BLOCKS: usize = 4000;
 const BYTES: usize = 4 << 20;
 
@@ -33,7 +31,7 @@ pub struct Driver {
     /// Whether threads have been lost, and with them what they had cached.
     has_forked: bool,
     shadow: Shadow,
-    /// Bytes that may have been lost: single granules, cut off blocks of other heaps without memory to move to.
+    /// Bytes that may be lost: single granules that were cut off blocks of other heaps.
     lost: usize,
     calls: usize,
     steps: usize,
@@ -177,7 +175,7 @@ impl Driver {
         self.program.forget(thread);
     }
 
-    /// Goes on as the child of a fork.
+    /// Continues as the child of a fork.
     fn fork(&mut self, survivor: usize) {
         self.calls += 1;
         self.has_forked = true;

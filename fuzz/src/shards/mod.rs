@@ -6,7 +6,6 @@
 //! verified.
 //!
 //! Concurrent accesses are covered by the models of `talloc-sync` and by `tests/threads.rs`.
-//! `tests/threads.rs`.
 
 mod driver;
 mod program;

@@ -15,11 +15,7 @@ use crate::pool::Pool;
 pub const PAGE: usize = 4096;
 const SLICE: usize = 16 << 10;
 
-/// The owner of a slice that no heap has.`; 30 -> `/// The heap that owns each slice.`; 38 -> `/// If not zero,
-/// each `period`-th request for memory fails.`; 97 -> `/// Resets a thread: its number stands for a new one.`; 141
-/// -> `/// The slices of an arena. The last ones that were taken for it may not be among them, and stay taken.`;
-/// 176 -> `/// Drops the contents of free memory.`; 220-221 SAFETY add: `` `owner_of` returns `NOBODY`, 255, for
-/// blocks apart.`
+/// The owner of a slice that no heap has.
 const NOBODY: u8 = u8::MAX;
 
 thread_local! {
@@ -31,7 +27,7 @@ pub struct Program {
     heaps: Box<Heaps<Self>>,
     setup: Setup,
     pool: Pool,
-    /// Whose each slice is.
+    /// The heap that owns each slice.
     owners: Vec<Cell<u8>>,
     /// The pages that are memory; the others are full of canaries.
     committed: Vec<Cell<bool>>,
@@ -39,7 +35,7 @@ pub struct Program {
     shards: [Cell<*const Shard<Self>>; THREADS],
     thread: Cell<usize>,
     now: Cell<u64>,
-    /// One request for memory in so many is refused, if this is not zero, and how many there were.
+    /// If not zero, each `period`-th request for memory fails.
     period: Cell<usize>,
     requests: Cell<usize>,
     apart: RefCell<Vec<(NonNull<u8>, Layout)>>,
@@ -95,7 +91,7 @@ impl Program {
         self.thread.set(thread);
     }
 
-    /// Forgets a thread: the next one with its number is new.
+    /// Resets a thread: its number stands for a new one.
     pub fn forget(&'static self, thread: usize) {
         self.shards[thread].set(self.heaps.nobody());
     }
@@ -139,7 +135,7 @@ impl Program {
         Some(self.pool.whole().above(base).below(base + count * SLICE))
     }
 
-    /// The slices that an arena lies in. The last ones that were taken for it may not be among them: they stay taken.
+    /// The slices of an arena. The last ones that were taken for it may not be among them, and stay taken.
     pub fn slices_around(&self, arena: Span) -> Span {
         let slice = talloc_core::Align::new(SLICE).unwrap();
         self.addresses().fit_within(arena.align_outward(slice))
@@ -174,7 +170,7 @@ impl Program {
         self.pool.whole().above(base).below(base + PAGE)
     }
 
-    /// Takes the contents of free memory.
+    /// Drops the contents of free memory.
     pub fn purge(&self, piece: Span) -> Memory {
         assert!(self.addresses().contains_span(piece), "{piece} is not the heaps'");
         if self.setup.gives_zeros {

@@ -47,8 +47,7 @@ pub enum Op {
     Deallocate {
         pick: Pick,
     },
-    /// Frees `blocks` blocks, each picked anew.`; 66 -> `/// From now on, each `period`-th request for memory
-    /// fails; none if zero.`; 70 -> `/// The process continues as the child of a fork.
+    /// Frees `blocks` blocks, each picked anew.
     DeallocateMany {
         pick: Pick,
         blocks: usize,
@@ -64,11 +63,11 @@ pub enum Op {
     Trim,
     /// The thread ends. Another one takes its turns.
     Leave,
-    /// From now on, the system refuses one in so many requests for memory; none if it is zero.
+    /// From now on, each `period`-th request for memory fails; none if zero.
     Refuse {
         period: usize,
     },
-    /// The process goes on as the child, in which there is no other thread.
+    /// The process continues as the child of a fork.
     Fork,
 }
 

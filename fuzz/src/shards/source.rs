@@ -1,6 +1,4 @@
-//! The source of a logical thread's heap: slices of the program's addresses.`; 59 SAFETY -> `// SAFETY: `purge`
-//! keeps the pieces as memory, and clears them if it reports zeros.`; 98 -> `/// What the program guarantees of
-//! purged memory.
+//! The source of a logical thread's heap: slices of the program's addresses.
 
 use std::alloc::Layout;
 
@@ -58,7 +56,7 @@ impl Source<Threaded<Program>> for Slices {
     fn tend(heap: &mut Heap) {
         let program = Program::current();
         let mut decay = heap.source().decay.clone();
-        // SAFETY: Pieces stay memory, which is zero if that is what the program says.
+        // SAFETY: `purge` keeps the pieces as memory, and clears them if it reports zeros.
         unsafe { decay.tend(heap, &PACE, program.now(), |piece| program.purge(piece)) };
         heap.source_mut().decay = decay;
     }
@@ -97,7 +95,7 @@ fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// What is known of memory that has gone back.
+/// What the program guarantees of purged memory.
 pub fn known(gives_zeros: bool) -> Memory {
     if gives_zeros { Memory::ZEROED } else { Memory::empty() }
 }

@@ -1,8 +1,7 @@
 //! A count that others may read.
 
-/// A count that its owner alone changes, and that others may read at any time where there are threads.
-///
-/// A load and a store are what a plain number takes, too.
+/// A counter that only its owner changes. Where there are threads, others may read it at any time. Relaxed loads and
+/// stores cost as much as those of a plain integer.
 pub(super) struct Count(imp::Number);
 
 impl Count {
@@ -16,7 +15,7 @@ impl Count {
         imp::get(&self.0)
     }
 
-    /// Adds to the count. Returns what it is then.
+    /// Adds to the count, and returns the sum.
     #[inline(always)]
     pub(super) fn add(&self, more: usize) -> usize {
         let sum = self.get() + more;

@@ -175,11 +175,11 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn cached(&self) -> usize;
 
-    /// [`cached`](Self::cached), of lists that somebody else uses.
+    /// [`cached`](Self::cached) of lists that another thread may use at the same time.
     ///
     /// # Safety
     ///
-    /// There are lists at `this`, which are used by pointers only.
+    /// `this` points to lists, which all threads access through raw pointers only.
     #[doc(hidden)]
     unsafe fn cached_at(this: *const Self) -> usize;
 
@@ -229,7 +229,8 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_number(&mut self, _number: u8) {}
 
-    /// Whether a block belongs to some heap. A block that has memory of its own may be on a list, too.
+    /// Whether a block belongs to a heap: lists may also hold blocks that are mapped individually.
+    #[doc(hidden)]
     #[inline(always)]
     fn has_home(_block: NonNull<u8>) -> bool {
         true
@@ -384,7 +385,7 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     unsafe fn cached_at(this: *const Self) -> usize {
-        // SAFETY: The count is the only field that is borrowed, and may be read while its owner changes it.
+        // SAFETY: Only the count is borrowed, which is atomic where there are threads.
         if N == 0 { 0 } else { unsafe { (*this).cached.get() } }
     }
 

@@ -69,7 +69,7 @@ impl Parcel {
         self.blocks >= FULL_BLOCKS || self.granules >= FULL_GRANULES
     }
 
-    /// Calls `f` with each block, which is nobody's then.
+    /// Calls `f` with each block, and passes its ownership on.
     pub fn for_each(self, mut f: impl FnMut(NonNull<u8>)) {
         let mut left = self.blocks;
         let mut at = Some(self.first.first);

@@ -120,7 +120,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     }
 
     unsafe fn cached_at(this: *const Self) -> usize {
-        // SAFETY: The caller has a pointer to lists, of which these are a part.
+        // SAFETY: `this` points to lists, which contain these.
         unsafe { QuickLists::cached_at(&raw const (*this).lists) }
     }
 

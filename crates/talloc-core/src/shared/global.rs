@@ -74,7 +74,7 @@ pub unsafe fn realloc<H: SharedHeap>(
             return ptr::null_mut();
         };
         // SAFETY: As the caller says: the alignment is the same, and neither size is zero.
-        let block = unsafe { super::resize(heap, block, layout, new) };
+        let block = unsafe { super::blocks::resize(heap, block, layout, new) };
         block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
     })
 }

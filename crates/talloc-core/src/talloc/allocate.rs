@@ -200,7 +200,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.acquire(layout, |heap| heap.allocate(len, align))
     }
 
-    /// Attempts again what no arena has had room for, and counts the request if it is refused.
+    /// Retries a request that no arena could serve, and counts it if it fails.
     #[cold]
     #[inline(never)]
     fn acquire<T>(
@@ -215,8 +215,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         done
     }
 
-    /// Attempts again what no arena has had room for: after coalescing what the quick lists hold,
-    /// and then each time that the source has been asked for more.
+    /// Retries a request that no arena could serve: after coalescing the cached blocks, and then each time that the
+    /// source has been asked for memory.
     #[inline(always)]
     fn attempt_again<T>(
         &mut self,

@@ -22,10 +22,10 @@ impl<C: Config, S> Talloc<C, S> {
         self.arenas.used().saturating_sub(self.cached_bytes())
     }
 
-    /// Bytes that are free: in chunks, in the tops, and in the quick lists.
+    /// Returns the free bytes: in chunks, in the tops, and in the quick lists.
+    ///
     /// A request for fewer bytes may fail if the free memory is fragmented: see
     /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps per arena.
-    /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps for each arena.
     pub fn free_bytes(&self) -> usize {
         (self.arenas.capacity() - self.arenas.used()) + self.cached_bytes()
     }
@@ -86,15 +86,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { Self::statistics_of(self) }
     }
 
-    /// [`statistics`](Self::statistics), of a heap whose lists somebody else may use.
+    /// [`statistics`](Self::statistics) of a heap whose quick lists another thread may use at the same time.
     ///
     /// # Safety
     ///
-    /// There is a heap at `this`, of which nobody changes anything but the lists meanwhile, and those only by
-    /// pointers.
+    /// `this` points to a heap. During the call, no thread changes the heap except for its quick lists, and accesses
+    /// those only through raw pointers.
     #[doc(hidden)]
     pub unsafe fn statistics_of(this: *const Self) -> Statistics {
-        // SAFETY: Nobody changes the fields that are borrowed, and the lists' count may be read at any time.
+        // SAFETY: No thread changes the arenas, the source or `refused` during the call. The count of the lists is
+        // atomic.
         unsafe {
             let mut statistics = (*this).arenas.statistics();
             statistics.heaps = 1;
@@ -170,8 +171,8 @@ impl<C: Config, S> Talloc<C, S> {
         })
     }
 
-    /// Returns the contents of the heap by size: free chunks, cached blocks and, in a [`Checked`](crate::Checked) heap, allocated
-    /// blocks.
+    /// Returns the contents of the heap by size: free chunks, cached blocks and, in a [`Checked`](crate::Checked)
+    /// heap, allocated blocks.
     ///
     /// Takes time as [`free_chunks`](Self::free_chunks) does; in a checked heap, in proportion to the blocks, too.
     ///

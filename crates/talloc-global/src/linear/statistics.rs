@@ -29,7 +29,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     #[inline(always)]
     pub(super) fn count_refused(&mut self) {
         if Self::COUNTS {
-            self.refused += 1;
+            self.refused = self.refused.wrapping_add(1);
         }
     }
 }

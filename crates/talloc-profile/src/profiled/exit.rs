@@ -32,7 +32,7 @@ pub struct AtExit<'a, A> {
 impl<A> Drop for AtExit<'_, A> {
     fn drop(&mut self) {
         if let Err(error) = self.profiled.write(&self.path) {
-            eprintln!("cannot write the heap profile {}: {error}", self.path.display());
+            super::complain(&self.path, &error);
         }
     }
 }

@@ -14,7 +14,7 @@ use filter::Filter;
 #[cfg(unix)]
 pub use signal::OnSignal;
 use std::alloc::{GlobalAlloc, Layout};
-use std::io;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -226,4 +226,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Profiled<A> {
         }
         block
     }
+}
+
+/// Says on the standard error that a profile could not be written. If nobody reads that, there is nobody to tell.
+fn complain(path: &Path, error: &io::Error) {
+    let _ = writeln!(io::stderr(), "cannot write the heap profile {}: {error}", path.display());
 }

@@ -51,7 +51,7 @@ impl<A: Sync> Profiled<A> {
         let write = move || {
             for _ in signals.forever() {
                 if let Err(error) = self.write(&path) {
-                    eprintln!("cannot write the heap profile {}: {error}", path.display());
+                    super::complain(&path, &error);
                 }
             }
         };

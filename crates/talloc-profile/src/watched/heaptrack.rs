@@ -1,11 +1,9 @@
-//! Reports to heaptrack, whose library is in the process while it records.`; 6 -> `/// The functions of heaptrack's
-//! library for other allocators, declared in `heaptrack_api.h`.`; 35, 40 SAFETY -> `// SAFETY: The function accepts
-//! any address, and does not access memory there.`; 46 -> `// SAFETY: The name is a C string.
+//! Reports to heaptrack, whose library is in the process while it records.
 
 use std::ffi::{CStr, c_void};
 use std::sync::OnceLock;
 
-/// The functions that heaptrack's library has for allocators that it does not know, as in its `heaptrack_api.h`.
+/// The functions of heaptrack's library for other allocators, declared in `heaptrack_api.h`.
 #[derive(Clone, Copy)]
 pub struct Heaptrack {
     malloc: unsafe extern "C" fn(*mut c_void, usize),
@@ -34,18 +32,18 @@ impl Heaptrack {
     }
 
     pub fn allocated(self, block: *mut u8, size: usize) {
-        // SAFETY: The library notes the address, and the caller's stack.
+        // SAFETY: The function accepts any address, and does not access memory there.
         unsafe { (self.malloc)(block.cast(), size) }
     }
 
     pub fn freed(self, block: *mut u8) {
-        // SAFETY: The library forgets the address.
+        // SAFETY: The function accepts any address, and does not access memory there.
         unsafe { (self.free)(block.cast()) }
     }
 }
 
 fn symbol(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: It looks a name up.
+    // SAFETY: The name is a C string.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!address.is_null()).then_some(address)
 }

@@ -111,8 +111,7 @@ impl<A: GlobalAlloc> Watched<A> {
     #[inline(never)]
     fn alloc_watched(&self, layout: Layout, is_zeroed: bool) -> *mut u8 {
         let alloc = |layout| {
-            // SAFETY: The size is not zero, as that of `layout` is not.`; 133, 156 -> `// SAFETY: The inner block
-            // has `lead` bytes before the block.
+            // SAFETY: The size is not zero, as that of `layout` is not.
             unsafe {
                 if is_zeroed { self.inner.alloc_zeroed(layout) } else { self.inner.alloc(layout) }
             }
@@ -130,7 +129,7 @@ impl<A: GlobalAlloc> Watched<A> {
             return start;
         }
         requests::forbid(start, whole.size());
-        // SAFETY: The whole has as many bytes before the block.
+        // SAFETY: The inner block has `lead` bytes before the block.
         let block = unsafe { start.add(lead(layout)) };
         requests::allocated(block, layout.size(), RED_ZONE, is_zeroed);
         block
@@ -153,7 +152,7 @@ impl<A: GlobalAlloc> Watched<A> {
         }
         requests::freed(block, RED_ZONE);
         let Some(layout) = around(layout).map(|whole| (whole, lead(layout))) else { return };
-        // SAFETY: The whole that was allocated starts there.
+        // SAFETY: The inner block has `lead` bytes before the block.
         let freed = Freed { block: unsafe { block.sub(layout.1) }, layout: layout.0 };
         let next = || {
             // Nothing that may panic is called while the lock is held.

@@ -1,14 +1,11 @@
-//! A quarantine: freed blocks that are not reused for a while.`; 8 -> `/// The most bytes, unless a single block is
-//! larger.`; 18 -> `/// The blocks that were freed last. Memcheck reports each access to them.`; 27 SAFETY -> `//
-//! SAFETY: The quarantine owns its blocks.`; 35 -> `/// Removes the oldest block if there is no room for another
-//! one with this layout.
+//! A quarantine: freed blocks that are not reused for a while.
 
 use std::alloc::Layout;
 
 /// How many blocks are kept.
 const BLOCKS: usize = 4096;
 
-/// And how many bytes, unless it is one block.
+/// The most bytes, unless a single block is larger.
 const BYTES: usize = 64 << 20;
 
 /// A block of the allocator within.
@@ -18,7 +15,7 @@ pub struct Freed {
     pub layout: Layout,
 }
 
-/// The blocks that were freed last: as long as a block is here, a use of it is seen.
+/// The blocks that were freed last. Memcheck reports each access to them.
 pub struct Quarantine {
     ring: [Option<Freed>; BLOCKS],
     /// The oldest block's place, and how many there are.
@@ -27,7 +24,7 @@ pub struct Quarantine {
     bytes: usize,
 }
 
-// SAFETY: Whoever has the quarantine has its blocks, which nobody else uses.
+// SAFETY: The quarantine owns its blocks.
 unsafe impl Send for Quarantine {}
 
 impl Quarantine {
@@ -35,7 +32,7 @@ impl Quarantine {
         Self { ring: [None; BLOCKS], first: 0, count: 0, bytes: 0 }
     }
 
-    /// Takes out the oldest block, if there are so many that another one has no room.
+    /// Removes the oldest block if there is no room for another one with this layout.
     pub fn make_room(&mut self, layout: Layout) -> Option<Freed> {
         let is_full = self.count == BLOCKS || self.bytes + layout.size() > BYTES;
         if self.count == 0 || !is_full {

@@ -1,7 +1,5 @@
 //! Client requests of valgrind: instruction sequences that have no effect on a processor, and that valgrind takes
-//! for calls. Sequences and numbers are those of `valgrind.h` and `memcheck.h`, which guarantee them.`; 19 -> `///
-//! Reports that a block is allocated, with `red_zone` bytes on either side.`; 24 -> `/// Reports that a block is
-//! freed.`; 29, 34 -> `/// Marks bytes as inaccessible.` / `/// Marks bytes as accessible and uninitialised.
+//! for calls. Sequences and numbers are those of `valgrind.h` and `memcheck.h`, which guarantee them.
 
 use core::ffi::c_void;
 
@@ -17,22 +15,22 @@ pub fn is_running() -> bool {
     request(RUNNING_ON_VALGRIND, [0; 5]) != 0
 }
 
-/// A block is allocated, with `red_zone` bytes on either side that are no one's.
+/// Reports that a block is allocated, with `red_zone` bytes on either side.
 pub fn allocated(block: *mut u8, size: usize, red_zone: usize, is_zeroed: bool) {
     request(MALLOCLIKE_BLOCK, [block.expose_provenance(), size, red_zone, is_zeroed.into(), 0]);
 }
 
-/// A block is freed. From now on, nobody may read or write it.
+/// Reports that a block is freed.
 pub fn freed(block: *mut u8, red_zone: usize) {
     request(FREELIKE_BLOCK, [block.expose_provenance(), red_zone, 0, 0, 0]);
 }
 
-/// Nobody may read or write these bytes.
+/// Marks bytes as inaccessible.
 pub fn forbid(start: *mut u8, len: usize) {
     request(MAKE_MEM_NOACCESS, [start.expose_provenance(), len, 0, 0, 0]);
 }
 
-/// These bytes may be written, and read after that.
+/// Marks bytes as accessible and uninitialised.
 pub fn allow(start: *mut u8, len: usize) {
     request(MAKE_MEM_UNDEFINED, [start.expose_provenance(), len, 0, 0, 0]);
 }

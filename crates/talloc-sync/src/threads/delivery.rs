@@ -1,18 +1,17 @@
 //! Delivery of blocks to the heap that owns them, even if its thread ends at the same time.
 //!
-//! Who sends blocks adds them to the inbox, and then looks whether somebody owns the heap. An owner that leaves gives
-//! the heap up, and then looks into the inbox. So does everybody who has visited the heap:
+//! A sender adds blocks to the inbox, then checks whether the heap has an owner. Who gives up a heap, its owner or a
+//! visitor, then checks whether the inbox has blocks:
 //!
 //! ```text
-//! sender                     whoever leaves
-//! A  the inbox has blocks    X  the heap is nobody's
-//! B  full barrier            Y  full barrier
-//! C  is it nobody's?         Z  has the inbox blocks?
+//! sender                      owner or visitor
+//! A  adds to the inbox        X  gives the heap up
+//! B  full barrier             Y  full barrier
+//! C  has the heap an owner?   Z  has the inbox blocks?
 //! ```
 //!
 //! One of the barriers comes first. If it is B, Z sees A; if it is Y, C sees X. So at least one of the two takes
-//! the blocks back.
-//! The models in `tests/loom_threads.rs` find out if a barrier is missing.
+//! the blocks back. The models in `tests/loom_threads.rs` find out if a barrier is missing.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::SeqCst;
@@ -21,8 +20,8 @@ use super::entry::Entry;
 use super::inbox::Inbox;
 use crate::lock::machine::fence;
 
-/// Sends blocks home. If nobody owns their heap, `visit` takes it for a moment, takes all blocks back, and lets it go by
-/// [`end_visit`], unless somebody else has it.
+/// Sends blocks home. If nobody owns their heap, calls `visit`, which takes the blocks back if it can get the heap, and
+/// then calls [`end_visit`].
 ///
 /// # Safety
 ///
@@ -43,8 +42,8 @@ pub(super) unsafe fn send(
     }
 }
 
-/// Gives up the heap of the caller, who owns it and is outside. What others have sent meanwhile is taken back, by
-/// `visit` as for [`send`].
+/// Gives up the heap of the calling thread, which is outside. Calls `visit`, as [`send`] does, if blocks have arrived
+/// meanwhile.
 pub(super) fn leave(inbox: &Inbox, entry: &Entry, visit: impl FnOnce()) {
     entry.disown();
     fence(SeqCst);
@@ -53,8 +52,8 @@ pub(super) fn leave(inbox: &Inbox, entry: &Entry, visit: impl FnOnce()) {
     }
 }
 
-/// Ends a visit. While there is something in the inbox, and nobody else has the heap, it is visited again, and
-/// `take_back` takes all blocks back.
+/// Gives up a visited heap. Visits it again while blocks have arrived and nobody else has it; `take_back` takes them
+/// back.
 pub(super) fn end_visit(inbox: &Inbox, entry: &Entry, mut take_back: impl FnMut()) {
     loop {
         entry.leave();

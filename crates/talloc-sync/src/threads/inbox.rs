@@ -19,9 +19,12 @@ impl Inbox {
         Self { first: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Adds a linked list of blocks. # Safety: The caller owns the blocks from `first` to `last`, each of which
-    /// links to the next, and passes them on to the thread that takes them. `last` has room for a link, and is
-    /// aligned for one.
+    /// Adds a linked list of blocks.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the blocks from `first` to `last`, each of which links to the next, and passes them on to the
+    /// thread that takes them. `last` has room for a link, and is aligned for one.
     pub(super) unsafe fn push(&self, first: NonNull<u8>, last: NonNull<u8>) {
         let mut old = self.first.load(Relaxed);
         loop {

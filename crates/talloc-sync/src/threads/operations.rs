@@ -136,8 +136,8 @@ impl<H: Host> Heaps<H> {
     /// The lists are the thread's own, and so is the block, of `len` granules, which have a list. Nobody uses it.
     #[inline(always)]
     unsafe fn push(&'static self, cache: *mut Cache<H>, ptr: NonNull<u8>, len: usize) {
-        // SAFETY: The pointer of all addresses is good for a block of a heap. It is not for a remnant, which is mapped
-        // memory of the same address space: strict provenance has no way to tell the two apart here.
+        // SAFETY: The pointer of all addresses is good for the blocks of the heaps. It is not good for a remnant, which
+        // is memory of its own: only its address is right. Its layout does not tell it from a small block.
         unsafe {
             let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
             if Cache::<H>::push_at(cache, block, len) {
@@ -192,7 +192,7 @@ impl<H: Host> Heaps<H> {
             return Ok(ptr);
         }
         let is_small = |layout: Layout| layout.size() <= exact_bytes::<H>();
-        // SAFETY: The caller's block, which has the layout `old`.
+        // SAFETY: `ptr` is a live block with the layout `old`, by the contract of this function.
         unsafe {
             if is_small(old) && is_small(new) && old.align() <= GRANULE {
                 if let Ok(block) = self.relocate(ptr, old, new) {
@@ -206,8 +206,8 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Makes a block smaller that could not be resized, as there is no memory to move it to. One that is apart stays
-    /// apart, with as many bytes as blocks apart have at least.
+    /// Shrinks a block that could not be moved for want of memory. A block apart stays apart, and keeps at least
+    /// [`MIN_APART`] bytes.
     ///
     /// # Safety
     ///
@@ -215,14 +215,14 @@ impl<H: Host> Heaps<H> {
     #[cold]
     #[inline(never)]
     unsafe fn cut(&'static self, ptr: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
-        // SAFETY: The caller's block, which has the layout `old`.
+        // SAFETY: `ptr` is a live block with the layout `old`, by the contract of this function.
         unsafe {
             if !H::is_apart(ptr.addr().get()) {
                 self.with(|heap| heap.cut(ptr, old, new));
                 ptr
             } else {
                 let size = new.size().max(MIN_APART);
-                // The size is at most that of a layout with this alignment, or `MIN_APART`.
+                // This layout is valid: its size is that of `new`, or `MIN_APART`, which goes with any alignment.
                 let kept = Layout::from_size_align_unchecked(size, new.align());
                 let is_shorter = size < old.size();
                 is_shorter.then(|| H::resize_apart(ptr, old, kept)).flatten().unwrap_or(ptr)
@@ -241,7 +241,7 @@ impl<H: Host> Heaps<H> {
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         let addr = ptr.addr().get();
-        // SAFETY: The caller's block, which has the layout `old`.
+        // SAFETY: `ptr` is a live block with the layout `old`, by the contract of this function.
         let resized = unsafe {
             if H::is_apart(addr) && (new.size() >= MIN_APART || new.align() > MAX_ALIGN) {
                 H::resize_apart(ptr, old, new).ok_or(AllocError)

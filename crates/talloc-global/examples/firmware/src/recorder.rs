@@ -31,7 +31,7 @@ impl<A> Recorded<A> {
         assert!(started.is_ok(), "the trace has no beginning");
     }
 
-    /// Ends the trace, of which nothing may be lost.
+    /// Ends the trace, and checks that no event was lost.
     pub fn stop(&self) {
         let host = critical_section::with(|_| self.0.stop());
         assert!(host.is_some() && self.0.lost() == 0, "{} events are lost", self.0.lost());

@@ -25,7 +25,7 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 ///
 /// | `TALLOC_STATS` | |
 /// |---|---|
-/// | not set, empty, `0` | prints nothing, and costs nothing |
+/// | not set, empty, `0` | prints nothing |
 /// | `1` | a table on the standard error |
 /// | `json` | an object on a line of the standard error, with the feature `json` |
 /// | a path | adds a table to the file; `%p` in the path is replaced by the process's number |
@@ -106,18 +106,17 @@ fn target() -> Option<Target> {
     Some(Target { is_json, place })
 }
 
-/// Whether whoever has set the environment has fewer rights than the process.
+/// Whether the process has more privileges than the user who set its environment.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_privileged() -> bool {
-    // SAFETY: `getauxval` reads the auxiliary vector only.` / 117 -> `// SAFETY: These calls read the process's IDs
-    // only.
+    // SAFETY: `getauxval` reads the auxiliary vector only.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Whether whoever has set the environment has fewer rights than the process.
+/// Whether the process has more privileges than the user who set its environment.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 fn is_privileged() -> bool {
-    // SAFETY: They read numbers of the process.
+    // SAFETY: These calls read the process's IDs only.
     unsafe { libc::getuid() != libc::geteuid() || libc::getgid() != libc::getegid() }
 }
 
