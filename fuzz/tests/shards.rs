@@ -1,6 +1,7 @@
 //! Random scripts of logical threads that have a heap each.
 
-use talloc_fuzz::shards::{Script, check};
+use talloc_fuzz::ops::Pick;
+use talloc_fuzz::shards::{Op, Script, Setup, Step, check};
 
 /// Scripts, and steps of each.
 const SCRIPTS: u64 = 200;
@@ -15,4 +16,21 @@ fn heaps_of_threads_do_what_they_promise() {
     }
     println!("{calls} calls");
     assert!(calls > 100_000, "{calls} calls are too few to mean anything");
+}
+
+#[test]
+fn a_mapped_block_that_becomes_small_without_memory_is_unmapped_in_the_end() {
+    let setup = Setup { threads: 2, slices: 2, gives_zeros: true, has_barrier: true };
+    let steps = [
+        (0, Op::Allocate { size: 200 << 10, align: 8, zeroed: false }),
+        // The other thread finds no addresses for a heap of its own.
+        (0, Op::AllocateMany { size: 2000, blocks: 100 }),
+        (1, Op::Resize { pick: Pick(0), size: 100 }),
+        (1, Op::Resize { pick: Pick(0), size: 60 }),
+        (1, Op::Resize { pick: Pick(0), size: 100 << 10 }),
+        (1, Op::Resize { pick: Pick(0), size: 300 }),
+        (1, Op::Deallocate { pick: Pick(255) }),
+    ];
+    let steps = steps.map(|(thread, op)| Step { thread, op }).into();
+    check(&Script { setup, steps }).unwrap_or_else(|failure| panic!("{failure}"));
 }

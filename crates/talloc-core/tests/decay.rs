@@ -161,6 +161,7 @@ fn what_is_not_needed_goes_back_and_no_more() {
             let Pages { purged, steps, .. } = *heap.source();
             assert!(purged > returnable / 10 * 9, "{purged} of {returnable}");
             assert!(steps > 12, "{steps}");
+            assert_eq!(heap.source().decay.purged_bytes(), purged as u64);
             blocks.into_iter().for_each(|block| free(&mut heap, block));
             assert_eq!(heap.verify().unwrap().used_bytes, 0);
         }

@@ -147,7 +147,7 @@ fn tables_are_printed() {
     let mut two = heap.statistics().with(heap.statistics());
     two.unseen_heaps = 3;
     assert!(
-        two.to_string().ends_with("\nheaps                      2, and 3 that are not counted")
+        two.to_string().ends_with("\nheaps                      2, 3 more could not be read")
     );
 
     let classes = heap.size_classes().to_string();

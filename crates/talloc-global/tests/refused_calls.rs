@@ -183,6 +183,13 @@ fn exercise(heap: &'static (impl GlobalAlloc + Sync), last: usize, thread: &Othe
     count
 }
 
+/// Needs more addresses than a heap has at first, and frees all: when it is trimmed, some of them are given up.
+fn use_many_addresses() {
+    const BLOCKS: usize = 12;
+    let blocks = (1..=BLOCKS).filter_map(|number| Block::new(&THREADED, 100 * MIB, 3 * number));
+    blocks.collect::<Vec<_>>().into_iter().for_each(|block| block.free(&THREADED));
+}
+
 /// Exercises both heaps, and again what they have given back.
 fn exercise_all(thread: &OtherThread) -> [usize; 2] {
     exercise_once(thread);
@@ -190,6 +197,7 @@ fn exercise_all(thread: &OtherThread) -> [usize; 2] {
 }
 
 fn exercise_once(thread: &OtherThread) -> [usize; 2] {
+    use_many_addresses();
     // What `SystemTallock` maps by itself cannot become a block of its heap without memory.
     let counts = [exercise(&THREADED, LARGEST, thread), exercise(&LOCKED, 64 * MIB, thread)];
     // What a living thread has cached would count as used.

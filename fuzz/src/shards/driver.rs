@@ -21,6 +21,10 @@ const PERIOD: usize = 64;
 const BLOCKS: usize = 4000;
 const BYTES: usize = 4 << 20;
 
+/// The most bytes that wait in the parcels of one thread: eight, each of which is sent when it has 64 KiB. The last
+/// block may be larger.
+const PARCELS: usize = 8 * (64 << 10) + (256 << 10);
+
 type Check = Result<(), String>;
 
 /// The heaps of a program, what they must look like, and what was done to them.
@@ -196,6 +200,9 @@ impl Driver {
         if self.has_barrier && !self.has_forked {
             self.check_used(&report)?;
         }
+        if !self.has_forked {
+            self.check_statistics()?;
+        }
         if self.steps % PERIOD == 0 {
             return self.check_memory();
         }
@@ -220,6 +227,24 @@ impl Driver {
             || is_exact && least != report.used_bytes
         {
             return Err(format!("the live blocks take {least} to {most} bytes: {report:?}"));
+        }
+        Ok(())
+    }
+
+    /// Checks what is counted all the time. Blocks on their way home count as used; what other threads have cached does
+    /// not. Without a barrier, the heaps of other threads are not counted, but their number is.
+    fn check_statistics(&self) -> Check {
+        let statistics = self.program.heaps().statistics();
+        let others = self.program.other_threads_with_heaps();
+        let unseen = if self.has_barrier { 0 } else { others };
+        if statistics.unseen_heaps != unseen {
+            return Err(format!("{unseen} heaps cannot be seen: {statistics:?}"));
+        }
+        let least = self.bytes_in_heaps();
+        let most = least + self.lost + self.threads * PARCELS;
+        let is_seen = unseen == 0 && self.program.apart() == 0;
+        if is_seen && !(least..=most).contains(&statistics.used_bytes) {
+            return Err(format!("the live blocks take {least} to {most} bytes: {statistics:?}"));
         }
         Ok(())
     }

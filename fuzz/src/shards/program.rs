@@ -91,6 +91,13 @@ impl Program {
         self.thread.set(thread);
     }
 
+    /// How many threads have a heap, without the one whose turn it is.
+    pub fn other_threads_with_heaps(&'static self) -> usize {
+        let is_other = |thread: &usize| *thread != self.thread.get();
+        let has_heap = |thread: &usize| !ptr::eq(self.shards[*thread].get(), self.heaps.nobody());
+        (0..THREADS).filter(is_other).filter(has_heap).count()
+    }
+
     /// Resets a thread: its number stands for a new one.
     pub fn forget(&'static self, thread: usize) {
         self.shards[thread].set(self.heaps.nobody());
