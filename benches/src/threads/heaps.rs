@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use talloc_sync::{
-    ByStack, Compact, Config, OomFn, Pick, RealTime, Talloc, TallocMagazines, lock::Backoff,
+    ByStack, Caller, Compact, Config, OomFn, RealTime, Talloc, TallocMagazines, lock::Backoff,
 };
 
 type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;
@@ -57,13 +57,13 @@ pub static HEAPS: &[Entry] = &[
 /// Slots of the magazines.
 const SLOTS: usize = 256;
 
-type Magazines<R, C, P> = TallocMagazines<R, C, OomFn<C>, P, SLOTS>;
+type Magazines<R, C, W> = TallocMagazines<R, C, OomFn<C>, W, SLOTS>;
 
-fn on_magazines<R: RawMutex + Send + Sync, C: Config, P: Pick>(
+fn on_magazines<R: RawMutex + Send + Sync, C: Config, W: Caller>(
     load: &Load,
     memory: NonNull<[u8]>,
 ) -> Cost {
-    let heap: Box<Magazines<R, C, P>> = Box::new(Magazines::new(Talloc::configured()));
+    let heap: Box<Magazines<R, C, W>> = Box::new(Magazines::new(Talloc::configured()));
     // SAFETY: The memory is lent for the call.
     unsafe { heap.lock().init(memory.into()) };
     let time = load.run(&*heap);

@@ -146,9 +146,7 @@ fn tables_are_printed() {
 
     let mut two = heap.statistics().with(heap.statistics());
     two.unseen_heaps = 3;
-    assert!(
-        two.to_string().ends_with("\nheaps                      2, 3 more could not be read")
-    );
+    assert!(two.to_string().ends_with("\nheaps                      2, 3 more could not be read"));
 
     let classes = heap.size_classes().to_string();
     let lines: Vec<_> = classes.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -92,8 +92,8 @@ macro_rules! version {
             allocator!(impl['mem, C: Config, S: Supply<'mem>]
                 $($api)::+ for &TallocCell<'mem, C, S>);
             #[cfg(target_has_atomic = "ptr")]
-            allocator!(impl[R: RawMutex, C: Config, S: Source<C>, P: crate::Pick, const N: usize]
-                $($api)::+ for &crate::TallocMagazines<R, C, S, P, N>);
+            allocator!(impl[R: RawMutex, C: Config, S: Source<C>, W: crate::Caller, const N: usize]
+                $($api)::+ for &crate::TallocMagazines<R, C, S, W, N>);
             #[cfg(feature = "critical-section")]
             allocator!(impl[C: Config, S: Source<C>]
                 $($api)::+ for &crate::TallocCritical<C, S>);

@@ -96,7 +96,7 @@ pub mod threads;
 pub use critical::TallocCritical;
 pub use local::{NoSupply, Supply, TallocCell};
 #[cfg(target_has_atomic = "ptr")]
-pub use magazines::{ByStack, Pick, Place, TallocMagazines};
+pub use magazines::{ByStack, Caller, TallocMagazines};
 pub use talloc_core::*;
 pub use tallock::{AllocatorApi, TallockRef};
 

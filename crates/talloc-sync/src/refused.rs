@@ -40,17 +40,3 @@
 //!
 //! *HEAP.lock() = Talloc::new();
 //! ```
-//!
-//! Who says which slot is whose answers for it:
-//!
-//! ```compile_fail,E0200
-//! use talloc_sync::{Pick, Place};
-//!
-//! struct First;
-//!
-//! impl Pick for First {
-//!     fn pick() -> Place {
-//!         Place::own(0)
-//!     }
-//! }
-//! ```

@@ -10,11 +10,10 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::{Ordering, fence};
 use loom::sync::{Arc, mpsc};
 use loom::thread;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{OomFn, Pick, Place, RealTime, Span, Talloc, TallocMagazines};
+use talloc_sync::{Caller, OomFn, RealTime, Span, Talloc, TallocMagazines};
 
 /// Granules of the heap's memory: at 512 bytes a block, a magazine may have at most two.
 const GRANULES: usize = 1 << 14;
@@ -25,30 +24,20 @@ const LAYOUT: Layout = Layout::new::<[u64; 64]>();
 const MAGAZINE: usize = 2;
 
 loom::thread_local! {
-    static SLOT: Cell<Place> = Cell::new(Place::shared(0));
+    static SLOT: Cell<usize> = Cell::new(0);
 }
 
 /// The slot that the thread says.
 struct Said;
 
-// SAFETY: In each model, a thread that has a slot of its own is the only one that has, and the barrier is a
-// fence, as are the light ones.
-unsafe impl Pick for Said {
-    fn pick() -> Place {
+impl Caller for Said {
+    fn number() -> usize {
         SLOT.with(Cell::get)
-    }
-
-    fn barrier() -> bool {
-        fence(Ordering::SeqCst);
-        true
     }
 }
 
-/// The first two slots may be somebody's own: there are three that may, and one that may not.
-const SHARED: [Place; 2] = [Place::shared(0), Place::shared(1)];
-
-/// In each model, a thread that has one of them is the only one.
-const OWN: [Place; 2] = [Place::own(0), Place::own(1)];
+/// The slots of the two threads of a model.
+const SLOTS: [usize; 2] = [0, 1];
 
 type Magazines = TallocMagazines<Backoff, RealTime, OomFn<RealTime>, Said, 4>;
 
@@ -91,11 +80,11 @@ impl Heap {
         Arc::new(heap)
     }
 
-    /// Lets these slots have full magazines of the size. The last one is the caller's then.
-    fn warm(&self, slots: [Place; 2]) {
+    /// Lets the slots have full magazines of the size. The first one is the caller's then.
+    fn warm(&self) {
         // Loom's models of all slots are made now, before there are other threads.
         self.heap.flush();
-        for slot in [slots[1], slots[0]] {
+        for slot in [SLOTS[1], SLOTS[0]] {
             SLOT.with(|place| place.set(slot));
             for count in [1, 2, 4, 8, 12] {
                 let blocks: Vec<_> = (0..count).map(|_| self.allocate()).collect();
@@ -137,13 +126,13 @@ impl Drop for Heap {
     }
 }
 
-fn model(slots: [Place; 2], threads: impl Fn(Arc<Heap>) + Send + Sync + 'static) {
+fn model(threads: impl Fn(Arc<Heap>) + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.max_branches = 100_000;
     builder.check(move || {
         let heap = Heap::new();
-        heap.warm(slots);
+        heap.warm();
         threads(heap);
     });
 }
@@ -151,7 +140,7 @@ fn model(slots: [Place; 2], threads: impl Fn(Arc<Heap>) + Send + Sync + 'static)
 /// Runs `f` in another thread, with that slot.
 fn spawn<T: 'static>(
     heap: &Arc<Heap>,
-    slot: Place,
+    slot: usize,
     f: impl FnOnce(&Heap) -> T + 'static,
 ) -> thread::JoinHandle<T> {
     let heap = heap.clone();
@@ -164,39 +153,31 @@ fn spawn<T: 'static>(
 /// Two threads with the same slot: one of them goes to another one.
 #[test]
 fn sharing_a_slot() {
-    model(SHARED, |heap| {
-        let other = spawn(&heap, SHARED[0], |heap| heap.free(heap.allocate()));
+    model(|heap| {
+        let other = spawn(&heap, SLOTS[0], |heap| heap.free(heap.allocate()));
         heap.free(heap.allocate());
         other.join().unwrap();
     });
 }
 
 /// What one thread has allocated is freed by another one, and then somebody's again.
-fn hand_over(slots: [Place; 2]) {
-    model(slots, move |heap| {
+#[test]
+fn handing_over() {
+    model(|heap| {
         let (to_other, from_here) = mpsc::channel();
-        let other = spawn(&heap, slots[1], move |heap| heap.free(from_here.recv().unwrap()));
+        let other = spawn(&heap, SLOTS[1], move |heap| heap.free(from_here.recv().unwrap()));
         to_other.send(heap.allocate()).unwrap();
         heap.free(heap.allocate());
         other.join().unwrap();
     });
 }
 
-#[test]
-fn handing_over() {
-    hand_over(SHARED);
-}
-
-#[test]
-fn handing_over_from_own_slot_to_own_slot() {
-    hand_over(OWN);
-}
-
 /// Full magazines go to the depot from one slot and come from there to another one.
-fn by_depot(slots: [Place; 2]) {
-    model(slots, move |heap| {
+#[test]
+fn by_the_depot() {
+    model(|heap| {
         let blocks: Vec<_> = (0..4 * MAGAZINE).map(|_| heap.allocate()).collect();
-        let other = spawn(&heap, slots[1], |heap| {
+        let other = spawn(&heap, SLOTS[1], |heap| {
             let blocks: Vec<_> = (0..3 * MAGAZINE).map(|_| heap.allocate()).collect();
             blocks.into_iter().for_each(|block| heap.free(block));
         });
@@ -205,43 +186,23 @@ fn by_depot(slots: [Place; 2]) {
     });
 }
 
-#[test]
-fn by_the_depot() {
-    by_depot(SHARED);
-}
-
-#[test]
-fn by_the_depot_between_own_slots() {
-    by_depot(OWN);
-}
-
 /// One thread gives everything back while another one goes on.
-fn flush(slots: [Place; 2]) {
-    model(slots, move |heap| {
-        let other = spawn(&heap, slots[1], |heap| heap.heap.flush());
+#[test]
+fn flushing() {
+    model(|heap| {
+        let other = spawn(&heap, SLOTS[1], |heap| heap.heap.flush());
         heap.free(heap.allocate());
         other.join().unwrap();
     });
 }
 
-#[test]
-fn flushing() {
-    flush(SHARED);
-}
-
-#[test]
-fn flushing_own_slots() {
-    flush(OWN);
-}
-
 /// A thread goes on with the slot of one that has ended.
 #[test]
 fn inheriting_a_slot() {
-    model(OWN, |heap| {
-        let other = spawn(&heap, SHARED[1], |heap| heap.free(heap.allocate()));
-        let first = spawn(&heap, OWN[1], |heap| heap.free(heap.allocate()));
+    model(|heap| {
+        let first = spawn(&heap, SLOTS[1], |heap| heap.free(heap.allocate()));
         first.join().unwrap();
-        spawn(&heap, OWN[1], |heap| heap.free(heap.allocate())).join().unwrap();
-        other.join().unwrap();
+        spawn(&heap, SLOTS[1], |heap| heap.free(heap.allocate())).join().unwrap();
+        heap.free(heap.allocate());
     });
 }

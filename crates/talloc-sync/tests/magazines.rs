@@ -11,7 +11,7 @@ use std::thread;
 use common::block::Block;
 use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{ByStack, Checked, Compact, Config, OomFn, Pick, Place, RealTime, Talloc};
+use talloc_sync::{ByStack, Caller, Checked, Compact, Config, OomFn, RealTime, Talloc};
 
 /// The slot that a test says.
 struct Said;
@@ -20,10 +20,9 @@ thread_local! {
     static SLOT: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: All slots are shared.
-unsafe impl Pick for Said {
-    fn pick() -> Place {
-        Place::shared(SLOT.get())
+impl Caller for Said {
+    fn number() -> usize {
+        SLOT.get()
     }
 }
 
@@ -66,7 +65,7 @@ type Magazines<C = Compact, P = Said, const N: usize = 4> =
     talloc_sync::TallocMagazines<Counted, C, OomFn<C>, P, N>;
 
 /// A heap of so many bytes, which are leaked.
-fn heap<C: Config, P, const N: usize>(size: usize) -> Magazines<C, P, N> {
+fn heap<C: Config, W, const N: usize>(size: usize) -> Magazines<C, W, N> {
     let heap = Magazines::new(Talloc::configured());
     let memory = Vec::leak(vec![0_u8; size]);
     // SAFETY: The memory is leaked.
@@ -75,7 +74,7 @@ fn heap<C: Config, P, const N: usize>(size: usize) -> Magazines<C, P, N> {
 }
 
 /// Checks that nothing is allocated, nor cached when that has been given back.
-fn check_empty<C: Config, P: Pick, const N: usize>(heap: &Magazines<C, P, N>) {
+fn check_empty<C: Config, W: Caller, const N: usize>(heap: &Magazines<C, W, N>) {
     assert_eq!(heap.verify().unwrap().used_bytes, 0);
     heap.flush();
     let report = heap.verify().unwrap();
@@ -298,8 +297,8 @@ fn a_checked_heap_finds_what_is_freed_twice() {
 }
 
 /// Threads that come and go, more than there are slots, and free each other's blocks.
-fn stress<C: Config, P: Pick, const N: usize>(threads: u64, steps: usize, size: usize) {
-    let heap = heap::<C, P, N>(size);
+fn stress<C: Config, W: Caller, const N: usize>(threads: u64, steps: usize, size: usize) {
+    let heap = heap::<C, W, N>(size);
     let heap = &heap;
     let pool = std::sync::Mutex::new(Vec::new());
     for generation in 0..3 {

@@ -7,9 +7,7 @@ use std::rc::Rc;
 use allocator_api2::alloc::Allocator;
 use lock_api::RawMutex;
 use talloc_core::{ArenaError, Config, Report, Span, Violation};
-use talloc_sync::{
-    AllocatorApi, Pick, Place, Supply, Talloc, TallocCell, TallocMagazines, Tallock,
-};
+use talloc_sync::{AllocatorApi, Caller, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
 
 use super::pieces::{Pieces, Spares};
 use super::turns::{self, Turns};
@@ -86,10 +84,9 @@ pub type Magazines<C> = TallocMagazines<Turns, C, Spares, FirstSlot, 2>;
 /// Everybody begins with the first slot, and goes to the next one if that is in use.
 pub struct FirstSlot;
 
-// SAFETY: All slots are shared.
-unsafe impl Pick for FirstSlot {
-    fn pick() -> Place {
-        Place::shared(0)
+impl Caller for FirstSlot {
+    fn number() -> usize {
+        0
     }
 }
 

@@ -108,10 +108,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_locks_and_the_magazines_are_modelled() {
+    fn locks_magazines_and_heaps_of_threads_are_modelled() {
         let workspace = Workspace::load().unwrap();
         let models = models(&workspace).unwrap();
-        for model in ["loom", "loom_magazines"] {
+        for model in ["loom", "loom_magazines", "loom_threads"] {
             assert!(models.contains(&("talloc-sync", model)), "{models:?}");
         }
         assert!(models.contains(&("talloc-global", "loom")), "{models:?}");

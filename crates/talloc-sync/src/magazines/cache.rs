@@ -6,19 +6,18 @@ use core::ptr::NonNull;
 use lock_api::RawMutex;
 use talloc_core::{AllocError, Batch, Config, SharedHeap, Source, shared};
 
-use super::biased::{Held, HeldOwn};
 use super::class::Class;
 use super::slot::{self, Slot};
-use super::{Pick, Place, TallocMagazines};
+use super::try_lock::Held;
+use super::{Caller, TallocMagazines};
 
-impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
+impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
+    TallocMagazines<R, C, S, W, N>
+{
     /// Allocates a block of a size that is cached, unless there is no room or all slots are in use.
     #[inline(always)]
     pub(super) fn take(&self, class: Class) -> Option<NonNull<u8>> {
-        match self.own_slot(P::pick()) {
-            Some(mut slot) => self.take_from(&mut slot, class),
-            None => self.take_elsewhere(class),
-        }
+        self.take_from(&mut *self.slot()?, class)
     }
 
     /// Frees a block of a size that is cached. Returns whether it could: it cannot if all slots are
@@ -29,32 +28,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     /// As for [`SharedHeap::free`].
     #[inline(always)]
     pub(super) unsafe fn put(&self, class: Class, ptr: NonNull<u8>) -> bool {
-        match self.own_slot(P::pick()) {
-            Some(mut slot) => {
-                // SAFETY: As the caller says.
-                unsafe { self.put_into(&mut slot, class, ptr) };
-                true
-            }
-            // SAFETY: As the caller says.
-            None => unsafe { self.put_elsewhere(class, ptr) },
-        }
-    }
-
-    /// [`take`](Self::take), from a slot that may not be the caller's own.
-    #[inline(never)]
-    fn take_elsewhere(&self, class: Class) -> Option<NonNull<u8>> {
-        self.take_from(&mut *self.other_slot()?, class)
-    }
-
-    /// [`put`](Self::put), into a slot that may not be the caller's own.
-    ///
-    /// # Safety
-    ///
-    /// As for [`SharedHeap::free`].
-    #[inline(never)]
-    unsafe fn put_elsewhere(&self, class: Class, ptr: NonNull<u8>) -> bool {
-        let Some(mut slot) = self.other_slot() else { return false };
-        // SAFETY: As the caller says.
+        let Some(mut slot) = self.slot() else { return false };
+        // SAFETY: The caller gives up a block of this heap, of a size of the class.
         unsafe { self.put_into(&mut slot, class, ptr) };
         true
     }
@@ -111,42 +86,21 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
         unsafe { shared::free_in_heap(self, ptr, layout) }
     }
 
-    /// The caller's own slot, if it has one and nobody is in the way.
+    /// A slot that is not in use: the caller's, or else the next one.
     #[inline(always)]
-    fn own_slot(&self, place: Place) -> Option<HeldOwn<'_, Slot>> {
-        let number = place.own_below(Self::OWN)?;
-        // SAFETY: The slot of this number is the caller's (1 of `Pick`).
-        unsafe { self.slots[number].0.try_hold_own() }
-    }
-
-    /// A slot that is not in use: one that is to be the caller's own from now on, or that is nobody's.
-    #[inline(always)]
-    fn other_slot(&self) -> Option<Held<'_, Slot>> {
-        let place = P::settle();
-        if let Some(number) = place.own_below(Self::OWN) {
-            // SAFETY: As above.
-            if let Some(slot) = unsafe { self.slots[number].0.adopt() } {
-                return Some(slot);
-            }
-        }
-        match self.slots[place.number() & (N - 1)].0.try_hold() {
+    fn slot(&self) -> Option<Held<'_, Slot>> {
+        let number = W::number();
+        match self.slots[number & (N - 1)].0.try_hold() {
             Some(slot) => Some(slot),
-            None => self.next_slot(place),
+            None => self.next_slot(number),
         }
     }
 
-    /// A slot that is not in use and nobody's, other than that of this place.
+    /// A slot that is not in use, other than that of this number.
     #[cold]
     #[inline(never)]
-    fn next_slot(&self, place: Place) -> Option<Held<'_, Slot>> {
-        (1..N).find_map(|step| {
-            let number = place.number().wrapping_add(step) & (N - 1);
-            let slot = self.slots[number].0.try_hold()?;
-            if place.is_shared() {
-                P::moved(number);
-            }
-            Some(slot)
-        })
+    fn next_slot(&self, number: usize) -> Option<Held<'_, Slot>> {
+        (1..N).find_map(|step| self.slots[number.wrapping_add(step) & (N - 1)].0.try_hold())
     }
 
     /// Allocates a block of which the slot's loaded magazine has none.

@@ -1,47 +1,42 @@
 //! Caches in front of a heap, for many threads.
 
-mod biased;
 mod cache;
+mod caller;
 mod class;
 mod depot;
 mod ledger;
-mod pick;
 mod rack;
 mod slot;
 mod traits;
 mod try_lock;
 
-pub use pick::{ByStack, Pick, Place};
+pub use caller::{ByStack, Caller};
 
 use core::marker::PhantomData;
-use core::ops::Deref;
 
 use lock_api::{MutexGuard, RawMutex};
 use talloc_core::{
     Compact, Config, OomFn, OwnedTalloc, Report, Source, Statistics, Talloc, Tallock, Violation,
 };
 
-use crate::lock::machine;
-use biased::Biased;
 use class::Class;
 use depot::Depot;
 use ledger::Ledger;
 use slot::Slot;
+use try_lock::{Held, TryLock};
 
 /// A heap behind a lock that is seldom taken, for threads that allocate all the time: a global
 /// allocator, and a reference to it is an `Allocator`.
 ///
 /// Blocks of up to 512 bytes go from thread to thread, and from freed to allocated, in *magazines*
 /// (Bonwick & Adams 2001): lists of free blocks of one size. Each thread has a *slot* with two
-/// magazines of each size, and finds it by `P`. When both are empty, or full, a whole magazine comes
+/// magazines of each size, and finds it by its number, which a [`Caller`] tells. When both are empty, or full, a whole magazine comes
 /// from, or goes to, the *depot*; only if that has none, or no room, is the heap asked, for one
 /// magazine at a time, or two.
 ///
-/// Nobody ever waits for a slot or the depot: who finds one in use goes to the next, and to the heap
-/// in the end. A slot may belong to a thread, which uses it without any atomic read-modify-write,
-/// but never what is in it: it is flushed as any other one, and when the thread ends, the next one
-/// goes on with it, so that nothing is lost. There may be fewer slots than threads. `N` is their
-/// number, a power of two; three kilobytes each.
+/// No call waits for a slot or the depot: one that finds its slot in use goes to the next slot, and in the end
+/// to the heap. No slot belongs to a thread, so that nothing is lost when a thread ends, and there may be fewer
+/// slots than threads. `N` is the number of slots, a power of two; each takes three kilobytes.
 ///
 /// # Memory
 ///
@@ -95,23 +90,19 @@ use slot::Slot;
 /// HEAP.flush();
 /// assert_eq!(HEAP.verify().unwrap().cached_bytes, 0);
 /// ```
-pub struct TallocMagazines<R, C: Config = Compact, S = OomFn<C>, P = ByStack, const N: usize = 16> {
+pub struct TallocMagazines<R, C: Config = Compact, S = OomFn<C>, W = ByStack, const N: usize = 16> {
     heap: Tallock<R, C, S>,
     ledger: Ledger,
     depot: Depot,
     slots: [Padded; N],
-    pick: PhantomData<fn() -> P>,
+    caller: PhantomData<fn() -> W>,
 }
 
 /// A slot on cache lines of its own; two, as they are fetched in pairs.
 #[repr(align(128))]
-struct Padded(Biased<Slot>);
+struct Padded(TryLock<Slot>);
 
-impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N> {
-    /// Slots of lower numbers may belong to threads: most of them, but some are for those that find
-    /// theirs in use, or have none.
-    const OWN: usize = N - N.div_ceil(4);
-
+impl<R: RawMutex, C: Config, S, W, const N: usize> TallocMagazines<R, C, S, W, N> {
     /// Puts magazines in front of a heap.
     #[must_use]
     pub const fn new(heap: OwnedTalloc<C, S>) -> Self {
@@ -120,8 +111,8 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
             heap: heap.lock(),
             ledger: Ledger::new(),
             depot: Depot::new(),
-            slots: [const { Padded(Biased::new(Slot::EMPTY)) }; N],
-            pick: PhantomData,
+            slots: [const { Padded(TryLock::new(Slot::EMPTY)) }; N],
+            caller: PhantomData,
         }
     }
 
@@ -135,18 +126,18 @@ impl<R: RawMutex, C: Config, S, P, const N: usize> TallocMagazines<R, C, S, P, N
     }
 }
 
-impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazines<R, C, S, P, N> {
+impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
+    TallocMagazines<R, C, S, W, N>
+{
     /// Gives all cached blocks back to the heap, but for those in slots that are in use, and has it
     /// [flush](Talloc::flush) its quick lists.
     ///
     /// It happens by itself before a request fails. [`trim`](talloc_core::SharedHeap::trim) does it, and
     /// has the heap's source take back what the heap does not need.
     pub fn flush(&self) {
-        for slot in self.slots.iter().filter_map(|slot| slot.0.want()) {
-            if let Some(mut slot) = slot.hold(P::barrier) {
-                if slot.reserved > 0 {
-                    slot.clear(&self.ledger, &mut self.lock());
-                }
+        for mut slot in self.slots.iter().filter_map(|slot| slot.0.try_hold()) {
+            if slot.reserved > 0 {
+                slot.clear(&self.ledger, &mut self.lock());
             }
         }
         for class in Class::all() {
@@ -158,10 +149,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> TallocMagazi
     }
 
     /// Holds all slots that are not in use.
-    fn hold_slots(&self) -> [Option<impl Deref<Target = Slot>>; N] {
-        let slots = self.slots.each_ref().map(|slot| slot.0.want());
-        let is_behind_barrier = P::barrier();
-        slots.map(|slot| slot?.hold(|| is_behind_barrier))
+    fn hold_slots(&self) -> [Option<Held<'_, Slot>>; N] {
+        self.slots.each_ref().map(|slot| slot.0.try_hold())
     }
 
     /// What the heap counts, with the blocks in the caches as free ones, without those of slots that are in use.
@@ -219,8 +208,8 @@ fn count_cached(report: &mut Report, blocks: usize, bytes: usize) {
     report.used_bytes -= blocks * bytes;
 }
 
-impl<R: RawMutex, C: Config, S, P, const N: usize> core::fmt::Debug
-    for TallocMagazines<R, C, S, P, N>
+impl<R: RawMutex, C: Config, S, W, const N: usize> core::fmt::Debug
+    for TallocMagazines<R, C, S, W, N>
 {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("TallocMagazines").field("heap", &self.heap).finish_non_exhaustive()

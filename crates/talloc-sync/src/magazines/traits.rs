@@ -8,13 +8,13 @@ use talloc_core::shared::global;
 use talloc_core::{AllocError, Config, SharedHeap, Source, Statistics, Talloc};
 
 use super::class::Class;
-use super::{Pick, TallocMagazines};
+use super::{Caller, TallocMagazines};
 use crate::handle::Handle;
 
 // SAFETY: It is one heap behind a lock. A block in a magazine has been allocated from it with the size of the
 // magazine's class, is as aligned as all are, and is nobody's until it is taken out.
-unsafe impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> SharedHeap
-    for TallocMagazines<R, C, S, P, N>
+unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> SharedHeap
+    for TallocMagazines<R, C, S, W, N>
 {
     type Config = C;
     type Source = S;
@@ -84,10 +84,10 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> Share
     }
 }
 
-impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> Handle
-    for &TallocMagazines<R, C, S, P, N>
+impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Handle
+    for &TallocMagazines<R, C, S, W, N>
 {
-    type Heap = TallocMagazines<R, C, S, P, N>;
+    type Heap = TallocMagazines<R, C, S, W, N>;
 
     #[inline(always)]
     fn heap(&self) -> &Self::Heap {
@@ -97,8 +97,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> Handle
 
 // SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. A cached
 // block is nobody's. The functions of `global` do not unwind.
-unsafe impl<R: RawMutex, C: Config, S: Source<C>, P: Pick, const N: usize> GlobalAlloc
-    for TallocMagazines<R, C, S, P, N>
+unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> GlobalAlloc
+    for TallocMagazines<R, C, S, W, N>
 {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

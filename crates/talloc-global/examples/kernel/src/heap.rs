@@ -4,7 +4,7 @@ use core::alloc::Layout;
 
 use talloc_global::lock::Backoff;
 use talloc_global::{
-    AllocError, Compact, Pick, Place, Report, Source, Span, Talloc, TallocMagazines, Violation,
+    AllocError, Caller, Compact, Report, Source, Span, Talloc, TallocMagazines, Violation,
 };
 
 use crate::cpu;
@@ -16,13 +16,12 @@ use crate::port::println;
 static HEAP: TallocMagazines<Backoff, Compact, Reserve, ByCore, { cpu::MOST }> =
     TallocMagazines::new(Talloc::with_source(Reserve(None)));
 
-/// Which of the caches is the caller's.
+/// Each core begins with the cache of its number.
 struct ByCore;
 
-// SAFETY: All slots are shared.
-unsafe impl Pick for ByCore {
-    fn pick() -> Place {
-        Place::shared(cpu::number())
+impl Caller for ByCore {
+    fn number() -> usize {
+        cpu::number()
     }
 }
 
