@@ -47,6 +47,8 @@ pub enum ArenaError {
     NotTruncated,
     /// Two arenas can only be merged if the second begins where the first ends.
     NotAdjacent,
+    /// Two arenas can only be merged if they are of the same [kind](crate::Kind) of memory.
+    OtherKind,
     /// The arena holds allocations that lie outside of the span, or no room would be left in it
     /// for the arena's bitmap: it does not contain
     /// [`get_allocated_span`](crate::Talloc::get_allocated_span).
@@ -71,6 +73,7 @@ macro_rules! arena_error {
             Self::NotAdjacent => {
                 $say!($f, "the second arena does not begin where the first one ends")
             }
+            Self::OtherKind => $say!($f, "the arenas are of different kinds of memory"),
             Self::InUse => $say!($f, "the new arena does not contain the allocated span"),
         }
     };

@@ -58,10 +58,11 @@
 //! | I6 | A free chunk with room for links is once in the bin of its size, and nothing else is in any bin. | [`NotInBin`], [`BinCount`] |
 //! | I7 | A bin's bit in the map is set if and only if it is not empty. | [`Map`] |
 //! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
-//! | I9 | The quick lists hold used blocks, as many granules as they count and no more than they may. | [`CachedBlock`], [`CachedCount`] |
-//! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, which only the chain leads to. | [`ArenasOverlap`], [`NotAnArena`] |
+//! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena, as many granules as they count and no more than they may. | [`CachedBlock`], [`CachedCount`] |
+//! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, and nothing but the heap leads there. | [`ArenasOverlap`], [`NotAnArena`] |
 //! | I11 | In a [`Checked`] heap, a granule has a second bit set if and only if it is the first of a block; it has both if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
 //! | I12 | The heap counts the bytes of all blocks in use, those in quick lists included. | [`UsedCount`] |
+//! | I13 | All arenas but the first are in an index, in the order of claiming, by their addresses, and by the largest piece that is free in them; that of the arena where requests begin may be out of date. | [`Index`](Violation::Index) |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size
@@ -102,8 +103,9 @@
 //! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.
 //! * A [`Source`] that takes memory back may do so once in [`TEND_INTERVAL`] operations that the quick
 //!   lists could not serve. By default, none does.
-//! * With several arenas, finding that of a block, and one that has room, takes time in proportion
-//!   to their number.
+//! * With several arenas, that of a block and the first one that has room are found in a bounded number of steps,
+//!   however many there are. To verify the heap, to walk it, and to take memory back from all of it
+//!   ([`Talloc::trim`], [`Talloc::discard`], and [`Decay`] once in an epoch) takes time in proportion to their number.
 //!
 //! # Size of the code
 //!
@@ -137,6 +139,7 @@ mod error;
 mod free_chunk;
 mod granule;
 mod heads;
+mod kind;
 mod memory;
 mod misuse;
 mod outline;
@@ -150,6 +153,7 @@ mod statistics;
 mod talloc;
 #[cfg(feature = "lock_api")]
 mod tallock;
+mod trie;
 #[cfg(doc)]
 mod walkthrough;
 mod window;
@@ -161,6 +165,7 @@ pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;
 pub use heads::Heads;
+pub use kind::{Kind, Kinds};
 pub use memory::Memory;
 pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use outline::Outline;

@@ -106,7 +106,7 @@ printed!(Report, report);
 /// How a heap is broken: by a defect of the heap, or by a program that wrote to memory it did not
 /// own or freed what it should not have.
 ///
-/// Addresses are in bytes. The invariants I1 to I12 are listed in the
+/// Addresses are in bytes. The invariants I1 to I13 are listed in the
 /// [crate's documentation](crate#invariants).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -166,7 +166,8 @@ pub enum Violation {
         /// The arena.
         arena: Span,
     },
-    /// I9: a block in a quick list is not a used one, or, in a checked heap, not marked as one.
+    /// I9: a block in a quick list is not a used one, or of another kind of memory than the first arena, or, in a
+    /// checked heap, not marked as one.
     CachedBlock {
         /// Where it is.
         addr: usize,
@@ -188,6 +189,8 @@ pub enum Violation {
     },
     /// I10: the arena that gave memory last is none of the heap's.
     NotAnArena,
+    /// I13: the index of the arenas lacks one, has another one, or is wrong about what is free in one.
+    Index,
 }
 
 /// What is wrong; see `printed.rs`.
@@ -232,6 +235,7 @@ macro_rules! violation {
             Self::CachedCount => $say!($f, "the quick lists have lost count"),
             Self::UsedCount => $say!($f, "the heap has lost count of what is in use"),
             Self::ArenasOverlap { arena } => $say!($f, "the arena {} overlaps another one", arena),
+            Self::Index => $say!($f, "the index of the arenas is wrong"),
             Self::NotAnArena => $say!($f, "the heap refers to an arena it does not have"),
         }
     };

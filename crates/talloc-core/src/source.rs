@@ -4,6 +4,7 @@ use core::alloc::Layout;
 
 use crate::config::Config;
 use crate::error::AllocError;
+use crate::kind::Kinds;
 use crate::talloc::Talloc;
 
 /// [`Source::tend`] is called once in so many operations that the quick lists could not serve.
@@ -95,6 +96,23 @@ pub trait Source<C: Config>: Sized {
     ///
     /// If no more memory can be had.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError>;
+
+    /// [`acquire`](Self::acquire), for a request by [`malloc_in`](Talloc::malloc_in) that memory of these kinds will
+    /// do for.
+    ///
+    /// By default, that is [`acquire`](Self::acquire) if every kind will do, and an error if not: a source that does
+    /// not know of kinds would give memory in vain.
+    ///
+    /// # Errors
+    ///
+    /// If no more memory can be had.
+    fn acquire_in(
+        heap: &mut Talloc<C, Self>,
+        kinds: Kinds,
+        layout: Layout,
+    ) -> Result<(), AllocError> {
+        if kinds.is_any() { Self::acquire(heap, layout) } else { Err(AllocError) }
+    }
 
     /// Whether the source takes memory back, by [`tend`](Self::tend).
     ///

@@ -126,8 +126,8 @@
 //! [`Arena::take_run_from_bins`]: crate::arena::Arena::take_run_from_bins
 //! [`Arena::take_run`]: crate::arena::Arena::take_run
 //! [`Arena::take_top`]: crate::arena::Arena::take_top
-//! [`Arenas::count_taken`]: crate::talloc::chain::Arenas::count_taken
-//! [`Arenas::recent`]: method@crate::talloc::chain::Arenas::recent
+//! [`Arenas::count_taken`]: crate::talloc::arenas::Arenas::count_taken
+//! [`Arenas::recent`]: method@crate::talloc::arenas::Arenas::recent
 //! [`BinIndex::of_chunk`]: crate::bin::BinIndex::of_chunk
 //! [`Bins::first_bin_from`]: crate::bin::Bins::first_bin_from
 //! [`Bins::first_size`]: crate::bin::Bins::first_size

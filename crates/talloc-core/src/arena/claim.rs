@@ -18,13 +18,23 @@ const ALIGN: Align = Align::new(GRANULE).unwrap();
 /// How many words of bits are cleared before they are needed.
 const CLEAR_AHEAD: usize = 7;
 
-/// Where an arena keeps its control block.
+/// The room that an arena leaves for its control block at the start of its own chunk, in granules: none if the block
+/// is somewhere else.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Control {
-    /// Somewhere else.
-    Outside,
-    /// At the start of its own chunk.
-    Inside,
+pub(crate) struct Control(usize);
+
+impl Control {
+    /// The control block is somewhere else.
+    pub(crate) const OUTSIDE: Self = Self(0);
+
+    /// The control block has so many bytes, and lies at the start of the own chunk.
+    pub(crate) const fn inside(bytes: usize) -> Self {
+        Self(granules(bytes))
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.0
+    }
 }
 
 impl<C: Config> Arena<C> {
@@ -66,7 +76,7 @@ impl<C: Config> Arena<C> {
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
         let (window, at) = Window::around(base, reach).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
-        let control = Self::control_len(control);
+        let control = control.len();
         let own = Own::len::<C>(control, &words);
         if len < own + Self::block_len(1) {
             return Err(ArenaError::TooSmall);
@@ -109,7 +119,7 @@ impl<C: Config> Arena<C> {
     ) -> Result<Self, ArenaError> {
         // SAFETY: As the caller says.
         match unsafe { Self::claim(span, control, memory) } {
-            Err(ArenaError::TooSmall) if control == Control::Outside => {
+            Err(ArenaError::TooSmall) if control == Control::OUTSIDE => {
                 let is_reclaimable = memory.contains(Memory::RECLAIMABLE);
                 Ok(Self { span, zero: usize::MAX, is_reclaimable, ..Self::NONE })
             }
@@ -117,17 +127,9 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Granules of the control block in the own chunk.
-    pub(super) fn control_len(control: Control) -> usize {
-        match control {
-            Control::Outside => 0,
-            Control::Inside => granules(size_of::<Self>()),
-        }
-    }
-
-    /// Where the control block of this arena is kept.
-    pub(crate) fn control_place(&self) -> Control {
-        if self.own.control == 0 { Control::Outside } else { Control::Inside }
+    /// The room that this arena leaves for its control block.
+    pub(super) fn control_room(&self) -> Control {
+        Control(self.own.control)
     }
 
     /// The bits in the own chunk.

@@ -79,6 +79,17 @@ impl<C: Config> Arena<C> {
         self.top + len > self.cleared
     }
 
+    /// The bin of the largest piece that is free, the top among them; zero if there is none.
+    pub(crate) fn grade(&self) -> u8 {
+        let binned = self.bins.last_bin().unwrap_or(0);
+        Self::grade_of(self.end - self.top).max(binned as u8)
+    }
+
+    /// The bin of `len` granules, as a grade.
+    pub(crate) fn grade_of(len: usize) -> u8 {
+        BinIndex::of_chunk::<C>(len).get() as u8
+    }
+
     /// Whether half of the arena, or more, is its top.
     pub(crate) fn is_mostly_top(&self) -> bool {
         self.end - self.top >= self.top - self.start

@@ -12,7 +12,8 @@
 //! to others of their bin. Above lies the top, which is free but in no bin and has no size: it is
 //! carved only if no bin can help.
 //!
-//! The own chunk holds the boundary bits and, in all arenas but a heap's first one, this structure.
+//! The own chunk holds the boundary bits and, in all arenas but a heap's first one, the control block, which is this
+//! structure and what leads to it.
 //! It lies before the start, until the arena outgrows it; then it is one of the used chunks, or, if the
 //! arena has grown upwards only, above the end.
 
@@ -46,6 +47,7 @@ use talloc_span::Span;
 use crate::bin::Bins;
 use crate::config::Config;
 use crate::granule::{GRANULE, granules, min_linked};
+use crate::kind::Kind;
 use crate::quick::Lists;
 use crate::window::Window;
 use bits::{Bits, WORD};
@@ -76,9 +78,9 @@ pub(crate) struct Arena<C: Config> {
     span: Span,
     /// Whether what is free of it may be taken back.
     pub(crate) is_reclaimable: bool,
+    /// What kind of memory it is.
+    pub(crate) kind: Kind,
     own: Own,
-    /// The next arena of the heap.
-    pub(crate) next: Option<NonNull<Arena<C>>>,
 }
 
 /// The used chunk that belongs to the arena itself.
@@ -86,7 +88,7 @@ pub(crate) struct Arena<C: Config> {
 struct Own {
     /// The granules of the chunk.
     chunk: Range<usize>,
-    /// The granules at its start that are kept for the [`Arena`].
+    /// The granules at its start that are kept for whatever has the [`Arena`] in it.
     control: usize,
     /// The words of the bitmap that it has room for.
     words: Range<usize>,
@@ -110,8 +112,8 @@ impl<C: Config> Arena<C> {
         bins: Bins::EMPTY,
         span: Span::empty(),
         is_reclaimable: false,
+        kind: Kind::DEFAULT,
         own: Own { chunk: 0..0, control: 0, words: 0..0 },
-        next: None,
     };
 
     /// The granules of the largest arena that can be claimed.
@@ -181,6 +183,11 @@ impl<C: Config> Arena<C> {
             return Span::empty();
         }
         Span::from_ptr_size(self.window.ptr(range.start), range.len() * GRANULE)
+    }
+
+    /// Whether the control block is somewhere else than in the own chunk.
+    pub(crate) fn is_controlled_outside(&self) -> bool {
+        self.own.control == 0
     }
 
     /// Where the control block is, in an arena that keeps it in its own chunk.

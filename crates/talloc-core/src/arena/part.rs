@@ -26,7 +26,7 @@ impl<C: Config> Arena<C> {
             (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
         let (_, at) = Window::<C::Index>::around(base, reach).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
-        Ok(Own::len::<C>(Self::control_len(control), &words) * GRANULE)
+        Ok(Own::len::<C>(control.len(), &words) * GRANULE)
     }
 
     /// The part of a range that an arena with room for `bytes` bytes of blocks consists of, and of that,
@@ -47,7 +47,7 @@ impl<C: Config> Arena<C> {
         let size = own.checked_add(bytes).filter(|size| *size <= range.size());
         let size = size.ok_or(ArenaError::TooSmall)?;
         let words = (size / GRANULE).div_ceil(WORD) + 2;
-        let bits = Self::control_len(control) * GRANULE + words * Bits::<C>::BYTES;
+        let bits = control.len() * GRANULE + words * Bits::<C>::BYTES;
         let low = |bytes: usize| range.truncate(0, range.size() - bytes);
         let part = low(size);
         Ok((part, [low(bits.min(own)), part.truncate(own, 0)]))

@@ -21,8 +21,8 @@ const MAX_PASSED: usize = 1 << 14;
 /// Where a sweep is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// Arenas that are done.
-    pub(crate) arenas: usize,
+    /// The number of the next arena in the order of claiming, at the least.
+    pub(crate) number: u64,
     /// Bins of the next arena that are done, from the last one down.
     bins: usize,
     /// Chunks of the next bin that are done, from the first one on.
@@ -32,16 +32,16 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    pub(crate) const START: Self = Self { arenas: 0, bins: 0, chunks: 0, granules: 0 };
+    pub(crate) const START: Self = Self { number: 0, bins: 0, chunks: 0, granules: 0 };
 
     /// Whether nothing has been passed.
     pub(crate) fn is_start(&self) -> bool {
         *self == Self::START
     }
 
-    /// Moves on to the next arena.
-    pub(crate) fn next_arena(&mut self) {
-        *self = Self { arenas: self.arenas + 1, ..Self::START };
+    /// Moves on from the arena of that number to the next one.
+    pub(crate) fn pass(&mut self, number: u64) {
+        *self = Self { number: number + 1, ..Self::START };
     }
 
     fn next_bin(&mut self) {

@@ -44,8 +44,8 @@ impl<C: Config> Arena<C> {
         let is_reclaimable = self.is_reclaimable_after(span, memory);
         if self.is_blank() {
             // SAFETY: Nothing is allocated: the memory is as good as new.
-            let new = unsafe { Self::claim_any(span, self.control_place(), Memory::empty()) }?;
-            *self = Self { next: self.next, zero, soiled, is_reclaimable, ..new };
+            let new = unsafe { Self::claim_any(span, self.control_room(), Memory::empty()) }?;
+            *self = Self { kind: self.kind, zero, soiled, is_reclaimable, ..new };
             return Ok(());
         }
         let start = self.extent().start;

@@ -101,8 +101,8 @@ impl<C: Config> Arena<C> {
         let (is_reclaimable, soiled) = (self.is_reclaimable_after(span, memory), self.soiled_to());
         let Some(allocated) = self.allocated() else {
             // SAFETY: Nothing is allocated: the memory is as good as new.
-            let new = unsafe { Self::claim_any(span, self.control_place(), Memory::empty()) }?;
-            *self = Self { next: self.next, zero, soiled, peak, is_reclaimable, ..new };
+            let new = unsafe { Self::claim_any(span, self.control_room(), Memory::empty()) }?;
+            *self = Self { kind: self.kind, zero, soiled, peak, is_reclaimable, ..new };
             return Ok(());
         };
         let range = self.range_of(span)?;

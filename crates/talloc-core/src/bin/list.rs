@@ -182,6 +182,11 @@ impl<C: Config> Bins<C> {
         self.map.first_from::<C>(number)
     }
 
+    /// The last bin that has chunks in it.
+    pub(crate) fn last_bin(&self) -> Option<usize> {
+        self.map.last()
+    }
+
     /// Whether the map says that a bin has chunks in it.
     pub(crate) fn is_mapped(&self, bin: BinIndex) -> bool {
         self.map.get(bin)

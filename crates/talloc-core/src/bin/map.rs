@@ -40,6 +40,13 @@ impl Map {
         self.0[bin.get() / BITS] >> (bin.get() % BITS) & 1 != 0
     }
 
+    /// The last bin that has chunks in it.
+    pub(crate) fn last(&self) -> Option<usize> {
+        let words = self.0.iter().enumerate().rev();
+        let (word, bits) = words.map(|(word, bits)| (word, *bits)).find(|(_, bits)| *bits != 0)?;
+        Some(word * BITS + bits.ilog2() as usize)
+    }
+
     /// The first bin from the `number`th on that has chunks in it.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn first_from<C: Config>(&self, number: usize) -> Option<BinIndex> {
@@ -74,11 +81,12 @@ mod tests {
             (Some(64), Some(130), Some(239))
         );
         assert_eq!((from(&map, 256), from(&map, 1000)), (None, None));
+        assert_eq!((map.last(), Map::EMPTY.last()), (Some(239), None));
         map.clear_if(3, false);
         map.clear_if(239, true);
         map.clear_if(usize::MAX, false);
         map.flip_if(BinIndex::new::<Compact>(3).unwrap(), false);
-        assert_eq!((from(&map, 0), from(&map, 131)), (Some(3), None));
+        assert_eq!((from(&map, 0), from(&map, 131), map.last()), (Some(3), None, Some(130)));
         map.flip_if(BinIndex::new::<Compact>(3).unwrap(), true);
         assert_eq!(from(&map, 0), Some(63));
     }

@@ -17,9 +17,6 @@ use crate::source::Source;
 /// How often a source is asked for memory before an allocation fails all the same.
 pub const SOURCE_TRIES: usize = 1024;
 
-/// An arena that has no room for so many granules is passed over.
-const SMALL: usize = 128;
-
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
@@ -313,28 +310,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
             None if self.arenas.is_single() => None,
             None => self.allocate_elsewhere(len, align),
-        }
-    }
-
-    /// Allocates from the first arena that can, but for the one where requests begin, which cannot; as
-    /// [`allocate_knowing`](Self::allocate_knowing).
-    #[cold]
-    fn allocate_elsewhere(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
-        let mut place = None;
-        loop {
-            if place != self.arenas.recent {
-                let arena = self.arenas.arena_at(place);
-                let zero = arena.zero_from();
-                if let Some(at) = arena.allocate(len, align) {
-                    let block = arena.hand_out(at, len);
-                    if len + align.get() / GRANULE <= SMALL {
-                        self.arenas.recent = place;
-                    }
-                    self.arenas.count_taken(len * GRANULE);
-                    return Some((block, zero));
-                }
-            }
-            place = Some(self.arenas.after(place)?);
         }
     }
 

@@ -38,8 +38,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Where blocks of the arena may lie that contains `addr`, with a pointer that is good for all of
     /// them; an empty span if there is no such arena.
     pub fn reach_of(&self, addr: usize) -> Span {
-        let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
-        let arena = arenas.find(|arena| arena.contains(addr));
+        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
         arena.map_or(Span::empty(), Arena::allocatable)
     }
 
@@ -54,8 +53,7 @@ impl<C: Config, S> Talloc<C, S> {
         let mut next = batch.first();
         while let Some(block) = next.filter(|_| count <= batch.len()) {
             let addr = block.addr().get();
-            let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
-            let arena = arenas.find(|arena| arena.contains(addr));
+            let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
             if !arena.is_some_and(|arena| arena.is_in_use(addr, len)) {
                 return Err(Violation::CachedBlock { addr });
             }
@@ -135,8 +133,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return;
         }
         while let Some(block) = batch.pop() {
-            // SAFETY: The caller gives up the blocks, which have a list.
-            unsafe { self.put_on_list(block, len) };
+            // SAFETY: The caller gives up the blocks, which have a list, unless they are of another kind than the lists
+            // hold.
+            unsafe {
+                if self.is_listed(block) {
+                    self.put_on_list(block, len);
+                } else {
+                    self.forget(block, len);
+                    self.release(block, len);
+                }
+            }
         }
     }
 

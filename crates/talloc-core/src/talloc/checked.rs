@@ -42,7 +42,8 @@ impl<C: Config, S> Talloc<C, S> {
     /// Whether a block of `len` granules is allocated at an address in any but the first arena.
     #[inline(never)]
     fn has_block_elsewhere(&self, addr: usize, len: usize) -> bool {
-        self.arenas.places().skip(1).any(|place| self.arenas.peek(place).is_block(addr, len))
+        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
+        arena.is_some_and(|arena| arena.is_block(addr, len))
     }
 
     /// What is wrong with a call.
@@ -64,10 +65,7 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// What is wrong about a block at an address, if it has that layout.
     fn fault_at(&self, addr: usize, layout: Layout) -> Fault {
-        let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
-        let Some(arena) = arenas.find(|arena| arena.span().contains(addr)) else {
-            return Fault::Foreign;
-        };
+        let Some(arena) = self.arenas.spanning(addr) else { return Fault::Foreign };
         let Some(Chunk { kind, span }) = arena.chunk_around(addr) else {
             return if arena.allocatable().contains(addr) { Fault::Broken } else { Fault::Foreign };
         };
@@ -88,7 +86,7 @@ impl<C: Config, S> Talloc<C, S> {
         let arenas = || self.arenas.places().map(|place| self.arenas.peek(place));
         let same = last.and_then(|chunk| {
             let base = chunk.span.base().unwrap_or(0);
-            arenas().find(|arena| arena.span().contains(base))?.chunk_after(end)
+            self.arenas.spanning(base)?.chunk_after(end)
         });
         same.or_else(|| {
             let firsts = arenas().filter_map(Arena::first_chunk);
@@ -149,8 +147,8 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     /// ```
     pub fn size_of_block(&self, ptr: NonNull<u8>) -> Result<usize, Fault> {
         let addr = ptr.addr().get();
-        let len = self.arenas.places().find_map(|place| self.arenas.peek(place).len_of_block(addr));
-        match len {
+        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
+        match arena.and_then(|arena| arena.len_of_block(addr)) {
             Some(len) if addr % GRANULE == 0 => Ok(len * GRANULE),
             _ => Err(self.fault_at(addr, Layout::new::<u8>())),
         }

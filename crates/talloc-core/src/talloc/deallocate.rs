@@ -23,8 +23,7 @@ const CONSUMER_BATCHES: usize = 16;
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Frees a block.
     ///
-    /// Takes constant time, if there is one arena; to find that of the block takes time in
-    /// proportion to their number.
+    /// Takes constant time, however many arenas there are.
     ///
     /// # Panics
     ///
@@ -156,18 +155,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
     pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
-        let block = self.whole_block(ptr);
-        // SAFETY: It is the block that the caller gives up, and has a list.
-        unsafe { self.put_on_list(block, len) }
-    }
-
-    /// The same block, by a pointer that is good for all of it.
-    #[inline(always)]
-    fn whole_block(&mut self, ptr: NonNull<u8>) -> NonNull<u8> {
-        if C::Quick::HAS_PEERS {
-            with_provenance_of_all(C::Quick::whole(), ptr)
-        } else {
-            self.arenas.arena_of(ptr).block(ptr)
+        // SAFETY: It is the block that the caller gives up, and has a list, unless it is of another kind than the
+        // lists hold.
+        unsafe {
+            match self.listed_block(ptr) {
+                Some(block) => self.put_on_list(block, len),
+                None => self.free_uncached(ptr, len),
+            }
         }
     }
 
@@ -179,8 +173,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[inline(always)]
     pub(super) unsafe fn free_moved(&mut self, ptr: NonNull<u8>, len: usize) {
-        if len < self.quick.classes() {
-            let block = self.whole_block(ptr);
+        let listed = if len < self.quick.classes() { self.listed_block(ptr) } else { None };
+        if let Some(block) = listed {
             // SAFETY: It is the block that the caller gives up, and has a list.
             if unsafe { self.push(block, len) } {
                 self.make_room(len);
@@ -252,11 +246,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     #[inline(never)]
     unsafe fn release_among(&mut self, block: NonNull<u8>, len: usize) -> usize {
-        let arena = self.arenas.arena_with_room(block);
+        let place = self.arenas.place_with_room(block);
+        let arena = self.arenas.arena_at(place);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
         self.arenas.count_freed(len * GRANULE);
+        self.arenas.note_freed(place, free);
         free
     }
 

@@ -3,6 +3,7 @@
 use talloc_span::{Align, Span};
 
 use super::Talloc;
+use super::arenas::Wanted;
 use crate::arena::{Cursor, Step};
 use crate::config::Config;
 use crate::memory::Memory;
@@ -18,6 +19,9 @@ const PULSE: u32 = 1 << 8;
 
 /// The same, if it has more to take back.
 const PULSE_SOON: u32 = 1 << 2;
+
+/// Arenas that a step of purging looks at.
+const MAX_ARENAS: usize = 32;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Flushes the quick lists, and has the source take back what the heap does not need; see
@@ -152,23 +156,18 @@ impl<C: Config, S> Talloc<C, S> {
         step: &mut Step,
         purge: &mut impl FnMut(Span) -> Memory,
     ) -> bool {
-        let mut number = 0;
-        let mut place = None;
-        loop {
+        for _ in 0..MAX_ARENAS {
+            let wanted = Wanted { from: cursor.number, grade: 0, kinds: u32::MAX };
+            let Some(place) = self.arenas.first_with(&wanted) else { return true };
+            let number = self.arenas.number_of(place);
             let arena = self.arenas.arena_at(place);
-            if number == cursor.arenas {
-                let is_purged = arena.is_reclaimable && !arena.is_blank();
-                // SAFETY: The caller vouches for what `purge` leaves.
-                if is_purged && unsafe { !arena.purge(cursor, step, purge) } {
-                    return false;
-                }
-                cursor.next_arena();
+            let is_purged = arena.is_reclaimable && !arena.is_blank();
+            // SAFETY: The caller vouches for what `purge` leaves.
+            if is_purged && unsafe { !arena.purge(cursor, step, purge) } {
+                return false;
             }
-            number += 1;
-            place = match self.arenas.after(place) {
-                None => return true,
-                next => next,
-            };
+            cursor.pass(number);
         }
+        false
     }
 }

@@ -3,7 +3,7 @@
 
 use talloc_span::Span;
 
-use super::chain::Arenas;
+use super::arenas::Arenas;
 use super::{OwnedTalloc, Talloc};
 use crate::arena::{Arena, Control};
 use crate::config::Config;
@@ -75,7 +75,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`init`](Self::init).
     pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: As the caller says.
-        let first = unsafe { Arena::claim_any(arena, Control::Outside, Memory::empty()) }?;
+        let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
         self.quick = C::Quick::EMPTY;
         self.arenas = Arenas::of_first(first);
         self.limit_quick();

@@ -3,10 +3,11 @@
 use talloc_span::Span;
 
 use super::Talloc;
-use super::chain::Place;
-use crate::arena::{Arena, Control};
+use super::arenas::Place;
+use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::ArenaError;
+use crate::kind::Kind;
 use crate::memory::Memory;
 use crate::source::Source;
 
@@ -79,24 +80,40 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
+        // SAFETY: The caller keeps to the same conditions.
+        unsafe { self.claim_pieces(Kind::DEFAULT, arena, memory) }
+    }
+
+    /// Makes one arena of a span, or several if it is larger than links reach.
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim_as`](Self::claim_as).
+    #[cfg_attr(not(small), inline(always))]
+    pub(super) unsafe fn claim_pieces(
+        &mut self,
+        kind: Kind,
+        arena: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
         if C::SINGLE_ARENA && self.arenas.first.span().is_sized() {
             return Err(ArenaError::SecondArena);
         }
         if C::SINGLE_ARENA {
             // SAFETY: The caller gives the heap the memory.
-            return unsafe { self.claim_one(arena, memory) };
+            return unsafe { self.claim_one(kind, arena, memory) };
         }
         if self.arenas.overlaps(arena, None) {
             return Err(ArenaError::Overlap);
         }
         let (piece, mut rest) = Arena::<C>::split_at_reach(arena);
         // SAFETY: The caller gives the heap the memory, of which each piece is claimed once.
-        unsafe { self.claim_one(piece, memory) }?;
+        unsafe { self.claim_one(kind, piece, memory) }?;
         while rest.is_sized() {
             let (piece, above) = Arena::<C>::split_at_reach(rest);
             // What is too small for an arena is of no use.
             // SAFETY: As above.
-            let _ = unsafe { self.claim_one(piece, memory) };
+            let _ = unsafe { self.claim_one(kind, piece, memory) };
             rest = above;
         }
         Ok(())
@@ -107,17 +124,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// As for [`claim_as`](Self::claim_as).
-    unsafe fn claim_one(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
-        let is_first = self.arenas.first.span().is_empty();
-        let control = if is_first { Control::Outside } else { Control::Inside };
+    unsafe fn claim_one(
+        &mut self,
+        kind: Kind,
+        arena: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
         // SAFETY: As the caller says.
-        let arena = unsafe { Arena::claim_any(arena, control, memory) }?;
-        if is_first {
-            self.arenas.first = arena;
-        } else {
-            self.arenas.append(arena);
-        }
-        self.limit_quick();
+        let mut arena = unsafe { Arena::claim_any(arena, self.arenas.next_control(), memory) }?;
+        arena.kind = kind;
+        self.add_arena(arena);
         Ok(())
     }
 
@@ -179,7 +195,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
         self.flush();
         let place = self.arenas.place_with(arena)?;
-        Ok(self.arenas.arena_at(place).least_span())
+        let span = self.arenas.arena_at(place).least_span();
+        // The own chunk may lie between the others now.
+        self.arenas.note_change(place);
+        Ok(span)
     }
 
     /// Takes the arena of that span from the heap, which touches its memory no more.
@@ -194,7 +213,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Err(ArenaError::InUse);
         }
         self.arenas.detach(place);
-        self.arenas.recent = None;
+        self.arenas.begin_with(None);
         self.limit_quick();
         Ok(())
     }
@@ -207,8 +226,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Errors
     ///
     /// [`ArenaError::NoSuchArena`], [`ArenaError::NotAdjacent`], [`ArenaError::TooFar`] if the links
-    /// of the lower arena do not reach as far, and [`ArenaError::InUse`] if there is no room for a
-    /// bitmap of both.
+    /// of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no room for a bitmap of
+    /// both, and [`ArenaError::OtherKind`] if they are of different [kinds](Kind).
     ///
     /// # Safety
     ///
@@ -239,23 +258,24 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if lower.acme() != upper.base() {
             return Err(ArenaError::NotAdjacent);
         }
+        if self.arenas.peek(low).kind != self.arenas.peek(high).kind {
+            return Err(ArenaError::OtherKind);
+        }
         let (one, other) = if self.arenas.peek(low).is_blank() { (high, low) } else { (low, high) };
-        let mut gone = self.arenas.detach(other);
-        let mut arena = self.arenas.lift(one);
+        let mut gone = self.arenas.detach(other).arena;
         let span = lower.fit_over(upper);
         // SAFETY: As the caller says; the second arena is gone if this succeeds.
-        let result = unsafe {
+        let result = self.arenas.with_detached(one, |arena| unsafe {
             if gone.is_blank() {
                 arena.reshape(span, Memory::empty())
             } else {
                 arena.absorb(&mut gone, span)
             }
-        };
-        self.arenas.put(one, arena);
+        });
         if result.is_err() {
-            self.arenas.attach(other, gone);
+            self.arenas.add(gone);
         }
-        self.arenas.recent = None;
+        self.arenas.begin_with(None);
         self.limit_quick();
         result
     }
@@ -301,11 +321,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         span: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        let mut arena = self.arenas.lift(place);
         // SAFETY: As the caller says. If it fails, the arena has not changed.
-        let result = unsafe { arena.reshape(span, memory) };
-        self.arenas.put(place, arena);
-        self.arenas.recent = None;
+        let result =
+            self.arenas.with_detached(place, |arena| unsafe { arena.reshape(span, memory) });
+        self.arenas.begin_with(None);
         self.limit_quick();
         result
     }
@@ -325,18 +344,22 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     #[inline(never)]
     fn tidy_all(&mut self) -> bool {
-        let mut moved = false;
-        let mut place = None;
-        loop {
-            let next = self.arenas.after(place);
-            if self.arenas.peek(place).is_untidy() {
-                self.arenas.with_lifted(place, Arena::tidy);
-                moved = true;
-            }
-            match next {
-                Some(_) => place = next,
-                None => return moved,
-            }
+        let mut moved = self.tidy_if_needed(None);
+        while let Some(place) = self.arenas.untidy() {
+            moved |= self.tidy_if_needed(Some(place));
         }
+        moved
+    }
+
+    /// Moves the own chunk of the arena at `place` back to its start, if nothing is allocated there and it is
+    /// elsewhere. Returns whether that is so.
+    fn tidy_if_needed(&mut self, place: Place<C>) -> bool {
+        self.arenas.with_detached(place, |arena| {
+            let is_untidy = arena.is_untidy();
+            if is_untidy {
+                arena.tidy();
+            }
+            is_untidy
+        })
     }
 }

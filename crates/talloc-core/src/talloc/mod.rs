@@ -1,13 +1,15 @@
 //! The heap.
 
 mod allocate;
+mod among;
+pub(crate) mod arenas;
 mod batch;
-pub(crate) mod chain;
 mod checked;
 mod chunks;
 mod deallocate;
 mod discard;
 mod first;
+mod kinds;
 mod limits;
 mod manage;
 mod part;
@@ -31,7 +33,7 @@ use core::ops::{Deref, DerefMut};
 use crate::config::{Compact, Config};
 use crate::quick::Lists;
 use crate::source::OomFn;
-use chain::Arenas;
+use arenas::Arenas;
 
 /// A heap: allocates blocks from the arenas it has been given.
 ///

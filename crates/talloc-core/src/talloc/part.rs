@@ -5,7 +5,7 @@ use core::alloc::Layout;
 use talloc_span::Span;
 
 use super::Talloc;
-use crate::arena::{Arena, Control};
+use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -37,26 +37,20 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         memory: Memory,
         commit: impl FnMut(Span) -> bool,
     ) -> Result<Span, ArenaError> {
-        let is_first = self.arenas.first.span().is_empty();
-        if C::SINGLE_ARENA && !is_first {
+        if C::SINGLE_ARENA && self.arenas.first.span().is_sized() {
             return Err(ArenaError::SecondArena);
         }
         if self.arenas.overlaps(range, None) {
             return Err(ArenaError::Overlap);
         }
-        let control = if is_first { Control::Outside } else { Control::Inside };
+        let control = self.arenas.next_control();
         let (part, parts) = Arena::<C>::part_of(range, control, bytes)?;
         if !parts.into_iter().all(commit) {
             return Err(ArenaError::NoMemory);
         }
         // SAFETY: The caller gives the range, and both parts are memory now.
         let arena = unsafe { Arena::claim_part(part, range, control, memory) }?;
-        if is_first {
-            self.arenas.first = arena;
-        } else {
-            self.arenas.append(arena);
-        }
-        self.limit_quick();
+        self.add_arena(arena);
         Ok(part)
     }
 
@@ -89,11 +83,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if !parts.into_iter().all(commit) {
             return Err(ArenaError::NoMemory);
         }
-        let arena = self.arenas.arena_at(place);
-        // SAFETY: The caller gives the range, and both parts are memory now.
-        unsafe { arena.raise_within(more) };
-        let span = arena.span();
-        self.arenas.note_room(place);
+        let span = self.arenas.with_raised(place, |arena| {
+            // SAFETY: The caller gives the range, and both parts are memory now.
+            unsafe { arena.raise_within(more) };
+            arena.span()
+        });
         self.limit_quick();
         Ok(span)
     }

@@ -58,8 +58,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Err(ArenaError::Overlap);
         }
         // SAFETY: The arena's memory and what the caller adds to it.
-        let result = self.arenas.with_lifted(place, |arena| unsafe { arena.raise(new, memory) });
-        self.arenas.recent = None;
+        let result = self.arenas.with_detached(place, |arena| unsafe { arena.raise(new, memory) });
+        self.arenas.begin_with(None);
         self.limit_quick();
         result
     }

@@ -49,7 +49,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(super) fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
         let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
-            Some(most) if self.quick.cached() + REFILL <= self.quick.least() => usize::from(*most),
+            Some(most) if self.quick.cached() + REFILL <= self.quick.least() => {
+                if self.is_recent_listed() { usize::from(*most) } else { 1 }
+            }
             _ => 1,
         };
         if let Some(block) = self.recycle(len, most * len) {
@@ -70,7 +72,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let share = self.arenas.used() / (REFILL_SHARE * GRANULE);
         let granules = share.clamp(REFILL, MAX_REFILL);
         let has_room = self.quick.cached() + granules <= self.quick.limit();
-        let most = if has_room && len < granules { granules / len } else { 1 };
+        let most =
+            if has_room && len < granules && self.is_recent_listed() { granules / len } else { 1 };
         if let Some(run) = self.arenas.recent().take_run_from_bins(len, most) {
             return Ok(self.hand_out_run(run, len));
         }

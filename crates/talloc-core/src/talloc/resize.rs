@@ -131,8 +131,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
-        let arena = self.arenas.arena_of(ptr);
+        let place = if self.arenas.is_single() { None } else { self.arenas.place_of(ptr) };
+        let arena = self.arenas.arena_at(place);
         let at = arena.granule(ptr);
+        debug_assert!(arena.contains(ptr.addr().get()), "the block is from this heap");
         debug_assert!(old > 0 && new > 0, "a block is whole granules");
         // SAFETY: The block ends there.
         if new > old && !unsafe { arena.grow(at + old, new - old) } {
@@ -149,6 +151,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.arenas.count_freed((old - new) * GRANULE);
         } else {
             self.arenas.count_taken((new - old) * GRANULE);
+        }
+        if place.is_some() {
+            self.arenas.note_change(place);
         }
         Ok(block)
     }

@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::Talloc;
-use super::chain::Arenas;
+use super::arenas::Arenas;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
@@ -34,8 +34,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// Whether a block on a list is used granules of one of the arenas.
     pub(super) fn is_cached_block(&self, block: NonNull<u8>, len: usize) -> bool {
         let addr = block.addr().get();
-        let mut arenas = self.arenas.places().map(|place| self.arenas.peek(place));
-        let arena = arenas.find(|arena| arena.contains(addr));
+        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
         arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len))
     }
 
@@ -51,7 +50,7 @@ impl<C: Config, S> Talloc<C, S> {
                 if cached > self.quick.cached() {
                     return Err(Violation::CachedCount);
                 }
-                if !self.is_cached_block(at, len) {
+                if !self.is_cached_block(at, len) || !self.is_listed(at) {
                     return Err(Violation::CachedBlock { addr });
                 }
                 report.count_cached(len * GRANULE);
@@ -79,6 +78,9 @@ impl<C: Config> Arenas<C> {
             }
         }
         self.check_recent()?;
+        if !self.is_indexed() {
+            return Err(Violation::Index);
+        }
         Ok((report, marked))
     }
 

@@ -1,0 +1,166 @@
+//! Adding arenas, taking them away, and changing what they extend over.
+
+use core::ptr::NonNull;
+
+use super::{Arenas, Further, Place};
+use crate::arena::{Arena, Control};
+use crate::config::Config;
+
+/// An arena that has been taken out of the heap, to be put back.
+pub(in crate::talloc) struct Detached<C: Config> {
+    pub arena: Arena<C>,
+    /// The arena claimed before it, if that is a further one.
+    before: Place<C>,
+    /// Its number in the order of claiming.
+    number: u64,
+}
+
+impl<C: Config> Arenas<C> {
+    /// The room that the next arena leaves for its structure.
+    pub(in crate::talloc) fn next_control(&self) -> Control {
+        if C::SINGLE_ARENA || self.first.span().is_empty() {
+            Control::OUTSIDE
+        } else {
+            Further::<C>::CONTROL
+        }
+    }
+
+    /// Adds an arena that was claimed with [`next_control`](Self::next_control): the first one, or the last one.
+    pub(in crate::talloc) fn add(&mut self, arena: Arena<C>) {
+        if C::SINGLE_ARENA || arena.is_controlled_outside() {
+            self.first = arena;
+        } else {
+            self.append(arena);
+        }
+    }
+
+    /// Makes an arena, which has room for its structure, the last one.
+    fn append(&mut self, arena: Arena<C>) {
+        let before = self.index().and_then(|index| index.last);
+        let number = self.number_of(before) + 1;
+        self.attach(Detached { arena, before, number });
+    }
+
+    /// Takes an arena out of the heap, whose structure may be written over then. Requests do not begin there.
+    pub(in crate::talloc) fn detach(&mut self, place: Place<C>) -> Detached<C> {
+        let Some(place) = place.filter(|_| !C::SINGLE_ARENA) else {
+            let arena = core::mem::replace(&mut self.first, Arena::NONE);
+            return Detached { arena, before: None, number: 0 };
+        };
+        if self.recent == Some(place) {
+            self.recent = None;
+        }
+        let number = self.number_of(Some(place));
+        let further = Further::at(place);
+        // SAFETY: Places lead to the structures of further arenas, which are in the index (I10). It is not used
+        // any more once its arena has been read.
+        unsafe {
+            if let Some(index) = self.index_mut() {
+                index.remove(place);
+            }
+            let (before, after) = ((*further).before, (*further).after);
+            if let Some(index) = self.index_mut().filter(|_| after.is_none()) {
+                index.last = before;
+            }
+            if let Some(after) = after {
+                (*Further::at(after)).before = before;
+            }
+            match before {
+                Some(before) => (*Further::at(before)).after = after,
+                None => self.move_index(after),
+            }
+            Detached { arena: place.read(), before, number }
+        }
+    }
+
+    /// Puts an arena back where it was in the order of claiming.
+    pub(in crate::talloc) fn attach(&mut self, detached: Detached<C>) {
+        let Detached { arena, before, number } = detached;
+        if C::SINGLE_ARENA || number == 0 {
+            self.first = arena;
+            return;
+        }
+        debug_assert!(!self.overlaps(arena.span(), None), "I10: arenas do not overlap");
+        let place = settle(arena, number);
+        let further = Further::at(place);
+        // SAFETY: The structure has just been written, and is good for all of the arena. The other ones are those
+        // of further arenas (I10).
+        unsafe {
+            let after = match before {
+                Some(before) => (*Further::at(before)).after.replace(place),
+                None => self.others,
+            };
+            ((*further).before, (*further).after) = (before, after);
+            if let Some(after) = after {
+                (*Further::at(after)).before = Some(place);
+            }
+            if before.is_none() {
+                self.move_index(Some(place));
+            }
+            if let Some(index) = self.index_mut() {
+                if after.is_none() {
+                    index.last = Some(place);
+                }
+                index.add(place);
+            }
+        }
+    }
+
+    /// Makes `first` the first of the further arenas, which has the index.
+    ///
+    /// # Safety
+    ///
+    /// It is one of them. If there is none, the index is empty.
+    unsafe fn move_index(&mut self, first: Place<C>) {
+        let last = core::mem::replace(&mut self.others, first);
+        if let Some((last, first)) = last.zip(first) {
+            // SAFETY: Both are structures of further arenas; that of the last one is still there.
+            unsafe {
+                (&raw mut (*Further::at(first)).index)
+                    .copy_from(&raw const (*Further::at(last)).index, 1)
+            };
+        }
+    }
+
+    /// Calls `f` with an arena whose extent may change, and with it where its structure is.
+    pub(in crate::talloc) fn with_detached<T>(
+        &mut self,
+        place: Place<C>,
+        f: impl FnOnce(&mut Arena<C>) -> T,
+    ) -> T {
+        if C::SINGLE_ARENA || place.is_none() {
+            return f(&mut self.first);
+        }
+        let mut detached = self.detach(place);
+        let result = f(&mut detached.arena);
+        self.attach(detached);
+        result
+    }
+
+    /// Calls `f` with an arena whose end may rise, while its structure stays where it is.
+    pub(in crate::talloc) fn with_raised<T>(
+        &mut self,
+        place: Place<C>,
+        f: impl FnOnce(&mut Arena<C>) -> T,
+    ) -> T {
+        let arena = self.arena_at(place);
+        let before = arena.size();
+        let result = f(arena);
+        let more = arena.size() - before;
+        if let Some(index) = self.index_mut().filter(|_| place.is_some()) {
+            index.bytes += more;
+        }
+        self.note_room(place);
+        self.note_change(place);
+        result
+    }
+}
+
+/// Puts the structure of a further arena where the arena keeps it.
+fn settle<C: Config>(arena: Arena<C>, number: u64) -> NonNull<Arena<C>> {
+    debug_assert!(!arena.is_controlled_outside(), "I10: the own chunk has room for it");
+    let place = arena.control();
+    // SAFETY: The arena's own chunk starts with room for it, which nobody else uses.
+    unsafe { Further::at(place).write(Further::new(arena, number)) };
+    place
+}

@@ -1,0 +1,215 @@
+//! The index of further arenas: what finds an arena by an address, or by what is free in it, in a bounded number of
+//! steps.
+//!
+//! It lies in the arenas themselves. Each brings the nodes along that the tries need for it, in the [`Further`] at
+//! the start of its own chunk, and the first one has the roots: a heap with one arena has nothing of it.
+
+use core::ptr::NonNull;
+
+use super::further::{Further, Position};
+use super::{Arena, Place};
+use crate::config::Config;
+use crate::kind::Kind;
+use crate::trie::Trie;
+
+/// The roots of the tries, and what is true of all further arenas.
+pub(super) struct Index<C: Config> {
+    by_address: Trie,
+    by_position: Trie,
+    /// The arena claimed last.
+    pub(super) last: Place<C>,
+    /// The kinds of the arenas, as bits.
+    kinds: u32,
+    /// Bytes that blocks may take up in them.
+    pub(super) bytes: usize,
+    /// The first of the arenas whose own chunk is in the way of what is free.
+    untidy: Place<C>,
+}
+
+impl<C: Config> Index<C> {
+    pub(super) const EMPTY: Self = Self {
+        by_address: Trie::EMPTY,
+        by_position: Trie::EMPTY,
+        last: None,
+        kinds: 0,
+        bytes: 0,
+        untidy: None,
+    };
+
+    /// Adds an arena.
+    ///
+    /// # Safety
+    ///
+    /// Its structure is at `place`, by a pointer that is good for all of the arena, and stays there until it is
+    /// [removed](Self::remove). It overlaps no other one of the index.
+    pub(super) unsafe fn add(&mut self, place: NonNull<Arena<C>>) {
+        let further = Further::at(place);
+        // SAFETY: The structure is at `place`. No other arena has the same base or number.
+        unsafe {
+            self.by_address.insert(Further::by_address(further));
+            self.by_position.insert(Further::by_position(further));
+            let arena = place.as_ref();
+            self.kinds |= arena.kind.bit();
+            self.bytes += arena.size();
+            if arena.is_untidy() {
+                self.note_untidy(place);
+            }
+        }
+    }
+
+    /// Removes an arena.
+    ///
+    /// # Safety
+    ///
+    /// It is in the index.
+    pub(super) unsafe fn remove(&mut self, place: NonNull<Arena<C>>) {
+        let further = Further::at(place);
+        // SAFETY: The structure is at `place`, and is in the index.
+        unsafe {
+            self.forget_untidy(place);
+            self.by_address.remove(Further::by_address(further));
+            self.by_position.remove(Further::by_position(further));
+            let arena = place.as_ref();
+            self.bytes -= arena.size();
+            if self.first_of(arena.kind, 0, 0).is_none() {
+                self.kinds &= !arena.kind.bit();
+            }
+        }
+    }
+
+    /// The arena that an address lies in, as far as it may be used.
+    #[inline]
+    pub(super) fn containing(&self, addr: usize) -> Place<C> {
+        // SAFETY: What is in the trie are the entries of further arenas, which are where they were added.
+        let place = |leaf| unsafe { Further::<C>::place_by_address(leaf) };
+        // SAFETY: As above.
+        let contains = |place: NonNull<Arena<C>>| unsafe { place.as_ref() }.contains(addr);
+        // SAFETY: As above.
+        match unsafe { self.by_address.near(addr as u64, |leaf| contains(place(leaf))) } {
+            Some(leaf) => Some(place(leaf)),
+            None => self.up_to(addr).filter(|place| contains(*place)),
+        }
+    }
+
+    /// The arena that begins at the highest address up to `addr`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn up_to(&self, addr: usize) -> Place<C> {
+        // SAFETY: What is in the trie are the entries of further arenas.
+        unsafe {
+            let leaf = self.by_address.last_up_to(addr as u64)?;
+            Some(Further::place_by_address(leaf))
+        }
+    }
+
+    /// The first arena of these kinds, from a number on, whose grade is `grade` or higher.
+    pub(super) fn first_from(&self, number: u64, grade: u8, kinds: u32) -> Place<C> {
+        let mut kinds = kinds & self.kinds;
+        let mut first: Option<(u64, NonNull<Arena<C>>)> = None;
+        while kinds != 0 {
+            let kind = Kind::new(kinds.trailing_zeros() as u8);
+            kinds &= kinds - 1;
+            if let Some(found) = self.first_of(kind, number, grade) {
+                if first.is_none_or(|first| found.0 < first.0) {
+                    first = Some(found);
+                }
+            }
+        }
+        first.map(|(_, place)| place)
+    }
+
+    /// The first arena of a kind, with its number; as [`first_from`](Self::first_from).
+    fn first_of(&self, kind: Kind, number: u64, grade: u8) -> Option<(u64, NonNull<Arena<C>>)> {
+        // SAFETY: What is in the trie are the entries of further arenas.
+        unsafe {
+            let leaf = self.by_position.first_from(Position::new(kind, number).key(), grade)?;
+            let place = Further::<C>::place_by_position(leaf);
+            let position = Further::position(Further::at(place));
+            position.is_of(kind).then(|| (position.number(), place))
+        }
+    }
+
+    /// Notes the grade of an arena's largest free piece.
+    ///
+    /// # Safety
+    ///
+    /// The arena is in the index.
+    pub(super) unsafe fn set_grade(&mut self, place: NonNull<Arena<C>>, grade: u8) {
+        // SAFETY: The arena is in the index.
+        unsafe {
+            let further = Further::at(place);
+            if Further::grade(further) != grade {
+                self.by_position.set_grade(Further::leaf(further), grade);
+            }
+        }
+    }
+
+    /// Notes that the own chunk of an arena is in the way of what is free.
+    ///
+    /// # Safety
+    ///
+    /// The arena is in the index.
+    pub(super) unsafe fn note_untidy(&mut self, place: NonNull<Arena<C>>) {
+        let further = Further::at(place);
+        // SAFETY: The structure is at `place`.
+        unsafe {
+            if !(*further).is_untidy {
+                (*further).is_untidy = true;
+                (*further).next_untidy = self.untidy.replace(place);
+            }
+        }
+    }
+
+    /// The first of the arenas that [`note_untidy`](Self::note_untidy) was called for.
+    pub(super) fn untidy(&self) -> Place<C> {
+        self.untidy
+    }
+
+    /// Takes an arena out of the list of those whose own chunk is in the way, if it is there.
+    ///
+    /// # Safety
+    ///
+    /// The arena is in the index.
+    unsafe fn forget_untidy(&mut self, place: NonNull<Arena<C>>) {
+        let further = Further::at(place);
+        // SAFETY: The list leads to structures of further arenas.
+        unsafe {
+            if !(*further).is_untidy {
+                return;
+            }
+            let mut link: *mut Place<C> = &mut self.untidy;
+            while let Some(other) = *link {
+                if other == place {
+                    *link = (*further).next_untidy;
+                    break;
+                }
+                link = &raw mut (*Further::at(other)).next_untidy;
+            }
+            ((*further).is_untidy, (*further).next_untidy) = (false, None);
+        }
+    }
+
+    /// Whether the tries are in order, and have as many leaves as there are further arenas: `arenas`, whose bytes are
+    /// `bytes`.
+    pub(super) fn is_in_order(&self, arenas: usize, bytes: usize) -> bool {
+        let (mut addresses, mut positions, mut kinds) = (0, 0, 0);
+        // SAFETY: What is in the tries are the entries of further arenas.
+        unsafe {
+            let are_found = self.by_address.check(&mut |leaf| {
+                addresses += 1;
+                let arena = Further::<C>::place_by_address(leaf).as_ref();
+                arena.span().base() == Some(leaf.as_ref().key as usize)
+            });
+            let are_placed = self.by_position.check(&mut |leaf| {
+                positions += 1;
+                let arena = Further::<C>::place_by_position(leaf).as_ref();
+                kinds |= arena.kind.bit();
+                Further::position(Further::at(arena.control())).is_of(arena.kind)
+            });
+            are_found
+                && are_placed
+                && [addresses, positions] == [arenas; 2]
+                && (kinds, bytes) == (self.kinds, self.bytes)
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The arenas of a heap: the first one, and an index of the further ones.
+
+mod change;
+mod further;
+mod index;
+mod order;
+
+use core::ptr::NonNull;
+
+use talloc_span::Span;
+
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::error::ArenaError;
+use further::Further;
+use index::Index;
+pub(super) use order::Wanted;
+
+/// Where an arena's structure is: in the heap for the first, in the arena's own chunk for others, as the start of a
+/// [`Further`].
+pub(super) type Place<C> = Option<NonNull<Arena<C>>>;
+
+/// The arenas of a heap, and what is in use of them.
+///
+/// They are apart from the quick lists, which one thread may use while another one has the arenas.
+pub(crate) struct Arenas<C: Config> {
+    pub(super) first: Arena<C>,
+    /// The first further arena in the order of claiming, which has the [index](Index) of all of them.
+    pub(super) others: Option<NonNull<Arena<C>>>,
+    /// The first arena that may have room for a small block, where requests begin; `None` for the very first
+    /// one.
+    pub(super) recent: Place<C>,
+    /// Bytes of all used chunks that are blocks, those in quick lists included.
+    used: usize,
+    /// The most that `used` had been when it last decreased.
+    peak: usize,
+}
+
+/// What is in use.
+impl<C: Config> Arenas<C> {
+    /// No arenas. All of it is zeros, so that a static heap takes no room in a program's file.
+    pub(super) const NONE: Self =
+        Self { first: Arena::NONE, others: None, recent: None, used: 0, peak: 0 };
+
+    /// No arenas but a first one.
+    pub(super) fn of_first(first: Arena<C>) -> Self {
+        Self { first, ..Self::NONE }
+    }
+
+    /// Counts bytes that come into use.
+    #[inline(always)]
+    pub(super) fn count_taken(&mut self, bytes: usize) {
+        self.used += bytes;
+    }
+
+    /// Counts bytes that are in use no longer.
+    #[inline(always)]
+    pub(super) fn count_freed(&mut self, bytes: usize) {
+        // A maximum is noted when it is left, so that only one of the two operations has that to do.
+        debug_assert!(bytes <= self.used, "I12: {bytes} bytes are in use");
+        self.peak = self.peak.max(self.used);
+        self.used -= bytes;
+    }
+
+    /// Bytes in use, those in quick lists included.
+    #[inline(always)]
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// The most bytes that were in use at once, those in quick lists included.
+    pub(super) fn peak(&self) -> usize {
+        self.peak.max(self.used)
+    }
+
+    /// Bytes that blocks may take up, in all arenas.
+    pub(super) fn size(&self) -> usize {
+        self.first.size() + self.index().map_or(0, |index| index.bytes)
+    }
+}
+
+/// Finding an arena.
+impl<C: Config> Arenas<C> {
+    /// Whether there is no arena but the first one, which some heaps know when they are compiled.
+    #[inline(always)]
+    pub(super) fn is_single(&self) -> bool {
+        C::SINGLE_ARENA || self.others.is_none()
+    }
+
+    /// The arena at `place`.
+    #[inline(always)]
+    pub(super) fn arena_at(&mut self, place: Place<C>) -> &mut Arena<C> {
+        match place {
+            _ if C::SINGLE_ARENA => &mut self.first,
+            None => &mut self.first,
+            // SAFETY: Places lead to structures in the arenas' own chunks, which nobody but the heap
+            // uses (I10).
+            Some(mut arena) => unsafe { arena.as_mut() },
+        }
+    }
+
+    /// The arena at `place`, to look at.
+    pub(super) fn peek(&self, place: Place<C>) -> &Arena<C> {
+        match place {
+            _ if C::SINGLE_ARENA => &self.first,
+            None => &self.first,
+            // SAFETY: As for `arena_at`.
+            Some(arena) => unsafe { arena.as_ref() },
+        }
+    }
+
+    /// The index of further arenas, if there are any.
+    #[inline(always)]
+    fn index(&self) -> Option<&Index<C>> {
+        if C::SINGLE_ARENA {
+            return None;
+        }
+        // SAFETY: The first further arena has the index, which only methods of this type change.
+        self.others.map(|place| unsafe { &(*Further::at(place)).index })
+    }
+
+    /// The index of further arenas, if there are any.
+    fn index_mut(&mut self) -> Option<&mut Index<C>> {
+        if C::SINGLE_ARENA {
+            return None;
+        }
+        // SAFETY: As for `index`.
+        self.others.map(|place| unsafe { &mut (*Further::at(place)).index })
+    }
+
+    /// The place after `place` in the order of claiming.
+    pub(super) fn after(&self, place: Place<C>) -> Place<C> {
+        match place {
+            _ if C::SINGLE_ARENA => None,
+            None => self.others,
+            // SAFETY: Places lead to the structures of further arenas (I10).
+            Some(place) => unsafe { (*Further::at(place)).after },
+        }
+    }
+
+    /// Every place, the first arena's first.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place<C>> + '_ {
+        let others = core::iter::successors(self.after(None), |arena| self.after(Some(*arena)));
+        core::iter::once(None).chain(others.map(Some))
+    }
+
+    /// The arena where requests begin.
+    #[inline(always)]
+    pub(super) fn recent(&mut self) -> &mut Arena<C> {
+        self.arena_at(self.recent)
+    }
+
+    /// The arena of a block.
+    ///
+    /// # Panics
+    ///
+    /// If there are several arenas and none contains the block.
+    #[inline(always)]
+    pub(super) fn arena_of(&mut self, block: NonNull<u8>) -> &mut Arena<C> {
+        if self.is_single() {
+            debug_assert!(self.first.contains(block.addr().get()), "{FOREIGN}");
+            return &mut self.first;
+        }
+        let place = self.place_of(block);
+        self.arena_at(place)
+    }
+
+    /// Where the arena of a block is, among several.
+    ///
+    /// # Panics
+    ///
+    /// If none contains the block.
+    #[inline(never)]
+    pub(super) fn place_of(&self, block: NonNull<u8>) -> Place<C> {
+        self.containing(block.addr().get()).expect(FOREIGN)
+    }
+
+    /// Where the arena is that an address lies in, as far as it may be used.
+    #[inline(always)]
+    pub(super) fn containing(&self, addr: usize) -> Option<Place<C>> {
+        if self.first.contains(addr) {
+            return Some(None);
+        }
+        self.index()?.containing(addr).map(Some)
+    }
+
+    /// The arena whose span an address lies in.
+    pub(super) fn spanning(&self, addr: usize) -> Option<&Arena<C>> {
+        let further = || self.index().and_then(|index| index.up_to(addr));
+        let place = if self.first.span().contains(addr) { None } else { Some(further()?) };
+        Some(self.peek(place)).filter(|arena| arena.span().contains(addr))
+    }
+
+    /// Where the arena of that span is.
+    pub(super) fn place_with(&self, span: Span) -> Result<Place<C>, ArenaError> {
+        if self.first.span() == span {
+            return Ok(None);
+        }
+        let further = || self.index()?.up_to(span.base()?);
+        let place = further().filter(|place| self.peek(Some(*place)).span() == span);
+        place.map(Some).ok_or(ArenaError::NoSuchArena)
+    }
+
+    /// Whether a span overlaps an arena, that at `but` left aside, which the span contains.
+    pub(super) fn overlaps(&self, span: Span, but: Option<Place<C>>) -> bool {
+        let is_free = but == Some(None) || !self.first.span().overlaps(span);
+        !is_free || self.overlaps_further(span, but.flatten())
+    }
+
+    /// [`overlaps`](Self::overlaps), of further arenas.
+    fn overlaps_further(&self, span: Span, but: Place<C>) -> bool {
+        let Some((index, base)) = self.index().zip(span.base()) else { return false };
+        let below = |place: NonNull<Arena<C>>| {
+            self.peek(Some(place)).span().base().and_then(|base| index.up_to(base.checked_sub(1)?))
+        };
+        // If any overlaps it, the last one does that begins below its end.
+        let last = index.up_to(base + (span.size() - 1));
+        let last = if but.is_some() && last == but { last.and_then(below) } else { last };
+        last.is_some_and(|place| self.peek(Some(place)).span().overlaps(span))
+    }
+
+    /// The arena of a block that is given back. Requests begin there from now on, unless they begin with one that
+    /// was claimed before.
+    #[inline(always)]
+    pub(super) fn place_with_room(&mut self, block: NonNull<u8>) -> Place<C> {
+        let place = self.place_of(block);
+        self.note_room(place);
+        place
+    }
+}
+
+/// What is wrong with a block that no arena contains.
+const FOREIGN: &str = "the block is not from this heap";

@@ -1,0 +1,222 @@
+//! Memory of several kinds.
+//!
+//! The quick lists hold blocks of one kind, that of the first arena. So what they hold serves no request for another
+//! kind, and plain requests, which they serve before any arena, get what was claimed first.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use talloc_span::{Align, Span};
+
+use super::{SOURCE_TRIES, Talloc};
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::error::{AllocError, ArenaError};
+use crate::kind::{Kind, Kinds};
+use crate::memory::Memory;
+use crate::misuse::Call;
+use crate::quick::Lists;
+use crate::source::Source;
+
+impl<C: Config, S> Talloc<C, S> {
+    /// The kind of the arena that an address lies in, or `None` if there is no such arena. Takes constant time.
+    pub fn kind_at(&self, addr: usize) -> Option<Kind> {
+        self.arenas.spanning(addr).map(|arena| arena.kind)
+    }
+
+    /// Whether a block of this heap is of the kind that the quick lists hold.
+    #[inline(always)]
+    pub(super) fn is_listed(&self, block: NonNull<u8>) -> bool {
+        C::Quick::HAS_PEERS || self.arenas.is_single() || self.is_of_first_kind(block)
+    }
+
+    #[inline(never)]
+    fn is_of_first_kind(&self, block: NonNull<u8>) -> bool {
+        self.arenas.peek(self.arenas.place_of(block)).kind == self.arenas.first.kind
+    }
+
+    /// Whether blocks of the arena where requests begin may be put on the quick lists.
+    #[inline(always)]
+    pub(super) fn is_recent_listed(&self) -> bool {
+        let Some(recent) = self.arenas.recent else { return true };
+        C::SINGLE_ARENA
+            || C::Quick::HAS_PEERS
+            || self.arenas.peek(Some(recent)).kind == self.arenas.first.kind
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// [`claim_as`](Self::claim_as), of memory of some kind.
+    ///
+    /// Memory that is claimed in any other way has the kind [`Kind::DEFAULT`]. An arena that is extended keeps its
+    /// kind.
+    ///
+    /// # Errors
+    ///
+    /// As for [`claim`](Self::claim).
+    ///
+    /// # Safety
+    ///
+    /// As for [`claim_as`](Self::claim_as).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Kind, Kinds, Memory, Span, Talloc};
+    ///
+    /// const INTERNAL: Kind = Kind::DEFAULT;
+    /// const EXTERNAL: Kind = Kind::new(1);
+    ///
+    /// let (mut internal, mut external) = ([0_u8; 4096], vec![0_u8; 65536]);
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 1000]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.claim(Span::from(&mut internal)).unwrap();
+    ///     let memory = Span::from(external.as_mut_slice());
+    ///     heap.claim_of_kind(EXTERNAL, memory, Memory::empty()).unwrap();
+    ///     // What was claimed first is used first, unless a request says otherwise.
+    ///     let hot = heap.malloc(layout)?;
+    ///     let frame = heap.malloc_in(Kinds::prefer(EXTERNAL), layout)?;
+    ///     assert_eq!(heap.kind_at(hot.addr().get()), Some(INTERNAL));
+    ///     assert_eq!(heap.kind_at(frame.addr().get()), Some(EXTERNAL));
+    ///     // There is no room for four of them.
+    ///     while heap.malloc_in(Kinds::only(INTERNAL), layout).is_ok() {}
+    ///     let block = heap.malloc(layout)?;
+    ///     assert_eq!(heap.kind_at(block.addr().get()), Some(EXTERNAL));
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub unsafe fn claim_of_kind(
+        &mut self,
+        kind: Kind,
+        arena: Span,
+        memory: Memory,
+    ) -> Result<(), ArenaError> {
+        // SAFETY: The caller keeps to the conditions of `claim_as`.
+        unsafe { self.claim_pieces(kind, arena, memory) }
+    }
+
+    /// Allocates a block in memory of some kinds, as [`malloc`](Self::malloc) does in any.
+    ///
+    /// Of the kinds that are asked for first, arenas are tried in the order of claiming; then, if there are others
+    /// that will do, of those. Takes constant time, as long as the source does if it is called.
+    ///
+    /// # Errors
+    ///
+    /// If no such arena has the memory and the source does not [provide it](Source::acquire_in).
+    ///
+    /// # Safety
+    ///
+    /// As for [`malloc`](Self::malloc).
+    pub unsafe fn malloc_in(
+        &mut self,
+        kinds: Kinds,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let (len, align) = (Arena::<C>::block_len(layout.size()), Align::of_layout(layout));
+        let listed = self.arenas.first.kind;
+        if !C::Quick::HAS_PEERS && kinds.sets()[0] & listed.bit() != 0 {
+            if let Some(block) = self.pop_aligned(len, align) {
+                return Ok(block);
+            }
+        }
+        if layout.size() > Self::MOST_BLOCK {
+            return Err(AllocError);
+        }
+        self.note_demand();
+        self.tend();
+        let attempt = |heap: &mut Self| heap.allocate_of_kinds(kinds, len, align);
+        let mut found = attempt(self);
+        for _ in 0..SOURCE_TRIES {
+            if found.is_none() && (C::Quick::HAS_PEERS || kinds.contains(listed)) {
+                found = self.coalesce_for(layout, attempt);
+            } else if found.is_none() && self.tidy() {
+                found = attempt(self);
+            }
+            if found.is_some() {
+                break;
+            }
+            S::acquire_in(self, kinds, layout)?;
+            found = attempt(self);
+        }
+        found.ok_or(AllocError)
+    }
+
+    /// Allocates from the arenas of some kinds.
+    fn allocate_of_kinds(&mut self, kinds: Kinds, len: usize, align: Align) -> Option<NonNull<u8>> {
+        let sets = kinds.sets().into_iter().filter(|kinds| *kinds != 0);
+        sets.into_iter().find_map(|kinds| Some(self.allocate_among(kinds, len, align, None)?.0))
+    }
+
+    /// [`realloc`](Self::realloc), in memory of some kinds if the block has to be moved.
+    ///
+    /// It stays where it is if there is room, whatever kind of memory that is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`realloc`](Self::realloc).
+    ///
+    /// # Panics
+    ///
+    /// As [`free`](Self::free) does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`realloc`](Self::realloc).
+    #[track_caller]
+    pub unsafe fn realloc_in(
+        &mut self,
+        kinds: Kinds,
+        ptr: NonNull<u8>,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let call = Call::resize(layout.size(), new_size);
+        if !self.knows(call, ptr, layout) {
+            self.report(call, ptr, layout);
+            return Err(AllocError);
+        }
+        let new = Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
+        // SAFETY: It is the caller's block. Only to grow can fail, so that the new block is as large as the old one at
+        // the least, and another one: they do not overlap. The old one is not used any more.
+        unsafe {
+            if let Ok(block) = self.resize_own(ptr, layout, new) {
+                return Ok(block);
+            }
+            let block = self.malloc_in(kinds, new)?;
+            block.copy_from_nonoverlapping(ptr, layout.size());
+            self.free_moved(ptr, Arena::<C>::block_len(layout.size()));
+            Ok(block)
+        }
+    }
+
+    /// Adds an arena. If that changes which kind the quick lists are for, they are emptied.
+    pub(super) fn add_arena(&mut self, arena: Arena<C>) {
+        if arena.kind != self.arenas.first.kind && arena.is_controlled_outside() {
+            self.flush();
+        }
+        self.arenas.add(arena);
+        self.limit_quick();
+    }
+
+    /// The same block, by a pointer that is good for all of it; `None` if it is of another kind than the quick lists
+    /// hold.
+    #[inline(always)]
+    pub(super) fn listed_block(&mut self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
+        if C::Quick::HAS_PEERS {
+            Some(crate::quick::with_provenance_of_all(C::Quick::whole(), ptr))
+        } else if self.arenas.is_single() {
+            Some(self.arenas.arena_of(ptr).block(ptr))
+        } else {
+            self.listed_block_among(ptr)
+        }
+    }
+
+    #[inline(never)]
+    fn listed_block_among(&mut self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
+        let arena = self.arenas.peek(self.arenas.place_of(ptr));
+        (arena.kind == self.arenas.first.kind).then(|| arena.block(ptr))
+    }
+}

@@ -1,0 +1,708 @@
+//! A radix trie of numbers, whose nodes and leaves are memory that its user provides.
+//!
+//! It answers two questions in a bounded number of steps, however many leaves there are: which leaf has the largest
+//! key up to a number, and which has the least key from a number on whose *grade* is high enough. A node stands for
+//! the numbers that share their highest digits, and has a slot for each value of the next digit. Digits that all
+//! leaves below have in common have no node: each node has two slots in use or more, and so there are fewer nodes
+//! than leaves. Whoever adds a leaf provides a node with it, as an [`Entry`], and the trie never runs out of nodes.
+//!
+//! With each slot, a node keeps the highest grade of the leaves below it.
+
+use core::ptr::{self, NonNull};
+
+/// How many bits a digit has. A node is smaller with fewer, and a search shorter with more.
+const DIGIT: u32 = if usize::BITS == 64 { 3 } else { 2 };
+
+/// Slots of a node.
+const FAN: usize = 1 << DIGIT;
+
+/// The most nodes on the way to a leaf.
+const MAX_DEPTH: usize = u64::BITS.div_ceil(DIGIT) as usize;
+
+/// A number with what is known of whoever it stands for.
+#[derive(Debug)]
+#[repr(align(8))]
+pub(crate) struct Leaf {
+    pub(crate) key: u64,
+    /// A search may ask for leaves whose grade is high enough.
+    pub(crate) grade: u8,
+}
+
+/// A leaf, and the node that is provided with it. The node may be in use for other leaves.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) leaf: Leaf,
+    node: Node,
+}
+
+impl Entry {
+    /// An entry that is in no trie.
+    pub(crate) const fn new(key: u64, grade: u8) -> Self {
+        Self { leaf: Leaf { key, grade }, node: Node::UNUSED }
+    }
+}
+
+/// A node of a trie.
+#[derive(Debug)]
+#[repr(align(8))]
+struct Node {
+    /// The digits that all leaves below have in common; the lower ones are zero.
+    prefix: u64,
+    /// How many bits are below the digit that this node tells apart.
+    shift: u8,
+    /// The slots that are in use, one bit each. None are in a node that is not in use.
+    used: u8,
+    /// The highest grades below the slots.
+    grades: [u8; FAN],
+    /// What is below; in a node that is not in use, the first two are links to others.
+    slots: [Slot; FAN],
+}
+
+/// Nothing, a leaf, or a node, whose address has its lowest bit set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot(*mut u8);
+
+/// What is in a slot.
+enum Below {
+    Nothing,
+    Leaf(NonNull<Leaf>),
+    Node(NonNull<Node>),
+}
+
+impl Slot {
+    const EMPTY: Self = Self(ptr::null_mut());
+
+    fn leaf(leaf: NonNull<Leaf>) -> Self {
+        Self(leaf.as_ptr().cast())
+    }
+
+    fn node(node: NonNull<Node>) -> Self {
+        Self(node.as_ptr().cast::<u8>().wrapping_add(1))
+    }
+
+    #[inline(always)]
+    fn below(self) -> Below {
+        if self.0.addr() & 1 != 0 {
+            // SAFETY: One byte below is a node, which is not at the null address.
+            Below::Node(unsafe { NonNull::new_unchecked(self.0.wrapping_sub(1).cast()) })
+        } else {
+            NonNull::new(self.0.cast()).map_or(Below::Nothing, Below::Leaf)
+        }
+    }
+}
+
+impl Node {
+    const UNUSED: Self =
+        Self { prefix: 0, shift: 0, used: 0, grades: [0; FAN], slots: [Slot::EMPTY; FAN] };
+
+    /// The slot of a key, or `None` if it does not share the node's prefix.
+    #[inline(always)]
+    fn digit(&self, key: u64) -> Option<usize> {
+        let digit = (key ^ self.prefix) >> self.shift;
+        if digit < FAN as u64 { Some(digit as usize) } else { None }
+    }
+
+    fn put(&mut self, digit: usize, slot: Slot, grade: u8) {
+        self.used |= 1 << digit;
+        (self.slots[digit], self.grades[digit]) = (slot, grade);
+    }
+
+    /// The highest grade below.
+    fn grade(&self) -> u8 {
+        self.grades.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The first slot from a digit on that has a leaf below whose grade is high enough.
+    fn first(&self, from: usize, grade: u8) -> Option<usize> {
+        (from..FAN).find(|digit| self.used >> digit & 1 != 0 && self.grades[*digit] >= grade)
+    }
+
+    /// The last slot in use before a digit.
+    #[inline(always)]
+    fn last(&self, before: usize) -> Option<usize> {
+        let used = u32::from(self.used) & ((1 << before) - 1);
+        used.checked_ilog2().map(|digit| digit as usize)
+    }
+}
+
+/// Nodes that are not in use, linked in both directions by their first two slots.
+#[derive(Debug)]
+struct Spares(Slot);
+
+const PREV: usize = 0;
+const NEXT: usize = 1;
+
+impl Spares {
+    /// Adds a node.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the node, which stays where it is until it is taken out.
+    unsafe fn add(&mut self, node: NonNull<Node>) {
+        let mut spare = Node::UNUSED;
+        spare.slots[NEXT] = self.0;
+        if let Below::Node(next) = self.0.below() {
+            // SAFETY: It is a spare node, to which nobody refers.
+            unsafe { (*next.as_ptr()).slots[PREV] = Slot::node(node) };
+        }
+        // SAFETY: Nobody uses the node.
+        unsafe { node.write(spare) };
+        self.0 = Slot::node(node);
+    }
+
+    /// Takes out a node that is there.
+    ///
+    /// # Safety
+    ///
+    /// It is one of the spare nodes.
+    unsafe fn take(&mut self, node: NonNull<Node>) {
+        // SAFETY: It is a spare node, as are those that it links to.
+        unsafe {
+            let [prev, next] = [(*node.as_ptr()).slots[PREV], (*node.as_ptr()).slots[NEXT]];
+            match prev.below() {
+                Below::Node(prev) => (*prev.as_ptr()).slots[NEXT] = next,
+                _ => self.0 = next,
+            }
+            if let Below::Node(next) = next.below() {
+                (*next.as_ptr()).slots[PREV] = prev;
+            }
+        }
+    }
+
+    /// Takes out any node.
+    ///
+    /// # Safety
+    ///
+    /// The spare nodes are memory that nobody else uses.
+    unsafe fn take_any(&mut self) -> NonNull<Node> {
+        let Below::Node(node) = self.0.below() else {
+            unreachable!("I13: each leaf has a node for it")
+        };
+        // SAFETY: It is one of the spare nodes.
+        unsafe { self.take(node) };
+        node
+    }
+}
+
+/// A trie, and the nodes that it has to spare.
+///
+/// Its methods are unsafe: the entries are memory that the caller provides by [`insert`](Self::insert), and leaves
+/// where it is until [`remove`](Self::remove). The caller may read the leaves meanwhile, and nothing else.
+#[derive(Debug)]
+pub(crate) struct Trie {
+    root: Slot,
+    spares: Spares,
+}
+
+impl Trie {
+    pub(crate) const EMPTY: Self = Self { root: Slot::EMPTY, spares: Spares(Slot::EMPTY) };
+
+    /// The leaf with the largest key up to a number, if it is found without going back further than a node, and
+    /// `is_right`.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says.
+    #[inline(always)]
+    pub(crate) unsafe fn near(
+        &self,
+        number: u64,
+        is_right: impl Fn(NonNull<Leaf>) -> bool,
+    ) -> Option<NonNull<Leaf>> {
+        let (mut slot, mut way) = (self.root, None);
+        loop {
+            match slot.below() {
+                Below::Leaf(leaf) if is_right(leaf) => return Some(leaf),
+                Below::Node(node) => {
+                    // SAFETY: It is a node of the trie.
+                    let node = unsafe { node.as_ref() };
+                    let digit = node.digit(number)?;
+                    way = Some((node, digit));
+                    // SAFETY: A digit is the number of a slot.
+                    slot = unsafe { *node.slots.get_unchecked(digit) };
+                }
+                _ => break,
+            }
+        }
+        let (node, digit) = way?;
+        match node.slots[node.last(digit)?].below() {
+            Below::Leaf(leaf) if is_right(leaf) => Some(leaf),
+            _ => None,
+        }
+    }
+
+    /// The leaf with the largest key up to a number.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says.
+    pub(crate) unsafe fn last_up_to(&self, number: u64) -> Option<NonNull<Leaf>> {
+        let (mut slot, mut lower) = (self.root, Slot::EMPTY);
+        loop {
+            match slot.below() {
+                Below::Nothing => break,
+                Below::Leaf(leaf) => {
+                    // SAFETY: It is a leaf of the trie.
+                    if unsafe { leaf.as_ref() }.key <= number {
+                        return Some(leaf);
+                    }
+                    break;
+                }
+                Below::Node(node) => {
+                    // SAFETY: It is a node of the trie.
+                    let node = unsafe { node.as_ref() };
+                    let Some(digit) = node.digit(number) else {
+                        if node.prefix < number {
+                            lower = slot;
+                        }
+                        break;
+                    };
+                    if let Some(last) = node.last(digit) {
+                        lower = node.slots[last];
+                    }
+                    slot = node.slots[digit];
+                }
+            }
+        }
+        // SAFETY: It is a slot of the trie.
+        unsafe { last_below(lower) }
+    }
+
+    /// The leaf with the least key from a number on whose grade is high enough.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says.
+    pub(crate) unsafe fn first_from(&self, number: u64, grade: u8) -> Option<NonNull<Leaf>> {
+        let (mut slot, mut higher) = (self.root, Slot::EMPTY);
+        loop {
+            match slot.below() {
+                Below::Nothing => break,
+                Below::Leaf(leaf) => {
+                    // SAFETY: It is a leaf of the trie.
+                    let at = unsafe { leaf.as_ref() };
+                    if at.key >= number && at.grade >= grade {
+                        return Some(leaf);
+                    }
+                    break;
+                }
+                Below::Node(node) => {
+                    // SAFETY: It is a node of the trie.
+                    let node = unsafe { node.as_ref() };
+                    let Some(digit) = node.digit(number) else {
+                        if node.prefix > number && node.first(0, grade).is_some() {
+                            higher = slot;
+                        }
+                        break;
+                    };
+                    if let Some(first) = node.first(digit + 1, grade) {
+                        higher = node.slots[first];
+                    }
+                    slot = node.slots[digit];
+                }
+            }
+        }
+        // SAFETY: It is a slot of the trie, with a leaf below it whose grade is high enough.
+        unsafe { first_below(higher, grade) }
+    }
+
+    /// Adds an entry, whose key is no other leaf's.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. The entry is the trie's until it is removed, but for the leaf, which others may
+    /// read.
+    pub(crate) unsafe fn insert(&mut self, entry: NonNull<Entry>) {
+        // SAFETY: The caller gives the entry.
+        let (leaf, node, key, grade) = unsafe {
+            let entry = entry.as_ptr();
+            let leaf = NonNull::new_unchecked(&raw mut (*entry).leaf);
+            let node = NonNull::new_unchecked(&raw mut (*entry).node);
+            (leaf, node, (*entry).leaf.key, (*entry).leaf.grade)
+        };
+        // SAFETY: Nobody uses the node.
+        unsafe { self.spares.add(node) };
+        let mut link: *mut Slot = &mut self.root;
+        loop {
+            // SAFETY: The link is a slot of the trie, and what it leads to is the trie's.
+            unsafe {
+                let other = match (*link).below() {
+                    Below::Nothing => return link.write(Slot::leaf(leaf)),
+                    Below::Leaf(other) => other.as_ref().key,
+                    Below::Node(mut node) => {
+                        let node = node.as_mut();
+                        match node.digit(key) {
+                            None => node.prefix,
+                            Some(digit) if node.used >> digit & 1 == 0 => {
+                                return node.put(digit, Slot::leaf(leaf), grade);
+                            }
+                            Some(digit) => {
+                                node.grades[digit] = node.grades[digit].max(grade);
+                                link = &mut node.slots[digit];
+                                continue;
+                            }
+                        }
+                    }
+                };
+                let mut branch = self.spares.take_any();
+                branch.write(branching(key, other));
+                let branch = branch.as_mut();
+                let digit = |key| branch.digit(key).unwrap_or(0);
+                let (own, others) = (digit(key), digit(other));
+                branch.put(others, *link, grade_of(*link));
+                branch.put(own, Slot::leaf(leaf), grade);
+                return link.write(Slot::node(NonNull::from(branch)));
+            }
+        }
+    }
+
+    /// Takes an entry out, and its node, which is replaced if it is in use.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. The entry is in the trie.
+    pub(crate) unsafe fn remove(&mut self, entry: NonNull<Entry>) {
+        // SAFETY: The entry is in the trie, whose nodes are the trie's.
+        unsafe {
+            let leaf = NonNull::new_unchecked(&raw mut (*entry.as_ptr()).leaf);
+            let node = NonNull::new_unchecked(&raw mut (*entry.as_ptr()).node);
+            self.set_grade(leaf, 0);
+            self.unlink(leaf);
+            if (*node.as_ptr()).used == 0 {
+                self.spares.take(node);
+            } else {
+                self.replace(node);
+            }
+        }
+    }
+
+    /// Notes a leaf's grade.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. The leaf is in the trie.
+    pub(crate) unsafe fn set_grade(&mut self, leaf: NonNull<Leaf>, grade: u8) {
+        let mut path = [const { None }; MAX_DEPTH];
+        let mut depth = 0;
+        let mut slot = self.root;
+        // SAFETY: The leaf is in the trie, and its nodes are the trie's.
+        unsafe {
+            (*leaf.as_ptr()).grade = grade;
+            let key = leaf.as_ref().key;
+            while let Below::Node(node) = slot.below() {
+                let Some(digit) = node.as_ref().digit(key) else { break };
+                path[depth] = Some((node, digit));
+                depth += 1;
+                slot = node.as_ref().slots[digit];
+            }
+            debug_assert!(slot == Slot::leaf(leaf), "I13: the leaf is in the trie");
+            let mut grade = grade;
+            for (mut node, digit) in path[..depth].iter().rev().flatten().copied() {
+                let node = node.as_mut();
+                if node.grades[digit] == grade {
+                    return;
+                }
+                node.grades[digit] = grade;
+                grade = node.grade();
+            }
+        }
+    }
+
+    /// Empties the slot of a leaf, whose grade is zero. A node with one slot left gives way to what is in it.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. The leaf is in the trie.
+    unsafe fn unlink(&mut self, leaf: NonNull<Leaf>) {
+        // SAFETY: The leaf is in the trie, and its nodes are the trie's.
+        unsafe {
+            let key = leaf.as_ref().key;
+            let mut link: *mut Slot = &mut self.root;
+            while let Below::Node(mut at) = (*link).below() {
+                let node = at.as_mut();
+                let Some(digit) = node.digit(key) else { break };
+                if node.slots[digit] != Slot::leaf(leaf) {
+                    link = &mut node.slots[digit];
+                    continue;
+                }
+                node.slots[digit] = Slot::EMPTY;
+                node.used &= !(1 << digit);
+                if node.used.is_power_of_two() {
+                    link.write(node.slots[node.used.ilog2() as usize]);
+                    self.spares.add(at);
+                }
+                return;
+            }
+            debug_assert!(*link == Slot::leaf(leaf), "I13: the leaf is in the trie");
+            link.write(Slot::EMPTY);
+        }
+    }
+
+    /// Moves a node in use to a spare one.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. The node is in use in this trie.
+    unsafe fn replace(&mut self, node: NonNull<Node>) {
+        // SAFETY: The node is in the trie, and leads to its place by its prefix.
+        unsafe {
+            let prefix = node.as_ref().prefix;
+            let mut link: *mut Slot = &mut self.root;
+            while *link != Slot::node(node) {
+                let Below::Node(mut at) = (*link).below() else { break };
+                let Some(digit) = at.as_ref().digit(prefix) else { break };
+                link = &mut at.as_mut().slots[digit];
+            }
+            debug_assert!(*link == Slot::node(node), "I13: the node is in the trie");
+            let other = self.spares.take_any();
+            other.write(node.read());
+            link.write(Slot::node(other));
+        }
+    }
+}
+
+/// Checking.
+impl Trie {
+    /// Whether the trie is in order, and `visit` approves of its leaves, which it is called with in the order of
+    /// their keys.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says.
+    pub(crate) unsafe fn check(&self, visit: &mut impl FnMut(NonNull<Leaf>) -> bool) -> bool {
+        // SAFETY: The root leads to all of the trie.
+        unsafe { check_below(self.root, visit) }
+    }
+}
+
+/// [`Trie::check`], of what is below a slot.
+///
+/// # Safety
+///
+/// It is a slot of a trie.
+unsafe fn check_below(slot: Slot, visit: &mut impl FnMut(NonNull<Leaf>) -> bool) -> bool {
+    let node = match slot.below() {
+        Below::Nothing => return true,
+        Below::Leaf(leaf) => return visit(leaf),
+        // SAFETY: It is a node of the trie.
+        Below::Node(node) => unsafe { node.as_ref() },
+    };
+    let is_right = |digit: usize| {
+        let slot = node.slots[digit];
+        let (key, is_lower) = match slot.below() {
+            Below::Nothing => return node.used >> digit & 1 == 0,
+            // SAFETY: It is a leaf of the trie.
+            Below::Leaf(leaf) => (unsafe { leaf.as_ref() }.key, true),
+            // SAFETY: It is a node of the trie.
+            Below::Node(below) => unsafe {
+                (below.as_ref().prefix, below.as_ref().shift < node.shift)
+            },
+        };
+        // SAFETY: It is a slot of the trie.
+        let grade = unsafe { grade_of(slot) };
+        is_lower && node.digit(key) == Some(digit) && node.grades[digit] == grade
+    };
+    node.used.count_ones() >= 2
+        && (0..FAN).all(is_right)
+        // SAFETY: These are slots of the trie.
+        && node.slots.iter().all(|slot| unsafe { check_below(*slot, visit) })
+}
+
+/// A node that tells two different keys apart, with nothing below it yet.
+fn branching(a: u64, b: u64) -> Node {
+    debug_assert_ne!(a, b, "I13: no two leaves have the same key");
+    let shift = (a ^ b).ilog2() / DIGIT * DIGIT;
+    // The digit, and all below it.
+    let low = (FAN as u64 - 1).checked_shl(shift).unwrap_or(0) | ((1 << shift) - 1);
+    Node { prefix: a & !low, shift: shift as u8, ..Node::UNUSED }
+}
+
+/// The highest grade below a slot.
+///
+/// # Safety
+///
+/// It is a slot of a trie.
+unsafe fn grade_of(slot: Slot) -> u8 {
+    match slot.below() {
+        Below::Nothing => 0,
+        // SAFETY: It is a leaf of the trie.
+        Below::Leaf(leaf) => unsafe { leaf.as_ref() }.grade,
+        // SAFETY: It is a node of the trie.
+        Below::Node(node) => unsafe { node.as_ref() }.grade(),
+    }
+}
+
+/// The last leaf below a slot.
+///
+/// # Safety
+///
+/// It is a slot of a trie.
+unsafe fn last_below(mut slot: Slot) -> Option<NonNull<Leaf>> {
+    loop {
+        match slot.below() {
+            Below::Nothing => return None,
+            Below::Leaf(leaf) => return Some(leaf),
+            Below::Node(node) => {
+                // SAFETY: It is a node of the trie.
+                let node = unsafe { node.as_ref() };
+                slot = node.slots[node.last(FAN)?];
+            }
+        }
+    }
+}
+
+/// The first leaf below a slot whose grade is high enough.
+///
+/// # Safety
+///
+/// It is a slot of a trie, and if there is a leaf below, there is one whose grade is high enough.
+unsafe fn first_below(mut slot: Slot, grade: u8) -> Option<NonNull<Leaf>> {
+    loop {
+        match slot.below() {
+            Below::Nothing => return None,
+            Below::Leaf(leaf) => return Some(leaf),
+            Below::Node(node) => {
+                // SAFETY: It is a node of the trie.
+                let node = unsafe { node.as_ref() };
+                slot = node.slots[node.first(0, grade)?];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::collections::BTreeMap;
+    use std::vec::Vec;
+
+    /// A trie and what is in it.
+    struct Pair {
+        trie: Trie,
+        entries: BTreeMap<u64, NonNull<Entry>>,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            Self { trie: Trie::EMPTY, entries: BTreeMap::new() }
+        }
+
+        fn insert(&mut self, key: u64, grade: u8) {
+            if self.entries.contains_key(&key) {
+                return;
+            }
+            let entry = NonNull::from(Box::leak(Box::new(Entry::new(key, grade))));
+            self.entries.insert(key, entry);
+            // SAFETY: The entry stays where it is until it is removed.
+            unsafe { self.trie.insert(entry) };
+        }
+
+        fn remove(&mut self, key: u64) {
+            if let Some(entry) = self.entries.remove(&key) {
+                // SAFETY: The entry is in the trie, and was a box.
+                unsafe {
+                    self.trie.remove(entry);
+                    // What is there must not be used any more.
+                    entry.cast::<u8>().write_bytes(0xA5, size_of::<Entry>());
+                    drop(Box::from_raw(entry.as_ptr().cast::<core::mem::MaybeUninit<Entry>>()));
+                }
+            }
+        }
+
+        fn set_grade(&mut self, key: u64, grade: u8) {
+            if let Some(entry) = self.entries.get(&key) {
+                // SAFETY: The entry is in the trie.
+                unsafe { self.trie.set_grade(NonNull::from(&mut (*entry.as_ptr()).leaf), grade) };
+            }
+        }
+
+        /// All keys with their grades.
+        fn leaves(&self) -> Vec<(u64, u8)> {
+            // SAFETY: The entries are in the trie.
+            let leaf = |entry: &NonNull<Entry>| unsafe { &entry.as_ref().leaf };
+            self.entries.values().map(|entry| (leaf(entry).key, leaf(entry).grade)).collect()
+        }
+
+        fn check(&self, number: u64, grade: u8) {
+            let leaves = self.leaves();
+            // SAFETY: What is in the trie are the entries.
+            let key = |leaf: NonNull<Leaf>| unsafe { leaf.as_ref() }.key;
+            // SAFETY: As above.
+            let (up_to, from) = unsafe {
+                (
+                    self.trie.last_up_to(number).map(key),
+                    self.trie.first_from(number, grade).map(key),
+                )
+            };
+            let is_up_to = |leaf: &&(u64, u8)| leaf.0 <= number;
+            assert_eq!(up_to, leaves.iter().rev().find(is_up_to).map(|leaf| leaf.0));
+            let is_from = |leaf: &&(u64, u8)| leaf.0 >= number && leaf.1 >= grade;
+            assert_eq!(from, leaves.iter().find(is_from).map(|leaf| leaf.0));
+            let mut found = Vec::new();
+            // SAFETY: As above.
+            let is_right = unsafe {
+                self.trie.check(&mut |leaf| {
+                    found.push((leaf.as_ref().key, leaf.as_ref().grade));
+                    true
+                })
+            };
+            assert!(is_right && found == leaves);
+        }
+    }
+
+    /// Random changes, and after each the answers that a map would give. Keys are sparse at first, then dense.
+    fn compare(steps: usize, key: impl Fn(&mut fastrand::Rng) -> u64) {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut pair = Pair::new();
+        for step in 0..steps {
+            let number = key(&mut rng);
+            let known = pair.entries.range(number..).next().map_or(number, |(key, _)| *key);
+            match rng.u8(..8) {
+                // Phases of growth and of decline.
+                0..=4 if step / 300 % 2 == 0 => pair.insert(number, rng.u8(..)),
+                0..=4 => pair.remove(known),
+                5 => pair.remove(known),
+                6 => pair.insert(number, rng.u8(..)),
+                _ => pair.set_grade(known, rng.u8(..)),
+            }
+            pair.check(key(&mut rng), rng.u8(..));
+            pair.check(known, 0);
+        }
+        for key in pair.entries.keys().copied().collect::<Vec<_>>() {
+            pair.remove(key);
+            pair.check(key, 0);
+        }
+        assert!(pair.trie.root == Slot::EMPTY && pair.trie.spares.0 == Slot::EMPTY);
+    }
+
+    #[test]
+    fn a_trie_answers_as_a_map_does() {
+        let steps = if cfg!(miri) { 400 } else { 3000 };
+        compare(steps, |rng| rng.u64(..));
+        compare(steps, |rng| rng.u64(..500));
+        compare(steps, |rng| u64::MAX - rng.u64(..500));
+        compare(steps, |rng| rng.u64(..1 << 12) << rng.u32(..52));
+        compare(steps, |rng| 1 << rng.u32(..64) | rng.u64(..4));
+    }
+
+    #[test]
+    fn what_is_near_is_found_without_looking_around() {
+        let mut pair = Pair::new();
+        for key in 0..1000 {
+            pair.insert(key << 16, 0);
+        }
+        for key in 0..1000 {
+            // SAFETY: What is in the trie are the entries.
+            let is_near = |leaf: NonNull<Leaf>| unsafe { leaf.as_ref() }.key == key << 16;
+            for number in [0, 1, 40_000, 65_535] {
+                // SAFETY: As above.
+                let near = unsafe { pair.trie.near((key << 16) + number, is_near) };
+                assert!(near.is_some(), "{key}, {number}");
+            }
+        }
+        for key in 0..1000 {
+            pair.remove(key << 16);
+        }
+    }
+}
