@@ -33,6 +33,11 @@ pub enum Command {
     Steps(StepsArgs),
     /// Runs the requests of one case of `worst` on one heap, without a clock: for `steps`.
     Request(RequestArgs),
+    /// Instructions of operations in very many arenas, counted by valgrind, and how many times those in one arena they
+    /// are. Fails if that is more than it may be.
+    Arenas(ArenasArgs),
+    /// Runs one case of `arenas` on one heap.
+    Many(ManyArgs),
     /// The distribution of the time of single calls, in a heap with room and under pressure.
     Latency(LatencyArgs),
     /// Random actions in slices of time: millions per second.
@@ -200,6 +205,35 @@ pub struct RequestArgs {
     /// How many requests.
     #[arg(long)]
     pub requests: usize,
+}
+
+#[derive(Args)]
+pub struct ArenasArgs {
+    /// How many arenas.
+    #[arg(long, default_value_t = 10_000)]
+    pub arenas: usize,
+    /// Only these heaps, separated by commas or spaces.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = talloc_benches::arenas::HEAPS.map(str::to_owned))]
+    pub heaps: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct ManyArgs {
+    /// The heap.
+    #[arg(long)]
+    pub heap: String,
+    /// The case, by its name in the table.
+    #[arg(long)]
+    pub case: String,
+    /// How many arenas: one, or as many as the memory is enough for.
+    #[arg(long)]
+    pub arenas: usize,
+    /// How many arenas the memory is enough for.
+    #[arg(long)]
+    pub most: usize,
+    /// How many operations.
+    #[arg(long)]
+    pub ops: u64,
 }
 
 #[derive(Args)]

@@ -70,6 +70,14 @@ pub fn request(heap: &str, case: Case, holes: usize) -> Result<f64> {
     Ok((more.instructions as f64 - few.instructions as f64) / (MORE - FEW) as f64)
 }
 
+/// Counts the instructions of this program with these arguments.
+///
+/// # Errors
+/// If valgrind is not installed or fails, as it does if the program does.
+pub fn instructions(arguments: &[&str]) -> Result<u64> {
+    Ok(run(arguments)?.instructions)
+}
+
 /// What valgrind counted in a run.
 #[derive(Debug, PartialEq)]
 struct Counts {

@@ -7,11 +7,12 @@
 //! with a [`budget`].
 //!
 //! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
-//! [`actions`], and the [`worst`] case. [`watched`] validates those, and [`ticks`] is their clock.
+//! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates those, and [`ticks`] is their clock.
 //!
 //! [`report`] prints tables and writes CSV, [`plot`] draws them, and [`readme`] puts them into the results page.
 
 pub mod actions;
+pub mod arenas;
 pub mod budget;
 pub mod check;
 pub mod count;

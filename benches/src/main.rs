@@ -19,6 +19,8 @@ fn main() -> anyhow::Result<()> {
         Command::Exhaustion(args) => commands::exhaustion(&args),
         Command::Worst(args) => commands::worst(&args),
         Command::Steps(args) => commands::steps(&args),
+        Command::Arenas(args) => commands::arenas(&args),
+        Command::Many(args) => commands::many(&args),
         Command::Request(args) => commands::request(&args),
         Command::Latency(args) => commands::latency(&args),
         Command::Slices(args) => commands::slices(&args),

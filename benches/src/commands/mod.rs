@@ -1,5 +1,6 @@
 //! What the commands do: choose workloads and heaps, measure, report.
 
+mod arenas;
 mod child;
 mod exhaustion;
 mod give_back;
@@ -9,6 +10,7 @@ mod slices;
 mod steps;
 mod worst;
 
+pub use arenas::{arenas, many};
 pub use child::{Child, child};
 pub use exhaustion::exhaustion;
 pub use give_back::give_back;

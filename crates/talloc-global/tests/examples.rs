@@ -81,6 +81,19 @@ fn arena() {
     assert_eq!(lines[3], "10000 bytes: not to be had");
 }
 
+#[cfg(all(feature = "spin", feature = "allocator"))]
+#[test]
+fn two_memories() {
+    let expected = [
+        "the queue is in the internal memory",
+        "the picture is in the external memory",
+        "the buffer is in the internal memory",
+        "a larger buffer: not to be had",
+        "the queue is in the external memory, now that it is long",
+    ];
+    assert_eq!(lines(run("two_memories", &[])), expected);
+}
+
 #[test]
 fn oom_handler() {
     let lines = lines(run("oom_handler", &[]));

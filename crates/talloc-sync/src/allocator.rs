@@ -81,7 +81,7 @@ macro_rules! version {
             use core::ptr::NonNull;
 
             use lock_api::RawMutex;
-            use talloc_core::{Config, Source, shared};
+            use talloc_core::{Config, SharedHeap, Source, shared};
 
             use crate::handle::Handle;
             use crate::local::{Supply, TallocCell};
@@ -89,6 +89,7 @@ macro_rules! version {
 
             allocator!(impl[R: RawMutex, C: Config, S: Source<C>]
                 $($api)::+ for TallockRef<'_, R, C, S>);
+            allocator!(impl[H: SharedHeap] $($api)::+ for crate::InKinds<'_, H>);
             allocator!(impl['mem, C: Config, S: Supply<'mem>]
                 $($api)::+ for &TallocCell<'mem, C, S>);
             #[cfg(target_has_atomic = "ptr")]

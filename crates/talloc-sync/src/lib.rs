@@ -39,7 +39,7 @@
 //! ```
 //!
 //! An arena for some collections, with an `Allocator` of any version: see [`TallocCell`] and
-//! [`AllocatorApi`].
+//! [`AllocatorApi`]. One that allocates in some [kinds](Kind) of memory is [`InKinds`].
 //!
 //! # Features
 //!
@@ -82,6 +82,7 @@ mod allocator;
 #[cfg(feature = "critical-section")]
 mod critical;
 mod handle;
+mod kinds;
 mod local;
 pub mod lock;
 #[cfg(target_has_atomic = "ptr")]
@@ -94,6 +95,7 @@ pub mod threads;
 
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;
+pub use kinds::InKinds;
 pub use local::{NoSupply, Supply, TallocCell};
 #[cfg(target_has_atomic = "ptr")]
 pub use magazines::{ByStack, Caller, TallocMagazines};

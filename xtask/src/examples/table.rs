@@ -46,6 +46,11 @@ pub const EXAMPLES: [Example; 10] = [
         ],
     ),
     here("global_static", &[], &["allocated in the arena: true", "no more than there is: true"]),
+    here(
+        "two_memories",
+        &[],
+        &["the picture is in the external memory", "a larger buffer: not to be had"],
+    ),
     here("oom_handler", &[], &["grows from 524288 to 1048576 bytes", " in 1048576 bytes"]),
     here("index", &["crates"], &["text  ", "words  ", "heap peak  ", "heap at exit  "]),
     firmware("a Cortex-M3", "thumbv7m-none-eabi", boards::CORTEX_M3),

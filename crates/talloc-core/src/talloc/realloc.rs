@@ -180,6 +180,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if old_len >= self.quick.classes() || old_len == new_len {
             return None;
         }
+        // The lists hold blocks of one kind of memory, and the block stays in its own.
+        self.listed_block(ptr)?;
         let block = self.pop_aligned(new_len, Align::of_layout(new))?;
         // SAFETY: Both blocks have as many bytes, and are different ones, for one was free. The old
         // one is not used any more.

@@ -31,6 +31,7 @@ pub const ORDERS: [Order; 3] = [
             // Texts, errors and reports.
             "printed",
             "memory",
+            "kind",
             "error",
             "misuse",
             "report",
@@ -43,6 +44,7 @@ pub const ORDERS: [Order; 3] = [
             "heads",
             "window",
             "free_chunk",
+            "trie",
             // The heap.
             "quick",
             "batch",
@@ -71,6 +73,7 @@ pub const ORDERS: [Order; 3] = [
         modules: &[
             "lock",
             "handle",
+            "kinds",
             "tallock",
             "critical",
             "local",

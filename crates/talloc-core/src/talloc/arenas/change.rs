@@ -29,6 +29,7 @@ impl<C: Config> Arenas<C> {
     pub(in crate::talloc) fn add(&mut self, arena: Arena<C>) {
         if C::SINGLE_ARENA || arena.is_controlled_outside() {
             self.first = arena;
+            self.begin_with(None);
         } else {
             self.append(arena);
         }
