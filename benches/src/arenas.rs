@@ -4,7 +4,7 @@ use crate::{count, heap::Memory};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use std::{alloc::Layout, ptr::NonNull};
-use talloc_core::{Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc};
+use talloc_global::{Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc};
 
 /// Bytes of each of many arenas. The memory between them is no one's, and their bases are not aligned.
 const ARENA: usize = 8 << 10;

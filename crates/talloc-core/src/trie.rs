@@ -8,6 +8,8 @@
 //!
 //! With each slot, a node keeps the highest grade of the leaves below it.
 
+use core::fmt::Debug;
+use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 /// How many bits a digit has. A node is smaller with fewer, and a search shorter with more.
@@ -19,25 +21,39 @@ const FAN: usize = 1 << DIGIT;
 /// The most nodes on the way to a leaf.
 const MAX_DEPTH: usize = u64::BITS.div_ceil(DIGIT) as usize;
 
+/// What a search may ask for beside the key: numbers, or `()` where there is nothing to ask for.
+pub(crate) trait Grade: Copy + Ord + Debug {
+    /// The lowest grade.
+    const NONE: Self;
+}
+
+impl Grade for () {
+    const NONE: Self = ();
+}
+
+impl Grade for u32 {
+    const NONE: Self = 0;
+}
+
 /// A number with what is known of whoever it stands for.
 #[derive(Debug)]
 #[repr(align(8))]
-pub(crate) struct Leaf {
+pub(crate) struct Leaf<G> {
     pub(crate) key: u64,
     /// A search may ask for leaves whose grade is high enough.
-    pub(crate) grade: u8,
+    pub(crate) grade: G,
 }
 
 /// A leaf, and the node that is provided with it. The node may be in use for other leaves.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) leaf: Leaf,
-    node: Node,
+pub(crate) struct Entry<G> {
+    pub(crate) leaf: Leaf<G>,
+    node: Node<G>,
 }
 
-impl Entry {
+impl<G: Grade> Entry<G> {
     /// An entry that is in no trie.
-    pub(crate) const fn new(key: u64, grade: u8) -> Self {
+    pub(crate) const fn new(key: u64, grade: G) -> Self {
         Self { leaf: Leaf { key, grade }, node: Node::UNUSED }
     }
 }
@@ -45,7 +61,7 @@ impl Entry {
 /// A node of a trie.
 #[derive(Debug)]
 #[repr(align(8))]
-struct Node {
+struct Node<G> {
     /// The digits that all leaves below have in common; the lower ones are zero.
     prefix: u64,
     /// How many bits are below the digit that this node tells apart.
@@ -53,35 +69,35 @@ struct Node {
     /// The slots that are in use, one bit each. None are in a node that is not in use.
     used: u8,
     /// The highest grades below the slots.
-    grades: [u8; FAN],
+    grades: [G; FAN],
     /// What is below; in a node that is not in use, the first two are links to others.
-    slots: [Slot; FAN],
+    slots: [Slot<G>; FAN],
 }
 
 /// Nothing, a leaf, or a node, whose address has its lowest bit set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Slot(*mut u8);
+struct Slot<G>(*mut u8, PhantomData<G>);
 
 /// What is in a slot.
-enum Below {
+enum Below<G> {
     Nothing,
-    Leaf(NonNull<Leaf>),
-    Node(NonNull<Node>),
+    Leaf(NonNull<Leaf<G>>),
+    Node(NonNull<Node<G>>),
 }
 
-impl Slot {
-    const EMPTY: Self = Self(ptr::null_mut());
+impl<G: Grade> Slot<G> {
+    const EMPTY: Self = Self(ptr::null_mut(), PhantomData);
 
-    fn leaf(leaf: NonNull<Leaf>) -> Self {
-        Self(leaf.as_ptr().cast())
+    fn leaf(leaf: NonNull<Leaf<G>>) -> Self {
+        Self(leaf.as_ptr().cast(), PhantomData)
     }
 
-    fn node(node: NonNull<Node>) -> Self {
-        Self(node.as_ptr().cast::<u8>().wrapping_add(1))
+    fn node(node: NonNull<Node<G>>) -> Self {
+        Self(node.as_ptr().cast::<u8>().wrapping_add(1), PhantomData)
     }
 
     #[inline(always)]
-    fn below(self) -> Below {
+    fn below(self) -> Below<G> {
         if self.0.addr() & 1 != 0 {
             // SAFETY: One byte below is a node, which is not at the null address.
             Below::Node(unsafe { NonNull::new_unchecked(self.0.wrapping_sub(1).cast()) })
@@ -91,9 +107,9 @@ impl Slot {
     }
 }
 
-impl Node {
+impl<G: Grade> Node<G> {
     const UNUSED: Self =
-        Self { prefix: 0, shift: 0, used: 0, grades: [0; FAN], slots: [Slot::EMPTY; FAN] };
+        Self { prefix: 0, shift: 0, used: 0, grades: [G::NONE; FAN], slots: [Slot::EMPTY; FAN] };
 
     /// The slot of a key, or `None` if it does not share the node's prefix.
     #[inline(always)]
@@ -102,18 +118,18 @@ impl Node {
         if digit < FAN as u64 { Some(digit as usize) } else { None }
     }
 
-    fn put(&mut self, digit: usize, slot: Slot, grade: u8) {
+    fn put(&mut self, digit: usize, slot: Slot<G>, grade: G) {
         self.used |= 1 << digit;
         (self.slots[digit], self.grades[digit]) = (slot, grade);
     }
 
     /// The highest grade below.
-    fn grade(&self) -> u8 {
-        self.grades.iter().copied().max().unwrap_or(0)
+    fn grade(&self) -> G {
+        self.grades.iter().copied().max().unwrap_or(G::NONE)
     }
 
     /// The first slot from a digit on that has a leaf below whose grade is high enough.
-    fn first(&self, from: usize, grade: u8) -> Option<usize> {
+    fn first(&self, from: usize, grade: G) -> Option<usize> {
         (from..FAN).find(|digit| self.used >> digit & 1 != 0 && self.grades[*digit] >= grade)
     }
 
@@ -127,18 +143,18 @@ impl Node {
 
 /// Nodes that are not in use, linked in both directions by their first two slots.
 #[derive(Debug)]
-struct Spares(Slot);
+struct Spares<G>(Slot<G>);
 
 const PREV: usize = 0;
 const NEXT: usize = 1;
 
-impl Spares {
+impl<G: Grade> Spares<G> {
     /// Adds a node.
     ///
     /// # Safety
     ///
     /// Nobody uses the node, which stays where it is until it is taken out.
-    unsafe fn add(&mut self, node: NonNull<Node>) {
+    unsafe fn add(&mut self, node: NonNull<Node<G>>) {
         let mut spare = Node::UNUSED;
         spare.slots[NEXT] = self.0;
         if let Below::Node(next) = self.0.below() {
@@ -155,7 +171,7 @@ impl Spares {
     /// # Safety
     ///
     /// It is one of the spare nodes.
-    unsafe fn take(&mut self, node: NonNull<Node>) {
+    unsafe fn take(&mut self, node: NonNull<Node<G>>) {
         // SAFETY: It is a spare node, as are those that it links to.
         unsafe {
             let [prev, next] = [(*node.as_ptr()).slots[PREV], (*node.as_ptr()).slots[NEXT]];
@@ -174,7 +190,7 @@ impl Spares {
     /// # Safety
     ///
     /// The spare nodes are memory that nobody else uses.
-    unsafe fn take_any(&mut self) -> NonNull<Node> {
+    unsafe fn take_any(&mut self) -> NonNull<Node<G>> {
         let Below::Node(node) = self.0.below() else {
             unreachable!("I13: each leaf has a node for it")
         };
@@ -189,12 +205,12 @@ impl Spares {
 /// Its methods are unsafe: the entries are memory that the caller provides by [`insert`](Self::insert), and leaves
 /// where it is until [`remove`](Self::remove). The caller may read the leaves meanwhile, and nothing else.
 #[derive(Debug)]
-pub(crate) struct Trie {
-    root: Slot,
-    spares: Spares,
+pub(crate) struct Trie<G> {
+    root: Slot<G>,
+    spares: Spares<G>,
 }
 
-impl Trie {
+impl<G: Grade> Trie<G> {
     pub(crate) const EMPTY: Self = Self { root: Slot::EMPTY, spares: Spares(Slot::EMPTY) };
 
     /// The leaf with the largest key up to a number, if it is found without going back further than a node, and
@@ -207,8 +223,8 @@ impl Trie {
     pub(crate) unsafe fn near(
         &self,
         number: u64,
-        is_right: impl Fn(NonNull<Leaf>) -> bool,
-    ) -> Option<NonNull<Leaf>> {
+        is_right: impl Fn(NonNull<Leaf<G>>) -> bool,
+    ) -> Option<NonNull<Leaf<G>>> {
         let (mut slot, mut way) = (self.root, None);
         loop {
             match slot.below() {
@@ -236,7 +252,7 @@ impl Trie {
     /// # Safety
     ///
     /// As the [trie](Self) says.
-    pub(crate) unsafe fn last_up_to(&self, number: u64) -> Option<NonNull<Leaf>> {
+    pub(crate) unsafe fn last_up_to(&self, number: u64) -> Option<NonNull<Leaf<G>>> {
         let (mut slot, mut lower) = (self.root, Slot::EMPTY);
         loop {
             match slot.below() {
@@ -273,7 +289,7 @@ impl Trie {
     /// # Safety
     ///
     /// As the [trie](Self) says.
-    pub(crate) unsafe fn first_from(&self, number: u64, grade: u8) -> Option<NonNull<Leaf>> {
+    pub(crate) unsafe fn first_from(&self, number: u64, grade: G) -> Option<NonNull<Leaf<G>>> {
         let (mut slot, mut higher) = (self.root, Slot::EMPTY);
         loop {
             match slot.below() {
@@ -312,7 +328,7 @@ impl Trie {
     ///
     /// As the [trie](Self) says. The entry is the trie's until it is removed, but for the leaf, which others may
     /// read.
-    pub(crate) unsafe fn insert(&mut self, entry: NonNull<Entry>) {
+    pub(crate) unsafe fn insert(&mut self, entry: NonNull<Entry<G>>) {
         // SAFETY: The caller gives the entry.
         let (leaf, node, key, grade) = unsafe {
             let entry = entry.as_ptr();
@@ -322,7 +338,7 @@ impl Trie {
         };
         // SAFETY: Nobody uses the node.
         unsafe { self.spares.add(node) };
-        let mut link: *mut Slot = &mut self.root;
+        let mut link: *mut Slot<G> = &mut self.root;
         loop {
             // SAFETY: The link is a slot of the trie, and what it leads to is the trie's.
             unsafe {
@@ -361,12 +377,12 @@ impl Trie {
     /// # Safety
     ///
     /// As the [trie](Self) says. The entry is in the trie.
-    pub(crate) unsafe fn remove(&mut self, entry: NonNull<Entry>) {
+    pub(crate) unsafe fn remove(&mut self, entry: NonNull<Entry<G>>) {
         // SAFETY: The entry is in the trie, whose nodes are the trie's.
         unsafe {
             let leaf = NonNull::new_unchecked(&raw mut (*entry.as_ptr()).leaf);
             let node = NonNull::new_unchecked(&raw mut (*entry.as_ptr()).node);
-            self.set_grade(leaf, 0);
+            self.set_grade(leaf, G::NONE);
             self.unlink(leaf);
             if (*node.as_ptr()).used == 0 {
                 self.spares.take(node);
@@ -381,7 +397,7 @@ impl Trie {
     /// # Safety
     ///
     /// As the [trie](Self) says. The leaf is in the trie.
-    pub(crate) unsafe fn set_grade(&mut self, leaf: NonNull<Leaf>, grade: u8) {
+    pub(crate) unsafe fn set_grade(&mut self, leaf: NonNull<Leaf<G>>, grade: G) {
         let mut path = [const { None }; MAX_DEPTH];
         let mut depth = 0;
         let mut slot = self.root;
@@ -408,16 +424,16 @@ impl Trie {
         }
     }
 
-    /// Empties the slot of a leaf, whose grade is zero. A node with one slot left gives way to what is in it.
+    /// Empties the slot of a leaf, whose grade is the lowest. A node with one slot left gives way to what is in it.
     ///
     /// # Safety
     ///
     /// As the [trie](Self) says. The leaf is in the trie.
-    unsafe fn unlink(&mut self, leaf: NonNull<Leaf>) {
+    unsafe fn unlink(&mut self, leaf: NonNull<Leaf<G>>) {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {
             let key = leaf.as_ref().key;
-            let mut link: *mut Slot = &mut self.root;
+            let mut link: *mut Slot<G> = &mut self.root;
             while let Below::Node(mut at) = (*link).below() {
                 let node = at.as_mut();
                 let Some(digit) = node.digit(key) else { break };
@@ -443,11 +459,11 @@ impl Trie {
     /// # Safety
     ///
     /// As the [trie](Self) says. The node is in use in this trie.
-    unsafe fn replace(&mut self, node: NonNull<Node>) {
+    unsafe fn replace(&mut self, node: NonNull<Node<G>>) {
         // SAFETY: The node is in the trie, and leads to its place by its prefix.
         unsafe {
             let prefix = node.as_ref().prefix;
-            let mut link: *mut Slot = &mut self.root;
+            let mut link: *mut Slot<G> = &mut self.root;
             while *link != Slot::node(node) {
                 let Below::Node(mut at) = (*link).below() else { break };
                 let Some(digit) = at.as_ref().digit(prefix) else { break };
@@ -462,14 +478,14 @@ impl Trie {
 }
 
 /// Checking.
-impl Trie {
+impl<G: Grade> Trie<G> {
     /// Whether the trie is in order, and `visit` approves of its leaves, which it is called with in the order of
     /// their keys.
     ///
     /// # Safety
     ///
     /// As the [trie](Self) says.
-    pub(crate) unsafe fn check(&self, visit: &mut impl FnMut(NonNull<Leaf>) -> bool) -> bool {
+    pub(crate) unsafe fn check(&self, visit: &mut impl FnMut(NonNull<Leaf<G>>) -> bool) -> bool {
         // SAFETY: The root leads to all of the trie.
         unsafe { check_below(self.root, visit) }
     }
@@ -480,7 +496,10 @@ impl Trie {
 /// # Safety
 ///
 /// It is a slot of a trie.
-unsafe fn check_below(slot: Slot, visit: &mut impl FnMut(NonNull<Leaf>) -> bool) -> bool {
+unsafe fn check_below<G: Grade>(
+    slot: Slot<G>,
+    visit: &mut impl FnMut(NonNull<Leaf<G>>) -> bool,
+) -> bool {
     let node = match slot.below() {
         Below::Nothing => return true,
         Below::Leaf(leaf) => return visit(leaf),
@@ -509,7 +528,7 @@ unsafe fn check_below(slot: Slot, visit: &mut impl FnMut(NonNull<Leaf>) -> bool)
 }
 
 /// A node that tells two different keys apart, with nothing below it yet.
-fn branching(a: u64, b: u64) -> Node {
+fn branching<G: Grade>(a: u64, b: u64) -> Node<G> {
     debug_assert_ne!(a, b, "I13: no two leaves have the same key");
     let shift = (a ^ b).ilog2() / DIGIT * DIGIT;
     // The digit, and all below it.
@@ -522,9 +541,9 @@ fn branching(a: u64, b: u64) -> Node {
 /// # Safety
 ///
 /// It is a slot of a trie.
-unsafe fn grade_of(slot: Slot) -> u8 {
+unsafe fn grade_of<G: Grade>(slot: Slot<G>) -> G {
     match slot.below() {
-        Below::Nothing => 0,
+        Below::Nothing => G::NONE,
         // SAFETY: It is a leaf of the trie.
         Below::Leaf(leaf) => unsafe { leaf.as_ref() }.grade,
         // SAFETY: It is a node of the trie.
@@ -537,7 +556,7 @@ unsafe fn grade_of(slot: Slot) -> u8 {
 /// # Safety
 ///
 /// It is a slot of a trie.
-unsafe fn last_below(mut slot: Slot) -> Option<NonNull<Leaf>> {
+unsafe fn last_below<G: Grade>(mut slot: Slot<G>) -> Option<NonNull<Leaf<G>>> {
     loop {
         match slot.below() {
             Below::Nothing => return None,
@@ -556,7 +575,7 @@ unsafe fn last_below(mut slot: Slot) -> Option<NonNull<Leaf>> {
 /// # Safety
 ///
 /// It is a slot of a trie, and if there is a leaf below, there is one whose grade is high enough.
-unsafe fn first_below(mut slot: Slot, grade: u8) -> Option<NonNull<Leaf>> {
+unsafe fn first_below<G: Grade>(mut slot: Slot<G>, grade: G) -> Option<NonNull<Leaf<G>>> {
     loop {
         match slot.below() {
             Below::Nothing => return None,
@@ -579,8 +598,8 @@ mod tests {
 
     /// A trie and what is in it.
     struct Pair {
-        trie: Trie,
-        entries: BTreeMap<u64, NonNull<Entry>>,
+        trie: Trie<u32>,
+        entries: BTreeMap<u64, NonNull<Entry<u32>>>,
     }
 
     impl Pair {
@@ -588,7 +607,7 @@ mod tests {
             Self { trie: Trie::EMPTY, entries: BTreeMap::new() }
         }
 
-        fn insert(&mut self, key: u64, grade: u8) {
+        fn insert(&mut self, key: u64, grade: u32) {
             if self.entries.contains_key(&key) {
                 return;
             }
@@ -604,13 +623,15 @@ mod tests {
                 unsafe {
                     self.trie.remove(entry);
                     // What is there must not be used any more.
-                    entry.cast::<u8>().write_bytes(0xA5, size_of::<Entry>());
-                    drop(Box::from_raw(entry.as_ptr().cast::<core::mem::MaybeUninit<Entry>>()));
+                    entry.cast::<u8>().write_bytes(0xA5, size_of::<Entry<u32>>());
+                    drop(Box::from_raw(
+                        entry.as_ptr().cast::<core::mem::MaybeUninit<Entry<u32>>>(),
+                    ));
                 }
             }
         }
 
-        fn set_grade(&mut self, key: u64, grade: u8) {
+        fn set_grade(&mut self, key: u64, grade: u32) {
             if let Some(entry) = self.entries.get(&key) {
                 // SAFETY: The entry is in the trie.
                 unsafe { self.trie.set_grade(NonNull::from(&mut (*entry.as_ptr()).leaf), grade) };
@@ -618,16 +639,16 @@ mod tests {
         }
 
         /// All keys with their grades.
-        fn leaves(&self) -> Vec<(u64, u8)> {
+        fn leaves(&self) -> Vec<(u64, u32)> {
             // SAFETY: The entries are in the trie.
-            let leaf = |entry: &NonNull<Entry>| unsafe { &entry.as_ref().leaf };
+            let leaf = |entry: &NonNull<Entry<u32>>| unsafe { &entry.as_ref().leaf };
             self.entries.values().map(|entry| (leaf(entry).key, leaf(entry).grade)).collect()
         }
 
-        fn check(&self, number: u64, grade: u8) {
+        fn check(&self, number: u64, grade: u32) {
             let leaves = self.leaves();
             // SAFETY: What is in the trie are the entries.
-            let key = |leaf: NonNull<Leaf>| unsafe { leaf.as_ref() }.key;
+            let key = |leaf: NonNull<Leaf<u32>>| unsafe { leaf.as_ref() }.key;
             // SAFETY: As above.
             let (up_to, from) = unsafe {
                 (
@@ -635,9 +656,9 @@ mod tests {
                     self.trie.first_from(number, grade).map(key),
                 )
             };
-            let is_up_to = |leaf: &&(u64, u8)| leaf.0 <= number;
+            let is_up_to = |leaf: &&(u64, u32)| leaf.0 <= number;
             assert_eq!(up_to, leaves.iter().rev().find(is_up_to).map(|leaf| leaf.0));
-            let is_from = |leaf: &&(u64, u8)| leaf.0 >= number && leaf.1 >= grade;
+            let is_from = |leaf: &&(u64, u32)| leaf.0 >= number && leaf.1 >= grade;
             assert_eq!(from, leaves.iter().find(is_from).map(|leaf| leaf.0));
             let mut found = Vec::new();
             // SAFETY: As above.
@@ -660,13 +681,13 @@ mod tests {
             let known = pair.entries.range(number..).next().map_or(number, |(key, _)| *key);
             match rng.u8(..8) {
                 // Phases of growth and of decline.
-                0..=4 if step / 300 % 2 == 0 => pair.insert(number, rng.u8(..)),
+                0..=4 if step / 300 % 2 == 0 => pair.insert(number, rng.u32(..9)),
                 0..=4 => pair.remove(known),
                 5 => pair.remove(known),
-                6 => pair.insert(number, rng.u8(..)),
-                _ => pair.set_grade(known, rng.u8(..)),
+                6 => pair.insert(number, rng.u32(..9)),
+                _ => pair.set_grade(known, rng.u32(..9)),
             }
-            pair.check(key(&mut rng), rng.u8(..));
+            pair.check(key(&mut rng), rng.u32(..9));
             pair.check(known, 0);
         }
         for key in pair.entries.keys().copied().collect::<Vec<_>>() {
@@ -694,7 +715,7 @@ mod tests {
         }
         for key in 0..1000 {
             // SAFETY: What is in the trie are the entries.
-            let is_near = |leaf: NonNull<Leaf>| unsafe { leaf.as_ref() }.key == key << 16;
+            let is_near = |leaf: NonNull<Leaf<u32>>| unsafe { leaf.as_ref() }.key == key << 16;
             for number in [0, 1, 40_000, 65_535] {
                 // SAFETY: As above.
                 let near = unsafe { pair.trie.near((key << 16) + number, is_near) };

@@ -79,15 +79,16 @@ impl<C: Config> Arena<C> {
         self.top + len > self.cleared
     }
 
-    /// The bin of the largest piece that is free, the top among them; zero if there is none.
-    pub(crate) fn grade(&self) -> u8 {
-        let binned = self.bins.last_bin().unwrap_or(0);
-        Self::grade_of(self.end - self.top).max(binned as u8)
+    /// How many granules in one piece are found for sure: those of the top, or of the first chunk of the last bin
+    /// that has any. Others in that bin may be larger.
+    pub(crate) fn grade(&self) -> u32 {
+        let binned = self.bins.last_bin().map_or(0, |bin| self.bins.first_size(self.window, bin));
+        binned.max(self.end - self.top) as u32
     }
 
-    /// The bin of `len` granules, as a grade.
-    pub(crate) fn grade_of(len: usize) -> u8 {
-        BinIndex::of_chunk::<C>(len).get() as u8
+    /// The lowest grade of an arena that may have `len` granules in one piece.
+    pub(crate) fn least_grade(len: usize) -> u32 {
+        BinIndex::of_chunk::<C>(len).least::<C>().min(len) as u32
     }
 
     /// Whether half of the arena, or more, is its top.

@@ -78,6 +78,24 @@ impl BinIndex {
         if number < C::Heads::LEN { number } else { C::Heads::LEN - 1 }
     }
 
+    /// The fewest granules of a chunk in this bin.
+    pub(crate) const fn least<C: Config>(self) -> usize {
+        if self.0 < Self::exact::<C>() {
+            return self.0;
+        }
+        let fine = (C::COARSE_LOG2 - C::EXACT_LOG2) as usize;
+        let first = Self::exact::<C>().saturating_add(fine << C::SPLIT_LOG2);
+        let (parts_log2, offset) = if self.0 < first {
+            Self::parts(C::EXACT_LOG2, C::SPLIT_LOG2, Self::exact::<C>())
+        } else {
+            Self::parts(C::COARSE_LOG2, C::SPLIT_LOG2.saturating_sub(2), first)
+        };
+        // What `number` adds up: the doubling above, and `1p` below.
+        let sum = self.0 - offset;
+        let shift = (sum >> parts_log2) - 1;
+        (sum - (shift << parts_log2)) << shift
+    }
+
     /// Into how many parts each doubling is split, as a logarithm, from `2^from` on, and what must be
     /// added to the number made of the doubling and the part, if the bin of `2^from` is `first`.
     #[inline(always)]
@@ -137,6 +155,11 @@ mod tests {
             assert!(bin == last || bin == last + 1, "{len} is in bin {bin} after {last}");
             assert!(bin < C::Heads::LEN);
             assert!(len >= 1 << C::EXACT_LOG2 || bin == len);
+            let least = BinIndex(bin).least::<C>();
+            assert!(
+                least == if bin == last { BinIndex(last).least::<C>() } else { len },
+                "{len}: {least}"
+            );
             last = bin;
         }
     }

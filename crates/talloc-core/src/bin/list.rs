@@ -183,8 +183,8 @@ impl<C: Config> Bins<C> {
     }
 
     /// The last bin that has chunks in it.
-    pub(crate) fn last_bin(&self) -> Option<usize> {
-        self.map.last()
+    pub(crate) fn last_bin(&self) -> Option<BinIndex> {
+        self.map.last::<C>()
     }
 
     /// Whether the map says that a bin has chunks in it.

@@ -41,10 +41,11 @@ impl Map {
     }
 
     /// The last bin that has chunks in it.
-    pub(crate) fn last(&self) -> Option<usize> {
-        let words = self.0.iter().enumerate().rev();
-        let (word, bits) = words.map(|(word, bits)| (word, *bits)).find(|(_, bits)| *bits != 0)?;
-        Some(word * BITS + bits.ilog2() as usize)
+    pub(crate) fn last<C: Config>(&self) -> Option<BinIndex> {
+        let words = &self.0[..const { C::Heads::LEN.div_ceil(BITS) }];
+        let word = words.iter().rposition(|bits| *bits != 0)?;
+        // SAFETY: Only bits of bins are ever set.
+        Some(unsafe { BinIndex::new_unchecked::<C>(word * BITS + words[word].ilog2() as usize) })
     }
 
     /// The first bin from the `number`th on that has chunks in it.
@@ -81,12 +82,13 @@ mod tests {
             (Some(64), Some(130), Some(239))
         );
         assert_eq!((from(&map, 256), from(&map, 1000)), (None, None));
-        assert_eq!((map.last(), Map::EMPTY.last()), (Some(239), None));
+        let last = |map: &Map| map.last::<Compact>().map(BinIndex::get);
+        assert_eq!((last(&map), last(&Map::EMPTY)), (Some(239), None));
         map.clear_if(3, false);
         map.clear_if(239, true);
         map.clear_if(usize::MAX, false);
         map.flip_if(BinIndex::new::<Compact>(3).unwrap(), false);
-        assert_eq!((from(&map, 0), from(&map, 131), map.last()), (Some(3), None, Some(130)));
+        assert_eq!((from(&map, 0), from(&map, 131), last(&map)), (Some(3), None, Some(130)));
         map.flip_if(BinIndex::new::<Compact>(3).unwrap(), true);
         assert_eq!(from(&map, 0), Some(63));
     }

@@ -39,8 +39,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates from the first arena of these kinds that has room, that at `but` left aside.
     ///
-    /// Takes a bounded number of steps, however many arenas there are. An arena whose largest free piece is in the
-    /// bin of the request may have room or not: no more of these are tried than
+    /// Takes a bounded number of steps, however many arenas there are. An arena may have room that has no piece of so
+    /// many granules for sure, but one in the same bin: no more of these are tried than
     /// [`LAST_RESORT`](Config::LAST_RESORT), and one at the least.
     pub(super) fn allocate_among(
         &mut self,
@@ -50,9 +50,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         but: Option<Place<C>>,
     ) -> Option<Found<C>> {
         self.arenas.settle();
-        let grade = |len| usize::from(Arena::<C>::grade_of(len));
-        let surely = grade(len + align.get() / GRANULE) + 1;
-        let mut wanted = Wanted { from: 0, grade: grade(len), kinds };
+        // Wherever so many granules are, there are `len` aligned ones in them.
+        let surely = len + (align.get() / GRANULE).saturating_sub(1);
+        let surely = u32::try_from(surely).unwrap_or(u32::MAX);
+        let mut wanted = Wanted { from: 0, grade: Arena::<C>::least_grade(len), kinds };
         let mut tries = C::LAST_RESORT.max(1);
         while let Some(place) = self.arenas.first_with(&wanted) {
             wanted.from = self.arenas.number_of(place) + 1;
@@ -60,7 +61,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 continue;
             }
             let arena = self.arenas.arena_at(place);
-            let (zero, was_sure) = (arena.zero_from(), usize::from(arena.grade()) >= surely);
+            let (zero, was_sure) = (arena.zero_from(), arena.grade() >= surely);
             if let Some(at) = arena.allocate(len, align) {
                 let block = arena.hand_out(at, len);
                 self.arenas.count_taken(len * GRANULE);

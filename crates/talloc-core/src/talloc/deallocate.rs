@@ -252,7 +252,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
         self.arenas.count_freed(len * GRANULE);
-        self.arenas.note_freed(place, free);
+        self.arenas.note_freed(place);
         free
     }
 

@@ -17,9 +17,9 @@ use crate::trie::{Entry, Leaf};
 pub(super) struct Further<C: Config> {
     arena: Arena<C>,
     /// By the address where its span begins.
-    by_address: Entry,
-    /// By its [position](Position), with the grade of its largest free piece.
-    by_position: Entry,
+    by_address: Entry<()>,
+    /// By its [position](Position), with its grade.
+    by_position: Entry<u32>,
     /// The arenas claimed before and after it.
     pub(super) before: Place<C>,
     pub(super) after: Place<C>,
@@ -70,7 +70,7 @@ impl<C: Config> Further<C> {
         let by_position = Entry::new(position.key(), arena.grade());
         Self {
             arena,
-            by_address: Entry::new(base as u64, 0),
+            by_address: Entry::new(base as u64, ()),
             by_position,
             before: None,
             after: None,
@@ -92,9 +92,9 @@ impl<C: Config> Further<C> {
     ///
     /// It is a leaf of a further arena, by a pointer that is good for all of the arena.
     #[inline(always)]
-    pub(super) unsafe fn place_by_address(leaf: NonNull<Leaf>) -> NonNull<Arena<C>> {
+    pub(super) unsafe fn place_by_address(leaf: NonNull<Leaf<()>>) -> NonNull<Arena<C>> {
         // SAFETY: The leaf is a part of the structure.
-        unsafe { leaf.byte_sub(offset_of!(Self, by_address) + offset_of!(Entry, leaf)).cast() }
+        unsafe { leaf.byte_sub(offset_of!(Self, by_address) + offset_of!(Entry<()>, leaf)).cast() }
     }
 
     /// The place of the arena that a leaf of the trie of positions stands for.
@@ -102,9 +102,11 @@ impl<C: Config> Further<C> {
     /// # Safety
     ///
     /// As for [`place_by_address`](Self::place_by_address).
-    pub(super) unsafe fn place_by_position(leaf: NonNull<Leaf>) -> NonNull<Arena<C>> {
+    pub(super) unsafe fn place_by_position(leaf: NonNull<Leaf<u32>>) -> NonNull<Arena<C>> {
         // SAFETY: The leaf is a part of the structure.
-        unsafe { leaf.byte_sub(offset_of!(Self, by_position) + offset_of!(Entry, leaf)).cast() }
+        unsafe {
+            leaf.byte_sub(offset_of!(Self, by_position) + offset_of!(Entry<u32>, leaf)).cast()
+        }
     }
 
     /// The entry in the trie of addresses.
@@ -112,7 +114,7 @@ impl<C: Config> Further<C> {
     /// # Safety
     ///
     /// There is a structure.
-    pub(super) unsafe fn by_address(this: *mut Self) -> NonNull<Entry> {
+    pub(super) unsafe fn by_address(this: *mut Self) -> NonNull<Entry<()>> {
         // SAFETY: A field of a structure that is there.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_address) }
     }
@@ -122,7 +124,7 @@ impl<C: Config> Further<C> {
     /// # Safety
     ///
     /// There is a structure.
-    pub(super) unsafe fn by_position(this: *mut Self) -> NonNull<Entry> {
+    pub(super) unsafe fn by_position(this: *mut Self) -> NonNull<Entry<u32>> {
         // SAFETY: A field of a structure that is there.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_position) }
     }
@@ -132,7 +134,7 @@ impl<C: Config> Further<C> {
     /// # Safety
     ///
     /// There is a structure.
-    pub(super) unsafe fn leaf(this: *mut Self) -> NonNull<Leaf> {
+    pub(super) unsafe fn leaf(this: *mut Self) -> NonNull<Leaf<u32>> {
         // SAFETY: A field of a structure that is there.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_position.leaf) }
     }
@@ -152,7 +154,7 @@ impl<C: Config> Further<C> {
     /// # Safety
     ///
     /// There is a structure.
-    pub(super) unsafe fn grade(this: *const Self) -> u8 {
+    pub(super) unsafe fn grade(this: *const Self) -> u32 {
         // SAFETY: A field of a structure that is there.
         unsafe { (*this).by_position.leaf.grade }
     }

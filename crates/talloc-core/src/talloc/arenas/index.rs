@@ -14,8 +14,8 @@ use crate::trie::Trie;
 
 /// The roots of the tries, and what is true of all further arenas.
 pub(super) struct Index<C: Config> {
-    by_address: Trie,
-    by_position: Trie,
+    by_address: Trie<()>,
+    by_position: Trie<u32>,
     /// The arena claimed last.
     pub(super) last: Place<C>,
     /// The kinds of the arenas, as bits.
@@ -103,7 +103,7 @@ impl<C: Config> Index<C> {
     }
 
     /// The first arena of these kinds, from a number on, whose grade is `grade` or higher.
-    pub(super) fn first_from(&self, number: u64, grade: u8, kinds: u32) -> Place<C> {
+    pub(super) fn first_from(&self, number: u64, grade: u32, kinds: u32) -> Place<C> {
         let mut kinds = kinds & self.kinds;
         let mut first: Option<(u64, NonNull<Arena<C>>)> = None;
         while kinds != 0 {
@@ -119,7 +119,7 @@ impl<C: Config> Index<C> {
     }
 
     /// The first arena of a kind, with its number; as [`first_from`](Self::first_from).
-    fn first_of(&self, kind: Kind, number: u64, grade: u8) -> Option<(u64, NonNull<Arena<C>>)> {
+    fn first_of(&self, kind: Kind, number: u64, grade: u32) -> Option<(u64, NonNull<Arena<C>>)> {
         // SAFETY: What is in the trie are the entries of further arenas.
         unsafe {
             let leaf = self.by_position.first_from(Position::new(kind, number).key(), grade)?;
@@ -134,7 +134,7 @@ impl<C: Config> Index<C> {
     /// # Safety
     ///
     /// The arena is in the index.
-    pub(super) unsafe fn set_grade(&mut self, place: NonNull<Arena<C>>, grade: u8) {
+    pub(super) unsafe fn set_grade(&mut self, place: NonNull<Arena<C>>, grade: u32) {
         // SAFETY: The arena is in the index.
         unsafe {
             let further = Further::at(place);

@@ -1,8 +1,8 @@
 //! The order in which arenas are asked for memory, and which of them have any.
 //!
-//! The *grade* of an arena is the number of the bin of its largest free piece. The index has the grades of all further
+//! The *grade* of an arena is how many granules it has for sure in one piece. The index has the grades of all further
 //! arenas, and so the first one that has room for a request is found at once. The arena where requests begin is the
-//! exception: its grade is brought up to date when requests begin elsewhere.
+//! exception: its grade is brought up to date when requests begin elsewhere, or an arena is looked for.
 
 use core::ptr::NonNull;
 
@@ -16,7 +16,7 @@ pub(in crate::talloc) struct Wanted {
     /// The arena's number in the order of claiming, at the least.
     pub from: u64,
     /// The grade, at the least.
-    pub grade: usize,
+    pub grade: u32,
     /// The kinds that will do, as bits.
     pub kinds: u32,
 }
@@ -36,12 +36,11 @@ impl<C: Config> Arenas<C> {
     pub(in crate::talloc) fn first_with(&self, wanted: &Wanted) -> Option<Place<C>> {
         let is_first = wanted.from == 0
             && self.first.kind.bit() & wanted.kinds != 0
-            && usize::from(self.first.grade()) >= wanted.grade;
+            && self.first.grade() >= wanted.grade;
         if is_first {
             return Some(None);
         }
-        let grade = u8::try_from(wanted.grade).ok()?;
-        self.index()?.first_from(wanted.from.max(1), grade, wanted.kinds).map(Some)
+        self.index()?.first_from(wanted.from.max(1), wanted.grade, wanted.kinds).map(Some)
     }
 
     /// Has requests begin with an arena.
@@ -76,17 +75,12 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Notes that `len` granules are free in one piece in the arena at `place`, some of which were not before.
-    pub(in crate::talloc) fn note_freed(&mut self, place: Place<C>, len: usize) {
-        let Some(place) = place else { return };
-        // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
-        let (arena, grade) = unsafe { (place.as_ref(), Further::grade(Further::at(place))) };
-        if Arena::<C>::grade_of(len) > grade {
-            self.note_grade(place);
-        }
-        if arena.is_untidy() {
+    /// Notes that a block has been given back to the arena at `place`.
+    pub(in crate::talloc) fn note_freed(&mut self, place: Place<C>) {
+        self.note_change(place);
+        if let Some(place) = place.filter(|place| self.peek(Some(*place)).is_untidy()) {
             if let Some(index) = self.index_mut() {
-                // SAFETY: As above.
+                // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
                 unsafe { index.note_untidy(place) };
             }
         }
