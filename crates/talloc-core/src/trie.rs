@@ -18,9 +18,6 @@ const DIGIT: u32 = if usize::BITS == 64 { 3 } else { 2 };
 /// Slots of a node.
 const FAN: usize = 1 << DIGIT;
 
-/// The most nodes on the way to a leaf.
-const MAX_DEPTH: usize = u64::BITS.div_ceil(DIGIT) as usize;
-
 /// What a search may ask for beside the key: numbers, or `()` where there is nothing to ask for.
 pub(crate) trait Grade: Copy + Ord + Debug {
     /// The lowest grade.
@@ -42,6 +39,8 @@ pub(crate) struct Leaf<G> {
     pub(crate) key: u64,
     /// A search may ask for leaves whose grade is high enough.
     pub(crate) grade: G,
+    /// The node that has a slot for it, unless it is the root.
+    parent: Option<NonNull<Node<G>>>,
 }
 
 /// A leaf, and the node that is provided with it. The node may be in use for other leaves.
@@ -54,7 +53,7 @@ pub(crate) struct Entry<G> {
 impl<G: Grade> Entry<G> {
     /// An entry that is in no trie.
     pub(crate) const fn new(key: u64, grade: G) -> Self {
-        Self { leaf: Leaf { key, grade }, node: Node::UNUSED }
+        Self { leaf: Leaf { key, grade, parent: None }, node: Node::UNUSED }
     }
 }
 
@@ -68,6 +67,8 @@ struct Node<G> {
     shift: u8,
     /// The slots that are in use, one bit each. None are in a node that is not in use.
     used: u8,
+    /// The node that has a slot for it, unless it is the root.
+    parent: Option<NonNull<Self>>,
     /// The highest grades below the slots.
     grades: [G; FAN],
     /// What is below; in a node that is not in use, the first two are links to others.
@@ -108,8 +109,14 @@ impl<G: Grade> Slot<G> {
 }
 
 impl<G: Grade> Node<G> {
-    const UNUSED: Self =
-        Self { prefix: 0, shift: 0, used: 0, grades: [G::NONE; FAN], slots: [Slot::EMPTY; FAN] };
+    const UNUSED: Self = Self {
+        prefix: 0,
+        shift: 0,
+        used: 0,
+        parent: None,
+        grades: [G::NONE; FAN],
+        slots: [Slot::EMPTY; FAN],
+    };
 
     /// The slot of a key, or `None` if it does not share the node's prefix.
     #[inline(always)]
@@ -338,37 +345,53 @@ impl<G: Grade> Trie<G> {
         };
         // SAFETY: Nobody uses the node.
         unsafe { self.spares.add(node) };
-        let mut link: *mut Slot<G> = &mut self.root;
+        let (mut parent, mut slot) = (None, self.root);
         loop {
-            // SAFETY: The link is a slot of the trie, and what it leads to is the trie's.
+            // SAFETY: What the slot leads to is the trie's, and so are spare nodes.
             unsafe {
-                let other = match (*link).below() {
-                    Below::Nothing => return link.write(Slot::leaf(leaf)),
+                let other = match slot.below() {
+                    Below::Nothing => return self.hang(parent, key, Slot::leaf(leaf), grade),
                     Below::Leaf(other) => other.as_ref().key,
                     Below::Node(mut node) => {
                         let node = node.as_mut();
                         match node.digit(key) {
                             None => node.prefix,
-                            Some(digit) if node.used >> digit & 1 == 0 => {
-                                return node.put(digit, Slot::leaf(leaf), grade);
-                            }
                             Some(digit) => {
                                 node.grades[digit] = node.grades[digit].max(grade);
-                                link = &mut node.slots[digit];
+                                slot = node.slots[digit];
+                                parent = Some(NonNull::from(node));
                                 continue;
                             }
                         }
                     }
                 };
-                let mut branch = self.spares.take_any();
+                let branch = self.spares.take_any();
                 branch.write(branching(key, other));
-                let branch = branch.as_mut();
-                let digit = |key| branch.digit(key).unwrap_or(0);
-                let (own, others) = (digit(key), digit(other));
-                branch.put(others, *link, grade_of(*link));
-                branch.put(own, Slot::leaf(leaf), grade);
-                return link.write(Slot::node(NonNull::from(branch)));
+                let others = grade_of(slot);
+                self.hang(parent, key, Slot::node(branch), others.max(grade));
+                self.hang(Some(branch), other, slot, others);
+                return self.hang(Some(branch), key, Slot::leaf(leaf), grade);
             }
+        }
+    }
+
+    /// Puts something below a node, in the slot of a key, or makes it the root.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. The key has a slot in the node.
+    unsafe fn hang(&mut self, parent: Option<NonNull<Node<G>>>, key: u64, slot: Slot<G>, grade: G) {
+        // SAFETY: The node is in the trie, and so is what is put there.
+        unsafe {
+            match parent {
+                None => self.root = slot,
+                Some(mut node) => {
+                    let node = node.as_mut();
+                    debug_assert!(node.digit(key).is_some(), "I13: the key has a slot");
+                    node.put(node.digit(key).unwrap_or(0), slot, grade);
+                }
+            }
+            set_parent(slot, parent);
         }
     }
 
@@ -397,29 +420,20 @@ impl<G: Grade> Trie<G> {
     /// # Safety
     ///
     /// As the [trie](Self) says. The leaf is in the trie.
-    pub(crate) unsafe fn set_grade(&mut self, leaf: NonNull<Leaf<G>>, grade: G) {
-        let mut path = [const { None }; MAX_DEPTH];
-        let mut depth = 0;
-        let mut slot = self.root;
+    pub(crate) unsafe fn set_grade(&mut self, mut leaf: NonNull<Leaf<G>>, grade: G) {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {
-            (*leaf.as_ptr()).grade = grade;
-            let key = leaf.as_ref().key;
-            while let Below::Node(node) = slot.below() {
-                let Some(digit) = node.as_ref().digit(key) else { break };
-                path[depth] = Some((node, digit));
-                depth += 1;
-                slot = node.as_ref().slots[digit];
-            }
-            debug_assert!(slot == Slot::leaf(leaf), "I13: the leaf is in the trie");
-            let mut grade = grade;
-            for (mut node, digit) in path[..depth].iter().rev().flatten().copied() {
+            let leaf = leaf.as_mut();
+            leaf.grade = grade;
+            let (mut parent, mut key, mut grade) = (leaf.parent, leaf.key, grade);
+            while let Some(mut node) = parent {
                 let node = node.as_mut();
+                let Some(digit) = node.digit(key) else { return };
                 if node.grades[digit] == grade {
                     return;
                 }
                 node.grades[digit] = grade;
-                grade = node.grade();
+                (parent, key, grade) = (node.parent, node.prefix, node.grade());
             }
         }
     }
@@ -432,25 +446,21 @@ impl<G: Grade> Trie<G> {
     unsafe fn unlink(&mut self, leaf: NonNull<Leaf<G>>) {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {
-            let key = leaf.as_ref().key;
-            let mut link: *mut Slot<G> = &mut self.root;
-            while let Below::Node(mut at) = (*link).below() {
-                let node = at.as_mut();
-                let Some(digit) = node.digit(key) else { break };
-                if node.slots[digit] != Slot::leaf(leaf) {
-                    link = &mut node.slots[digit];
-                    continue;
-                }
-                node.slots[digit] = Slot::EMPTY;
-                node.used &= !(1 << digit);
-                if node.used.is_power_of_two() {
-                    link.write(node.slots[node.used.ilog2() as usize]);
-                    self.spares.add(at);
-                }
+            let Some(mut at) = leaf.as_ref().parent else {
+                self.root = Slot::EMPTY;
                 return;
+            };
+            let node = at.as_mut();
+            let digit = node.digit(leaf.as_ref().key).unwrap_or(0);
+            debug_assert!(node.slots[digit] == Slot::leaf(leaf), "I13: the leaf is in the trie");
+            node.slots[digit] = Slot::EMPTY;
+            node.used &= !(1 << digit);
+            if node.used.is_power_of_two() {
+                let (left, parent) = (node.slots[node.used.ilog2() as usize], node.parent);
+                let (prefix, grade) = (node.prefix, node.grade());
+                self.hang(parent, prefix, left, grade);
+                self.spares.add(at);
             }
-            debug_assert!(*link == Slot::leaf(leaf), "I13: the leaf is in the trie");
-            link.write(Slot::EMPTY);
         }
     }
 
@@ -460,19 +470,16 @@ impl<G: Grade> Trie<G> {
     ///
     /// As the [trie](Self) says. The node is in use in this trie.
     unsafe fn replace(&mut self, node: NonNull<Node<G>>) {
-        // SAFETY: The node is in the trie, and leads to its place by its prefix.
+        // SAFETY: The node is in the trie, as is what is below it.
         unsafe {
-            let prefix = node.as_ref().prefix;
-            let mut link: *mut Slot<G> = &mut self.root;
-            while *link != Slot::node(node) {
-                let Below::Node(mut at) = (*link).below() else { break };
-                let Some(digit) = at.as_ref().digit(prefix) else { break };
-                link = &mut at.as_mut().slots[digit];
-            }
-            debug_assert!(*link == Slot::node(node), "I13: the node is in the trie");
             let other = self.spares.take_any();
             other.write(node.read());
-            link.write(Slot::node(other));
+            let node = other.as_ref();
+            for slot in node.slots {
+                set_parent(slot, Some(other));
+            }
+            let (parent, prefix, grade) = (node.parent, node.prefix, node.grade());
+            self.hang(parent, prefix, Slot::node(other), grade);
         }
     }
 }
@@ -487,7 +494,7 @@ impl<G: Grade> Trie<G> {
     /// As the [trie](Self) says.
     pub(crate) unsafe fn check(&self, visit: &mut impl FnMut(NonNull<Leaf<G>>) -> bool) -> bool {
         // SAFETY: The root leads to all of the trie.
-        unsafe { check_below(self.root, visit) }
+        unsafe { check_below(self.root, None, visit) }
     }
 }
 
@@ -498,14 +505,17 @@ impl<G: Grade> Trie<G> {
 /// It is a slot of a trie.
 unsafe fn check_below<G: Grade>(
     slot: Slot<G>,
+    parent: Option<NonNull<Node<G>>>,
     visit: &mut impl FnMut(NonNull<Leaf<G>>) -> bool,
 ) -> bool {
-    let node = match slot.below() {
+    let at = match slot.below() {
         Below::Nothing => return true,
-        Below::Leaf(leaf) => return visit(leaf),
-        // SAFETY: It is a node of the trie.
-        Below::Node(node) => unsafe { node.as_ref() },
+        // SAFETY: It is a leaf of the trie.
+        Below::Leaf(leaf) => return unsafe { leaf.as_ref() }.parent == parent && visit(leaf),
+        Below::Node(node) => node,
     };
+    // SAFETY: It is a node of the trie.
+    let node = unsafe { at.as_ref() };
     let is_right = |digit: usize| {
         let slot = node.slots[digit];
         let (key, is_lower) = match slot.below() {
@@ -521,10 +531,11 @@ unsafe fn check_below<G: Grade>(
         let grade = unsafe { grade_of(slot) };
         is_lower && node.digit(key) == Some(digit) && node.grades[digit] == grade
     };
-    node.used.count_ones() >= 2
+    node.parent == parent
+        && node.used.count_ones() >= 2
         && (0..FAN).all(is_right)
         // SAFETY: These are slots of the trie.
-        && node.slots.iter().all(|slot| unsafe { check_below(*slot, visit) })
+        && node.slots.iter().all(|slot| unsafe { check_below(*slot, Some(at), visit) })
 }
 
 /// A node that tells two different keys apart, with nothing below it yet.
@@ -534,6 +545,21 @@ fn branching<G: Grade>(a: u64, b: u64) -> Node<G> {
     // The digit, and all below it.
     let low = (FAN as u64 - 1).checked_shl(shift).unwrap_or(0) | ((1 << shift) - 1);
     Node { prefix: a & !low, shift: shift as u8, ..Node::UNUSED }
+}
+
+/// Notes which node has a slot for something.
+///
+/// # Safety
+///
+/// It is a slot of a trie.
+unsafe fn set_parent<G: Grade>(slot: Slot<G>, parent: Option<NonNull<Node<G>>>) {
+    match slot.below() {
+        Below::Nothing => {}
+        // SAFETY: It is a leaf of the trie.
+        Below::Leaf(leaf) => unsafe { (*leaf.as_ptr()).parent = parent },
+        // SAFETY: It is a node of the trie.
+        Below::Node(node) => unsafe { (*node.as_ptr()).parent = parent },
+    }
 }
 
 /// The highest grade below a slot.

@@ -41,7 +41,7 @@ each_config! {
         let pool = Pool::new(32 << 10);
         for truncate in [false, true] {
             let mut heap = Talloc::<C>::configured();
-            let whole = pool.at(10_000, 14_000);
+            let whole = pool.at(10_000, 14_400);
             // SAFETY: The memory of the pool is used for nothing else, and the block is live.
             unsafe {
                 heap.init(pool.at(1000, 1064));

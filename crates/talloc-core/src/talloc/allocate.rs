@@ -21,7 +21,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
     /// Arenas are tried in the order in which they were [claimed](Self::claim). One that has had no room for a block
-    /// of 1 KiB or less is passed over, as long as others have, until a block in it is given back.
+    /// of 1 KiB or less is passed over, as long as others have, until it has 1 KiB in one piece again.
     ///
     /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
     /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the
@@ -183,6 +183,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         let align = Align::of_layout(layout);
+        if !self.arenas.is_single() {
+            if let Some(block) = self.allocate_surely_elsewhere(len, align) {
+                return Ok(block);
+            }
+        }
         let found = self.arenas.recent().last_resort(len, align);
         if let Some(at) = found {
             let block = self.arenas.recent().hand_out(at, len);

@@ -12,7 +12,7 @@ use crate::granule::GRANULE;
 use crate::source::Source;
 
 /// An arena that has no room for so many granules is passed over.
-const SMALL: usize = 128;
+pub(super) const SMALL: usize = 128;
 
 /// All kinds of memory.
 const ANY: u32 = u32::MAX;
@@ -29,51 +29,85 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         align: Align,
     ) -> Option<(NonNull<u8>, usize)> {
-        let recent = self.arenas.recent;
-        let (block, zero, place) = self.allocate_among(ANY, len, align, Some(recent))?;
-        if len + align.get() / GRANULE <= SMALL {
-            self.arenas.begin_with(place);
-        }
+        self.arenas.settle();
+        let found = self.allocate_from_first(ANY, len, align);
+        let (block, zero, place) = found.or_else(|| self.allocate_by_luck(ANY, len, align))?;
+        self.begin_where_small(place, len, align);
         Some((block, zero))
     }
 
-    /// Allocates from the first arena of these kinds that has room, that at `but` left aside.
+    /// [`allocate_elsewhere`](Self::allocate_elsewhere), from an arena that has room for sure.
+    #[cold]
+    pub(super) fn allocate_surely_elsewhere(
+        &mut self,
+        len: usize,
+        align: Align,
+    ) -> Option<NonNull<u8>> {
+        self.arenas.settle();
+        let (block, _, place) = self.allocate_from_first(ANY, len, align)?;
+        self.begin_where_small(place, len, align);
+        Some(block)
+    }
+
+    /// Has requests begin with an arena that has met one that the arena before had no room for, if that was small.
+    fn begin_where_small(&mut self, place: Place<C>, len: usize, align: Align) {
+        if len + align.get() / GRANULE <= SMALL {
+            self.arenas.begin_with(place);
+        }
+    }
+
+    /// Allocates from the first arena of these kinds that has room.
     ///
-    /// Takes a bounded number of steps, however many arenas there are. An arena may have room that has no piece of so
-    /// many granules for sure, but one in the same bin: no more of these are tried than
-    /// [`LAST_RESORT`](Config::LAST_RESORT), and one at the least.
+    /// Takes a bounded number of steps, however many arenas there are.
     pub(super) fn allocate_among(
         &mut self,
         kinds: u32,
         len: usize,
         align: Align,
-        but: Option<Place<C>>,
-    ) -> Option<Found<C>> {
+    ) -> Option<NonNull<u8>> {
         self.arenas.settle();
-        // Wherever so many granules are, there are `len` aligned ones in them.
-        let surely = len + (align.get() / GRANULE).saturating_sub(1);
-        let surely = u32::try_from(surely).unwrap_or(u32::MAX);
+        let found = self.allocate_from_first(kinds, len, align);
+        Some(found.or_else(|| self.allocate_by_luck(kinds, len, align))?.0)
+    }
+
+    /// Allocates from the first arena of these kinds that has so many granules in one piece for sure.
+    fn allocate_from_first(&mut self, kinds: u32, len: usize, align: Align) -> Option<Found<C>> {
+        let grade = u32::try_from(surely(len, align)).ok()?;
+        let place = self.arenas.first_with(&Wanted { from: 0, grade, kinds })?;
+        let found = self.allocate_at(place, len, align);
+        debug_assert!(found.is_some(), "I13: an arena has what its grade says");
+        found
+    }
+
+    /// Allocates from the first arena of these kinds that has room, though none has for sure: its largest chunk may
+    /// lie behind another one of the same bin, or be aligned by chance. No more arenas are tried than
+    /// [`LAST_RESORT`](Config::LAST_RESORT) chunks would be.
+    #[cold]
+    fn allocate_by_luck(&mut self, kinds: u32, len: usize, align: Align) -> Option<Found<C>> {
         let mut wanted = Wanted { from: 0, grade: Arena::<C>::least_grade(len), kinds };
-        let mut tries = C::LAST_RESORT.max(1);
-        while let Some(place) = self.arenas.first_with(&wanted) {
+        for _ in 0..C::LAST_RESORT {
+            let place = self.arenas.first_with(&wanted)?;
+            if let Some(found) = self.allocate_at(place, len, align) {
+                return Some(found);
+            }
             wanted.from = self.arenas.number_of(place) + 1;
-            if Some(place) == but {
-                continue;
-            }
-            let arena = self.arenas.arena_at(place);
-            let (zero, was_sure) = (arena.zero_from(), arena.grade() >= surely);
-            if let Some(at) = arena.allocate(len, align) {
-                let block = arena.hand_out(at, len);
-                self.arenas.count_taken(len * GRANULE);
-                self.arenas.note_change(place);
-                return Some((block, zero, place));
-            }
-            debug_assert!(!was_sure, "I13: an arena has a free piece of its grade");
-            tries -= 1;
-            if tries == 0 {
-                (wanted.grade, tries) = (surely, 1);
-            }
         }
         None
     }
+
+    /// Allocates from the arena at `place`.
+    fn allocate_at(&mut self, place: Place<C>, len: usize, align: Align) -> Option<Found<C>> {
+        let arena = self.arenas.arena_at(place);
+        let zero = arena.zero_from();
+        let at = arena.allocate(len, align)?;
+        let block = arena.hand_out(at, len);
+        self.arenas.count_taken(len * GRANULE);
+        self.arenas.note_change(place);
+        Some((block, zero, place))
+    }
+}
+
+/// Wherever so many granules are, there are `len` aligned ones in them.
+fn surely(len: usize, align: Align) -> usize {
+    len + (align.get() / GRANULE).saturating_sub(1)
 }

@@ -176,13 +176,24 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let listed = if len < self.quick.classes() { self.listed_block(ptr) } else { None };
         if let Some(block) = listed {
             // SAFETY: It is the block that the caller gives up, and has a list.
-            if unsafe { self.push(block, len) } {
-                self.make_room(len);
-            }
+            unsafe { self.cache_moved(block, len) }
         } else {
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release_or_send(ptr, len) };
             self.note_uncached(len);
+        }
+    }
+
+    /// [`free_moved`](Self::free_moved), of a block that is put on its list.
+    ///
+    /// # Safety
+    ///
+    /// As for [`put_on_list`](Self::put_on_list).
+    #[inline(always)]
+    pub(super) unsafe fn cache_moved(&mut self, block: NonNull<u8>, len: usize) {
+        // SAFETY: The caller gives up the block, which has a list.
+        if unsafe { self.push(block, len) } {
+            self.make_room(len);
         }
     }
 
@@ -246,7 +257,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[cold]
     #[inline(never)]
     unsafe fn release_among(&mut self, block: NonNull<u8>, len: usize) -> usize {
-        let place = self.arenas.place_with_room(block);
+        let place = self.arenas.place_of(block);
         let arena = self.arenas.arena_at(place);
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.

@@ -146,8 +146,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates from the arenas of some kinds.
     fn allocate_of_kinds(&mut self, kinds: Kinds, len: usize, align: Align) -> Option<NonNull<u8>> {
-        let sets = kinds.sets().into_iter().filter(|kinds| *kinds != 0);
-        sets.into_iter().find_map(|kinds| Some(self.allocate_among(kinds, len, align, None)?.0))
+        let mut sets = kinds.sets().into_iter().filter(|kinds| *kinds != 0);
+        sets.find_map(|kinds| self.allocate_among(kinds, len, align))
     }
 
     /// [`realloc`](Self::realloc), in memory of some kinds if the block has to be moved.

@@ -181,13 +181,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return None;
         }
         // The lists hold blocks of one kind of memory, and the block stays in its own.
-        self.listed_block(ptr)?;
+        let old_block = self.listed_block(ptr)?;
         let block = self.pop_aligned(new_len, Align::of_layout(new))?;
         // SAFETY: Both blocks have as many bytes, and are different ones, for one was free. The old
         // one is not used any more.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
-            self.free_moved(ptr, old_len);
+            self.cache_moved(old_block, old_len);
         }
         Some(block)
     }

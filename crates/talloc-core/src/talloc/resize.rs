@@ -131,30 +131,80 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
-        let place = if self.arenas.is_single() { None } else { self.arenas.place_of(ptr) };
-        let arena = self.arenas.arena_at(place);
-        let at = arena.granule(ptr);
-        debug_assert!(arena.contains(ptr.addr().get()), "the block is from this heap");
-        debug_assert!(old > 0 && new > 0, "a block is whole granules");
-        // SAFETY: The block ends there.
-        if new > old && !unsafe { arena.grow(at + old, new - old) } {
-            return Err(AllocError);
+        if !self.arenas.is_single() {
+            // SAFETY: The same conditions hold.
+            return unsafe { self.reshape_among(ptr, old, new) };
         }
-        arena.resize(at, old, new);
-        if new < old {
-            // SAFETY: The granules between the ends are used and the caller gives them up; what comes
-            // before is still the block.
-            unsafe { arena.release_tail(at + new, old - new) };
-        }
-        let block = arena.block(ptr);
+        // SAFETY: It is a block of the only arena.
+        let block = unsafe { reshape_in(&mut self.arenas.first, ptr, old, new) }?;
+        self.count_reshaped(old, new);
+        Ok(block)
+    }
+
+    /// [`reshape_block`](Self::reshape_block) from `old` granules to `new` ones, in a heap of several arenas.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reshape_block`](Self::reshape_block).
+    ///
+    /// # Safety
+    ///
+    /// As for [`reshape_block`](Self::reshape_block).
+    #[cold]
+    #[inline(never)]
+    unsafe fn reshape_among(
+        &mut self,
+        ptr: NonNull<u8>,
+        old: usize,
+        new: usize,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let place = self.arenas.place_of(ptr);
+        // SAFETY: It is a block of that arena.
+        let block = unsafe { reshape_in(self.arenas.arena_at(place), ptr, old, new) }?;
+        self.count_reshaped(old, new);
+        self.arenas.note_change(place);
+        Ok(block)
+    }
+
+    /// Counts what comes into use, or is in use no longer, as a block changes its size.
+    #[inline(always)]
+    fn count_reshaped(&mut self, old: usize, new: usize) {
         if new < old {
             self.arenas.count_freed((old - new) * GRANULE);
         } else {
             self.arenas.count_taken((new - old) * GRANULE);
         }
-        if place.is_some() {
-            self.arenas.note_change(place);
-        }
-        Ok(block)
     }
+}
+
+/// Gives a block of an arena `new` granules instead of `old`, where it is.
+///
+/// # Errors
+///
+/// If what follows the block is not free, or not enough.
+///
+/// # Safety
+///
+/// It is a block of the arena with `old` granules. If this succeeds, it has `new`.
+#[inline(always)]
+unsafe fn reshape_in<C: Config>(
+    arena: &mut Arena<C>,
+    ptr: NonNull<u8>,
+    old: usize,
+    new: usize,
+) -> Result<NonNull<u8>, AllocError> {
+    debug_assert!(arena.contains(ptr.addr().get()), "the block is from this heap");
+    debug_assert!(old > 0 && new > 0, "a block is whole granules");
+    let at = arena.granule(ptr);
+    // SAFETY: The block ends there.
+    if new > old && !unsafe { arena.grow(at + old, new - old) } {
+        return Err(AllocError);
+    }
+    arena.resize(at, old, new);
+    if new < old {
+        // SAFETY: The granules between the ends are used and the caller gives them up; what comes
+        // before is still the block.
+        unsafe { arena.release_tail(at + new, old - new) };
+    }
+    Ok(arena.block(ptr))
 }

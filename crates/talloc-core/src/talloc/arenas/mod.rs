@@ -218,15 +218,6 @@ impl<C: Config> Arenas<C> {
         let last = if but.is_some() && last == but { last.and_then(below) } else { last };
         last.is_some_and(|place| self.peek(Some(place)).span().overlaps(span))
     }
-
-    /// The arena of a block that is given back. Requests begin there from now on, unless they begin with one that
-    /// was claimed before.
-    #[inline(always)]
-    pub(super) fn place_with_room(&mut self, block: NonNull<u8>) -> Place<C> {
-        let place = self.place_of(block);
-        self.note_room(place);
-        place
-    }
 }
 
 /// What is wrong with a block that no arena contains.

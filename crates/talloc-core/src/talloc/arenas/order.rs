@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use super::{Arenas, Further, Place};
 use crate::arena::Arena;
 use crate::config::Config;
+use crate::talloc::among::SMALL;
 
 /// What an arena needs so that a request is tried there.
 #[derive(Clone, Copy)]
@@ -51,9 +52,13 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Notes that the arena at `place` may have room again.
+    /// Has requests begin with the arena at `place`, if that has room for small blocks and was claimed before the one
+    /// where they do.
     pub(in crate::talloc) fn note_room(&mut self, place: Place<C>) {
-        if place != self.recent && self.number_of(place) < self.number_of(self.recent) {
+        if place != self.recent
+            && self.number_of(place) < self.number_of(self.recent)
+            && self.peek(place).grade() >= SMALL as u32
+        {
             self.begin_with(place);
         }
     }
@@ -77,6 +82,7 @@ impl<C: Config> Arenas<C> {
 
     /// Notes that a block has been given back to the arena at `place`.
     pub(in crate::talloc) fn note_freed(&mut self, place: Place<C>) {
+        self.note_room(place);
         self.note_change(place);
         if let Some(place) = place.filter(|place| self.peek(Some(*place)).is_untidy()) {
             if let Some(index) = self.index_mut() {
