@@ -1,4 +1,4 @@
-//! Very many arenas: what operations cost in them, compared with one arena that has as much memory.
+//! Very many arenas: what operations cost in them, compared with a few, and with one that has as much memory.
 
 use crate::{count, heap::Memory};
 use anyhow::{Context, Result};
@@ -120,7 +120,7 @@ impl Blocks for Nothing {
 /// A heap with so many arenas, and so many operations.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// How many arenas: one, or very many.
+    /// How many arenas: one that has all of the memory, or more.
     pub arenas: usize,
     /// How many arenas the memory would be enough for.
     pub most: usize,

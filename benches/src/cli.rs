@@ -33,8 +33,8 @@ pub enum Command {
     Steps(StepsArgs),
     /// Runs the requests of one case of `worst` on one heap, without a clock: for `steps`.
     Request(RequestArgs),
-    /// Instructions of operations in very many arenas, counted by valgrind, and how many times those in one arena they
-    /// are. Fails if that is more than it may be.
+    /// Instructions of operations in very many arenas, counted by valgrind, and how many times those in a few arenas
+    /// they are. Fails if that is more than it may be.
     Arenas(ArenasArgs),
     /// Runs one case of `arenas` on one heap.
     Many(ManyArgs),
@@ -225,7 +225,7 @@ pub struct ManyArgs {
     /// The case, by its name in the table.
     #[arg(long)]
     pub case: String,
-    /// How many arenas: one, or as many as the memory is enough for.
+    /// How many arenas, of those that the memory is enough for.
     #[arg(long)]
     pub arenas: usize,
     /// How many arenas the memory is enough for.

@@ -10,6 +10,7 @@
 
 use core::fmt::Debug;
 use core::marker::PhantomData;
+use core::mem;
 use core::ptr::{self, NonNull};
 
 /// How many bits a digit has. A node is smaller with fewer, and a search shorter with more.
@@ -132,12 +133,17 @@ impl<G: Grade> Node<G> {
 
     /// The highest grade below.
     fn grade(&self) -> G {
-        self.grades.iter().copied().max().unwrap_or(G::NONE)
+        let higher = |a: G, b: &G| if *b > a { *b } else { a };
+        self.grades.iter().fold(G::NONE, higher)
     }
 
     /// The first slot from a digit on that has a leaf below whose grade is high enough.
     fn first(&self, from: usize, grade: G) -> Option<usize> {
-        (from..FAN).find(|digit| self.used >> digit & 1 != 0 && self.grades[*digit] >= grade)
+        // Without a branch for each.
+        let high = |digit: usize| u32::from(self.grades[digit] >= grade) << digit;
+        let found = (0..FAN).fold(0, |found, digit| found | high(digit));
+        let found = (found & u32::from(self.used)) >> from << from;
+        if found == 0 { None } else { Some(found.trailing_zeros() as usize) }
     }
 
     /// The last slot in use before a digit.
@@ -312,12 +318,14 @@ impl<G: Grade> Trie<G> {
                 Below::Node(node) => {
                     // SAFETY: It is a node of the trie.
                     let node = unsafe { node.as_ref() };
-                    let Some(digit) = node.digit(number) else {
-                        if node.prefix > number && node.first(0, grade).is_some() {
+                    if node.prefix >= number {
+                        // All leaves below it are far enough.
+                        if node.first(0, grade).is_some() {
                             higher = slot;
                         }
                         break;
-                    };
+                    }
+                    let Some(digit) = node.digit(number) else { break };
                     if let Some(first) = node.first(digit + 1, grade) {
                         higher = node.slots[first];
                     }
@@ -424,16 +432,21 @@ impl<G: Grade> Trie<G> {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {
             let leaf = leaf.as_mut();
-            leaf.grade = grade;
-            let (mut parent, mut key, mut grade) = (leaf.parent, leaf.key, grade);
+            let mut old = mem::replace(&mut leaf.grade, grade);
+            let (mut parent, mut key, mut new) = (leaf.parent, leaf.key, grade);
             while let Some(mut node) = parent {
                 let node = node.as_mut();
                 let Some(digit) = node.digit(key) else { return };
-                if node.grades[digit] == grade {
+                node.grades[digit] = new;
+                // What the node above has for this one, which changes only if it was, or is, the highest.
+                let Some(above) = node.parent.map(|above| above.as_ref()) else { return };
+                let Some(digit) = above.digit(node.prefix) else { return };
+                let highest = above.grades[digit];
+                if new > old && new <= highest || new < old && old < highest || new == old {
                     return;
                 }
-                node.grades[digit] = grade;
-                (parent, key, grade) = (node.parent, node.prefix, node.grade());
+                let now = if new > old { new } else { node.grade() };
+                (parent, key, old, new) = (node.parent, node.prefix, highest, now);
             }
         }
     }

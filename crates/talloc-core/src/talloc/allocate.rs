@@ -21,7 +21,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
     /// Arenas are tried in the order in which they were [claimed](Self::claim). One that has had no room for a block
-    /// of 1 KiB or less is passed over, as long as others have, until it has 1 KiB in one piece again.
+    /// of 1 KiB or less is passed over, as long as the next one has, until it has 1 KiB in one piece again.
     ///
     /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
     /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the

@@ -5,14 +5,11 @@ use core::ptr::NonNull;
 use talloc_span::Align;
 
 use super::Talloc;
-use super::arenas::{Place, Wanted};
+use super::arenas::{Place, SMALL, Wanted};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::source::Source;
-
-/// An arena that has no room for so many granules is passed over.
-pub(super) const SMALL: usize = 128;
 
 /// All kinds of memory.
 const ANY: u32 = u32::MAX;
@@ -21,18 +18,17 @@ const ANY: u32 = u32::MAX;
 type Found<C> = (NonNull<u8>, usize, Place<C>);
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Allocates from the first arena that has room, the one left aside where requests begin, which has not. Returns
-    /// as [`allocate_knowing`](Self::allocate_knowing).
+    /// Allocates from another arena than the one where requests begin, which has no room. Returns as
+    /// [`allocate_knowing`](Self::allocate_knowing).
     #[cold]
     pub(super) fn allocate_elsewhere(
         &mut self,
         len: usize,
         align: Align,
     ) -> Option<(NonNull<u8>, usize)> {
-        self.arenas.settle();
-        let found = self.allocate_from_first(ANY, len, align);
+        let found = self.find_elsewhere(len, align);
         let (block, zero, place) = found.or_else(|| self.allocate_by_luck(ANY, len, align))?;
-        self.begin_where_small(place, len, align);
+        self.begin_after(place, len, align);
         Some((block, zero))
     }
 
@@ -43,14 +39,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         align: Align,
     ) -> Option<NonNull<u8>> {
-        self.arenas.settle();
-        let (block, _, place) = self.allocate_from_first(ANY, len, align)?;
-        self.begin_where_small(place, len, align);
+        let (block, _, place) = self.find_elsewhere(len, align)?;
+        self.begin_after(place, len, align);
         Some(block)
     }
 
-    /// Has requests begin with an arena that has met one that the arena before had no room for, if that was small.
-    fn begin_where_small(&mut self, place: Place<C>, len: usize, align: Align) {
+    /// Allocates from the first arena that has room for sure.
+    fn find_elsewhere(&mut self, len: usize, align: Align) -> Option<Found<C>> {
+        self.arenas.settle();
+        self.allocate_from_first(ANY, len, align)
+    }
+
+    /// Has requests begin with an arena that has met a small one, for which the one before had no room.
+    fn begin_after(&mut self, place: Place<C>, len: usize, align: Align) {
         if len + align.get() / GRANULE <= SMALL {
             self.arenas.begin_with(place);
         }

@@ -49,8 +49,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(super) fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
         let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
-            Some(most) if self.quick.cached() + REFILL <= self.quick.least() => {
-                if self.is_recent_listed() { usize::from(*most) } else { 1 }
+            Some(most)
+                if self.quick.cached() + REFILL <= self.quick.least()
+                    && self.is_recent_listed() =>
+            {
+                usize::from(*most)
             }
             _ => 1,
         };

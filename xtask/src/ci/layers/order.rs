@@ -61,12 +61,20 @@ pub const ORDERS: [Order; 3] = [
             // No code: where a request goes.
             "walkthrough",
         ],
-        circles: &[Circle {
-            parent: "",
-            modules: &["source", "talloc"],
-            why: "the heap asks its source for memory, and `Source::acquire` is passed the heap, \
-                  to which it adds an arena",
-        }],
+        circles: &[
+            Circle {
+                parent: "",
+                modules: &["source", "talloc"],
+                why: "the heap asks its source for memory, and `Source::acquire` is passed the \
+                      heap, to which it adds an arena",
+            },
+            Circle {
+                parent: "talloc::arenas",
+                modules: &["further", "index"],
+                why: "the index leads to the structures of further arenas, and lies in the first \
+                      of them",
+            },
+        ],
     },
     Order {
         package: "talloc-sync",

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::error::ArenaError;
 use further::Further;
 use index::Index;
-pub(super) use order::Wanted;
+pub(super) use order::{SMALL, Wanted};
 
 /// Where an arena's structure is: in the heap for the first, in the arena's own chunk for others, as the start of a
 /// [`Further`].

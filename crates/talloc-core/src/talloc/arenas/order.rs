@@ -9,7 +9,10 @@ use core::ptr::NonNull;
 use super::{Arenas, Further, Place};
 use crate::arena::Arena;
 use crate::config::Config;
-use crate::talloc::among::SMALL;
+
+/// Requests for no more granules are small. An arena that has fewer in one piece is not where they begin, as long as
+/// others have room.
+pub(in crate::talloc) const SMALL: usize = 128;
 
 /// What an arena needs so that a request is tried there.
 #[derive(Clone, Copy)]
@@ -41,7 +44,7 @@ impl<C: Config> Arenas<C> {
         if is_first {
             return Some(None);
         }
-        self.index()?.first_from(wanted.from.max(1), wanted.grade, wanted.kinds).map(Some)
+        self.index()?.first_from(wanted.from, wanted.grade, wanted.kinds).map(Some)
     }
 
     /// Has requests begin with an arena.
@@ -82,19 +85,29 @@ impl<C: Config> Arenas<C> {
 
     /// Notes that a block has been given back to the arena at `place`.
     pub(in crate::talloc) fn note_freed(&mut self, place: Place<C>) {
-        self.note_room(place);
-        self.note_change(place);
-        if let Some(place) = place.filter(|place| self.peek(Some(*place)).is_untidy()) {
-            if let Some(index) = self.index_mut() {
-                // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
-                unsafe { index.note_untidy(place) };
+        let grade = self.peek(place).grade();
+        let is_earlier = self.number_of(place) < self.number_of(self.recent);
+        if let Some(place) = place {
+            self.set_grade(place, grade);
+            if self.peek(Some(place)).is_untidy() {
+                if let Some(index) = self.index_mut() {
+                    // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
+                    unsafe { index.note_untidy(place) };
+                }
             }
+        }
+        if is_earlier && grade >= SMALL as u32 {
+            self.begin_with(place);
         }
     }
 
     fn note_grade(&mut self, place: NonNull<Arena<C>>) {
         // SAFETY: Places lead to the structures of further arenas (I10).
         let grade = unsafe { place.as_ref() }.grade();
+        self.set_grade(place, grade);
+    }
+
+    fn set_grade(&mut self, place: NonNull<Arena<C>>, grade: u32) {
         if let Some(index) = self.index_mut() {
             // SAFETY: The arena is in the index.
             unsafe { index.set_grade(place, grade) };
