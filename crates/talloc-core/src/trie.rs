@@ -360,14 +360,14 @@ impl<G: Grade> Trie<G> {
                 let other = match slot.below() {
                     Below::Nothing => return self.hang(parent, key, Slot::leaf(leaf), grade),
                     Below::Leaf(other) => other.as_ref().key,
-                    Below::Node(mut node) => {
-                        let node = node.as_mut();
+                    Below::Node(at) => {
+                        // What is kept is the pointer itself: one to this borrow would be invalid after the next.
+                        let node = &mut *at.as_ptr();
                         match node.digit(key) {
                             None => node.prefix,
                             Some(digit) => {
                                 node.grades[digit] = node.grades[digit].max(grade);
-                                slot = node.slots[digit];
-                                parent = Some(NonNull::from(node));
+                                (parent, slot) = (Some(at), node.slots[digit]);
                                 continue;
                             }
                         }

@@ -156,8 +156,8 @@ impl<C: Config> Model<C> {
         let sure = 2 * (size.max(16) + align);
         let preferred = self.first_with_room(sure, |kind| is_preferred(kinds, kind));
         let possible = self.first_with_room(sure, |kind| kinds.contains(kind));
-        // What the lists hold comes first. Where small blocks had no room, no others are looked for.
-        let is_ordered = self.heap.cached_bytes() == 0 && (!is_any || size > 1024);
+        // What the lists hold comes first.
+        let is_ordered = self.heap.cached_bytes() == 0;
         // SAFETY: The memory is the heap's.
         let result = unsafe {
             if is_any {

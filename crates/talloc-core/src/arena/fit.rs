@@ -79,8 +79,8 @@ impl<C: Config> Arena<C> {
         self.top + len > self.cleared
     }
 
-    /// How many granules in one piece are found for sure: those of the top, or of the first chunk of the last bin
-    /// that has any. Others in that bin may be larger.
+    /// A lower bound of the largest free piece, found in constant time: the size of the top, or of the first chunk of
+    /// the last bin in use, whichever is larger. Other chunks of that bin may be larger still.
     pub(crate) fn grade(&self) -> u32 {
         let binned = self.bins.last_bin().map_or(0, |bin| self.bins.first_size(self.window, bin));
         binned.max(self.end - self.top) as u32
@@ -88,7 +88,8 @@ impl<C: Config> Arena<C> {
 
     /// The lowest grade of an arena that may have `len` granules in one piece.
     pub(crate) fn least_grade(len: usize) -> u32 {
-        BinIndex::of_chunk::<C>(len).least::<C>().min(len) as u32
+        let least = BinIndex::of_chunk::<C>(len).least::<C>().min(len);
+        u32::try_from(least).unwrap_or(u32::MAX)
     }
 
     /// Whether half of the arena, or more, is its top.

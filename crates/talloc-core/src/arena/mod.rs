@@ -116,6 +116,11 @@ impl<C: Config> Arena<C> {
         own: Own { chunk: 0..0, control: 0, words: 0..0 },
     };
 
+    /// An arena without memory, of some kind.
+    pub(crate) fn none_of(kind: Kind) -> Self {
+        Self { kind, ..Self::NONE }
+    }
+
     /// The granules of the largest arena that can be claimed.
     pub(crate) const MOST_CLAIM: usize = Window::<C::Index>::MOST_AROUND;
 

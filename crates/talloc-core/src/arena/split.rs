@@ -200,7 +200,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// As for [`release`](Self::release), and the granule before them is used.
-    #[inline]
+    #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release_tail(&mut self, at: usize, len: usize) {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
         debug_assert!(self.is_used_before(at), "the block goes on below the granules");

@@ -20,8 +20,9 @@ pub const SOURCE_TRIES: usize = 1024;
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
-    /// Arenas are tried in the order in which they were [claimed](Self::claim). One that has had no room for a block
-    /// of 1 KiB or less is passed over, as long as the next one has, until it has 1 KiB in one piece again.
+    /// What has been freed and is cached comes first, as long as it fits. Then the block is allocated from the first
+    /// arena, in the order in which they were [claimed](Self::claim), that has room: of the free chunks of about this
+    /// size, one may be too small, and hide a larger one.
     ///
     /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
     /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the
@@ -125,6 +126,29 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
+        if self.arenas.begins_late() {
+            return self.allocate_late(len, layout);
+        }
+        self.allocate_from_recent(len, layout)
+    }
+
+    /// [`allocate_from_arenas`](Self::allocate_from_arenas), where requests do not begin with the first one.
+    #[cold]
+    #[inline(never)]
+    fn allocate_late(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        match self.allocate_earlier(len, Align::of_layout(layout)) {
+            Some((block, _)) => Ok(block),
+            None => self.allocate_from_recent(len, layout),
+        }
+    }
+
+    /// [`allocate_from_arenas`](Self::allocate_from_arenas), from the one where requests begin, and those after it.
+    #[cfg_attr(not(small), inline(always))]
+    fn allocate_from_recent(
+        &mut self,
+        len: usize,
+        layout: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
         // Where code is to be small, one path serves both.
         if layout.align() > GRANULE || cfg!(small) && len >= C::Quick::CLASSES {
             self.allocate_aligned(len, layout)
@@ -183,11 +207,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         let align = Align::of_layout(layout);
-        if !self.arenas.is_single() {
-            if let Some(block) = self.allocate_surely_elsewhere(len, align) {
-                return Ok(block);
-            }
-        }
         let found = self.arenas.recent().last_resort(len, align);
         if let Some(at) = found {
             let block = self.arenas.recent().hand_out(at, len);
@@ -292,7 +311,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
     }
 
-    /// Allocates from the arenas, in the order of claiming, but for those that are passed over.
+    /// Allocates from the first arena that has room.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn allocate(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         Some(self.allocate_knowing(len, align)?.0)
@@ -305,6 +324,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         align: Align,
     ) -> Option<(NonNull<u8>, usize)> {
+        if self.arenas.begins_late() {
+            if let Some(found) = self.allocate_earlier(len, align) {
+                return Some(found);
+            }
+        }
         let arena = self.arenas.recent();
         let zero = arena.zero_from();
         match arena.allocate(len, align) {

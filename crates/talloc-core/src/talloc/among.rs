@@ -5,19 +5,33 @@ use core::ptr::NonNull;
 use talloc_span::Align;
 
 use super::Talloc;
-use super::arenas::{Place, SMALL, Wanted};
+use super::arenas::{ANY, Place, Wanted};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::source::Source;
 
-/// All kinds of memory.
-const ANY: u32 = u32::MAX;
+/// How many arenas an aligned request tries that may have room, at least.
+const ALIGNED_TRIES: usize = 4;
 
 /// A block, from which address on it is known to be zero, and the place of its arena.
 type Found<C> = (NonNull<u8>, usize, Place<C>);
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Allocates from the first arena that surely has room, if that comes before the one where requests begin. Returns
+    /// as [`allocate_knowing`](Self::allocate_knowing).
+    #[cold]
+    #[inline(never)]
+    pub(super) fn allocate_earlier(
+        &mut self,
+        len: usize,
+        align: Align,
+    ) -> Option<(NonNull<u8>, usize)> {
+        let place = self.arenas.earlier_with(sure_grade(len, align))?;
+        let (block, zero, _) = self.allocate_at(place, len, align)?;
+        Some((block, zero))
+    }
+
     /// Allocates from another arena than the one where requests begin, which has no room. Returns as
     /// [`allocate_knowing`](Self::allocate_knowing).
     #[cold]
@@ -26,35 +40,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         align: Align,
     ) -> Option<(NonNull<u8>, usize)> {
-        let found = self.find_elsewhere(len, align);
-        let (block, zero, place) = found.or_else(|| self.allocate_by_luck(ANY, len, align))?;
-        self.begin_after(place, len, align);
-        Some((block, zero))
-    }
-
-    /// [`allocate_elsewhere`](Self::allocate_elsewhere), from an arena that has room for sure.
-    #[cold]
-    pub(super) fn allocate_surely_elsewhere(
-        &mut self,
-        len: usize,
-        align: Align,
-    ) -> Option<NonNull<u8>> {
-        let (block, _, place) = self.find_elsewhere(len, align)?;
-        self.begin_after(place, len, align);
-        Some(block)
-    }
-
-    /// Allocates from the first arena that has room for sure.
-    fn find_elsewhere(&mut self, len: usize, align: Align) -> Option<Found<C>> {
-        self.arenas.settle();
-        self.allocate_from_first(ANY, len, align)
-    }
-
-    /// Has requests begin with an arena that has met a small one, for which the one before had no room.
-    fn begin_after(&mut self, place: Place<C>, len: usize, align: Align) {
-        if len + align.get() / GRANULE <= SMALL {
-            self.arenas.begin_with(place);
+        self.arenas.note_recent();
+        if let Some((block, zero, place)) = self.allocate_from_first(ANY, len, align) {
+            self.arenas.begin_after(place, sure_grade(len, align));
+            return Some((block, zero));
         }
+        let (block, zero, _) = self.allocate_by_luck(ANY, len, align)?;
+        Some((block, zero))
     }
 
     /// Allocates from the first arena of these kinds that has room.
@@ -66,27 +58,30 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         align: Align,
     ) -> Option<NonNull<u8>> {
-        self.arenas.settle();
+        self.arenas.note_recent();
         let found = self.allocate_from_first(kinds, len, align);
         Some(found.or_else(|| self.allocate_by_luck(kinds, len, align))?.0)
     }
 
-    /// Allocates from the first arena of these kinds that has so many granules in one piece for sure.
+    /// Allocates from the first arena of these kinds that surely has room.
     fn allocate_from_first(&mut self, kinds: u32, len: usize, align: Align) -> Option<Found<C>> {
-        let grade = u32::try_from(surely(len, align)).ok()?;
+        let grade = sure_grade(len, align);
         let place = self.arenas.first_with(&Wanted { from: 0, grade, kinds })?;
         let found = self.allocate_at(place, len, align);
         debug_assert!(found.is_some(), "I13: an arena has what its grade says");
         found
     }
 
-    /// Allocates from the first arena of these kinds that has room, though none has for sure: its largest chunk may
-    /// lie behind another one of the same bin, or be aligned by chance. No more arenas are tried than
-    /// [`LAST_RESORT`](Config::LAST_RESORT) chunks would be.
+    /// Allocates from an arena of these kinds, none of which surely has room, but some may: a larger chunk may lie
+    /// behind the first one of its bin, or one may be aligned as it is.
+    ///
+    /// Tries [`LAST_RESORT`](Config::LAST_RESORT) arenas at most, or [`ALIGNED_TRIES`], and looks at as many chunks
+    /// of each as that arena alone would.
     #[cold]
     fn allocate_by_luck(&mut self, kinds: u32, len: usize, align: Align) -> Option<Found<C>> {
+        let tries = if align.get() > GRANULE { ALIGNED_TRIES } else { 0 };
         let mut wanted = Wanted { from: 0, grade: Arena::<C>::least_grade(len), kinds };
-        for _ in 0..C::LAST_RESORT {
+        for _ in 0..C::LAST_RESORT.max(tries) {
             let place = self.arenas.first_with(&wanted)?;
             if let Some(found) = self.allocate_at(place, len, align) {
                 return Some(found);
@@ -108,7 +103,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// Wherever so many granules are, there are `len` aligned ones in them.
-fn surely(len: usize, align: Align) -> usize {
-    len + (align.get() / GRANULE).saturating_sub(1)
+/// The lowest grade of an arena that surely has `len` aligned granules: wherever so many are, those are among them.
+fn sure_grade(len: usize, align: Align) -> u32 {
+    let granules = len + (align.get() / GRANULE).saturating_sub(1);
+    u32::try_from(granules).unwrap_or(u32::MAX)
 }

@@ -132,18 +132,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.note_uncached(len);
             return;
         }
+        let mut others = Batch::EMPTY;
         while let Some(block) = batch.pop() {
-            // SAFETY: The caller gives up the blocks, which have a list, unless they are of another kind than the lists
-            // hold.
+            // SAFETY: The caller gives up the blocks. Those that are listed have a list.
             unsafe {
                 if self.is_listed(block) {
                     self.put_on_list(block, len);
                 } else {
-                    self.forget(block, len);
-                    self.release(block, len);
+                    others.push(block);
                 }
             }
         }
+        // SAFETY: As above.
+        unsafe { self.release_batch(len, others) }
     }
 
     /// Gives blocks of `len` granules back to the arenas.
@@ -201,10 +202,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         true
     }
 
-    /// Adds a block from the bins of the arena where requests begin to a batch, if they have any.
+    /// Adds a block to a batch, if an arena before the one where requests begin has any, or the bins of that one.
     #[inline]
     fn take_binned(&mut self, len: usize, batch: &mut Batch) -> bool {
-        let Some(block) = self.allocate_from_bins(len) else { return false };
+        let earlier = if self.arenas.begins_late() {
+            self.allocate_earlier(len, Align::MIN).map(|(block, _)| block)
+        } else {
+            None
+        };
+        let Some(block) = earlier.or_else(|| self.allocate_from_bins(len)) else { return false };
         // SAFETY: It is a block of as many granules that nobody knows of.
         unsafe { batch.push(block) };
         true

@@ -126,6 +126,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline]
     pub unsafe fn take_back(&mut self, segment: Segment) {
         if segment.len < self.quick.classes() && !C::CHECKED {
+            debug_assert!(C::Quick::HAS_PEERS, "the lists hold blocks of one kind");
             // SAFETY: The caller gives up the blocks, which have a list.
             if unsafe { self.quick.splice(segment) } {
                 self.overflow(segment.len);
@@ -155,13 +156,45 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules, which have a list, and is not used any more.
     #[inline(always)]
     pub(super) unsafe fn cache(&mut self, ptr: NonNull<u8>, len: usize) {
-        // SAFETY: It is the block that the caller gives up, and has a list, unless it is of another kind than the
-        // lists hold.
+        if self.lists_all() {
+            let block = self.whole_block(ptr);
+            // SAFETY: It is the block that the caller gives up, and has a list.
+            unsafe { self.put_on_list(block, len) }
+        } else {
+            // SAFETY: The same conditions hold.
+            unsafe { self.cache_among(ptr, len) }
+        }
+    }
+
+    /// [`cache`](Self::cache), in a heap of several arenas: a block of another kind than the lists hold is released.
+    /// Called last, so that the usual path saves no registers for it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`cache`](Self::cache).
+    #[cold]
+    #[inline(never)]
+    unsafe fn cache_among(&mut self, ptr: NonNull<u8>, len: usize) {
+        // SAFETY: It is the block that the caller gives up, and has a list.
         unsafe {
             match self.listed_block(ptr) {
                 Some(block) => self.put_on_list(block, len),
                 None => self.free_uncached(ptr, len),
             }
+        }
+    }
+
+    /// The same block, by a pointer that is good for all of it, if the lists hold [all](Self::lists_all) blocks.
+    #[inline(always)]
+    fn whole_block(&mut self, ptr: NonNull<u8>) -> NonNull<u8> {
+        if C::Quick::HAS_PEERS {
+            with_provenance_of_all(C::Quick::whole(), ptr)
+        } else {
+            debug_assert!(
+                self.arenas.is_single(),
+                "blocks of several arenas may be of several kinds"
+            );
+            self.arenas.arena_of(ptr).block(ptr)
         }
     }
 
@@ -173,14 +206,37 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[inline(always)]
     pub(super) unsafe fn free_moved(&mut self, ptr: NonNull<u8>, len: usize) {
-        let listed = if len < self.quick.classes() { self.listed_block(ptr) } else { None };
-        if let Some(block) = listed {
-            // SAFETY: It is the block that the caller gives up, and has a list.
-            unsafe { self.cache_moved(block, len) }
-        } else {
+        if len >= self.quick.classes() {
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release_or_send(ptr, len) };
             self.note_uncached(len);
+        } else if self.lists_all() {
+            let block = self.whole_block(ptr);
+            // SAFETY: It is the block that the caller gives up, and has a list.
+            unsafe { self.cache_moved(block, len) }
+        } else {
+            // SAFETY: The same conditions hold.
+            unsafe { self.free_moved_among(ptr, len) }
+        }
+    }
+
+    /// [`free_moved`](Self::free_moved) of a block whose size has a list, in a heap of several arenas.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free_moved`](Self::free_moved).
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_moved_among(&mut self, ptr: NonNull<u8>, len: usize) {
+        // SAFETY: The block is `len` granules, which the caller gives up, and has a list.
+        unsafe {
+            match self.listed_block(ptr) {
+                Some(block) => self.cache_moved(block, len),
+                None => {
+                    self.release_or_send(ptr, len);
+                    self.note_uncached(len);
+                }
+            }
         }
     }
 
@@ -216,7 +272,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`put_on_list`](Self::put_on_list).
     #[inline(always)]
-    unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
+    pub(super) unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
         debug_assert!(
             len < C::Quick::CLASSES && len == C::Quick::rounded(len),
             "I9: it has a list"

@@ -1,7 +1,7 @@
 //! Memory of several kinds.
 //!
-//! The quick lists hold blocks of one kind, that of the first arena. So what they hold serves no request for another
-//! kind, and plain requests, which they serve before any arena, get what was claimed first.
+//! The quick lists hold blocks of the first arena's kind only. So a request for another kind never gets one of them, and
+//! a plain request gets memory that was claimed first.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -24,12 +24,20 @@ impl<C: Config, S> Talloc<C, S> {
         self.arenas.spanning(addr).map(|arena| arena.kind)
     }
 
+    /// Whether all blocks may be put on the quick lists, as they are of one kind: those of a single arena, or of a heap
+    /// with [peers](Lists::HAS_PEERS), which has no others.
+    #[inline(always)]
+    pub(super) fn lists_all(&self) -> bool {
+        C::Quick::HAS_PEERS || self.arenas.is_single()
+    }
+
     /// Whether a block of this heap is of the kind that the quick lists hold.
     #[inline(always)]
     pub(super) fn is_listed(&self, block: NonNull<u8>) -> bool {
-        C::Quick::HAS_PEERS || self.arenas.is_single() || self.is_of_first_kind(block)
+        self.lists_all() || self.is_of_first_kind(block)
     }
 
+    #[cold]
     #[inline(never)]
     fn is_of_first_kind(&self, block: NonNull<u8>) -> bool {
         self.arenas.peek(self.arenas.place_of(block)).kind == self.arenas.first.kind
@@ -38,10 +46,11 @@ impl<C: Config, S> Talloc<C, S> {
     /// Whether blocks of the arena where requests begin may be put on the quick lists.
     #[inline(always)]
     pub(super) fn is_recent_listed(&self) -> bool {
+        if C::SINGLE_ARENA || C::Quick::HAS_PEERS {
+            return true;
+        }
         let Some(recent) = self.arenas.recent else { return true };
-        C::SINGLE_ARENA
-            || C::Quick::HAS_PEERS
-            || self.arenas.peek(Some(recent)).kind == self.arenas.first.kind
+        self.arenas.peek(Some(recent)).kind == self.arenas.first.kind
     }
 }
 
@@ -53,7 +62,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Errors
     ///
-    /// As for [`claim`](Self::claim).
+    /// As for [`claim`](Self::claim). In a heap with [peers](crate::Peers), whose quick lists hold the blocks of other
+    /// heaps, too, [`ArenaError::OtherKind`] if the kind is not [`Kind::DEFAULT`].
     ///
     /// # Safety
     ///
@@ -94,6 +104,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         arena: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
+        if C::Quick::HAS_PEERS && kind != Kind::DEFAULT {
+            return Err(ArenaError::OtherKind);
+        }
         // SAFETY: The caller keeps to the conditions of `claim_as`.
         unsafe { self.claim_pieces(kind, arena, memory) }
     }
@@ -179,14 +192,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Err(AllocError);
         }
         let new = Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
-        // SAFETY: It is the caller's block. Only to grow can fail, so that the new block is as large as the old one at
-        // the least, and another one: they do not overlap. The old one is not used any more.
+        // SAFETY: It is the caller's block. Both blocks have as many bytes, and do not overlap, as the new one was free.
+        // The old one is not used any more.
         unsafe {
             if let Ok(block) = self.resize_own(ptr, layout, new) {
                 return Ok(block);
             }
             let block = self.malloc_in(kinds, new)?;
-            block.copy_from_nonoverlapping(ptr, layout.size());
+            block.copy_from_nonoverlapping(ptr, layout.size().min(new_size));
             self.free_moved(ptr, Arena::<C>::block_len(layout.size()));
             Ok(block)
         }
@@ -205,17 +218,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// hold.
     #[inline(always)]
     pub(super) fn listed_block(&mut self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
-        if C::Quick::HAS_PEERS {
-            Some(crate::quick::with_provenance_of_all(C::Quick::whole(), ptr))
-        } else if self.arenas.is_single() {
-            Some(self.arenas.arena_of(ptr).block(ptr))
-        } else {
-            self.listed_block_among(ptr)
-        }
-    }
-
-    #[inline(never)]
-    fn listed_block_among(&mut self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
         let arena = self.arenas.peek(self.arenas.place_of(ptr));
         (arena.kind == self.arenas.first.kind).then(|| arena.block(ptr))
     }

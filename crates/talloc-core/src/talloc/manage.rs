@@ -195,10 +195,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
         self.flush();
         let place = self.arenas.place_with(arena)?;
-        let span = self.arenas.arena_at(place).least_span();
-        // The own chunk may lie between the others now.
-        self.arenas.note_change(place);
-        Ok(span)
+        // The own chunk of an arena that was raised becomes one of the chunks.
+        Ok(self.arenas.with_detached(place, Arena::least_span))
     }
 
     /// Takes the arena of that span from the heap, which touches its memory no more.
@@ -262,18 +260,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Err(ArenaError::OtherKind);
         }
         let (one, other) = if self.arenas.peek(low).is_blank() { (high, low) } else { (low, high) };
-        let mut gone = self.arenas.detach(other).arena;
+        let mut gone = self.arenas.detach(other);
         let span = lower.fit_over(upper);
         // SAFETY: As the caller says; the second arena is gone if this succeeds.
         let result = self.arenas.with_detached(one, |arena| unsafe {
-            if gone.is_blank() {
+            if gone.arena.is_blank() {
                 arena.reshape(span, Memory::empty())
             } else {
-                arena.absorb(&mut gone, span)
+                arena.absorb(&mut gone.arena, span)
             }
         });
         if result.is_err() {
-            self.arenas.add(gone);
+            // The other arena has not changed, so that its place is what it was.
+            self.arenas.attach(gone);
         }
         self.arenas.begin_with(None);
         self.limit_quick();

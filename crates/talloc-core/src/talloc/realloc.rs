@@ -180,15 +180,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if old_len >= self.quick.classes() || old_len == new_len {
             return None;
         }
-        // The lists hold blocks of one kind of memory, and the block stays in its own.
-        let old_block = self.listed_block(ptr)?;
         let block = self.pop_aligned(new_len, Align::of_layout(new))?;
+        if !self.is_listed(ptr) {
+            // The block stays in its own kind of memory.
+            self.put_back(block, new_len);
+            return None;
+        }
         // SAFETY: Both blocks have as many bytes, and are different ones, for one was free. The old
         // one is not used any more.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
-            self.cache_moved(old_block, old_len);
+            self.free_moved(ptr, old_len);
         }
         Some(block)
+    }
+
+    /// Puts a block back on the list that it was taken from.
+    #[cold]
+    #[inline(never)]
+    fn put_back(&mut self, block: NonNull<u8>, len: usize) {
+        // SAFETY: It was on that list, and nobody has been given it. The lists hold no more than before.
+        unsafe { self.push(block, len) };
     }
 }

@@ -131,7 +131,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
-        if !self.arenas.is_single() {
+        // Where code is to be small, one path serves both.
+        if !self.arenas.is_single() || cfg!(small) && !C::SINGLE_ARENA {
             // SAFETY: The same conditions hold.
             return unsafe { self.reshape_among(ptr, old, new) };
         }

@@ -3,7 +3,7 @@
 use talloc_span::Span;
 
 use super::Talloc;
-use super::chain::Arenas;
+use super::arenas::Arenas;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 use crate::granule::GRANULE;

@@ -42,10 +42,13 @@ impl<C: Config> Arenas<C> {
         self.attach(Detached { arena, before, number });
     }
 
-    /// Takes an arena out of the heap, whose structure may be written over then. Requests do not begin there.
+    /// Takes an arena out of the heap, whose structure may be written over then. Requests do not begin there any
+    /// more.
     pub(in crate::talloc) fn detach(&mut self, place: Place<C>) -> Detached<C> {
         let Some(place) = place.filter(|_| !C::SINGLE_ARENA) else {
-            let arena = core::mem::replace(&mut self.first, Arena::NONE);
+            // The quick lists keep to this kind.
+            let none = Arena::none_of(self.first.kind);
+            let arena = core::mem::replace(&mut self.first, none);
             return Detached { arena, before: None, number: 0 };
         };
         if self.recent == Some(place) {
@@ -74,15 +77,16 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Puts an arena back where it was in the order of claiming.
-    pub(in crate::talloc) fn attach(&mut self, detached: Detached<C>) {
+    /// Puts an arena back where it was in the order of claiming. Returns its place, which is another one if its own
+    /// chunk has moved.
+    pub(in crate::talloc) fn attach(&mut self, detached: Detached<C>) -> Place<C> {
         let Detached { arena, before, number } = detached;
         if C::SINGLE_ARENA || number == 0 {
             self.first = arena;
-            return;
+            return None;
         }
         debug_assert!(!self.overlaps(arena.span(), None), "I10: arenas do not overlap");
-        let place = settle(arena, number);
+        let place = write_structure(arena, number);
         let further = Further::at(place);
         // SAFETY: The structure has just been written, and is good for all of the arena. The other ones are those
         // of further arenas (I10).
@@ -105,6 +109,7 @@ impl<C: Config> Arenas<C> {
                 index.add(place);
             }
         }
+        Some(place)
     }
 
     /// Makes `first` the first of the further arenas, which has the index.
@@ -130,11 +135,18 @@ impl<C: Config> Arenas<C> {
         f: impl FnOnce(&mut Arena<C>) -> T,
     ) -> T {
         if C::SINGLE_ARENA || place.is_none() {
-            return f(&mut self.first);
+            let result = f(&mut self.first);
+            self.note_change(None);
+            return result;
         }
+        let was_recent = self.recent == place;
         let mut detached = self.detach(place);
         let result = f(&mut detached.arena);
-        self.attach(detached);
+        let place = self.attach(detached);
+        if was_recent {
+            self.recent = place;
+        }
+        self.note_change(place);
         result
     }
 
@@ -151,14 +163,13 @@ impl<C: Config> Arenas<C> {
         if let Some(index) = self.index_mut().filter(|_| place.is_some()) {
             index.bytes += more;
         }
-        self.note_room(place);
         self.note_change(place);
         result
     }
 }
 
 /// Puts the structure of a further arena where the arena keeps it.
-fn settle<C: Config>(arena: Arena<C>, number: u64) -> NonNull<Arena<C>> {
+fn write_structure<C: Config>(arena: Arena<C>, number: u64) -> NonNull<Arena<C>> {
     debug_assert!(!arena.is_controlled_outside(), "I10: the own chunk has room for it");
     let place = arena.control();
     // SAFETY: The arena's own chunk starts with room for it, which nobody else uses.

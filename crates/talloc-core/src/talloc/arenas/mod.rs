@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::error::ArenaError;
 use further::Further;
 use index::Index;
-pub(super) use order::{SMALL, Wanted};
+pub(super) use order::{ANY, Wanted};
 
 /// Where an arena's structure is: in the heap for the first, in the arena's own chunk for others, as the start of a
 /// [`Further`].
@@ -27,9 +27,10 @@ pub(crate) struct Arenas<C: Config> {
     pub(super) first: Arena<C>,
     /// The first further arena in the order of claiming, which has the [index](Index) of all of them.
     pub(super) others: Option<NonNull<Arena<C>>>,
-    /// The first arena that may have room for a small block, where requests begin; `None` for the very first
-    /// one.
+    /// The arena where requests begin; `None` for the very first one.
     pub(super) recent: Place<C>,
+    /// More granules than any arena before that one surely has in one piece.
+    missed: u32,
     /// Bytes of all used chunks that are blocks, those in quick lists included.
     used: usize,
     /// The most that `used` had been when it last decreased.
@@ -40,7 +41,7 @@ pub(crate) struct Arenas<C: Config> {
 impl<C: Config> Arenas<C> {
     /// No arenas. All of it is zeros, so that a static heap takes no room in a program's file.
     pub(super) const NONE: Self =
-        Self { first: Arena::NONE, others: None, recent: None, used: 0, peak: 0 };
+        Self { first: Arena::NONE, others: None, recent: None, missed: 0, used: 0, peak: 0 };
 
     /// No arenas but a first one.
     pub(super) fn of_first(first: Arena<C>) -> Self {
@@ -170,6 +171,7 @@ impl<C: Config> Arenas<C> {
     /// # Panics
     ///
     /// If none contains the block.
+    #[cold]
     #[inline(never)]
     pub(super) fn place_of(&self, block: NonNull<u8>) -> Place<C> {
         self.containing(block.addr().get()).expect(FOREIGN)

@@ -1,8 +1,12 @@
 //! The order in which arenas are asked for memory, and which of them have any.
 //!
-//! The *grade* of an arena is how many granules it has for sure in one piece. The index has the grades of all further
-//! arenas, and so the first one that has room for a request is found at once. The arena where requests begin is the
-//! exception: its grade is brought up to date when requests begin elsewhere, or an arena is looked for.
+//! The *grade* of an arena is how many granules it surely has in one piece. The index keeps the grades of all further
+//! arenas, and so finds the first one that has room for a request. The grade that it keeps may be stale for one arena
+//! only, the one where requests begin, so that allocating and freeing there need not update the index.
+//!
+//! Requests begin with an arena that has had room for a small block. All arenas before it have less than that in one
+//! piece: less than `missed`. A request for less than that is met by one of them, if any has room, and so each request
+//! is met by the first arena that surely has room.
 
 use core::ptr::NonNull;
 
@@ -10,16 +14,19 @@ use super::{Arenas, Further, Place};
 use crate::arena::Arena;
 use crate::config::Config;
 
-/// Requests for no more granules are small. An arena that has fewer in one piece is not where they begin, as long as
-/// others have room.
-pub(in crate::talloc) const SMALL: usize = 128;
+/// Requests for no more granules are small: they decide where requests begin. An arena that has as many in one piece
+/// is where they begin, if no earlier one has.
+const SMALL: u32 = 128;
+
+/// All kinds of memory.
+pub(in crate::talloc) const ANY: u32 = u32::MAX;
 
 /// What an arena needs so that a request is tried there.
 #[derive(Clone, Copy)]
 pub(in crate::talloc) struct Wanted {
-    /// The arena's number in the order of claiming, at the least.
+    /// The lowest number in the order of claiming.
     pub from: u64,
-    /// The grade, at the least.
+    /// The lowest grade.
     pub grade: u32,
     /// The kinds that will do, as bits.
     pub kinds: u32,
@@ -47,7 +54,13 @@ impl<C: Config> Arenas<C> {
         self.index()?.first_from(wanted.from, wanted.grade, wanted.kinds).map(Some)
     }
 
-    /// Has requests begin with an arena.
+    /// Whether requests begin with another arena than the first.
+    #[inline(always)]
+    pub(in crate::talloc) fn begins_late(&self) -> bool {
+        !C::SINGLE_ARENA && self.recent.is_some()
+    }
+
+    /// Has requests begin with an arena. If it is a later one than now, the caller has set `missed`.
     pub(in crate::talloc) fn begin_with(&mut self, place: Place<C>) {
         let last = core::mem::replace(&mut self.recent, place);
         if last != place {
@@ -55,15 +68,29 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Has requests begin with the arena at `place`, if that has room for small blocks and was claimed before the one
-    /// where they do.
-    pub(in crate::talloc) fn note_room(&mut self, place: Place<C>) {
-        if place != self.recent
-            && self.number_of(place) < self.number_of(self.recent)
-            && self.peek(place).grade() >= SMALL as u32
-        {
+    /// Has requests begin with the first arena whose grade was `grade` or higher, unless that was for a large request.
+    pub(in crate::talloc) fn begin_after(&mut self, place: Place<C>, grade: u32) {
+        if grade <= SMALL {
+            self.missed = grade;
             self.begin_with(place);
         }
+    }
+
+    /// The first arena whose grade is `grade` or higher, if it comes before the one where requests begin.
+    pub(in crate::talloc) fn earlier_with(&mut self, grade: u32) -> Option<Place<C>> {
+        if grade >= self.missed {
+            return None;
+        }
+        let first = self.first_with(&Wanted { from: 0, grade, kinds: ANY });
+        let earlier = first.filter(|place| self.is_before(*place, self.recent));
+        if earlier.is_none() {
+            self.missed = grade;
+        }
+        earlier
+    }
+
+    fn is_before(&self, place: Place<C>, other: Place<C>) -> bool {
+        self.number_of(place) < self.number_of(other)
     }
 
     /// Notes that what is free in the arena at `place` has changed.
@@ -71,40 +98,36 @@ impl<C: Config> Arenas<C> {
         if C::SINGLE_ARENA || place == self.recent {
             return;
         }
+        let grade = self.peek(place).grade();
         if let Some(place) = place {
-            self.note_grade(place);
+            self.set_grade(place, grade);
         }
-    }
-
-    /// Brings the grade up to date of the arena where requests begin.
-    pub(in crate::talloc) fn settle(&mut self) {
-        if let Some(place) = self.recent {
-            self.note_grade(place);
+        if grade >= self.missed && self.is_before(place, self.recent) {
+            if grade >= SMALL {
+                self.begin_with(place);
+            } else {
+                self.missed = grade + 1;
+            }
         }
     }
 
     /// Notes that a block has been given back to the arena at `place`.
     pub(in crate::talloc) fn note_freed(&mut self, place: Place<C>) {
-        let grade = self.peek(place).grade();
-        let is_earlier = self.number_of(place) < self.number_of(self.recent);
-        if let Some(place) = place {
-            self.set_grade(place, grade);
-            if self.peek(Some(place)).is_untidy() {
-                if let Some(index) = self.index_mut() {
-                    // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
-                    unsafe { index.note_untidy(place) };
-                }
+        if let Some(further) = place.filter(|_| self.peek(place).is_untidy()) {
+            if let Some(index) = self.index_mut() {
+                // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
+                unsafe { index.note_untidy(further) };
             }
         }
-        if is_earlier && grade >= SMALL as u32 {
-            self.begin_with(place);
-        }
+        self.note_change(place);
     }
 
-    fn note_grade(&mut self, place: NonNull<Arena<C>>) {
-        // SAFETY: Places lead to the structures of further arenas (I10).
-        let grade = unsafe { place.as_ref() }.grade();
-        self.set_grade(place, grade);
+    /// Brings the grade up to date of the arena where requests begin.
+    pub(in crate::talloc) fn note_recent(&mut self) {
+        if let Some(place) = self.recent.filter(|_| !C::SINGLE_ARENA) {
+            let grade = self.peek(Some(place)).grade();
+            self.set_grade(place, grade);
+        }
     }
 
     fn set_grade(&mut self, place: NonNull<Arena<C>>, grade: u32) {
