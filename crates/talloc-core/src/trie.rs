@@ -10,7 +10,7 @@
 
 use core::fmt::Debug;
 use core::marker::PhantomData;
-use core::mem;
+use core::mem::{self, offset_of};
 use core::ptr::{self, NonNull};
 
 /// How many bits a digit has. A node is smaller with fewer, and a search shorter with more.
@@ -226,8 +226,8 @@ pub(crate) struct Trie<G> {
 impl<G: Grade> Trie<G> {
     pub(crate) const EMPTY: Self = Self { root: Slot::EMPTY, spares: Spares(Slot::EMPTY) };
 
-    /// The leaf with the largest key up to a number, if it is found without going back further than a node, and
-    /// `is_right`.
+    /// A fast attempt at [`last_up_to`](Self::last_up_to): `None` if the leaf is not below the last node on the way, or
+    /// not the right one. Ask `last_up_to` then.
     ///
     /// # Safety
     ///
@@ -499,19 +499,62 @@ impl<G: Grade> Trie<G> {
 
 /// Checking.
 impl<G: Grade> Trie<G> {
-    /// Whether the trie is in order, and `visit` approves of its leaves, which it is called with in the order of
-    /// their keys.
+    /// Whether the trie is in order, has all nodes of its entries and no others, and `visit` approves of its leaves,
+    /// which it is called with in the order of their keys.
     ///
     /// # Safety
     ///
     /// As the [trie](Self) says.
-    pub(crate) unsafe fn check(&self, visit: &mut impl FnMut(NonNull<Leaf<G>>) -> bool) -> bool {
+    pub(crate) unsafe fn check(&self, mut visit: impl FnMut(NonNull<Leaf<G>>) -> bool) -> bool {
+        let (mut leaves, mut nodes) = (0_usize, 0);
         // SAFETY: The root leads to all of the trie.
-        unsafe { check_below(self.root, None, visit) }
+        let is_ordered = unsafe {
+            check_below(self.root, None, &mut |below| match below {
+                Below::Nothing => true,
+                Below::Leaf(leaf) => {
+                    leaves += 1;
+                    visit(leaf)
+                }
+                Below::Node(node) => {
+                    nodes += 1;
+                    self.is_of_entry(node)
+                }
+            })
+        };
+        let (mut spare, mut last) = (self.spares.0, Slot::EMPTY);
+        while let Below::Node(node) = spare.below() {
+            // SAFETY: It is a spare node.
+            let [prev, next] = unsafe { [PREV, NEXT].map(|link| node.as_ref().slots[link]) };
+            // SAFETY: As above.
+            let is_right = unsafe { node.as_ref().used == 0 && self.is_of_entry(node) };
+            if !is_right || prev != last || nodes == leaves {
+                return false;
+            }
+            (nodes, last, spare) = (nodes + 1, spare, next);
+        }
+        is_ordered && nodes == leaves
+    }
+
+    /// Whether a node has come with an entry whose leaf is in the trie.
+    ///
+    /// # Safety
+    ///
+    /// As the [trie](Self) says. It is a node of an entry.
+    unsafe fn is_of_entry(&self, node: NonNull<Node<G>>) -> bool {
+        // SAFETY: The node is a part of an entry.
+        unsafe {
+            let entry = node.byte_sub(offset_of!(Entry<G>, node)).cast::<Entry<G>>().as_ptr();
+            let leaf = NonNull::new_unchecked(&raw mut (*entry).leaf);
+            let slot = match leaf.as_ref().parent.map(|parent| parent.as_ref()) {
+                None => Some(self.root),
+                Some(node) => node.digit(leaf.as_ref().key).map(|digit| node.slots[digit]),
+            };
+            slot == Some(Slot::leaf(leaf))
+        }
     }
 }
 
-/// [`Trie::check`], of what is below a slot.
+/// Whether what is below a slot is in order, and `visit` approves of it.
 ///
 /// # Safety
 ///
@@ -519,12 +562,13 @@ impl<G: Grade> Trie<G> {
 unsafe fn check_below<G: Grade>(
     slot: Slot<G>,
     parent: Option<NonNull<Node<G>>>,
-    visit: &mut impl FnMut(NonNull<Leaf<G>>) -> bool,
+    visit: &mut impl FnMut(Below<G>) -> bool,
 ) -> bool {
     let at = match slot.below() {
         Below::Nothing => return true,
         // SAFETY: It is a leaf of the trie.
-        Below::Leaf(leaf) => return unsafe { leaf.as_ref() }.parent == parent && visit(leaf),
+        Below::Leaf(leaf) if unsafe { leaf.as_ref() }.parent != parent => return false,
+        Below::Leaf(_) => return visit(slot.below()),
         Below::Node(node) => node,
     };
     // SAFETY: It is a node of the trie.
@@ -546,6 +590,7 @@ unsafe fn check_below<G: Grade>(
     };
     node.parent == parent
         && node.used.count_ones() >= 2
+        && visit(slot.below())
         && (0..FAN).all(is_right)
         // SAFETY: These are slots of the trie.
         && node.slots.iter().all(|slot| unsafe { check_below(*slot, Some(at), visit) })
@@ -702,7 +747,7 @@ mod tests {
             let mut found = Vec::new();
             // SAFETY: As above.
             let is_right = unsafe {
-                self.trie.check(&mut |leaf| {
+                self.trie.check(|leaf| {
                     found.push((leaf.as_ref().key, leaf.as_ref().grade));
                     true
                 })
@@ -744,6 +789,42 @@ mod tests {
         compare(steps, |rng| u64::MAX - rng.u64(..500));
         compare(steps, |rng| rng.u64(..1 << 12) << rng.u32(..52));
         compare(steps, |rng| 1 << rng.u32(..64) | rng.u64(..4));
+    }
+
+    /// Each thing that `check` looks at, broken alone.
+    #[test]
+    fn what_is_broken_is_found() {
+        let breaks: [fn(&mut Trie<u32>, *mut Node<u32>, *mut Entry<u32>); 8] = [
+            |trie, _, _| trie.spares.0 = Slot::EMPTY,
+            |trie, _, _| trie.root = Slot::EMPTY,
+            // SAFETY: All of this is memory of the entries, here and below.
+            |_, root, _| unsafe { (*root).grades[0] += 1 },
+            |_, root, _| unsafe { (*root).prefix = 1 << 40 },
+            |_, root, _| unsafe { (*root).used |= 1 << (FAN - 1) },
+            |_, _, entry| unsafe { (*entry).leaf.parent = None },
+            |_, _, entry| unsafe { (*entry).leaf.key += 1 << 30 },
+            |_, _, entry| unsafe { (*entry).leaf.grade += 1 },
+        ];
+        for fault in breaks {
+            let mut pair = Pair::new();
+            for key in [0, 1, 1 << 20] {
+                pair.insert(key, 5);
+            }
+            // SAFETY: What is in the trie are the entries.
+            assert!(unsafe { pair.trie.check(|_| true) });
+            let Below::Node(root) = pair.trie.root.below() else { panic!("the root is a node") };
+            let entry = pair.entries[&1];
+            fault(&mut pair.trie, root.as_ptr(), entry.as_ptr());
+            // SAFETY: As above; what was broken leads nowhere else.
+            assert!(!unsafe { pair.trie.check(|_| true) });
+        }
+        // A node that came with another entry than those in the trie.
+        let (mut pair, mut other) = (Pair::new(), Pair::new());
+        pair.insert(1, 0);
+        other.insert(1, 0);
+        pair.trie.spares.0 = other.trie.spares.0;
+        // SAFETY: As above.
+        assert!(!unsafe { pair.trie.check(|_| true) });
     }
 
     #[test]

@@ -34,7 +34,7 @@ const fn here(
 }
 
 /// The quick ones first.
-pub const EXAMPLES: [Example; 10] = [
+pub const EXAMPLES: [Example; 11] = [
     here(
         "arena",
         &[],

@@ -21,7 +21,7 @@ const MAX_PASSED: usize = 1 << 14;
 /// Where a sweep is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// The number of the next arena in the order of claiming, at the least.
+    /// The lowest number, in the order of claiming, of the arenas that are left.
     pub(crate) number: u64,
     /// Bins of the next arena that are done, from the last one down.
     bins: usize,

@@ -6,7 +6,7 @@ use crate::bin::Bins;
 use crate::config::Config;
 
 impl<C: Config> Arena<C> {
-    /// Whether nothing is allocated, but the own chunk is in the way.
+    /// Whether the arena is *untidy*: nothing is allocated, but the own chunk divides what is free.
     pub(crate) fn is_untidy(&self) -> bool {
         let own = &self.own.chunk;
         // Then nothing lies above the own chunk, and one free chunk below.
@@ -16,8 +16,8 @@ impl<C: Config> Arena<C> {
             && unsafe { self.bits.get(self.start) && self.free_chunk(self.start).end() == own.start }
     }
 
-    /// Moves the own chunk, if [that](Self::is_untidy) is in the way, to the start, so that the rest is
-    /// one free chunk. The control block is left to the caller.
+    /// Moves the own chunk of an [untidy](Self::is_untidy) arena to the start, so that the rest is one free chunk. The
+    /// control block is left to the caller.
     pub(crate) fn tidy(&mut self) {
         debug_assert!(self.is_untidy() && self.allocated().is_none(), "no block is in the arena");
         (self.zero, self.soiled) = (self.zero_from(), self.soiled_to());

@@ -1,6 +1,7 @@
 //! Checking what is passed, and walking the heap block by block.
 
 use core::alloc::Layout;
+use core::iter;
 use core::ptr::NonNull;
 
 use super::Talloc;
@@ -40,6 +41,7 @@ impl<C: Config, S> Talloc<C, S> {
     }
 
     /// Whether a block of `len` granules is allocated at an address in any but the first arena.
+    #[cold]
     #[inline(never)]
     fn has_block_elsewhere(&self, addr: usize, len: usize) -> bool {
         let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
@@ -83,16 +85,13 @@ impl<C: Config, S> Talloc<C, S> {
     /// The chunk after `last`, or the very first one, in the order of addresses.
     pub(crate) fn next_chunk(&self, last: Option<Chunk>) -> Option<Chunk> {
         let end = last.map_or(0, |chunk| chunk.span.acme().unwrap_or(0));
-        let arenas = || self.arenas.places().map(|place| self.arenas.peek(place));
         let same = last.and_then(|chunk| {
             let base = chunk.span.base().unwrap_or(0);
             self.arenas.spanning(base)?.chunk_after(end)
         });
-        same.or_else(|| {
-            let firsts = arenas().filter_map(Arena::first_chunk);
-            let later = firsts.filter(|chunk| chunk.span.base() >= Some(end.max(1)));
-            later.min_by_key(|chunk| chunk.span.base())
-        })
+        let above = |addr| self.arenas.above(addr);
+        let after = |arena: &&Arena<C>| above(arena.span().base()?.checked_add(1)?);
+        same.or_else(|| iter::successors(above(end), after).find_map(Arena::first_chunk))
     }
 }
 

@@ -72,16 +72,25 @@ impl<C: Config> Arenas<C> {
             let arena = self.peek(place);
             if arena.span().is_sized() {
                 marked += arena.check(&mut report)?;
-                if self.overlaps(arena.span(), Some(place)) {
-                    return Err(Violation::ArenasOverlap { arena: arena.span() });
-                }
             }
         }
         self.check_recent()?;
         if !self.is_indexed() {
             return Err(Violation::Index);
         }
+        self.check_overlaps()?;
         Ok((report, marked))
+    }
+
+    /// Invariant I10: arenas do not overlap. The index, which has been checked, finds those that do.
+    fn check_overlaps(&self) -> Result<(), Violation> {
+        for place in self.places() {
+            let arena = self.peek(place).span();
+            if arena.is_sized() && self.overlaps(arena, Some(place)) {
+                return Err(Violation::ArenasOverlap { arena });
+            }
+        }
+        Ok(())
     }
 
     /// Invariant I10: the arena where requests begin is one of the heap's.

@@ -23,7 +23,7 @@ pub(super) struct Further<C: Config> {
     /// The arenas claimed before and after it.
     pub(super) before: Place<C>,
     pub(super) after: Place<C>,
-    /// Whether it is in the list of arenas whose own chunk is in the way of what is free, and the next one there.
+    /// Whether it is in the list of [untidy](Arena::is_untidy) arenas, and the next one there.
     pub(super) is_untidy: bool,
     pub(super) next_untidy: Place<C>,
     /// The index of all further arenas, if this is the first of them.

@@ -22,7 +22,7 @@ pub(super) struct Index<C: Config> {
     kinds: u32,
     /// Bytes that blocks may take up in them.
     pub(super) bytes: usize,
-    /// The first of the arenas whose own chunk is in the way of what is free.
+    /// The first of the [untidy](Arena::is_untidy) arenas.
     untidy: Place<C>,
 }
 
@@ -144,7 +144,7 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// Notes that the own chunk of an arena is in the way of what is free.
+    /// Notes that an arena is [untidy](Arena::is_untidy).
     ///
     /// # Safety
     ///
@@ -160,12 +160,12 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// The first of the arenas that [`note_untidy`](Self::note_untidy) was called for.
+    /// One of the arenas that [`note_untidy`](Self::note_untidy) was called for.
     pub(super) fn untidy(&self) -> Place<C> {
         self.untidy
     }
 
-    /// Takes an arena out of the list of those whose own chunk is in the way, if it is there.
+    /// Takes an arena out of the list of untidy ones, if it is there.
     ///
     /// # Safety
     ///
@@ -189,27 +189,71 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// Whether the tries are in order, and have as many leaves as there are further arenas: `arenas`, whose bytes are
-    /// `bytes`.
-    pub(super) fn is_in_order(&self, arenas: usize, bytes: usize) -> bool {
+    /// The arena that begins at the lowest address from `addr` on.
+    pub(super) fn above(&self, addr: usize) -> Place<C> {
+        // SAFETY: What is in the trie are the entries of further arenas.
+        unsafe {
+            let leaf = self.by_address.first_from(addr as u64, ())?;
+            Some(Further::place_by_address(leaf))
+        }
+    }
+}
+
+/// Checking.
+impl<C: Config> Index<C> {
+    /// Whether the tries and the list of untidy arenas are in order, and have as many arenas as there are, and the
+    /// totals are right.
+    pub(super) fn is_in_order(&self, totals: &Totals) -> bool {
         let (mut addresses, mut positions, mut kinds) = (0, 0, 0);
         // SAFETY: What is in the tries are the entries of further arenas.
         unsafe {
-            let are_found = self.by_address.check(&mut |leaf| {
+            let are_found = self.by_address.check(|leaf| {
                 addresses += 1;
-                let arena = Further::<C>::place_by_address(leaf).as_ref();
-                arena.span().base() == Some(leaf.as_ref().key as usize)
+                let place = Further::<C>::place_by_address(leaf);
+                let arena = place.as_ref();
+                arena.control() == place
+                    && arena.span().base().map(|base| base as u64) == Some(leaf.as_ref().key)
             });
-            let are_placed = self.by_position.check(&mut |leaf| {
+            let are_placed = self.by_position.check(|leaf| {
                 positions += 1;
-                let arena = Further::<C>::place_by_position(leaf).as_ref();
+                let place = Further::<C>::place_by_position(leaf);
+                let arena = place.as_ref();
                 kinds |= arena.kind.bit();
-                Further::position(Further::at(arena.control())).is_of(arena.kind)
+                arena.control() == place && Further::position(Further::at(place)).is_of(arena.kind)
             });
             are_found
                 && are_placed
-                && [addresses, positions] == [arenas; 2]
-                && (kinds, bytes) == (self.kinds, self.bytes)
+                && [addresses, positions] == [totals.arenas; 2]
+                && (kinds, self.bytes) == (self.kinds, totals.bytes)
+                && self.count_untidy(totals.arenas) == Some(totals.untidy)
         }
     }
+
+    /// How many arenas are in the list of untidy ones, if those are marked as such and not more than `most`.
+    fn count_untidy(&self, most: usize) -> Option<usize> {
+        let (mut count, mut next) = (0, self.untidy);
+        while let Some(place) = next {
+            let further = Further::at(place);
+            // SAFETY: The list leads to structures of further arenas.
+            let is_marked = unsafe { (*further).is_untidy };
+            if count == most || !is_marked {
+                return None;
+            }
+            count += 1;
+            // SAFETY: As above.
+            next = unsafe { (*further).next_untidy };
+        }
+        Some(count)
+    }
+}
+
+/// What the further arenas have, counted one by one.
+#[derive(Default)]
+pub(super) struct Totals {
+    /// How many there are.
+    pub(super) arenas: usize,
+    /// Bytes that blocks may take up in them.
+    pub(super) bytes: usize,
+    /// How many are marked as untidy.
+    pub(super) untidy: usize,
 }

@@ -193,6 +193,14 @@ impl<C: Config> Arenas<C> {
         Some(self.peek(place)).filter(|arena| arena.span().contains(addr))
     }
 
+    /// The arena that begins at the lowest address from `addr` on.
+    pub(super) fn above(&self, addr: usize) -> Option<&Arena<C>> {
+        let further = self.index().and_then(|index| index.above(addr));
+        let further = further.map(|place| self.peek(Some(place)));
+        let first = Some(&self.first).filter(|first| first.span().base() >= Some(addr));
+        first.into_iter().chain(further).min_by_key(|arena| arena.span().base())
+    }
+
     /// Where the arena of that span is.
     pub(super) fn place_with(&self, span: Span) -> Result<Place<C>, ArenaError> {
         if self.first.span() == span {

@@ -10,6 +10,7 @@
 
 use core::ptr::NonNull;
 
+use super::index::Totals;
 use super::{Arenas, Further, Place};
 use crate::arena::Arena;
 use crate::config::Config;
@@ -137,7 +138,7 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// A further arena whose own chunk is in the way, if there is one.
+    /// A further arena that may be [untidy](Arena::is_untidy), if there is one.
     pub(in crate::talloc) fn untidy(&self) -> Place<C> {
         self.index()?.untidy()
     }
@@ -145,25 +146,36 @@ impl<C: Config> Arenas<C> {
 
 /// Checking.
 impl<C: Config> Arenas<C> {
-    /// Invariant I13: the index has all further arenas, in the order of claiming, and their grades.
+    /// Invariant I13: the index has all further arenas, in the order of claiming, and their grades; no arena before the
+    /// one where requests begin has as much as they have missed.
     pub(in crate::talloc) fn is_indexed(&self) -> bool {
         let Some(index) = self.index() else { return true };
-        let (mut arenas, mut bytes, mut last) = (0, 0, None);
-        for place in self.places().skip(1).flatten() {
-            let arena = self.peek(Some(place));
-            // SAFETY: Places lead to the structures of further arenas (I10).
-            let (before, grade) = unsafe {
-                let further = Further::at(place);
-                ((*further).before, Further::grade(further))
-            };
-            let is_graded = grade == arena.grade() || Some(place) == self.recent;
-            let is_later = self.number_of(last) < self.number_of(Some(place));
-            let is_found = self.place_with(arena.span()) == Ok(Some(place));
-            if before != last || !is_graded || !is_later || !is_found {
+        let (mut totals, mut last) = (Totals::default(), None);
+        let mut is_earlier = true;
+        for place in self.places() {
+            let arena = self.peek(place);
+            is_earlier &= place != self.recent;
+            if is_earlier && arena.grade() >= self.missed {
                 return false;
             }
-            (arenas, bytes, last) = (arenas + 1, bytes + arena.size(), Some(place));
+            let Some(further) = place else { continue };
+            // SAFETY: Places lead to the structures of further arenas (I10).
+            let (before, grade, is_marked) = unsafe {
+                let further = Further::at(further);
+                ((*further).before, Further::grade(further), (*further).is_untidy)
+            };
+            let is_graded = grade == arena.grade() || place == self.recent;
+            let is_noted = is_marked || !arena.is_untidy();
+            let is_found = self.place_with(arena.span()) == Ok(place);
+            let is_later = self.is_before(last, place);
+            if before != last || !is_graded || !is_noted || !is_found || !is_later {
+                return false;
+            }
+            totals.arenas += 1;
+            totals.bytes += arena.size();
+            totals.untidy += usize::from(is_marked);
+            last = place;
         }
-        index.last == last && index.is_in_order(arenas, bytes)
+        index.last == last && index.is_in_order(&totals)
     }
 }
