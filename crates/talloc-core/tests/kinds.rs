@@ -267,3 +267,20 @@ fn one_arena_has_a_kind_too() {
 fn there_are_so_many_kinds() {
     let _ = Kind::new(Kind::COUNT);
 }
+
+/// The lists keep to the kind of the first arena when that is gone.
+#[test]
+fn lists_serve_a_heap_whose_first_arena_is_gone() {
+    let (mut heap, spans) = heap::<Compact>(&[LARGE, LARGE]);
+    heap.release_arena(spans[0]).unwrap();
+    let size = layout(40, 8);
+    // SAFETY: The block is freed once, with its layout.
+    unsafe {
+        let block = heap.malloc(size).unwrap();
+        heap.free(block, size);
+    }
+    assert_eq!(heap.verify().unwrap().cached_bytes, 40);
+    // SAFETY: The memory is leaked and used by nobody else.
+    unsafe { heap.claim_of_kind(FAST, spans[0], Memory::empty()) }.unwrap();
+    assert_eq!(heap.verify().unwrap().cached_bytes, 0, "the lists are for the other kind now");
+}

@@ -186,3 +186,22 @@ fn links_must_reach_both() {
     }
     assert_eq!(heap.verify().unwrap().arenas, 2);
 }
+
+#[test]
+fn arenas_that_cannot_be_merged_keep_their_order() {
+    let whole = memory(700 << 10);
+    let at = |kib: usize, size: usize| part(whole, kib << 10, size << 10);
+    let arenas = [at(680, 10), at(300, 300), at(0, 300), at(640, 30)];
+    for [low, high] in [[2, 1], [0, 3], [3, 0]] {
+        let mut heap = Talloc::<Micro>::configured();
+        // SAFETY: The memory is leaked and used by nobody else.
+        unsafe {
+            arenas.iter().for_each(|arena| heap.claim(*arena).unwrap());
+            // The links do not reach over both, or they do not touch.
+            let result = heap.merge_arenas(arenas[low], arenas[high]);
+            assert!(matches!(result, Err(ArenaError::TooFar | ArenaError::NotAdjacent)));
+        }
+        assert!(heap.arenas().eq(arenas));
+        heap.verify().unwrap();
+    }
+}

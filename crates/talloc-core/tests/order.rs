@@ -1,5 +1,5 @@
-//! Arenas of several kinds that come, go, grow and shrink at random: each request is served by the first arena that
-//! has room. The heap is verified after every step.
+//! Arenas of several kinds that come, go, grow, shrink and merge at random: each request is served by the first arena
+//! that has room. The heap is verified after every step.
 
 mod common;
 
@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 
 use common::{layout, memory, part};
 use talloc_core::{
-    Checked, ChunkKind, Compact, Config, Kind, Kinds, Memory, Micro, OwnedTalloc, Panics, RealTime,
-    Span, Talloc,
+    Align, ArenaError, Batch, Checked, ChunkKind, Compact, Config, Kind, Kinds, Memory, Micro,
+    OwnedTalloc, Panics, RealTime, Span, Talloc,
 };
 
 /// Bytes of the memory that arenas are made of, and slots that begin at equal distances in it.
@@ -41,12 +41,20 @@ impl Block {
     }
 }
 
+/// An arena, and whether it was claimed by `claim_part` and has not been changed in another way since.
+#[derive(Clone, Copy)]
+struct Arena {
+    span: Span,
+    kind: Kind,
+    is_part: bool,
+}
+
 /// A heap with what must be true of it.
 struct Model<C: Config> {
-    heap: OwnedTalloc<Checked<C, Panics>>,
+    heap: OwnedTalloc<C>,
     pool: Span,
-    /// The arenas in the order of claiming, and their kinds.
-    arenas: Vec<(Span, Kind)>,
+    /// In the order of claiming.
+    arenas: Vec<Arena>,
     blocks: Vec<Block>,
     rng: fastrand::Rng,
 }
@@ -64,32 +72,124 @@ impl<C: Config> Model<C> {
 
     fn check(&self) {
         self.heap.verify().unwrap();
-        assert!(self.heap.arenas().eq(self.arenas.iter().map(|(span, _)| *span)));
-        for (span, kind) in &self.arenas {
-            assert_eq!(self.heap.kind_at(span.base().unwrap()), Some(*kind));
+        assert!(self.heap.arenas().eq(self.arenas.iter().map(|arena| arena.span)));
+        for arena in &self.arenas {
+            assert_eq!(self.heap.kind_at(arena.span.base().unwrap()), Some(arena.kind));
         }
+    }
+
+    /// A slot in which no arena is.
+    fn free_slot(&mut self) -> Option<Span> {
+        let slot = part(self.pool, self.rng.usize(..SLOTS) * SLOT, SLOT);
+        Some(slot).filter(|slot| !self.arenas.iter().any(|arena| arena.span.overlaps(*slot)))
+    }
+
+    /// The slots that an arena is in. No other one is there.
+    fn slots_of(&self, arena: Span) -> Span {
+        let low = arena.base().unwrap() - self.pool.base().unwrap();
+        let slots = (low + arena.size()).div_ceil(SLOT) - low / SLOT;
+        part(self.pool, low / SLOT * SLOT, slots * SLOT)
+    }
+
+    /// The number of some arena, if there is any.
+    fn any_arena(&mut self) -> Option<usize> {
+        self.rng.usize(..MOST_BLOCKS).checked_rem(self.arenas.len())
+    }
+
+    /// Adds an arena to the model. One that becomes the heap's first comes before all others.
+    fn note_claim(&mut self, is_first: bool, span: Span, kind: Kind, is_part: bool) {
+        let number = if is_first { 0 } else { self.arenas.len() };
+        self.arenas.insert(number, Arena { span, kind, is_part });
     }
 
     /// Claims an arena somewhere in a slot that has none. The first arena's place is filled first.
     fn claim(&mut self) {
-        let slot = part(self.pool, self.rng.usize(..SLOTS) * SLOT, SLOT);
-        if self.arenas.iter().any(|(span, _)| span.overlaps(slot)) {
-            return;
-        }
+        let Some(slot) = self.free_slot() else { return };
         let low = self.rng.usize(..512) * self.rng.usize(..2);
         let span = slot.truncate(low, self.rng.usize(..512) * self.rng.usize(..2));
         let kind = Kind::new(self.rng.u8(..4) * 3);
         let is_first = self.heap.get_arena().is_empty();
+        let memory = if self.rng.bool() { Memory::RECLAIMABLE } else { Memory::empty() };
         // SAFETY: No other arena is there, and the memory is leaked.
-        unsafe { self.heap.claim_of_kind(kind, span, Memory::empty()) }.unwrap();
-        self.arenas.insert(if is_first { 0 } else { self.arenas.len() }, (span, kind));
+        unsafe { self.heap.claim_of_kind(kind, span, memory) }.unwrap();
+        self.note_claim(is_first, span, kind, false);
+    }
+
+    /// Claims an arena at the start of a slot that has none.
+    fn claim_part(&mut self) {
+        let Some(slot) = self.free_slot() else { return };
+        let is_first = self.heap.get_arena().is_empty();
+        let bytes = self.rng.usize(..SLOT / 2);
+        // SAFETY: No other arena is there, and the memory is leaked.
+        let part = unsafe { self.heap.claim_part(slot, bytes, Memory::empty(), |_| true) };
+        match part {
+            Ok(part) => self.note_claim(is_first, part, Kind::DEFAULT, true),
+            Err(error) => assert_eq!(error, ArenaError::TooSmall),
+        }
+    }
+
+    /// Raises an arena, in one of the ways in which that can be done.
+    fn raise(&mut self) {
+        let Some(number) = self.any_arena() else { return };
+        let Arena { span, is_part, .. } = self.arenas[number];
+        let slots = self.slots_of(span);
+        let more = slots.acme().unwrap() - span.acme().unwrap();
+        let more = self.rng.usize(..=more) / 8 * 8;
+        // SAFETY: No other arena is in the slots, and the memory is leaked.
+        let result = unsafe {
+            if is_part {
+                self.heap.raise_part(span, slots, more, |_| true)
+            } else {
+                let raised = self.heap.raise_arena(span, more, Memory::empty());
+                raised.map(|()| span.extend(0, more))
+            }
+        };
+        if let Ok(span) = result {
+            self.arenas[number].span = span;
+        }
+    }
+
+    /// Asks how far an arena could be truncated.
+    fn look(&mut self) {
+        let Some(number) = self.any_arena() else { return };
+        let Arena { span, .. } = self.arenas[number];
+        let least = self.heap.allocated_span_of(span).unwrap();
+        let here = self.blocks.iter().filter(|block| span.contains_ptr(block.ptr.as_ptr()));
+        for block in here {
+            assert!(least.contains_span(Span::from_ptr_size(block.ptr.as_ptr(), block.size)));
+        }
+        self.arenas[number].is_part = false;
+    }
+
+    /// Merges two arenas that touch, if there are any.
+    fn merge(&mut self) {
+        let above =
+            |low: &Arena| self.arenas.iter().position(|arena| arena.span.base() == low.span.acme());
+        let arenas = self.arenas.iter().enumerate();
+        let pairs: Vec<_> = arenas.filter_map(|(low, arena)| Some((low, above(arena)?))).collect();
+        let Some((low, high)) = self.rng.choice(pairs) else { return };
+        let (Arena { span: lower, kind, .. }, upper) = (self.arenas[low], self.arenas[high]);
+        // SAFETY: The memory is one piece, which the spans' pointers are good for.
+        let result = unsafe { self.heap.merge_arenas(lower, upper.span) };
+        if upper.kind != kind {
+            return assert_eq!(result, Err(ArenaError::OtherKind));
+        }
+        // Where there was no room for one bitmap, nothing has changed.
+        if result.is_err() {
+            return;
+        }
+        let span = lower.fit_over(upper.span);
+        // It has the number of the lower one, unless that was too small to have anything.
+        let stays_low = self.heap.arenas().nth(low - usize::from(high < low)) == Some(span);
+        let (stays, gone) = if stays_low { (low, high) } else { (high, low) };
+        assert!(stays_low || low == 0);
+        self.arenas[stays] = Arena { span, kind, is_part: false };
+        self.arenas.remove(gone);
     }
 
     fn release(&mut self) {
-        let Some(number) = self.rng.usize(..MOST_BLOCKS).checked_rem(self.arenas.len()) else {
-            return;
-        };
-        let (span, _) = self.arenas[number];
+        let Some(number) = self.any_arena() else { return };
+        let Arena { span, .. } = self.arenas[number];
         let is_free = !self.blocks.iter().any(|block| span.contains_ptr(block.ptr.as_ptr()));
         assert_eq!(self.heap.release_arena(span).is_ok(), is_free);
         if is_free {
@@ -97,14 +197,34 @@ impl<C: Config> Model<C> {
         }
     }
 
-    /// Extends an arena as far as its slot goes, or truncates it, at both ends.
+    /// Flushes the heap and has all arenas looked at.
+    fn trim(&mut self) {
+        self.heap.trim();
+        let mut is_within = true;
+        let arenas = &self.arenas;
+        // SAFETY: Nothing becomes of what is discarded.
+        unsafe {
+            self.heap.discard(Align::new(64).unwrap(), 64, |piece| {
+                is_within &= arenas.iter().any(|arena| arena.span.contains_span(piece));
+                Memory::empty()
+            });
+        }
+        assert!(is_within);
+    }
+
+    /// Has an arena reclaimed in which nothing is allocated.
+    fn reclaim(&mut self) {
+        self.heap.flush();
+        let Some(span) = self.heap.reclaim_arena(Span::empty()) else { return };
+        assert!(!self.blocks.iter().any(|block| span.contains_ptr(block.ptr.as_ptr())));
+        self.arenas.retain(|arena| arena.span != span);
+    }
+
+    /// Extends an arena as far as its slots go, or truncates it, at both ends.
     fn reshape(&mut self) {
-        let Some(number) = self.rng.usize(..MOST_BLOCKS).checked_rem(self.arenas.len()) else {
-            return;
-        };
-        let (old, _) = self.arenas[number];
-        let slot = (old.base().unwrap() - self.pool.base().unwrap()) / SLOT;
-        let slot = part(self.pool, slot * SLOT, SLOT);
+        let Some(number) = self.any_arena() else { return };
+        let Arena { span: old, .. } = self.arenas[number];
+        let slot = self.slots_of(old);
         let (low, high) = (self.rng.usize(..100), self.rng.usize(..100));
         let new = if self.rng.bool() {
             old.extend(low, high).fit_within(slot)
@@ -120,7 +240,7 @@ impl<C: Config> Model<C> {
             }
         };
         if result.is_ok() {
-            self.arenas[number].0 = new;
+            (self.arenas[number].span, self.arenas[number].is_part) = (new, false);
         }
     }
 
@@ -133,15 +253,15 @@ impl<C: Config> Model<C> {
     /// The number of the first arena that has a free chunk of so many bytes, of the kinds that `is_wanted`.
     fn first_with_room(&self, bytes: usize, is_wanted: impl Fn(Kind) -> bool) -> Option<usize> {
         let is_free = |kind| matches!(kind, ChunkKind::Free | ChunkKind::Top);
-        let is_roomy = |span: &Span| {
-            let mut free = self.heap.chunks().filter(|chunk| is_free(chunk.kind));
+        let is_roomy = |span: Span| {
+            let mut free = self.heap.free_chunks().filter(|chunk| is_free(chunk.kind));
             free.any(|chunk| chunk.span.size() >= bytes && span.contains_span(chunk.span))
         };
-        self.arenas.iter().position(|(span, kind)| is_wanted(*kind) && is_roomy(span))
+        self.arenas.iter().position(|arena| is_wanted(arena.kind) && is_roomy(arena.span))
     }
 
     fn number_of(&self, block: NonNull<u8>) -> usize {
-        self.arenas.iter().position(|(span, _)| span.contains_ptr(block.as_ptr())).unwrap()
+        self.arenas.iter().position(|arena| arena.span.contains_ptr(block.as_ptr())).unwrap()
     }
 
     fn malloc(&mut self) {
@@ -158,9 +278,12 @@ impl<C: Config> Model<C> {
         let possible = self.first_with_room(sure, |kind| kinds.contains(kind));
         // What the lists hold comes first.
         let is_ordered = self.heap.cached_bytes() == 0;
+        let is_zeroed = is_any && self.rng.bool();
         // SAFETY: The memory is the heap's.
         let result = unsafe {
-            if is_any {
+            if is_zeroed {
+                self.heap.malloc_zeroed(layout(size, align))
+            } else if is_any {
                 self.heap.malloc(layout(size, align))
             } else {
                 self.heap.malloc_in(kinds, layout(size, align))
@@ -170,7 +293,7 @@ impl<C: Config> Model<C> {
             return assert_eq!(possible, None, "there was room for {size} bytes");
         };
         let number = self.number_of(ptr);
-        let kind = self.arenas[number].1;
+        let kind = self.arenas[number].kind;
         assert!(kinds.contains(kind) && ptr.addr().get() % align == 0);
         let first = preferred.or(possible.filter(|_| !is_preferred(kinds, kind)));
         let is_early = first.is_none_or(|first| number <= first);
@@ -179,15 +302,54 @@ impl<C: Config> Model<C> {
             !is_ordered || is_early && is_liked,
             "arena {number} of {kind:?} served {kinds:?}, but {first:?} had room"
         );
+        if is_zeroed {
+            Block { ptr, size, align, seed: 0, kinds }.check(size);
+        }
+        self.note_block(ptr, size, align, kinds);
+    }
+
+    fn note_block(&mut self, ptr: NonNull<u8>, size: usize, align: usize, kinds: Kinds) {
         let block = Block { ptr, size, align, seed: self.rng.u8(..), kinds };
         block.fill();
         self.blocks.push(block);
     }
 
+    fn malloc_batch(&mut self) {
+        let most = self.rng.usize(..20).min(MOST_BLOCKS - self.blocks.len());
+        let size = self.rng.usize(1..=100);
+        // SAFETY: The memory is the heap's as long as there is the list.
+        let mut batch = unsafe { self.heap.malloc_batch(size, most) };
+        assert!(batch.len() <= most);
+        while let Some(ptr) = batch.pop() {
+            self.note_block(ptr, size, 8, Kinds::ANY);
+        }
+    }
+
+    /// Frees all blocks of some size at once.
+    fn free_batch(&mut self) {
+        let Some(number) = self.any_block() else { return };
+        let size = self.blocks[number].size;
+        let mut batch = Batch::EMPTY;
+        self.blocks.retain(|block| {
+            let is_freed = block.size == size;
+            if is_freed {
+                block.check(size);
+                // SAFETY: It is a block of that size, and is used no more.
+                unsafe { batch.push(block.ptr) };
+            }
+            !is_freed
+        });
+        // SAFETY: As above.
+        unsafe { self.heap.free_batch(size, batch) };
+    }
+
+    /// The number of some block, if there is any.
+    fn any_block(&mut self) -> Option<usize> {
+        self.rng.usize(..MOST_BLOCKS).checked_rem(self.blocks.len())
+    }
+
     fn realloc(&mut self) {
-        let Some(number) = self.rng.usize(..MOST_BLOCKS).checked_rem(self.blocks.len()) else {
-            return;
-        };
+        let Some(number) = self.any_block() else { return };
         let most = 1 << self.rng.u32(..12);
         let size = self.rng.usize(1..=most);
         let block = &self.blocks[number];
@@ -211,9 +373,7 @@ impl<C: Config> Model<C> {
     }
 
     fn free(&mut self) {
-        let Some(number) = self.rng.usize(..MOST_BLOCKS).checked_rem(self.blocks.len()) else {
-            return;
-        };
+        let Some(number) = self.any_block() else { return };
         let block = self.blocks.swap_remove(number);
         block.check(block.size);
         // SAFETY: The block has that layout, and is not used any more.
@@ -226,8 +386,16 @@ impl<C: Config> Model<C> {
             5 | 6 => self.release(),
             7..=9 => self.reshape(),
             10 => self.heap.flush(),
-            11..=36 => self.malloc(),
-            37..=44 => self.realloc(),
+            11 => self.claim_part(),
+            12 | 13 => self.raise(),
+            14 => self.look(),
+            15 => self.merge(),
+            16 => self.trim(),
+            17 => self.malloc_batch(),
+            18 => self.free_batch(),
+            19..=41 => self.malloc(),
+            42..=48 => self.realloc(),
+            49 if self.rng.u8(..4) == 0 => self.reclaim(),
             _ => self.free(),
         }
         self.check();
@@ -239,8 +407,8 @@ impl<C: Config> Model<C> {
         }
         self.heap.flush();
         self.check();
-        for (span, _) in std::mem::take(&mut self.arenas) {
-            self.heap.release_arena(span).unwrap();
+        for arena in std::mem::take(&mut self.arenas) {
+            self.heap.release_arena(arena.span).unwrap();
             self.heap.verify().unwrap();
         }
         assert_eq!(self.heap.arenas().count(), 0);
@@ -266,14 +434,17 @@ fn run<C: Config>() {
 #[test]
 fn of_a_heap_in_real_time() {
     run::<RealTime>();
+    run::<Checked<RealTime, Panics>>();
 }
 
 #[test]
 fn of_a_small_heap() {
     run::<Micro>();
+    run::<Checked<Micro, Panics>>();
 }
 
 #[test]
 fn of_a_compact_heap() {
     run::<Compact>();
+    run::<Checked<Compact, Panics>>();
 }

@@ -149,6 +149,20 @@ impl<C: Config> Further<C> {
         Position(unsafe { (*this).by_position.leaf.key })
     }
 
+    /// Swaps the numbers of two arenas of one kind, whose leaves in the trie stay where they are.
+    ///
+    /// # Safety
+    ///
+    /// Both are structures.
+    #[cfg(test)]
+    pub(super) unsafe fn swap_numbers(this: *mut Self, other: Place<C>) {
+        let other = Further::at(other.expect("there are two arenas"));
+        // SAFETY: Fields of structures that are there.
+        unsafe {
+            core::mem::swap(&mut (*this).by_position.leaf.key, &mut (*other).by_position.leaf.key);
+        }
+    }
+
     /// The grade that the trie has for the arena.
     ///
     /// # Safety

@@ -247,6 +247,14 @@ impl<C: Config> Index<C> {
     }
 }
 
+#[cfg(test)]
+impl<C: Config> Index<C> {
+    /// The kinds, and the first of the untidy arenas.
+    pub(super) fn parts(&mut self) -> (&mut u32, &mut Place<C>) {
+        (&mut self.kinds, &mut self.untidy)
+    }
+}
+
 /// What the further arenas have, counted one by one.
 #[derive(Default)]
 pub(super) struct Totals {

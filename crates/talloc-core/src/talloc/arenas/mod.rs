@@ -4,6 +4,8 @@ mod change;
 mod further;
 mod index;
 mod order;
+#[cfg(test)]
+pub(super) mod sabotage;
 
 use core::ptr::NonNull;
 

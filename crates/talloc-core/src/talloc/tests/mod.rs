@@ -2,6 +2,7 @@
 
 mod bounds;
 mod counts;
+mod order;
 mod script;
 mod violations;
 

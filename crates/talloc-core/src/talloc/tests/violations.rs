@@ -4,6 +4,7 @@ use super::{Block, Owned};
 use crate::config::{Checked, Compact, RealTime};
 use crate::quick::Lists;
 use crate::report::Violation;
+use crate::talloc::arenas::sabotage::Fault;
 
 /// A heap with two free chunks, which are in one bin, the upper one first: the heap, its blocks,
 /// and the granules of the free chunks.
@@ -285,6 +286,23 @@ fn arenas_overlap() {
     let wider = heap.get_arena().extend(8, 0);
     heap.arenas.first.set_span(wider);
     assert_eq!(heap.verify(), Err(Violation::ArenasOverlap { arena: wider }));
+}
+
+#[test]
+fn index() {
+    for fault in Fault::ALL {
+        let mut heap = Owned::<RealTime>::new(2048);
+        let below = heap.whole().below(heap.get_arena().base().unwrap());
+        let (low, high) = below.split_at(below.base().unwrap() + below.size() / 2);
+        // SAFETY: That part of the memory is not used yet.
+        unsafe {
+            heap.claim(low).unwrap();
+            heap.claim(high).unwrap();
+        }
+        heap.verify().unwrap();
+        heap.arenas.break_index(fault);
+        assert_eq!(heap.verify(), Err(Violation::Index), "{fault:?}");
+    }
 }
 
 #[test]
