@@ -80,6 +80,9 @@ pub trait Config: Sized + 'static {
     ///
     /// With `usize::MAX`, the search examines all chunks that may be large enough. Then a request
     /// fails only if no free chunk can hold it, but may take time in proportion to their number.
+    ///
+    /// If no arena is sure to meet a request, at most as many arenas that may are searched so. An aligned request tries
+    /// four, also if this is less.
     const LAST_RESORT: usize;
 
     /// Whether the boundary bits of an arena are cleared when it is claimed, extended or moved,

@@ -62,7 +62,7 @@
 //! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, and nothing but the heap leads there. | [`ArenasOverlap`], [`NotAnArena`] |
 //! | I11 | In a [`Checked`] heap, a granule has a second bit set if and only if it is the first of a block; it has both if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
 //! | I12 | The heap counts the bytes of all blocks in use, those in quick lists included. | [`UsedCount`] |
-//! | I13 | All arenas but the first are in an index, in the order of claiming, by their addresses, and by the largest piece that is free in them; that of the arena where requests begin may be out of date. | [`Index`](Violation::Index) |
+//! | I13 | All arenas but the first are in an index, in the order of claiming, by their addresses, and by what is free in them in one piece; that of the arena where requests begin may be out of date. Each has brought a node along, and all nodes are in use or to spare. Arenas before the one where requests begin have no room for what has been asked of them in vain. | [`Index`](Violation::Index) |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size

@@ -20,9 +20,9 @@ pub const SOURCE_TRIES: usize = 1024;
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
-    /// What has been freed and is cached comes first, as long as it fits. Then the block is allocated from the first
-    /// arena, in the order in which they were [claimed](Self::claim), that has room: of the free chunks of about this
-    /// size, one may be too small, and hide a larger one.
+    /// A cached block of the size comes first. Otherwise the first arena that has room serves the request, in the order
+    /// in which they were [claimed](Self::claim). An arena counts as one that has room if the first chunk of a bin, or
+    /// its top, is large enough; see [`Config::LAST_RESORT`].
     ///
     /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
     /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the
