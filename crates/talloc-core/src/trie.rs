@@ -320,8 +320,8 @@ impl<G: Grade> Trie<G> {
                     let node = unsafe { node.as_ref() };
                     if node.prefix >= number {
                         // All leaves below it are far enough.
-                        if node.first(0, grade).is_some() {
-                            higher = slot;
+                        if let Some(first) = node.first(0, grade) {
+                            higher = node.slots[first];
                         }
                         break;
                     }
