@@ -794,16 +794,16 @@ mod tests {
     /// Each thing that `check` looks at, broken alone.
     #[test]
     fn what_is_broken_is_found() {
-        let breaks: [fn(&mut Trie<u32>, *mut Node<u32>, *mut Entry<u32>); 8] = [
+        type Break = fn(&mut Trie<u32>, &mut Node<u32>, &mut Leaf<u32>);
+        let breaks: [Break; 8] = [
             |trie, _, _| trie.spares.0 = Slot::EMPTY,
             |trie, _, _| trie.root = Slot::EMPTY,
-            // SAFETY: All of this is memory of the entries, here and below.
-            |_, root, _| unsafe { (*root).grades[0] += 1 },
-            |_, root, _| unsafe { (*root).prefix = 1 << 40 },
-            |_, root, _| unsafe { (*root).used |= 1 << (FAN - 1) },
-            |_, _, entry| unsafe { (*entry).leaf.parent = None },
-            |_, _, entry| unsafe { (*entry).leaf.key += 1 << 30 },
-            |_, _, entry| unsafe { (*entry).leaf.grade += 1 },
+            |_, root, _| root.grades[0] += 1,
+            |_, root, _| root.prefix = 1 << 40,
+            |_, root, _| root.used |= 1 << (FAN - 1),
+            |_, _, leaf| leaf.parent = None,
+            |_, _, leaf| leaf.key += 1 << 30,
+            |_, _, leaf| leaf.grade += 1,
         ];
         for fault in breaks {
             let mut pair = Pair::new();
@@ -814,8 +814,11 @@ mod tests {
             assert!(unsafe { pair.trie.check(|_| true) });
             let Below::Node(root) = pair.trie.root.below() else { panic!("the root is a node") };
             let entry = pair.entries[&1];
-            fault(&mut pair.trie, root.as_ptr(), entry.as_ptr());
-            // SAFETY: As above; what was broken leads nowhere else.
+            // SAFETY: The node and the leaf are apart, and nobody else uses them now.
+            unsafe {
+                fault(&mut pair.trie, &mut *root.as_ptr(), &mut (*entry.as_ptr()).leaf);
+            }
+            // SAFETY: What is in the trie are the entries; what was broken leads nowhere else.
             assert!(!unsafe { pair.trie.check(|_| true) });
         }
         // A node that came with another entry than those in the trie.
