@@ -91,7 +91,7 @@
 //! | `std` (default) | with `system`, [`SystemTalloc`]; on other systems than Unix and Windows nothing |
 //! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
-//! | `nightly` | the trait of the standard library, on a nightly compiler |
+//! | `allocator_api` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //! | `serde` | `serde::Serialize` for statistics |
 //! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
@@ -112,9 +112,10 @@
     doc = "[`SystemTalloc`]: GlobalTalloc"
 )]
 #![cfg_attr(not(target_arch = "wasm32"), doc = "[`WasmTalloc`]: GlobalTalloc")]
-#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: AllocatorApi")]
+#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: shared::Allocate")]
 #![no_std]
 #![deny(missing_docs)]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
 #[cfg(test)]
 extern crate std;

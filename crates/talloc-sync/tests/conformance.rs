@@ -4,9 +4,9 @@
     feature = "allocator",
     feature = "allocator-api2-03",
     feature = "allocator-api2-04",
-    feature = "nightly"
+    feature = "allocator_api"
 ))]
-#![cfg_attr(feature = "nightly", feature(allocator_api))]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
 mod common;
 
@@ -49,7 +49,7 @@ macro_rules! on_each_heap {
     ($($check:ident),* $(,)?) => {$(
         mod $check {
             use talloc_sync::lock::Backoff;
-            use talloc_sync::{AllocatorApi, Talloc, TallocCell};
+            use talloc_sync::{Talloc, TallocCell};
 
             use crate::Memory;
 
@@ -60,6 +60,7 @@ macro_rules! on_each_heap {
                 // SAFETY: The memory is the heap's for as long as there is the heap.
                 unsafe { heap.0.lock().init(memory.arena().into()) };
                 super::$check(heap.allocator_api_ref(), &|| heap.0.lock().verify().unwrap());
+                super::$check(&heap, &|| heap.0.lock().verify().unwrap());
             }
 
             #[test]
@@ -110,7 +111,7 @@ mod version_04 {
     include!("conformance/checks.rs");
 }
 
-#[cfg(feature = "nightly")]
+#[cfg(feature = "allocator_api")]
 mod version_std {
     use std as api;
     include!("conformance/checks.rs");

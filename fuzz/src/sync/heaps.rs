@@ -7,7 +7,7 @@ use std::rc::Rc;
 use allocator_api2::alloc::Allocator;
 use lock_api::RawMutex;
 use talloc_core::{ArenaError, Config, Report, Span, Violation};
-use talloc_sync::{AllocatorApi, Caller, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
+use talloc_sync::{Caller, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
 
 use super::pieces::{Pieces, Spares};
 use super::turns::{self, Turns};

@@ -1,17 +1,21 @@
-//! A heap behind a shared reference: what the allocator traits ask for, in terms of a heap that is
-//! reached through a guard.
+//! Blocks through a shared reference: what the allocator traits ask for.
 //!
-//! Locks and cells implement [`SharedHeap`], and their trait implementations call these functions.
-//! So a block that has to move is copied in one place, and outside of the guard.
+//! A heap behind a lock or in a cell is a [`SharedHeap`], and so can [`Allocate`]. `GlobalAlloc` and `Allocator` are
+//! implemented once, in terms of that. A block that has to move is copied in one place, and outside of the guard.
 //!
-//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So the
-//! trait is `unsafe` to implement.
+//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So both
+//! traits are `unsafe` to implement.
 
+mod allocate;
+mod allocator_api;
 mod blocks;
 pub mod global;
 mod unwinding;
 
-pub use blocks::{allocate, allocate_zeroed, deallocate, free_in_heap, grow, grow_zeroed, shrink};
+pub use allocate::{Allocate, free_in_heap};
+#[doc(hidden)]
+pub use allocator_api::versions;
+pub use blocks::{allocate, allocate_zeroed, deallocate, grow, grow_zeroed, shrink};
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -80,7 +84,7 @@ pub unsafe trait SharedHeap {
     #[inline(always)]
     #[track_caller]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of this heap with this layout, which the caller gives up.
         unsafe { free_in_heap(self, ptr, layout) }
     }
 

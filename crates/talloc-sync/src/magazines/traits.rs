@@ -1,15 +1,13 @@
 //! The magazines as an allocator.
 
-use core::alloc::{GlobalAlloc, Layout};
+use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use lock_api::RawMutex;
-use talloc_core::shared::global;
 use talloc_core::{AllocError, Config, SharedHeap, Source, Statistics, Talloc};
 
 use super::class::Class;
 use super::{Caller, TallocMagazines};
-use crate::handle::Handle;
 
 // SAFETY: It is one heap behind a lock. A block in a magazine has been allocated from it with the size of the
 // magazine's class, is as aligned as all are, and is nobody's until it is taken out.
@@ -84,43 +82,11 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     }
 }
 
-impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Handle
-    for &TallocMagazines<R, C, S, W, N>
-{
-    type Heap = TallocMagazines<R, C, S, W, N>;
-
-    #[inline(always)]
-    fn heap(&self) -> &Self::Heap {
-        self
-    }
-}
-
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. A cached
-// block is nobody's. The functions of `global` do not unwind.
-unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> GlobalAlloc
-    for TallocMagazines<R, C, S, W, N>
-{
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(self, ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(self, ptr, layout, new_size) }
-    }
-}
+talloc_core::global_alloc!(
+    impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
+    for TallocMagazines<R, C, S, W, N>, |heap| heap
+);
+talloc_core::allocator!(
+    impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
+    for &TallocMagazines<R, C, S, W, N>, |heap| *heap
+);

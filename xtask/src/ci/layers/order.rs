@@ -68,17 +68,7 @@ pub const ORDERS: [Order; 3] = [
     },
     Order {
         package: "talloc-sync",
-        modules: &[
-            "lock",
-            "handle",
-            "tallock",
-            "critical",
-            "local",
-            "magazines",
-            "threads",
-            // Implements one trait for all of them.
-            "allocator",
-        ],
+        modules: &["lock", "critical", "local", "magazines", "threads"],
         circles: &[Circle {
             parent: "threads",
             modules: &["host", "shard"],

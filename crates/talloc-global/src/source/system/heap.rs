@@ -1,13 +1,14 @@
 //! What is in front of the heap of a program on an operating system.
 
-use core::alloc::{GlobalAlloc, Layout};
+use core::alloc::Layout;
 use core::fmt;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use talloc_sync::shared::global;
-use talloc_sync::{AllocError, Config, Report, SharedHeap, Statistics, Talloc};
+use talloc_sync::{
+    AllocError, Config, Report, SharedHeap, Statistics, Talloc, allocator, global_alloc,
+};
 
 use super::{SystemSource, blocks};
 
@@ -204,33 +205,8 @@ impl<H> Deref for SystemHeap<H> {
     }
 }
 
-// SAFETY: A block is the heap's, which is a global allocator, or memory that the system has given for
-// it alone, as large and as aligned as the layout asks.
-unsafe impl<H: SharedHeap<Source = SystemSource>> GlobalAlloc for SystemHeap<H> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(self, ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(self, ptr, layout, new_size) }
-    }
-}
+global_alloc!(impl[H: SharedHeap<Source = SystemSource>] for SystemHeap<H>, |heap| heap);
+allocator!(impl[H: SharedHeap<Source = SystemSource>] for &SystemHeap<H>, |heap| *heap);
 
 impl<H: fmt::Debug> fmt::Debug for SystemHeap<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,8 @@
 //! The heap of a WebAssembly module.
 
-use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 
-use talloc_sync::{Report, Statistics, Violation};
+use talloc_sync::{Report, Statistics, Violation, allocator, global_alloc};
 
 use super::WasmSource;
 use super::parameters::{Heap, WasmDefault, WasmParameters};
@@ -116,32 +115,8 @@ impl<P: WasmParameters> Default for WasmTalloc<P> {
     }
 }
 
-// SAFETY: By the contract of `Heap`.
-unsafe impl<P: WasmParameters> GlobalAlloc for WasmTalloc<P> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.alloc(layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.alloc_zeroed(layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.dealloc(ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.realloc(ptr, layout, new_size) }
-    }
-}
+global_alloc!(impl[P: WasmParameters] for WasmTalloc<P>, |heap| &heap.0);
+allocator!(impl[P: WasmParameters] for &WasmTalloc<P>, |heap| &heap.0);
 
 /// Prints how much memory the heap has, or its [`Outline`](crate::Outline).
 impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {
