@@ -134,13 +134,13 @@ fn on_locked<H: Heap + Send, R: RawMutex + Send + Sync>(
 unsafe impl<H: Heap + Send, R: RawMutex> GlobalAlloc for Locked<H, R> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.0.lock().alloc(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.0.lock().dealloc(ptr, layout) }
     }
 }

@@ -1,7 +1,16 @@
 //! The talloc allocator, whole: heaps that are ready to be the global allocator, sources of memory
 //! for them, and everything of the crates below.
 //!
-//! `use talloc_global::*` is all that a program needs.
+//! `use talloc_global::*` is all that most programs need. The rest is in modules, by topic:
+//!
+//! | module | |
+//! |---|---|
+//! | [`config`] | parameters of a heap, and ready-made profiles of them |
+//! | [`source`] | sources of memory |
+//! | [`lock`] | locks |
+//! | [`inspect`] | statistics, reports, and what a heap holds |
+//! | [`misuse`] | what a checked heap reports |
+//! | [`custom`] | for wrappers, caches and heaps of one's own |
 //!
 //! # Which heap
 //!
@@ -42,8 +51,8 @@
 //!
 //! On Linux, macOS, a BSD, or Windows:
 //!
-#![cfg_attr(all(feature = "system", feature = "std", any(unix, windows)), doc = "```")]
-#![cfg_attr(not(all(feature = "system", feature = "std", any(unix, windows))), doc = "```ignore")]
+#![cfg_attr(has_threads, doc = "```")]
+#![cfg_attr(not(has_threads), doc = "```ignore")]
 //! use talloc_global::*;
 //!
 //! #[global_allocator]
@@ -99,20 +108,21 @@
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
 //!
-//! The crate is `no_std` with all of them but `std`, and where there is no system, with that one, too. Without `spin`, it builds for cores without atomic
-//! compare-and-swap.
+//! The crate is `no_std` without `std`, and on systems other than Unix and Windows, with it, too. Without `spin`, it
+//! builds for cores that have no atomic compare-and-swap.
 //!
+#![cfg_attr(
+    has_system,
+    doc = "[`SystemSource`]: source::SystemSource\n[`SystemHeap`]: source::SystemHeap"
+)]
 #![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
 #![cfg_attr(
-    not(all(feature = "system", any(unix, windows))),
+    not(has_system),
     doc = "[`SystemTallock`]: GlobalTalloc\n[`SystemSource`]: Source\n[`SystemHeap`]: GlobalTalloc"
 )]
-#![cfg_attr(
-    not(all(feature = "system", feature = "std", any(unix, windows))),
-    doc = "[`SystemTalloc`]: GlobalTalloc"
-)]
+#![cfg_attr(not(has_threads), doc = "[`SystemTalloc`]: GlobalTalloc")]
 #![cfg_attr(not(target_arch = "wasm32"), doc = "[`WasmTalloc`]: GlobalTalloc")]
-#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: shared::Allocate")]
+#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: custom::Allocate")]
 #![no_std]
 #![deny(missing_docs)]
 #![cfg_attr(feature = "allocator_api", feature(allocator_api))]
@@ -120,16 +130,39 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod config;
+pub mod custom;
 mod global_alloc;
+pub mod inspect;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod linear;
-mod source;
+pub mod misuse;
+pub mod source;
 
 #[cfg(feature = "allocator")]
-pub use allocator_api2::alloc::Allocator;
-pub use global_alloc::*;
-pub use source::*;
-pub use talloc_sync::*;
+pub use talloc_sync::shared::versions::api2_02::Allocator;
+
+pub use global_alloc::GlobalTalloc;
+#[cfg(feature = "critical-section")]
+pub use talloc_sync::TallocCritical;
+#[cfg(target_has_atomic = "ptr")]
+pub use talloc_sync::TallocMagazines;
+pub use talloc_sync::{
+    AllocError, ArenaError, Compact, Config, Memory, OomFn, OwnedTalloc, SharedHeap, Source, Span,
+    Talloc, TallocCell, Tallock, TallockRef, alloc_error, lock,
+};
+
+pub use source::Region;
+#[cfg(target_has_atomic = "8")]
+pub use source::StaticArena;
+#[cfg(all(feature = "spin", target_has_atomic = "8"))]
+pub use source::StaticTalloc;
+#[cfg(has_threads)]
+pub use source::SystemTalloc;
+#[cfg(has_system)]
+pub use source::SystemTallock;
+#[cfg(target_arch = "wasm32")]
+pub use source::WasmTalloc;
 
 #[cfg(all(doctest, feature = "spin", feature = "system", feature = "std", unix))]
 #[doc = include_str!("../README.md")]

@@ -4,8 +4,9 @@
 use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
+use talloc_global::config::Compact;
 use talloc_global::lock::Spin;
-use talloc_global::{Compact, GlobalTalloc, OomFn};
+use talloc_global::{GlobalTalloc, OomFn};
 
 /// Fills, grows, shrinks and drops collections.
 fn check(heap: impl Allocator + Copy) {

@@ -45,12 +45,12 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     #[inline(always)]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if let Some(class) = Class::of::<C>(layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the block, whose size is that of the class.
             if unsafe { self.put(class, ptr) } {
                 return;
             }
         }
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.free_in_heap(ptr, layout) }
     }
 

@@ -1,6 +1,8 @@
 //! The heap: all memory that the program's variables and its stack leave.
 
-use talloc_global::{Micro, Region, Report, Statistics, Talloc, TallocCritical};
+use talloc_global::config::Micro;
+use talloc_global::inspect::{Report, Statistics};
+use talloc_global::{Region, Talloc, TallocCritical};
 
 /// Interrupts wait while the heap is used, which is a bounded number of steps. So their handlers
 /// may use it, too.

@@ -24,7 +24,7 @@ use super::{SystemSource, blocks};
 /// copied. The layout tells which blocks those are, so that with others it costs a comparison. A
 /// block that grows or shrinks across that size is copied.
 ///
-/// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::Checked) heap there
+/// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::config::Checked) heap there
 /// are none, as that must know all blocks.
 pub struct SystemHeap<H> {
     heap: H,
@@ -96,7 +96,7 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
     unsafe fn unmap(&self, block: NonNull<u8>, layout: Layout) {
         self.mapped_blocks.fetch_sub(1, Relaxed);
         self.count_bytes(blocks::size(layout).unwrap_or(0), 0);
-        // SAFETY: As the caller says.
+        // SAFETY: A large block comes from `map` or `remap`, and is given up.
         unsafe { blocks::unmap(block, layout) }
     }
 
@@ -113,7 +113,7 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: A large block comes from `map` or `remap`, and is given up if this succeeds.
         let block = unsafe { blocks::remap(block, old, new) }.ok_or(AllocError)?;
         self.count_bytes(blocks::size(old).unwrap_or(0), blocks::size(new).unwrap_or(0));
         Ok(block)
@@ -154,10 +154,10 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     #[inline(always)]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if is_large::<H::Config>(layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the block, whose layout is that of a large one.
             unsafe { self.unmap(ptr, layout) }
         } else {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the block, which is that heap's: its layout is not that of a large one.
             unsafe { self.heap.free(ptr, layout) }
         }
     }
@@ -184,7 +184,7 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     ) -> Option<Result<NonNull<u8>, AllocError>> {
         match (is_large::<H::Config>(old), is_large::<H::Config>(new)) {
             (false, false) => None,
-            // SAFETY: As the caller says.
+            // SAFETY: It is a block with the layout `old`, and both layouts are those of large blocks.
             (true, true) => Some(unsafe { self.remap(ptr, old, new) }),
             _ => Some(Err(AllocError)),
         }

@@ -1,6 +1,6 @@
 //! Memory from the operating system.
 
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 mod at_exit;
 mod blocks;
 mod giving_back;
@@ -8,15 +8,15 @@ mod heap;
 mod lock;
 mod locked;
 mod space;
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 mod threads;
 
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 pub use at_exit::print_statistics_at_exit;
 pub use heap::SystemHeap;
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 pub use threads::SystemTalloc;
 
 use core::alloc::Layout;
@@ -84,7 +84,7 @@ impl SystemSource {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use talloc_global::SystemSource;
+    /// use talloc_global::source::SystemSource;
     ///
     /// // A program whose use rises and falls within a second keeps what it has.
     /// SystemSource::set_purge_delay(Some(Duration::from_secs(1)));

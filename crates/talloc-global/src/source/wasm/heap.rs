@@ -13,10 +13,10 @@ use super::parameters::{Heap, WasmDefault, WasmParameters};
 /// [`Backoff`](talloc_sync::lock::Backoff) lock, which does not put threads to sleep, as the main one
 /// of a browser must not; else there is no lock.
 ///
-/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::WasmSmall), it is a heap made for a
+/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::source::WasmSmall), it is a heap made for a
 /// memory that grows at its end: a fraction of the code, one arena whoever else makes the memory grow, and
 /// no search for a block's arena. With those of a [`Config`](crate::Config), such as
-/// [`Checked`](crate::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
+/// [`Checked`](crate::config::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
 ///
 /// # How the memory grows
 ///
@@ -73,7 +73,7 @@ impl<P: WasmParameters> WasmTalloc<P> {
 
     /// All that the heap counts; see [`Talloc::statistics`](crate::Talloc::statistics). Takes constant time.
     ///
-    /// [`WasmSmall`](crate::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
+    /// [`WasmSmall`](crate::source::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
     /// now, and the peak is all that has ever been in use, at whatever time.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -118,7 +118,7 @@ impl<P: WasmParameters> Default for WasmTalloc<P> {
 global_alloc!(impl[P: WasmParameters] for WasmTalloc<P>, |heap| &heap.0);
 allocator!(impl[P: WasmParameters] for &WasmTalloc<P>, |heap| &heap.0);
 
-/// Prints how much memory the heap has, or its [`Outline`](crate::Outline).
+/// Prints how much memory the heap has, or its [`Outline`](crate::inspect::Outline).
 impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.print(f)

@@ -24,7 +24,7 @@ pub struct WasmDefault;
 /// # Examples
 ///
 /// ```ignore
-/// use talloc_global::*;
+/// use talloc_global::{source::WasmSmall, *};
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: WasmTalloc<WasmSmall> = WasmTalloc::configured();

@@ -129,7 +129,7 @@ fn try_discarding() -> Option<bool> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(in super::super) unsafe fn discard(range: Span) -> Memory {
     if let Some(start) = range.get_base_ptr() {
-        // SAFETY: As the caller says. If the system does not want it, nothing is lost.
+        // SAFETY: The pages are the caller's, and their contents are not needed. If the call fails, nothing has changed.
         let _ = unsafe { mm::madvise(start.cast(), range.size(), Advice::DontNeed) };
     }
     Memory::empty()

@@ -69,8 +69,8 @@ fn allocate(
 /// It is memory in whole [pages](super::page), whose contents nobody wants.
 pub(in super::super) unsafe fn discard(range: Span) -> Memory {
     if let Some(start) = range.get_base_ptr() {
-        // SAFETY: As the caller says. If the system does not want it, nothing is lost. To unlock what
-        // is not locked takes it out of the working set.
+        // SAFETY: The pages are the caller's, and their contents are not needed. If a call fails, nothing has
+        // changed. Unlocking pages that are not locked removes them from the working set.
         unsafe {
             VirtualAlloc(start.cast(), range.size(), MEM_RESET, PAGE_READWRITE);
             VirtualUnlock(start.cast(), range.size());
@@ -92,8 +92,8 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
 /// They have been reserved, and nobody uses them.
 pub(in super::super) unsafe fn release(range: Span) {
     let Some(start) = range.get_base_ptr() else { return };
-    // SAFETY: As the caller says. What has no memory at all is not in use: who has reserved addresses
-    // and uses none of them gives up all of them.
+    // SAFETY: Nobody uses the range. A reservation without any memory is not in use either: whoever has reserved
+    // addresses and uses none of them gives up all of them.
     unsafe {
         VirtualFree(start.cast(), range.size(), MEM_DECOMMIT);
         if let Some(whole) = without_memory(start.cast()) {
