@@ -9,7 +9,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use talloc_sync::{
-    ByStack, Caller, Compact, Config, OomFn, RealTime, Talloc, TallocMagazines, lock::Backoff,
+    ByStack, Caller, Compact, Config, OomFn, RealTime, SharedHeap, Talloc, TallocMagazines,
+    lock::Backoff,
 };
 
 type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;

@@ -17,8 +17,7 @@ use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock, allocator, global
 /// # Examples
 ///
 /// ```
-/// use talloc_global::lock::Backoff;
-/// use talloc_global::*;
+/// use talloc_global::{config::RealTime, lock::Backoff, *};
 ///
 /// static ARENA: StaticArena<{ 1 << 20 }> = StaticArena::new();
 /// #[global_allocator]

@@ -6,7 +6,7 @@ use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
 use talloc_global::config::Compact;
 use talloc_global::lock::Spin;
-use talloc_global::{GlobalTalloc, OomFn};
+use talloc_global::{GlobalTalloc, OomFn, SharedHeap};
 
 /// Fills, grows, shrinks and drops collections.
 fn check(heap: impl Allocator + Copy) {

@@ -11,7 +11,7 @@ use std::thread;
 use common::block::Block;
 use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{ByStack, Caller, Checked, Compact, Config, OomFn, RealTime, Talloc};
+use talloc_sync::{ByStack, Caller, Checked, Compact, Config, OomFn, RealTime, SharedHeap, Talloc};
 
 /// The slot that a test says.
 struct Said;

@@ -26,7 +26,9 @@ mod below {
     pub(super) use talloc_global::config::{Checked, Compact};
     pub(crate) use talloc_global::inspect::Statistics as Counters;
     pub(crate) use talloc_global::inspect::{SizeClasses, Violation, print_statistics_at_exit};
+    #[cfg(any(test, feature = "checked"))]
     pub(super) use talloc_global::misuse::{Fault, Misuse, OnMisuse};
+    #[cfg(any(test, feature = "checked"))]
     pub(super) use talloc_global::{SharedHeap, SystemTallock};
 
     /// A guard that keeps a heap locked.

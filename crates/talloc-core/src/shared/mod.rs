@@ -22,6 +22,7 @@ use core::ptr::NonNull;
 
 use crate::config::Config;
 use crate::error::AllocError;
+use crate::report::{Report, Violation};
 use crate::size_classes::SizeClasses;
 use crate::source::Source;
 use crate::statistics::Statistics;
@@ -127,6 +128,15 @@ pub unsafe trait SharedHeap {
     /// used.
     fn size_classes(&self) -> SizeClasses {
         self.with(|heap| heap.size_classes())
+    }
+
+    /// Checks every invariant of the heap, and counts what there is: see [`Talloc::verify`].
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found. The heap must not be used any more then.
+    fn verify(&self) -> Result<Report, Violation> {
+        self.with(|heap| heap.verify())
     }
 
     /// Gives a block the new layout that is kept apart from the heap's arenas, if that can be done

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use lock_api::RawMutex;
-use talloc_core::{AllocError, Config, SharedHeap, Source, Statistics, Talloc};
+use talloc_core::{AllocError, Config, Report, SharedHeap, Source, Statistics, Talloc, Violation};
 
 use super::class::Class;
 use super::{Caller, TallocMagazines};
@@ -65,6 +65,10 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     /// Takes time in proportion to the slots. What a slot holds that is in use meanwhile counts as used.
     fn statistics(&self) -> Statistics {
         self.count()
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        self.verify_all()
     }
 
     fn used_bytes(&self) -> usize {

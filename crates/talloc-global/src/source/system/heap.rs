@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use talloc_sync::{
-    AllocError, Config, Report, SharedHeap, Statistics, Talloc, allocator, global_alloc,
+    AllocError, Config, Report, SharedHeap, Statistics, Talloc, Violation, allocator, global_alloc,
 };
 
 use super::{SystemSource, blocks};
@@ -43,13 +43,6 @@ impl<H> SystemHeap<H> {
             mapped_bytes: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         }
-    }
-
-    /// What is to be told of the heap, with the large blocks.
-    pub(super) fn count_in(&self, mut report: Report) -> Report {
-        report.mapped_blocks = self.mapped_blocks.load(Relaxed);
-        report.mapped_bytes = self.mapped_bytes.load(Relaxed);
-        report
     }
 
     /// Counts bytes that have been mapped, in the place of others that have been before.
@@ -173,6 +166,14 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
         statistics.mapped_bytes = self.mapped_bytes.load(Relaxed);
         statistics.refused_requests += self.refused.load(Relaxed);
         statistics
+    }
+
+    /// Counts the large blocks, too.
+    fn verify(&self) -> Result<Report, Violation> {
+        let mut report = self.heap.verify()?;
+        report.mapped_blocks = self.mapped_blocks.load(Relaxed);
+        report.mapped_bytes = self.mapped_bytes.load(Relaxed);
+        Ok(report)
     }
 
     #[inline(always)]
