@@ -10,12 +10,14 @@ mod allocate;
 mod allocator_api;
 mod blocks;
 pub mod global;
+mod in_heap;
 mod unwinding;
 
-pub use allocate::{Allocate, free_in_heap};
+pub use allocate::Allocate;
 #[doc(hidden)]
 pub use allocator_api::versions;
 pub use blocks::{allocate, allocate_zeroed, deallocate, grow, grow_zeroed, shrink};
+pub use in_heap::free_in_heap;
 
 use core::alloc::Layout;
 use core::ptr::NonNull;

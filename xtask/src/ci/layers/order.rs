@@ -77,7 +77,16 @@ pub const ORDERS: [Order; 3] = [
     },
     Order {
         package: "talloc-global",
-        modules: &["linear", "global_alloc", "source"],
+        modules: &[
+            "linear",
+            "global_alloc",
+            "source",
+            // Names by topic.
+            "config",
+            "custom",
+            "inspect",
+            "misuse",
+        ],
         circles: &[],
     },
 ];
