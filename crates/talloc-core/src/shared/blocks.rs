@@ -211,6 +211,7 @@ pub(super) unsafe fn resize<H: SharedHeap>(
         if let Ok(block) = unsafe { relocate(heap, ptr, old, new) } {
             return Ok(block);
         }
+        heap.with(Talloc::forget_refusal);
     }
     // SAFETY: As the caller says.
     if let Some(resized) = unsafe { resize_apart(heap, ptr, old, new) } {
