@@ -95,6 +95,7 @@
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //! | `serde` | `serde::Serialize` for statistics |
 //! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
+//! | `snapshot` | `write_snapshot`: what lies where in a heap, as bytes that `talloc map` draws |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
@@ -122,11 +123,15 @@ extern crate std;
 mod global_alloc;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod linear;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod source;
 
 #[cfg(feature = "allocator")]
 pub use allocator_api2::alloc::Allocator;
 pub use global_alloc::*;
+#[cfg(feature = "snapshot")]
+pub use snapshot::write_snapshot;
 pub use source::*;
 pub use talloc_sync::*;
 

@@ -87,7 +87,7 @@ pub const ORDERS: [Order; 3] = [
     },
     Order {
         package: "talloc-global",
-        modules: &["linear", "global_alloc", "source"],
+        modules: &["linear", "snapshot", "global_alloc", "source"],
         circles: &[],
     },
 ];
