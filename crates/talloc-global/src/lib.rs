@@ -104,6 +104,7 @@
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //! | `serde` | `serde::Serialize` for statistics |
 //! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
+//! | `snapshot` | `write_snapshot`: what lies where in a heap, as bytes that `talloc map` draws |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
@@ -137,6 +138,8 @@ pub mod inspect;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod linear;
 pub mod misuse;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 pub mod source;
 
 #[cfg(feature = "allocator")]

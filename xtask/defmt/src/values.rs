@@ -89,9 +89,15 @@ fn misuses() -> [Misuse; 8] {
     })
 }
 
-fn chunks() -> [Chunk; 5] {
-    let kinds =
-        [ChunkKind::Used, ChunkKind::Cached, ChunkKind::Free, ChunkKind::Top, ChunkKind::Own];
+fn chunks() -> [Chunk; 6] {
+    let kinds = [
+        ChunkKind::Used,
+        ChunkKind::Cached,
+        ChunkKind::Free,
+        ChunkKind::Top,
+        ChunkKind::Own,
+        ChunkKind::Blocks,
+    ];
     kinds.map(|kind| Chunk { kind, span: SPAN })
 }
 

@@ -45,6 +45,7 @@ unsafe impl<H: SharedHeap> Allocate for H {
                 if let Ok(block) = blocks::relocate(self, ptr, old, new) {
                     return Ok(block);
                 }
+                self.with(Talloc::forget_refusal);
             }
             let resized = match self.resize_apart(ptr, old, new) {
                 Some(resized) => resized,

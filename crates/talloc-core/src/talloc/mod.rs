@@ -10,6 +10,7 @@ mod discard;
 mod first;
 mod limits;
 mod manage;
+mod map;
 mod part;
 mod peers;
 mod raise;

@@ -79,6 +79,7 @@ pub const ORDERS: [Order; 3] = [
         package: "talloc-global",
         modules: &[
             "linear",
+            "snapshot",
             "global_alloc",
             "source",
             // Names by topic.

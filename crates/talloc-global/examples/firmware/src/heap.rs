@@ -42,6 +42,17 @@ pub fn stop_recording() {
     RECORDED.stop();
 }
 
+/// Writes what lies where in the heap, if that is asked for. Interrupts wait meanwhile.
+pub fn take_snapshot() {
+    #[cfg(feature = "trace")]
+    {
+        let host = crate::recorder::Host::create(2, c"firmware.heap");
+        let host = host.expect("the debugger makes the file");
+        let result = with(|heap| talloc_global::inspect::write_snapshot(heap, host));
+        result.expect("the debugger takes the snapshot");
+    }
+}
+
 // They have addresses, but no values.
 unsafe extern "C" {
     static mut __sheap: u8;

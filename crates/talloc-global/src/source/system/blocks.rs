@@ -37,7 +37,7 @@ pub(super) unsafe fn unmap(block: NonNull<u8>, layout: Layout) {
     // The size was in bounds when the block was made.
     let size = size(layout).unwrap_or(0);
     // SAFETY: The range is that of the block, which is not used any more.
-    unsafe { space::release(Span::from_ptr_size(block.as_ptr(), size)) }
+    unsafe { space::release(Span::from_ptr_size(block.as_ptr(), size)) };
 }
 
 /// Gives the memory of a block the size of another layout, somewhere else if need be, but without
