@@ -6,7 +6,7 @@ use talloc_trace::snapshot::{self, Incomplete, Writer};
 
 /// Writes what lies where in `heap` to `sink`: a file, a socket, a debug probe, a ring buffer. `talloc map` draws it.
 ///
-/// The heap's chunks are those of [`Talloc::memory_map`]: the free ones and, in a [`Checked`](crate::Checked) heap, each
+/// The heap's chunks are those of [`Talloc::memory_map`]: the free ones and, in a [`Checked`](crate::config::Checked) heap, each
 /// allocated block. A chunk takes 3 to 4 bytes for the most part. The [format] is documented. Takes no memory, and as
 /// many steps as `memory_map`.
 ///

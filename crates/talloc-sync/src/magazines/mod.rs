@@ -44,7 +44,7 @@ use try_lock::{Held, TryLock};
 /// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot; if the
 /// heap's source counts what is in use, also no more than a sixteenth of that, or 64 KiB. Before the
 /// source is asked for memory or takes some back, and before a request fails, they are emptied. To the heap
-/// itself, cached blocks are allocated: [`verify`](SharedHeap::verify) tells which are not.
+/// itself, cached blocks are allocated: [`verify`](talloc_core::SharedHeap::verify) tells which are not.
 ///
 /// What they give back goes to the quick lists of the heap, if it has such, which hold as much as
 /// [`Config::QUICK_BYTES`] says besides. `RealTime` goes without.
