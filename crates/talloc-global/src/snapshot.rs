@@ -6,9 +6,9 @@ use talloc_trace::snapshot::{self, Incomplete, Writer};
 
 /// Writes what lies where in `heap` to `sink`: a file, a socket, a debug probe, a ring buffer. `talloc map` draws it.
 ///
-/// The heap's chunks are those of [`Talloc::memory_map`]: the free ones and, in a [`Checked`](crate::config::Checked) heap, each
-/// allocated block. A chunk takes 3 to 4 bytes for the most part. The [format] is documented. Takes no memory, and as
-/// many steps as `memory_map`.
+/// The heap's chunks are those of [`Talloc::memory_map`]: the free ones and, in a
+/// [`Checked`](crate::config::Checked) heap, each allocated block. Most chunks take 3 to 4 bytes; see the [format].
+/// The function allocates nothing, and takes as many steps as `memory_map`.
 ///
 /// If the heap is the global allocator, the sink must not allocate: the heap is borrowed. Write the snapshot to memory,
 /// and send it afterwards, if the sink allocates or takes long.
@@ -23,7 +23,7 @@ use talloc_trace::snapshot::{self, Incomplete, Writer};
 /// use std::fs::File;
 /// use std::io::BufWriter;
 ///
-/// use talloc_global::{inspect::write_snapshot, *};
+/// use talloc_global::{config::Checked, inspect::write_snapshot, *};
 /// use talloc_trace::IoSink;
 ///
 /// let mut memory = [0_u8; 10_000];
