@@ -9,7 +9,7 @@
 //! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
 //! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates those, and [`ticks`] is their clock.
 //!
-//! [`report`] prints tables and writes CSV, [`plot`] draws them, and [`readme`] puts them into the results page.
+//! [`report`] prints tables and writes CSV, [`plot`] draws them, and [`readme`] puts them into the results page, with a [`summary`] of all.
 
 pub mod actions;
 pub mod arenas;
@@ -32,6 +32,7 @@ pub mod replay;
 pub mod report;
 pub mod sizes;
 pub mod slices;
+pub mod summary;
 pub mod threads;
 pub mod ticks;
 pub mod timing;

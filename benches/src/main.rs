@@ -8,8 +8,7 @@ mod program;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use talloc_benches::readme;
-use talloc_benches::threads;
+use talloc_benches::{readme, summary, threads};
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
@@ -24,7 +23,7 @@ fn main() -> anyhow::Result<()> {
         Command::Request(args) => commands::request(&args),
         Command::Latency(args) => commands::latency(&args),
         Command::Slices(args) => commands::slices(&args),
-        Command::Report => readme::fill(),
+        Command::Report => summary::save().and_then(|()| readme::fill()),
         Command::Count(args) => commands::count(&args),
         Command::Budget(args) => commands::budget(&args),
         Command::Script(args) => commands::script(&args),

@@ -208,22 +208,22 @@ impl Switch {
 // SAFETY: All is left to one of the allocators, always the same one.
 unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         with_heap!(heap => unsafe { heap.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         with_heap!(heap => unsafe { heap.alloc_zeroed(layout) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         with_heap!(heap => unsafe { heap.dealloc(block, layout) })
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         with_heap!(heap => unsafe { heap.realloc(block, layout, new_size) })
     }
 }

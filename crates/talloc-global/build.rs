@@ -1,4 +1,5 @@
-//! Tells the crate whether the code shall be small, and how a thread-local is found.
+//! Tells the crate whether the code shall be small, whether the system has memory and threads for it, and how a
+//! thread-local is found.
 
 use std::env;
 
@@ -8,11 +9,25 @@ fn main() {
     if env::var("OPT_LEVEL").is_ok_and(|level| level == "s" || level == "z") {
         autocfg::emit("small");
     }
+    let target = |name: &str| env::var(format!("CARGO_CFG_{name}"));
+    let has_feature = |name: &str| env::var(format!("CARGO_FEATURE_{name}")).is_ok();
+    let os = target("TARGET_OS").unwrap_or_default();
+    // `SystemTallock`, and `SystemTalloc`. Some systems are called Unix and have no `mmap`.
+    autocfg::emit_possibility("has_system");
+    autocfg::emit_possibility("has_threads");
+    let is_windows = target("WINDOWS").is_ok();
+    let is_unix = target("UNIX").is_ok() && !["espidf", "horizon", "vita"].contains(&os.as_str());
+    if has_feature("SYSTEM") && (is_unix || is_windows) {
+        autocfg::emit("has_system");
+        if has_feature("STD") {
+            autocfg::emit("has_threads");
+        }
+    }
     // The C library must set memory aside for such thread-locals of libraries that are loaded late: glibc does.
     autocfg::emit_possibility("initial_exec");
-    let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
-    let is_known = target("OS") == "linux" && target("ENV") == "gnu" && target("ARCH") == "x86_64";
-    if is_known && target("POINTER_WIDTH") == "64" && env::var("CARGO_CFG_MIRI").is_err() {
+    let is = |name: &str, value: &str| target(name).is_ok_and(|known| known == value);
+    let is_known = os == "linux" && is("TARGET_ENV", "gnu") && is("TARGET_ARCH", "x86_64");
+    if is_known && is("TARGET_POINTER_WIDTH", "64") && target("MIRI").is_err() {
         autocfg::emit("initial_exec");
     }
     autocfg::rerun_path("build.rs");

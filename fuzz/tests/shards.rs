@@ -26,9 +26,10 @@ fn a_mapped_block_that_becomes_small_without_memory_is_unmapped_in_the_end() {
         // The other thread finds no addresses for a heap of its own.
         (0, Op::AllocateMany { size: 2000, blocks: 100 }),
         (1, Op::Resize { pick: Pick(0), size: 100 }),
-        (1, Op::Resize { pick: Pick(0), size: 60 }),
-        (1, Op::Resize { pick: Pick(0), size: 100 << 10 }),
-        (1, Op::Resize { pick: Pick(0), size: 300 }),
+        // A block that was resized is the last one.
+        (1, Op::Resize { pick: Pick(255), size: 60 }),
+        (1, Op::Resize { pick: Pick(255), size: 100 << 10 }),
+        (1, Op::Resize { pick: Pick(255), size: 300 }),
         (1, Op::Deallocate { pick: Pick(255) }),
     ];
     let steps = steps.map(|(thread, op)| Step { thread, op }).into();

@@ -97,7 +97,7 @@ unsafe impl<F: Fault> Allocator for Handle<'_, F> {
     }
 
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.0.heap.allocator().deallocate(ptr, layout) };
     }
 
@@ -107,7 +107,7 @@ unsafe impl<F: Fault> Allocator for Handle<'_, F> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { F::grow(&self.0.heap.allocator(), ptr, old, new) }
     }
 
@@ -117,7 +117,7 @@ unsafe impl<F: Fault> Allocator for Handle<'_, F> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.0.heap.allocator().shrink(ptr, old, new) }
     }
 }

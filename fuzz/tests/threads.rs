@@ -10,7 +10,7 @@ use std::thread;
 use allocator_api2::alloc::Allocator;
 use talloc_fuzz::{Pool, pattern};
 use talloc_sync::lock::{Backoff, RawMutex, Spin};
-use talloc_sync::{AllocatorApi, Compact, Config, RealTime, Talloc, Tallock, TallockRef};
+use talloc_sync::{Compact, Config, RealTime, Talloc, Tallock, TallockRef};
 
 const THREADS: usize = 4;
 

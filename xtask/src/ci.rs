@@ -14,6 +14,8 @@ use clap::builder::PossibleValuesParser;
 use crate::analysis::{instructions, loom, sanitize};
 use crate::examples;
 use crate::targets;
+use crate::viewers;
+use crate::walkthroughs;
 use crate::workspace::Workspace;
 use report::{Outcome, Report};
 
@@ -35,7 +37,7 @@ struct Step {
 }
 
 /// In the order they run: what fails often and fast comes first.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 16] = [
     Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
     Step {
         name: "layers",
@@ -90,6 +92,16 @@ const STEPS: [Step; 14] = [
         about: "firmware and a kernel run in emulators",
         run: examples::check,
     },
+    Step {
+        name: "walkthroughs",
+        about: "the commands of the walkthroughs print what these say",
+        run: walkthroughs::check,
+    },
+    Step {
+        name: "viewers",
+        about: "pprof and heaptrack find in our files what is in the trace",
+        run: viewers::check,
+    },
 ];
 
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -99,7 +111,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if args.list {
         for step in &STEPS {
-            println!("{:10}{}", step.name, step.about);
+            println!("{:13}{}", step.name, step.about);
         }
         return Ok(());
     }

@@ -36,7 +36,7 @@ fn names() -> BTreeSet<&'static str> {
 
 /// Runs those that `cargo test` does not.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    let names = ["firmware", "kernel"].map(str::to_owned).to_vec();
+    let names = ["firmware", "firmware-trace", "kernel"].map(str::to_owned).to_vec();
     run(workspace, &Args { names, list: false })
 }
 
@@ -63,7 +63,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 }
 
 fn run_one(workspace: &Workspace, example: &Example) -> Result<String> {
-    let ran = example.place.run(workspace, example.name)?;
+    let ran = example.place.run(workspace, example.program)?;
     let last = check_output(&ran, example.place.success(), example.says)?;
     Ok(format!("on {}: {last}", example.place.about()))
 }
@@ -110,7 +110,8 @@ mod tests {
         let ordinary = ordinary.map(|target| target.name.as_str());
         let packages =
             members.iter().filter_map(|member| member.name.strip_prefix("talloc-example-"));
-        assert_eq!(names(), ordinary.chain(packages).collect());
+        let programs: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.program).collect();
+        assert_eq!(programs, ordinary.chain(packages).collect());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use itertools::Itertools;
 
 /// The feature that needs an unstable compiler.
-pub const NIGHTLY: &str = "nightly";
+pub const NIGHTLY: &str = "allocator_api";
 /// The feature that makes programs for debug probes, which some linkers refuse to link for a system.
 pub const DEFMT: &str = "defmt";
 /// The feature that needs the standard library.
@@ -118,13 +118,13 @@ mod tests {
         let graph = features(&[
             ("default", &["spin"]),
             ("spin", &[]),
-            ("nightly", &["dep:x"]),
+            ("allocator_api", &["dep:x"]),
             ("fast", &["faster"]),
-            ("faster", &["nightly"]),
+            ("faster", &["allocator_api"]),
         ]);
         assert_eq!(without(&graph, &[NIGHTLY]), ["spin"]);
         assert_eq!(without(&graph, &["spin", NIGHTLY]), [""; 0]);
-        assert_eq!(without(&graph, &[]), ["fast", "faster", "nightly", "spin"]);
+        assert_eq!(without(&graph, &[]), ["allocator_api", "fast", "faster", "spin"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod analysis;
 mod bench;
 mod bounds;
+mod browser;
 mod ci;
 mod cmd;
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod soak;
 mod suite;
 mod targets;
 mod tools;
+mod viewers;
+mod walkthroughs;
 mod workspace;
 
 use std::process::ExitCode;
@@ -51,6 +54,10 @@ enum Task {
     Targets(targets::Args),
     /// Run the examples, a kernel and firmware in emulators.
     Examples(examples::Args),
+    /// Run the commands of the walkthroughs, and make their pictures.
+    Walkthroughs(walkthroughs::Args),
+    /// Open our profiles in the programs that they are for.
+    Viewers(viewers::Args),
     /// Weigh the code of allocators, ours and others.
     Size(size::Args),
     /// Count what operations cost at the worst, in instructions of a microcontroller.
@@ -112,6 +119,8 @@ fn run(task: Task) -> Result<()> {
         Task::Msrv(args) => msrv::run(&workspace, &args),
         Task::Targets(args) => targets::run(&workspace, &args),
         Task::Examples(args) => examples::run(&workspace, &args),
+        Task::Walkthroughs(args) => walkthroughs::run(&workspace, &args),
+        Task::Viewers(args) => viewers::run(&workspace, &args),
         Task::Size(args) => size::run(&workspace, &args),
         Task::Bounds(args) => bounds::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),

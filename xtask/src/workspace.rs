@@ -15,6 +15,7 @@ pub const LAYERS: [&str; 4] = ["talloc-span", "talloc-core", "talloc-sync", "tal
 pub const INTERFACE: &str = "talloc-capi";
 
 /// The libraries that observe heaps, from the lowest up. They use none of the others: any allocator can be observed.
+/// The topmost of the [`LAYERS`] may use the first, for its formats.
 /// The first is `no_std`.
 pub const OBSERVERS: [&str; 2] = ["talloc-trace", "talloc-profile"];
 
@@ -46,6 +47,11 @@ impl Workspace {
 
     pub fn root(&self) -> &Utf8Path {
         &self.metadata.workspace_root
+    }
+
+    /// The target directory.
+    pub fn target(&self) -> &Utf8Path {
+        &self.metadata.target_directory
     }
 
     /// A folder below the target directory, for one task's files.

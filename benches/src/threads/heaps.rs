@@ -9,7 +9,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use talloc_sync::{
-    ByStack, Caller, Compact, Config, OomFn, RealTime, Talloc, TallocMagazines, lock::Backoff,
+    ByStack, Caller, Compact, Config, OomFn, RealTime, SharedHeap, Talloc, TallocMagazines,
+    lock::Backoff,
 };
 
 type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;
@@ -134,13 +135,13 @@ fn on_locked<H: Heap + Send, R: RawMutex + Send + Sync>(
 unsafe impl<H: Heap + Send, R: RawMutex> GlobalAlloc for Locked<H, R> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.0.lock().alloc(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.0.lock().dealloc(ptr, layout) }
     }
 }

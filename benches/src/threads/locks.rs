@@ -66,7 +66,7 @@ static LOCKS: &[Lock] = &[
     Lock { name: "Backoff", run: behind::<Backoff> },
     Lock { name: "Ticket", run: behind::<Ticket> },
     Lock { name: "parking_lot", run: behind::<parking_lot::RawMutex> },
-    Lock { name: "SystemLock", run: behind::<talloc_global::SystemLock> },
+    Lock { name: "SystemLock", run: behind::<talloc_global::source::SystemLock> },
     Lock { name: "TallocCritical", run: in_critical_sections },
 ];
 

@@ -11,6 +11,11 @@ use crate::heap::print_statistics_at_exit;
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 static REGISTER: extern "C" fn() = {
     extern "C" fn register() {
+        // A program that does not want statistics, and never calls the library, has no heap.
+        // SAFETY: The name is a C string. No other thread runs yet that could change the environment.
+        if unsafe { libc::getenv(c"TALLOC_STATS".as_ptr()) }.is_null() {
+            return;
+        }
         // The first allocation makes the heap register its own statistics. The call below replaces them.
         // SAFETY: `free` gets the block that `malloc` has just returned.
         unsafe { LIBRARY.free(LIBRARY.malloc(1)) };

@@ -55,7 +55,7 @@
 //! # Statistics at exit
 //!
 //! With `TALLOC_STATS=1` in its environment, a process prints a table when it exits; a path, `json` and
-//! `json:` with a path are other values: see [`print_statistics_at_exit`](talloc_global::print_statistics_at_exit).
+//! `json:` with a path are other values: see [`print_statistics_at_exit`](talloc_global::inspect::print_statistics_at_exit).
 //!
 //! ```sh
 //! TALLOC_STATS=heap-%p.txt LD_PRELOAD=target/release/libtalloc_capi.so git gc

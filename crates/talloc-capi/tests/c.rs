@@ -53,6 +53,13 @@ fn a_program_can_be_linked_with_the_shared_library() {
     expect_success(&mut Command::new(program), REPORT);
 }
 
+#[cfg(not(feature = "override"))]
+#[test]
+fn a_library_that_is_not_used_has_no_memory() {
+    let program = compile_shared("unused", "unused.c", &[]);
+    expect_success(Command::new(&program).env_remove("TALLOC_STATS"), "0 bytes\n");
+}
+
 #[test]
 fn a_program_can_have_the_names_of_sambas_talloc() {
     let samba = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/c/samba");

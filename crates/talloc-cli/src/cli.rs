@@ -26,7 +26,9 @@ pub enum Command {
     Convert(Convert),
     /// Show what is still allocated at the end.
     Leaks(Leaks),
-    /// Draw the heap, at one time as SVG or over time as a page.
+    /// Draw the heap of a trace, at one time as SVG or over time as a page, or a snapshot of a heap as either.
+    ///
+    /// `talloc_global::inspect::write_snapshot` and `talloc_trace::snapshot::Writer` take snapshots, on any target.
     Map(Map),
     /// Replay a trace on one heap, and print the result as JSON.
     #[command(hide = true)]

@@ -3,7 +3,8 @@
 use crate::probe::{self, Latency, OutOfMemory, Places, Plain, Steps};
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::{self, NonNull};
-use talloc_global::{Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc, Tiny};
+use talloc_global::config::{Checked, Compact, Config, Micro, RealTime, Tiny};
+use talloc_global::{OwnedTalloc, Span, Talloc};
 use talloc_trace::script::Script;
 
 /// A heap for one thread.

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::Read;
+use talloc_trace::snapshot::{self, Snapshot};
 use talloc_trace::{Event, Reader, script::Script};
 
 pub type TraceReader = Reader<Box<dyn Read + Send>>;
@@ -39,6 +40,19 @@ impl Input {
         };
         run().with_context(|| self.context())?;
         Ok(reader)
+    }
+
+    /// Reads the file if it is a snapshot of a heap; none if it is something else.
+    pub fn snapshot(&self) -> Result<Option<Snapshot>> {
+        let file = File::open(&self.trace).with_context(|| self.context())?;
+        match snapshot::read_from(file) {
+            Ok(reader) => {
+                let snapshot = Snapshot::read(reader.partial(self.partial));
+                snapshot.map(Some).with_context(|| self.context())
+            }
+            // Whoever reads it as a trace says what is wrong.
+            Err(_) => Ok(None),
+        }
     }
 
     /// Reads the whole trace.

@@ -284,7 +284,7 @@ fn maps_are_pictures_and_pages() {
         let svg = String::from_utf8(trace.written(&["map"], "map.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         assert!(svg.contains(addresses), "{svg}");
-        assert!(svg.contains("hsl("), "something is drawn");
+        assert!(svg.contains("#1d5bb2"), "something is drawn");
         let page = String::from_utf8(trace.written(&["map", "--points", "9"], "map.html")).unwrap();
         let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
         let data: serde_json::Value = serde_json::from_str(data).unwrap();
@@ -303,6 +303,84 @@ fn maps_are_pictures_and_pages() {
     assert!(map("map.svg", &["--at", "5000"]).contains("the trace has 740 events"));
     let small = map("map.svg", &["--heap", "compact", "--arena", "20000"]);
     assert!(small.contains("no room for the trace in 20000 bytes"), "{small}");
+}
+
+/// A heap with a hole of each kind.
+fn snapshot() -> Trace {
+    use talloc_trace::snapshot::{Chunk, ChunkKind, Writer};
+    let mut writer = Writer::start(IoSink::new(vec![])).unwrap();
+    let chunks = [
+        (ChunkKind::Own, 0x2000_0000, 0x200),
+        (ChunkKind::Blocks, 0x2000_0200, 0x3000),
+        (ChunkKind::Free, 0x2000_3200, 0x400),
+        (ChunkKind::Blocks, 0x2000_3600, 0x1000),
+        (ChunkKind::Top, 0x2000_4600, 0xa00),
+        (ChunkKind::Cached, 0x2000_0400, 0x100),
+    ];
+    for (kind, address, size) in chunks {
+        assert!(writer.chunk(Chunk { kind, address, size }));
+    }
+    Trace::of("device.heap", &writer.finish().unwrap().finish().unwrap())
+}
+
+#[test]
+fn snapshots_are_drawn_chunk_by_chunk() {
+    let snapshot = snapshot();
+    let summary =
+        "15.75 KiB in use; 3.75 KiB free in 3 chunks, the largest 2.50 KiB: 33.3 % fragmentation";
+    let svg = String::from_utf8(snapshot.written(&["map"], "map.svg")).unwrap();
+    assert!(svg.contains(&format!("device.heap: {summary}")), "{svg}");
+    let kinds = ["blocks", "cached", "free", "top", "own"];
+    for kind in kinds {
+        assert!(svg.contains(&format!(">{kind}</text>")), "{kind}");
+    }
+    assert!(!svg.contains(">used</text>"), "there is none");
+
+    let page = String::from_utf8(snapshot.written(&["map"], "map.html")).unwrap();
+    let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["heap"], summary);
+    assert_eq!(data["pieces"], serde_json::json!([["0x20000000", "0x20005000", 0]]));
+    let found: Vec<&str> =
+        data["kinds"].as_array().unwrap().iter().map(|kind| kind[0].as_str().unwrap()).collect();
+    assert_eq!(found, kinds);
+    // What is left of the first run of blocks lies before and behind the cached one.
+    let block =
+        |offset: u64, size: u64, kind: u64| serde_json::json!([offset, size, 0, 1, 0, kind]);
+    let expected = [
+        block(0, 0x200, 4),
+        block(0x200, 0x200, 0),
+        block(0x400, 0x100, 1),
+        block(0x500, 0x2d00, 0),
+        block(0x3200, 0x400, 2),
+        block(0x3600, 0x1000, 0),
+        block(0x4600, 0xa00, 3),
+    ];
+    assert_eq!(data["blocks"], serde_json::json!(expected));
+}
+
+#[test]
+fn what_is_wrong_with_a_snapshot_is_told_with_its_place() {
+    let whole = std::fs::read(snapshot().path).unwrap();
+    let map = |trace: &Trace, more: &[&str]| {
+        let output = trace.file("map.svg");
+        fails(&[&["map", "--output", output.to_str().unwrap()], more].concat(), &trace.path)
+    };
+    let cut = Trace::of("cut.heap", &whole[..whole.len() - 1]);
+    let error = map(&cut, &[]);
+    let place = format!("cut.heap: byte {}, record 6: cut short", whole.len() - 2);
+    assert!(error.contains(&place), "{error}");
+    cut.written(&["map", "--partial"], "map.svg");
+
+    let unknown = Trace::of("unknown.heap", &[&whole[..8], &[9]].concat());
+    let error = map(&unknown, &[]);
+    assert!(error.contains("byte 8, record 0: no record begins with the byte 0x09"), "{error}");
+    let empty = Trace::of("empty.heap", &[&whole[..8], &[0, 0]].concat());
+    assert!(map(&empty, &[]).contains("the heap has no memory"));
+    let heap = map(&snapshot(), &["--heap", "compact"]);
+    assert!(heap.contains("--heap and --at are for traces"), "{heap}");
+    let error = fails(&["stat"], &snapshot().path);
+    assert!(error.contains("byte 0, record 0: not a trace"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The description of a chunk, for users of a checked heap.
+//! The description of a chunk, for users.
 
 use talloc_span::Span;
 
-/// A chunk of an arena of a [`Checked`](crate::Checked) heap.
+/// A chunk of an arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
     /// What it is.
@@ -25,6 +25,9 @@ pub enum ChunkKind {
     Top,
     /// The arena's own: its bitmap and, but for the first arena, its control block.
     Own,
+    /// Adjacent blocks, allocated or cached, in a heap that does not know where a block ends: one that is not
+    /// [`Checked`](crate::Checked).
+    Blocks,
 }
 
 impl ChunkKind {
@@ -44,6 +47,7 @@ macro_rules! kind {
             Self::Free => $say!($f, "free"),
             Self::Top => $say!($f, "top"),
             Self::Own => $say!($f, "own"),
+            Self::Blocks => $say!($f, "blocks"),
         }
     };
 }

@@ -158,6 +158,12 @@ impl Decay {
         self.total
     }
 
+    /// Records that the system has not taken `bytes` of what was last purged: [`purged_bytes`](Self::purged_bytes) does
+    /// not include them. The policy treats them as purged, and does not try them again at once.
+    pub fn note_refused(&mut self, bytes: usize) {
+        self.total = self.total.saturating_sub(bytes as u64);
+    }
+
     fn observe(&mut self, used: usize) {
         let more = used.saturating_sub(self.used);
         self.purged = self.purged.saturating_sub(more);

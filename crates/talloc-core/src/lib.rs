@@ -117,11 +117,14 @@
 //!
 //! * `lock_api`: `Tallock`, the heap behind any raw lock of that crate's kind.
 //! * `spin`: that, and `Talloc::spin_lock`.
+//! * `allocator`, `allocator-api2-03`, `allocator-api2-04`: a reference to a `Tallock` is an `Allocator` of
+//!   allocator-api2 0.2, 0.3 or 0.4. `allocator_api`: of the standard library, which needs a nightly compiler.
 //! * `serde`: [`Statistics`] and [`SizeClasses`] can be serialised.
 //! * `defmt`: reports and errors can be printed by defmt, as texts that are not in the program.
 
 #![no_std]
 #![deny(missing_docs)]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
 #[cfg(test)]
 extern crate std;
@@ -178,7 +181,7 @@ pub use statistics::Statistics;
 pub use talloc::{Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
-pub use tallock::{TallocMutex, Tallock};
+pub use tallock::{TallocMutex, Tallock, TallockRef};
 
 #[cfg(all(doctest, feature = "spin"))]
 mod refused;

@@ -88,7 +88,7 @@ impl SizeClasses {
             ChunkKind::Free | ChunkKind::Top => (&mut class.free_chunks, &mut class.free_bytes),
             ChunkKind::Cached => (&mut class.cached_blocks, &mut class.cached_bytes),
             ChunkKind::Used => (&mut class.used_blocks, &mut class.used_bytes),
-            ChunkKind::Own => return,
+            ChunkKind::Blocks | ChunkKind::Own => return,
         };
         *count += 1;
         *sum += bytes;

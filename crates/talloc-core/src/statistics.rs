@@ -39,7 +39,8 @@ pub struct Statistics {
     /// Bytes of the arenas that blocks have ever occupied. On an operating system, only these bytes and the
     /// overhead can be resident; some may have been purged since.
     pub touched_bytes: usize,
-    /// Total bytes returned to the source since the start. Bytes that were returned several times count each time.
+    /// Total bytes returned to the source since the start. Bytes that were returned several times count each time; those
+    /// that the operating system refused to take do not count.
     pub purged_bytes: u64,
     /// Number of blocks that are mapped individually, outside the arenas.
     pub mapped_blocks: usize,

@@ -4,14 +4,13 @@
 //! [`Talloc::spin_lock`]: a method that is to be `const`, so that a `static` can be made with it,
 //! can be neither a trait's nor another crate's.
 
-use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
 use lock_api::{Mutex, RawMutex};
 
 use crate::config::{Compact, Config};
-use crate::shared::{SharedHeap, global};
+use crate::shared::SharedHeap;
 use crate::source::{OomFn, Source};
 use crate::talloc::{OwnedTalloc, Talloc};
 
@@ -21,8 +20,7 @@ type DefaultRawMutex = spin::Mutex<()>;
 
 macro_rules! tallock {
     ($($default:tt)*) => {
-        /// A heap behind a lock: a global allocator, and, by `allocator_api_ref` in `talloc-sync`,
-        /// an `Allocator`.
+        /// A heap behind a lock: a global allocator, and a reference to it is an `Allocator`.
         ///
         /// `R` may be any raw lock of [`lock_api`]'s kind. With the feature `spin`, it is a spin lock
         /// if none is named. The heap itself is in the field, `.0.lock()`.
@@ -136,31 +134,53 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S
     }
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. The
-// functions of `global` do not unwind.
-unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for Tallock<R, C, S> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(self, layout) }
-    }
+crate::global_alloc!(impl[R: RawMutex, C: Config, S: Source<C>] for Tallock<R, C, S>, |heap| heap);
+crate::allocator!(impl[R: RawMutex, C: Config, S: Source<C>] for &Tallock<R, C, S>, |heap| *heap);
+crate::allocator!(impl[R: RawMutex, C: Config, S: Source<C>] for TallockRef<'_, R, C, S>, |it| it.0);
 
+impl<R, C: Config, S> Tallock<R, C, S> {
+    /// A reference to the heap, as v2 has it. In each version of `Allocator` that is switched on, it is one; so is
+    /// `&self`.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(all(feature = "spin", feature = "allocator"), doc = "```")]
+    #[cfg_attr(not(all(feature = "spin", feature = "allocator")), doc = "```ignore")]
+    /// use allocator_api2::vec::Vec;
+    /// use talloc_core::*;
+    ///
+    /// let memory = Box::leak(vec![0_u8; 10_000].into_boxed_slice());
+    /// let heap = Talloc::new().spin_lock();
+    /// // SAFETY: The memory is leaked, so it is the heap's for ever.
+    /// unsafe { heap.0.lock().init(memory.into()) };
+    ///
+    /// let mut squares = Vec::with_capacity_in(100, heap.allocator_api_ref());
+    /// squares.extend((0..100_u64).map(|number| number * number));
+    /// assert_eq!(squares.iter().sum::<u64>(), 328_350);
+    /// ```
     #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(self, layout) }
+    #[must_use]
+    pub const fn allocator_api_ref(&self) -> TallockRef<'_, R, C, S> {
+        TallockRef(self)
     }
+}
 
+/// A reference to a [`Tallock`] that is an `Allocator`: what
+/// [`allocator_api_ref`](Tallock::allocator_api_ref) returns.
+pub struct TallockRef<'a, R, C: Config = Compact, S = OomFn<C>>(pub &'a Tallock<R, C, S>);
+
+impl<R, C: Config, S> Clone for TallockRef<'_, R, C, S> {
     #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(self, ptr, layout) }
+    fn clone(&self) -> Self {
+        *self
     }
+}
 
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(self, ptr, layout, new_size) }
+impl<R, C: Config, S> Copy for TallockRef<'_, R, C, S> {}
+
+impl<R: RawMutex, C: Config, S> fmt::Debug for TallockRef<'_, R, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TallockRef").field(self.0).finish()
     }
 }
 

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use talloc_core::{
-    Checked, ChunkKind, Compact, Config, Micro, OwnedTalloc, RealTime, SizeClasses, Span,
+    Checked, Chunk, ChunkKind, Compact, Config, Micro, OwnedTalloc, RealTime, SizeClasses, Span,
     Statistics, Talloc,
 };
 
@@ -67,6 +67,7 @@ fn counts_what_is_there<C: Config>() {
         assert_eq!(total.free_bytes + total.cached_bytes, report.free_bytes);
         assert_eq!(total.cached_blocks, report.cached_blocks);
         assert_eq!(total.used_blocks, report.used_blocks.unwrap_or(0));
+        maps_what_is_counted(&heap, &counted);
     }
     assert!(refused > 0, "the memory has never been short");
 }
@@ -77,6 +78,59 @@ fn what_is_counted_is_what_verify_finds() {
     counts_what_is_there::<RealTime>();
     counts_what_is_there::<Micro>();
     counts_what_is_there::<Checked>();
+}
+
+/// Expects the chunks of the only arena to cover it, and to have the bytes that are counted.
+fn maps_what_is_counted<C: Config>(heap: &Talloc<C>, counted: &Statistics) {
+    let map: Vec<Chunk> = heap.memory_map().collect();
+    let bytes = |kind| -> usize {
+        map.iter().filter(|chunk| chunk.kind == kind).map(|chunk| chunk.span.size()).sum()
+    };
+    let cached = bytes(ChunkKind::Cached);
+    assert_eq!(cached, counted.cached_bytes);
+    assert_eq!(bytes(ChunkKind::Top), counted.top_bytes);
+    assert_eq!(bytes(ChunkKind::Free) + bytes(ChunkKind::Top) + cached, counted.free_bytes);
+    let (listed, covering): (Vec<Chunk>, Vec<Chunk>) = match C::CHECKED {
+        true => (vec![], map.clone()),
+        false => map.iter().partition(|chunk| chunk.kind == ChunkKind::Cached),
+    };
+    if C::CHECKED {
+        assert_eq!(bytes(ChunkKind::Used), counted.used_bytes);
+    } else {
+        assert_eq!(bytes(ChunkKind::Blocks), counted.used_bytes + cached);
+    }
+    for pair in covering.windows(2) {
+        assert_eq!(pair[0].span.acme(), pair[1].span.base(), "{pair:?}");
+        assert!(pair[0].kind != ChunkKind::Blocks || pair[1].kind != ChunkKind::Blocks, "{pair:?}");
+    }
+    for block in listed {
+        let around = covering.iter().find(|chunk| chunk.span.contains_span(block.span));
+        assert_eq!(around.map(|chunk| chunk.kind), Some(ChunkKind::Blocks), "{block}");
+    }
+}
+
+#[test]
+fn a_map_shows_the_own_chunk_between_blocks() {
+    // The boundaries of what the arena has at first, and of what it has at last.
+    for (first, last) in [(20_000..30_000, 0..50_000), (0..30_000, 0..50_000)] {
+        let mut memory = vec![0; 50_000];
+        let whole = Span::from(&mut *memory);
+        let part =
+            |range: std::ops::Range<usize>| whole.truncate(range.start, whole.size() - range.end);
+        let mut heap = Talloc::<RealTime>::configured();
+        // SAFETY: The memory outlives the heap.
+        unsafe {
+            heap.claim(part(first.clone())).unwrap();
+            malloc(&mut heap, 5000);
+            heap.extend_arena(part(first), part(last)).unwrap();
+        }
+        for bytes in [8000, 5000, 9000] {
+            malloc(&mut heap, bytes);
+        }
+        let kinds: Vec<_> = heap.memory_map().map(|chunk| chunk.kind).collect();
+        assert!(kinds.contains(&ChunkKind::Own) && kinds.contains(&ChunkKind::Blocks), "{kinds:?}");
+        maps_what_is_counted(&heap, &heap.statistics());
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! ```
 
 use core::alloc::Layout;
+use talloc_global::inspect::Violation;
 use talloc_global::*;
 
 /// All memory that the arena may ever have. It starts with the first 4096 bytes.

@@ -8,7 +8,10 @@
 //! ```
 
 use allocator_api2::vec::Vec;
-use talloc_global::*;
+use talloc_global::{
+    kinds::{InKinds, Kind, Kinds},
+    *,
+};
 
 /// Inside the chip; peripherals reach it.
 const INTERNAL: Kind = Kind::DEFAULT;

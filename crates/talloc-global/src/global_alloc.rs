@@ -1,11 +1,10 @@
 //! A heap that is ready to be the global allocator.
 
-use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 use core::ops::Deref;
 
 use talloc_sync::lock::RawMutex;
-use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock};
+use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock, allocator, global_alloc};
 
 /// A heap behind a lock, made together with its source of memory.
 ///
@@ -18,8 +17,7 @@ use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock};
 /// # Examples
 ///
 /// ```
-/// use talloc_global::lock::Backoff;
-/// use talloc_global::*;
+/// use talloc_global::{config::RealTime, lock::Backoff, *};
 ///
 /// static ARENA: StaticArena<{ 1 << 20 }> = StaticArena::new();
 /// #[global_allocator]
@@ -63,32 +61,8 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for GlobalTalloc<R,
     }
 }
 
-// SAFETY: What is inside is a global allocator.
-unsafe impl<R: RawMutex, C: Config, S: Source<C>> GlobalAlloc for GlobalTalloc<R, C, S> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { self.tallock.alloc(layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { self.tallock.alloc_zeroed(layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { self.tallock.dealloc(ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { self.tallock.realloc(ptr, layout, new_size) }
-    }
-}
+global_alloc!(impl[R: RawMutex, C: Config, S: Source<C>] for GlobalTalloc<R, C, S>, |heap| heap);
+allocator!(impl[R: RawMutex, C: Config, S: Source<C>] for &GlobalTalloc<R, C, S>, |heap| *heap);
 
 impl<R: RawMutex, C: Config, S> fmt::Debug for GlobalTalloc<R, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

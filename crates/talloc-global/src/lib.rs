@@ -1,7 +1,17 @@
 //! The talloc allocator, whole: heaps that are ready to be the global allocator, sources of memory
 //! for them, and everything of the crates below.
 //!
-//! `use talloc_global::*` is all that a program needs.
+//! `use talloc_global::*` is all that most programs need. The rest is in modules, by topic:
+//!
+//! | module | |
+//! |---|---|
+//! | [`config`] | parameters of a heap, and ready-made profiles of them |
+//! | [`source`] | sources of memory |
+//! | [`lock`] | locks |
+//! | [`inspect`] | statistics, reports, and what a heap holds |
+//! | [`misuse`] | what a checked heap reports |
+//! | [`kinds`] | kinds of memory, and requests for some of them |
+//! | [`custom`] | for wrappers, caches and heaps of one's own |
 //!
 //! # Which heap
 //!
@@ -42,8 +52,8 @@
 //!
 //! On Linux, macOS, a BSD, or Windows:
 //!
-#![cfg_attr(all(feature = "system", feature = "std", any(unix, windows)), doc = "```")]
-#![cfg_attr(not(all(feature = "system", feature = "std", any(unix, windows))), doc = "```ignore")]
+#![cfg_attr(has_threads, doc = "```")]
+#![cfg_attr(not(has_threads), doc = "```ignore")]
 //! use talloc_global::*;
 //!
 //! #[global_allocator]
@@ -91,44 +101,73 @@
 //! | `std` (default) | with `system`, [`SystemTalloc`]; on other systems than Unix and Windows nothing |
 //! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
 //! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
-//! | `nightly` | the trait of the standard library, on a nightly compiler |
+//! | `allocator_api` | the trait of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //! | `serde` | `serde::Serialize` for statistics |
 //! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
+//! | `snapshot` | `write_snapshot`: what lies where in a heap, as bytes that `talloc map` draws |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
 //!
-//! The crate is `no_std` with all of them but `std`, and where there is no system, with that one, too. Without `spin`, it builds for cores without atomic
-//! compare-and-swap.
+//! The crate is `no_std` without `std`, and on systems other than Unix and Windows, with it, too. Without `spin`, it
+//! builds for cores that have no atomic compare-and-swap.
 //!
+#![cfg_attr(
+    has_system,
+    doc = "[`SystemSource`]: source::SystemSource\n[`SystemHeap`]: source::SystemHeap"
+)]
 #![cfg_attr(not(feature = "spin"), doc = "[`StaticTalloc`]: GlobalTalloc")]
 #![cfg_attr(
-    not(all(feature = "system", any(unix, windows))),
+    not(has_system),
     doc = "[`SystemTallock`]: GlobalTalloc\n[`SystemSource`]: Source\n[`SystemHeap`]: GlobalTalloc"
 )]
-#![cfg_attr(
-    not(all(feature = "system", feature = "std", any(unix, windows))),
-    doc = "[`SystemTalloc`]: GlobalTalloc"
-)]
+#![cfg_attr(not(has_threads), doc = "[`SystemTalloc`]: GlobalTalloc")]
 #![cfg_attr(not(target_arch = "wasm32"), doc = "[`WasmTalloc`]: GlobalTalloc")]
-#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: AllocatorApi")]
+#![cfg_attr(not(feature = "allocator"), doc = "[`Allocator`]: custom::Allocate")]
 #![no_std]
 #![deny(missing_docs)]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
 #[cfg(test)]
 extern crate std;
 
+pub mod config;
+pub mod custom;
 mod global_alloc;
+pub mod inspect;
+pub mod kinds;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod linear;
-mod source;
+pub mod misuse;
+#[cfg(feature = "snapshot")]
+mod snapshot;
+pub mod source;
 
 #[cfg(feature = "allocator")]
-pub use allocator_api2::alloc::Allocator;
-pub use global_alloc::*;
-pub use source::*;
-pub use talloc_sync::*;
+pub use talloc_sync::shared::versions::api2_02::Allocator;
+
+pub use global_alloc::GlobalTalloc;
+#[cfg(feature = "critical-section")]
+pub use talloc_sync::TallocCritical;
+#[cfg(target_has_atomic = "ptr")]
+pub use talloc_sync::TallocMagazines;
+pub use talloc_sync::{
+    AllocError, ArenaError, Compact, Config, Memory, OomFn, OwnedTalloc, SharedHeap, Source, Span,
+    Talloc, TallocCell, Tallock, TallockRef, alloc_error, lock,
+};
+
+pub use source::Region;
+#[cfg(target_has_atomic = "8")]
+pub use source::StaticArena;
+#[cfg(all(feature = "spin", target_has_atomic = "8"))]
+pub use source::StaticTalloc;
+#[cfg(has_threads)]
+pub use source::SystemTalloc;
+#[cfg(has_system)]
+pub use source::SystemTallock;
+#[cfg(target_arch = "wasm32")]
+pub use source::WasmTalloc;
 
 #[cfg(all(doctest, feature = "spin", feature = "system", feature = "std", unix))]
 #[doc = include_str!("../README.md")]

@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::fs;
 
+use talloc_global::config::Checked;
 use talloc_global::*;
 
 const MIB: usize = 1 << 20;

@@ -12,6 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use talloc_global::config::Checked;
+use talloc_global::inspect::Report;
+use talloc_global::source::SystemSource;
 use talloc_global::*;
 
 const MIB: usize = 1 << 20;

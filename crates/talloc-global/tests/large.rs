@@ -6,6 +6,8 @@ use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use talloc_global::config::Checked;
+use talloc_global::inspect::Report;
 use talloc_global::*;
 
 const MIB: usize = 1 << 20;

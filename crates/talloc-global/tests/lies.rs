@@ -2,6 +2,8 @@
 
 use core::alloc::Layout;
 
+use talloc_global::inspect::Report;
+use talloc_global::source::SOURCE_TRIES;
 use talloc_global::*;
 
 /// Says that there is memory now, and does something else with `F`.

@@ -6,6 +6,7 @@
 use std::alloc::Layout;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use talloc_global::source::SystemSource;
 use talloc_global::*;
 
 const MIB: usize = 1 << 20;

@@ -209,6 +209,48 @@ fn exercise_once(thread: &OtherThread) -> [usize; 2] {
     counts
 }
 
+/// Frees memory below a block that stays, and trims. Returns how many bytes more count as purged.
+fn purged_below_a_block(heap: &impl GlobalAlloc, trim: impl Fn(), purged: impl Fn() -> u64) -> u64 {
+    let before = purged();
+    let below: Vec<_> = (0..32).filter_map(|_| Block::new(heap, MIB / 4, 1)).collect();
+    let above = Block::new(heap, MIB / 4, 1);
+    below.into_iter().for_each(|block| block.free(heap));
+    trim();
+    let more = purged() - before;
+    above.into_iter().for_each(|block| block.free(heap));
+    more
+}
+
+/// Expects what the system takes back to count as purged, and what it refuses not to.
+fn check_purged(is_refused: bool) {
+    let threaded = || THREADED.statistics().purged_bytes;
+    let locked = || LOCKED.statistics().purged_bytes;
+    for purged in [
+        purged_below_a_block(&THREADED, || THREADED.trim(), threaded),
+        purged_below_a_block(&LOCKED, || LOCKED.trim(), locked),
+    ] {
+        assert_eq!(purged == 0, is_refused, "{purged} bytes count as purged");
+    }
+}
+
+/// Uses all memory that the heap can get, and expects only calls that fail to count as refused.
+fn check_refused_requests() {
+    let mut blocks = Vec::new();
+    for size in [600, 16, 8] {
+        blocks.extend(std::iter::from_fn(|| Block::new(&THREADED, size, 1)));
+    }
+    let small = blocks.iter().position(|block| block.layout.size() == 600).unwrap();
+    let refused = || THREADED.statistics().refused_requests;
+    let before = refused();
+    // There is no block that it could move to: it shrinks where it is.
+    let shrunk = blocks.swap_remove(small).resize(&THREADED, 16);
+    assert_eq!((shrunk.layout.size(), refused()), (16, before));
+    let same = shrunk.resize(&THREADED, 1000);
+    assert_eq!((same.layout.size(), refused()), (16, before + 1));
+    same.free(&THREADED);
+    blocks.into_iter().for_each(|block| block.free(&THREADED));
+}
+
 #[test]
 #[ignore = "a process is started for it"]
 fn refused() {
@@ -227,8 +269,16 @@ fn refused() {
         "mmap" if !is_late => assert_eq!(counts, [0; 2]),
         "mprotect" if !is_late => assert!(counts[0] < BLOCKS / 2 && counts[1] < 2, "{counts:?}"),
         // The heap behind a lock has given its addresses up before.
-        "mmap" | "mprotect" => assert!(counts[0] > BLOCKS / 2, "{counts:?}"),
-        _ => assert_eq!(counts, [BLOCKS + 3; 2]),
+        "mmap" | "mprotect" => {
+            assert!(counts[0] > BLOCKS / 2, "{counts:?}");
+            if name == "mprotect" {
+                check_refused_requests();
+            }
+        }
+        _ => {
+            assert_eq!(counts, [BLOCKS + 3; 2]);
+            check_purged(name == "madvise");
+        }
     }
 }
 

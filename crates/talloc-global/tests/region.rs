@@ -2,6 +2,7 @@
 
 use std::alloc::Layout;
 
+use talloc_global::config::{Micro, Tiny};
 use talloc_global::*;
 
 const WORDS: Layout = Layout::new::<[u64; 8]>();

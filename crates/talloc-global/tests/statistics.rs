@@ -59,6 +59,29 @@ fn blocks_of_all_threads_are_counted() {
     assert!(after.peak_bytes >= THREADS * EACH);
 }
 
+/// Blocks that a living thread has freed are on its quick lists, and count as free.
+#[test]
+fn cached_blocks_of_living_threads_are_free() {
+    let _turn = TURN.lock();
+    const BLOCKS: usize = 300;
+    const BYTES: usize = 1000;
+    let (ready, done) = (Barrier::new(2), Barrier::new(2));
+    let before = ALLOCATOR.statistics().used_bytes;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            drop((0..BLOCKS).map(|_| vec![1_u8; BYTES]).collect::<Vec<_>>());
+            ready.wait();
+            done.wait();
+        });
+        ready.wait();
+        let used = ALLOCATOR.statistics().used_bytes;
+        if SEES_OTHERS {
+            assert!(used < before + BLOCKS * BYTES / 4, "{before}, then {used}");
+        }
+        done.wait();
+    });
+}
+
 #[test]
 fn the_sum_is_right_while_blocks_go_from_thread_to_thread() {
     let _turn = TURN.lock();

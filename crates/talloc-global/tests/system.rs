@@ -6,6 +6,8 @@ mod common;
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
+use talloc_global::config::Micro;
+use talloc_global::source::SystemSource;
 use talloc_global::*;
 
 #[global_allocator]

@@ -220,3 +220,32 @@ fn a_signal_writes_a_profile_each_time() {
     assert!(!path.exists());
     assert_eq!(kept.len(), 2);
 }
+
+#[test]
+fn threads_that_write_to_one_path_leave_one_whole_file() {
+    let _turn = TURN.lock();
+    ALLOCATOR.start(EVERY);
+    let kept = leak_here(1 << 20);
+    ALLOCATOR.stop();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heap.pb.gz");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..4).for_each(|_| ALLOCATOR.write(&path).unwrap()));
+        }
+    });
+    let profile = pprof::decode(&std::fs::read(&path).unwrap()).unwrap();
+    assert!(!profile.sample.is_empty());
+    let files: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files, std::slice::from_ref(&path));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
+        let other = folder.path().join("other");
+        std::fs::write(&other, []).unwrap();
+        assert_eq!(mode(path), mode(other));
+    }
+    assert_eq!(kept.len(), 1 << 20);
+}

@@ -1,14 +1,10 @@
 //! The heap in a critical section.
 
-use core::alloc::{GlobalAlloc, Layout};
 use core::cell::RefCell;
 use core::fmt;
 
 use critical_section::Mutex;
-use talloc_core::shared::global;
 use talloc_core::{Compact, Config, OomFn, OwnedTalloc, SharedHeap, Source, Talloc};
-
-use crate::handle::Handle;
 
 /// A heap that is used in critical sections: a global allocator, and a reference to it is an
 /// `Allocator`.
@@ -102,15 +98,6 @@ unsafe impl<C: Config, S: Source<C>> SharedHeap for TallocCritical<C, S> {
     }
 }
 
-impl<C: Config, S: Source<C>> Handle for &TallocCritical<C, S> {
-    type Heap = TallocCritical<C, S>;
-
-    #[inline(always)]
-    fn heap(&self) -> &Self::Heap {
-        self
-    }
-}
-
 /// Panics, as somebody has the heap already.
 #[cold]
 #[track_caller]
@@ -118,33 +105,8 @@ fn used_again() -> ! {
     panic!("a heap must not be used again in its source, nor in what it is lent to by `with`")
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. The
-// functions of `global` do not unwind.
-unsafe impl<C: Config, S: Source<C>> GlobalAlloc for TallocCritical<C, S> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(self, ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(self, ptr, layout, new_size) }
-    }
-}
+talloc_core::global_alloc!(impl[C: Config, S: Source<C>] for TallocCritical<C, S>, |heap| heap);
+talloc_core::allocator!(impl[C: Config, S: Source<C>] for &TallocCritical<C, S>, |heap| *heap);
 
 /// Prints the heap's [`Outline`](crate::Outline), or that it is in use.
 impl<C: Config, S> fmt::Debug for TallocCritical<C, S> {

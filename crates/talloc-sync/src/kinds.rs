@@ -6,8 +6,6 @@ use core::ptr::NonNull;
 
 use talloc_core::{AllocError, Kinds, SharedHeap, Talloc};
 
-use crate::handle::Handle;
-
 /// A reference to a heap that allocates in memory of some [kinds](Kinds): an `Allocator`.
 ///
 /// A block that moves stays in memory of these kinds. Caches in front of the heap are passed by, and do not get
@@ -82,14 +80,7 @@ unsafe impl<H: SharedHeap> SharedHeap for InKinds<'_, H> {
     }
 }
 
-impl<H: SharedHeap> Handle for InKinds<'_, H> {
-    type Heap = Self;
-
-    #[inline(always)]
-    fn heap(&self) -> &Self {
-        self
-    }
-}
+talloc_core::allocator!(impl[H: SharedHeap] for InKinds<'_, H>, |heap| heap);
 
 impl<H> Clone for InKinds<'_, H> {
     #[inline]

@@ -6,7 +6,7 @@
 //!
 //! | | reached by | [`GlobalAlloc`] | `Allocator` | cost of sharing |
 //! |---|---|---|---|---|
-//! | [`Tallock`] | threads | yes | [`TallockRef`] | a [lock] of your choice |
+//! | [`Tallock`] | threads | yes | `&Tallock` | a [lock] of your choice |
 //! | [`TallocMagazines`] | threads that allocate all the time | yes | `&TallocMagazines` | a lock, seldom |
 //! | [`TallocCritical`] | interrupt handlers, too | yes | `&TallocCritical` | interrupts wait |
 //! | [`TallocCell`] | one thread | no | `&TallocCell` | none, and no `unsafe` |
@@ -38,8 +38,8 @@
 //! }
 //! ```
 //!
-//! An arena for some collections, with an `Allocator` of any version: see [`TallocCell`] and
-//! [`AllocatorApi`]. One that allocates in some [kinds](Kind) of memory is [`InKinds`].
+//! An arena for some collections, with an `Allocator` of any version: see [`TallocCell`]. One that allocates in some
+//! [kinds](Kind) of memory is [`InKinds`].
 //!
 //! # Features
 //!
@@ -51,13 +51,13 @@
 //! | `allocator` (default) | `Allocator` of allocator-api2 0.2, the one of hashbrown and bumpalo |
 //! | `allocator-api2-03` | `Allocator` of allocator-api2 0.3 |
 //! | `allocator-api2-04` | `Allocator` of allocator-api2 0.4 |
-//! | `nightly` | `Allocator` of the standard library, on a nightly compiler |
+//! | `allocator_api` | `Allocator` of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical` |
 //! | `serde` | `serde::Serialize` for statistics |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! If something makes allocator-api2 0.2 use the standard library's trait, by its own feature
-//! `nightly`, these are the same trait: choose `nightly` and leave `allocator` out.
+//! `nightly`, these are the same trait: choose `allocator_api` and leave `allocator` out.
 //!
 //! Without `spin`, the crate builds for cores without atomic compare-and-swap, such as thumbv6m and
 //! riscv32i.
@@ -66,22 +66,10 @@
 #![cfg_attr(not(feature = "critical-section"), doc = "[`TallocCritical`]: crate#features")]
 #![no_std]
 #![deny(missing_docs)]
-#![cfg_attr(feature = "nightly", feature(allocator_api))]
-// Without any version of `Allocator`, nothing uses what all of them share.
-#![cfg_attr(
-    not(any(
-        feature = "allocator",
-        feature = "allocator-api2-03",
-        feature = "allocator-api2-04",
-        feature = "nightly"
-    )),
-    allow(dead_code, unused_macros)
-)]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
-mod allocator;
 #[cfg(feature = "critical-section")]
 mod critical;
-mod handle;
 mod kinds;
 mod local;
 pub mod lock;
@@ -89,7 +77,6 @@ pub mod lock;
 mod magazines;
 #[cfg(all(doctest, target_has_atomic = "ptr"))]
 mod refused;
-mod tallock;
 #[cfg(all(target_has_atomic = "ptr", target_has_atomic = "8"))]
 pub mod threads;
 
@@ -100,7 +87,6 @@ pub use local::{NoSupply, Supply, TallocCell};
 #[cfg(target_has_atomic = "ptr")]
 pub use magazines::{ByStack, Caller, TallocMagazines};
 pub use talloc_core::*;
-pub use tallock::{AllocatorApi, TallockRef};
 
 #[cfg(all(doctest, feature = "spin", feature = "allocator"))]
 #[doc = include_str!("../README.md")]

@@ -6,7 +6,7 @@ use std::alloc::GlobalAlloc;
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use talloc_sync::lock::Backoff;
-use talloc_sync::{Compact, OomFn, TallocCell, Tallock, TallockRef};
+use talloc_sync::{Compact, OomFn, TallocCell, TallocMagazines, Tallock, TallockRef};
 
 // A cell can go to another thread, if the supply can, but not be shared.
 assert_impl_all!(TallocCell<'static>: Send, Debug, Default);
@@ -44,14 +44,27 @@ mod spin {
     assert_impl_all!(talloc_sync::lock::Ticket: lock_api::RawMutex, Send, Sync);
 }
 
+/// A reference to a heap is an `Allocator`, and the heap may be a `GlobalAlloc`. No type is both: the standard library
+/// may come to implement `GlobalAlloc` for all that are an `Allocator`.
+macro_rules! assert_allocators {
+    ($($heap:ty),*) => {$(
+        assert_impl_all!(&'static $heap: Allocator);
+        assert_not_impl_any!(&'static $heap: GlobalAlloc);
+        assert_not_impl_any!($heap: Allocator);
+    )*};
+}
+
 macro_rules! allocators {
     ($($feature:literal: $($api:ident)::+),*) => {$(
         #[cfg(feature = $feature)]
         const _: () = {
-            assert_impl_all!(Reference<OomFn<Compact>>: $($api)::+::Allocator);
-            assert_impl_all!(&'static TallocCell<'static>: $($api)::+::Allocator);
+            use $($api)::+::Allocator;
+
+            assert_allocators!(Locked<OomFn<Compact>>, TallocCell<'static>, TallocMagazines<Backoff>);
             #[cfg(feature = "critical-section")]
-            assert_impl_all!(&'static talloc_sync::TallocCritical: $($api)::+::Allocator);
+            assert_allocators!(talloc_sync::TallocCritical);
+            assert_impl_all!(Reference<OomFn<Compact>>: Allocator);
+            assert_not_impl_any!(Reference<OomFn<Compact>>: GlobalAlloc);
         };
     )*};
 }

@@ -4,9 +4,9 @@
     feature = "allocator",
     feature = "allocator-api2-03",
     feature = "allocator-api2-04",
-    feature = "nightly"
+    feature = "allocator_api"
 ))]
-#![cfg_attr(feature = "nightly", feature(allocator_api))]
+#![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
 mod common;
 
@@ -49,7 +49,7 @@ macro_rules! on_each_heap {
     ($($check:ident),* $(,)?) => {$(
         mod $check {
             use talloc_sync::lock::Backoff;
-            use talloc_sync::{AllocatorApi, Talloc, TallocCell};
+            use talloc_sync::{SharedHeap, Talloc, TallocCell};
 
             use crate::Memory;
 
@@ -59,7 +59,8 @@ macro_rules! on_each_heap {
                 let heap = Talloc::new().lock::<Backoff>();
                 // SAFETY: The memory is the heap's for as long as there is the heap.
                 unsafe { heap.0.lock().init(memory.arena().into()) };
-                super::$check(heap.allocator_api_ref(), &|| heap.0.lock().verify().unwrap());
+                super::$check(heap.allocator_api_ref(), &|| heap.verify().unwrap());
+                super::$check(&heap, &|| heap.verify().unwrap());
             }
 
             #[test]
@@ -86,7 +87,7 @@ macro_rules! on_each_heap {
                 let heap = talloc_sync::TallocCritical::new(Talloc::new());
                 // SAFETY: The memory is the heap's for as long as there is the heap.
                 unsafe { heap.with(|heap| heap.init(memory.arena().into())) };
-                super::$check(&heap, &|| heap.with(|heap| heap.verify()).unwrap());
+                super::$check(&heap, &|| heap.verify().unwrap());
             }
         }
     )*};
@@ -110,7 +111,7 @@ mod version_04 {
     include!("conformance/checks.rs");
 }
 
-#[cfg(feature = "nightly")]
+#[cfg(feature = "allocator_api")]
 mod version_std {
     use std as api;
     include!("conformance/checks.rs");

@@ -13,7 +13,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::{Arc, mpsc};
 use loom::thread;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{Caller, OomFn, RealTime, Span, Talloc, TallocMagazines};
+use talloc_sync::{Caller, OomFn, RealTime, SharedHeap, Span, Talloc, TallocMagazines};
 
 /// Granules of the heap's memory: at 512 bytes a block, a magazine may have at most two.
 const GRANULES: usize = 1 << 14;

@@ -11,7 +11,7 @@ use std::thread;
 use common::block::Block;
 use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{ByStack, Caller, Checked, Compact, Config, OomFn, RealTime, Talloc};
+use talloc_sync::{ByStack, Caller, Checked, Compact, Config, OomFn, RealTime, SharedHeap, Talloc};
 
 /// The slot that a test says.
 struct Said;
@@ -267,9 +267,14 @@ fn a_block_that_cannot_move_grows_and_shrinks_where_it_is() {
     // Blocks come from below: the second one is free then, and nothing else.
     live.sort_by_key(|block| block.addr());
     drop(live.remove(1));
+    let refused = || heap.statistics().refused_requests;
+    let before = refused();
     assert!(live[0].resize(80));
+    assert_eq!(refused(), before, "it could not move, but has not failed");
     assert!(!live[0].resize(88));
+    assert_eq!(refused(), before + 1);
     assert!(live[0].resize(40) && live[0].resize(80));
+    assert_eq!(refused(), before + 1);
     drop(live);
     check_empty(&heap);
 }

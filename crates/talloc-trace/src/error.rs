@@ -1,12 +1,12 @@
-//! What can be wrong with a trace.
+//! What can be wrong with a trace or a snapshot.
 
 use std::io;
 
-/// Why a trace could not be read: what is wrong, and where.
+/// Why a trace or a snapshot could not be read: what is wrong, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("byte {offset}, record {record}: {kind}")]
 pub struct Error {
-    /// The offset in the uncompressed trace, in bytes.
+    /// The offset in the uncompressed file, in bytes.
     pub offset: u64,
     /// The number of the record, from 0.
     pub record: u64,
@@ -15,7 +15,7 @@ pub struct Error {
     pub kind: ErrorKind,
 }
 
-/// What is wrong with a trace.
+/// What is wrong with a trace or a snapshot.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -25,6 +25,20 @@ pub enum ErrorKind {
     /// It does not begin with the magic.
     #[error("not a trace")]
     NotATrace,
+    /// It does not begin with the magic of a [snapshot](crate::snapshot).
+    #[error("not a snapshot of a heap")]
+    NotASnapshot,
+    /// A chunk of a snapshot has no bytes, or reaches beyond the address space.
+    #[error("a chunk of {size} bytes at the address {address:#x}")]
+    ChunkSize {
+        /// Its address.
+        address: u64,
+        /// Its size.
+        size: u64,
+    },
+    /// Two chunks of a snapshot have bytes in common.
+    #[error("a chunk at the address {0:#x}, where there is one already")]
+    ChunkOverlap(u64),
     /// It is compressed, and the crate was built without the feature `zstd`.
     #[error("compressed with zstd, which this program was built without")]
     Compressed,

@@ -26,9 +26,16 @@ pub fn open(path: &Path) -> Result<Reader<Box<dyn Read + Send>>, Error> {
 ///
 /// As [`open`].
 pub fn read_from(inner: impl Read + Send + 'static) -> Result<Reader<Box<dyn Read + Send>>, Error> {
+    Reader::new(decompressed(inner)?)
+}
+
+/// What is read, decompressed if it is compressed.
+pub(crate) fn decompressed(
+    inner: impl Read + Send + 'static,
+) -> Result<Box<dyn Read + Send>, Error> {
     let mut inner = BufReader::with_capacity(64 << 10, inner);
     let compressed = inner.fill_buf().map_err(io_error)?.starts_with(&ZSTD_MAGIC);
-    Reader::new(if compressed { decoder(inner)? } else { Box::new(inner) })
+    if compressed { decoder(inner) } else { Ok(Box::new(inner)) }
 }
 
 #[cfg(feature = "zstd")]
@@ -87,6 +94,6 @@ impl Write for FinishOnFlush {
     }
 }
 
-fn io_error(error: io::Error) -> Error {
+pub(crate) fn io_error(error: io::Error) -> Error {
     Error { offset: 0, record: 0, kind: ErrorKind::Io(error) }
 }

@@ -10,6 +10,7 @@
 //! | record a program, on any target | `Traced` | `traced` |
 //! | record its call stacks | `Backtraces` | `backtrace` |
 //! | write events to anything, without memory | [`Encoder`] | none |
+//! | write what lies where in a heap to anything, and read it | [`snapshot`] | none; `std` to read |
 //!
 //! Without `std`, the crate is `no_std` and does not allocate.
 //!
@@ -122,6 +123,7 @@ extern crate std;
 mod encoder;
 mod flags;
 mod sink;
+pub mod snapshot;
 mod varint;
 
 #[cfg(feature = "std")]

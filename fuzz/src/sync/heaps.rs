@@ -7,7 +7,7 @@ use std::rc::Rc;
 use allocator_api2::alloc::Allocator;
 use lock_api::RawMutex;
 use talloc_core::{ArenaError, Config, Report, Span, Violation};
-use talloc_sync::{AllocatorApi, Caller, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
+use talloc_sync::{Caller, SharedHeap, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
 
 use super::pieces::{Pieces, Spares};
 use super::turns::{self, Turns};
@@ -123,7 +123,7 @@ impl<C: Config> SyncHeap for Magazines<C> {
     }
 
     fn verify(&self) -> Result<Report, Violation> {
-        self.verify()
+        SharedHeap::verify(self)
     }
 
     fn most_cached(&self) -> usize {

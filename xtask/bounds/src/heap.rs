@@ -3,7 +3,8 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use talloc_global::{Config, OwnedTalloc, Span, Talloc};
+use talloc_global::config::Config;
+use talloc_global::{OwnedTalloc, Span, Talloc};
 
 /// A heap. None of its operations is inlined, so that what is counted is the call.
 pub trait Heap {

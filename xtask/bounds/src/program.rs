@@ -4,7 +4,8 @@ use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
 use semihosting::{eprintln, println, process};
-use talloc_global::{Compact, Config, Micro, OwnedTalloc, RealTime, Tiny};
+use talloc_global::OwnedTalloc;
+use talloc_global::config::{Compact, Config, Micro, RealTime, Tiny};
 
 use crate::clock::Clock;
 use crate::heap::Heap;

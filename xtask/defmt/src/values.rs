@@ -4,9 +4,10 @@ use core::alloc::Layout;
 use core::fmt::Display;
 
 use defmt::{Display2Format, Format};
-use talloc_global::{
-    Align, AllocError, ArenaError, Call, Chunk, ChunkKind, Fault, Misuse, Report, Span, Violation,
-};
+use talloc_global::custom::Align;
+use talloc_global::inspect::{Chunk, ChunkKind, Report, Violation};
+use talloc_global::misuse::{Call, Fault, Misuse};
+use talloc_global::{AllocError, ArenaError, Span};
 
 const ADDR: usize = 0x2000_1238;
 const SPAN: Span = Span::new(0x2000_1000, 0x2000_3000);
@@ -88,9 +89,15 @@ fn misuses() -> [Misuse; 8] {
     })
 }
 
-fn chunks() -> [Chunk; 5] {
-    let kinds =
-        [ChunkKind::Used, ChunkKind::Cached, ChunkKind::Free, ChunkKind::Top, ChunkKind::Own];
+fn chunks() -> [Chunk; 6] {
+    let kinds = [
+        ChunkKind::Used,
+        ChunkKind::Cached,
+        ChunkKind::Free,
+        ChunkKind::Top,
+        ChunkKind::Own,
+        ChunkKind::Blocks,
+    ];
     kinds.map(|kind| Chunk { kind, span: SPAN })
 }
 

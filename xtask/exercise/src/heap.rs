@@ -3,7 +3,9 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use talloc_global::{Config, OwnedTalloc, Report, Source, TallocCritical, Violation};
+use talloc_global::config::Config;
+use talloc_global::inspect::{Report, Violation};
+use talloc_global::{OwnedTalloc, Source, TallocCritical};
 
 /// A heap, a walk's own or one that it shares.
 pub trait Heap {
@@ -127,7 +129,7 @@ impl<C: Config, S: Source<C>> Heap for &TallocCritical<C, S> {
 
 /// The heap of a module by the methods of a global allocator.
 #[cfg(target_arch = "wasm32")]
-impl<P: talloc_global::WasmParameters> Heap for &talloc_global::WasmTalloc<P> {
+impl<P: talloc_global::source::WasmParameters> Heap for &talloc_global::WasmTalloc<P> {
     const MIN_BLOCK: usize = 16;
     const OWN: bool = true;
 

@@ -4,7 +4,9 @@ use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use talloc_global::{Config, OwnedTalloc, Report, Span, Talloc};
+use talloc_global::config::Config;
+use talloc_global::inspect::Report;
+use talloc_global::{OwnedTalloc, Span, Talloc};
 
 use crate::walk::{Counts, Walk};
 use crate::{Fault, Plan};

@@ -6,7 +6,8 @@ use alloc::boxed::Box;
 use core::cell::RefCell;
 
 use critical_section::Mutex;
-use talloc_global::{Config, Source, TallocCritical};
+use talloc_global::config::Config;
+use talloc_global::{Source, TallocCritical};
 
 use crate::Plan;
 use crate::walk::{Counts, Walk};

@@ -10,7 +10,8 @@ mod machine;
 use core::mem::MaybeUninit;
 
 use talloc_exercise::{Fault, Plan, collections, heaps, interrupt};
-use talloc_global::{Compact, Config, Micro, RealTime, Talloc, TallocCritical};
+use talloc_global::config::{Compact, Config, Micro, RealTime};
+use talloc_global::{Talloc, TallocCritical};
 
 /// The program's own heap. Interrupt handlers use it, too.
 #[global_allocator]

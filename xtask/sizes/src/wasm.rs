@@ -6,17 +6,17 @@ static ALLOCATOR: talloc_global::WasmTalloc = talloc_global::WasmTalloc::new();
 
 #[cfg(feature = "talloc-real-time")]
 #[global_allocator]
-static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::RealTime> =
+static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::config::RealTime> =
     talloc_global::WasmTalloc::configured();
 
 #[cfg(feature = "talloc-compact")]
 #[global_allocator]
-static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::Compact> =
+static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::config::Compact> =
     talloc_global::WasmTalloc::configured();
 
 #[cfg(feature = "talloc-smallest")]
 #[global_allocator]
-static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::WasmSmall> =
+static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::source::WasmSmall> =
     talloc_global::WasmTalloc::configured();
 
 #[cfg(all(feature = "talc5", not(feature = "talc5-smallest")))]

@@ -1,6 +1,7 @@
 //! Where examples are run, and how.
 
 use anyhow::Result;
+use itertools::Itertools;
 
 use crate::cmd::{Cmd, Ran};
 use crate::targets::qemu::{self, Board, Clock};
@@ -13,8 +14,11 @@ pub enum Place {
     Here(&'static [&'static str]),
     /// On a board.
     Board { about: &'static str, triple: &'static str, board: Board },
-    /// On a board, where a trace is recorded; it tells how much memory the program needs.
+    /// On a board, where a trace and a snapshot are recorded: they tell how much memory the program needs, and show
+    /// what lies where.
     Recorded { about: &'static str, triple: &'static str, board: Board },
+    /// On a board, with RTT; with defmt, it is only built: the emulator has no probe.
+    Probed { about: &'static str, triple: &'static str, board: Board },
     /// On a PC, without an operating system.
     Pc,
 }
@@ -44,7 +48,9 @@ impl Place {
     pub fn about(&self) -> &'static str {
         match self {
             Self::Here(_) => "this machine",
-            Self::Board { about, .. } | Self::Recorded { about, .. } => about,
+            Self::Board { about, .. }
+            | Self::Recorded { about, .. }
+            | Self::Probed { about, .. } => about,
             Self::Pc => "a PC of four cores",
         }
     }
@@ -56,9 +62,9 @@ impl Place {
         };
         match self {
             Self::Here(_) => "nothing".to_owned(),
-            Self::Board { triple, board, .. } | Self::Recorded { triple, board, .. } => {
-                emulated(board.package, triple)
-            }
+            Self::Board { triple, board, .. }
+            | Self::Recorded { triple, board, .. }
+            | Self::Probed { triple, board, .. } => emulated(board.package, triple),
             Self::Pc => emulated("qemu-system-x86", PC_TRIPLE),
         }
     }
@@ -66,7 +72,7 @@ impl Place {
     /// The status of an example that has succeeded.
     pub fn success(&self) -> i32 {
         match self {
-            Self::Here(_) | Self::Board { .. } | Self::Recorded { .. } => 0,
+            Self::Here(_) | Self::Board { .. } | Self::Recorded { .. } | Self::Probed { .. } => 0,
             // What the device makes of 16, and of nothing else.
             Self::Pc => 33,
         }
@@ -85,6 +91,12 @@ impl Place {
                 .args(*arguments)
                 .run_reading_all(),
             Self::Board { triple, board, .. } => {
+                let command =
+                    |image: &str| board.command(workspace, image, &[example], Clock::Usual);
+                emulated(workspace, triple, &package, &[], command)
+            }
+            Self::Probed { triple, board, .. } => {
+                program::build(workspace, triple, &package, &["defmt"])?;
                 let command =
                     |image: &str| board.command(workspace, image, &[example], Clock::Usual);
                 emulated(workspace, triple, &package, &[], command)
@@ -115,7 +127,8 @@ fn emulated<'a>(
     command(image.as_str())?.run_reading()
 }
 
-/// Records a trace on a board, and asks the tool how large the smallest arena is that serves it.
+/// Records a trace and a snapshot on a board, and asks the tool how large the smallest arena is that serves the trace,
+/// and for a picture of the snapshot.
 fn recorded(
     workspace: &Workspace,
     triple: &str,
@@ -125,15 +138,23 @@ fn recorded(
 ) -> Result<Ran> {
     let folder = workspace.scratch("recorded");
     std::fs::create_dir_all(&folder)?;
-    let trace = folder.join(format!("{example}.atr"));
-    let command =
-        |image: &str| board.command(workspace, image, &[example, trace.as_str()], Clock::Usual);
+    let [trace, heap, map] =
+        ["atr", "heap", "svg"].map(|kind| folder.join(example).with_extension(kind));
+    let arguments = [example, trace.as_str(), heap.as_str()];
+    let command = |image: &str| board.command(workspace, image, &arguments, Clock::Usual);
     let ran = emulated(workspace, triple, package, &["trace"], command)?;
     if ran.code != Some(0) {
         return Ok(ran);
     }
-    let fit = workspace
-        .cargo(["run", "--quiet", "-p", "talloc-cli", "--", "fit", trace.as_str()])
-        .run_reading_all()?;
-    Ok(Ran { code: fit.code, text: ran.text + &fit.text })
+    let tool = |arguments: &[&str]| {
+        let run = ["run", "--quiet", "-p", "talloc-cli", "--"];
+        workspace.cargo(run).args(arguments).run_reading_all()
+    };
+    let fit = tool(&["fit", trace.as_str()])?;
+    let drawn = tool(&["map", heap.as_str(), "--output", map.as_str()])?;
+    let code = if fit.code == Some(0) { drawn.code } else { fit.code };
+    // The texts in the picture come first.
+    let picture = std::fs::read_to_string(&map)?;
+    let texts = picture.lines().filter(|line| line.starts_with("<text "));
+    Ok(Ran { code, text: ran.text + &fit.text + &drawn.text + &texts.format("\n").to_string() })
 }

@@ -5,6 +5,8 @@ use crate::targets::qemu::{Board, boards};
 
 pub struct Example {
     pub name: &'static str,
+    /// The example or the package of that name is run.
+    pub program: &'static str,
     pub place: Place,
     /// What lines must contain, one after the other.
     pub says: &'static [&'static str],
@@ -22,7 +24,8 @@ const FIRMWARE: [&str; 7] = [
 ];
 
 const fn firmware(about: &'static str, triple: &'static str, board: Board) -> Example {
-    Example { name: "firmware", place: Place::Board { about, triple, board }, says: &FIRMWARE }
+    let place = Place::Board { about, triple, board };
+    Example { name: "firmware", program: "firmware", place, says: &FIRMWARE }
 }
 
 const fn here(
@@ -30,7 +33,7 @@ const fn here(
     arguments: &'static [&'static str],
     says: &'static [&'static str],
 ) -> Example {
-    Example { name, place: Place::Here(arguments), says }
+    Example { name, program: name, place: Place::Here(arguments), says }
 }
 
 /// The quick ones first.
@@ -58,16 +61,38 @@ pub const EXAMPLES: [Example; 11] = [
     firmware("RISC-V", "riscv32imac-unknown-none-elf", boards::RISCV32),
     firmware("RISC-V without atomics", "riscv32i-unknown-none-elf", boards::RISCV32),
     Example {
-        name: "firmware",
+        name: "firmware-trace",
+        program: "firmware",
         place: Place::Recorded {
             about: "a Cortex-M3, with a trace",
             triple: "thumbv7m-none-eabi",
             board: boards::CORTEX_M3,
         },
-        says: &["passed: ", "firmware.atr: ", " micro ", " tiny ", "Smallest: "],
+        says: &[
+            "passed: ",
+            "firmware.atr: ",
+            " micro ",
+            " tiny ",
+            "Smallest: ",
+            "firmware.heap: ",
+            ">blocks</text>",
+            ">free</text>",
+            ">top</text>",
+        ],
+    },
+    Example {
+        name: "probe",
+        program: "probe",
+        place: Place::Probed {
+            about: "a Cortex-M4F, by RTT and by defmt",
+            triple: "thumbv7em-none-eabi",
+            board: boards::CORTEX_M4F,
+        },
+        says: &["100 lines, 0 events lost", "passed"],
     },
     Example {
         name: "kernel",
+        program: "kernel",
         place: Place::Pc,
         says: &[
             "heap: arenas: 3, of ",

@@ -23,19 +23,20 @@ mod below {
     #[cfg(any(test, not(feature = "checked")))]
     pub(super) use talloc_global::SystemTalloc;
     #[cfg(any(test, feature = "checked"))]
-    pub(super) use talloc_global::{
-        Checked, Compact, Fault, Misuse, OnMisuse, SharedHeap, SystemTallock,
-    };
-    pub(crate) use talloc_global::{
-        SizeClasses, Statistics as Counters, Violation, print_statistics_at_exit,
-    };
+    pub(super) use talloc_global::config::{Checked, Compact};
+    pub(crate) use talloc_global::inspect::Statistics as Counters;
+    pub(crate) use talloc_global::inspect::{SizeClasses, Violation, print_statistics_at_exit};
+    #[cfg(any(test, feature = "checked"))]
+    pub(super) use talloc_global::misuse::{Fault, Misuse, OnMisuse};
+    #[cfg(any(test, feature = "checked"))]
+    pub(super) use talloc_global::{SharedHeap, SystemTallock};
 
     /// A guard that keeps a heap locked.
     #[cfg(feature = "checked")]
     pub(super) type Guard<C> = talloc_global::lock::MutexGuard<
         'static,
-        talloc_global::SystemLock,
-        talloc_global::Talloc<C, talloc_global::SystemSource>,
+        talloc_global::source::SystemLock,
+        talloc_global::Talloc<C, talloc_global::source::SystemSource>,
     >;
 }
 

@@ -1,4 +1,4 @@
-//! The heap over time, as one page that needs nothing else.
+//! The heap as one page that needs nothing else: over time, or at one.
 
 use super::History;
 use super::layout::Layout;
@@ -16,30 +16,56 @@ const MAX_BLOCKS: usize = 200_000;
 
 /// What the page draws.
 #[derive(Serialize)]
-struct Data<'a> {
-    name: &'a str,
-    heap: &'a str,
-    events: u64,
-    peak: u64,
+pub struct Data<'a> {
+    pub name: &'a str,
+    pub heap: &'a str,
+    pub events: u64,
+    pub peak: u64,
     /// The events after which the heap can be seen.
-    points: Vec<u64>,
+    pub points: Vec<u64>,
     /// The bytes that are live at each point, in blocks drawn or not.
-    live: Vec<u64>,
+    pub live: Vec<u64>,
     /// How many blocks are not drawn.
-    omitted: usize,
+    pub omitted: usize,
     /// The size of the picture in bytes.
-    size: u64,
-    /// The first address, the end and the offset of each piece; addresses as texts, since they may exceed 2^53.
-    pieces: Vec<(String, String, u64)>,
-    /// For each block: offset, size, first point, first point without it, the event of its allocation, call site.
-    blocks: Vec<[u64; 6]>,
-    sites: &'a [String],
+    pub size: u64,
+    /// See [`pieces`].
+    pub pieces: Vec<(String, String, u64)>,
+    /// For each block: offset, size, first point, first point without it, the event of its allocation, call site. In a
+    /// snapshot, the last is the kind: an index of `kinds`.
+    pub blocks: Vec<[u64; 6]>,
+    pub sites: &'a [String],
+    /// In a snapshot: the names of the kinds of chunks, and their colours. Else nothing.
+    pub kinds: Vec<(&'static str, &'static str)>,
 }
 
 pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
-    let data = serde_json::to_string(&data(history, args.points.into()))?;
+    page(&data(history, args.points.into()))
+}
+
+/// The page that draws `data`.
+pub fn page(data: &Data<'_>) -> Result<String> {
+    let data = serde_json::to_string(data)?;
     // Within a script, only this could end it.
     Ok(PAGE.replace(PLACE, &data.replace("</", "<\\/")))
+}
+
+/// Keeps no more blocks than a page can draw, the largest. Returns how many are left out.
+pub fn keep_largest<T>(blocks: &mut Vec<T>, size: impl Fn(&T) -> u64) -> usize {
+    let omitted = blocks.len().saturating_sub(MAX_BLOCKS);
+    if omitted > 0 {
+        blocks.sort_by_key(|block| std::cmp::Reverse(size(block)));
+        blocks.truncate(MAX_BLOCKS);
+    }
+    omitted
+}
+
+/// The first address, the end and the offset of each piece of a layout; addresses as texts, since they may exceed 2^53.
+pub fn pieces(layout: &Layout) -> Vec<(String, String, u64)> {
+    let pieces = layout.pieces().iter();
+    pieces
+        .map(|piece| (format!("{:#x}", piece.start), format!("{:#x}", piece.end), piece.offset))
+        .collect()
 }
 
 fn data(history: &History, number: u64) -> Data<'_> {
@@ -58,12 +84,8 @@ fn data(history: &History, number: u64) -> Data<'_> {
         Some(*sum as u64)
     });
     let live = live.take(points.len()).collect();
-    let omitted = seen.len().saturating_sub(MAX_BLOCKS);
-    if omitted > 0 {
-        seen.sort_by_key(|(block, ..)| std::cmp::Reverse(block.size));
-        seen.truncate(MAX_BLOCKS);
-    }
-    let layout = Layout::of(seen.iter().map(|(block, ..)| *block));
+    let omitted = keep_largest(&mut seen, |(block, ..)| block.size);
+    let layout = Layout::of(seen.iter().map(|(block, ..)| (block.address, block.size)));
     let mut blocks: Vec<[u64; 6]> = seen
         .iter()
         .map(|(block, from, to)| {
@@ -72,21 +94,19 @@ fn data(history: &History, number: u64) -> Data<'_> {
         })
         .collect();
     blocks.sort_unstable();
-    let pieces = layout.pieces().iter();
     Data {
         name: &history.name,
         heap: &history.heap,
         events: history.events,
         peak: history.peak,
         size: layout.size(),
-        pieces: pieces
-            .map(|piece| (format!("{:#x}", piece.start), format!("{:#x}", piece.end), piece.offset))
-            .collect(),
+        pieces: pieces(&layout),
         points,
         live,
         omitted,
         blocks,
         sites: &history.sites,
+        kinds: vec![],
     }
 }
 

@@ -1,7 +1,5 @@
 //! Addresses to places in a picture.
 
-use super::Block;
-
 /// Addresses without the gaps in which nothing ever lies.
 ///
 /// A heap of the operating system has its blocks in pieces that lie terabytes apart. What is less than [`GAP`] from
@@ -25,10 +23,10 @@ const GAP: u64 = 1 << 20;
 const ALIGN: u64 = 64;
 
 impl Layout {
-    pub fn of<'a>(blocks: impl Iterator<Item = &'a Block>) -> Self {
-        let mut ranges: Vec<(u64, u64)> = blocks
-            .map(|block| (block.address, block.address.saturating_add(block.size.max(1))))
-            .collect();
+    /// The layout of blocks, each of an address and a size.
+    pub fn of(blocks: impl Iterator<Item = (u64, u64)>) -> Self {
+        let mut ranges: Vec<(u64, u64)> =
+            blocks.map(|(address, size)| (address, address.saturating_add(size.max(1)))).collect();
         ranges.sort_unstable();
         let mut merged: Vec<(u64, u64)> = vec![];
         for (start, end) in ranges {
@@ -71,10 +69,9 @@ mod tests {
 
     #[test]
     fn gaps_are_left_out() {
-        let block = |address, size| Block { address, size, from: 0, to: 1, born: 0, site: 0 };
         let far = 1 << 40;
-        let blocks = [block(1000, 24), block(5000, 100), block(far, 64), block(4000, 500)];
-        let layout = Layout::of(blocks.iter());
+        let blocks = [(1000, 24), (5000, 100), (far, 64), (4000, 500)];
+        let layout = Layout::of(blocks.into_iter());
         assert_eq!(layout.pieces().len(), 2);
         assert_eq!(layout.pieces()[0], Piece { start: 960, end: 5100, offset: 0 });
         assert_eq!(layout.offset(1000), 40);

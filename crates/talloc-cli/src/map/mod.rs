@@ -2,6 +2,8 @@
 
 mod html;
 mod layout;
+mod pixels;
+mod snapshot;
 mod svg;
 
 use crate::cli;
@@ -11,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 use std::fs;
 use talloc_trace::script::{Op, Script};
+use talloc_trace::snapshot::Snapshot;
 use talloc_trace::{Flags, Live, Op as TraceOp};
 
 /// A block at an address, from one event to another.
@@ -41,12 +44,41 @@ pub struct History {
     pub sites: Vec<String>,
 }
 
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Picture {
+    Svg,
+    Html,
+}
+
 pub fn run(args: &cli::Map) -> Result<()> {
-    let draw: fn(&History, &cli::Map) -> Result<String> = match args.output.extension() {
-        Some(extension) if extension == "svg" => svg::draw,
-        Some(extension) if extension == "html" => html::draw,
+    let picture = match args.output.extension() {
+        Some(extension) if extension == "svg" => Picture::Svg,
+        Some(extension) if extension == "html" => Picture::Html,
         _ => bail!("{}: the name must end in .svg or .html", args.output.display()),
     };
+    let text = match args.input.snapshot()? {
+        Some(snapshot) => draw_snapshot(&snapshot, picture, args),
+        None => draw_trace(picture, args),
+    }?;
+    fs::write(&args.output, text).with_context(|| format!("writing {}", args.output.display()))
+}
+
+fn draw_snapshot(snapshot: &Snapshot, picture: Picture, args: &cli::Map) -> Result<String> {
+    let name = args.input.name();
+    ensure!(
+        args.heap.is_none() && args.at.is_none(),
+        "{name}: a snapshot has the addresses of one heap at one time: --heap and --at are for traces"
+    );
+    ensure!(!snapshot.chunks.is_empty(), "{name}: the heap has no memory");
+    let drawing = snapshot::Drawing::of(name, snapshot);
+    match picture {
+        Picture::Svg => Ok(drawing.svg()),
+        Picture::Html => drawing.html(),
+    }
+}
+
+fn draw_trace(picture: Picture, args: &cli::Map) -> Result<String> {
     let reader = args.input.open()?;
     let has_addresses = reader.header().flags.contains(Flags::ADDRESSES);
     drop(reader);
@@ -55,8 +87,10 @@ pub fn run(args: &cli::Map) -> Result<()> {
         heap => replayed(heap.unwrap_or(&heaps::ALL[0]), args)?,
     };
     ensure!(!history.blocks.is_empty(), "{}: the trace has no objects", history.name);
-    let text = draw(&history, args)?;
-    fs::write(&args.output, text).with_context(|| format!("writing {}", args.output.display()))
+    match picture {
+        Picture::Svg => svg::draw(&history, args),
+        Picture::Html => html::draw(&history, args),
+    }
 }
 
 /// The addresses in the trace.

@@ -24,6 +24,7 @@ mod count;
 mod discard;
 mod fit;
 mod holds;
+mod map;
 mod marks;
 mod merge;
 mod part;

@@ -6,10 +6,9 @@
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
-use super::SharedHeap;
+use super::Allocate;
 use super::unwinding::{Reason, without_unwinding};
-use crate::config::Config;
-use crate::misuse::{Call, Fault, Misuse};
+use crate::misuse::Call;
 
 /// The contract of `GlobalAlloc`.
 struct Global;
@@ -24,8 +23,8 @@ impl Reason for Global {
 ///
 /// As for `GlobalAlloc::alloc`.
 #[inline]
-pub unsafe fn alloc<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
-    let block = without_unwinding::<Global, _>(|| heap.malloc(layout));
+pub unsafe fn alloc<A: Allocate>(heap: &A, layout: Layout) -> *mut u8 {
+    let block = without_unwinding::<Global, _>(|| heap.allocate(layout));
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
@@ -35,7 +34,7 @@ pub unsafe fn alloc<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
 ///
 /// As for `GlobalAlloc::alloc_zeroed`.
 #[inline]
-pub unsafe fn alloc_zeroed<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
+pub unsafe fn alloc_zeroed<A: Allocate>(heap: &A, layout: Layout) -> *mut u8 {
     let block = without_unwinding::<Global, _>(|| super::allocate_zeroed(heap, layout));
     block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
 }
@@ -46,11 +45,11 @@ pub unsafe fn alloc_zeroed<H: SharedHeap>(heap: &H, layout: Layout) -> *mut u8 {
 ///
 /// As for `GlobalAlloc::dealloc`.
 #[inline]
-pub unsafe fn dealloc<H: SharedHeap>(heap: &H, ptr: *mut u8, layout: Layout) {
+pub unsafe fn dealloc<A: Allocate>(heap: &A, ptr: *mut u8, layout: Layout) {
     without_unwinding::<Global, _>(|| {
-        if let Some(block) = block::<H::Config>(Call::Free, ptr, layout) {
-            // SAFETY: As the caller says.
-            unsafe { heap.free(block, layout) }
+        if let Some(block) = block(heap, Call::Free, ptr, layout) {
+            // SAFETY: The caller gives up the block, which has this layout.
+            unsafe { heap.deallocate(block, layout) }
         }
     });
 }
@@ -61,31 +60,76 @@ pub unsafe fn dealloc<H: SharedHeap>(heap: &H, ptr: *mut u8, layout: Layout) {
 ///
 /// As for `GlobalAlloc::realloc`.
 #[inline]
-pub unsafe fn realloc<H: SharedHeap>(
-    heap: &H,
+pub unsafe fn realloc<A: Allocate>(
+    heap: &A,
     ptr: *mut u8,
     layout: Layout,
     new_size: usize,
 ) -> *mut u8 {
-    // SAFETY: The caller says that the size, rounded up to the alignment, is at most `isize::MAX`.
+    // SAFETY: The size, rounded up to the alignment, is at most `isize::MAX`, as `realloc` requires.
     let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
     without_unwinding::<Global, _>(|| {
-        let Some(block) = block::<H::Config>(Call::Grow { new_size }, ptr, layout) else {
+        let Some(block) = block(heap, Call::Grow { new_size }, ptr, layout) else {
             return ptr::null_mut();
         };
-        // SAFETY: As the caller says: the alignment is the same, and neither size is zero.
-        let block = unsafe { super::blocks::resize(heap, block, layout, new) };
-        block.map_or(ptr::null_mut(), |block| block.as_ptr().cast())
+        // SAFETY: It is a block with this layout. The alignment is the same, and neither size is zero.
+        let block = unsafe { heap.resize(block, layout, new) };
+        block.map_or(ptr::null_mut(), NonNull::as_ptr)
     })
 }
 
-/// What the caller says is a block. In a checked heap, null is reported.
+/// The block, which is not null. In a checked heap, null is reported.
 #[inline(always)]
-fn block<C: Config>(call: Call, ptr: *mut u8, layout: Layout) -> Option<NonNull<u8>> {
-    if C::CHECKED && ptr.is_null() {
-        C::misuse(&Misuse { call, addr: 0, layout, fault: Fault::Foreign });
+fn block<A: Allocate>(heap: &A, call: Call, ptr: *mut u8, layout: Layout) -> Option<NonNull<u8>> {
+    if A::CHECKED && ptr.is_null() {
+        heap.check(call, ptr, layout);
         return None;
     }
     // SAFETY: A block is never null.
     Some(unsafe { NonNull::new_unchecked(ptr) })
+}
+
+/// Implements [`GlobalAlloc`](core::alloc::GlobalAlloc) by the functions of this module, for a type that is, or has,
+/// something that can [`Allocate`]: `$heap`, in terms of a reference `$it` to the type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! global_alloc {
+    (impl[$($generics:tt)*] for $type:ty, |$it:ident| $heap:expr) => {
+        // SAFETY: By the contract of `Allocate`, blocks are as the layout asks and stay valid until they are freed. The
+        // functions of `global` do not unwind.
+        unsafe impl<$($generics)*> ::core::alloc::GlobalAlloc for $type {
+            #[inline]
+            unsafe fn alloc(&self, layout: ::core::alloc::Layout) -> *mut u8 {
+                let $it = self;
+                // SAFETY: The contract is the same.
+                unsafe { $crate::shared::global::alloc($heap, layout) }
+            }
+
+            #[inline]
+            unsafe fn alloc_zeroed(&self, layout: ::core::alloc::Layout) -> *mut u8 {
+                let $it = self;
+                // SAFETY: The contract is the same.
+                unsafe { $crate::shared::global::alloc_zeroed($heap, layout) }
+            }
+
+            #[inline]
+            unsafe fn dealloc(&self, ptr: *mut u8, layout: ::core::alloc::Layout) {
+                let $it = self;
+                // SAFETY: The contract is the same.
+                unsafe { $crate::shared::global::dealloc($heap, ptr, layout) }
+            }
+
+            #[inline]
+            unsafe fn realloc(
+                &self,
+                ptr: *mut u8,
+                layout: ::core::alloc::Layout,
+                new_size: usize,
+            ) -> *mut u8 {
+                let $it = self;
+                // SAFETY: The contract is the same.
+                unsafe { $crate::shared::global::realloc($heap, ptr, layout, new_size) }
+            }
+        }
+    };
 }

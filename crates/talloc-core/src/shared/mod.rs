@@ -1,23 +1,30 @@
-//! A heap behind a shared reference: what the allocator traits ask for, in terms of a heap that is
-//! reached through a guard.
+//! Blocks through a shared reference: what the allocator traits ask for.
 //!
-//! Locks and cells implement [`SharedHeap`], and their trait implementations call these functions.
-//! So a block that has to move is copied in one place, and outside of the guard.
+//! A heap behind a lock or in a cell is a [`SharedHeap`], and so can [`Allocate`]. `GlobalAlloc` and `Allocator` are
+//! implemented once, in terms of that. A block that has to move is copied in one place, and outside of the guard.
 //!
-//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So the
-//! trait is `unsafe` to implement.
+//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So both
+//! traits are `unsafe` to implement.
 
+mod allocate;
+mod allocator_api;
 mod blocks;
 pub mod global;
+mod in_heap;
 mod unwinding;
 
-pub use blocks::{allocate, allocate_zeroed, deallocate, free_in_heap, grow, grow_zeroed, shrink};
+pub use allocate::Allocate;
+#[doc(hidden)]
+pub use allocator_api::versions;
+pub use blocks::{allocate, allocate_zeroed, deallocate, grow, grow_zeroed, shrink};
+pub use in_heap::free_in_heap;
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use crate::config::Config;
 use crate::error::AllocError;
+use crate::report::{Report, Violation};
 use crate::size_classes::SizeClasses;
 use crate::source::Source;
 use crate::statistics::Statistics;
@@ -80,7 +87,7 @@ pub unsafe trait SharedHeap {
     #[inline(always)]
     #[track_caller]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of this heap with this layout, which the caller gives up.
         unsafe { free_in_heap(self, ptr, layout) }
     }
 
@@ -123,6 +130,15 @@ pub unsafe trait SharedHeap {
     /// used.
     fn size_classes(&self) -> SizeClasses {
         self.with(|heap| heap.size_classes())
+    }
+
+    /// Checks every invariant of the heap, and counts what there is: see [`Talloc::verify`].
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that is found. The heap must not be used any more then.
+    fn verify(&self) -> Result<Report, Violation> {
+        self.with(|heap| heap.verify())
     }
 
     /// Gives a block the new layout that is kept apart from the heap's arenas, if that can be done

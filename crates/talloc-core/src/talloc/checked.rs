@@ -79,6 +79,8 @@ impl<C: Config, S> Talloc<C, S> {
             ChunkKind::Used if span.base() != Some(addr) => Fault::NotABlock { block: span },
             ChunkKind::Used if addr % layout.align() != 0 => Fault::WrongAlign { block: span },
             ChunkKind::Used => Fault::WrongSize { block: span },
+            // A checked heap knows where its blocks end, and returns them one by one.
+            ChunkKind::Blocks => Fault::Broken,
         }
     }
 

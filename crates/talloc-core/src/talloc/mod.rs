@@ -12,6 +12,7 @@ mod first;
 mod kinds;
 mod limits;
 mod manage;
+mod map;
 mod part;
 mod peers;
 mod raise;

@@ -53,6 +53,12 @@ impl<C: Config, S> Talloc<C, S> {
     pub fn refused_requests(&self) -> usize {
         self.refused
     }
+
+    /// Stops counting a request that has failed, but was only the attempt to move a block that can stay.
+    #[cold]
+    pub(crate) fn forget_refusal(&mut self) {
+        self.refused = self.refused.saturating_sub(1);
+    }
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
@@ -158,7 +164,7 @@ impl<C: Config, S> Talloc<C, S> {
     }
 
     /// The blocks in the quick lists.
-    fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
+    pub(super) fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         C::Quick::sizes().flat_map(|len| {
             let blocks = core::iter::successors(self.quick.first(len), |block| {
                 // SAFETY: The block is on a quick list, so it starts with a link.

@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use talloc_global::inspect::{Report, Violation};
 use talloc_global::*;
 
 /// With memory from the operating system, and caches for the threads.

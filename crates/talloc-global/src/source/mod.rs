@@ -1,32 +1,22 @@
-//! Where memory comes from, ready made.
+//! Where memory comes from: ready-made sources, the heaps that are made of them, and what a [`Source`] of one's own
+//! needs.
 
 mod region;
 
-#[cfg(any(
-    target_arch = "wasm32",
-    all(
-        feature = "system",
-        any(unix, windows),
-        not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
-    )
-))]
+#[cfg(any(target_arch = "wasm32", has_system))]
 mod needed;
-#[cfg(all(
-    feature = "system",
-    any(unix, windows),
-    not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
-))]
+#[cfg(has_system)]
 mod system;
 
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
 pub use region::*;
-#[cfg(all(
-    feature = "system",
-    any(unix, windows),
-    not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
-))]
+#[cfg(has_system)]
 pub use system::*;
 #[cfg(target_arch = "wasm32")]
 pub use wasm::*;
+
+pub use talloc_sync::{
+    Decay, Memory, NoSupply, OomFn, Pace, SOURCE_TRIES, Source, Supply, TEND_INTERVAL, alloc_error,
+};

@@ -2,6 +2,7 @@
 
 mod exit;
 mod filter;
+mod replace;
 mod sampler;
 #[cfg(unix)]
 mod signal;
@@ -11,6 +12,7 @@ use crate::profile::Profile;
 use crate::symbols;
 pub use exit::AtExit;
 use filter::Filter;
+use replace::replace;
 #[cfg(unix)]
 pub use signal::OnSignal;
 use std::alloc::{GlobalAlloc, Layout};
@@ -107,7 +109,8 @@ impl<A> Profiled<A> {
     /// Writes a profile to a file, in the format that its name asks for: DHAT's if it ends in `.json`, a list of
     /// [leaks](Profile::leaks) by call site if it ends in `.txt`, else pprof's.
     ///
-    /// The file is complete at any time: it is written beside, and takes the place of the old one.
+    /// The file is complete at any time: it is written beside, under a name of its own, and takes the place of the old
+    /// one. So several threads may write to one path: the last one that ends wins.
     ///
     /// # Errors
     ///
@@ -123,10 +126,7 @@ impl<A> Profiled<A> {
         } else {
             profile.to_pprof()?
         };
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".part");
-        std::fs::write(&beside, contents)?;
-        std::fs::rename(&beside, path)
+        replace(path, &contents)
     }
 
     fn table(&self) -> MutexGuard<'_, Option<Table>> {

@@ -4,14 +4,15 @@ use core::alloc::Layout;
 use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
+use talloc_core::shared::Allocate;
 use talloc_core::{
-    AllocError, ArenaError, Compact, Config, SOURCE_TRIES, SharedHeap, Span, Talloc,
+    AllocError, ArenaError, Call, Compact, Config, SOURCE_TRIES, SharedHeap, Span, Talloc,
 };
 
 use super::unlocked::Unlocked;
 use super::{NoSupply, Supply};
-use crate::handle::Handle;
 
 /// A heap for a single thread, in memory that it borrows: `&TallocCell` is an `Allocator`.
 ///
@@ -194,14 +195,48 @@ impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
     }
 }
 
-impl<'mem, C: Config, S: Supply<'mem>> Handle for &TallocCell<'mem, C, S> {
-    type Heap = Unlocked<C>;
+// SAFETY: The heap within keeps to the contract, and never leaves the cell.
+unsafe impl<'mem, C: Config, S: Supply<'mem>> Allocate for TallocCell<'mem, C, S> {
+    const CHECKED: bool = C::CHECKED;
 
     #[inline(always)]
-    fn heap(&self) -> &Unlocked<C> {
-        &self.heap
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.try_with(layout, |heap| heap.allocate(layout))
     }
 
+    #[inline(always)]
+    fn allocate_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        self.try_with(layout, |heap| heap.allocate_dirty(layout))
+    }
+
+    #[inline(always)]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: The contract is the same.
+        unsafe { self.heap.deallocate(ptr, layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn resize(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: The contract is the same. An attempt that fails leaves the block as it was.
+        self.try_with(new, |heap| unsafe { heap.resize(ptr, old, new) })
+    }
+
+    fn check(&self, call: Call, ptr: *mut u8, layout: Layout) -> bool {
+        self.heap.check(call, ptr, layout)
+    }
+}
+
+talloc_core::allocator!(
+    impl['mem, C: Config, S: Supply<'mem>] for &TallocCell<'mem, C, S>, |cell| *cell
+);
+
+impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
+    /// Calls `attempt`, and again each time that the supply has given memory. A failure of `attempt` has no effects.
     #[inline(always)]
     fn try_with<T>(
         &self,
@@ -213,9 +248,7 @@ impl<'mem, C: Config, S: Supply<'mem>> Handle for &TallocCell<'mem, C, S> {
             done => done,
         }
     }
-}
 
-impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
     /// Calls `attempt` each time that the supply has given memory.
     #[cold]
     fn try_supplied<T>(

@@ -53,7 +53,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
                 return;
             }
         }
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives up the block, which has the size of the class.
         unsafe { self.make_room(slot, class, ptr) };
     }
 
@@ -71,7 +71,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             }
             self.flush();
         }
-        // SAFETY: There is nothing to be kept to.
+        // SAFETY: `malloc_dirty` has no preconditions.
         unsafe { self.with(|heap| heap.malloc_dirty(layout)) }
     }
 
@@ -82,7 +82,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     /// As for [`SharedHeap::free`].
     #[inline(never)]
     pub(super) unsafe fn free_in_heap(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The block is the heap's, has this layout and is given up, by the contract of `SharedHeap::free`.
         unsafe { shared::free_in_heap(self, ptr, layout) }
     }
 
@@ -162,7 +162,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
                 }
             }
         }
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives up the block, which has the size of the class.
         unsafe { self.send(slot, class, ptr) };
     }
 

@@ -14,7 +14,7 @@
 /// In a kernel, by the number of the core:
 ///
 /// ```
-/// use talloc_sync::{Caller, Compact, OomFn, Talloc, TallocMagazines, lock::Backoff};
+/// use talloc_sync::{Caller, Compact, OomFn, SharedHeap, Talloc, TallocMagazines, lock::Backoff};
 ///
 /// struct ByCore;
 ///

@@ -154,9 +154,9 @@ impl Stack {
 ///
 /// # Safety
 ///
-/// The block has as many bytes.
+/// The block has at least two words.
 unsafe fn second_word(block: NonNull<u8>) -> NonNull<Option<NonNull<u8>>> {
-    // SAFETY: As the caller says.
+    // SAFETY: The second word lies within the block.
     unsafe { block.cast::<Option<NonNull<u8>>>().add(1) }
 }
 

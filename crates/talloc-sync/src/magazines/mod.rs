@@ -44,7 +44,7 @@ use try_lock::{Held, TryLock};
 /// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot; if the
 /// heap's source counts what is in use, also no more than a sixteenth of that, or 64 KiB. Before the
 /// source is asked for memory or takes some back, and before a request fails, they are emptied. To the heap
-/// itself, cached blocks are allocated: [`verify`](Self::verify) tells which are not.
+/// itself, cached blocks are allocated: [`verify`](talloc_core::SharedHeap::verify) tells which are not.
 ///
 /// What they give back goes to the quick lists of the heap, if it has such, which hold as much as
 /// [`Config::QUICK_BYTES`] says besides. `RealTime` goes without.
@@ -73,7 +73,7 @@ use try_lock::{Held, TryLock};
 ///
 /// ```
 /// use std::alloc::{GlobalAlloc, Layout};
-/// use talloc_sync::{Talloc, TallocMagazines, lock::Backoff};
+/// use talloc_sync::{SharedHeap, Talloc, TallocMagazines, lock::Backoff};
 ///
 /// static HEAP: TallocMagazines<Backoff> = TallocMagazines::new(Talloc::new());
 /// static mut ARENA: [u8; 1 << 20] = [0; 1 << 20];
@@ -166,16 +166,10 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         statistics.with_cached(in_slots.sum::<usize>() + self.depot.bytes()).settled()
     }
 
-    /// Checks the heap as [`Talloc::verify`] does, and the caches, whose blocks count as free and
-    /// cached.
+    /// Checks the heap, and the caches, whose blocks count as free and cached.
     ///
-    /// What a slot holds that is in use meanwhile is not looked at, and counts as allocated.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Talloc::verify`]; [`Violation::CachedBlock`] and [`Violation::CachedCount`] for
-    /// blocks in magazines, too.
-    pub fn verify(&self) -> Result<Report, Violation> {
+    /// Blocks of a slot that is in use meanwhile are not checked, and count as used.
+    fn verify_all(&self) -> Result<Report, Violation> {
         let slots = self.hold_slots();
         let heap = self.lock();
         let mut report = heap.verify()?;

@@ -37,7 +37,7 @@ impl Rack {
     pub(super) unsafe fn push(&mut self, block: NonNull<u8>, capacity: usize) -> bool {
         let has_room = self.loaded.len() < capacity;
         if has_room {
-            // SAFETY: As the caller says.
+            // SAFETY: The block is given up, and has the size of all in the magazine.
             unsafe { self.loaded.push(block) };
         }
         has_room

@@ -67,7 +67,7 @@ impl Slot {
     #[inline(always)]
     pub(super) unsafe fn push(&mut self, class: Class, block: NonNull<u8>) -> bool {
         let capacity = self.capacity(class);
-        // SAFETY: As the caller says.
+        // SAFETY: The block is given up if there is room, and has the size of the class.
         unsafe { self.rack(class).push(block, capacity) }
     }
 

@@ -1,15 +1,13 @@
 //! The magazines as an allocator.
 
-use core::alloc::{GlobalAlloc, Layout};
+use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use lock_api::RawMutex;
-use talloc_core::shared::global;
-use talloc_core::{AllocError, Config, SharedHeap, Source, Statistics, Talloc};
+use talloc_core::{AllocError, Config, Report, SharedHeap, Source, Statistics, Talloc, Violation};
 
 use super::class::Class;
 use super::{Caller, TallocMagazines};
-use crate::handle::Handle;
 
 // SAFETY: It is one heap behind a lock. A block in a magazine has been allocated from it with the size of the
 // magazine's class, is as aligned as all are, and is nobody's until it is taken out.
@@ -47,12 +45,12 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     #[inline(always)]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if let Some(class) = Class::of::<C>(layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the block, whose size is that of the class.
             if unsafe { self.put(class, ptr) } {
                 return;
             }
         }
-        // SAFETY: As the caller says.
+        // SAFETY: The contract is the same.
         unsafe { self.free_in_heap(ptr, layout) }
     }
 
@@ -67,6 +65,10 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     /// Takes time in proportion to the slots. What a slot holds that is in use meanwhile counts as used.
     fn statistics(&self) -> Statistics {
         self.count()
+    }
+
+    fn verify(&self) -> Result<Report, Violation> {
+        self.verify_all()
     }
 
     fn used_bytes(&self) -> usize {
@@ -84,43 +86,11 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     }
 }
 
-impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Handle
-    for &TallocMagazines<R, C, S, W, N>
-{
-    type Heap = TallocMagazines<R, C, S, W, N>;
-
-    #[inline(always)]
-    fn heap(&self) -> &Self::Heap {
-        self
-    }
-}
-
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed. A cached
-// block is nobody's. The functions of `global` do not unwind.
-unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> GlobalAlloc
-    for TallocMagazines<R, C, S, W, N>
-{
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(self, ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(self, ptr, layout, new_size) }
-    }
-}
+talloc_core::global_alloc!(
+    impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
+    for TallocMagazines<R, C, S, W, N>, |heap| heap
+);
+talloc_core::allocator!(
+    impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
+    for &TallocMagazines<R, C, S, W, N>, |heap| *heap
+);

@@ -201,7 +201,7 @@ impl<H: Host> Heaps<H> {
             }
             match self.resize_slow(ptr, old, new) {
                 Err(AllocError) if new.size() <= old.size() => Ok(self.cut(ptr, old, new)),
-                resized => resized,
+                resized => resized.map_err(|AllocError| self.refuse()),
             }
         }
     }
@@ -258,7 +258,8 @@ impl<H: Host> Heaps<H> {
         resized.or_else(|AllocError| unsafe { self.relocate(ptr, old, new) })
     }
 
-    /// Moves what fits of a block to a new one.
+    /// Moves what fits of a block to a new one. If there is no memory for it, the request is not counted as refused: the
+    /// block may yet get its new size where it is.
     ///
     /// # Safety
     ///
@@ -270,7 +271,9 @@ impl<H: Host> Heaps<H> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let block = self.malloc(new)?;
+        let block = self.malloc(new).inspect_err(|AllocError| {
+            self.refused.fetch_sub(1, Relaxed);
+        })?;
         // SAFETY: Both blocks have the bytes that are copied, and do not overlap. The old one is not used
         // afterwards.
         unsafe {

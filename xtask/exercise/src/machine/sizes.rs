@@ -21,13 +21,13 @@ const SIZES: Sizes = if cfg!(machine = "microbit") {
 
 /// The parameters of the program's own heap.
 #[cfg(machine = "microbit")]
-pub type Profile = talloc_global::Micro;
+pub type Profile = talloc_global::config::Micro;
 /// The parameters of the program's own heap.
 #[cfg(machine = "lm3s6965evb")]
-pub type Profile = talloc_global::RealTime;
+pub type Profile = talloc_global::config::RealTime;
 /// The parameters of the program's own heap.
 #[cfg(not(any(machine = "microbit", machine = "lm3s6965evb")))]
-pub type Profile = talloc_global::Compact;
+pub type Profile = talloc_global::config::Compact;
 
 /// Bytes for the heaps that are put to the test, one after the other.
 pub const ROOM: usize = SIZES.room;

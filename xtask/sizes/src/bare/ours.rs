@@ -5,17 +5,17 @@ use talloc_global::*;
 #[cfg(feature = "talloc")]
 type Parameters = Compact;
 #[cfg(feature = "talloc-real-time")]
-type Parameters = RealTime;
+type Parameters = config::RealTime;
 #[cfg(feature = "talloc-micro")]
-type Parameters = Micro;
+type Parameters = config::Micro;
 #[cfg(feature = "talloc-smallest")]
-type Parameters = Tiny;
+type Parameters = config::Tiny;
 
 #[global_allocator]
 static HEAP: TallocCritical<Parameters> = TallocCritical::new(Talloc::configured());
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: *mut u8, size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The memory is the heap's from now on.
     HEAP.with(|heap| unsafe { heap.init(Span::from_ptr_size(start, size)) });
 }

@@ -23,6 +23,8 @@ type Path = Vec<String>;
 #[derive(Default)]
 pub struct Modules {
     modules: BTreeMap<Path, Module>,
+    /// Macros that the root has, by the modules that define them.
+    exported: BTreeMap<String, Path>,
 }
 
 /// The names in the code of a module.
@@ -102,6 +104,10 @@ impl Modules {
                 if hash.as_char() == '#' {
                     at += 1;
                     file = file_of(attribute).or(file);
+                    if exports_macro(attribute) {
+                        let name = name_of_macro(&rest[2..]).map(|name| (name, here.to_vec()));
+                        self.exported.extend(name);
+                    }
                     if is_for_tests(attribute) {
                         at += length_of_item(&rest[2..]);
                     }
@@ -233,6 +239,9 @@ impl Modules {
         let child = [here, std::slice::from_ref(name)].concat();
         if self.modules.contains_key(&child) {
             return self.walk(&child, rest, depth);
+        }
+        if let Some(module) = self.exported.get(name).filter(|_| here.is_empty()) {
+            return Target::Module(module.clone());
         }
         let Some(module) = self.modules.get(here).filter(|_| depth < 16) else {
             return Target::Nothing;

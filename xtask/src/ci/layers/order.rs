@@ -78,18 +78,7 @@ pub const ORDERS: [Order; 3] = [
     },
     Order {
         package: "talloc-sync",
-        modules: &[
-            "lock",
-            "handle",
-            "kinds",
-            "tallock",
-            "critical",
-            "local",
-            "magazines",
-            "threads",
-            // Implements one trait for all of them.
-            "allocator",
-        ],
+        modules: &["lock", "kinds", "critical", "local", "magazines", "threads"],
         circles: &[Circle {
             parent: "threads",
             modules: &["host", "shard"],
@@ -98,7 +87,18 @@ pub const ORDERS: [Order; 3] = [
     },
     Order {
         package: "talloc-global",
-        modules: &["linear", "global_alloc", "source"],
+        modules: &[
+            "linear",
+            "snapshot",
+            "global_alloc",
+            "source",
+            // Names by topic.
+            "config",
+            "custom",
+            "inspect",
+            "kinds",
+            "misuse",
+        ],
         circles: &[],
     },
 ];

@@ -28,6 +28,7 @@ pub fn run() -> ! {
     println!("last line: {}", log.last());
     println!("readings of each sensor: {:?}", log.counts());
     println!("with the log: {}", heap::report());
+    heap::take_snapshot();
 
     more_than_there_is();
 

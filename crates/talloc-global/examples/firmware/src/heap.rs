@@ -1,6 +1,8 @@
 //! The heap: all memory that the program's variables and its stack leave.
 
-use talloc_global::{Micro, Region, Report, Statistics, Talloc, TallocCritical};
+use talloc_global::config::Micro;
+use talloc_global::inspect::{Report, Statistics};
+use talloc_global::{Region, Talloc, TallocCritical};
 
 /// Interrupts wait while the heap is used, which is a bounded number of steps. So their handlers
 /// may use it, too.
@@ -38,6 +40,17 @@ pub fn start_recording() {
 pub fn stop_recording() {
     #[cfg(feature = "trace")]
     RECORDED.stop();
+}
+
+/// Writes what lies where in the heap, if that is asked for. Interrupts wait meanwhile.
+pub fn take_snapshot() {
+    #[cfg(feature = "trace")]
+    {
+        let host = crate::recorder::Host::create(2, c"firmware.heap");
+        let host = host.expect("the debugger makes the file");
+        let result = with(|heap| talloc_global::inspect::write_snapshot(heap, host));
+        result.expect("the debugger takes the snapshot");
+    }
 }
 
 // They have addresses, but no values.

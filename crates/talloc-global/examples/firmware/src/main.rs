@@ -8,7 +8,7 @@
 //! |---|---|
 //! | the heap, whose memory the linker script sets aside | `heap.rs` |
 //! | the interrupt handler's part | `sampler.rs` |
-//! | with the feature `trace`, what records all allocations in a file | `recorder.rs` |
+//! | with the feature `trace`, what records all allocations in a file, and a snapshot in another | `recorder.rs` |
 //! | the program's part: a `Vec`, `String` and `BTreeMap` as anywhere | `log.rs` |
 //! | what boards differ in: how a program starts, and the timer | `board` |
 //!

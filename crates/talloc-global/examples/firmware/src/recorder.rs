@@ -1,6 +1,6 @@
-//! The recorder of a trace, into a file of the debugger's: with the feature `trace`.
+//! What goes to files of the debugger's with the feature `trace`: a trace, and a snapshot of the heap.
 //!
-//! What comes of it tells how much memory the program needs: `talloc fit`.
+//! The trace tells how much memory the program needs: `talloc fit`. Both show what lies where: `talloc map`.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::CStr;
@@ -26,8 +26,8 @@ impl<A> Recorded<A> {
 
     /// Begins the trace.
     pub fn start(&self) {
-        let file = create().expect("the debugger makes the file");
-        let started = critical_section::with(|_| self.0.start(Host(file)));
+        let host = Host::create(1, c"firmware.atr").expect("the debugger makes the file");
+        let started = critical_section::with(|_| self.0.start(host));
         assert!(started.is_ok(), "the trace has no beginning");
     }
 
@@ -57,21 +57,24 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Recorded<A> {
     }
 }
 
-/// Makes the file that the command line names, its second word, or else `firmware.atr`.
-fn create() -> io::Result<File> {
-    let arguments = semihosting::experimental::env::args::<256>()?;
-    let mut name = [0; 256];
-    if let Some(Ok(argument)) = (&arguments).nth(1) {
-        name[..argument.len()].copy_from_slice(argument.as_bytes());
-    }
-    match CStr::from_bytes_until_nul(&name) {
-        Ok(name) if !name.is_empty() => File::create(name),
-        _ => File::create(c"firmware.atr"),
+/// A file on the machine that the emulator or the debugger runs on.
+pub struct Host(File);
+
+impl Host {
+    /// Makes the file that the command line names in a word, of which the first is number 0, or else `default`.
+    pub fn create(word: usize, default: &CStr) -> io::Result<Self> {
+        let arguments = semihosting::experimental::env::args::<512>()?;
+        let mut name = [0; 512];
+        if let Some(Ok(argument)) = (&arguments).nth(word) {
+            name[..argument.len()].copy_from_slice(argument.as_bytes());
+        }
+        let file = match CStr::from_bytes_until_nul(&name) {
+            Ok(name) if !name.is_empty() => File::create(name),
+            _ => File::create(default),
+        };
+        file.map(Self)
     }
 }
-
-/// A file on the machine that the emulator or the debugger runs on.
-struct Host(File);
 
 impl Sink for Host {
     fn write(&mut self, bytes: &[u8]) -> bool {

@@ -2,10 +2,11 @@
 
 use core::alloc::Layout;
 
+use talloc_global::config::Caller;
+use talloc_global::config::Compact;
+use talloc_global::inspect::{Report, Violation};
 use talloc_global::lock::Backoff;
-use talloc_global::{
-    AllocError, Caller, Compact, Report, Source, Span, Talloc, TallocMagazines, Violation,
-};
+use talloc_global::{AllocError, Source, Span, Talloc, TallocMagazines};
 
 use crate::cpu;
 use crate::memory::Regions;

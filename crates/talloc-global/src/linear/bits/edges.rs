@@ -27,7 +27,7 @@ impl Edges {
     pub(in super::super) unsafe fn read(bits: usize, boundary: usize) -> Self {
         let granule = boundary - GRANULE;
         let at = bits.wrapping_add(granule / SPAN);
-        // SAFETY: The caller says that the two bytes lie in the bitmap.
+        // SAFETY: The bitmap covers both granules and has a byte to spare, so that the two bytes lie in it.
         let bits = unsafe { ptr::with_exposed_provenance::<u16>(at).read_unaligned() };
         Self { at, bits: u16::from_le(bits), below: 1 << (granule / GRANULE % 8) }
     }

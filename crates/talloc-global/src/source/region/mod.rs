@@ -99,7 +99,8 @@ impl Region {
     #[must_use]
     pub const unsafe fn of_array<const N: usize>(array: *mut [u8; N]) -> Self {
         let start = array.cast::<u8>();
-        // SAFETY: As the caller says; the end is not beyond that of the array.
+        // SAFETY: The array is memory for this source alone, by the contract of this function, and the range ends where
+        // the array does.
         unsafe { Self::new(start..start.wrapping_add(N)) }
     }
 

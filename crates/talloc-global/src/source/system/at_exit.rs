@@ -41,7 +41,7 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 /// # Examples
 ///
 /// ```
-/// use talloc_global::*;
+/// use talloc_global::{inspect::print_statistics_at_exit, *};
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: SystemTallock = SystemTallock::new();

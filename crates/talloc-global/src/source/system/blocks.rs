@@ -36,8 +36,8 @@ pub(super) fn map(layout: Layout) -> Option<NonNull<u8>> {
 pub(super) unsafe fn unmap(block: NonNull<u8>, layout: Layout) {
     // The size was in bounds when the block was made.
     let size = size(layout).unwrap_or(0);
-    // SAFETY: As the caller says.
-    unsafe { space::release(Span::from_ptr_size(block.as_ptr(), size)) }
+    // SAFETY: The range is that of the block, which is not used any more.
+    unsafe { space::release(Span::from_ptr_size(block.as_ptr(), size)) };
 }
 
 /// Gives the memory of a block the size of another layout, somewhere else if need be, but without
@@ -53,7 +53,7 @@ pub(super) unsafe fn remap(block: NonNull<u8>, old: Layout, new: Layout) -> Opti
         return None;
     }
     let range = Span::from_ptr_size(block.as_ptr(), size(old)?);
-    // SAFETY: As the caller says.
+    // SAFETY: The range is that of the block, which is not used any more if this succeeds.
     let range = unsafe { space::resize(range, size(new)?, align) }.ok()?;
     NonNull::new(range.get_base_ptr()?)
 }

@@ -4,7 +4,7 @@ use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
-use talloc_sync::Pace;
+use talloc_sync::{Memory, Pace, Span};
 
 use super::space;
 
@@ -26,6 +26,34 @@ pub(super) fn set_delay(delay: Option<Duration>) {
 pub(super) fn pace() -> Pace {
     let page = space::page();
     Pace { epoch: EPOCH_MS.load(Relaxed), unit: page, min_piece: page.get() }
+}
+
+/// Gives pieces of memory back to the system, and counts their bytes.
+#[derive(Default)]
+pub(super) struct Purge {
+    /// Bytes that the system has taken.
+    pub(super) given: usize,
+    /// Bytes that it has refused to take.
+    pub(super) refused: usize,
+}
+
+impl Purge {
+    /// Gives a piece back. It stays readable and writable, and is zero if this says so.
+    ///
+    /// # Safety
+    ///
+    /// It is memory in whole [pages](space::page), whose contents nobody wants.
+    pub(super) unsafe fn piece(&mut self, piece: Span) -> Memory {
+        // SAFETY: The caller's promise.
+        let memory = unsafe { space::discard(piece) };
+        self.count(piece, memory.is_some());
+        memory.unwrap_or(Memory::empty())
+    }
+
+    /// Counts what the system has taken or refused.
+    pub(super) fn count(&mut self, piece: Span, is_given: bool) {
+        *(if is_given { &mut self.given } else { &mut self.refused }) += piece.size();
+    }
 }
 
 /// Parses a delay, in milliseconds, or `never`. Ignores any other text.

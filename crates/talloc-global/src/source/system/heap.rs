@@ -1,13 +1,14 @@
 //! What is in front of the heap of a program on an operating system.
 
-use core::alloc::{GlobalAlloc, Layout};
+use core::alloc::Layout;
 use core::fmt;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use talloc_sync::shared::global;
-use talloc_sync::{AllocError, Config, Report, SharedHeap, Statistics, Talloc};
+use talloc_sync::{
+    AllocError, Config, Report, SharedHeap, Statistics, Talloc, Violation, allocator, global_alloc,
+};
 
 use super::{SystemSource, blocks};
 
@@ -23,7 +24,7 @@ use super::{SystemSource, blocks};
 /// copied. The layout tells which blocks those are, so that with others it costs a comparison. A
 /// block that grows or shrinks across that size is copied.
 ///
-/// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::Checked) heap there
+/// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::config::Checked) heap there
 /// are none, as that must know all blocks.
 pub struct SystemHeap<H> {
     heap: H,
@@ -42,13 +43,6 @@ impl<H> SystemHeap<H> {
             mapped_bytes: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         }
-    }
-
-    /// What is to be told of the heap, with the large blocks.
-    pub(super) fn count_in(&self, mut report: Report) -> Report {
-        report.mapped_blocks = self.mapped_blocks.load(Relaxed);
-        report.mapped_bytes = self.mapped_bytes.load(Relaxed);
-        report
     }
 
     /// Counts bytes that have been mapped, in the place of others that have been before.
@@ -95,7 +89,7 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
     unsafe fn unmap(&self, block: NonNull<u8>, layout: Layout) {
         self.mapped_blocks.fetch_sub(1, Relaxed);
         self.count_bytes(blocks::size(layout).unwrap_or(0), 0);
-        // SAFETY: As the caller says.
+        // SAFETY: A large block comes from `map` or `remap`, and is given up.
         unsafe { blocks::unmap(block, layout) }
     }
 
@@ -112,7 +106,7 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: A large block comes from `map` or `remap`, and is given up if this succeeds.
         let block = unsafe { blocks::remap(block, old, new) }.ok_or(AllocError)?;
         self.count_bytes(blocks::size(old).unwrap_or(0), blocks::size(new).unwrap_or(0));
         Ok(block)
@@ -153,10 +147,10 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     #[inline(always)]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if is_large::<H::Config>(layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the block, whose layout is that of a large one.
             unsafe { self.unmap(ptr, layout) }
         } else {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the block, which is that heap's: its layout is not that of a large one.
             unsafe { self.heap.free(ptr, layout) }
         }
     }
@@ -174,6 +168,14 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
         statistics
     }
 
+    /// Counts the large blocks, too.
+    fn verify(&self) -> Result<Report, Violation> {
+        let mut report = self.heap.verify()?;
+        report.mapped_blocks = self.mapped_blocks.load(Relaxed);
+        report.mapped_bytes = self.mapped_bytes.load(Relaxed);
+        Ok(report)
+    }
+
     #[inline(always)]
     unsafe fn resize_apart(
         &self,
@@ -183,7 +185,7 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     ) -> Option<Result<NonNull<u8>, AllocError>> {
         match (is_large::<H::Config>(old), is_large::<H::Config>(new)) {
             (false, false) => None,
-            // SAFETY: As the caller says.
+            // SAFETY: It is a block with the layout `old`, and both layouts are those of large blocks.
             (true, true) => Some(unsafe { self.remap(ptr, old, new) }),
             _ => Some(Err(AllocError)),
         }
@@ -204,33 +206,8 @@ impl<H> Deref for SystemHeap<H> {
     }
 }
 
-// SAFETY: A block is the heap's, which is a global allocator, or memory that the system has given for
-// it alone, as large and as aligned as the layout asks.
-unsafe impl<H: SharedHeap<Source = SystemSource>> GlobalAlloc for SystemHeap<H> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::alloc_zeroed(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
-        unsafe { global::dealloc(self, ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
-        unsafe { global::realloc(self, ptr, layout, new_size) }
-    }
-}
+global_alloc!(impl[H: SharedHeap<Source = SystemSource>] for SystemHeap<H>, |heap| heap);
+allocator!(impl[H: SharedHeap<Source = SystemSource>] for &SystemHeap<H>, |heap| *heap);
 
 impl<H: fmt::Debug> fmt::Debug for SystemHeap<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! The heap of a program on an operating system, behind a lock.
 
-use talloc_sync::{Compact, Config, Report, Talloc, Tallock, Violation};
+use talloc_sync::{Compact, Config, Talloc, Tallock};
 
 use super::{SystemHeap, SystemLock, SystemSource};
 
@@ -44,17 +44,6 @@ impl<C: Config> SystemTallock<C> {
     #[must_use]
     pub const fn configured() -> Self {
         Self::in_front_of(Talloc::with_source(SystemSource::new()).lock())
-    }
-
-    /// Checks the heap, as [`Talloc::verify`] does, and counts the large blocks, too.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Talloc::verify`].
-    pub fn verify(&self) -> Result<Report, Violation> {
-        // The guard is gone before anybody can allocate.
-        let verified = self.0.lock().verify();
-        verified.map(|report| self.count_in(report))
     }
 }
 

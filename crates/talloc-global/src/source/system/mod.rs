@@ -1,6 +1,6 @@
 //! Memory from the operating system.
 
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 mod at_exit;
 mod blocks;
 mod giving_back;
@@ -8,15 +8,15 @@ mod heap;
 mod lock;
 mod locked;
 mod space;
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 mod threads;
 
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 pub use at_exit::print_statistics_at_exit;
 pub use heap::SystemHeap;
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
-#[cfg(feature = "std")]
+#[cfg(has_threads)]
 pub use threads::SystemTalloc;
 
 use core::alloc::Layout;
@@ -24,7 +24,7 @@ use core::alloc::Layout;
 use core::time::Duration;
 
 use super::needed::needed;
-use giving_back::pace;
+use giving_back::{Purge, pace};
 use talloc_sync::{AllocError, Config, Decay, Index, Memory, Source, Span, Talloc};
 
 /// Bytes in a granule, the unit of what links reach.
@@ -84,7 +84,7 @@ impl SystemSource {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use talloc_global::SystemSource;
+    /// use talloc_global::source::SystemSource;
     ///
     /// // A program whose use rises and falls within a second keeps what it has.
     /// SystemSource::set_purge_delay(Some(Duration::from_secs(1)));
@@ -159,8 +159,10 @@ impl<C: Config> Source<C> for SystemSource {
 
     fn tend(heap: &mut Talloc<C, Self>) {
         let (mut decay, pace) = (heap.source().decay.clone(), pace());
-        // SAFETY: `space::discard` keeps the pages mapped, and reports `ZEROED` only if they are zero.
-        unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| space::discard(piece)) };
+        let mut purge = Purge::default();
+        // SAFETY: `Purge` keeps the pages mapped, and reports `ZEROED` only if they are zero.
+        unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| purge.piece(piece)) };
+        decay.note_refused(purge.refused);
         heap.source_mut().decay = decay;
     }
 
@@ -168,24 +170,19 @@ impl<C: Config> Source<C> for SystemSource {
     /// memory of large free pieces back.
     fn release(heap: &mut Talloc<C, Self>) {
         let growing = heap.source().arena;
-        let mut given = 0;
+        let mut purge = Purge::default();
         while let Some(arena) = heap.reclaim_arena(growing) {
-            given += arena.size();
             // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
             // it up.
-            unsafe { space::release(arena.align_inward(space::page())) };
+            let is_given = unsafe { space::release(arena.align_inward(space::page())) };
+            purge.count(arena, is_given);
         }
         let pace = pace();
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        unsafe {
-            heap.discard(pace.unit, pace.min_piece, |piece| {
-                given += piece.size();
-                space::discard(piece)
-            });
-        }
+        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
-        heap.source_mut().decay.note_trim(used, touched, given);
+        heap.source_mut().decay.note_trim(used, touched, purge.given);
     }
 
     fn purged_bytes(&self) -> u64 {

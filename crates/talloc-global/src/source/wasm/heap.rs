@@ -1,9 +1,8 @@
 //! The heap of a WebAssembly module.
 
-use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 
-use talloc_sync::{Report, Statistics, Violation};
+use talloc_sync::{Report, Statistics, Violation, allocator, global_alloc};
 
 use super::WasmSource;
 use super::parameters::{Heap, WasmDefault, WasmParameters};
@@ -14,10 +13,10 @@ use super::parameters::{Heap, WasmDefault, WasmParameters};
 /// [`Backoff`](talloc_sync::lock::Backoff) lock, which does not put threads to sleep, as the main one
 /// of a browser must not; else there is no lock.
 ///
-/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::WasmSmall), it is a heap made for a
+/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::source::WasmSmall), it is a heap made for a
 /// memory that grows at its end: a fraction of the code, one arena whoever else makes the memory grow, and
 /// no search for a block's arena. With those of a [`Config`](crate::Config), such as
-/// [`Checked`](crate::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
+/// [`Checked`](crate::config::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
 ///
 /// # How the memory grows
 ///
@@ -74,7 +73,7 @@ impl<P: WasmParameters> WasmTalloc<P> {
 
     /// All that the heap counts; see [`Talloc::statistics`](crate::Talloc::statistics). Takes constant time.
     ///
-    /// [`WasmSmall`](crate::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
+    /// [`WasmSmall`](crate::source::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
     /// now, and the peak is all that has ever been in use, at whatever time.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -116,34 +115,10 @@ impl<P: WasmParameters> Default for WasmTalloc<P> {
     }
 }
 
-// SAFETY: By the contract of `Heap`.
-unsafe impl<P: WasmParameters> GlobalAlloc for WasmTalloc<P> {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.alloc(layout) }
-    }
+global_alloc!(impl[P: WasmParameters] for WasmTalloc<P>, |heap| &heap.0);
+allocator!(impl[P: WasmParameters] for &WasmTalloc<P>, |heap| &heap.0);
 
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.alloc_zeroed(layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.dealloc(ptr, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: By the contract of this method.
-        unsafe { self.0.realloc(ptr, layout, new_size) }
-    }
-}
-
-/// Prints how much memory the heap has, or its [`Outline`](crate::Outline).
+/// Prints how much memory the heap has, or its [`Outline`](crate::inspect::Outline).
 impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.print(f)

@@ -1,10 +1,14 @@
 //! Which heap a [`WasmTalloc`](crate::WasmTalloc) is.
 
 use core::alloc::Layout;
-use core::{fmt, ptr};
+use core::fmt;
+use core::num::NonZero;
+use core::ptr::{self, NonNull};
 
-use talloc_sync::shared::global;
-use talloc_sync::{Config, OwnedTalloc, Report, SharedHeap, Statistics, Talloc, Violation};
+use talloc_sync::shared::Allocate;
+use talloc_sync::{
+    AllocError, Config, OwnedTalloc, Report, SharedHeap, Statistics, Talloc, Violation,
+};
 
 use super::WasmSource;
 use super::guarded::Guarded;
@@ -20,7 +24,7 @@ pub struct WasmDefault;
 /// # Examples
 ///
 /// ```ignore
-/// use talloc_global::*;
+/// use talloc_global::{source::WasmSmall, *};
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: WasmTalloc<WasmSmall> = WasmTalloc::configured();
@@ -56,13 +60,8 @@ impl<C: Config> WasmParameters for C {
     type Heap = Guarded<OwnedTalloc<C, WasmSource>>;
 }
 
-/// A heap behind a shared reference.
-///
-/// # Safety
-///
-/// It is as `GlobalAlloc` asks; so are the methods of the same names.
-#[allow(clippy::missing_safety_doc, reason = "as for the methods of `GlobalAlloc`")]
-pub unsafe trait Heap: Sync + Sized {
+/// A heap of a module.
+pub trait Heap: Allocate + Sync + Sized {
     /// A heap without memory.
     const NEW: Self;
 
@@ -70,10 +69,6 @@ pub unsafe trait Heap: Sync + Sized {
     /// call [`WasmSource::with_rest`].
     const WITH_REST: Self;
 
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8;
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8;
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout);
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8;
     fn flush(&self);
     fn verify(&self) -> Result<Report, Violation>;
     fn statistics(&self) -> Statistics;
@@ -81,54 +76,65 @@ pub unsafe trait Heap: Sync + Sized {
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-// SAFETY: By the contract of `Linear`.
-unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
+// SAFETY: By the contract of `Linear`: its blocks are as large and as aligned as is asked, its memory stays where it is,
+// and what moves is copied.
+unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Allocate
+    for Guarded<Linear<ModuleMemory, BINS, SPLIT, QUICK>>
+{
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let block = self.lend(|heap| heap.allocate(layout.size(), layout.align()));
+        block.map(block_at).ok_or(AllocError)
+    }
+
+    #[inline]
+    fn allocate_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        let block = self.lend(|heap| heap.allocate_dirty(layout.size(), layout.align()));
+        let (at, dirty) = block.ok_or(AllocError)?;
+        Ok((block_at(at), dirty))
+    }
+
+    #[inline]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: The caller gives up the block, which has that size.
+        self.lend(|heap| unsafe { heap.free(ptr.addr().get(), layout.size()) });
+    }
+
+    #[inline]
+    unsafe fn resize(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        let addr = ptr.addr();
+        // SAFETY: It is a block of that size.
+        if self.lend(|heap| unsafe { heap.resize(addr.get(), old.size(), new.size()) }) {
+            return Ok(block_at(addr));
+        }
+        let block = self.allocate(new)?;
+        // SAFETY: Both blocks have as many bytes, and are different ones. Only to grow can have failed.
+        unsafe {
+            block.copy_from_nonoverlapping(ptr, old.size());
+            self.deallocate(ptr, old);
+        }
+        Ok(block)
+    }
+}
+
+/// The block at an address, with the provenance of the memory, which is exposed.
+#[inline(always)]
+fn block_at(addr: NonZero<usize>) -> NonNull<u8> {
+    // SAFETY: The address is not zero.
+    unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(addr.get())) }
+}
+
+impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
     for Guarded<Linear<ModuleMemory, BINS, SPLIT, QUICK>>
 {
     const NEW: Self = Self::new(Linear::new(ModuleMemory::NEW));
     // SAFETY: Those who use the constant may.
     const WITH_REST: Self = Self::new(Linear::new(unsafe { ModuleMemory::with_rest() }));
-
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let block = self.lend(|heap| heap.allocate(layout.size(), layout.align()));
-        block.map_or(ptr::null_mut(), |at| ptr::with_exposed_provenance_mut(at.get()))
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let block = self.lend(|heap| heap.allocate_dirty(layout.size(), layout.align()));
-        let Some((at, dirty)) = block else { return ptr::null_mut() };
-        let block = ptr::with_exposed_provenance_mut::<u8>(at.get());
-        // SAFETY: The block has no fewer bytes, and nobody else knows of it.
-        unsafe { block.write_bytes(0, dirty) };
-        block
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: The caller gives up the block, which has that size.
-        self.lend(|heap| unsafe { heap.free(block.addr(), layout.size()) });
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let size = layout.size();
-        // SAFETY: It is a block of that size.
-        if self.lend(|heap| unsafe { heap.resize(block.addr(), size, new_size) }) {
-            return ptr::with_exposed_provenance_mut(block.addr());
-        }
-        // SAFETY: The new size, rounded up to the alignment, is at most `isize::MAX`. Both blocks have as
-        // many bytes, and are different ones. Only to grow can have failed.
-        unsafe {
-            let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
-            if !new.is_null() {
-                new.copy_from_nonoverlapping(block, size);
-                self.dealloc(block, layout);
-            }
-            new
-        }
-    }
 
     fn flush(&self) {
         self.lend(|heap| heap.flush());
@@ -148,36 +154,10 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
     }
 }
 
-// SAFETY: The heap gives out blocks as the layout asks, which stay valid until they are freed, and does
-// not unwind.
-unsafe impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
+impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
     const NEW: Self = Self::new(Talloc::with_source(WasmSource::new()));
     // SAFETY: Those who use the constant may.
     const WITH_REST: Self = Self::new(Talloc::with_source(unsafe { WasmSource::with_rest() }));
-
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: By the contract of `GlobalAlloc::alloc`.
-        unsafe { global::alloc(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: By the contract of `GlobalAlloc::alloc_zeroed`.
-        unsafe { global::alloc_zeroed(self, layout) }
-    }
-
-    #[inline]
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: By the contract of `GlobalAlloc::dealloc`.
-        unsafe { global::dealloc(self, block, layout) }
-    }
-
-    #[inline]
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: By the contract of `GlobalAlloc::realloc`.
-        unsafe { global::realloc(self, block, layout, new_size) }
-    }
 
     fn flush(&self) {
         self.with(Talloc::flush);

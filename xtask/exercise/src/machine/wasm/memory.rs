@@ -8,10 +8,9 @@ use core::arch::wasm32::{memory_grow, memory_size};
 
 use talloc_exercise::Plan;
 use talloc_exercise::walk::Walk;
-use talloc_global::{
-    Checked, Compact, Config, QuickLists, RealTime, WasmDefault, WasmParameters, WasmSmall,
-    WasmSource, WasmTalloc,
-};
+use talloc_global::WasmTalloc;
+use talloc_global::config::{Checked, Compact, Config, QuickLists, RealTime};
+use talloc_global::source::{WasmDefault, WasmParameters, WasmSmall, WasmSource};
 
 const PAGE: usize = 64 << 10;
 

@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
 use talloc_exercise::Fault;
-use talloc_global::WasmSource;
+use talloc_global::source::WasmSource;
 
 pub const HAS_TIMER: bool = false;
 

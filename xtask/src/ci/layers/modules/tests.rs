@@ -34,7 +34,7 @@ fn modules_may_use_those_below_and_their_own_parts() {
 
 #[test]
 fn a_use_of_what_is_above_is_found() {
-    let high = ("high", "pub struct High;");
+    let high = ("high", "pub struct High; #[macro_export] macro_rules! exported { () => {} }");
     for code in [
         "use crate::high::High;",
         "use super::high::{self, High};",
@@ -42,6 +42,7 @@ fn a_use_of_what_is_above_is_found() {
         "use crate::high::*;",
         "fn f() -> usize { crate::high::High::new() }",
         "macro_rules! m { () => { $crate::high::High } }",
+        "crate::exported! {}",
         "fn f() { debug_assert!(crate::high::High::is_right()); }",
         "mod inner { use super::super::high::High; }",
         "#[cfg(any(test, unix))] use crate::high::High;",

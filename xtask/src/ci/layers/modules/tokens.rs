@@ -60,6 +60,24 @@ pub(super) fn file_of(attribute: &Group) -> Option<String> {
     named.or_else(inner)
 }
 
+/// Whether an attribute makes the root have the next macro.
+pub(super) fn exports_macro(attribute: &Group) -> bool {
+    let first = attribute.stream().into_iter().next();
+    first.is_some_and(|first| first.to_string() == "macro_export")
+}
+
+/// The name of the macro that tokens define.
+pub(super) fn name_of_macro(tokens: &[TokenTree]) -> Option<String> {
+    match tokens {
+        [TokenTree::Ident(word), mark, TokenTree::Ident(name), ..]
+            if word == "macro_rules" && is_punct(mark, '!') =>
+        {
+            Some(name.to_string())
+        }
+        _ => None,
+    }
+}
+
 /// Whether an attribute leaves the next item out unless tests are built.
 pub(super) fn is_for_tests(attribute: &Group) -> bool {
     let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();

@@ -66,7 +66,7 @@ pub(super) fn reserve(least: usize, most: usize) -> Result<Span, AllocError> {
 pub(super) unsafe fn resize(range: Span, size: usize, _: Align) -> Result<Span, AllocError> {
     let lost = range.size().checked_sub(size).ok_or(AllocError)?;
     let kept = range.truncate(0, lost);
-    // SAFETY: As the caller says.
+    // SAFETY: Nobody uses the part beyond `kept`.
     unsafe { release(range.except(kept).1) };
     Ok(kept)
 }

@@ -71,18 +71,17 @@ pub(in super::super) unsafe fn resize(
 }
 
 /// Returns memory to the system, but keeps its addresses: the next access gets new memory. Reports whether that is
-/// zero.
+/// zero; `None` if the system refuses. The memory is unchanged then.
 ///
 /// # Safety
 ///
 /// It is memory in whole [pages](super::page), whose contents nobody wants.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(in super::super) unsafe fn discard(range: Span) -> Memory {
-    let Some(start) = range.get_base_ptr() else { return Memory::empty() };
-    // SAFETY: Nobody needs the contents. The system may refuse, for locked memory or huge pages; the memory is then
-    // unchanged.
-    let is_done = unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed) }.is_ok();
-    if is_done && gives_zeros() { Memory::ZEROED } else { Memory::empty() }
+pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
+    let start = range.get_base_ptr()?;
+    // SAFETY: Nobody needs the contents. The system may refuse, for locked memory or huge pages.
+    unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxDontNeed) }.ok()?;
+    Some(if gives_zeros() { Memory::ZEROED } else { Memory::empty() })
 }
 
 /// Whether discarded memory is zero, as on Linux. Some emulators and sandboxes accept the call and keep the
@@ -121,18 +120,18 @@ fn try_discarding() -> Option<bool> {
     }
 }
 
-/// Tells the system that it may take the memory of a range. Its contents are then undefined.
+/// Tells the system that it may take the memory of a range. Its contents are then undefined. `None` if the system
+/// refuses.
 ///
 /// # Safety
 ///
 /// It is memory in whole [pages](super::page), whose contents nobody wants.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(in super::super) unsafe fn discard(range: Span) -> Memory {
-    if let Some(start) = range.get_base_ptr() {
-        // SAFETY: As the caller says. If the system does not want it, nothing is lost.
-        let _ = unsafe { mm::madvise(start.cast(), range.size(), Advice::DontNeed) };
-    }
-    Memory::empty()
+pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
+    let start = range.get_base_ptr()?;
+    // SAFETY: The pages are the caller's, and their contents are not needed. If the call fails, nothing has changed.
+    unsafe { mm::madvise(start.cast(), range.size(), Advice::DontNeed) }.ok()?;
+    Some(Memory::empty())
 }
 
 /// Makes memory of reserved addresses, all zeros.
@@ -143,20 +142,17 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     unsafe { mm::mprotect(start.cast(), range.size(), flags) }.map_err(|_| AllocError)
 }
 
-/// Unmaps a range of addresses, with any memory there.
+/// Unmaps a range of addresses, with any memory there. Returns whether the system has the memory.
 ///
 /// # Safety
 ///
 /// They have been reserved, and nobody uses them.
-pub(in super::super) unsafe fn release(range: Span) {
-    let Some(start) = range.get_base_ptr() else { return };
-    // SAFETY: Nobody uses the addresses.
-    if unsafe { mm::munmap(start.cast(), range.size()) }.is_err() {
-        // A filter refuses the call, or it would split a mapping of a process that has as many as it may have. The
-        // addresses stay reserved, which is harmless.
-        // SAFETY: Nobody uses the addresses, by the contract of this function.
-        unsafe { discard(range) };
-    }
+pub(in super::super) unsafe fn release(range: Span) -> bool {
+    let Some(start) = range.get_base_ptr() else { return false };
+    // If a filter refuses the call, or it would split a mapping of a process that has as many as it may have, the
+    // addresses stay reserved, which is harmless.
+    // SAFETY: Nobody uses the addresses, by the contract of this function.
+    unsafe { mm::munmap(start.cast(), range.size()).is_ok() || discard(range).is_some() }
 }
 
 /// Addresses for this process alone; as they have no memory, none is set aside for them.

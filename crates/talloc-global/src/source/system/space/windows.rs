@@ -62,21 +62,21 @@ fn allocate(
     if start.is_null() { Err(AllocError) } else { Ok(Span::from_ptr_size(start.cast(), size)) }
 }
 
-/// Tells the system that it may take memory. What is there stays, or is lost.
+/// Tells the system that it may take memory. What is there stays, or is lost. `None` if the system refuses.
 ///
 /// # Safety
 ///
 /// It is memory in whole [pages](super::page), whose contents nobody wants.
-pub(in super::super) unsafe fn discard(range: Span) -> Memory {
-    if let Some(start) = range.get_base_ptr() {
-        // SAFETY: As the caller says. If the system does not want it, nothing is lost. To unlock what
-        // is not locked takes it out of the working set.
-        unsafe {
-            VirtualAlloc(start.cast(), range.size(), MEM_RESET, PAGE_READWRITE);
-            VirtualUnlock(start.cast(), range.size());
-        }
-    }
-    Memory::empty()
+pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
+    let start = range.get_base_ptr()?;
+    // SAFETY: The pages are the caller's, and their contents are not needed. If a call fails, nothing has changed.
+    // Unlocking pages that are not locked removes them from the working set.
+    let reset = unsafe {
+        let reset = VirtualAlloc(start.cast(), range.size(), MEM_RESET, PAGE_READWRITE);
+        VirtualUnlock(start.cast(), range.size());
+        reset
+    };
+    (!reset.is_null()).then_some(Memory::empty())
 }
 
 /// Makes memory of reserved addresses, all zeros.
@@ -85,20 +85,21 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     allocate(start.cast(), range.size(), MEM_COMMIT, PAGE_READWRITE).map(drop)
 }
 
-/// Gives addresses back, and the memory there if there is any.
+/// Gives addresses back, and the memory there if there is any. Returns whether the system has the memory.
 ///
 /// # Safety
 ///
 /// They have been reserved, and nobody uses them.
-pub(in super::super) unsafe fn release(range: Span) {
-    let Some(start) = range.get_base_ptr() else { return };
-    // SAFETY: As the caller says. What has no memory at all is not in use: who has reserved addresses
-    // and uses none of them gives up all of them.
+pub(in super::super) unsafe fn release(range: Span) -> bool {
+    let Some(start) = range.get_base_ptr() else { return false };
+    // SAFETY: Nobody uses the range. A reservation without any memory is not in use either: whoever has reserved
+    // addresses and uses none of them gives up all of them.
     unsafe {
-        VirtualFree(start.cast(), range.size(), MEM_DECOMMIT);
+        let is_done = VirtualFree(start.cast(), range.size(), MEM_DECOMMIT) != 0;
         if let Some(whole) = without_memory(start.cast()) {
             VirtualFree(whole, 0, MEM_RELEASE);
         }
+        is_done
     }
 }
 

@@ -7,15 +7,18 @@ mod source;
 #[cfg(doc)]
 mod walkthrough;
 
-use core::alloc::{GlobalAlloc, Layout};
+use core::alloc::Layout;
 use core::fmt;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
+use talloc_sync::shared::Allocate;
 use talloc_sync::threads::{Heaps, Host, Shard};
-use talloc_sync::{Report, SizeClasses, Statistics, Violation};
+use talloc_sync::{
+    AllocError, Report, SizeClasses, Statistics, Violation, allocator, global_alloc,
+};
 
 use super::{blocks, giving_back, print_statistics_at_exit, space};
 use range::Range;
@@ -305,53 +308,39 @@ impl SystemTalloc {
     }
 }
 
-/// The new layout of a block.
-///
-/// # Safety
-///
-/// As for the arguments of `GlobalAlloc::realloc`.
-#[inline(always)]
-unsafe fn resized(layout: Layout, new_size: usize) -> Layout {
-    // SAFETY: The size, rounded up to the alignment, is at most `isize::MAX`, as `realloc` requires.
-    unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) }
-}
-
-// SAFETY: The heaps give out blocks as the layout asks, which stay valid until they are freed, by any thread.
-// Nothing within unwinds: there is no code of others.
-unsafe impl GlobalAlloc for SystemTalloc {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAPS.malloc(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
+// SAFETY: The heaps give out blocks as the layout asks, which stay valid until they are freed, by any thread. They tell
+// what is not zero, and copy what moves.
+unsafe impl Allocate for SystemTalloc {
+    #[inline(always)]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        HEAPS.malloc(layout)
     }
 
-    #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        match HEAPS.malloc_dirty(layout) {
-            Ok((block, dirty)) => {
-                // SAFETY: The block has no fewer bytes, and nobody else knows of it.
-                unsafe { block.write_bytes(0, dirty) };
-                block.as_ptr()
-            }
-            Err(_) => ptr::null_mut(),
-        }
+    #[inline(always)]
+    fn allocate_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        HEAPS.malloc_dirty(layout)
     }
 
-    #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: `ptr` is a block with this layout, and so not null, and is given up.
-        unsafe { HEAPS.free(NonNull::new_unchecked(ptr), layout) }
+    #[inline(always)]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: `ptr` is a block with this layout, and is given up.
+        unsafe { HEAPS.free(ptr, layout) }
     }
 
-    #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: `ptr` is a block with this layout, and so not null; the new size is in bounds.
-        unsafe {
-            let new = resized(layout, new_size);
-            let block = HEAPS.resize(NonNull::new_unchecked(ptr), layout, new);
-            block.map_or(ptr::null_mut(), NonNull::as_ptr)
-        }
+    #[inline(always)]
+    unsafe fn resize(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: `ptr` is a block with the layout `old`, and is given up if this succeeds.
+        unsafe { HEAPS.resize(ptr, old, new) }
     }
 }
+
+global_alloc!(impl[] for SystemTalloc, |heap| heap);
+allocator!(impl[] for &SystemTalloc, |heap| *heap);
 
 impl fmt::Debug for SystemTalloc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use core::alloc::Layout;
 use talloc_sync::threads::{FRESH_MEMORY, Threaded};
 use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
 
-use super::super::giving_back::pace;
+use super::super::giving_back::{Purge, pace};
 use super::super::space;
 use super::{RANGE, System};
 
@@ -99,38 +99,35 @@ impl Source<Threaded<System>> for ThreadSource {
 
     fn tend(heap: &mut Heap) {
         let (mut decay, pace) = (heap.source().decay.clone(), pace());
+        let mut purge = Purge::default();
         // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
-        unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| space::discard(piece)) };
+        unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| purge.piece(piece)) };
+        decay.note_refused(purge.refused);
         heap.source_mut().decay = decay;
     }
 
     /// Gives back arenas in which nothing is allocated, unless they grow, and all large free pieces.
     fn release(heap: &mut Heap) {
         let growing = heap.source().arena;
-        let mut given = 0;
+        let mut purge = Purge::default();
         while let Some(arena) = heap.reclaim_arena(growing) {
-            given += arena.size();
             let ranges = &mut heap.source_mut().ranges;
             if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
                 let range = core::mem::replace(place, Span::empty());
                 // SAFETY: The heap has given the arena up, and with it the range.
-                unsafe { give_up(range) };
+                let is_given = unsafe { give_up(range) };
+                purge.count(arena, is_given);
             } else {
                 // The addresses are lost, as their bounds are not known; their memory is not.
                 // SAFETY: The heap has given the arena up.
-                unsafe { space::discard(arena.align_inward(space::page())) };
+                unsafe { purge.piece(arena.align_inward(space::page())) };
             }
         }
         let pace = pace();
         // SAFETY: As in `tend`.
-        unsafe {
-            heap.discard(pace.unit, pace.min_piece, |piece| {
-                given += piece.size();
-                space::discard(piece)
-            });
-        }
+        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
-        heap.source_mut().decay.note_trim(used, touched, given);
+        heap.source_mut().decay.note_trim(used, touched, purge.given);
     }
 
     fn purged_bytes(&self) -> u64 {
@@ -159,16 +156,18 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
 }
 
 /// Gives up slices. If the system refuses to take their memory back, they stay taken, as the next owner of slices
-/// relies on zeros.
+/// relies on zeros. Returns whether the system has the memory.
 ///
 /// # Safety
 ///
 /// They were taken, and nobody uses them.
-pub(super) unsafe fn give_up(slices: Span) {
+pub(super) unsafe fn give_up(slices: Span) -> bool {
     // SAFETY: Nobody uses them.
-    if unsafe { space::decommit(slices) } {
+    let is_given = unsafe { space::decommit(slices) };
+    if is_given {
         RANGE.give_back(slices);
     }
+    is_given
 }
 
 /// Makes memory of reserved addresses.

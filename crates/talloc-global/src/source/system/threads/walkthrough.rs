@@ -7,9 +7,10 @@
 //!
 //! # `malloc`, hit
 //!
-//! [`SystemTalloc::alloc`] calls [`Heaps::malloc`] of the one static [`HEAPS`], in `talloc-sync`. That
+//! [`SystemTalloc::alloc`] is [`global::alloc`], which calls [`SystemTalloc::allocate`], which calls
+//! [`Heaps::malloc`] of the one static [`HEAPS`], in `talloc-sync`. That
 //! asks [`System::current`] for the thread's shard, which a thread-local ([`current`]) names, and takes a block from
-//! its lists. [`SystemTalloc::alloc_zeroed`] calls [`Heaps::malloc_dirty`] instead, and clears the bytes that are
+//! its lists. [`global::alloc_zeroed`] gets to [`Heaps::malloc_dirty`] instead, and clears the bytes that are
 //! not known to be zero.
 //!
 //! # `malloc`, miss
@@ -27,14 +28,14 @@
 //!
 //! # `free`
 //!
-//! [`SystemTalloc::dealloc`] calls [`Heaps::free`]. Two questions come back here: [`System::is_apart`] tells
+//! [`global::dealloc`] gets to [`Heaps::free`]. Two questions come back here: [`System::is_apart`] tells
 //! whether an address is outside of the range ([`Range::is_outside`]), and then [`System::free_apart`] unmaps the block;
 //! [`System::owner_of`] tells whose slice an address is in ([`Range::owner_of`]), when blocks leave a thread's lists.
 //! [`System::whole`] is the pointer that is good for all of them.
 //!
 //! # `realloc`
 //!
-//! [`SystemTalloc::realloc`] makes the new layout ([`resized`]) and calls [`Heaps::resize`]. A block with memory of
+//! [`global::realloc`] makes the new layout and gets to [`Heaps::resize`]. A block with memory of
 //! its own comes back to [`System::resize_apart`], which has the system move its pages, where it can
 //! ([`blocks::remap`]).
 //!
@@ -79,10 +80,12 @@
 //! [`System::owner_of`]: super::System::owner_of
 //! [`System::resize_apart`]: super::System::resize_apart
 //! [`System::whole`]: super::System::whole
-//! [`SystemTalloc::alloc_zeroed`]: super::SystemTalloc::alloc_zeroed
+//! [`SystemTalloc::allocate`]: super::SystemTalloc::allocate
+//! [`global::alloc`]: talloc_sync::shared::global::alloc
+//! [`global::alloc_zeroed`]: talloc_sync::shared::global::alloc_zeroed
+//! [`global::dealloc`]: talloc_sync::shared::global::dealloc
+//! [`global::realloc`]: talloc_sync::shared::global::realloc
 //! [`SystemTalloc::alloc`]: super::SystemTalloc::alloc
-//! [`SystemTalloc::dealloc`]: super::SystemTalloc::dealloc
-//! [`SystemTalloc::realloc`]: super::SystemTalloc::realloc
 //! [`SystemTalloc::trim`]: super::SystemTalloc::trim
 //! [`SystemTalloc`]: super::SystemTalloc
 //! [`Talloc::claim_part`]: talloc_sync::Talloc::claim_part
@@ -100,7 +103,6 @@
 //! [`commit`]: super::source::commit
 //! [`give_up`]: super::source::give_up
 //! [`raise`]: super::source::raise
-//! [`resized`]: super::resized
 //! [`space::commit`]: super::space::commit
 //! [`space::discard`]: super::space::discard
 //! [`space::map`]: super::space::map
@@ -109,4 +111,4 @@
 #[allow(unused_imports, reason = "for links to methods of these traits")]
 use core::alloc::GlobalAlloc;
 #[allow(unused_imports, reason = "for links to methods of these traits")]
-use talloc_sync::{Source, threads::Host};
+use talloc_sync::{Source, shared::Allocate, threads::Host};

@@ -1,0 +1,146 @@
+//! How a [`SharedHeap`] can [`Allocate`].
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::{Allocate, SharedHeap, blocks};
+use crate::config::Config;
+use crate::error::AllocError;
+use crate::misuse::{Call, Fault, Misuse};
+use crate::talloc::Talloc;
+
+// SAFETY: By the contract of `SharedHeap`, whose 1 and 2 are 1 and 2 here. What is resized where it is keeps its
+// contents, and what moves is copied.
+unsafe impl<H: SharedHeap> Allocate for H {
+    const CHECKED: bool = H::Config::CHECKED;
+
+    #[inline(always)]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.malloc(layout)
+    }
+
+    #[inline(always)]
+    fn allocate_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+        self.malloc_dirty(layout)
+    }
+
+    #[inline(always)]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: `ptr` is a block of this heap with this layout, which the caller gives up.
+        unsafe { self.free(ptr, layout) }
+    }
+
+    #[inline]
+    unsafe fn resize(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: `ptr` is a block of this heap with the layout `old`, aligned as `new` asks, and neither size is zero,
+        // by the contract of this function.
+        unsafe {
+            if self.rather_moves(old, new) {
+                // If there is no room, the block may change where it is.
+                if let Ok(block) = blocks::relocate(self, ptr, old, new) {
+                    return Ok(block);
+                }
+                self.with(Talloc::forget_refusal);
+            }
+            let resized = match self.resize_apart(ptr, old, new) {
+                Some(resized) => resized,
+                None => resize_in_heap(self, ptr, old, new)?,
+            };
+            // In the heap, only to grow can have failed.
+            resized.or_else(|AllocError| blocks::relocate(self, ptr, old, new))
+        }
+    }
+
+    #[cold]
+    fn check(&self, call: Call, ptr: *mut u8, layout: Layout) -> bool {
+        match NonNull::new(ptr) {
+            Some(ptr) => with_block(self, call, ptr, layout, |_| ()).is_some(),
+            None => {
+                H::Config::misuse(&Misuse { call, addr: 0, layout, fault: Fault::Foreign });
+                false
+            }
+        }
+    }
+}
+
+/// Changes the size of a block of the heap where it is.
+///
+/// # Errors
+///
+/// If the heap is checked and `ptr` is no block of it with the layout `old`, which is reported. In the result: if
+/// there is no room.
+///
+/// # Safety
+///
+/// `ptr` is a block of this heap with the layout `old`, aligned as `new` asks, and neither size is zero.
+#[inline(always)]
+#[track_caller]
+unsafe fn resize_in_heap<H: SharedHeap>(
+    heap: &H,
+    ptr: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<Result<NonNull<u8>, AllocError>, AllocError> {
+    let call = Call::resize(old.size(), new.size());
+    // SAFETY: By the contract of this function.
+    let resized = with_block(heap, call, ptr, old, |heap| unsafe {
+        // Before anything has changed: should the source panic, the caller has the block that it had.
+        heap.tend();
+        heap.resize_or_extend(ptr, old, new)
+    });
+    resized.ok_or(AllocError)
+}
+
+/// Frees a block in the heap itself, whatever the [`SharedHeap`] has in front of it.
+///
+/// # Panics
+///
+/// As [`SharedHeap::free`] does.
+///
+/// # Safety
+///
+/// As for [`Talloc::free`].
+#[inline(always)]
+#[track_caller]
+pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, layout: Layout) {
+    with_block(heap, Call::Free, ptr, layout, |heap| {
+        // SAFETY: `ptr` is a block of this heap with this layout, which the caller gives up.
+        unsafe { heap.free_known(ptr, layout) };
+    });
+}
+
+/// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
+/// describes. That is reported when the heap has been let go, and `None` returned.
+#[inline(always)]
+#[track_caller]
+fn with_block<H: SharedHeap + ?Sized, T>(
+    heap: &H,
+    call: Call,
+    ptr: NonNull<u8>,
+    layout: Layout,
+    f: impl FnOnce(&mut Talloc<H::Config, H::Source>) -> T,
+) -> Option<T> {
+    if !H::Config::CHECKED {
+        return Some(heap.with(f));
+    }
+    let done = heap.with(|heap| {
+        if heap.knows(call, ptr, layout) {
+            Ok(f(heap))
+        } else {
+            Err(heap.explain(call, ptr, layout))
+        }
+    });
+    match done {
+        Ok(done) => Some(done),
+        Err(misuse) => {
+            // Not in a closure, which would be the caller.
+            H::Config::misuse(&misuse);
+            None
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What is in a heap: statistics, reports of `verify`, and walks of its chunks.
+
+#[cfg(feature = "snapshot")]
+pub use crate::snapshot::write_snapshot;
+#[cfg(has_threads)]
+pub use crate::source::print_statistics_at_exit;
+pub use talloc_sync::{
+    Chunk, ChunkKind, Chunks, Leaks, Outline, Report, SizeClass, SizeClasses, Statistics, Violation,
+};

@@ -1,0 +1,67 @@
+//! Snapshots of a heap, as bytes.
+
+use talloc_sync::{Chunk, ChunkKind, Config, Talloc};
+use talloc_trace::Sink;
+use talloc_trace::snapshot::{self, Incomplete, Writer};
+
+/// Writes what lies where in `heap` to `sink`: a file, a socket, a debug probe, a ring buffer. `talloc map` draws it.
+///
+/// The heap's chunks are those of [`Talloc::memory_map`]: the free ones and, in a
+/// [`Checked`](crate::config::Checked) heap, each allocated block. Most chunks take 3 to 4 bytes; see the [format].
+/// The function allocates nothing, and takes as many steps as `memory_map`.
+///
+/// If the heap is the global allocator, the sink must not allocate: the heap is borrowed. Write the snapshot to memory,
+/// and send it afterwards, if the sink allocates or takes long.
+///
+/// # Errors
+///
+/// [`Incomplete`] if the sink did not take all records. It tells how many chunks the snapshot lacks.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::BufWriter;
+///
+/// use talloc_global::{config::Checked, inspect::write_snapshot, *};
+/// use talloc_trace::IoSink;
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::<Checked>::configured();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe { heap.init(Span::from(&mut memory)) };
+///
+/// let file = File::create(std::env::temp_dir().join("program.heap"))?;
+/// let mut sink = IoSink::new(BufWriter::new(file));
+/// write_snapshot(&heap, &mut sink)?;
+/// sink.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [format]: talloc_trace::snapshot#the-format
+pub fn write_snapshot<C: Config, S>(
+    heap: &Talloc<C, S>,
+    sink: impl Sink,
+) -> Result<(), Incomplete> {
+    let chunks = heap.memory_map();
+    let Some(mut writer) = Writer::start(sink) else {
+        return Err(Incomplete { lost: chunks.count() as u64, has_end: false });
+    };
+    for chunk in chunks {
+        writer.chunk(as_record(&chunk));
+    }
+    writer.finish().map(|_| ())
+}
+
+fn as_record(Chunk { kind, span }: &Chunk) -> snapshot::Chunk {
+    let kind = match kind {
+        ChunkKind::Used => snapshot::ChunkKind::Used,
+        ChunkKind::Cached => snapshot::ChunkKind::Cached,
+        ChunkKind::Free => snapshot::ChunkKind::Free,
+        ChunkKind::Top => snapshot::ChunkKind::Top,
+        ChunkKind::Own => snapshot::ChunkKind::Own,
+        // `Blocks`, and whatever else is not free.
+        _ => snapshot::ChunkKind::Blocks,
+    };
+    snapshot::Chunk { kind, address: span.base().unwrap_or(0) as u64, size: span.size() as u64 }
+}

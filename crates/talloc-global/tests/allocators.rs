@@ -1,0 +1,54 @@
+//! References to the ready-made heaps as an `Allocator`.
+#![cfg(all(feature = "allocator", feature = "spin"))]
+
+use allocator_api2::alloc::Allocator;
+use allocator_api2::boxed::Box;
+use allocator_api2::vec::Vec;
+use talloc_global::config::Compact;
+use talloc_global::lock::Spin;
+use talloc_global::{GlobalTalloc, OomFn, SharedHeap};
+
+/// Fills, grows, shrinks and drops collections.
+fn check(heap: impl Allocator + Copy) {
+    let mut words: Vec<Box<u64, _>, _> = Vec::new_in(heap);
+    words.extend((0..1000).map(|number| Box::new_in(number, heap)));
+    words.retain(|word| **word % 3 == 0);
+    words.shrink_to_fit();
+    assert!(words.iter().map(|word| **word).eq((0..1000).step_by(3)));
+
+    #[repr(align(4096))]
+    struct Page([u8; 4096]);
+    let page = Box::<Page, _>::new_in(Page([7; 4096]), heap);
+    assert_eq!((&raw const *page).addr() % 4096, 0);
+    assert!(page.0.iter().all(|byte| *byte == 7));
+
+    let zeros = Box::<[u8], _>::new_zeroed_slice_in(200_000, heap);
+    // SAFETY: Zero is a byte.
+    assert!(unsafe { zeros.assume_init() }.iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn a_heap_in_memory_of_its_own() {
+    let heap = GlobalTalloc::<Spin, Compact, OomFn<Compact>>::with_source(OomFn::NONE);
+    let memory = std::vec![0_u8; 1 << 20].leak();
+    // SAFETY: The memory is leaked.
+    unsafe { heap.0.lock().init(memory.into()) };
+    check(&heap);
+    assert_eq!(heap.0.lock().verify().unwrap().used_bytes, 0);
+}
+
+#[cfg(all(feature = "system", any(unix, windows)))]
+#[test]
+fn the_system_s_memory_behind_a_lock() {
+    static HEAP: talloc_global::SystemTallock = talloc_global::SystemTallock::new();
+    check(&HEAP);
+    assert_eq!(HEAP.verify().unwrap().used_bytes, 0);
+}
+
+#[cfg(all(feature = "system", feature = "std", any(unix, windows)))]
+#[test]
+fn the_system_s_memory_for_threads() {
+    static HEAP: talloc_global::SystemTalloc = talloc_global::SystemTalloc::new();
+    check(&HEAP);
+    std::thread::spawn(|| check(&HEAP)).join().unwrap();
+}

@@ -1,0 +1,103 @@
+//! Snapshots of heaps say what the heaps say.
+#![cfg(feature = "snapshot")]
+
+use std::alloc::Layout;
+
+use talloc_global::config::{Checked, Micro, RealTime, Tiny};
+use talloc_global::inspect::write_snapshot;
+use talloc_global::{Compact, Config, OwnedTalloc, Span, Talloc};
+use talloc_trace::Sink;
+use talloc_trace::snapshot::{ChunkKind, Incomplete, Reader, Snapshot};
+
+/// A buffer with room for so many bytes.
+struct Buffer {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Sink for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.bytes.len() + bytes.len() <= self.room;
+        if fits {
+            self.bytes.extend_from_slice(bytes);
+        }
+        fits
+    }
+}
+
+const BYTES: usize = 60 << 10;
+
+/// A heap after a program that allocates and frees; its memory is leaked.
+fn used_heap<C: Config>(arenas: usize) -> OwnedTalloc<C> {
+    let mut heap = Talloc::<C>::configured();
+    for _ in 0..arenas {
+        // SAFETY: The memory is leaked.
+        unsafe { heap.claim(Span::from(vec![0; BYTES].leak())) }.unwrap();
+    }
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut blocks = vec![];
+    for _ in 0..2000 {
+        let layout = Layout::from_size_align(random.usize(1..600), 8).unwrap();
+        // SAFETY: `malloc` has no preconditions.
+        blocks.extend(unsafe { heap.malloc(layout) }.map(|block| (block, layout)));
+        if random.u8(..100) < 80 {
+            let (block, layout) = blocks.swap_remove(random.usize(..blocks.len()));
+            // SAFETY: The block is freed once, with its layout.
+            unsafe { heap.free(block, layout) };
+        }
+    }
+    heap
+}
+
+fn says_what_the_heap_says<C: Config>(arenas: usize) {
+    let heap = used_heap::<C>(arenas);
+    let mut sink = Buffer { bytes: vec![], room: usize::MAX };
+    write_snapshot(&heap, &mut sink).unwrap();
+    let snapshot = Snapshot::read(Reader::new(sink.bytes.as_slice()).unwrap()).unwrap();
+    let counted = heap.statistics();
+    let free =
+        [ChunkKind::Free, ChunkKind::Top, ChunkKind::Cached].map(|kind| snapshot.bytes(kind));
+    assert_eq!(free.iter().sum::<u64>(), counted.free_bytes as u64);
+    assert_eq!(free[2], counted.cached_bytes as u64);
+    let kind = if C::CHECKED { ChunkKind::Used } else { ChunkKind::Blocks };
+    assert_eq!(snapshot.bytes(kind), counted.used_bytes as u64);
+    assert!(snapshot.bytes(ChunkKind::Own) > 0);
+    let classes = heap.size_classes().total();
+    let number = |kinds: &[ChunkKind]| {
+        snapshot.chunks.iter().filter(|chunk| kinds.contains(&chunk.kind)).count()
+    };
+    assert_eq!(number(&[ChunkKind::Free, ChunkKind::Top]), classes.free_chunks);
+    assert_eq!(number(&[ChunkKind::Cached]), classes.cached_blocks);
+    assert_eq!(number(&[ChunkKind::Used]), classes.used_blocks);
+    // Few bytes a chunk.
+    let chunks = snapshot.chunks.len();
+    assert!(sink.bytes.len() < 6 * chunks + 64, "{} bytes for {chunks} chunks", sink.bytes.len());
+}
+
+#[test]
+fn a_snapshot_says_what_the_heap_says() {
+    says_what_the_heap_says::<Compact>(1);
+    says_what_the_heap_says::<Compact>(3);
+    says_what_the_heap_says::<RealTime>(2);
+    says_what_the_heap_says::<Micro>(2);
+    says_what_the_heap_says::<Tiny>(1);
+    says_what_the_heap_says::<Checked>(2);
+    says_what_the_heap_says::<Checked<RealTime>>(1);
+}
+
+#[test]
+fn a_sink_that_is_full_is_an_error_and_the_rest_can_be_read() {
+    let heap = used_heap::<Compact>(1);
+    let mut whole = Buffer { bytes: vec![], room: usize::MAX };
+    write_snapshot(&heap, &mut whole).unwrap();
+    let chunks = Reader::new(whole.bytes.as_slice()).unwrap().count() as u64;
+
+    let nothing = Buffer { bytes: vec![], room: 7 };
+    let expected = Incomplete { lost: chunks, has_end: false };
+    assert_eq!(write_snapshot(&heap, nothing), Err(expected));
+
+    let mut half = Buffer { bytes: vec![], room: whole.bytes.len() / 2 };
+    let Incomplete { lost, .. } = write_snapshot(&heap, &mut half).unwrap_err();
+    let reader = Reader::new(half.bytes.as_slice()).unwrap().partial(true);
+    assert_eq!(reader.map(Result::unwrap).count() as u64 + lost, chunks);
+}

@@ -1,0 +1,231 @@
+//! `viewers`: opens what we write in the programs that it is for, and compares what they say with the trace.
+//!
+//! The trace is of a program with call sites, which `talloc-trace` records. `talloc stat` counts it, `talloc convert`
+//! converts it, and each viewer must find the same numbers and functions.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use clap::builder::PossibleValuesParser;
+
+use crate::browser;
+use crate::jobs::{self, Job};
+use crate::targets::INSTALL;
+use crate::tools;
+use crate::workspace::{OBSERVERS, TOOL, Workspace};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+The viewers are Debian's: golang-go, heaptrack, and valgrind with chromium.")]
+pub struct Args {
+    /// Open these, not all.
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(VIEWERS.map(|viewer| viewer.name)))]
+    names: Vec<String>,
+}
+
+struct Viewer {
+    name: &'static str,
+    about: &'static str,
+    /// The name of the file that is opened.
+    file: &'static str,
+    /// Opens the file, and compares what is shown with the numbers; returns what is shown of them.
+    open: fn(&Workspace, &Utf8Path, &Counted) -> Result<String>,
+}
+
+const VIEWERS: [Viewer; 3] = [
+    Viewer { name: "pprof", about: "Go's pprof", file: "trace.pb.gz", open: pprof },
+    Viewer {
+        name: "heaptrack",
+        about: "heaptrack_print",
+        file: "trace.heaptrack",
+        open: heaptrack,
+    },
+    Viewer { name: "dhat", about: "valgrind's dh_view", file: "trace.json", open: dh_view },
+];
+
+/// What is in the trace.
+struct Counted {
+    /// Allocations and reallocations.
+    calls: u64,
+    /// The sizes of all of them.
+    bytes: u64,
+    peak_bytes: u64,
+    live_objects: u64,
+    live_bytes: u64,
+}
+
+impl Counted {
+    /// Counts by what `talloc stat` and `talloc convert` print.
+    fn of(workspace: &Workspace, trace: &str) -> Result<Self> {
+        let stat = talloc(workspace, &["stat", trace, "--json"])?;
+        let stat: serde_json::Value = serde_json::from_str(&stat)?;
+        let number = |key: &str| stat[key].as_u64().with_context(|| format!("no number {key}"));
+        let events = talloc(workspace, &["convert", trace, "--to", "csv"])?;
+        // The fourth column is the event, the sixth its size.
+        let events = events.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let sizes = events.filter(|event| event[3].contains("alloc"));
+        let sizes = sizes.map(|event| event[5].parse::<u64>().context("a size"));
+        Ok(Self {
+            calls: number("allocations")? + number("reallocations")?,
+            bytes: sizes.sum::<Result<u64>>()?,
+            peak_bytes: number("peak_bytes")?,
+            live_objects: number("live_objects")?,
+            live_bytes: number("live_bytes")?,
+        })
+    }
+}
+
+/// Those that need no browser.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    run(workspace, &Args { names: ["pprof", "heaptrack"].map(str::to_owned).to_vec() })
+}
+
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let folder = workspace.scratch("viewers");
+    fs::create_dir_all(&folder)?;
+    let trace = folder.join("trace.atr");
+    let recorder = ["run", "--quiet", "-p", OBSERVERS[0], "--features", "traced,backtrace"];
+    workspace.cargo(recorder).args(["--example", "to_file", "--", trace.as_str()]).run()?;
+    let counted = Counted::of(workspace, trace.as_str())?;
+    ensure!(counted.live_objects > 0, "the program of the example leaks nothing");
+
+    let asked_for =
+        |viewer: &&Viewer| args.names.is_empty() || args.names.iter().any(|n| n == viewer.name);
+    let job = |viewer: &'static Viewer| {
+        let (file, trace, counted) = (folder.join(viewer.file), &trace, &counted);
+        let run = move || {
+            let to = ["convert", trace.as_str(), "--to", viewer.name, "--output", file.as_str()];
+            talloc(workspace, &to)?;
+            (viewer.open)(workspace, &file, counted)
+        };
+        Job { name: viewer.name, about: viewer.about.to_owned(), run: Box::new(run) }
+    };
+    let (report, result) =
+        jobs::run_all("viewer", "viewers", VIEWERS.iter().filter(asked_for).map(job));
+    println!("\n{report}");
+    result
+}
+
+fn talloc(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
+    workspace.cargo(["run", "--quiet", "-p", TOOL, "--"]).args(arguments).read()
+}
+
+/// Checks that a viewer shows some texts.
+fn shows(said: &str, texts: &[String]) -> Result<String> {
+    for text in texts {
+        ensure!(said.contains(text), "it does not show \"{text}\", but:\n{said}");
+    }
+    Ok(texts.join(", "))
+}
+
+fn pprof(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<String> {
+    let go = tools::require("go", &format!("{INSTALL} golang-go"))?;
+    let total = |index: &str, total: u64| {
+        let index = format!("-sample_index={index}");
+        // With the unit, no number is rounded.
+        let usual = ["tool", "pprof", "-top", "-unit=B", "-nodefraction=0"];
+        let pprof = workspace.program(&go).args(usual).args([index.as_str(), file.as_str()]);
+        shows(&pprof.quietly().read()?, &[format!(" of {total}B total")])
+    };
+    total("alloc_objects", counted.calls)?;
+    total("inuse_objects", counted.live_objects)?;
+    total("alloc_space", counted.bytes)?;
+    let live = total("inuse_space", counted.live_bytes)?;
+    Ok(format!("four totals, in use{live}"))
+}
+
+fn heaptrack(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<String> {
+    let program = tools::require("heaptrack_print", &format!("{INSTALL} heaptrack"))?;
+    let said = workspace.program(&program).args(["--file", file.as_str()]).quietly().read()?;
+    shows(
+        &said,
+        &[
+            format!("calls to allocation functions: {} ", counted.calls),
+            format!("peak heap memory consumption: {}", decimal(counted.peak_bytes)),
+            format!("total memory leaked: {}", decimal(counted.live_bytes)),
+        ],
+    )
+}
+
+/// Bytes as heaptrack prints them.
+fn decimal(bytes: u64) -> String {
+    let mut number = bytes as f64;
+    for unit in ["B", "K", "M"] {
+        if number < 1000.0 {
+            return if unit == "B" { format!("{bytes}B") } else { format!("{number:.2}{unit}") };
+        }
+        number /= 1000.0;
+    }
+    format!("{number:.2}G")
+}
+
+fn dh_view(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<String> {
+    let viewer = Utf8PathBuf::from("/usr/libexec/valgrind");
+    let folder = file.with_file_name("dh_view");
+    fs::create_dir_all(&folder)?;
+    for part in ["dh_view.js", "dh_view.css"] {
+        let how = || format!("to get it: {INSTALL} valgrind");
+        fs::copy(viewer.join(part), folder.join(part)).with_context(how)?;
+    }
+    let data: serde_json::Value = serde_json::from_slice(&fs::read(file)?)?;
+    let page = folder.join("page.html");
+    // What the page does with a file that somebody chooses.
+    fs::write(
+        &page,
+        format!(
+            r#"<!DOCTYPE html><html><head><meta charset="UTF-8"><script src="dh_view.js"></script></head>
+<body onload="onLoad(); tryFunc(() => {{ gData = data; buildTree(); displayTree(0, 0, 0); }})">
+<script>const data = {};</script></body></html>"#,
+            data.to_string().replace("</", "<\\/")
+        ),
+    )?;
+    let shown = without_tags(&browser::document(workspace, &page)?);
+    shows(
+        &shown,
+        &[
+            format!("{} bytes (100%", grouped(counted.bytes)),
+            format!("in {} blocks (100%", grouped(counted.calls)),
+            format!("{} bytes (100%) in", grouped(counted.peak_bytes)),
+            format!(
+                "{} bytes (100%) in {} blocks",
+                grouped(counted.live_bytes),
+                grouped(counted.live_objects)
+            ),
+        ],
+    )
+}
+
+/// What of a document can be read.
+fn without_tags(html: &str) -> String {
+    html.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect()
+}
+
+/// A number as a browser prints it in English.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_viewers_print_them() {
+        assert_eq!([1, 1234, 1_234_567].map(grouped), ["1", "1,234", "1,234,567"]);
+        assert_eq!([7, 1234, 1_234_567].map(decimal), ["7B", "1.23K", "1.23M"]);
+    }
+
+    #[test]
+    fn texts_are_read_without_tags() {
+        assert_eq!(without_tags("<p>Total: <b class=\"x\">1</b> byte</p>"), "Total: 1 byte");
+    }
+
+    #[test]
+    fn what_is_not_shown_is_an_error() {
+        assert!(shows("a 12 b", &["12".to_owned()]).is_ok());
+        assert!(shows("a 12 b", &["13".to_owned()]).is_err());
+    }
+}
