@@ -51,12 +51,12 @@ const STEPS: [Step; 16] = [
     },
     Step {
         name: "features",
-        about: "each library builds with every set of its stable features",
+        about: "each library builds without stable features, with each, with all but each, and with all",
         run: combinations::stable,
     },
     Step {
         name: "nightly",
-        about: "... and with those that need an unstable compiler",
+        about: "... and so with the feature that needs an unstable compiler",
         run: combinations::nightly,
     },
     Step { name: "no-std", about: "no library links `std` or `alloc`", run: no_std::check },
