@@ -22,9 +22,6 @@ const MIB: usize = 1 << 20;
 /// How much the tests need at their peak.
 const PEAK: usize = 200 * MIB;
 
-/// Bytes that the quick lists of a heap may hold in which little is in use.
-const LISTS: usize = 512 << 10;
-
 /// Lets one test run at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -138,11 +135,8 @@ fn peak_and_idle(heap: &impl Heap, most: usize) {
     // Pages that an earlier test has left may be used again.
     assert!(peak > PEAK / 10 * 9, "{peak} of {PEAK}");
     blocks.drain(..).for_each(|block| free(heap, block));
-    // Blocks in the quick lists are used to the arenas. A small one keeps its whole page.
-    let in_lists = LISTS / most * 2 * rustix::param::page_size();
-    let most_idle = if most < 4096 { in_lists.max(PEAK / 10) } else { PEAK / 10 };
-    let idle = wait_until_idle(heap, before, most_idle);
-    assert!(idle < most_idle, "{idle} bytes are left of {peak}");
+    let idle = wait_until_idle(heap, before, PEAK / 10);
+    assert!(idle < PEAK / 10, "{idle} bytes are left of {peak}");
     heap.report();
     heap.trim_now();
     let report = heap.report();
