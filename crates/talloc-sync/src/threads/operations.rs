@@ -316,7 +316,7 @@ impl<H: Host> Heaps<H> {
 
 /// Allocates a block apart for which the heaps have no room, unless it is small.
 #[cold]
-fn allocate_at_last<H: Host>(layout: Layout) -> Result<NonNull<u8>, AllocError> {
+pub(super) fn allocate_at_last<H: Host>(layout: Layout) -> Result<NonNull<u8>, AllocError> {
     let block = if layout.size() >= MIN_APART { H::allocate_apart(layout) } else { None };
     block.ok_or(AllocError)
 }
