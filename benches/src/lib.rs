@@ -9,7 +9,8 @@
 //! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
 //! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates those, and [`ticks`] is their clock.
 //!
-//! [`report`] prints tables and writes CSV, [`plot`] draws them, and [`readme`] puts them into the results page, with a [`summary`] of all.
+//! [`report`] prints tables and writes CSV, [`plot`] draws them, [`summary`] makes one table of the hosted ones, and
+//! [`readme`] puts all into the results page.
 
 pub mod actions;
 pub mod arenas;

@@ -2,28 +2,25 @@
 
 use crate::{
     hosted::{
-        aging::{Age, Round},
+        aging::{Age, Processes, Round, first_peak, net},
         allocators,
     },
     registry::NULL,
     report::{self, Table},
+    threads::work::Work,
     timing::median,
 };
 use anyhow::{Context, Result};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::{collections::BTreeMap, fs};
 
-/// Threads of the tables' last row of each kind of work.
-const MOST_THREADS: &str = "8";
+/// The most threads of `threads`.
+const MOST_THREADS: usize = 8;
 
 /// Where the numbers come from.
 const ORIGIN: &str =
     "`cargo xtask bench report`, from the results of `hosted`, `threads` and `give-back`";
 
-/// What is compared of each allocator: less of it is better.
-type Numbers = BTreeMap<String, f64>;
+type Names = Vec<&'static str>;
 
 /// Makes the table, in which each allocator's numbers are divided by ours, and keeps it as `summary.md`.
 ///
@@ -31,126 +28,94 @@ type Numbers = BTreeMap<String, f64>;
 ///
 /// If a file with raw results cannot be read, or is not as this program writes it.
 pub fn save() -> Result<()> {
-    let names: Vec<_> = allocators::choose(&[])?.iter().map(|allocator| allocator.name).collect();
+    let names: Names = allocators::choose(&[])?.iter().map(|allocator| allocator.name).collect();
+    let hosted = Hosted::read()?;
+    let time = |age| hosted.table(&names, |processes, null| net(processes, null, age));
+    let peak = hosted.table(&names, |processes, _| first_peak(processes));
+    let together = format!("the same with {MOST_THREADS} threads");
+    let rows = [
+        ("time of real programs, cold", time(Age::Cold)),
+        ("the same, aged", time(Age::Aged)),
+        ("their peak of memory", peak),
+        ("time of work with 1 thread", threads(&names, 1)?),
+        (&together, threads(&names, MOST_THREADS)?),
+        ("memory a second after most is freed", given_back(&names)?),
+    ];
     let mut table =
         Table::new("Each number is divided by that of SystemTalloc: less is better", names, 2)
             .without_means();
-    let hosted = Hosted::read()?;
-    let alone = threads("1")?;
-    let together = threads(MOST_THREADS)?;
-    push(&mut table, "time of real programs, cold", &hosted.times(Age::Cold));
-    push(&mut table, "the same, aged", &hosted.times(Age::Aged));
-    push(&mut table, "their peak of memory", &hosted.peaks());
-    push(&mut table, "time of work with 1 thread", &alone);
-    push(&mut table, &format!("the same with {MOST_THREADS} threads"), &together);
-    push(&mut table, "memory a second after most is freed", &given_back()?);
+    for (name, numbers) in rows {
+        table.push(name, by_the_first(&numbers.means()));
+    }
     let path = report::folder().join("summary.md");
     let text = format!("{ORIGIN}\n\n{}", table.markdown());
     fs::write(&path, text).with_context(|| path.display().to_string())
 }
 
-/// Adds a row: all numbers by ours.
-fn push(table: &mut Table, row: &str, numbers: &Numbers) {
-    let ours = table.heaps().first().and_then(|name| numbers.get(*name)).copied();
-    let cells = table.heaps().iter().map(|name| Some(numbers.get(*name)? / ours?)).collect();
-    table.push(row, cells);
+/// All numbers divided by the first one, which is ours.
+fn by_the_first(numbers: &[Option<f64>]) -> Vec<Option<f64>> {
+    let ours = numbers.first().copied().flatten();
+    numbers.iter().map(|number| Some((*number)? / ours?)).collect()
 }
 
-/// The results of `hosted`: by workload and allocator, the rounds of each process.
-struct Hosted(BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<Round>>>>);
+/// The results of `hosted`, by workload and allocator.
+struct Hosted(BTreeMap<String, BTreeMap<String, Processes>>);
 
 impl Hosted {
     fn read() -> Result<Self> {
         let mut all = Self(BTreeMap::new());
         for [workload, allocator, process, _, wall, processor, peak] in records("hosted")? {
             let round = Round::from_record([number(&wall)?, number(&processor)?, number(&peak)?]);
-            let allocators = all.0.entry(workload).or_default();
-            let processes = allocators.entry(allocator).or_default();
-            processes.entry(process).or_default().push(round);
+            let processes = all.0.entry(workload).or_default().entry(allocator).or_default();
+            let process: usize = process.parse().context("a process without a number")?;
+            processes.resize(processes.len().max(process + 1), Vec::new());
+            processes[process].push(round);
         }
         Ok(all)
     }
 
-    /// Nanoseconds per event without the replay's own, in the geometric mean over the workloads.
-    fn times(&self, age: Age) -> Numbers {
-        self.means(|processes, null| {
-            let of = |processes, age: Age| middle(processes, |rounds| age.of(rounds));
-            // The replay itself does not age.
-            Some(of(processes, age)? - of(null, Age::Aged)?)
-        })
-    }
-
-    /// Bytes at the peak of the first round.
-    fn peaks(&self) -> Numbers {
-        self.means(|processes, _| {
-            middle(processes, |rounds| rounds.first().map(|round| round.peak))
-        })
-    }
-
-    fn means(&self, cell: impl Fn(&Processes, &Processes) -> Option<f64>) -> Numbers {
-        let mut cells: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for allocators in self.0.values() {
-            let Some(null) = allocators.get(NULL.name) else { continue };
-            for (name, processes) in allocators {
-                if let Some(cell) = cell(processes, null) {
-                    cells.entry(name.clone()).or_default().push(cell);
-                }
-            }
+    /// A row for each workload. `cell` gets the processes of the allocator, and of the replay itself.
+    fn table(&self, names: &Names, cell: impl Fn(&Processes, &Processes) -> Option<f64>) -> Table {
+        let mut table = Table::new("hosted", names.clone(), 2);
+        for (workload, allocators) in &self.0 {
+            let null = allocators.get(NULL.name);
+            let cells = names.iter().map(|name| cell(allocators.get(*name)?, null?));
+            table.push(workload, cells.collect());
         }
-        geometric_means(&cells, self.0.len())
+        table
     }
 }
 
-/// The rounds of each process.
-type Processes = BTreeMap<String, Vec<Round>>;
-
-/// The median over the processes.
-fn middle(processes: &Processes, of: impl Fn(&[Round]) -> Option<f64>) -> Option<f64> {
-    let numbers: Option<Vec<_>> = processes.values().map(|rounds| of(rounds)).collect();
-    median(&numbers?)
-}
-
-/// Seconds per call with so many threads, in the geometric mean over all kinds of work and sizes.
-fn threads(number_of_threads: &str) -> Result<Numbers> {
-    let mut runs: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
-    let works = ["random", "hand-off", "churn", "starts"];
-    let mut rows = BTreeSet::new();
-    for work in works {
+/// Seconds per call with so many threads: a row for each kind of work and sizes.
+fn threads(names: &Names, number_of_threads: usize) -> Result<Table> {
+    let mut table = Table::new("threads", names.clone(), 2);
+    for work in Work::ALL {
+        let mut runs: BTreeMap<String, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
         for [sizes, threads, allocator, _, calls, seconds, _, _] in
-            records(&format!("threads-{work}"))?
+            records(&format!("threads-{}", work.name()))?
         {
-            if threads == number_of_threads {
-                let row = format!("{work} {sizes}");
-                rows.insert(row.clone());
+            if threads == number_of_threads.to_string() {
                 let seconds = number(&seconds)? / number(&calls)?;
-                runs.entry((row, allocator)).or_default().push(seconds);
+                runs.entry(sizes).or_default().entry(allocator).or_default().push(seconds);
             }
         }
+        for (sizes, runs) in runs {
+            let cells = names.iter().map(|name| median(runs.get(*name)?));
+            table.push(&format!("{} {sizes}", work.name()), cells.collect());
+        }
     }
-    let mut cells: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for ((_, allocator), seconds) in &runs {
-        cells.entry(allocator.clone()).or_default().extend(median(seconds));
-    }
-    Ok(geometric_means(&cells, rows.len()))
+    Ok(table)
 }
 
 /// Resident bytes a second after most blocks are freed.
-fn given_back() -> Result<Numbers> {
+fn given_back(names: &Names) -> Result<Table> {
     let mut later: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for [allocator, _, _, _, _, bytes, _, _, _, _] in records("give-back")? {
         later.entry(allocator).or_default().push(number(&bytes)?);
     }
-    Ok(later.into_iter().filter_map(|(name, bytes)| Some((name, median(&bytes)?))).collect())
-}
-
-/// The geometric mean of each allocator that has all of the cells.
-fn geometric_means(cells: &BTreeMap<String, Vec<f64>>, complete: usize) -> Numbers {
-    let mean = |cells: &[f64]| {
-        let logs: f64 = cells.iter().map(|cell| cell.ln()).sum();
-        (logs / cells.len() as f64).exp()
-    };
-    let complete = cells.iter().filter(|(_, cells)| cells.len() == complete);
-    complete.map(|(name, cells)| (name.clone(), mean(cells))).collect()
+    let mut table = Table::new("give-back", names.clone(), 2);
+    table.push("later", names.iter().map(|name| median(later.get(*name)?)).collect());
+    Ok(table)
 }
 
 /// The lines of a file with raw results.
@@ -173,28 +138,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_are_of_complete_columns() {
-        let cells = BTreeMap::from([("a".to_owned(), vec![2.0, 8.0]), ("b".to_owned(), vec![2.0])]);
-        let means = geometric_means(&cells, 2);
-        assert!((means["a"] - 4.0).abs() < 1e-9, "{means:?}");
-        assert!(!means.contains_key("b"));
-    }
-
-    #[test]
     fn the_results_that_are_kept_can_be_summed_up() {
+        let names = vec!["SystemTalloc", "system", "nobody"];
         let hosted = Hosted::read().unwrap();
-        for numbers in [hosted.times(Age::Cold), hosted.peaks(), threads("1").unwrap()] {
-            assert!(numbers["SystemTalloc"] > 0.0, "{numbers:?}");
-            assert!(numbers.len() > 3, "{numbers:?}");
+        for table in [
+            hosted.table(&names, |processes, null| net(processes, null, Age::Cold)),
+            hosted.table(&names, |processes, _| first_peak(processes)),
+            threads(&names, 1).unwrap(),
+            threads(&names, MOST_THREADS).unwrap(),
+            given_back(&names).unwrap(),
+        ] {
+            let means = table.means();
+            assert!(means[..2].iter().all(|mean| mean.is_some_and(|mean| mean > 0.0)), "{means:?}");
+            assert_eq!(means[2], None);
         }
-        assert!(given_back().unwrap()["SystemTalloc"] > 0.0);
+        assert!(threads(&names, MOST_THREADS + 1).unwrap().rows().is_empty());
     }
 
     #[test]
-    fn our_own_column_is_one() {
-        let mut table = Table::new("x", vec!["SystemTalloc", "a", "b"], 2);
-        let numbers = [("SystemTalloc", 2.0), ("a", 3.0)];
-        push(&mut table, "row", &numbers.map(|(name, number)| (name.to_owned(), number)).into());
-        assert_eq!(table.rows()[0].1, [Some(1.0), Some(1.5), None]);
+    fn our_own_number_is_one() {
+        let numbers = [Some(2.0), Some(3.0), None];
+        assert_eq!(by_the_first(&numbers), [Some(1.0), Some(1.5), None]);
+        assert_eq!(by_the_first(&[None, Some(3.0)]), [None, None]);
     }
 }

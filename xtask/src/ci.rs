@@ -51,19 +51,19 @@ const STEPS: [Step; 16] = [
     },
     Step {
         name: "features",
-        about: "each library builds with every set of its stable features",
+        about: "each library builds without stable features, with each, with all but each, and with all",
         run: combinations::stable,
     },
     Step {
         name: "nightly",
-        about: "... and with those that need an unstable compiler",
+        about: "... and so with the feature that needs an unstable compiler",
         run: combinations::nightly,
     },
     Step { name: "no-std", about: "no library links `std` or `alloc`", run: no_std::check },
     Step { name: "docs", about: "no warning in the libraries' documentation", run: plain::docs },
     Step {
         name: "test",
-        about: "the libraries' tests pass with all stable features",
+        about: "the tests that differ with all stable features pass",
         run: plain::test,
     },
     Step {

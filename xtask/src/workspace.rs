@@ -112,6 +112,19 @@ impl Workspace {
         LAYERS.into_iter().flat_map(|library| ["-p", library])
     }
 
+    /// `-p` for each library that has a feature which `cargo test` leaves out, and `--features` with all their stable
+    /// features. The libraries below are built with most of theirs anyway, as others ask for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`libraries`](Self::libraries).
+    pub fn select_upper_libraries(&self) -> Result<Vec<String>> {
+        let is_upper = |library: &&&Package| LAYERS[2..].contains(&library.name.as_str());
+        let upper: Vec<_> = self.libraries()?.iter().filter(is_upper).copied().collect();
+        let names = upper.iter().flat_map(|library| ["-p".to_owned(), library.name.to_string()]);
+        Ok(names.chain(stable_features(upper.iter().copied())).collect())
+    }
+
     /// `-p` for each of the [`OBSERVERS`].
     pub fn select_observers(&self) -> impl Iterator<Item = &'static str> {
         OBSERVERS.into_iter().flat_map(|library| ["-p", library])

@@ -5,19 +5,15 @@ use anyhow::Result;
 use std::{env, path::Path};
 use talloc_benches::{
     hosted::{
-        aging::{Age, Round},
+        aging::{Age, Processes, Round, first_peak, middle, net},
         allocators, child,
     },
     plot::Style,
     publish::publish,
     registry::NULL,
     report::{Csv, Table},
-    timing::median,
     trace,
 };
-
-/// The rounds of each process of an allocator.
-type Processes = Vec<Vec<Round>>;
 
 pub fn hosted(args: &HostedArgs) -> Result<()> {
     let allocators = allocators::choose(&args.heaps)?;
@@ -44,17 +40,15 @@ pub fn hosted(args: &HostedArgs) -> Result<()> {
             write(&mut csv, workload, name, processes)?;
         }
         let (null, all) = all.split_first().expect("the null heap is the first one");
-        // The replay itself does not age. What a round of it takes longer is the machine's doing.
-        let own = middle(null, |rounds| Age::Aged.of(rounds));
-        for (age, table) in Age::ALL.iter().zip(&mut times) {
-            let net = |processes| Some(middle(processes, |rounds| age.of(rounds))? - own?);
-            table.push(workload, all.iter().map(net).collect());
+        for (age, table) in Age::ALL.into_iter().zip(&mut times) {
+            let cells = all.iter().map(|processes| net(processes, null, age));
+            table.push(workload, cells.collect());
         }
-        let mebibytes = |round: &Round| round.peak / f64::from(1 << 20);
-        let first = |processes| middle(processes, |rounds| rounds.first().map(mebibytes));
-        let last = |processes| middle(processes, |rounds| rounds.last().map(mebibytes));
-        peaks[0].push(workload, all.iter().map(first).collect());
-        peaks[1].push(workload, all.iter().map(last).collect());
+        let last = |processes| middle(processes, |rounds| rounds.last().map(|round| round.peak));
+        let mebibytes = |bytes: f64| bytes / f64::from(1 << 20);
+        let first = all.iter().map(|processes| first_peak(processes).map(mebibytes));
+        peaks[0].push(workload, first.collect());
+        peaks[1].push(workload, all.iter().map(|of| last(of).map(mebibytes)).collect());
     }
     csv.finish()?;
     let style = args.plot.then_some(Style { joined: false, logarithmic: true });
@@ -100,10 +94,4 @@ fn write(csv: &mut Csv, workload: &str, name: &str, processes: &Processes) -> Re
         }
     }
     Ok(())
-}
-
-/// The median over an allocator's processes.
-fn middle(processes: &Processes, of: impl Fn(&[Round]) -> Option<f64>) -> Option<f64> {
-    let numbers: Option<Vec<_>> = processes.iter().map(|rounds| of(rounds)).collect();
-    median(&numbers?)
 }

@@ -34,6 +34,27 @@ impl Round {
     }
 }
 
+/// The rounds of each process of an allocator.
+pub type Processes = Vec<Vec<Round>>;
+
+/// The median over an allocator's processes.
+pub fn middle(processes: &Processes, of: impl Fn(&[Round]) -> Option<f64>) -> Option<f64> {
+    let numbers: Option<Vec<_>> = processes.iter().map(|rounds| of(rounds)).collect();
+    median(&numbers?)
+}
+
+/// Nanoseconds per event of an allocator, without those of the replay itself, `null`.
+pub fn net(processes: &Processes, null: &Processes, age: Age) -> Option<f64> {
+    // The replay itself does not age. What a round of it takes longer is the machine's doing.
+    let own = middle(null, |rounds| Age::Aged.of(rounds))?;
+    Some(middle(processes, |rounds| age.of(rounds))? - own)
+}
+
+/// Bytes resident at the peak of the first round.
+pub fn first_peak(processes: &Processes) -> Option<f64> {
+    middle(processes, |rounds| rounds.first().map(|round| round.peak))
+}
+
 /// What a table shows of the rounds of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {

@@ -165,11 +165,16 @@ impl Decay {
     }
 
     fn observe(&mut self, used: usize) {
-        let more = used.saturating_sub(self.used);
-        self.purged = self.purged.saturating_sub(more);
-        self.swept = self.swept.saturating_sub(more);
+        self.forget_purged(used.saturating_sub(self.used));
         self.used = used;
         self.high[0] = self.high[0].max(used);
+    }
+
+    /// Records that so many bytes below the tops are no longer both there and purged: they are in use again, or a top
+    /// has taken them up. It may have been others, in which case they are purged twice.
+    fn forget_purged(&mut self, bytes: usize) {
+        self.purged = self.purged.saturating_sub(bytes);
+        self.swept = self.swept.saturating_sub(bytes);
     }
 
     fn end_epoch(&mut self, pace: &Pace, now: u64, touched: usize) {
@@ -224,6 +229,7 @@ impl Decay {
         let bytes = step.of_tops + step.of_chunks;
         self.left = self.left.saturating_sub(bytes);
         self.fragments = self.fragments.saturating_sub(bytes);
+        self.forget_purged(step.of_tops);
         self.swept += step.of_chunks;
         self.total += bytes as u64;
         self.purged = self.purged.max(self.swept);

@@ -192,6 +192,33 @@ fn a_step_ends_with_whole_units_if_more_is_freed_meanwhile() {
     }
 }
 
+/// A purged chunk becomes part of the top, whose purge lowers the end of the memory that may be resident.
+#[test]
+fn purged_memory_that_the_top_takes_up_no_longer_counts() {
+    let mut heap = heap(&[24 * MIB], 0xdd);
+    let [large, small] = [8 * MIB, 8 << 10].map(|size| layout(size, 8));
+    // SAFETY: Each block is freed once, with its layout.
+    unsafe {
+        let [low, high] = [(); 2].map(|()| heap.malloc(large).unwrap());
+        let above = heap.malloc(small).unwrap();
+        heap.free(high, large);
+        for _ in 0..10 {
+            wait(&mut heap, 50);
+        }
+        let purged = heap.source().purged;
+        assert!(purged > 7 * MIB, "{purged} bytes are purged below a block");
+        heap.free(above, small);
+        heap.free(low, large);
+    }
+    // A few steps in each epoch.
+    for _ in 0..200 {
+        heap.source_mut().now += u64::from(PACE.epoch);
+        (0..4).for_each(|_| work(&mut heap));
+    }
+    let touched = heap.touched_bytes();
+    assert!(touched < MIB, "{touched} bytes may be resident in an empty heap");
+}
+
 /// Frees all blocks but one in so many.
 fn free_most(heap: &mut Heap, blocks: Vec<Block>, kept: usize) -> Vec<Block> {
     let mut left = Vec::new();

@@ -1,8 +1,7 @@
 //! For wrappers, caches and heaps of one's own.
 //!
 //! A wrapper of a heap implements [`SharedHeap`]. Caches in front of a heap take and return blocks by [`Batch`].
-//! A program that gives each thread a heap, as [`SystemTalloc`](crate::SystemTalloc) does, implements
-//! [`threads::Host`].
+//! A program that gives each thread a heap, as `SystemTalloc` does, implements `threads::Host`.
 
 pub use talloc_sync::shared::{
     self, Allocate, allocate, allocate_zeroed, deallocate, free_in_heap, grow, grow_zeroed, shrink,

@@ -1,7 +1,7 @@
 //! References to the ready-made heaps as an `Allocator`.
 #![cfg(all(feature = "allocator", feature = "spin"))]
 
-use allocator_api2::alloc::Allocator;
+use allocator_api2::alloc::{Allocator, Layout};
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
 use talloc_global::config::Compact;
@@ -27,13 +27,55 @@ fn check(heap: impl Allocator + Copy) {
     assert!(unsafe { zeros.assume_init() }.iter().all(|byte| *byte == 0));
 }
 
+/// Gives a block one layout after the other, and checks that it is aligned and keeps its contents.
+fn change_alignment(heap: impl Allocator) {
+    const MIB: usize = 1 << 20;
+    let layouts = [
+        (100, 8),
+        (100, 2 * MIB),
+        (104, 8),
+        (90_000, 2 * MIB),
+        (60, 16),
+        (60, 4096),
+        (30, 2 * MIB),
+        (30, 1),
+        (90_000, 64),
+        (90_000, 2 * MIB),
+        (200, 2 * MIB),
+        (150, 8),
+        (150, 2 * MIB),
+        (152, 8),
+    ];
+    let layouts = layouts.map(|(size, align)| Layout::from_size_align(size, align).unwrap());
+    let mut old = layouts[0];
+    let mut block = heap.allocate(old).unwrap().cast::<u8>();
+    for (number, new) in (1..).zip(layouts) {
+        let kept = old.size().min(new.size());
+        // SAFETY: The block has the layout `old`, and is used with its new layout only.
+        unsafe {
+            block.write_bytes(number, old.size());
+            let resized = match new.size() < old.size() {
+                true => heap.shrink(block, old, new),
+                false => heap.grow(block, old, new),
+            };
+            (block, old) = (resized.unwrap().cast(), new);
+            assert_eq!(block.addr().get() % new.align(), 0);
+            let contents = std::slice::from_raw_parts(block.as_ptr(), kept);
+            assert!(contents.iter().all(|byte| *byte == number));
+        }
+    }
+    // SAFETY: The block has this layout.
+    unsafe { heap.deallocate(block, old) };
+}
+
 #[test]
 fn a_heap_in_memory_of_its_own() {
     let heap = GlobalTalloc::<Spin, Compact, OomFn<Compact>>::with_source(OomFn::NONE);
-    let memory = std::vec![0_u8; 1 << 20].leak();
+    let memory = std::vec![0_u8; 8 << 20].leak();
     // SAFETY: The memory is leaked.
     unsafe { heap.0.lock().init(memory.into()) };
     check(&heap);
+    change_alignment(&heap);
     assert_eq!(heap.0.lock().verify().unwrap().used_bytes, 0);
 }
 
@@ -42,7 +84,9 @@ fn a_heap_in_memory_of_its_own() {
 fn the_system_s_memory_behind_a_lock() {
     static HEAP: talloc_global::SystemTallock = talloc_global::SystemTallock::new();
     check(&HEAP);
-    assert_eq!(HEAP.verify().unwrap().used_bytes, 0);
+    change_alignment(&HEAP);
+    let report = HEAP.verify().unwrap();
+    assert_eq!((report.used_bytes, report.mapped_blocks), (0, 0));
 }
 
 #[cfg(all(feature = "system", feature = "std", any(unix, windows)))]
@@ -51,4 +95,6 @@ fn the_system_s_memory_for_threads() {
     static HEAP: talloc_global::SystemTalloc = talloc_global::SystemTalloc::new();
     check(&HEAP);
     std::thread::spawn(|| check(&HEAP)).join().unwrap();
+    change_alignment(&HEAP);
+    assert_eq!(HEAP.verify().unwrap().mapped_blocks, 0, "a block stays mapped that is small now");
 }

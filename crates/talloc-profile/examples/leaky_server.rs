@@ -15,7 +15,7 @@ use talloc_profile::{DEFAULT_INTERVAL, Profiled};
 #[global_allocator]
 static ALLOCATOR: Profiled<System> = Profiled::new(System);
 
-/// How many clients come, of which each third one hangs up.
+/// The number of clients. Every third one hangs up.
 const CLIENTS: usize = 3000;
 
 /// The bytes of a page.

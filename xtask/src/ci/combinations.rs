@@ -39,12 +39,12 @@ pub fn nightly(workspace: &Workspace) -> Result<()> {
     };
     all_features("clippy")
         .args(workspace.select_libraries())
-        .args(["--all-targets", "--", "-D", "warnings"])
+        .args(["--", "-D", "warnings"])
         .run()?;
     for (package, test) in ALLOCATOR_TESTS {
         all_features("test").args(["-p", package, "--test", test]).run()?;
     }
-    all_features("test").args(workspace.select_libraries()).args(["--doc"]).run()
+    Ok(())
 }
 
 fn check(workspace: &Workspace, library: &Package, set: &Set, unstable: bool) -> Result<()> {

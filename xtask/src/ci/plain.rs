@@ -43,11 +43,7 @@ pub fn docs(workspace: &Workspace) -> Result<()> {
 }
 
 pub fn test(workspace: &Workspace) -> Result<()> {
-    workspace
-        .cargo(["test"])
-        .args(workspace.select_libraries())
-        .args(workspace.stable_features()?)
-        .run()?;
+    workspace.cargo(["test"]).args(workspace.select_upper_libraries()?).run()?;
     // With these, the functions are those of the test programs, too. By itself: a shared library
     // cannot have the names of what defmt prints.
     workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run()?;
@@ -61,9 +57,13 @@ pub fn test(workspace: &Workspace) -> Result<()> {
 /// Where the size of the code is all, the heap is put together in another way.
 pub fn small(workspace: &Workspace) -> Result<()> {
     let folder = workspace.scratch("small");
-    workspace
-        .cargo(["test", "-p", "talloc-core", "-p", "talloc-fuzz"])
-        .args(["--features", "talloc-core/spin", "--config", "profile.dev.opt-level=\"s\""])
-        .args(["--target-dir", folder.as_str()])
-        .run()
+    let test = |arguments: &[&str]| {
+        workspace
+            .cargo(["test", "--config", "profile.dev.opt-level=\"s\""])
+            .args(["--target-dir", folder.as_str()])
+            .args(arguments)
+            .run()
+    };
+    test(&["-p", "talloc-core", "--features", "spin"])?;
+    test(&["-p", "talloc-fuzz", "--test", "oracle", "--test", "regressions"])
 }

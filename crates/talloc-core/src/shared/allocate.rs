@@ -8,8 +8,8 @@ use crate::misuse::Call;
 
 /// Allocates, frees and resizes blocks through a shared reference.
 ///
-/// `GlobalAlloc` and `Allocator` are implemented once, on top of these four functions. Every [`SharedHeap`](super::SharedHeap)
-/// has them. A type that is not one heap behind one guard implements them itself.
+/// `GlobalAlloc` and `Allocator` are implemented once, on top of these four functions. Every
+/// [`SharedHeap`](super::SharedHeap) has them. A type that is not one heap behind one guard implements them itself.
 ///
 /// # Safety
 ///

@@ -1,7 +1,8 @@
 //! Blocks through a shared reference: what the allocator traits ask for.
 //!
 //! A heap behind a lock or in a cell is a [`SharedHeap`], and so can [`Allocate`]. `GlobalAlloc` and `Allocator` are
-//! implemented once, in terms of that. A block that has to move is copied in one place, and outside of the guard.
+//! implemented once, in terms of that. A block of a `SharedHeap` that has to move is copied in one place, outside of the
+//! guard.
 //!
 //! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So both
 //! traits are `unsafe` to implement.

@@ -16,7 +16,7 @@ pub(crate) use {
 /// The light one of two barriers, of which the heavy one makes a fence of it; to the model checker,
 /// it is one.
 #[inline(always)]
-#[allow(dead_code, reason = "magazines need more of a machine than there may be")]
+#[allow(dead_code, reason = "heaps of threads need more atomics than some machines have")]
 pub(crate) fn light_barrier() {
     #[cfg(not(loom))]
     core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);

@@ -6,8 +6,8 @@
 /// to the next one. Caches work best if callers that run at the same time have different numbers, and if a caller
 /// has the same number each time.
 ///
-/// The number need not be less than that of the slots; it counts modulo theirs. [`ByStack`] needs no
-/// implementation.
+/// Any number is valid: the heap reduces it modulo the number of slots. [`ByStack`], the default, needs no help from the
+/// program.
 ///
 /// # Examples
 ///
@@ -32,15 +32,14 @@
 pub trait Caller: 'static {
     /// The number of the caller.
     ///
-    /// It is asked for in each call of the heap, from where the heap is not held. It must not allocate from the heap
-    /// itself, which would recurse for ever.
+    /// The heap calls this at the start of each operation, when it holds no lock. If it allocates from the heap itself,
+    /// it recurses without end.
     fn number() -> usize;
 }
 
 /// Tells threads apart by where their stacks are.
 ///
-/// It needs no help from the system. Stacks that lie within the same 64 KiB share a number; of others, a few may by
-/// chance.
+/// Stacks that lie within the same 64 KiB share a number; others may do so by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByStack;
 

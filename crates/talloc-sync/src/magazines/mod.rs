@@ -29,9 +29,9 @@ use try_lock::{Held, TryLock};
 /// allocator, and a reference to it is an `Allocator`.
 ///
 /// Blocks of up to 512 bytes go from thread to thread, and from freed to allocated, in *magazines*
-/// (Bonwick & Adams 2001): lists of free blocks of one size. Each thread has a *slot* with two
-/// magazines of each size, and finds it by its number, which a [`Caller`] tells. When both are empty, or full, a whole magazine comes
-/// from, or goes to, the *depot*; only if that has none, or no room, is the heap asked, for one
+/// (Bonwick & Adams 2001): lists of free blocks of one size. A *slot* has two magazines of each size. A
+/// [`Caller`] tells the number of the slot that a call begins with. When both magazines are empty, or full, a
+/// whole magazine comes from, or goes to, the *depot*. Only if that has none, or no room, is the heap asked, for one
 /// magazine at a time, or two.
 ///
 /// No call waits for a slot or the depot: one that finds its slot in use goes to the next slot, and in the end

@@ -31,17 +31,21 @@ impl<H: Host> Heaps<H> {
     /// If there is not enough memory.
     #[inline(always)]
     pub fn malloc(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if layout.size() <= exact_bytes::<H>() {
-            if let Some(block) = pop::<H>(layout) {
-                return Ok(block);
-            }
+        match pop_small::<H>(layout) {
+            Some(block) => Ok(block),
+            None => self.malloc_slow(layout),
         }
-        self.malloc_slow(layout)
     }
 
     #[cold]
     #[inline(never)]
     fn malloc_slow(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.try_malloc(layout).map_err(|AllocError| self.refuse())
+    }
+
+    /// Allocates a block that [`pop_small`] has not returned. A failure does not count as a refused request.
+    #[inline(never)]
+    fn try_malloc(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         if layout.size() > exact_bytes::<H>() {
             if let Some(block) = pop::<H>(layout) {
                 return Ok(block);
@@ -54,15 +58,8 @@ impl<H: Host> Heaps<H> {
         let attempt = || self.with(|heap| unsafe { heap.malloc(layout) });
         attempt().or_else(|AllocError| {
             self.give_up_idle();
-            attempt().or_else(|AllocError| self.allocate_at_last(layout))
+            attempt().or_else(|AllocError| allocate_at_last::<H>(layout))
         })
-    }
-
-    /// Allocates a block apart for which the heaps have no room, unless it is small.
-    #[cold]
-    fn allocate_at_last(&'static self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let block = if layout.size() >= MIN_APART { H::allocate_apart(layout) } else { None };
-        block.ok_or_else(|| self.refuse())
     }
 
     /// Counts a request that no heap could serve.
@@ -85,15 +82,18 @@ impl<H: Host> Heaps<H> {
         if let Some(block) = pop::<H>(layout) {
             return Ok((block, layout.size()));
         }
-        if is_for_apart::<H>(layout) {
-            return Ok((self.allocate_apart(layout)?, 0));
-        }
         // SAFETY: `malloc_dirty` has no preconditions.
         let attempt = || self.with(|heap| unsafe { heap.malloc_dirty(layout) });
-        attempt().or_else(|AllocError| {
-            self.give_up_idle();
-            attempt().or_else(|AllocError| self.allocate_at_last(layout).map(|block| (block, 0)))
-        })
+        let zeroed = |block| (block, 0);
+        let allocated = if is_for_apart::<H>(layout) {
+            self.allocate_apart(layout).map(zeroed)
+        } else {
+            attempt().or_else(|AllocError| {
+                self.give_up_idle();
+                attempt().or_else(|AllocError| allocate_at_last::<H>(layout).map(zeroed))
+            })
+        };
+        allocated.map_err(|AllocError| self.refuse())
     }
 
     #[cold]
@@ -103,7 +103,7 @@ impl<H: Host> Heaps<H> {
             return Ok(block);
         }
         self.trim();
-        H::allocate_apart(layout).ok_or_else(|| self.refuse())
+        H::allocate_apart(layout).ok_or(AllocError)
     }
 
     /// Frees a block.
@@ -179,7 +179,7 @@ impl<H: Host> Heaps<H> {
     ///
     /// # Safety
     ///
-    /// As for [`free`](Self::free), if this succeeds; `new` has the same alignment.
+    /// As for [`free`](Self::free), if this succeeds. The block is aligned as `new` asks.
     #[inline]
     pub unsafe fn resize(
         &'static self,
@@ -187,6 +187,10 @@ impl<H: Host> Heaps<H> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
+        if old.align() != new.align() {
+            // SAFETY: `ptr` is a live block with the layout `old`, aligned for `new`, by the contract of this function.
+            return unsafe { self.resize_and_align(ptr, old, new) };
+        }
         let block_size = Talloc::<Threaded<H>, H::Source>::block_size;
         if block_size(old.size()) == block_size(new.size()) && new.size() < H::APART {
             return Ok(ptr);
@@ -202,6 +206,29 @@ impl<H: Host> Heaps<H> {
             match self.resize_slow(ptr, old, new) {
                 Err(AllocError) if new.size() <= old.size() => Ok(self.cut(ptr, old, new)),
                 resized => resized.map_err(|AllocError| self.refuse()),
+            }
+        }
+    }
+
+    /// [`resize`](Self::resize) of a block whose alignment changes. It moves: the alignment decides whether a block is
+    /// apart, and a block must not stay apart as one whose layout says that it is not.
+    ///
+    /// # Safety
+    ///
+    /// As for [`resize`](Self::resize).
+    #[cold]
+    #[inline(never)]
+    unsafe fn resize_and_align(
+        &'static self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: `ptr` is a live block with the layout `old`, by the contract of this function.
+        unsafe {
+            match self.relocate(ptr, old, new) {
+                Err(AllocError) if new.size() <= old.size() => Ok(self.cut(ptr, old, new)),
+                moved => moved.map_err(|AllocError| self.refuse()),
             }
         }
     }
@@ -222,10 +249,12 @@ impl<H: Host> Heaps<H> {
                 ptr
             } else {
                 let size = new.size().max(MIN_APART);
-                // This layout is valid: its size is that of `new`, or `MIN_APART`, which goes with any alignment.
-                let kept = Layout::from_size_align_unchecked(size, new.align());
-                let is_shorter = size < old.size();
-                is_shorter.then(|| H::resize_apart(ptr, old, kept)).flatten().unwrap_or(ptr)
+                if size >= old.size() {
+                    return ptr;
+                }
+                // This layout is valid: it is that of the block, with a smaller size.
+                let kept = Layout::from_size_align_unchecked(size, old.align());
+                H::resize_apart(ptr, old, kept).unwrap_or(ptr)
             }
         }
     }
@@ -271,9 +300,10 @@ impl<H: Host> Heaps<H> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let block = self.malloc(new).inspect_err(|AllocError| {
-            self.refused.fetch_sub(1, Relaxed);
-        })?;
+        let block = match pop_small::<H>(new) {
+            Some(block) => block,
+            None => self.try_malloc(new)?,
+        };
         // SAFETY: Both blocks have the bytes that are copied, and do not overlap. The old one is not used
         // afterwards.
         unsafe {
@@ -282,6 +312,13 @@ impl<H: Host> Heaps<H> {
         }
         Ok(block)
     }
+}
+
+/// Allocates a block apart for which the heaps have no room, unless it is small.
+#[cold]
+pub(super) fn allocate_at_last<H: Host>(layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    let block = if layout.size() >= MIN_APART { H::allocate_apart(layout) } else { None };
+    block.ok_or(AllocError)
 }
 
 /// The layout of a *remnant*: what is left of a block apart that has become small when there was no memory to move it
@@ -313,6 +350,12 @@ pub(super) const fn exact_bytes<H: Host>() -> usize {
 #[inline(always)]
 fn len_of<H: Host>(layout: Layout) -> usize {
     Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE
+}
+
+/// Takes a block from the caller's lists of exact sizes.
+#[inline(always)]
+fn pop_small<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
+    if layout.size() <= exact_bytes::<H>() { pop::<H>(layout) } else { None }
 }
 
 /// Takes a block from the caller's lists, if it need not be aligned to more than blocks are anyway.

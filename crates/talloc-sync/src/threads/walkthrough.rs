@@ -50,7 +50,7 @@
 //!
 //! When [`Talloc::malloc`] fails, its source has nothing more. [`Heaps::malloc_slow`] then has the heaps that nobody owns
 //! give up their free memory ([`Heaps::give_up_idle`]) and attempts it again. At last, a block of
-//! [`MIN_APART`] bytes or more gets memory of its own ([`Heaps::allocate_at_last`]).
+//! [`MIN_APART`] bytes or more gets memory of its own ([`allocate_at_last`]).
 //!
 //! # Giving back
 //!
@@ -63,7 +63,6 @@
 //! [`Entry::disown`]: super::entry::Entry::disown
 //! [`Entry::enter`]: super::entry::Entry::enter
 //! [`Entry::exit`]: super::entry::Entry::exit
-//! [`Heaps::allocate_at_last`]: super::Heaps::allocate_at_last
 //! [`Heaps::as_guest`]: super::Heaps::as_guest
 //! [`Heaps::deliver`]: super::Heaps::deliver
 //! [`Heaps::free_slow`]: super::Heaps::free_slow
@@ -107,6 +106,7 @@
 //! [`Talloc::relieve`]: talloc_core::Talloc::relieve
 //! [`Talloc::resize_own`]: talloc_core::Talloc::resize_own
 //! [`Talloc::rest`]: talloc_core::Talloc::rest
+//! [`allocate_at_last`]: super::operations::allocate_at_last
 //! [`exact_bytes`]: super::operations::exact_bytes
 //! [`pop`]: super::operations::pop
 //! [`shard_trim`]: super::shard_trim

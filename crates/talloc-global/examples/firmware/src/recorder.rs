@@ -61,7 +61,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Recorded<A> {
 pub struct Host(File);
 
 impl Host {
-    /// Makes the file that the command line names in a word, of which the first is number 0, or else `default`.
+    /// Creates the file that the command line names in argument `word`, counted from 0. Without that argument,
+    /// creates the file `default`.
     pub fn create(word: usize, default: &CStr) -> io::Result<Self> {
         let arguments = semihosting::experimental::env::args::<512>()?;
         let mut name = [0; 512];

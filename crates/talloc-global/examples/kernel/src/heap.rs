@@ -2,11 +2,10 @@
 
 use core::alloc::Layout;
 
-use talloc_global::config::Caller;
-use talloc_global::config::Compact;
+use talloc_global::config::{Caller, Compact};
 use talloc_global::inspect::{Report, Violation};
 use talloc_global::lock::Backoff;
-use talloc_global::{AllocError, Source, Span, Talloc, TallocMagazines};
+use talloc_global::{AllocError, SharedHeap, Source, Span, Talloc, TallocMagazines};
 
 use crate::cpu;
 use crate::memory::Regions;

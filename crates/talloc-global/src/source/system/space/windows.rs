@@ -92,8 +92,8 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
 /// They have been reserved, and nobody uses them.
 pub(in super::super) unsafe fn release(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return false };
-    // SAFETY: Nobody uses the range. A reservation without any memory is not in use either: whoever has reserved
-    // addresses and uses none of them gives up all of them.
+    // SAFETY: Nobody uses the range, by the contract of this function. Nobody uses a reservation in which no address has
+    // memory either: its owner releases all of it.
     unsafe {
         let is_done = VirtualFree(start.cast(), range.size(), MEM_DECOMMIT) != 0;
         if let Some(whole) = without_memory(start.cast()) {
