@@ -37,7 +37,7 @@ const fn here(
 }
 
 /// The quick ones first.
-pub const EXAMPLES: [Example; 11] = [
+pub const EXAMPLES: [Example; 12] = [
     here(
         "arena",
         &[],

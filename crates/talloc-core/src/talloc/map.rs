@@ -1,7 +1,7 @@
 //! What lies where in the arenas.
 
 use super::Talloc;
-use super::chain::Arenas;
+use super::arenas::Arenas;
 use crate::chunk::Chunk;
 use crate::config::Config;
 
