@@ -158,7 +158,48 @@ impl Config for Micro {
     const CLEAR_AT_CLAIM: bool = true;
 }
 
-/// [`Micro`] with the least code, about 2 KiB on a Cortex-M3: one arena, and half as many bins.
+/// A heap with the parameters of `C` and no more than one arena.
+///
+/// It has none of the code that finds the arena of a block, and that chooses one for a request. That is most of the
+/// code of a small heap: `cargo xtask size thumb` weighs both. A further arena is refused by
+/// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena).
+///
+/// # Examples
+///
+/// ```
+/// use talloc_core::{ArenaError, Micro, OneArena, Span, Talloc};
+///
+/// let (mut memory, mut more) = ([0_u8; 4096], [0_u8; 4096]);
+/// let mut heap = Talloc::<OneArena<Micro>>::configured();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe {
+///     assert_eq!(heap.claim(Span::from(&mut memory)), Ok(()));
+///     assert_eq!(heap.claim(Span::from(&mut more)), Err(ArenaError::SecondArena));
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OneArena<C = Compact>(PhantomData<C>);
+
+impl<C: Config> Config for OneArena<C> {
+    type Index = C::Index;
+    type Heads = C::Heads;
+    const EXACT_LOG2: u32 = C::EXACT_LOG2;
+    const SPLIT_LOG2: u32 = C::SPLIT_LOG2;
+    const COARSE_LOG2: u32 = C::COARSE_LOG2;
+    type Quick = C::Quick;
+    const QUICK_BYTES: usize = C::QUICK_BYTES;
+    const LAST_RESORT: usize = C::LAST_RESORT;
+    const CLEAR_AT_CLAIM: bool = C::CLEAR_AT_CLAIM;
+    const SINGLE_ARENA: bool = true;
+    const CHECKED: bool = C::CHECKED;
+
+    #[track_caller]
+    fn misuse(misuse: &Misuse) {
+        C::misuse(misuse);
+    }
+}
+
+/// [`OneArena<Micro>`](OneArena) with half as many bins: the least code, about 2 KiB on a Cortex-M3.
 ///
 /// `cargo xtask size thumb` weighs it. Compile with an `opt-level` of `z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

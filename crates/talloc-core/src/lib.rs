@@ -85,8 +85,8 @@
 //! # Profiles
 //!
 //! [`Config`] sets the parameters of a heap: [`Compact`], the default; [`RealTime`], which coalesces
-//! at once and searches for nothing; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`Checked`] wraps any of
-//! them, and finds what a program does wrong.
+//! at once and searches for nothing; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`OneArena`]
+//! wraps any of them for a heap with one arena, which takes less code, and [`Checked`] to find what a program does wrong.
 //!
 //! # Complexity
 //!
@@ -163,7 +163,7 @@ mod window;
 
 pub use batch::Batch;
 pub use chunk::{Chunk, ChunkKind};
-pub use config::{Checked, Compact, Config, Micro, RealTime, Tiny};
+pub use config::{Checked, Compact, Config, Micro, OneArena, RealTime, Tiny};
 pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;

@@ -29,6 +29,15 @@ impl Grade for () {
     const NONE: Self = ();
 }
 
+/// The grade where there is nothing to ask for.
+#[cfg(not(small))]
+pub(crate) type Nothing = ();
+
+/// The grade where there is nothing to ask for. Where code is to be small, it is a number all the same: the code of one
+/// trie serves both.
+#[cfg(small)]
+pub(crate) type Nothing = u32;
+
 impl Grade for u32 {
     const NONE: Self = 0;
 }

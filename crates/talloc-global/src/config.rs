@@ -3,5 +3,6 @@
 #[cfg(target_has_atomic = "ptr")]
 pub use talloc_sync::{ByStack, Caller};
 pub use talloc_sync::{
-    Checked, Compact, Config, Heads, Index, Lists, Micro, QuickLists, RealTime, Tiny, lists_for,
+    Checked, Compact, Config, Heads, Index, Lists, Micro, OneArena, QuickLists, RealTime, Tiny,
+    lists_for,
 };

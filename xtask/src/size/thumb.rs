@@ -14,8 +14,9 @@ use crate::workspace::Workspace;
 const TRIPLE: &str = "thumbv7m-none-eabi";
 
 /// The features of the program, with what they stand for.
-pub const ALLOCATORS: [(&str, &str); 10] = [
+pub const ALLOCATORS: [(&str, &str); 11] = [
     ("talloc-smallest", "talloc, `Tiny`"),
+    ("talloc-micro-one-arena", "talloc, `OneArena<Micro>`"),
     ("talloc-micro", "talloc, `Micro`"),
     ("talloc-real-time", "talloc, `RealTime`"),
     ("talloc", "talloc, `Compact`"),

@@ -81,7 +81,7 @@ impl<C: Config> Bits<C> {
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn get(self, at: usize) -> bool {
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granule, whose word has been cleared, by the contract of this function.
         unsafe { self.free_bits(at / WORD) >> (at % WORD) & 1 != 0 }
     }
 
@@ -184,7 +184,7 @@ impl<C: Config> Bits<C> {
     ///
     /// The words lie in the bitmap.
     pub(crate) unsafe fn clear_words(self, words: Range<usize>) {
-        // SAFETY: As the caller says.
+        // SAFETY: The words lie in the bitmap, by the contract of this function.
         unsafe { self.word(words.start).write_bytes(0, words.len() * Self::WORDS) };
     }
 
@@ -195,7 +195,7 @@ impl<C: Config> Bits<C> {
     /// The words lie in both bitmaps.
     pub(crate) unsafe fn copy_words(self, from: Self, words: Range<usize>) {
         let (from, to) = (from.word(words.start), self.word(words.start));
-        // SAFETY: As the caller says.
+        // SAFETY: The words lie in both bitmaps, by the contract of this function.
         unsafe { to.copy_from(from, words.len() * Self::WORDS) };
     }
 }

@@ -171,7 +171,7 @@ impl<C: Config> Arena<C> {
     ///
     /// The granule lies below the top and can be read.
     pub(super) unsafe fn free_chunk_or(&self, at: usize) -> Option<FreeChunk> {
-        // SAFETY: As the caller says.
+        // SAFETY: The granule lies below the top and can be read, by the contract of this function.
         let len = unsafe { self.window.size_at(at) };
         (len > 0 && len <= self.top - at).then(|| FreeChunk::new(at, len))
     }

@@ -85,7 +85,7 @@ impl<C: Config> Bits<C> {
 
     /// What the bits say of granule `at`.
     pub(super) unsafe fn mark(self, at: usize) -> Mark {
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let pair = unsafe { self.pair(at / WORD) };
         if pair.is_len::<C>() {
             return Mark::Nothing;
@@ -125,7 +125,7 @@ impl<C: Config> Bits<C> {
     /// Changes the marks of a block of `old` granules at granule `at` to those of one of `new`.
     #[inline(always)]
     pub(super) unsafe fn change_len(self, at: usize, old: usize, new: usize) {
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe {
             self.set_len(at, old, Pair::EMPTY);
             self.set_len(at, new, Pair::of_len(new));
@@ -148,7 +148,7 @@ impl<C: Config> Bits<C> {
     #[inline(always)]
     pub(super) unsafe fn is_small_block(self, at: usize, len: usize) -> bool {
         let (word, shift) = (at / WORD, at % WORD);
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
         // The marks of as many granules from the block's first one on as a word has bits.
         let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
@@ -161,7 +161,7 @@ impl<C: Config> Bits<C> {
     #[inline(always)]
     pub(super) unsafe fn is_long_block(self, at: usize, len: usize) -> Option<bool> {
         let word = inner_word::<C>(at, len)?;
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
         let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
         // If all of the first word's granules were of one block, the next one would not tell a
@@ -172,7 +172,7 @@ impl<C: Config> Bits<C> {
     /// Where the block that starts at granule `at` ends, which is at `limit` at the latest.
     pub(super) unsafe fn block_end(self, at: usize, limit: usize) -> usize {
         let mut word = at / WORD;
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let first = unsafe { self.pair(word) }.marks::<C>();
         let mut marks = first & (usize::MAX << 1 << (at % WORD));
         while marks == 0 {
@@ -196,7 +196,7 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn last_mark(self, start: usize, at: usize) -> Option<usize> {
         let mut word = at / WORD;
         let unwanted = WORD - 1 - at % WORD;
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let mut marks = unsafe { self.pair(word) }.marks::<C>() << unwanted >> unwanted;
         while marks == 0 {
             if word * WORD <= start {
@@ -214,7 +214,7 @@ impl<C: Config> Bits<C> {
     ///
     /// Takes time in proportion to the words between.
     pub(super) unsafe fn has_no_blocks(self, at: usize, end: usize) -> bool {
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe { self.has_none(at, end, |pair| pair.blocks) }
     }
 
@@ -222,7 +222,7 @@ impl<C: Config> Bits<C> {
     ///
     /// Takes time in proportion to the words between.
     pub(super) unsafe fn has_no_marks(self, at: usize, end: usize) -> bool {
-        // SAFETY: As the caller says.
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe { self.has_none(at, end, Pair::marks::<C>) }
     }
 
@@ -231,7 +231,7 @@ impl<C: Config> Bits<C> {
         (at / WORD..end.div_ceil(WORD)).all(|word| {
             let (low, high) = (at.saturating_sub(word * WORD), (end - word * WORD).min(WORD));
             let wanted = usize::MAX >> (WORD - high) >> low << low;
-            // SAFETY: As the caller says.
+            // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
             bits(unsafe { self.pair(word) }) & wanted == 0
         })
     }

@@ -147,7 +147,7 @@ impl<C: Config> Arena<C> {
             // SAFETY: What is in a bin is a free chunk, with links (I6).
             let chunk = unsafe { self.free_chunk(at) };
             if passed == cursor.chunks {
-                // SAFETY: The chunk is in the bin; the caller vouches for what `purge` leaves.
+                // SAFETY: The chunk is in the bin. What `purge` leaves is what it says, by the contract of this function.
                 unsafe { self.purge_chunk(&chunk, cursor, step, purge) };
                 if step.is_spent() {
                     return;

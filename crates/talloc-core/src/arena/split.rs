@@ -307,7 +307,7 @@ impl<C: Config> Arena<C> {
     /// There is one at `end`.
     #[cfg_attr(not(small), inline(never))]
     unsafe fn grow_into(&mut self, end: usize, more: usize) -> bool {
-        // SAFETY: As the caller says.
+        // SAFETY: A free chunk starts at `end`, by the contract of this function; it is in its bin (I6).
         unsafe {
             let above = self.free_chunk(end);
             if above.len() < more {
@@ -366,7 +366,7 @@ impl<C: Config> Arena<C> {
     pub(super) unsafe fn mark_free(&mut self, range: core::ops::Range<usize>) {
         if !range.is_empty() {
             debug_assert!(self.is_used(range.start, range.len()), "I3: nothing is marked yet");
-            // SAFETY: As the caller says.
+            // SAFETY: The granules are used and unmarked (I3), nobody uses them, and no free chunk touches them.
             unsafe {
                 self.bits.set(range.start);
                 self.bits.set(range.end - 1);

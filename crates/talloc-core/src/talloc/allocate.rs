@@ -62,7 +62,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`malloc`](Self::malloc).
     pub unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: `malloc_dirty` asks nothing of its caller.
         let (block, dirty) = unsafe { self.malloc_dirty(layout) }?;
         // SAFETY: The block has no fewer bytes.
         unsafe { block.write_bytes(0, dirty) };
@@ -87,7 +87,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<(NonNull<u8>, usize), AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::EXACT {
-            // SAFETY: As the caller says.
+            // SAFETY: `malloc` asks nothing of its caller.
             return Ok((unsafe { self.malloc(layout) }?, layout.size()));
         }
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {

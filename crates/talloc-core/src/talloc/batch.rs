@@ -127,7 +127,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub unsafe fn free_batch(&mut self, size: usize, mut batch: Batch) {
         let len = Arena::<C>::block_len(size);
         if len >= self.quick.classes() {
-            // SAFETY: As the caller says.
+            // SAFETY: The caller gives up the blocks, which have `len` granules each.
             unsafe { self.release_batch(len, batch) }
             self.note_uncached(len);
             return;

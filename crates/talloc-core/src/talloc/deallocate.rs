@@ -38,13 +38,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[track_caller]
     pub unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
         if !C::CHECKED {
-            // SAFETY: As the caller says.
+            // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
+            // function.
             unsafe { self.free_known(ptr, layout) }
         } else if self.knows_small(ptr, layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The heap knows the block, whose size has a list. The caller gives it up.
             unsafe { self.cache(ptr, Arena::<C>::block_len(layout.size())) }
         } else {
-            // SAFETY: As the caller says.
+            // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
+            // function.
             unsafe { self.free_checked(ptr, layout) }
         }
     }
@@ -58,7 +60,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[track_caller]
     unsafe fn free_checked(&mut self, ptr: NonNull<u8>, layout: Layout) {
         if self.knows(Call::Free, ptr, layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The heap knows the block, which the caller gives up.
             unsafe { self.free_known(ptr, layout) }
         } else {
             self.report(Call::Free, ptr, layout);
@@ -74,10 +76,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(crate) unsafe fn free_known(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
         if len < self.quick.classes() {
-            // SAFETY: As the caller says.
+            // SAFETY: It is a block of `len` granules, which have a list. The caller gives it up.
             unsafe { self.cache(ptr, len) }
         } else if len < C::Quick::CLASSES {
-            // SAFETY: As the caller says.
+            // SAFETY: It is a block of `len` granules, which the caller gives up.
             unsafe { self.free_uncached(ptr, len) }
         } else {
             // SAFETY: The block is `len` granules, which the caller gives up.

@@ -113,7 +113,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         loop {
             let arena = self.arenas.arena_at(place);
             if arena.is_reclaimable && !arena.is_blank() {
-                // SAFETY: As the caller says.
+                // SAFETY: What `discard` leaves is what it says, by the contract of this function.
                 left += unsafe { arena.discard(unit, least, &mut discard) };
             }
             place = match self.arenas.after(place) {
@@ -162,7 +162,7 @@ impl<C: Config, S> Talloc<C, S> {
             let number = self.arenas.number_of(place);
             let arena = self.arenas.arena_at(place);
             let is_purged = arena.is_reclaimable && !arena.is_blank();
-            // SAFETY: The caller vouches for what `purge` leaves.
+            // SAFETY: What `purge` leaves is what it says, by the contract of this function.
             if is_purged && unsafe { !arena.purge(cursor, step, purge) } {
                 return false;
             }

@@ -60,7 +60,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// reallocate them.
     #[track_caller]
     pub unsafe fn init(&mut self, arena: Span) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
         expect(unsafe { self.try_init(arena) });
     }
 
@@ -74,7 +74,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`init`](Self::init).
     pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
         let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
         self.quick = C::Quick::EMPTY;
         self.arenas = Arenas::of_first(first);
@@ -117,7 +117,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     #[track_caller]
     pub unsafe fn extend(&mut self, arena: Span) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap what `arena` adds to the old span.
         expect(unsafe { self.try_extend(arena) });
     }
 
@@ -133,7 +133,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`extend`](Self::extend).
     pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
         self.flush();
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap what `arena` adds to the old span. The quick lists are empty.
         unsafe { self.extend_at(None, arena, Memory::empty()) }
     }
 

@@ -47,7 +47,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`init`](Self::init), but nothing is forgotten.
     pub unsafe fn claim(&mut self, arena: Span) -> Result<(), ArenaError> {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap the memory. `Memory::empty()` claims nothing of it.
         unsafe { self.claim_as(arena, Memory::empty()) }
     }
 
@@ -130,7 +130,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         arena: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap the memory, of which `memory` holds. It overlaps no other arena.
         let mut arena = unsafe { Arena::claim_any(arena, self.arenas.next_control(), memory) }?;
         arena.kind = kind;
         self.add_arena(arena);
@@ -147,7 +147,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// As for [`extend`](Self::extend).
     pub unsafe fn extend_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap what `new` adds. `Memory::empty()` claims nothing of it.
         unsafe { self.extend_arena_as(old, new, Memory::empty()) }
     }
 
@@ -169,7 +169,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // This may move control blocks, so it comes before they are looked for.
         self.flush();
         let place = self.arenas.place_with(old)?;
-        // SAFETY: As the caller says.
+        // SAFETY: The caller gives the heap what `new` adds, of which `memory` holds. The quick lists are empty.
         unsafe { self.extend_at(place, new, memory) }
     }
 
@@ -262,7 +262,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let (one, other) = if self.arenas.peek(low).is_blank() { (high, low) } else { (low, high) };
         let mut gone = self.arenas.detach(other);
         let span = lower.fit_over(upper);
-        // SAFETY: As the caller says; the second arena is gone if this succeeds.
+        // SAFETY: The memory of both arenas is one piece, by the contract of this function. The second one is gone
+        // if this succeeds.
         let result = self.arenas.with_detached(one, |arena| unsafe {
             if gone.arena.is_blank() {
                 arena.reshape(span, Memory::empty())
@@ -320,7 +321,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         span: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        // SAFETY: As the caller says. If it fails, the arena has not changed.
+        // SAFETY: The caller gives the heap what `span` adds, of which `memory` holds, and the quick lists are
+        // empty. If it fails, the arena has not changed.
         let result =
             self.arenas.with_detached(place, |arena| unsafe { arena.reshape(span, memory) });
         self.arenas.begin_with(None);

@@ -83,9 +83,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of the heap with the layout `old`, aligned for `new`, by the contract of this
+        // function.
         match unsafe { self.resize_known(ptr, old, new) } {
-            // SAFETY: As the caller says. Only to grow can have failed.
+            // SAFETY: The block is as it was, since this has failed. Only to grow can fail, so `new` is larger.
             Err(AllocError) if S::EXTENDS => unsafe { self.extend_under(ptr, old, new) },
             result => result,
         }
@@ -118,7 +119,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let lacking = arena.lacking_above(end, new_len - old_len).ok_or(AllocError)?;
         let lacking = Layout::from_size_align(lacking * GRANULE, GRANULE);
         S::acquire(self, lacking.map_err(|_| AllocError)?)?;
-        // SAFETY: As the caller says.
+        // SAFETY: The source has left the block as it was: it still has the layout `old`.
         unsafe { self.resize_known(ptr, old, new) }
     }
 }

@@ -61,7 +61,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of this heap with `layout`, by the contract of this function.
         unsafe { self.resize(Call::resize(layout.size(), new_size), ptr, layout, new_size) }
     }
 
@@ -86,7 +86,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of this heap with `layout`, by the contract of this function.
         unsafe { self.resize(Call::Grow { new_size }, ptr, layout, new_size) }
     }
 
@@ -153,7 +153,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block with the layout `old`, aligned for `new`. If `exchange` returns `None`, it has
+        // left the block as it was.
         unsafe {
             if let Some(block) = self.exchange(ptr, old, new) {
                 return Ok(block);

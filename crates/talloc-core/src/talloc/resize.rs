@@ -38,7 +38,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new_size: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         if self.knows(Call::Grow { new_size }, ptr, layout) {
-            // SAFETY: As the caller says.
+            // SAFETY: The heap knows the block, and `new_size` is not smaller, by the contract of this function.
             unsafe { self.grow_known(ptr, layout, new_size) }
         } else {
             self.report(Call::Grow { new_size }, ptr, layout);
@@ -66,7 +66,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if new_size > isize::MAX as usize {
             return Err(AllocError);
         }
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of this heap with `layout`, by the contract of this function.
         unsafe { self.reshape_block(ptr, layout.size(), new_size) }
     }
 
@@ -108,7 +108,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new_size: usize,
     ) {
         debug_assert!(new_size <= layout.size(), "a block can only shrink to a smaller size");
-        // SAFETY: As the caller says.
+        // SAFETY: `ptr` is a block of this heap with `layout`, by the contract of this function.
         let shrunk = unsafe { self.reshape_block(ptr, layout.size(), new_size) };
         debug_assert!(shrunk.is_ok(), "only to grow can fail");
     }

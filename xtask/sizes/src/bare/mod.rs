@@ -23,6 +23,7 @@ mod none;
     feature = "talloc",
     feature = "talloc-real-time",
     feature = "talloc-micro",
+    feature = "talloc-micro-one-arena",
     feature = "talloc-smallest"
 ))]
 mod ours;

@@ -8,6 +8,8 @@ type Parameters = Compact;
 type Parameters = config::RealTime;
 #[cfg(feature = "talloc-micro")]
 type Parameters = config::Micro;
+#[cfg(feature = "talloc-micro-one-arena")]
+type Parameters = config::OneArena<config::Micro>;
 #[cfg(feature = "talloc-smallest")]
 type Parameters = config::Tiny;
 

@@ -8,7 +8,7 @@ use super::{Arena, Place};
 use crate::arena::Control;
 use crate::config::Config;
 use crate::kind::Kind;
-use crate::trie::{Entry, Leaf};
+use crate::trie::{Entry, Grade, Leaf, Nothing};
 
 /// The structure of a further arena, with its entries in the tries and its links.
 ///
@@ -17,7 +17,7 @@ use crate::trie::{Entry, Leaf};
 pub(super) struct Further<C: Config> {
     arena: Arena<C>,
     /// By the address where its span begins.
-    by_address: Entry<()>,
+    by_address: Entry<Nothing>,
     /// By its [position](Position), with its grade.
     by_position: Entry<u32>,
     /// The arenas claimed before and after it.
@@ -70,7 +70,7 @@ impl<C: Config> Further<C> {
         let by_position = Entry::new(position.key(), arena.grade());
         Self {
             arena,
-            by_address: Entry::new(base as u64, ()),
+            by_address: Entry::new(base as u64, Grade::NONE),
             by_position,
             before: None,
             after: None,
@@ -92,9 +92,11 @@ impl<C: Config> Further<C> {
     ///
     /// It is a leaf of a further arena, by a pointer that is good for all of the arena.
     #[inline(always)]
-    pub(super) unsafe fn place_by_address(leaf: NonNull<Leaf<()>>) -> NonNull<Arena<C>> {
+    pub(super) unsafe fn place_by_address(leaf: NonNull<Leaf<Nothing>>) -> NonNull<Arena<C>> {
         // SAFETY: The leaf is a part of the structure.
-        unsafe { leaf.byte_sub(offset_of!(Self, by_address) + offset_of!(Entry<()>, leaf)).cast() }
+        unsafe {
+            leaf.byte_sub(offset_of!(Self, by_address) + offset_of!(Entry<Nothing>, leaf)).cast()
+        }
     }
 
     /// The place of the arena that a leaf of the trie of positions stands for.
@@ -114,7 +116,7 @@ impl<C: Config> Further<C> {
     /// # Safety
     ///
     /// There is a structure.
-    pub(super) unsafe fn by_address(this: *mut Self) -> NonNull<Entry<()>> {
+    pub(super) unsafe fn by_address(this: *mut Self) -> NonNull<Entry<Nothing>> {
         // SAFETY: A field of a structure that is there.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_address) }
     }

@@ -10,11 +10,11 @@ use super::further::{Further, Position};
 use super::{Arena, Place};
 use crate::config::Config;
 use crate::kind::Kind;
-use crate::trie::Trie;
+use crate::trie::{Grade, Nothing, Trie};
 
 /// The roots of the tries, and what is true of all further arenas.
 pub(super) struct Index<C: Config> {
-    by_address: Trie<()>,
+    by_address: Trie<Nothing>,
     by_position: Trie<u32>,
     /// The arena claimed last.
     pub(super) last: Place<C>,
@@ -193,7 +193,7 @@ impl<C: Config> Index<C> {
     pub(super) fn above(&self, addr: usize) -> Place<C> {
         // SAFETY: What is in the trie are the entries of further arenas.
         unsafe {
-            let leaf = self.by_address.first_from(addr as u64, ())?;
+            let leaf = self.by_address.first_from(addr as u64, Nothing::NONE)?;
             Some(Further::place_by_address(leaf))
         }
     }
