@@ -4,7 +4,10 @@ use crate::{count, heap::Memory};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use std::{alloc::Layout, ptr::NonNull};
-use talloc_global::{Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc};
+use talloc_global::{
+    Compact, OwnedTalloc, Span, Talloc,
+    config::{Config, Micro, RealTime},
+};
 
 /// Bytes of each of many arenas. The memory between them is no one's, and their bases are not aligned.
 const ARENA: usize = 8 << 10;
@@ -152,7 +155,7 @@ impl Run {
         let mut memory = Memory::new(self.most * (ARENA + GAP));
         let whole = memory.first(usize::MAX);
         let whole = Span::from_ptr_size(whole.as_ptr().cast(), whole.len());
-        let mut heap = Talloc::<C>::configured();
+        let mut heap = Talloc::<C>::with_config();
         let size = if self.arenas == 1 { largest.min(self.most * ARENA) } else { ARENA };
         for arena in 0..self.arenas {
             let base = whole.base().context("no memory")? + arena * (ARENA + GAP);

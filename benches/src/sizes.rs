@@ -15,7 +15,7 @@ pub enum Sizes {
 
 impl Sizes {
     /// The smallest size of logarithmic sizes that are given by the largest one: of less, nobody asks often.
-    const LEAST: usize = 8;
+    const MIN: usize = 8;
 
     /// Chooses a size.
     #[inline]
@@ -50,7 +50,7 @@ impl FromStr for Sizes {
             most.with_context(|| format!("no largest size: {name}"))
         };
         match name.strip_prefix("log-") {
-            Some(most) => Ok(Self::Log(Self::LEAST, number(most, Self::LEAST)?)),
+            Some(most) => Ok(Self::Log(Self::MIN, number(most, Self::MIN)?)),
             None => Ok(Self::Uniform(1, number(name, 1)?)),
         }
     }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use std::{collections::BTreeMap, fs};
 
 /// The most threads of `threads`.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 
 /// Where the numbers come from.
 const ORIGIN: &str =
@@ -32,13 +32,13 @@ pub fn save() -> Result<()> {
     let hosted = Hosted::read()?;
     let time = |age| hosted.table(&names, |processes, null| net(processes, null, age));
     let peak = hosted.table(&names, |processes, _| first_peak(processes));
-    let together = format!("the same with {MOST_THREADS} threads");
+    let together = format!("the same with {MAX_THREADS} threads");
     let rows = [
         ("time of real programs, cold", time(Age::Cold)),
         ("the same, aged", time(Age::Aged)),
         ("their peak of memory", peak),
         ("time of work with 1 thread", threads(&names, 1)?),
-        (&together, threads(&names, MOST_THREADS)?),
+        (&together, threads(&names, MAX_THREADS)?),
         ("memory a second after most is freed", given_back(&names)?),
     ];
     let mut table =
@@ -145,14 +145,14 @@ mod tests {
             hosted.table(&names, |processes, null| net(processes, null, Age::Cold)),
             hosted.table(&names, |processes, _| first_peak(processes)),
             threads(&names, 1).unwrap(),
-            threads(&names, MOST_THREADS).unwrap(),
+            threads(&names, MAX_THREADS).unwrap(),
             given_back(&names).unwrap(),
         ] {
             let means = table.means();
             assert!(means[..2].iter().all(|mean| mean.is_some_and(|mean| mean > 0.0)), "{means:?}");
             assert_eq!(means[2], None);
         }
-        assert!(threads(&names, MOST_THREADS + 1).unwrap().rows().is_empty());
+        assert!(threads(&names, MAX_THREADS + 1).unwrap().rows().is_empty());
     }
 
     #[test]

@@ -64,8 +64,8 @@ pub fn median(numbers: &[f64]) -> Option<f64> {
 /// Memory in which no usable heap fails on this script.
 pub fn ample(script: &Script) -> usize {
     /// For small scripts, whose peak says little about what a heap needs for itself.
-    const LEAST: u64 = 1 << 20;
-    let size = (script.peak() * 3).max(LEAST).next_power_of_two();
+    const MIN: u64 = 1 << 20;
+    let size = (script.peak() * 3).max(MIN).next_power_of_two();
     usize::try_from(size).expect("a 64-bit host")
 }
 

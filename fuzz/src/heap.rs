@@ -9,7 +9,7 @@ use talloc_core::{
     Violation,
 };
 
-use crate::supply::Supply;
+use crate::supply::MemorySupply;
 
 /// Bytes in a granule, which the sizes of chunks are multiples of.
 pub const GRANULE: usize = 8;
@@ -89,10 +89,10 @@ pub trait Heap: Sized {
     type Config: Config;
 
     /// The heap within.
-    fn talloc(&self) -> &Talloc<Self::Config, Supply>;
+    fn talloc(&self) -> &Talloc<Self::Config, MemorySupply>;
 
     /// The heap within.
-    fn talloc_mut(&mut self) -> &mut Talloc<Self::Config, Supply>;
+    fn talloc_mut(&mut self) -> &mut Talloc<Self::Config, MemorySupply>;
 
     /// Moves the heap to `dest`.
     fn mov(self, dest: &mut MaybeUninit<Self>) -> &mut Self {
@@ -241,14 +241,14 @@ pub trait Heap: Sized {
     }
 }
 
-impl<C: Config> Heap for OwnedTalloc<C, Supply> {
+impl<C: Config> Heap for OwnedTalloc<C, MemorySupply> {
     type Config = C;
 
-    fn talloc(&self) -> &Talloc<C, Supply> {
+    fn talloc(&self) -> &Talloc<C, MemorySupply> {
         self
     }
 
-    fn talloc_mut(&mut self) -> &mut Talloc<C, Supply> {
+    fn talloc_mut(&mut self) -> &mut Talloc<C, MemorySupply> {
         self
     }
 

@@ -155,7 +155,7 @@ fn work(
 fn share<R: RawMutex + Send + Sync, C: Config>() {
     // Room for a few hundred blocks, so that the heap is full at times.
     let pool = Pool::new(64 << 10);
-    let heap = Talloc::<C>::configured().lock::<R>();
+    let heap = Talloc::<C>::with_config().lock::<R>();
     // SAFETY: The pool is used for nothing else, and dropped after the heap.
     unsafe { heap.0.lock().init(pool.span()) };
     let (senders, mut inboxes): (Vec<_>, Vec<_>) =

@@ -31,7 +31,7 @@ const OPERATIONS: [&str; 7] = ["malloc", "aligned", "refused", "free", "grow", "
 const BOUNDED: usize = 6;
 
 /// By how much the worst may be more with more memory.
-const MOST_GROWTH: f64 = 1.25;
+const MAX_GROWTH: f64 = 1.25;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -126,7 +126,7 @@ fn costs(ran: &Ran) -> Result<[Cost; OPERATIONS.len()]> {
 /// Checks that a heap is as it promises, by the worst with little memory and with much.
 fn check(title: &str, promise: Promise, few: u64, many: u64) -> Result<()> {
     let growth = many as f64 / few as f64;
-    let grows = growth > MOST_GROWTH;
+    let grows = growth > MAX_GROWTH;
     match promise {
         Promise::Bounded if grows => {
             Err(anyhow!("{title}: {few} instructions at the most become {many} with more memory"))

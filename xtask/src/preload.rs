@@ -32,7 +32,7 @@ use recipe::{RECIPES, Recipe};
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The most bytes of variables that the library's file may hold.
-const MOST_DATA: u64 = 64 << 10;
+const MAX_DATA: u64 = 64 << 10;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -161,7 +161,7 @@ fn expect_small_data(library: &Utf8Path) -> Result<()> {
     let file = object::File::parse(&cache)?;
     let section = file.section_by_name(".data").context("there is no section of variables")?;
     let size = section.size();
-    ensure!(size <= MOST_DATA, "{library} holds {size} bytes of variables, more than {MOST_DATA}");
+    ensure!(size <= MAX_DATA, "{library} holds {size} bytes of variables, more than {MAX_DATA}");
     Ok(())
 }
 

@@ -5,16 +5,16 @@ use std::{
     alloc::{GlobalAlloc, Layout},
     ptr::NonNull,
 };
-use talloc_sync::{ByStack, Compact, OomFn, Talloc, TallocMagazines, lock::Backoff};
+use talloc_sync::{ByStack, Compact, OomHandler, Talloc, TallocMagazines, lock::Backoff};
 
 /// The heap with one slot for the thread, and one more: not all can be owned.
-pub struct Magazines(Box<TallocMagazines<Backoff, Compact, OomFn<Compact>, ByStack, 2>>);
+pub struct Magazines(Box<TallocMagazines<Backoff, Compact, OomHandler<Compact>, ByStack, 2>>);
 
 impl Heap for Magazines {
     const NAME: &'static str = "talloc-magazines";
 
     fn empty() -> Self {
-        Self(Box::new(TallocMagazines::new(Talloc::configured())))
+        Self(Box::new(TallocMagazines::new(Talloc::with_config())))
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {

@@ -13,7 +13,7 @@ pub trait Named: Config {
     const NAME: &'static str;
 
     /// The most bytes of the memory that it is given.
-    const MOST: usize = usize::MAX;
+    const MAX: usize = usize::MAX;
 
     /// Whether it runs when none is asked for by name: the profiles that check are there to be compared with
     /// those that do not.
@@ -39,7 +39,7 @@ impl Named for Checked<RealTime> {
 impl Named for Micro {
     const NAME: &'static str = "talloc-micro";
     // Its links do not reach much further.
-    const MOST: usize = 480 << 10;
+    const MAX: usize = 480 << 10;
 }
 
 /// The heap with the configuration `C`.
@@ -50,12 +50,12 @@ impl<C: Named> Heap for Talloc<C> {
     const USUAL: bool = C::USUAL;
 
     fn empty() -> Self {
-        Self(talloc_sync::Talloc::configured())
+        Self(talloc_sync::Talloc::with_config())
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         let memory = Span::from(memory);
-        let memory = memory.truncate(0, memory.size().saturating_sub(C::MOST));
+        let memory = memory.truncate(0, memory.size().saturating_sub(C::MAX));
         // SAFETY: the caller gives the memory to this heap.
         unsafe { self.0.try_init(memory) }.is_ok()
     }
@@ -94,7 +94,7 @@ impl<C: Named> Heap for Tallock<C> {
     const USUAL: bool = C::USUAL;
 
     fn empty() -> Self {
-        Self(talloc_sync::Talloc::configured().lock())
+        Self(talloc_sync::Talloc::with_config().lock())
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {

@@ -56,8 +56,8 @@ impl Heap for Galloc {
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         /// Below this its arithmetic on the region's ends would wrap.
-        const LEAST: usize = 64;
-        if memory.len() < LEAST {
+        const MIN: usize = 64;
+        if memory.len() < MIN {
             return false;
         }
         // SAFETY: the caller gives the memory to this heap, once, and does not move the heap.
@@ -96,8 +96,8 @@ impl Heap for LinkedList {
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         /// It asserts room for its first hole.
-        const LEAST: usize = 64;
-        if memory.len() < LEAST {
+        const MIN: usize = 64;
+        if memory.len() < MIN {
             return false;
         }
         // SAFETY: the caller gives the memory to this heap, once.

@@ -41,7 +41,7 @@ impl Heights {
     /// The logarithms of powers of ten, and of twice and five times as much if there is room.
     fn powers(&self) -> Vec<f64> {
         /// More labels than this are too many.
-        const MOST: usize = 12;
+        const MAX: usize = 12;
         let exponents = self.range.start.floor() as i32..=self.range.end.ceil() as i32;
         let powers = |factors: &[f64]| -> Vec<f64> {
             let all = exponents.clone().flat_map(|exponent| {
@@ -50,7 +50,7 @@ impl Heights {
             all.filter(|height| self.range.contains(height)).collect()
         };
         let all = powers(&[1.0, 2.0, 5.0]);
-        if all.len() > MOST { powers(&[1.0]) } else { all }
+        if all.len() > MAX { powers(&[1.0]) } else { all }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use talloc_sync::{
-    ByStack, Caller, Compact, Config, OomFn, RealTime, SharedHeap, Talloc, TallocMagazines,
+    ByStack, Caller, Compact, Config, OomHandler, RealTime, SharedHeap, Talloc, TallocMagazines,
     lock::Backoff,
 };
 
@@ -58,13 +58,13 @@ pub static HEAPS: &[Entry] = &[
 /// Slots of the magazines.
 const SLOTS: usize = 256;
 
-type Magazines<R, C, W> = TallocMagazines<R, C, OomFn<C>, W, SLOTS>;
+type Magazines<R, C, W> = TallocMagazines<R, C, OomHandler<C>, W, SLOTS>;
 
 fn on_magazines<R: RawMutex + Send + Sync, C: Config, W: Caller>(
     load: &Load,
     memory: NonNull<[u8]>,
 ) -> Cost {
-    let heap: Box<Magazines<R, C, W>> = Box::new(Magazines::new(Talloc::configured()));
+    let heap: Box<Magazines<R, C, W>> = Box::new(Magazines::new(Talloc::with_config()));
     // SAFETY: The memory is lent for the call.
     unsafe { heap.lock().init(memory.into()) };
     let time = load.run(&*heap);

@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 use errno::{Errno, set_errno};
 
 use crate::abort::abort;
-use crate::heap::{Counters, Heap, LEAST_ALIGN, Violation};
+use crate::heap::{Counters, Heap, MIN_ALIGN, Violation};
 use crate::statistics::Statistics;
 use crate::zone::{NotABlock, Zone};
 
@@ -23,7 +23,7 @@ impl<H: Heap> Library<H> {
 
     #[inline(always)]
     pub(crate) fn malloc(&self, size: usize) -> *mut c_void {
-        or_no_memory(self.heap.allocate(size, LEAST_ALIGN))
+        or_no_memory(self.heap.allocate(size, MIN_ALIGN))
     }
 
     #[inline(always)]
@@ -96,7 +96,7 @@ impl<H: Heap> Library<H> {
         if size <= usable && size >= usable / 2 {
             return ptr;
         }
-        let new = match self.heap.allocate(size, LEAST_ALIGN) {
+        let new = match self.heap.allocate(size, MIN_ALIGN) {
             Some(new) => new.as_ptr(),
             // A larger block is good enough.
             None if size <= usable => return ptr,
@@ -184,8 +184,8 @@ impl<H: Heap> Library<H> {
 
     /// Allocates a block that is aligned to a power of two, and to what all blocks are.
     fn allocate_aligned(&self, align: usize, size: usize) -> Option<NonNull<u8>> {
-        if align <= LEAST_ALIGN {
-            return self.heap.allocate(size, LEAST_ALIGN);
+        if align <= MIN_ALIGN {
+            return self.heap.allocate(size, MIN_ALIGN);
         }
         self.zone.allocate(size, align).or_else(|| self.heap.allocate(size, align))
     }
@@ -272,5 +272,5 @@ fn page_size() -> usize {
     // SAFETY: It reads a constant of the system.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     // The system knows it.
-    usize::try_from(size).unwrap_or(LEAST_ALIGN)
+    usize::try_from(size).unwrap_or(MIN_ALIGN)
 }

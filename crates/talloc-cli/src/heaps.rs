@@ -51,17 +51,17 @@ pub trait Heap: Sized {
 /// The most bytes of an arena with links of 16 bits.
 const MICRO_ARENA: usize = 509 << 10;
 
-/// A configuration of ours, in an arena of at most `MOST` bytes.
-struct Ours<C: Config, const MOST: usize = { usize::MAX }>(OwnedTalloc<C>);
+/// A configuration of ours, in an arena of at most `MAX` bytes.
+struct Ours<C: Config, const MAX: usize = { usize::MAX }>(OwnedTalloc<C>);
 
-impl<C: Config, const MOST: usize> Heap for Ours<C, MOST> {
+impl<C: Config, const MAX: usize> Heap for Ours<C, MAX> {
     fn empty() -> Self {
-        Self(Talloc::configured())
+        Self(Talloc::with_config())
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         let memory = Span::from(memory);
-        let memory = memory.truncate(0, memory.size().saturating_sub(MOST));
+        let memory = memory.truncate(0, memory.size().saturating_sub(MAX));
         // SAFETY: The caller gives the memory to this heap.
         unsafe { self.0.try_init(memory) }.is_ok()
     }

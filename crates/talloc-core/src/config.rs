@@ -32,7 +32,7 @@ use crate::quick::{Lists, QuickLists};
 /// }
 ///
 /// let mut memory = [0_u8; 2048];
-/// let mut heap = Talloc::<Sensor>::configured();
+/// let mut heap = Talloc::<Sensor>::with_config();
 /// // SAFETY: The memory is the heap's until neither is used any more.
 /// unsafe { heap.init(Span::from(&mut memory)) };
 /// assert!(heap.verify().is_ok());
@@ -170,7 +170,7 @@ impl Config for Micro {
 /// use talloc_core::{ArenaError, Micro, OneArena, Span, Talloc};
 ///
 /// let (mut memory, mut more) = ([0_u8; 4096], [0_u8; 4096]);
-/// let mut heap = Talloc::<OneArena<Micro>>::configured();
+/// let mut heap = Talloc::<OneArena<Micro>>::with_config();
 /// // SAFETY: The memory is the heap's until neither is used any more.
 /// unsafe {
 ///     assert_eq!(heap.claim(Span::from(&mut memory)), Ok(()));
@@ -245,7 +245,7 @@ impl Config for Tiny {
 /// use talloc_core::{Checked, Span, Talloc};
 ///
 /// let mut memory = [0_u8; 10_000];
-/// let mut heap = Talloc::<Checked>::configured();
+/// let mut heap = Talloc::<Checked>::with_config();
 /// let layout = Layout::new::<[u64; 5]>();
 /// // SAFETY: The memory is the heap's until neither is used any more.
 /// unsafe {

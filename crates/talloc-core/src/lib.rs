@@ -176,7 +176,7 @@ pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, Segment, lists_for}
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
 pub use size_classes::{SizeClass, SizeClasses};
-pub use source::{OomFn, Source, TEND_INTERVAL, alloc_error};
+pub use source::{OomHandler, Source, TEND_INTERVAL, alloc_error};
 pub use statistics::Statistics;
 pub use talloc::{Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};

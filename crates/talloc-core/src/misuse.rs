@@ -187,7 +187,7 @@ impl Error for Misuse {}
 /// }
 ///
 /// let mut memory = [0_u8; 10_000];
-/// let mut heap = Talloc::<Checked<Compact, Count>>::configured();
+/// let mut heap = Talloc::<Checked<Compact, Count>>::with_config();
 /// let layout = Layout::new::<[u64; 5]>();
 /// // SAFETY: The memory is the heap's until neither is used any more.
 /// unsafe {

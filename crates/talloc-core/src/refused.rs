@@ -169,13 +169,13 @@
 //! No trait that is trusted can be implemented without `unsafe`:
 //!
 //! ```compile_fail,E0200
-//! use talloc_core::{Compact, OomFn, SharedHeap, Talloc};
+//! use talloc_core::{Compact, OomHandler, SharedHeap, Talloc};
 //!
 //! struct Forgets;
 //!
 //! impl SharedHeap for Forgets {
 //!     type Config = Compact;
-//!     type Source = OomFn<Compact>;
+//!     type Source = OomHandler<Compact>;
 //!
 //!     fn with<T>(&self, f: impl FnOnce(&mut Talloc) -> T) -> T {
 //!         f(&mut Talloc::new())
@@ -221,7 +221,7 @@
 //! }
 //!
 //! // SAFETY: There is nothing to observe.
-//! let _ = unsafe { Talloc::<Wrong>::configured().malloc(core::alloc::Layout::new::<u64>()) };
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
 //! ```
 //!
 //! The blocks of a batch are promised by those who make it:

@@ -144,11 +144,11 @@ pub trait Source<C: Config>: Sized {
 
 /// A plain function as a [`Source`], or none.
 #[derive(Debug)]
-pub struct OomFn<C: Config>(Option<Handler<C>>);
+pub struct OomHandler<C: Config>(Option<Handler<C>>);
 
 type Handler<C> = fn(&mut Talloc<C>, Layout) -> Result<(), AllocError>;
 
-impl<C: Config> OomFn<C> {
+impl<C: Config> OomHandler<C> {
     /// No source: an allocation fails that the arenas have no room for.
     ///
     /// It is all zeros, as everything in a heap without memory is, so that a `static` heap takes no
@@ -162,7 +162,7 @@ impl<C: Config> OomFn<C> {
     }
 }
 
-impl<C: Config> Source<C> for OomFn<C> {
+impl<C: Config> Source<C> for OomHandler<C> {
     #[inline]
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
         match heap.source().0 {
@@ -172,13 +172,13 @@ impl<C: Config> Source<C> for OomFn<C> {
     }
 }
 
-impl<C: Config> Clone for OomFn<C> {
+impl<C: Config> Clone for OomHandler<C> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<C: Config> Copy for OomFn<C> {}
+impl<C: Config> Copy for OomHandler<C> {}
 
 /// The handler of a heap that has all the memory it will get.
 ///

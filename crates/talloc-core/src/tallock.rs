@@ -11,7 +11,7 @@ use lock_api::{Mutex, RawMutex};
 
 use crate::config::{Compact, Config};
 use crate::shared::SharedHeap;
-use crate::source::{OomFn, Source};
+use crate::source::{OomHandler, Source};
 use crate::talloc::{OwnedTalloc, Talloc};
 
 /// The lock of a [`Tallock`] if none is named: a spin lock.
@@ -56,7 +56,7 @@ macro_rules! tallock {
         ///     HEAP.dealloc(block, layout);
         /// }
         /// ```
-        pub struct Tallock<R $($default)*, C: Config = Compact, S = OomFn<C>>(
+        pub struct Tallock<R $($default)*, C: Config = Compact, S = OomHandler<C>>(
             pub TallocMutex<R, C, S>,
         );
     };
@@ -167,7 +167,7 @@ impl<R, C: Config, S> Tallock<R, C, S> {
 
 /// A reference to a [`Tallock`] that is an `Allocator`: what
 /// [`allocator_api_ref`](Tallock::allocator_api_ref) returns.
-pub struct TallockRef<'a, R, C: Config = Compact, S = OomFn<C>>(pub &'a Tallock<R, C, S>);
+pub struct TallockRef<'a, R, C: Config = Compact, S = OomHandler<C>>(pub &'a Tallock<R, C, S>);
 
 impl<R, C: Config, S> Clone for TallockRef<'_, R, C, S> {
     #[inline]

@@ -50,7 +50,7 @@ impl<I: Index> Window<I> {
     const FIRST: usize = MAX_BINS;
 
     /// The most granules of one arena.
-    pub(crate) const MOST: usize = Self::LEN - 1 - Self::FIRST;
+    pub(crate) const MAX: usize = Self::LEN - 1 - Self::FIRST;
 
     /// The lowest number that the first granule of a new arena gets.
     const LOWEST: usize = {
@@ -59,7 +59,7 @@ impl<I: Index> Window<I> {
     };
 
     /// The most granules of a new arena.
-    pub(crate) const MOST_AROUND: usize = Self::LEN - 1 - Self::LOWEST;
+    pub(crate) const MAX_AROUND: usize = Self::LEN - 1 - Self::LOWEST;
 
     /// Whether a window has as many granules, wherever they are.
     pub(crate) fn may_hold(len: usize) -> bool {

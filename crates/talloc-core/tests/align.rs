@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use common::{layout, memory, part};
 use talloc_core::shared::{self, SharedHeap};
-use talloc_core::{Compact, Config, Memory, Micro, OomFn, OwnedTalloc, RealTime, Talloc};
+use talloc_core::{Compact, Config, Memory, Micro, OomHandler, OwnedTalloc, RealTime, Talloc};
 
 /// What a block's bytes are.
 const CONTENT: u8 = 0xb7;
@@ -22,7 +22,7 @@ struct Heap<C: Config>(RefCell<OwnedTalloc<C>>);
 // SAFETY: It is one heap, which the cell gives to one caller at a time.
 unsafe impl<C: Config> SharedHeap for Heap<C> {
     type Config = C;
-    type Source = OomFn<C>;
+    type Source = OomHandler<C>;
 
     fn with<T>(&self, f: impl FnOnce(&mut Talloc<C>) -> T) -> T {
         f(&mut self.0.borrow_mut())
@@ -65,8 +65,8 @@ impl<C: Config> Heap<C> {
     /// A heap of so many bytes, which begin and end anywhere.
     fn new(bytes: usize, known: Memory) -> Self {
         let memory = part(memory(bytes), 3, bytes - 5);
-        let mut heap = Talloc::configured();
-        // SAFETY: The memory is leaked, used by nobody else, and zero unless it is soiled.
+        let mut heap = Talloc::with_config();
+        // SAFETY: The memory is leaked, used by nobody else, and zero unless it is dirty.
         unsafe {
             if !known.contains(Memory::ZEROED) {
                 memory.get_base_ptr().unwrap().write_bytes(SOIL, memory.size());

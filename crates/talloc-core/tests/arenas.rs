@@ -15,7 +15,7 @@ const KIB: usize = 1024;
 /// A heap with arenas of 16 KiB, 8 KiB apart.
 fn heap<C: Config>(memory: Span, arenas: usize) -> (OwnedTalloc<C>, Vec<Span>) {
     let spans: Vec<_> = (0..arenas).map(|arena| part(memory, arena * 24 * KIB, 16 * KIB)).collect();
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     for span in &spans {
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe { heap.claim(*span) }.unwrap();
@@ -147,7 +147,7 @@ fn spans_that_cannot_be_arenas_are_refused() {
 
 /// A heap of arenas of those sizes, claimed in this order, and the arenas.
 fn heap_of<C: Config>(sizes: [usize; 3]) -> (OwnedTalloc<C>, [Span; 3]) {
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     let arenas = sizes.map(memory);
     // SAFETY: The memory is leaked and used by nobody else.
     arenas.iter().for_each(|arena| unsafe { heap.claim(*arena) }.unwrap());
@@ -199,7 +199,7 @@ fn arenas_are_tried_in_order() {
 
 /// Bytes of blocks of 16 bytes that a heap over so many KiB has room for.
 fn room<C: Config>(kib: usize, claim: impl FnOnce(&mut Talloc<C>, Span)) -> usize {
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     claim(&mut heap, memory(kib * KIB));
     let mut bytes = 0;
     // SAFETY: The size is not zero.
@@ -220,13 +220,13 @@ fn all_that_is_claimed_is_used_however_far_links_reach() {
         assert!(bytes > kib * KIB / 100 * 97, "{bytes} of {kib} KiB");
     }
     // Where there can be one arena only, it is said so.
-    let mut heap = Talloc::<Tiny>::configured();
+    let mut heap = Talloc::<Tiny>::with_config();
     // SAFETY: As above.
     unsafe {
         assert_eq!(heap.claim(memory(511 * KIB)), Err(ArenaError::TooFar));
-        let most = part(memory(511 * KIB), 0, Talloc::<Tiny>::MOST_ARENA);
+        let most = part(memory(511 * KIB), 0, Talloc::<Tiny>::MAX_ARENA);
         assert_eq!(heap.claim(most), Ok(()));
-        assert!(heap.malloc(layout(Talloc::<Tiny>::MOST_BLOCK - 64, 8)).is_ok());
+        assert!(heap.malloc(layout(Talloc::<Tiny>::MAX_BLOCK - 64, 8)).is_ok());
     }
 }
 
@@ -260,18 +260,18 @@ fn what_no_arena_can_hold_is_refused_at_once() {
             assert_eq!(heap.verify().unwrap(), before);
         }
     }
-    check::<Micro>(Talloc::<Micro>::MOST_BLOCK);
-    check::<Tiny>(Talloc::<Tiny>::MOST_BLOCK);
-    check::<Checked<Micro>>(Talloc::<Checked<Micro>>::MOST_BLOCK);
+    check::<Micro>(Talloc::<Micro>::MAX_BLOCK);
+    check::<Tiny>(Talloc::<Tiny>::MAX_BLOCK);
+    check::<Checked<Micro>>(Talloc::<Checked<Micro>>::MAX_BLOCK);
     if usize::BITS == 64 {
-        check::<Compact>(Talloc::<Compact>::MOST_BLOCK);
+        check::<Compact>(Talloc::<Compact>::MAX_BLOCK);
     }
 }
 
 #[test]
 fn sixteen_bit_links_reach_nearly_half_a_mebibyte() {
     let memory = memory(600 * KIB);
-    let mut heap = Talloc::<Micro>::configured();
+    let mut heap = Talloc::<Micro>::with_config();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe {
         for size in [510, 512, 600] {

@@ -14,7 +14,7 @@ fn layout(size: usize) -> Layout {
 /// Calls `f` with a heap over so many bytes, which is whole and empty afterwards.
 fn with_heap<C: Config>(size: usize, f: impl FnOnce(&mut Talloc<C>)) {
     let mut memory = vec![0_u8; size];
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe { heap.init(Span::from(memory.as_mut_slice())) };
     f(&mut heap);
@@ -41,7 +41,7 @@ fn check<C: Config>() {
         with_heap::<C>(100_000, |heap| {
             let mut batch = batch_of(heap, size, 50);
             assert_eq!(batch.len(), 50);
-            assert_eq!(heap.verify().unwrap().used_bytes, 50 * Talloc::<C>::block_size(size));
+            assert_eq!(heap.verify().unwrap().used_bytes, 50 * Talloc::<C>::usable_size(size));
             assert_eq!(heap.verify_batch(size, &batch), Ok(()));
             let addrs: HashSet<_> = batch.iter().map(|block| block.addr().get()).collect();
             assert_eq!(addrs.len(), 50);
@@ -174,7 +174,7 @@ fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
 #[test]
 fn a_block_alone_tells_what_of_it_may_not_be_zero() {
     let mut memory = vec![0_u8; 100_000];
-    let mut heap = Talloc::<RealTime>::configured();
+    let mut heap = Talloc::<RealTime>::with_config();
     let large = layout(40_000);
     // SAFETY: The memory is zero, and the heap's until neither is used any more; the blocks are
     // freed once.
@@ -197,7 +197,7 @@ fn batches_of_several_arenas_are_freed_to_each() {
         let whole = Span::from(memory.as_mut_slice());
         whole.split_at(whole.base().unwrap() + 10_000)
     };
-    let mut heap = Talloc::<RealTime>::configured();
+    let mut heap = Talloc::<RealTime>::with_config();
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe {
         heap.claim(lower).unwrap();

@@ -7,7 +7,7 @@ use talloc_core::{Compact, Config, Micro, RealTime, Talloc};
 
 /// Fills a heap of `bytes` bytes with blocks, and returns their addresses in order.
 fn fill<C: Config>(bytes: usize, size: usize, align: usize) -> Vec<usize> {
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     let mut blocks = Vec::new();
     // SAFETY: The memory is leaked and used by nobody else. The size is not zero.
     unsafe {

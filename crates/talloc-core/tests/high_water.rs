@@ -18,7 +18,7 @@ const fn share<C: Config>() -> usize {
 fn heap<C: Config>(memory: Span, bytes: usize) -> (OwnedTalloc<C>, Vec<Span>) {
     let spans: Vec<_> =
         (0..memory.size() / bytes).map(|arena| part(memory, arena * bytes, bytes)).collect();
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     for span in &spans {
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe { heap.claim(*span) }.unwrap();

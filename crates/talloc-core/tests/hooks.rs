@@ -39,14 +39,14 @@ fn hook() {
 }
 
 /// A source that does all that a source may, and panics before and after each.
-struct Supply {
+struct MemorySupply {
     rest: Span,
     random: Rng,
     /// Blocks for the case of need.
     kept: Vec<(NonNull<u8>, Layout)>,
 }
 
-impl<C: Config> Source<C> for Supply {
+impl<C: Config> Source<C> for MemorySupply {
     const EXTENDS: bool = true;
     const RECLAIMS: bool = true;
 
@@ -158,7 +158,7 @@ impl Block {
 
 /// A heap and what is allocated from it.
 struct Program<C: Config> {
-    heap: OwnedTalloc<C, Supply>,
+    heap: OwnedTalloc<C, MemorySupply>,
     blocks: Vec<Block>,
     random: Rng,
     panics: usize,
@@ -167,7 +167,7 @@ struct Program<C: Config> {
 impl<C: Config> Program<C> {
     fn new(memory: Span, seed: u64) -> Self {
         let random = Rng::with_seed(seed);
-        let supply = Supply {
+        let supply = MemorySupply {
             rest: part(memory, 2 * PIECE, memory.size() - 2 * PIECE),
             random: random.clone(),
             kept: Vec::new(),
@@ -179,7 +179,7 @@ impl<C: Config> Program<C> {
     }
 
     /// Makes a call, which a hook may end, and checks the heap. `None` if a hook has ended it.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Talloc<C, Supply>) -> T) -> Option<T> {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Talloc<C, MemorySupply>) -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(|| call(&mut self.heap)));
         if let Err(panic) = &result {
             assert!(panic.is::<Bomb>(), "something else has panicked");

@@ -22,7 +22,7 @@ fn heap<C: Config>(kinds: &[Kind]) -> (OwnedTalloc<C>, Vec<Span>) {
     let memory = memory(kinds.len() * 24 * KIB);
     let spans: Vec<_> =
         (0..kinds.len()).rev().map(|arena| part(memory, arena * 24 * KIB, 16 * KIB)).collect();
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     for (kind, span) in kinds.iter().zip(&spans) {
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe { heap.claim_of_kind(*kind, *span, Memory::empty()) }.unwrap();
@@ -157,7 +157,7 @@ fn a_block_that_moves_stays_in_its_kind() {
 fn only_arenas_of_the_same_kind_are_merged() {
     let memory = memory(48 * KIB);
     let [a, b, c] = [0, 1, 2].map(|arena| part(memory, arena * 16 * KIB, 16 * KIB));
-    let mut heap = Talloc::<Compact>::configured();
+    let mut heap = Talloc::<Compact>::with_config();
     // SAFETY: The memory is the heap's, and one piece.
     unsafe {
         for (kind, span) in [(FAST, a), (LARGE, b), (LARGE, c)] {
@@ -250,7 +250,7 @@ fn a_plain_source_is_not_asked_for_a_kind() {
 
 #[test]
 fn one_arena_has_a_kind_too() {
-    let mut heap = Talloc::<Tiny>::configured();
+    let mut heap = Talloc::<Tiny>::with_config();
     // SAFETY: The memory is the heap's.
     unsafe {
         heap.claim_of_kind(DMA, memory(4096), Memory::empty()).unwrap();

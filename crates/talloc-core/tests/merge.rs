@@ -56,7 +56,7 @@ fn pieces_become_one<C: Config>(seed: u64) {
         pieces.push(piece);
         rest = above;
     }
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     let mut blocks = Blocks::new();
     let mut order = pieces.clone();
     random.shuffle(&mut order);
@@ -155,7 +155,7 @@ fn a_bitmap_that_reaches_far_enough_stays() {
     let memory = memory(4_032);
     let (low, high) = memory.split_at(memory.base().unwrap() + 4_000);
     let layout = layout(200, 8);
-    let mut heap = Talloc::<RealTime>::configured();
+    let mut heap = Talloc::<RealTime>::with_config();
     // SAFETY: The memory is leaked and used by nobody else; the block is freed once.
     unsafe {
         heap.claim(high).unwrap();
@@ -177,7 +177,7 @@ fn a_bitmap_that_reaches_far_enough_stays() {
 fn links_must_reach_both() {
     let memory = memory(600_000);
     let (low, high) = memory.split_at(memory.base().unwrap() + 300_000);
-    let mut heap = Talloc::<Micro>::configured();
+    let mut heap = Talloc::<Micro>::with_config();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe {
         heap.claim(low).unwrap();
@@ -193,7 +193,7 @@ fn arenas_that_cannot_be_merged_keep_their_order() {
     let at = |kib: usize, size: usize| part(whole, kib << 10, size << 10);
     let arenas = [at(680, 10), at(300, 300), at(0, 300), at(640, 30)];
     for [low, high] in [[2, 1], [0, 3], [3, 0]] {
-        let mut heap = Talloc::<Micro>::configured();
+        let mut heap = Talloc::<Micro>::with_config();
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe {
             arenas.iter().for_each(|arena| heap.claim(*arena).unwrap());

@@ -17,7 +17,7 @@ const SLOTS: usize = 32;
 const SLOT: usize = POOL / SLOTS;
 
 /// Blocks that are alive at most.
-const MOST_BLOCKS: usize = 200;
+const MAX_BLOCKS: usize = 200;
 
 /// A block, which is filled with its seed.
 struct Block {
@@ -62,7 +62,7 @@ struct Model<C: Config> {
 impl<C: Config> Model<C> {
     fn new(seed: u64) -> Self {
         Self {
-            heap: Talloc::configured(),
+            heap: Talloc::with_config(),
             pool: memory(POOL),
             arenas: Vec::new(),
             blocks: Vec::new(),
@@ -93,7 +93,7 @@ impl<C: Config> Model<C> {
 
     /// The number of some arena, if there is any.
     fn any_arena(&mut self) -> Option<usize> {
-        self.rng.usize(..MOST_BLOCKS).checked_rem(self.arenas.len())
+        self.rng.usize(..MAX_BLOCKS).checked_rem(self.arenas.len())
     }
 
     /// Adds an arena to the model. One that becomes the heap's first comes before all others.
@@ -265,7 +265,7 @@ impl<C: Config> Model<C> {
     }
 
     fn malloc(&mut self) {
-        if self.blocks.len() >= MOST_BLOCKS {
+        if self.blocks.len() >= MAX_BLOCKS {
             return;
         }
         let (size, align) = (1 << self.rng.u32(..11), 8 << (self.rng.u32(..5) * self.rng.u32(..2)));
@@ -315,7 +315,7 @@ impl<C: Config> Model<C> {
     }
 
     fn malloc_batch(&mut self) {
-        let most = self.rng.usize(..20).min(MOST_BLOCKS - self.blocks.len());
+        let most = self.rng.usize(..20).min(MAX_BLOCKS - self.blocks.len());
         let size = self.rng.usize(1..=100);
         // SAFETY: The memory is the heap's as long as there is the list.
         let mut batch = unsafe { self.heap.malloc_batch(size, most) };
@@ -345,7 +345,7 @@ impl<C: Config> Model<C> {
 
     /// The number of some block, if there is any.
     fn any_block(&mut self) -> Option<usize> {
-        self.rng.usize(..MOST_BLOCKS).checked_rem(self.blocks.len())
+        self.rng.usize(..MAX_BLOCKS).checked_rem(self.blocks.len())
     }
 
     fn realloc(&mut self) {

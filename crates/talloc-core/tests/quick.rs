@@ -12,7 +12,7 @@ use talloc_core::{
 
 /// A heap of `bytes` bytes.
 fn heap<C: Config>(bytes: usize) -> OwnedTalloc<C> {
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     // SAFETY: The memory is never used for anything else.
     unsafe { heap.init(memory(bytes)) };
     heap

@@ -51,7 +51,7 @@ fn raise<C: Config, S: Source<C>>(
 fn block_grows_with_its_arena<C: Config>() {
     let mut memory = memory(100_000);
     let whole = span_of(&mut memory);
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     let mut arena = whole.truncate(0, whole.size() - 4_000);
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe { heap.claim_as(arena, Memory::ZEROED) }.unwrap();
@@ -85,7 +85,7 @@ fn a_block_grows_with_its_arena() {
 fn fresh_memory_is_known_to_be_zero_but_where_a_bitmap_was() {
     let mut memory = memory(1 << 20);
     let whole = span_of(&mut memory);
-    let mut heap = Talloc::<RealTime>::configured();
+    let mut heap = Talloc::<RealTime>::with_config();
     let mut arena = whole.truncate(0, whole.size() - (1 << 16));
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe { heap.claim_as(arena, Memory::ZEROED) }.unwrap();
@@ -111,7 +111,7 @@ fn further_arenas_are_raised_shrunk_merged_and_released() {
     let whole = span_of(&mut memory);
     let middle = whole.base().unwrap() + 30_000;
     let (low, high) = whole.split_at(middle);
-    let mut heap = Talloc::<Compact>::configured();
+    let mut heap = Talloc::<Compact>::with_config();
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe {
         heap.claim(low.truncate(0, 20_000)).unwrap();
@@ -147,7 +147,7 @@ fn what_cannot_be_raised_stays_as_it_is() {
     let mut memory = memory(700_000);
     let whole = span_of(&mut memory);
     let (low, high) = whole.split_at(whole.base().unwrap() + 2_000);
-    let mut heap = Talloc::<Micro>::configured();
+    let mut heap = Talloc::<Micro>::with_config();
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe {
         heap.claim(low).unwrap();
@@ -161,7 +161,7 @@ fn what_cannot_be_raised_stays_as_it_is() {
     assert_eq!(raise(&mut heap, high, usize::MAX), Err(ArenaError::Null));
     assert_eq!(heap.verify(), before);
 
-    let mut heap = Talloc::<RealTime>::configured();
+    let mut heap = Talloc::<RealTime>::with_config();
     // SAFETY: As above; the other heap is not used any more.
     unsafe { heap.claim(low) }.unwrap();
     let room = heap.verify().unwrap().largest_free_bytes;
@@ -178,7 +178,7 @@ fn a_heap_of_one_arena_refuses_a_second_one() {
         let whole = span_of(&mut memory);
         whole.split_at(whole.base().unwrap() + 2_000)
     };
-    let mut heap = Talloc::<Tiny>::configured();
+    let mut heap = Talloc::<Tiny>::with_config();
     // SAFETY: The memory is the heap's until neither is used any more.
     unsafe {
         heap.claim(low).unwrap();
@@ -262,7 +262,7 @@ fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
 fn where_a_bitmap_was_is_not_taken_for_zero() {
     let mut memory = memory(1 << 20);
     let whole = span_of(&mut memory);
-    let mut heap = Talloc::<RealTime>::configured();
+    let mut heap = Talloc::<RealTime>::with_config();
     let arena = |size| whole.truncate(0, whole.size() - size);
     // SAFETY: The memory is zero, and nobody else's; blocks are freed once, with their layouts.
     unsafe {

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use common::{layout, memory};
 use talloc_core::shared::{self, SharedHeap, global};
 use talloc_core::{
-    AllocError, Checked, Compact, Config, Micro, OomFn, OwnedTalloc, RealTime, Talloc,
+    AllocError, Checked, Compact, Config, Micro, OomHandler, OwnedTalloc, RealTime, Talloc,
 };
 
 /// A heap for one thread, in which blocks would rather `MOVES` than change where they are.
@@ -18,7 +18,7 @@ struct Shared<C: Config, const MOVES: bool = false>(RefCell<OwnedTalloc<C>>);
 // SAFETY: It is one heap, which the cell gives to one caller at a time.
 unsafe impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
     type Config = C;
-    type Source = OomFn<C>;
+    type Source = OomHandler<C>;
 
     fn with<T>(&self, f: impl FnOnce(&mut Talloc<C>) -> T) -> T {
         f(&mut self.0.borrow_mut())
@@ -35,7 +35,7 @@ struct Plain(RefCell<OwnedTalloc<RealTime>>);
 // SAFETY: It is one heap, which the cell gives to one caller at a time.
 unsafe impl SharedHeap for Plain {
     type Config = RealTime;
-    type Source = OomFn<RealTime>;
+    type Source = OomHandler<RealTime>;
 
     fn with<T>(&self, f: impl FnOnce(&mut Talloc<RealTime>) -> T) -> T {
         f(&mut self.0.borrow_mut())
@@ -45,7 +45,7 @@ unsafe impl SharedHeap for Plain {
 /// A heap over so many bytes, none of which is zero.
 fn heap<C: Config>(bytes: usize) -> RefCell<OwnedTalloc<C>> {
     let memory = memory(bytes);
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe {
         memory.get_base_ptr().unwrap().write_bytes(0xee, bytes);

@@ -11,7 +11,7 @@ use talloc_core::{
 const BYTES: usize = 64 << 10;
 
 fn heap<C: Config>(memory: &mut [u8]) -> OwnedTalloc<C> {
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     // SAFETY: The caller keeps the memory for as long as the heap.
     unsafe { heap.claim(Span::from(memory)) }.unwrap();
     heap
@@ -117,7 +117,7 @@ fn a_map_shows_the_own_chunk_between_blocks() {
         let whole = Span::from(&mut *memory);
         let part =
             |range: std::ops::Range<usize>| whole.truncate(range.start, whole.size() - range.end);
-        let mut heap = Talloc::<RealTime>::configured();
+        let mut heap = Talloc::<RealTime>::with_config();
         // SAFETY: The memory outlives the heap.
         unsafe {
             heap.claim(part(first.clone())).unwrap();

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use common::{layout, memory, part};
 use talloc_core::{
-    AllocError, ArenaError, Micro, OomFn, OwnedTalloc, Report, Source, Span, Talloc, Violation,
-    alloc_error,
+    AllocError, ArenaError, Micro, OomHandler, OwnedTalloc, Report, Source, Span, Talloc,
+    Violation, alloc_error,
 };
 
 /// Checks that the texts are there, and differ.
@@ -103,7 +103,7 @@ fn a_heap_behind_a_lock_shows_its_arenas_as_well() {
 
 #[test]
 fn a_function_is_copied_as_a_source() {
-    let source = OomFn::<Micro>::new(alloc_error);
+    let source = OomHandler::<Micro>::new(alloc_error);
     let mut heap = Talloc::with_source(Clone::clone(&source));
     assert_eq!(Source::acquire(&mut heap, layout(8, 8)), Err(AllocError));
 }

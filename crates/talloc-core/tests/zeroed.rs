@@ -7,17 +7,17 @@ use talloc_core::{Compact, Config, Memory, RealTime, Talloc};
 
 /// Allocates blocks of zeros, soils them and frees some, and checks that they are zero each time;
 /// meanwhile, the arena grows, shrinks and becomes empty.
-fn blocks_are_zero<C: Config>(known: Memory, soiled: bool) {
+fn blocks_are_zero<C: Config>(known: Memory, dirty: bool) {
     const STEP: usize = 16 << 10;
     // Miri takes its time.
     const STEPS: usize = if cfg!(miri) { 60 } else { 3000 };
     let memory = memory(64 * STEP);
-    if soiled {
+    if dirty {
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe { memory.get_base_ptr().unwrap().write_bytes(0xff, memory.size()) };
     }
     let mut random = fastrand::Rng::with_seed(7);
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     // SAFETY: The memory is leaked, used by nobody else, and as `known` says.
     unsafe { heap.claim_as(part(memory, 0, STEP), known) }.unwrap();
     let mut blocks = Vec::new();

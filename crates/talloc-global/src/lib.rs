@@ -153,8 +153,8 @@ pub use talloc_sync::TallocCritical;
 #[cfg(target_has_atomic = "ptr")]
 pub use talloc_sync::TallocMagazines;
 pub use talloc_sync::{
-    AllocError, ArenaError, Compact, Config, Memory, OomFn, OwnedTalloc, SharedHeap, Source, Span,
-    Talloc, TallocCell, Tallock, TallockRef, alloc_error, lock,
+    AllocError, ArenaError, Compact, Config, Memory, OomHandler, OwnedTalloc, SharedHeap, Source,
+    Span, Talloc, TallocCell, Tallock, TallockRef, alloc_error, lock,
 };
 
 pub use source::Region;

@@ -27,7 +27,7 @@ use talloc_trace::snapshot::{self, Incomplete, Writer};
 /// use talloc_trace::IoSink;
 ///
 /// let mut memory = [0_u8; 10_000];
-/// let mut heap = Talloc::<Checked>::configured();
+/// let mut heap = Talloc::<Checked>::with_config();
 /// // SAFETY: The memory is the heap's until neither is used any more.
 /// unsafe { heap.init(Span::from(&mut memory)) };
 ///

@@ -6,7 +6,7 @@ use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
 use talloc_global::config::Compact;
 use talloc_global::lock::Spin;
-use talloc_global::{GlobalTalloc, OomFn, SharedHeap};
+use talloc_global::{GlobalTalloc, OomHandler, SharedHeap};
 
 /// Fills, grows, shrinks and drops collections.
 fn check(heap: impl Allocator + Copy) {
@@ -70,7 +70,7 @@ fn change_alignment(heap: impl Allocator) {
 
 #[test]
 fn a_heap_in_memory_of_its_own() {
-    let heap = GlobalTalloc::<Spin, Compact, OomFn<Compact>>::with_source(OomFn::NONE);
+    let heap = GlobalTalloc::<Spin, Compact, OomHandler<Compact>>::with_source(OomHandler::NONE);
     let memory = std::vec![0_u8; 8 << 20].leak();
     // SAFETY: The memory is leaked.
     unsafe { heap.0.lock().init(memory.into()) };

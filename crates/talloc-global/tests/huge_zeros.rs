@@ -41,7 +41,7 @@ fn zeros(heap: &impl GlobalAlloc, size: usize) -> usize {
 fn blocks_of_zeros_are_not_cleared() {
     static CACHED: SystemTalloc = SystemTalloc::new();
     static LOCKED: SystemTallock = SystemTallock::new();
-    static CHECKED: SystemTallock<Checked> = SystemTallock::configured();
+    static CHECKED: SystemTallock<Checked> = SystemTallock::with_config();
     for round in 0..3 {
         // Large blocks, and blocks of the heap's, each of which is above all others. A checked heap
         // has no large ones; it clears the bits of its blocks, a 32nd of them.

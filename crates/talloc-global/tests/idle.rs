@@ -158,7 +158,7 @@ fn small_blocks() {
 fn blocks_of_up_to_a_page() {
     static CACHED: SystemTalloc = SystemTalloc::new();
     static LOCKED: SystemTallock = SystemTallock::new();
-    static CHECKED: SystemTallock<Checked> = SystemTallock::configured();
+    static CHECKED: SystemTallock<Checked> = SystemTallock::with_config();
     peak_and_idle(&CACHED, 4096);
     peak_and_idle(&LOCKED, 4096);
     peak_and_idle(&CHECKED, 4096);

@@ -183,7 +183,7 @@ fn absurd_sizes_are_refused() {
 
 #[test]
 fn a_checked_heap_knows_all_blocks() {
-    static HEAP: SystemTallock<Checked> = SystemTallock::configured();
+    static HEAP: SystemTallock<Checked> = SystemTallock::with_config();
     // SAFETY: The sizes are not zero, and blocks are freed once.
     unsafe {
         let block = HEAP.alloc(bytes(2 * LARGE));

@@ -29,7 +29,7 @@ const BYTES: usize = 60 << 10;
 
 /// A heap after a program that allocates and frees; its memory is leaked.
 fn used_heap<C: Config>(arenas: usize) -> OwnedTalloc<C> {
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     for _ in 0..arenas {
         // SAFETY: The memory is leaked.
         unsafe { heap.claim(Span::from(vec![0; BYTES].leak())) }.unwrap();

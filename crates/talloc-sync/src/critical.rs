@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use core::fmt;
 
 use critical_section::Mutex;
-use talloc_core::{Compact, Config, OomFn, OwnedTalloc, SharedHeap, Source, Talloc};
+use talloc_core::{Compact, Config, OomHandler, OwnedTalloc, SharedHeap, Source, Talloc};
 
 /// A heap that is used in critical sections: a global allocator, and a reference to it is an
 /// `Allocator`.
@@ -42,7 +42,7 @@ use talloc_core::{Compact, Config, OomFn, OwnedTalloc, SharedHeap, Source, Tallo
 /// # }
 ///
 /// // On a microcontroller, this is the `#[global_allocator]`.
-/// static HEAP: TallocCritical<Micro> = TallocCritical::new(Talloc::configured());
+/// static HEAP: TallocCritical<Micro> = TallocCritical::new(Talloc::with_config());
 /// static mut ARENA: [u8; 1000] = [0; 1000];
 ///
 /// // SAFETY: Nothing else uses the array.
@@ -56,7 +56,9 @@ use talloc_core::{Compact, Config, OomFn, OwnedTalloc, SharedHeap, Source, Tallo
 ///     HEAP.dealloc(block, layout);
 /// }
 /// ```
-pub struct TallocCritical<C: Config = Compact, S = OomFn<C>>(Mutex<RefCell<OwnedTalloc<C, S>>>);
+pub struct TallocCritical<C: Config = Compact, S = OomHandler<C>>(
+    Mutex<RefCell<OwnedTalloc<C, S>>>,
+);
 
 impl<C: Config, S> TallocCritical<C, S> {
     /// Makes the heap one that is used in critical sections.

@@ -83,7 +83,7 @@ pub mod threads;
 #[cfg(feature = "critical-section")]
 pub use critical::TallocCritical;
 pub use kinds::InKinds;
-pub use local::{NoSupply, Supply, TallocCell};
+pub use local::{MemorySupply, NoSupply, TallocCell};
 #[cfg(target_has_atomic = "ptr")]
 pub use magazines::{ByStack, Caller, TallocMagazines};
 pub use talloc_core::*;

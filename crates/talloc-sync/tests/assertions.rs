@@ -6,7 +6,7 @@ use std::alloc::GlobalAlloc;
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use talloc_sync::lock::Backoff;
-use talloc_sync::{Compact, OomFn, TallocCell, TallocMagazines, Tallock, TallockRef};
+use talloc_sync::{Compact, OomHandler, TallocCell, TallocMagazines, Tallock, TallockRef};
 
 // A cell can go to another thread, if the supply can, but not be shared.
 assert_impl_all!(TallocCell<'static>: Send, Debug, Default);
@@ -17,13 +17,13 @@ assert_not_impl_any!(TallocCell<'static, Compact, *const u8>: Send);
 
 // A lock makes a heap one for threads, if they may have the source.
 type Locked<S> = Tallock<Backoff, Compact, S>;
-assert_impl_all!(Locked<OomFn<Compact>>: Send, Sync, GlobalAlloc, Debug);
+assert_impl_all!(Locked<OomHandler<Compact>>: Send, Sync, GlobalAlloc, Debug);
 assert_impl_all!(Locked<Cell<u8>>: Send, Sync);
 assert_not_impl_any!(Locked<*const u8>: Send, Sync);
 
 // A reference is as good as the heap.
 type Reference<S> = TallockRef<'static, Backoff, Compact, S>;
-assert_impl_all!(Reference<OomFn<Compact>>: Send, Sync, Copy, Debug);
+assert_impl_all!(Reference<OomHandler<Compact>>: Send, Sync, Copy, Debug);
 assert_not_impl_any!(Reference<*const u8>: Send, Sync);
 
 #[cfg(feature = "critical-section")]
@@ -60,11 +60,11 @@ macro_rules! allocators {
         const _: () = {
             use $($api)::+::Allocator;
 
-            assert_allocators!(Locked<OomFn<Compact>>, TallocCell<'static>, TallocMagazines<Backoff>);
+            assert_allocators!(Locked<OomHandler<Compact>>, TallocCell<'static>, TallocMagazines<Backoff>);
             #[cfg(feature = "critical-section")]
             assert_allocators!(talloc_sync::TallocCritical);
-            assert_impl_all!(Reference<OomFn<Compact>>: Allocator);
-            assert_not_impl_any!(Reference<OomFn<Compact>>: GlobalAlloc);
+            assert_impl_all!(Reference<OomHandler<Compact>>: Allocator);
+            assert_not_impl_any!(Reference<OomHandler<Compact>>: GlobalAlloc);
         };
     )*};
 }

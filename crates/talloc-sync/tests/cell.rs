@@ -12,7 +12,7 @@ use std::rc::{Rc, Weak};
 use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
-use talloc_sync::{ArenaError, Micro, NoSupply, SOURCE_TRIES, Span, Supply, TallocCell};
+use talloc_sync::{ArenaError, MemorySupply, Micro, NoSupply, SOURCE_TRIES, Span, TallocCell};
 
 const PAGE: usize = 8192;
 
@@ -50,7 +50,7 @@ fn memory_of_any_size_will_do() {
 #[test]
 fn memory_too_large_for_the_links_becomes_several_arenas() {
     let mut memory = std::vec![MaybeUninit::uninit(); 1 << 20];
-    let cell = TallocCell::<Micro>::configured();
+    let cell = TallocCell::<Micro>::with_config();
     assert_eq!(cell.claim(&mut memory), Ok(()));
     assert_eq!(cell.arenas().map(|arena| arena.size()).sum::<usize>(), 1 << 20);
 }
@@ -58,7 +58,7 @@ fn memory_too_large_for_the_links_becomes_several_arenas() {
 #[test]
 fn memory_too_large_for_the_only_arena_is_refused() {
     let mut memory = std::vec![MaybeUninit::uninit(); 1 << 20];
-    let cell = TallocCell::<talloc_sync::Tiny>::configured();
+    let cell = TallocCell::<talloc_sync::Tiny>::with_config();
     assert_eq!(cell.claim(&mut memory), Err(ArenaError::TooFar));
     assert_eq!(cell.arenas().count(), 0);
 }
@@ -199,7 +199,7 @@ struct Returning {
     seen: std::vec::Vec<bool>,
 }
 
-impl Supply<'static> for Returning {
+impl MemorySupply<'static> for Returning {
     fn supply(&mut self, _: Layout) -> Option<Page> {
         let cell = self.cell.upgrade().unwrap();
         if self.seen.is_empty() {

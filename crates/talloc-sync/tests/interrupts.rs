@@ -181,7 +181,7 @@ fn interrupts_come_everywhere() {
 #[test]
 fn interrupts_come_on_several_cores() {
     type Shared = talloc_sync::TallocCritical<RealTime>;
-    static HEAP: Shared = Shared::new(Talloc::configured());
+    static HEAP: Shared = Shared::new(Talloc::with_config());
 
     std::thread_local!(static KEPT: RefCell<Vec<Block<&'static Shared>>> = RefCell::default());
 

@@ -11,7 +11,7 @@ const LARGE: Kind = Kind::new(1);
 
 /// A heap with 64 KiB of each of two kinds.
 fn heap<C: Config>() -> Tallock<lock::Spin, C> {
-    let heap = Talloc::<C>::configured().lock();
+    let heap = Talloc::<C>::with_config().lock();
     for kind in [FAST, LARGE] {
         let memory = std::vec![0_u8; 64 << 10].leak();
         // SAFETY: The memory is leaked, and so the heap's for ever.

@@ -13,7 +13,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::{Arc, mpsc};
 use loom::thread;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{Caller, OomFn, RealTime, SharedHeap, Span, Talloc, TallocMagazines};
+use talloc_sync::{Caller, OomHandler, RealTime, SharedHeap, Span, Talloc, TallocMagazines};
 
 /// Granules of the heap's memory: at 512 bytes a block, a magazine may have at most two.
 const GRANULES: usize = 1 << 14;
@@ -39,7 +39,7 @@ impl Caller for Said {
 /// The slots of the two threads of a model.
 const SLOTS: [usize; 2] = [0, 1];
 
-type Magazines = TallocMagazines<Backoff, RealTime, OomFn<RealTime>, Said, 4>;
+type Magazines = TallocMagazines<Backoff, RealTime, OomHandler<RealTime>, Said, 4>;
 
 /// A heap, and a cell for each granule of its memory: loom does not see what is done to the memory
 /// itself.
@@ -68,7 +68,7 @@ impl Heap {
         let memory = memory.cast();
         let heap = Self {
             // Loom's own threads have little room on their stacks.
-            heap: std::thread::spawn(|| Box::new(Magazines::new(Talloc::configured())))
+            heap: std::thread::spawn(|| Box::new(Magazines::new(Talloc::with_config())))
                 .join()
                 .unwrap(),
             memory,

@@ -11,7 +11,9 @@ use std::thread;
 use common::block::Block;
 use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
-use talloc_sync::{ByStack, Caller, Checked, Compact, Config, OomFn, RealTime, SharedHeap, Talloc};
+use talloc_sync::{
+    ByStack, Caller, Checked, Compact, Config, OomHandler, RealTime, SharedHeap, Talloc,
+};
 
 /// The slot that a test says.
 struct Said;
@@ -62,11 +64,11 @@ fn trips(run: impl FnOnce()) -> usize {
 }
 
 type Magazines<C = Compact, P = Said, const N: usize = 4> =
-    talloc_sync::TallocMagazines<Counted, C, OomFn<C>, P, N>;
+    talloc_sync::TallocMagazines<Counted, C, OomHandler<C>, P, N>;
 
 /// A heap of so many bytes, which are leaked.
 fn heap<C: Config, W, const N: usize>(size: usize) -> Magazines<C, W, N> {
-    let heap = Magazines::new(Talloc::configured());
+    let heap = Magazines::new(Talloc::with_config());
     let memory = Vec::leak(vec![0_u8; size]);
     // SAFETY: The memory is leaked.
     unsafe { heap.lock().init(memory.into()) };

@@ -43,7 +43,7 @@ fn memory() -> talloc_sync::Span {
 }
 
 fn behind_a_lock<C: Config>() {
-    let heap: Tallock<Lock, C> = Talloc::configured().lock();
+    let heap: Tallock<Lock, C> = Talloc::with_config().lock();
     assert_eq!(format!("{heap:?}"), "Tallock(Talloc { arenas: [], .. })");
     for arenas in 1..=12 {
         // SAFETY: The memory is leaked.
@@ -65,7 +65,7 @@ fn a_heap_behind_a_lock() {
 
 #[test]
 fn a_heap_behind_magazines() {
-    let heap: TallocMagazines<Lock, RealTime> = TallocMagazines::new(Talloc::configured());
+    let heap: TallocMagazines<Lock, RealTime> = TallocMagazines::new(Talloc::with_config());
     // SAFETY: The memory is leaked.
     unsafe { heap.lock().claim(memory()) }.unwrap();
     assert!(printed(&heap).contains("[0x"));
@@ -77,7 +77,7 @@ fn a_heap_behind_magazines() {
 #[test]
 #[cfg(feature = "critical-section")]
 fn a_heap_in_critical_sections() {
-    let heap = talloc_sync::TallocCritical::<Micro>::new(Talloc::configured());
+    let heap = talloc_sync::TallocCritical::<Micro>::new(Talloc::with_config());
     // SAFETY: The memory is leaked.
     unsafe { heap.with(|heap| heap.claim(memory())) }.unwrap();
     assert!(printed(&heap).starts_with("TallocCritical(Talloc { arenas: [0x"));

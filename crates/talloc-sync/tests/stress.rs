@@ -125,7 +125,7 @@ fn behind_a_parking_lot() {
 #[cfg(feature = "critical-section")]
 fn in_critical_sections() {
     let mut memory = memory();
-    let heap = talloc_sync::TallocCritical::<talloc_sync::RealTime>::new(Talloc::configured());
+    let heap = talloc_sync::TallocCritical::<talloc_sync::RealTime>::new(Talloc::with_config());
     // SAFETY: The memory is the heap's for as long as there is the heap.
     unsafe { heap.with(|heap| heap.init(memory.as_mut_slice().into())) };
     stress(&heap, 4, 100_000);

@@ -163,7 +163,7 @@ impl Driver {
             Err(_) if new.size() <= old.size() => return Err("refused to shrink a block".into()),
             Err(_) => (block.ptr, old),
         };
-        if ptr == block.ptr && block_size(old) == block_size(layout) + GRANULE {
+        if ptr == block.ptr && usable_size(old) == usable_size(layout) + GRANULE {
             self.lost += GRANULE;
         }
         let kept = old.size().min(layout.size());
@@ -253,7 +253,7 @@ impl Driver {
     fn bytes_in_heaps(&self) -> usize {
         let in_heaps = |block: &&Block| !Program::is_apart(block.ptr.addr().get());
         let blocks = self.shadow.blocks().iter().filter(in_heaps);
-        blocks.map(|block| block_size(block.layout)).sum()
+        blocks.map(|block| usable_size(block.layout)).sum()
     }
 
     /// Frees everything, by the threads in turn, which then end.
@@ -281,8 +281,8 @@ impl Driver {
 }
 
 /// The bytes that a block takes.
-fn block_size(layout: Layout) -> usize {
-    Talloc::<Threaded<Program>, <Program as Host>::Source>::block_size(layout.size())
+fn usable_size(layout: Layout) -> usize {
+    Talloc::<Threaded<Program>, <Program as Host>::Source>::usable_size(layout.size())
 }
 
 impl Drop for Driver {

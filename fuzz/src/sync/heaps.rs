@@ -7,7 +7,7 @@ use std::rc::Rc;
 use allocator_api2::alloc::Allocator;
 use lock_api::RawMutex;
 use talloc_core::{ArenaError, Config, Report, Span, Violation};
-use talloc_sync::{Caller, SharedHeap, Supply, Talloc, TallocCell, TallocMagazines, Tallock};
+use talloc_sync::{Caller, MemorySupply, SharedHeap, Talloc, TallocCell, TallocMagazines, Tallock};
 
 use super::pieces::{Pieces, Spares};
 use super::turns::{self, Turns};
@@ -141,7 +141,7 @@ pub struct Cell<C: Config> {
 /// The pieces as a cell's supply, which lets other threads in.
 struct Slices(Rc<Pieces>);
 
-impl Supply<'static> for Slices {
+impl MemorySupply<'static> for Slices {
     fn supply(&mut self, _: Layout) -> Option<&'static mut [MaybeUninit<u8>]> {
         turns::yield_now();
         // SAFETY: The supply keeps the pieces for as long as there is the cell.
@@ -153,7 +153,7 @@ impl<C: Config> SyncHeap for Cell<C> {
     type Config = C;
 
     fn new(pieces: Rc<Pieces>) -> Self {
-        Self { cell: TallocCell::configured().with_supply(Slices(pieces.clone())), pieces }
+        Self { cell: TallocCell::with_config().with_supply(Slices(pieces.clone())), pieces }
     }
 
     fn allocator(&self) -> impl Allocator {

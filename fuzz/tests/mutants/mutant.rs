@@ -9,11 +9,11 @@ use talloc_core::{
     Violation,
 };
 use talloc_fuzz::Heap;
-use talloc_fuzz::supply::{Kind, Supply};
+use talloc_fuzz::supply::{Kind, MemorySupply};
 
 /// A heap, what its methods do, and what faults need to remember.
 pub struct Mutant {
-    pub heap: OwnedTalloc<RealTime, Supply>,
+    pub heap: OwnedTalloc<RealTime, MemorySupply>,
     pub note: Option<(NonNull<u8>, Layout)>,
     faults: Faults,
 }
@@ -83,18 +83,18 @@ impl Mutant {
     }
 
     pub fn with_source(faults: Faults, source: Kind) -> Self {
-        Self { heap: Talloc::with_source(Supply::new(source)), note: None, faults }
+        Self { heap: Talloc::with_source(MemorySupply::new(source)), note: None, faults }
     }
 }
 
 impl Heap for Mutant {
     type Config = RealTime;
 
-    fn talloc(&self) -> &Talloc<RealTime, Supply> {
+    fn talloc(&self) -> &Talloc<RealTime, MemorySupply> {
         &self.heap
     }
 
-    fn talloc_mut(&mut self) -> &mut Talloc<RealTime, Supply> {
+    fn talloc_mut(&mut self) -> &mut Talloc<RealTime, MemorySupply> {
         &mut self.heap
     }
 

@@ -61,7 +61,7 @@ impl<C: Config> Carved<C> {
 
     fn new(memory: Span, lens: &[usize]) -> Self {
         let room = Self::room(lens);
-        let mut heap = Talloc::configured();
+        let mut heap = Talloc::with_config();
         // SAFETY: The memory is used for nothing else.
         unsafe { heap.init(memory.truncate(0, memory.size() - room)) };
         let mut carved = Self { heap, chunks: Vec::new(), last: NonNull::dangling() };

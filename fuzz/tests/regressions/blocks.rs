@@ -10,7 +10,7 @@ each_config! {
         let pool = Pool::new(16 << 10);
         let limits = Limits::of::<C>();
         for (old, new) in [(4096, 2048), (4096, 1), (1000, 992), (600, 599), (64, 24), (40, 0)] {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pool is used for nothing else, and the block is live.
             unsafe {
                 heap.init(pool.span());
@@ -40,7 +40,7 @@ each_config! {
     fn a_heap_is_used_after_it_was_moved<C: Config>() {
         let pool = Pool::new(64 << 10);
         let mut heaps = Vec::with_capacity(1);
-        let mut heap = Talloc::<C>::configured();
+        let mut heap = Talloc::<C>::with_config();
         // SAFETY: The memory of the pool is used for nothing else.
         unsafe {
             heap.init(pool.at(1000, 4000));
@@ -77,7 +77,7 @@ each_config! {
     fn absurd_layouts_are_refused<C: Config>() {
         let pool = Pool::new(64 << 10);
         for size in [0, 200, 5000, 60_000] {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pool is used for nothing else.
             unsafe { heap.init(pool.at(500, 500 + size)) };
             let block = malloc(&mut heap, layout(24, 8));
@@ -110,7 +110,7 @@ each_config! {
     fn everything_freed_is_one_chunk_for_each_arena<C: Config>() {
         let pool = Pool::new(128 << 10);
         let mut random = fastrand::Rng::with_seed(5);
-        let mut heap = Talloc::<C>::configured();
+        let mut heap = Talloc::<C>::with_config();
         // SAFETY: The memory of the pool is used for nothing else.
         unsafe {
             heap.init(pool.at(1003, 20_000));

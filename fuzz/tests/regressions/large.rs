@@ -13,7 +13,7 @@ const GIB: usize = 1 << 30;
 /// Asks a heap of `size` bytes for more than it has, and then for most of it.
 fn check<C: Config>(size: usize) {
     let memory = Untouched::new(size);
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     // SAFETY: The memory is used for nothing else, and is dropped after the heap.
     unsafe { heap.init(memory.span()) };
     let small = malloc(&mut heap, layout(100, 8)).expect("there is room");
@@ -56,7 +56,7 @@ fn a_request_that_cannot_be_met_shrunk() {
 #[test]
 fn an_arena_beyond_the_links_is_refused_or_split() {
     let memory = Untouched::new(GIB);
-    let mut heap = Talloc::<Micro>::configured();
+    let mut heap = Talloc::<Micro>::with_config();
     // SAFETY: The memory is used for nothing else, and is dropped after the heap.
     unsafe {
         assert_eq!(heap.try_init(memory.span()), Err(ArenaError::TooFar));

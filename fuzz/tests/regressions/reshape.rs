@@ -11,7 +11,7 @@ each_config! {
     fn extension_by_less_than_a_chunk_loses_nothing<C: Config>() {
         let pool = Pool::new(32 << 10);
         let (mut low, mut high) = (16_003, 16_300);
-        let mut heap = Talloc::<C>::configured();
+        let mut heap = Talloc::<C>::with_config();
         // SAFETY: The memory of the pool is used for nothing else.
         unsafe { heap.init(pool.at(low, high)) };
         let block = malloc(&mut heap, layout(24, 8)).expect("there is room");
@@ -40,7 +40,7 @@ each_config! {
     fn an_arena_that_a_flush_puts_in_order<C: Config>() {
         let pool = Pool::new(32 << 10);
         for truncate in [false, true] {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             let whole = pool.at(10_000, 14_400);
             // SAFETY: The memory of the pool is used for nothing else, and the block is live.
             unsafe {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use talloc_core::shared::{self, SharedHeap};
-use talloc_core::{Compact, OomFn, OwnedTalloc, Talloc};
+use talloc_core::{Compact, OomHandler, OwnedTalloc, Talloc};
 use talloc_fuzz::Pool;
 
 use crate::layout;
@@ -14,7 +14,7 @@ struct Cell(RefCell<OwnedTalloc>);
 // SAFETY: It is one heap, which the cell gives to one caller at a time.
 unsafe impl SharedHeap for Cell {
     type Config = Compact;
-    type Source = OomFn<Compact>;
+    type Source = OomHandler<Compact>;
 
     fn with<T>(&self, f: impl FnOnce(&mut Talloc) -> T) -> T {
         f(&mut self.0.borrow_mut())

@@ -67,7 +67,7 @@ each_config! {
     fn init_stays_within<C: Config>() {
         let pool = pool();
         for arena in spans(&pool) {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pool is used for nothing else.
             unsafe { heap.init(arena) };
             assert_eq!(heap.get_arena(), arena);
@@ -81,7 +81,7 @@ each_config! {
         for (number, old) in spans(&pool).enumerate() {
             let (low, high) = ([0, 1, 3, 8, 17, 130][number % 6], [0, 1, 5, 8, 40, 150][number % 5]);
             let new = old.extend(low, high);
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pool is used for nothing else.
             unsafe {
                 heap.init(old);
@@ -100,7 +100,7 @@ each_config! {
     fn truncate_stays_within<C: Config>() {
         let pool = pool();
         for new in spans(&pool) {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pool is used for nothing else.
             unsafe { heap.init(pool.span()) };
             exercise(&mut heap);
@@ -119,7 +119,7 @@ each_config! {
         let pool = pool();
         let block_bytes = Limits::of::<C>().rounded(33);
         for new in spans(&pool) {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pool is used for nothing else.
             unsafe { heap.init(pool.span()) };
             let below = malloc(&mut heap, layout(160, 8)).expect("there is room");
@@ -156,7 +156,7 @@ each_config! {
         let pool = pool();
         let first = Pool::new(512);
         for arena in spans(&pool) {
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: The memory of the pools is used for nothing else.
             let claimed = unsafe {
                 heap.init(first.span());
@@ -175,7 +175,7 @@ each_config! {
         // Sixteen bytes short of the end, there is no room for an arena of any kind.
         for (low, high) in (0..16).flat_map(|low| (0..=low).map(move |high| (low, high))) {
             let arena = Span::new(usize::MAX - low, usize::MAX - high);
-            let mut heap = Talloc::<C>::configured();
+            let mut heap = Talloc::<C>::with_config();
             // SAFETY: There is no such memory, but no whole granules for the heap to use, either.
             let result = unsafe { heap.try_init(arena) };
             assert!(result.is_ok());

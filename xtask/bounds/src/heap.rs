@@ -43,7 +43,7 @@ pub trait Heap {
 
 impl<C: Config> Heap for OwnedTalloc<C> {
     unsafe fn new(start: *mut u8, size: usize) -> Self {
-        let mut heap = Talloc::configured();
+        let mut heap = Talloc::with_config();
         // SAFETY: As the caller says.
         unsafe { heap.init(Span::from_ptr_size(start, size)) };
         heap

@@ -7,10 +7,10 @@ use crate::clock::Clock;
 use crate::heap::Heap;
 
 /// The most memory that a heap may have, in bytes.
-pub const MOST: usize = 512 << 10;
+pub const MAX: usize = 512 << 10;
 
 /// The most blocks: the smallest ones have 8 bytes.
-const BLOCKS: usize = MOST / 8;
+const BLOCKS: usize = MAX / 8;
 
 /// The operations, and what they are called.
 #[derive(Clone, Copy)]
@@ -54,10 +54,10 @@ pub struct Trial<'a, H> {
 impl<'a, H: Heap> Trial<'a, H> {
     /// An empty heap of so many bytes.
     pub fn new(clock: &'a Clock, tallies: &'a mut Tallies, size: usize) -> Self {
-        static mut MEMORY: [u64; MOST / 8] = [0; MOST / 8];
+        static mut MEMORY: [u64; MAX / 8] = [0; MAX / 8];
         static mut NOTES: [Block; BLOCKS] =
             [Block { start: NonNull::dangling(), layout: Layout::new::<u8>() }; BLOCKS];
-        assert!(size <= MOST, "there are {MOST} bytes");
+        assert!(size <= MAX, "there are {MAX} bytes");
         let notes = &raw mut NOTES;
         // SAFETY: One trial is over when the next one begins, as both borrow the tallies.
         let mut trial = unsafe {

@@ -26,7 +26,7 @@ pub fn check<C: Config>(memory: &mut [MaybeUninit<u8>], plan: &Plan) -> Counts {
     let middle = memory.base().expect("there is memory") + memory.size() / 2;
     let (lower, upper) = memory.split_at(middle);
 
-    let mut heap = Talloc::<C>::configured();
+    let mut heap = Talloc::<C>::with_config();
     let mut walk = Walk::<BLOCKS>::new(plan, 1);
     // SAFETY: The memory is borrowed until the heap is gone.
     unsafe { heap.init(lower) };

@@ -16,7 +16,7 @@ use crate::walk::{Counts, Walk};
 const BLOCKS: usize = 8;
 
 /// The most bytes of a block.
-const MOST: usize = 600;
+const MAX: usize = 600;
 
 /// Steps that the program does at most for each interrupt that it waits for.
 const PATIENCE: usize = 50;
@@ -51,7 +51,7 @@ pub struct Summary {
 pub fn check<C: Config, S: Source<C>>(heap: &TallocCritical<C, S>, plan: &Plan) -> Summary {
     let mut handle = heap;
     // Smaller than those of a heap's own walk: there are two at the same time, and a handler is quick.
-    let largest = (plan.largest / 4).min(MOST);
+    let largest = (plan.largest / 4).min(MAX);
     let plan = Plan { largest, align_log2: plan.align_log2.min(5), ..*plan };
     let mut walk = Walk::<BLOCKS>::new(&plan, 2);
     let handler = Handler { walk: Walk::new(&plan, 3), ticks: 0, received: 0 };

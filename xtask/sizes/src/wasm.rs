@@ -7,17 +7,17 @@ static ALLOCATOR: talloc_global::WasmTalloc = talloc_global::WasmTalloc::new();
 #[cfg(feature = "talloc-real-time")]
 #[global_allocator]
 static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::config::RealTime> =
-    talloc_global::WasmTalloc::configured();
+    talloc_global::WasmTalloc::with_config();
 
 #[cfg(feature = "talloc-compact")]
 #[global_allocator]
 static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::config::Compact> =
-    talloc_global::WasmTalloc::configured();
+    talloc_global::WasmTalloc::with_config();
 
 #[cfg(feature = "talloc-smallest")]
 #[global_allocator]
 static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::source::WasmSmall> =
-    talloc_global::WasmTalloc::configured();
+    talloc_global::WasmTalloc::with_config();
 
 #[cfg(all(feature = "talc5", not(feature = "talc5-smallest")))]
 #[global_allocator]

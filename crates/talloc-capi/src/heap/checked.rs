@@ -7,7 +7,7 @@ use super::below::{
     Checked, Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock,
     Violation,
 };
-use super::{Heap, LEAST_ALIGN};
+use super::{Heap, MIN_ALIGN};
 use crate::abort::abort;
 
 /// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
@@ -17,14 +17,14 @@ pub(crate) struct Checking(SystemTallock<Checked<Compact, Aborts>>);
 /// too. `None` if it is too large.
 #[inline(always)]
 fn layout_for(size: usize, align: usize) -> Option<Layout> {
-    Layout::from_size_align(size.max(1).checked_next_multiple_of(LEAST_ALIGN)?, align).ok()
+    Layout::from_size_align(size.max(1).checked_next_multiple_of(MIN_ALIGN)?, align).ok()
 }
 
 /// A layout of a block that is as good as the one it was allocated with.
 #[inline(always)]
 fn layout_of(size: usize) -> Layout {
     // SAFETY: There is a block of that size, and all blocks are aligned like this.
-    unsafe { Layout::from_size_align_unchecked(size, LEAST_ALIGN) }
+    unsafe { Layout::from_size_align_unchecked(size, MIN_ALIGN) }
 }
 
 /// A guard that keeps the heap locked.
@@ -47,7 +47,7 @@ impl Checking {
 }
 
 impl Heap for Checking {
-    const NEW: Self = Self(SystemTallock::configured());
+    const NEW: Self = Self(SystemTallock::with_config());
 
     #[cfg(test)]
     const IS_OWN: bool = true;
@@ -59,7 +59,7 @@ impl Heap for Checking {
 
     #[inline]
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>> {
-        let layout = layout_for(size, LEAST_ALIGN)?;
+        let layout = layout_for(size, MIN_ALIGN)?;
         // SAFETY: The size is not zero.
         NonNull::new(unsafe { self.0.alloc_zeroed(layout) })
     }
@@ -77,7 +77,7 @@ impl Heap for Checking {
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
-        let new_size = layout_for(size, LEAST_ALIGN)?.size();
+        let new_size = layout_for(size, MIN_ALIGN)?.size();
         let layout = self.layout("resizing", block);
         // SAFETY: It is a block with this layout, which is the caller's.
         NonNull::new(unsafe { self.0.realloc(block.as_ptr(), layout, new_size) })

@@ -41,7 +41,7 @@ mod below {
 }
 
 /// The alignment of all blocks: enough for any type of C's.
-pub(crate) const LEAST_ALIGN: usize = 16;
+pub(crate) const MIN_ALIGN: usize = 16;
 
 /// A heap whose blocks are freed by their address alone.
 pub(crate) trait Heap: Sync + 'static {
@@ -53,10 +53,10 @@ pub(crate) trait Heap: Sync + 'static {
     const IS_OWN: bool;
 
     /// Allocates a block, distinct from all others even if `size` is zero. `align` is a power of two, at
-    /// least [`LEAST_ALIGN`].
+    /// least [`MIN_ALIGN`].
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
 
-    /// Allocates a block of zeros, aligned to [`LEAST_ALIGN`].
+    /// Allocates a block of zeros, aligned to [`MIN_ALIGN`].
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>>;
 
     /// Frees a block.
@@ -67,7 +67,7 @@ pub(crate) trait Heap: Sync + 'static {
     unsafe fn free(&self, block: NonNull<u8>);
 
     /// Gives a block another size, of at least one byte; returns where it is then, aligned to
-    /// [`LEAST_ALIGN`]. `None` if there is no room: then it is as it was.
+    /// [`MIN_ALIGN`]. `None` if there is no room: then it is as it was.
     ///
     /// # Safety
     ///

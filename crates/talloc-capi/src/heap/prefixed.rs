@@ -19,7 +19,7 @@ use core::ptr::NonNull;
 
 use super::below::{Counters, SizeClasses, SystemTalloc, Violation};
 use super::prefix::{GRANULE, Prefix, SMALL};
-use super::{Heap, LEAST_ALIGN};
+use super::{Heap, MIN_ALIGN};
 
 /// A heap with sizes in front of its blocks.
 pub(crate) struct Prefixed(SystemTalloc);
@@ -27,13 +27,13 @@ pub(crate) struct Prefixed(SystemTalloc);
 /// The size of a block of the heap with room for `lead` bytes and `size` bytes, unless it is too large.
 #[inline(always)]
 fn bytes_for(size: usize, lead: usize) -> Option<usize> {
-    const MOST: usize = isize::MAX as usize / LEAST_ALIGN * LEAST_ALIGN;
-    // `MOST` is a multiple, so rounding up cannot exceed it.
-    let fits = size <= MOST.checked_sub(lead)?;
-    fits.then(|| (size + lead).next_multiple_of(LEAST_ALIGN))
+    const MAX: usize = isize::MAX as usize / MIN_ALIGN * MIN_ALIGN;
+    // `MAX` is a multiple, so rounding up cannot exceed it.
+    let fits = size <= MAX.checked_sub(lead)?;
+    fits.then(|| (size + lead).next_multiple_of(MIN_ALIGN))
 }
 
-/// Allocates a block aligned to [`LEAST_ALIGN`], by `allocate`, a method of the heap.
+/// Allocates a block aligned to [`MIN_ALIGN`], by `allocate`, a method of the heap.
 #[inline(always)]
 fn allocate_with(
     heap: &SystemTalloc,
@@ -41,15 +41,15 @@ fn allocate_with(
     allocate: impl Fn(Layout) -> *mut u8,
 ) -> Option<NonNull<u8>> {
     if size > SMALL - GRANULE {
-        return allocate_large(size, LEAST_ALIGN, allocate);
+        return allocate_large(size, MIN_ALIGN, allocate);
     }
-    let bytes = (size + GRANULE + LEAST_ALIGN - 1) & !(LEAST_ALIGN - 1);
+    let bytes = (size + GRANULE + MIN_ALIGN - 1) & !(MIN_ALIGN - 1);
     // SAFETY: `size + GRANULE` is between a granule and `SMALL`, which is a multiple.
-    unsafe { core::hint::assert_unchecked((LEAST_ALIGN..=SMALL).contains(&bytes)) };
+    unsafe { core::hint::assert_unchecked((MIN_ALIGN..=SMALL).contains(&bytes)) };
     let prefix = Prefix::near(bytes);
     let base = allocate(prefix.layout());
     // Null is a multiple, too.
-    if base.addr() % LEAST_ALIGN == 0 {
+    if base.addr() % MIN_ALIGN == 0 {
         return allocate_even(heap, size, base, prefix, allocate);
     }
     // SAFETY: The block of the heap is not null, and has room for the prefix.
@@ -60,7 +60,7 @@ fn allocate_with(
     }
 }
 
-/// Handles a small block of the heap that starts at a multiple of [`LEAST_ALIGN`], and null.
+/// Handles a small block of the heap that starts at a multiple of [`MIN_ALIGN`], and null.
 #[cold]
 #[inline(never)]
 fn allocate_even(
@@ -71,11 +71,11 @@ fn allocate_even(
     allocate: impl Fn(Layout) -> *mut u8,
 ) -> Option<NonNull<u8>> {
     let base = NonNull::new(base)?;
-    let even = Prefix { lead: LEAST_ALIGN, ..prefix };
+    let even = Prefix { lead: MIN_ALIGN, ..prefix };
     if even.usable() < size {
         // SAFETY: The heap has just allocated it with this layout.
         unsafe { heap.dealloc(base.as_ptr(), prefix.layout()) };
-        return allocate_large(size, LEAST_ALIGN, allocate);
+        return allocate_large(size, MIN_ALIGN, allocate);
     }
     // SAFETY: The block of the heap has room for the lead.
     unsafe {
@@ -132,7 +132,7 @@ impl Prefixed {
         prefix: Prefix,
         size: usize,
     ) -> Option<NonNull<u8>> {
-        let new = self.allocate(size, LEAST_ALIGN)?;
+        let new = self.allocate(size, MIN_ALIGN)?;
         // SAFETY: The blocks are distinct, both have that many bytes, and the caller gives up the old one.
         unsafe {
             new.copy_from_nonoverlapping(block, prefix.usable().min(size));
@@ -161,7 +161,7 @@ impl Prefixed {
             let base = NonNull::new(base)?;
             let moved = base.add(old.lead);
             // The heap aligns blocks to a granule only, so the contents may have to move by one.
-            let lead = match moved.addr().get() % LEAST_ALIGN {
+            let lead = match moved.addr().get() % MIN_ALIGN {
                 0 => old.lead,
                 _ if old.lead > GRANULE => old.lead - GRANULE,
                 _ => old.lead + GRANULE,
@@ -186,7 +186,7 @@ impl Heap for Prefixed {
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         // SAFETY: The size of the layout is not zero.
         let allocate = |layout| unsafe { self.0.alloc(layout) };
-        if align == LEAST_ALIGN {
+        if align == MIN_ALIGN {
             allocate_with(&self.0, size, allocate)
         } else {
             allocate_large(size, align, allocate)
@@ -216,7 +216,7 @@ impl Heap for Prefixed {
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
         // SAFETY: It is an allocated block.
         let old = unsafe { Prefix::of(block) };
-        let bytes = bytes_for(size, old.lead.max(LEAST_ALIGN))?;
+        let bytes = bytes_for(size, old.lead.max(MIN_ALIGN))?;
         let usable = old.usable();
         // The gain would not be worth a move.
         let is_close = old.is_small() && size <= usable && size >= usable - usable / 4;
@@ -271,7 +271,7 @@ mod tests {
 
     impl Filled {
         fn new(block: NonNull<u8>, size: usize, byte: u8) -> Self {
-            assert_eq!(block.addr().get() % LEAST_ALIGN, 0);
+            assert_eq!(block.addr().get() % MIN_ALIGN, 0);
             // SAFETY: The block has as many bytes.
             unsafe { block.write_bytes(byte, size) };
             Self(block, size, byte)
@@ -303,7 +303,7 @@ mod tests {
                     others.push((unsafe { HEAP.0.alloc(layout) }, layout));
                 }
                 2..4 => {
-                    let block = HEAP.allocate(size, LEAST_ALIGN).unwrap();
+                    let block = HEAP.allocate(size, MIN_ALIGN).unwrap();
                     // SAFETY: It is a block.
                     let prefix = unsafe { Prefix::of(block) };
                     leads[prefix.lead / GRANULE - 1] += 1;
@@ -347,7 +347,7 @@ mod tests {
     fn contents_stay_as_blocks_become_very_large_and_small_again() {
         static HEAP: Prefixed = Prefixed::NEW;
         for start in [100, 100_000] {
-            let first = HEAP.allocate(start, LEAST_ALIGN).unwrap();
+            let first = HEAP.allocate(start, MIN_ALIGN).unwrap();
             let mut block = Filled::new(first, start, 7);
             for size in [1 << 20, 130 << 20, 150 << 20, 2 << 20, 300] {
                 // SAFETY: It is a block, and not used where it was any more.

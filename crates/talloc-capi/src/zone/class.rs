@@ -21,18 +21,18 @@ pub(super) struct Stride(usize);
 
 impl Stride {
     /// The smallest stride, which is the smallest alignment of blocks that come here.
-    pub(super) const LEAST: usize = 32;
+    pub(super) const MIN: usize = 32;
 
     /// The largest stride. Larger blocks are rare, and left to the heap.
-    pub(super) const MOST: usize = 1 << Self::MOST_LOG2;
+    pub(super) const MAX: usize = 1 << Self::MAX_LOG2;
 
-    const MOST_LOG2: u32 = if usize::BITS < 64 { 20 } else { 30 };
-    const LEAST_LOG2: u32 = Self::LEAST.ilog2();
+    const MAX_LOG2: u32 = if usize::BITS < 64 { 20 } else { 30 };
+    const MIN_LOG2: u32 = Self::MIN.ilog2();
     const STEPS_LOG2: u32 = 6;
 
     /// The number of strides.
     pub(super) const COUNT: usize =
-        ((Self::MOST_LOG2 - Self::LEAST_LOG2 + 1) << Self::STEPS_LOG2) as usize;
+        ((Self::MAX_LOG2 - Self::MIN_LOG2 + 1) << Self::STEPS_LOG2) as usize;
 
     /// Blocks of at least this many times their alignment are left to the heap: in front of those, a word
     /// costs little.
@@ -42,12 +42,12 @@ impl Stride {
     /// left to the heap.
     #[inline]
     pub(super) fn of(size: usize, align: usize) -> Option<Self> {
-        if !(Self::LEAST..=Self::MOST).contains(&align) || size / Self::WORTH >= align {
+        if !(Self::MIN..=Self::MAX).contains(&align) || size / Self::WORTH >= align {
             return None;
         }
-        // The sum cannot overflow, because `size` is less than 64 times `MOST`.
+        // The sum cannot overflow, because `size` is less than 64 times `MAX`.
         let stride = (size.max(1) + align - 1) & !(align - 1);
-        (stride <= Self::MOST).then_some(Self(stride))
+        (stride <= Self::MAX).then_some(Self(stride))
     }
 
     /// A stride that has been stored as a number of bytes.
@@ -71,7 +71,7 @@ impl Stride {
         } else {
             self.0 >> (log2 - Self::STEPS_LOG2)
         };
-        (((log2 - Self::LEAST_LOG2) as usize) << Self::STEPS_LOG2) + steps - (1 << Self::STEPS_LOG2)
+        (((log2 - Self::MIN_LOG2) as usize) << Self::STEPS_LOG2) + steps - (1 << Self::STEPS_LOG2)
     }
 
     /// Units of an extent.
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn strides() -> impl Iterator<Item = (usize, usize, Stride)> {
-        let aligns = (5..=Stride::MOST_LOG2).map(|log2| 1_usize << log2);
+        let aligns = (5..=Stride::MAX_LOG2).map(|log2| 1_usize << log2);
         aligns.flat_map(|align| {
             let sizes = (1..=64).flat_map(move |times| [align * times - 1, align * times]);
             let strides = sizes.map(move |size| (size, align, Stride::of(size, align)));
@@ -158,7 +158,7 @@ mod tests {
     fn extents_hold_aligned_blocks_and_leave_little() {
         for (_, align, stride) in strides() {
             let (blocks, bytes) = (stride.blocks(), stride.units() * UNIT);
-            assert!((1..=Row::MOST_BLOCKS).contains(&blocks), "{stride:?}: {blocks}");
+            assert!((1..=Row::MAX_BLOCKS).contains(&blocks), "{stride:?}: {blocks}");
             assert_eq!(blocks == 1, stride.is_alone(), "{stride:?}");
             assert!(stride.align_units() * UNIT >= align);
             let left = bytes - blocks * stride.bytes();
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(Stride::of(64 * 64, 64), None);
         assert_eq!(Stride::of(64 * 64 - 1, 64).map(Stride::bytes), Some(64 * 64));
         assert_eq!(Stride::of(0, 64).map(Stride::bytes), Some(64));
-        assert_eq!(Stride::of(1, Stride::MOST * 2), None);
+        assert_eq!(Stride::of(1, Stride::MAX * 2), None);
         assert_eq!(Stride::of(usize::MAX, 1 << (usize::BITS - 1)), None);
     }
 }

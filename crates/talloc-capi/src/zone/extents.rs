@@ -18,7 +18,7 @@ use super::{Counts, NotABlock, UNIT};
 const STRIPES: usize = 16;
 
 /// How much memory of free extents is kept: this much, or this share of all memory if that is more.
-const LEAST_SPARE: usize = 1 << 20;
+const MIN_SPARE: usize = 1 << 20;
 const SPARE_SHARE: usize = 16;
 
 /// The head of a zone, which precedes the table of rows and the units.
@@ -337,11 +337,11 @@ impl Extents {
         let (head, row) = (self.head(), self.row(unit));
         let bytes = stride.units() * UNIT;
         let is_held = row.is_held();
-        let stays = row.is_spare.load(Relaxed) || is_held && bytes <= LEAST_SPARE / STRIPES;
+        let stays = row.is_spare.load(Relaxed) || is_held && bytes <= MIN_SPARE / STRIPES;
         if stays || !row.claim_all() {
             return;
         }
-        let most = LEAST_SPARE.max(head.kept.load(Relaxed) / SPARE_SHARE);
+        let most = MIN_SPARE.max(head.kept.load(Relaxed) / SPARE_SHARE);
         if head.spare.load(Relaxed) + bytes > most {
             self.discard(unit, stride);
         } else if !is_held {

@@ -55,7 +55,7 @@ const UNIT: usize = 64 << 10;
 const UNITS: usize = if usize::BITS < 64 { 1 << 10 } else { 1 << 20 };
 
 /// The least number of units that is worth a zone.
-const LEAST_UNITS: usize = 16;
+const MIN_UNITS: usize = 16;
 
 /// A zone takes at most an eighth of the address space of a process that has a limit. If the system
 /// refuses a size, an eighth of that is tried next.
@@ -95,7 +95,7 @@ pub(crate) struct Counts {
 
 impl Zone {
     /// After this many refusals, the system is not asked again.
-    const MOST_REFUSALS: usize = 4;
+    const MAX_REFUSALS: usize = 4;
 
     /// A zone that reserves addresses on the first request.
     pub(crate) const fn new() -> Self {
@@ -109,7 +109,7 @@ impl Zone {
     /// A zone that never gets addresses.
     #[cfg(test)]
     pub(crate) const fn none() -> Self {
-        Self { refusals: AtomicUsize::new(Self::MOST_REFUSALS), ..Self::new() }
+        Self { refusals: AtomicUsize::new(Self::MAX_REFUSALS), ..Self::new() }
     }
 
     /// Returns false if an address is neither null nor that of a block of the zone. May return true for
@@ -138,7 +138,7 @@ impl Zone {
         let stride = Stride::of(size, align)?;
         let extents = match self.extents() {
             Some(extents) => extents,
-            None if self.refusals.load(Relaxed) < Self::MOST_REFUSALS => self.start()?,
+            None if self.refusals.load(Relaxed) < Self::MAX_REFUSALS => self.start()?,
             None => return None,
         };
         extents.allocate(stride)
@@ -173,7 +173,7 @@ impl Zone {
     fn start(&self) -> Option<Extents> {
         let most = UNITS.min(memory::limit() / SHARE / UNIT);
         let sizes = core::iter::successors(Some(most), |units| Some(units / SHARE));
-        let mut sizes = sizes.take_while(|units| *units >= LEAST_UNITS);
+        let mut sizes = sizes.take_while(|units| *units >= MIN_UNITS);
         let Some((extents, range, units)) = sizes.find_map(start) else {
             self.refusals.fetch_add(1, Relaxed);
             return None;

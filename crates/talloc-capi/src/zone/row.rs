@@ -57,7 +57,7 @@ pub(super) enum Place {
 impl Row {
     /// The largest number of blocks of an extent.
     #[cfg(test)]
-    pub(super) const MOST_BLOCKS: usize = WORDS * BITS;
+    pub(super) const MAX_BLOCKS: usize = WORDS * BITS;
 
     /// Starts a new extent at this row, held, with all blocks free.
     pub(super) fn start(&self, stride: Stride) {
@@ -221,7 +221,7 @@ const fn full_word(blocks: usize, number: usize) -> u64 {
 /// Bytes in units of the least stride, rounded down.
 #[inline]
 const fn granules(bytes: usize) -> u64 {
-    (bytes / Stride::LEAST) as u64
+    (bytes / Stride::MIN) as u64
 }
 
 #[cfg(test)]

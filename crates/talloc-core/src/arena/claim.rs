@@ -100,7 +100,7 @@ impl<C: Config> Arena<C> {
     /// The part of a span that one arena can have, from the lowest address on, and the rest.
     pub(crate) fn split_at_reach(span: Span) -> (Span, Span) {
         let base = usable(span).ok().and_then(Span::base);
-        let reach = Self::MOST_CLAIM.checked_mul(GRANULE);
+        let reach = Self::MAX_CLAIM.checked_mul(GRANULE);
         match base.zip(reach).and_then(|(base, reach)| base.checked_add(reach)) {
             Some(acme) if span.contains(acme) => span.split_at(acme),
             _ => (span, Span::empty()),

@@ -50,9 +50,9 @@ impl<C: Config> Arena<C> {
     /// Discards what of the top may have been written to, and the bits that stand for it.
     fn discard_top(&mut self, unit: Align, least: usize, discard: &mut impl FnMut(Span) -> Memory) {
         let top = self.span_of(self.top..self.end);
-        let Some(soiled) = top.below(self.soiled_to()).try_align_outward(unit) else { return };
+        let Some(dirty) = top.below(self.dirty_to()).try_align_outward(unit) else { return };
         // Above what may have been written to, nothing is lost.
-        let piece = top.align_inward(unit).fit_within(soiled);
+        let piece = top.align_inward(unit).fit_within(dirty);
         let Some(base) = piece.base().filter(|_| piece.size() >= least.max(GRANULE)) else {
             return;
         };
@@ -79,7 +79,7 @@ impl<C: Config> Arena<C> {
         self.peak = self.high_water();
         let cleared = self.window.granule(base).next_multiple_of(WORD);
         self.cleared = self.cleared.min(cleared);
-        self.soiled = 0;
+        self.dirty = 0;
         self.zero = match is_zero {
             true if was_zero <= acme => self.window.addr(cleared),
             true => was_zero,

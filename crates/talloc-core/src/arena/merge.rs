@@ -45,7 +45,7 @@ impl<C: Config> Arena<C> {
             let old = (own != self.own).then(|| self.move_bits(own));
             (self.zero, self.peak) = (zero, peak);
             self.is_reclaimable &= upper.is_reclaimable;
-            self.soiled = upper.soiled_to();
+            self.dirty = upper.dirty_to();
             self.clear_at_claim(self.end.div_ceil(WORD)..(base + len).div_ceil(WORD));
             (self.top, self.end) = (here(upper.top), base + len);
             if self.top > self.cleared {

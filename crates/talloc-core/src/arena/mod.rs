@@ -71,7 +71,7 @@ pub(crate) struct Arena<C: Config> {
     zero: usize,
     /// The address up to which the top may have been written to, if that is further than the bits are
     /// cleared.
-    soiled: usize,
+    dirty: usize,
     /// The high-water mark, in bytes, of the arena before it was last reshaped.
     peak: usize,
     bins: Bins<C>,
@@ -108,7 +108,7 @@ impl<C: Config> Arena<C> {
         cleared: 0,
         first_word: 0,
         zero: 0,
-        soiled: 0,
+        dirty: 0,
         peak: 0,
         bins: Bins::EMPTY,
         span: Span::empty(),
@@ -123,12 +123,12 @@ impl<C: Config> Arena<C> {
     }
 
     /// The granules of the largest arena that can be claimed.
-    pub(crate) const MOST_CLAIM: usize = Window::<C::Index>::MOST_AROUND;
+    pub(crate) const MAX_CLAIM: usize = Window::<C::Index>::MAX_AROUND;
 
     /// The granules of the largest block that any arena can hold, or a few more: the rest of the largest
     /// arena is its bitmap.
-    pub(crate) const MOST_BLOCK: usize = {
-        let granules = Window::<C::Index>::MOST;
+    pub(crate) const MAX_BLOCK: usize = {
+        let granules = Window::<C::Index>::MAX;
         granules - granules / WORD * Bits::<C>::BYTES / GRANULE
     };
 
@@ -227,8 +227,8 @@ impl<C: Config> Arena<C> {
     }
 
     /// The address from which on memory has not been written to since it was given or discarded.
-    fn soiled_to(&self) -> usize {
-        self.soiled.max(self.window.addr(self.cleared))
+    fn dirty_to(&self) -> usize {
+        self.dirty.max(self.window.addr(self.cleared))
     }
 
     /// Whether the own chunk is one of the chunks, and not before or above them.

@@ -117,7 +117,7 @@ impl<C: Config> Arena<C> {
     /// Purges the highest piece of the top that may have been written to.
     fn purge_top(&mut self, step: &mut Step, purge: &mut impl FnMut(Span) -> Memory) {
         let top = self.span_of(self.top..self.end);
-        let Some(dirty) = top.below(self.soiled_to()).try_align_outward(step.unit) else { return };
+        let Some(dirty) = top.below(self.dirty_to()).try_align_outward(step.unit) else { return };
         let dirty = top.align_inward(step.unit).fit_within(dirty);
         let piece = dirty.truncate(dirty.size().saturating_sub(step.bytes), 0);
         if piece.size() < step.min || step.is_spent() {

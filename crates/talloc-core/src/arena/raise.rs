@@ -40,12 +40,12 @@ impl<C: Config> Arena<C> {
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, of which `memory`
     /// is known; if the span has a pointer, it is good for all of the span.
     pub(crate) unsafe fn raise(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
-        let (zero, soiled) = (self.zero_after(span, memory), self.soiled_to());
+        let (zero, dirty) = (self.zero_after(span, memory), self.dirty_to());
         let is_reclaimable = self.is_reclaimable_after(span, memory);
         if self.is_blank() {
             // SAFETY: Nothing is allocated: the memory is as good as new.
             let new = unsafe { Self::claim_any(span, self.control_room(), Memory::empty()) }?;
-            *self = Self { kind: self.kind, zero, soiled, is_reclaimable, ..new };
+            *self = Self { kind: self.kind, zero, dirty, is_reclaimable, ..new };
             return Ok(());
         }
         let start = self.extent().start;
@@ -70,7 +70,7 @@ impl<C: Config> Arena<C> {
             if above {
                 // The memory of the old bitmap is not zero.
                 let acme = self.window.addr(old.end);
-                (self.zero, self.soiled) = (zero.max(acme), soiled.max(acme));
+                (self.zero, self.dirty) = (zero.max(acme), dirty.max(acme));
             } else {
                 if old.end == self.start {
                     self.start = old.start;

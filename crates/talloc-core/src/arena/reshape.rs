@@ -98,11 +98,11 @@ impl<C: Config> Arena<C> {
     pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         self.enclose_own();
         let (zero, peak) = (self.zero_after(span, memory), self.high_water());
-        let (is_reclaimable, soiled) = (self.is_reclaimable_after(span, memory), self.soiled_to());
+        let (is_reclaimable, dirty) = (self.is_reclaimable_after(span, memory), self.dirty_to());
         let Some(allocated) = self.allocated() else {
             // SAFETY: Nothing is allocated: the memory is as good as new.
             let new = unsafe { Self::claim_any(span, self.control_room(), Memory::empty()) }?;
-            *self = Self { kind: self.kind, zero, soiled, peak, is_reclaimable, ..new };
+            *self = Self { kind: self.kind, zero, dirty, peak, is_reclaimable, ..new };
             return Ok(());
         };
         let range = self.range_of(span)?;

@@ -20,7 +20,7 @@ impl<C: Config> Arena<C> {
     /// control block is left to the caller.
     pub(crate) fn tidy(&mut self) {
         debug_assert!(self.is_untidy() && self.allocated().is_none(), "no block is in the arena");
-        (self.zero, self.soiled) = (self.zero_from(), self.soiled_to());
+        (self.zero, self.dirty) = (self.zero_from(), self.dirty_to());
         self.peak = self.peak.max(self.chunks_high_water());
         // What was to spare is no longer needed.
         self.own.words = words_for(self.start..self.end);

@@ -26,10 +26,10 @@ use count::Count;
 const ALIGNED_TRIES: usize = 4;
 
 /// Lists for blocks of up to 512 KiB.
-const MOST_LISTS: usize = lists_for(1 << 16);
+const MAX_LISTS: usize = lists_for(1 << 16);
 
 /// Blocks with a list have fewer granules.
-const MOST_CLASSES: usize = class::classes(MOST_LISTS);
+const MAX_CLASSES: usize = class::classes(MAX_LISTS);
 
 mod sealed {
     pub trait Sealed {}
@@ -298,7 +298,7 @@ impl<const N: usize> Lists for QuickLists<N> {
         overflows: 0,
     };
     const LISTS: usize = {
-        assert!(N <= MOST_LISTS, "there is no use for so many quick lists");
+        assert!(N <= MAX_LISTS, "there is no use for so many quick lists");
         N
     };
     const CLASSES: usize = class::classes(N);

@@ -11,7 +11,7 @@
 
 use core::ptr::NonNull;
 
-use super::{MOST_CLASSES, next};
+use super::{MAX_CLASSES, next};
 use crate::granule::GRANULE;
 
 /// Blocks of one heap, a list that nobody else uses.
@@ -110,7 +110,7 @@ const DISTANCE_SHIFT: u32 = LEN_SHIFT + LEN_BITS;
 const DISTANCE_BITS: u32 = usize::BITS - DISTANCE_SHIFT;
 
 static_assertions::const_assert!(FULL_BLOCKS < 1 << COUNT_BITS);
-static_assertions::const_assert!(MOST_CLASSES <= 1 << LEN_BITS);
+static_assertions::const_assert!(MAX_CLASSES <= 1 << LEN_BITS);
 
 impl Segment {
     /// The segment with one more block of `len` granules as the first one; a segment of this block alone if it has
@@ -252,11 +252,11 @@ mod tests {
             }
         };
         // The largest block of an arena, and of the largest one of 32-bit machines.
-        for len in [2, 17, MOST_CLASSES, 1 << 24, 1 << 29] {
+        for len in [2, 17, MAX_CLASSES, 1 << 24, 1 << 29] {
             let segment = Segment { first, last: first, len, blocks: 1 };
             assert_eq!(read_back(segment), segment);
         }
-        for (len, blocks) in [(2, 2), (MOST_CLASSES - 1, FULL_BLOCKS), (5, 127)] {
+        for (len, blocks) in [(2, 2), (MAX_CLASSES - 1, FULL_BLOCKS), (5, 127)] {
             for (first, last) in [(first, last), (last, first)] {
                 let segment = Segment { first, last, len, blocks };
                 assert!(segment.is_encodable());

@@ -244,7 +244,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
     ) -> Result<T, AllocError> {
-        if layout.size() > Self::MOST_BLOCK {
+        if layout.size() > Self::MAX_BLOCK {
             return Err(AllocError);
         }
         if S::IS_AMPLE && !self.has_idle_blocks() && S::acquire(self, layout).is_ok() {

@@ -19,19 +19,19 @@ use crate::source::Source;
 /// What is known of blocks.
 impl<C: Config, S> Talloc<C, S> {
     /// The bytes of the smallest block.
-    pub const LEAST_BLOCK: usize = min_linked::<C::Index>() * GRANULE;
+    pub const MIN_BLOCK: usize = min_linked::<C::Index>() * GRANULE;
 
     /// The bytes of the largest arena, as far as its links reach.
-    pub const MOST_ARENA: usize = Arena::<C>::MOST_CLAIM.saturating_mul(GRANULE);
+    pub const MAX_ARENA: usize = Arena::<C>::MAX_CLAIM.saturating_mul(GRANULE);
 
     /// The bytes of the largest block that an arena can hold, as far as its links reach: a larger one is
     /// refused whatever memory there is.
-    pub const MOST_BLOCK: usize = Arena::<C>::MOST_BLOCK.saturating_mul(GRANULE);
+    pub const MAX_BLOCK: usize = Arena::<C>::MAX_BLOCK.saturating_mul(GRANULE);
 
     /// The bytes of a block of `size` bytes, which is at most `isize::MAX`: a multiple of 8.
     #[inline(always)]
     #[must_use]
-    pub fn block_size(size: usize) -> usize {
+    pub fn usable_size(size: usize) -> usize {
         Arena::<C>::block_len(size) * GRANULE
     }
 
@@ -100,7 +100,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         &mut self,
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
-        if layout.size() > Self::MOST_BLOCK {
+        if layout.size() > Self::MAX_BLOCK {
             return Err(AllocError);
         }
         let len = Arena::<C>::block_len(layout.size());

@@ -134,7 +134,7 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     /// use talloc_core::{Checked, Fault, Span, Talloc};
     ///
     /// let mut memory = [0_u8; 10_000];
-    /// let mut heap = Talloc::<Checked>::configured();
+    /// let mut heap = Talloc::<Checked>::with_config();
     /// // SAFETY: The memory is the heap's until neither is used any more.
     /// let block = unsafe {
     ///     heap.init(Span::from(&mut memory));
@@ -168,7 +168,7 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     /// use talloc_core::{Checked, ChunkKind, Span, Talloc};
     ///
     /// let mut memory = [0_u8; 10_000];
-    /// let mut heap = Talloc::<Checked>::configured();
+    /// let mut heap = Talloc::<Checked>::with_config();
     /// // SAFETY: The memory is the heap's until neither is used any more.
     /// unsafe {
     ///     heap.init(Span::from(&mut memory));
@@ -195,7 +195,7 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     /// use talloc_core::{Checked, Span, Talloc};
     ///
     /// let mut memory = [0_u8; 10_000];
-    /// let mut heap = Talloc::<Checked>::configured();
+    /// let mut heap = Talloc::<Checked>::with_config();
     /// // SAFETY: The memory is the heap's until neither is used any more.
     /// unsafe {
     ///     heap.init(Span::from(&mut memory));

@@ -135,7 +135,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 return Ok(block);
             }
         }
-        if layout.size() > Self::MOST_BLOCK {
+        if layout.size() > Self::MAX_BLOCK {
             return Err(AllocError);
         }
         self.note_demand();

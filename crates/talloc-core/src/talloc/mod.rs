@@ -33,7 +33,7 @@ use core::ops::{Deref, DerefMut};
 
 use crate::config::{Compact, Config};
 use crate::quick::Lists;
-use crate::source::OomFn;
+use crate::source::OomHandler;
 use arenas::Arenas;
 
 /// A heap: allocates blocks from the arenas it has been given.
@@ -72,7 +72,7 @@ use arenas::Arenas;
 /// ```
 // In this order: what most calls need lies at the least offsets.
 #[repr(C)]
-pub struct Talloc<C: Config = Compact, S = OomFn<C>, U: ?Sized = [()]> {
+pub struct Talloc<C: Config = Compact, S = OomHandler<C>, U: ?Sized = [()]> {
     quick: C::Quick,
     arenas: Arenas<C>,
     /// Operations since the source had the chance to take memory back.
@@ -104,7 +104,7 @@ pub struct Talloc<C: Config = Compact, S = OomFn<C>, U: ?Sized = [()]> {
 /// unsafe { scratch.heap.init(Span::from(&mut *scratch.memory)) };
 /// assert_eq!(scratch.heap.get_arena().size(), 4096);
 /// ```
-pub type OwnedTalloc<C = Compact, S = OomFn<C>> = Talloc<C, S, [(); 0]>;
+pub type OwnedTalloc<C = Compact, S = OomHandler<C>> = Talloc<C, S, [(); 0]>;
 
 // SAFETY: A heap owns the memory of its arenas, and reaches it through nothing but itself.
 unsafe impl<C: Config, S: Send, U: ?Sized> Send for Talloc<C, S, U> {}
@@ -113,14 +113,14 @@ impl Talloc {
     /// A heap without memory, with the default parameters.
     #[must_use]
     pub const fn new() -> OwnedTalloc {
-        Self::configured()
+        Self::with_config()
     }
 
     /// A heap without memory that calls `handler` before an allocation fails.
     ///
     /// The handler is called again until the allocation succeeds or it errs; see
     /// [`Source::acquire`](crate::Source::acquire). For a heap with other parameters, use
-    /// [`with_source`](Self::with_source) and [`OomFn::new`].
+    /// [`with_source`](Self::with_source) and [`OomHandler::new`].
     ///
     /// ```
     /// use core::alloc::Layout;
@@ -140,7 +140,7 @@ impl Talloc {
     pub const fn with_oom_handler(
         handler: fn(&mut Self, core::alloc::Layout) -> Result<(), crate::AllocError>,
     ) -> OwnedTalloc {
-        Self::with_source(OomFn::new(handler))
+        Self::with_source(OomHandler::new(handler))
     }
 }
 
@@ -150,11 +150,11 @@ impl<C: Config> Talloc<C> {
     /// ```
     /// use talloc_core::{Micro, OwnedTalloc, Talloc};
     ///
-    /// static mut HEAP: OwnedTalloc<Micro> = Talloc::configured();
+    /// static mut HEAP: OwnedTalloc<Micro> = Talloc::with_config();
     /// ```
     #[must_use]
-    pub const fn configured() -> OwnedTalloc<C> {
-        Self::with_source(OomFn::NONE)
+    pub const fn with_config() -> OwnedTalloc<C> {
+        Self::with_source(OomHandler::NONE)
     }
 }
 
@@ -212,7 +212,7 @@ impl<C: Config, S> DerefMut for OwnedTalloc<C, S> {
 
 impl<C: Config> Default for OwnedTalloc<C> {
     fn default() -> Self {
-        Talloc::configured()
+        Talloc::with_config()
     }
 }
 

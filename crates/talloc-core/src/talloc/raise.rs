@@ -109,7 +109,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        if new.size() > Self::MOST_BLOCK {
+        if new.size() > Self::MAX_BLOCK {
             return Err(AllocError);
         }
         let (old_len, new_len) =

@@ -41,7 +41,7 @@ fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
     let arena = memory(LEN * GRANULE);
     // SAFETY: The memory has as many bytes, and is used by nobody else.
     unsafe { arena.get_base_ptr().unwrap().write_bytes(BYTE, arena.size()) };
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     let mut blocks = Blocks::new();
     if seed % 2 == 0 {
         let lower = arena.truncate(0, arena.size() / 2 / GRANULE * GRANULE);

@@ -35,7 +35,7 @@ unsafe impl lock_api::RawMutex for NoLock {
 struct Reenters;
 
 static SHARED: talloc_core::Tallock<NoLock, Checked<Compact, Reenters>> =
-    Talloc::<Checked<Compact, Reenters>>::configured().lock();
+    Talloc::<Checked<Compact, Reenters>>::with_config().lock();
 
 impl talloc_core::OnMisuse for Reenters {
     fn misuse(misuse: &Misuse) {
@@ -80,7 +80,7 @@ fn behind_a_lock_the_handler_runs_when_that_is_free() {
 #[test]
 fn a_block_that_has_to_move_is_known_before_it_is_read() {
     static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, crate::Note>> =
-        Talloc::<Checked<Compact, crate::Note>>::configured().lock();
+        Talloc::<Checked<Compact, crate::Note>>::with_config().lock();
     let block = layout(40, 8);
     let wrong = layout(48, 8);
     // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
@@ -125,7 +125,7 @@ macro_rules! is_reported_here {
 #[test]
 fn a_misuse_is_reported_where_the_call_is() {
     static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, Line>> =
-        Talloc::<Checked<Compact, Line>>::configured().lock();
+        Talloc::<Checked<Compact, Line>>::with_config().lock();
     let (right, wrong, larger) = (layout(40, 8), layout(48, 8), layout(60, 8));
     // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
     unsafe {
@@ -149,7 +149,7 @@ fn a_misuse_is_reported_where_the_call_is() {
 fn a_global_allocator_does_not_unwind() {
     const CHILD: &str = "TALLOC_TEST_ABORTS";
     static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, Panics>> =
-        Talloc::<Checked<Compact, Panics>>::configured().lock();
+        Talloc::<Checked<Compact, Panics>>::with_config().lock();
     if std::env::var_os(CHILD).is_some() {
         // SAFETY: It is wrong, which the heap finds.
         unsafe { HEAP.dealloc(pointer(64).as_ptr(), layout(8, 8)) };

@@ -8,7 +8,7 @@ use crate::common::{layout, memory};
 use crate::{Noted, found, pointer};
 
 fn heap<C: talloc_core::Config>() -> OwnedTalloc<C> {
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe { heap.init(memory(16 << 10)) };
     heap
@@ -100,7 +100,7 @@ fn what_is_not_the_heaps_is_not_touched() {
         heap.free(pointer(usize::MAX), layout(isize::MAX as usize / 2, 8));
     }
     assert!(found().iter().all(|misuse| misuse.fault == Fault::Foreign));
-    let mut empty = Talloc::<Noted<Compact>>::configured();
+    let mut empty = Talloc::<Noted<Compact>>::with_config();
     // SAFETY: As above.
     unsafe { empty.free(pointer(64), layout(16, 8)) };
     assert_eq!(found().len(), 1);

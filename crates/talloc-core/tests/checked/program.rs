@@ -37,7 +37,7 @@ impl<C: Config> Program<C> {
         let memory = memory(arenas * (40 << 10));
         let arenas: Vec<_> =
             (0..arenas).map(|index| part(memory, index * (40 << 10), 32 << 10)).collect();
-        let mut heap = Talloc::configured();
+        let mut heap = Talloc::with_config();
         for arena in &arenas {
             // SAFETY: The memory is leaked and used by nobody else.
             unsafe { heap.claim(*arena) }.unwrap();

@@ -48,7 +48,7 @@ fn sizes_are_those_of_blocks_in_any_heap() {
 
 #[test]
 fn what_is_no_block_is_said_to_be_what_it_is() {
-    let mut heap = Talloc::<Noted<Compact>>::configured();
+    let mut heap = Talloc::<Noted<Compact>>::with_config();
     let memory = memory(16 << 10);
     // SAFETY: The memory is leaked and used by nobody else; the block is freed once.
     let (used, freed): (NonNull<u8>, NonNull<u8>) = unsafe {

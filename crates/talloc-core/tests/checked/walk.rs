@@ -52,7 +52,7 @@ fn chunks_are_what_is_allocated_in_any_heap() {
 
 #[test]
 fn an_empty_heap_has_no_chunks() {
-    let mut heap = Talloc::<Checked>::configured();
+    let mut heap = Talloc::<Checked>::with_config();
     assert_eq!(heap.chunks().next(), None);
     assert_eq!(heap.leaks().to_string(), "nothing is allocated");
     // SAFETY: The memory is leaked and used by nobody else.
@@ -64,7 +64,7 @@ fn an_empty_heap_has_no_chunks() {
 fn arenas_come_in_the_order_of_addresses() {
     let memory = memory(60 << 10);
     let spans = [2, 0, 1].map(|at| part(memory, at * (20 << 10), 20 << 10));
-    let mut heap = Talloc::<Checked>::configured();
+    let mut heap = Talloc::<Checked>::with_config();
     for span in spans {
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe { heap.claim(span) }.unwrap();
@@ -79,7 +79,7 @@ fn arenas_come_in_the_order_of_addresses() {
 
 #[test]
 fn a_leak_report_is_cut_short_unless_all_is_wanted() {
-    let mut heap = Talloc::<Checked>::configured();
+    let mut heap = Talloc::<Checked>::with_config();
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe { heap.init(memory(16 << 10)) };
     let mut blocks = Vec::new();

@@ -32,7 +32,7 @@ impl Config for Plain {
 }
 
 fn heap<C: Config>(arena: Span) -> OwnedTalloc<C> {
-    let mut heap = Talloc::configured();
+    let mut heap = Talloc::with_config();
     // SAFETY: The tests keep the memory for as long as the heap.
     unsafe { heap.init(arena) };
     heap

@@ -11,7 +11,7 @@ use super::{Address, Linear};
 const SHARE: usize = 32;
 
 /// And no more than this, so that to coalesce them takes a bounded time.
-const MOST: usize = 32 << 10;
+const MAX: usize = 32 << 10;
 
 /// Lists of blocks of fewer than `N` granules.
 pub(super) struct Lists<const N: usize> {
@@ -55,7 +55,7 @@ impl<const N: usize> Lists<N> {
 
     /// Sets how much the lists may hold, by the bytes of the heap.
     pub(super) fn set_limit(&mut self, owned: usize) {
-        self.limit = (owned / SHARE).min(MOST);
+        self.limit = (owned / SHARE).min(MAX);
     }
 
     /// Bytes in the lists.

@@ -18,5 +18,6 @@ pub use system::*;
 pub use wasm::*;
 
 pub use talloc_sync::{
-    Decay, Memory, NoSupply, OomFn, Pace, SOURCE_TRIES, Source, Supply, TEND_INTERVAL, alloc_error,
+    Decay, Memory, MemorySupply, NoSupply, OomHandler, Pace, SOURCE_TRIES, Source, TEND_INTERVAL,
+    alloc_error,
 };

@@ -7,7 +7,7 @@ use std::thread;
 use fastrand::Rng;
 
 /// The most a block has.
-const MOST: usize = 3000;
+const MAX: usize = 3000;
 
 /// How many rounds are one, for Miri, which takes its time.
 const SLOWER: usize = if cfg!(miri) { 200 } else { 1 };
@@ -36,7 +36,7 @@ fn hammer_alone(mut rng: Rng, rounds: usize, shared: &Mutex<VecDeque<Vec<u8>>>) 
             4..7 if !own.is_empty() => check(&own.swap_remove(rng.usize(..own.len()))),
             7 if !own.is_empty() => {
                 let at = rng.usize(..own.len());
-                resize(&mut own[at], rng.usize(1..MOST));
+                resize(&mut own[at], rng.usize(1..MAX));
             }
             8 => shared.lock().unwrap().extend(own.pop()),
             _ => shared.lock().unwrap().pop_front().iter().for_each(|block| check(block)),
@@ -48,7 +48,7 @@ fn hammer_alone(mut rng: Rng, rounds: usize, shared: &Mutex<VecDeque<Vec<u8>>>) 
 /// A new block, all bytes of which are its first one.
 fn block(rng: &mut Rng) -> Vec<u8> {
     // Small ones are frequent.
-    let size = rng.usize(1..=rng.clone().usize(1..MOST));
+    let size = rng.usize(1..=rng.clone().usize(1..MAX));
     match rng.bool() {
         true => vec![0; size],
         false => vec![rng.u8(..); size],

@@ -12,14 +12,14 @@ use talloc_core::{
 };
 
 use super::unlocked::Unlocked;
-use super::{NoSupply, Supply};
+use super::{MemorySupply, NoSupply};
 
 /// A heap for a single thread, in memory that it borrows: `&TallocCell` is an `Allocator`.
 ///
 /// There is no lock and no flag: an operation costs what it costs the heap. There is no `unsafe`
 /// either: the heap is given slices, which it borrows for `'mem`, and what is allocated borrows the
 /// cell. Memory can be added at any time, by [`claim`](Self::claim) or, before an allocation fails,
-/// by a [`Supply`]. To free everything at once, drop the cell and make another one of the same
+/// by a [`MemorySupply`]. To free everything at once, drop the cell and make another one of the same
 /// memory, which takes constant time.
 ///
 /// A cell can be sent to another thread, but not while anything is allocated, and not shared.
@@ -64,7 +64,7 @@ impl<'mem> TallocCell<'mem> {
     /// A cell without memory.
     #[must_use]
     pub const fn empty() -> Self {
-        Self::configured()
+        Self::with_config()
     }
 
     /// A cell that allocates from `memory`.
@@ -123,12 +123,12 @@ impl<C: Config> TallocCell<'_, C> {
     /// use talloc_sync::{Micro, TallocCell};
     ///
     /// let mut memory = [MaybeUninit::uninit(); 1000];
-    /// let cell = TallocCell::<Micro>::configured();
+    /// let cell = TallocCell::<Micro>::with_config();
     /// cell.claim(&mut memory)?;
     /// # Ok::<(), talloc_sync::ArenaError>(())
     /// ```
     #[must_use]
-    pub const fn configured() -> Self {
+    pub const fn with_config() -> Self {
         Self { heap: Unlocked::empty(), supply: RefCell::new(NoSupply), memory: PhantomData }
     }
 }
@@ -137,7 +137,7 @@ impl<C: Config> TallocCell<'_, C> {
 impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
     /// The cell with a supply of further memory, instead of the one it has.
     #[must_use]
-    pub fn with_supply<T: Supply<'mem>>(self, supply: T) -> TallocCell<'mem, C, T> {
+    pub fn with_supply<T: MemorySupply<'mem>>(self, supply: T) -> TallocCell<'mem, C, T> {
         TallocCell { heap: self.heap, supply: RefCell::new(supply), memory: PhantomData }
     }
 
@@ -196,7 +196,7 @@ impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
 }
 
 // SAFETY: The heap within keeps to the contract, and never leaves the cell.
-unsafe impl<'mem, C: Config, S: Supply<'mem>> Allocate for TallocCell<'mem, C, S> {
+unsafe impl<'mem, C: Config, S: MemorySupply<'mem>> Allocate for TallocCell<'mem, C, S> {
     const CHECKED: bool = C::CHECKED;
 
     #[inline(always)]
@@ -232,10 +232,10 @@ unsafe impl<'mem, C: Config, S: Supply<'mem>> Allocate for TallocCell<'mem, C, S
 }
 
 talloc_core::allocator!(
-    impl['mem, C: Config, S: Supply<'mem>] for &TallocCell<'mem, C, S>, |cell| *cell
+    impl['mem, C: Config, S: MemorySupply<'mem>] for &TallocCell<'mem, C, S>, |cell| *cell
 );
 
-impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
+impl<'mem, C: Config, S: MemorySupply<'mem>> TallocCell<'mem, C, S> {
     /// Calls `attempt`, and again each time that the supply has given memory. A failure of `attempt` has no effects.
     #[inline(always)]
     fn try_with<T>(
@@ -256,7 +256,7 @@ impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
         layout: Layout,
         attempt: impl Fn(&Unlocked<C>) -> Result<T, AllocError>,
     ) -> Result<T, AllocError> {
-        if layout.size() > Talloc::<C>::MOST_BLOCK {
+        if layout.size() > Talloc::<C>::MAX_BLOCK {
             return Err(AllocError);
         }
         for _ in 0..SOURCE_TRIES {
@@ -280,6 +280,6 @@ impl<'mem, C: Config, S: Supply<'mem>> TallocCell<'mem, C, S> {
 
 impl<C: Config> Default for TallocCell<'_, C> {
     fn default() -> Self {
-        Self::configured()
+        Self::with_config()
     }
 }

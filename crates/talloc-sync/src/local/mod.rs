@@ -8,4 +8,4 @@ mod supply;
 mod unlocked;
 
 pub use cell::TallocCell;
-pub use supply::{NoSupply, Supply};
+pub use supply::{MemorySupply, NoSupply};

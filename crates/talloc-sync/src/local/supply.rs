@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 ///
 /// It is a [`Source`](crate::Source) without the heap, whose memory it gives by `unsafe` methods. With a
 /// cell there need not be any. A supply is not relied on: it may panic, and give nothing.
-pub trait Supply<'mem> {
+pub trait MemorySupply<'mem> {
     /// Memory for the heap, or `None` if there is no more.
     ///
     /// It is called when `layout` could not be allocated, and again until it could be or this
@@ -21,7 +21,7 @@ pub trait Supply<'mem> {
     fn supply(&mut self, layout: Layout) -> Option<&'mem mut [MaybeUninit<u8>]>;
 }
 
-impl<'mem, F> Supply<'mem> for F
+impl<'mem, F> MemorySupply<'mem> for F
 where
     F: FnMut(Layout) -> Option<&'mem mut [MaybeUninit<u8>]>,
 {
@@ -35,7 +35,7 @@ where
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct NoSupply;
 
-impl Supply<'_> for NoSupply {
+impl MemorySupply<'_> for NoSupply {
     #[inline]
     fn supply(&mut self, _: Layout) -> Option<&'static mut [MaybeUninit<u8>]> {
         None

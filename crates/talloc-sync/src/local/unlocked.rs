@@ -2,7 +2,7 @@
 
 use core::cell::UnsafeCell;
 
-use talloc_core::{Config, OomFn, OwnedTalloc, SharedHeap, Talloc};
+use talloc_core::{Config, OomHandler, OwnedTalloc, SharedHeap, Talloc};
 
 /// A heap without a source that only one thread can reach.
 ///
@@ -12,14 +12,14 @@ pub(crate) struct Unlocked<C: Config>(UnsafeCell<OwnedTalloc<C>>);
 impl<C: Config> Unlocked<C> {
     /// A heap without memory.
     pub(super) const fn empty() -> Self {
-        Self(UnsafeCell::new(Talloc::configured()))
+        Self(UnsafeCell::new(Talloc::with_config()))
     }
 }
 
 // SAFETY: It is one heap, and one caller has it at a time, as `with` explains.
 unsafe impl<C: Config> SharedHeap for Unlocked<C> {
     type Config = C;
-    type Source = OomFn<C>;
+    type Source = OomHandler<C>;
 
     #[inline(always)]
     fn with<T>(&self, f: impl FnOnce(&mut Talloc<C>) -> T) -> T {

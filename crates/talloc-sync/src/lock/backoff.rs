@@ -8,7 +8,7 @@ use super::machine::{AtomicBool, hint};
 
 /// The most pauses between two looks at the lock, as many as crossbeam's `Backoff` makes; to the
 /// model checker, more than one are only more orders to try.
-const MOST_PAUSES: u32 = if cfg!(loom) { 1 } else { 64 };
+const MAX_PAUSES: u32 = if cfg!(loom) { 1 } else { 64 };
 
 /// A spin lock that those who wait look at less and less often (Anderson 1990).
 ///
@@ -34,7 +34,7 @@ impl Backoff {
         let mut pauses = 1;
         while self.is_locked() || !self.try_lock() {
             (0..pauses).for_each(|_| hint::spin_loop());
-            pauses = (2 * pauses).min(MOST_PAUSES);
+            pauses = (2 * pauses).min(MAX_PAUSES);
         }
     }
 }

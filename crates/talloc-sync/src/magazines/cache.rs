@@ -126,8 +126,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             }
         }
         self.with(|heap| {
-            self.ledger.refresh(heap, N, &self.depot);
-            slot.grow(&self.ledger, heap, class);
+            self.budget.refresh(heap, N, &self.depot);
+            slot.grow(&self.budget, heap, class);
             let capacity = slot.capacity(class);
             // SAFETY: The heap and its memory live as long as the slot, whose blocks nobody else has.
             let blocks = unsafe { heap.malloc_batch(class.bytes(), capacity.max(1)) };
@@ -185,8 +185,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             }
         } else if blocks == slot.capacity(class) {
             self.with(|heap| {
-                self.ledger.refresh(heap, N, &self.depot);
-                if !slot.grow(&self.ledger, heap, class) {
+                self.budget.refresh(heap, N, &self.depot);
+                if !slot.grow(&self.budget, heap, class) {
                     slot::free(heap, class, slot.rack(class).shift());
                 }
             });

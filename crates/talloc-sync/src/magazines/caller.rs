@@ -14,7 +14,7 @@
 /// In a kernel, by the number of the core:
 ///
 /// ```
-/// use talloc_sync::{Caller, Compact, OomFn, SharedHeap, Talloc, TallocMagazines, lock::Backoff};
+/// use talloc_sync::{Caller, Compact, OomHandler, SharedHeap, Talloc, TallocMagazines, lock::Backoff};
 ///
 /// struct ByCore;
 ///
@@ -25,7 +25,7 @@
 ///     }
 /// }
 ///
-/// static HEAP: TallocMagazines<Backoff, Compact, OomFn<Compact>, ByCore, 8> =
+/// static HEAP: TallocMagazines<Backoff, Compact, OomHandler<Compact>, ByCore, 8> =
 ///     TallocMagazines::new(Talloc::new());
 /// assert_eq!(HEAP.verify().unwrap().cached_blocks, 0);
 /// ```

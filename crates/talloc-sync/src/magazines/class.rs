@@ -54,7 +54,7 @@ impl Class {
     /// A checked heap must see every call, so that nothing is cached in front of it.
     #[inline(always)]
     pub(super) fn of<C: Config>(layout: Layout) -> Option<Self> {
-        let least = const { Talloc::<C>::LEAST_BLOCK / GRANULE };
+        let least = const { Talloc::<C>::MIN_BLOCK / GRANULE };
         // In this order, the comparison is one with a constant, and nothing can wrap.
         let is_small = layout.size() < CLASSES * GRANULE - (GRANULE - 1);
         let len = (layout.size().wrapping_add(GRANULE - 1) / GRANULE).max(least);

@@ -10,7 +10,7 @@ use super::try_lock::TryLock;
 use crate::lock::machine::AtomicUsize;
 
 /// The least blocks of a magazine for which it is worthwhile.
-const LEAST_BLOCKS: usize = 2;
+const MIN_BLOCKS: usize = 2;
 
 /// Full magazines of each size: where one thread frees what another one has allocated, they go
 /// round, and the heap is not asked.
@@ -65,7 +65,7 @@ impl Depot {
     /// Puts a magazine here, if there is room, nobody is in the way, and those of the size that are
     /// here have as many blocks. If not, gives it back.
     pub(super) fn put(&self, class: Class, magazine: Batch) -> Result<(), Batch> {
-        if magazine.len() < LEAST_BLOCKS || !class.has_two_links() {
+        if magazine.len() < MIN_BLOCKS || !class.has_two_links() {
             return Err(magazine);
         }
         let bytes = bytes(class, &magazine);

@@ -1,10 +1,10 @@
 //! Caches in front of a heap, for many threads.
 
+mod budget;
 mod cache;
 mod caller;
 mod class;
 mod depot;
-mod ledger;
 mod rack;
 mod slot;
 mod traits;
@@ -16,12 +16,13 @@ use core::marker::PhantomData;
 
 use lock_api::{MutexGuard, RawMutex};
 use talloc_core::{
-    Compact, Config, OomFn, OwnedTalloc, Report, Source, Statistics, Talloc, Tallock, Violation,
+    Compact, Config, OomHandler, OwnedTalloc, Report, Source, Statistics, Talloc, Tallock,
+    Violation,
 };
 
+use budget::Budget;
 use class::Class;
 use depot::Depot;
-use ledger::Ledger;
 use slot::Slot;
 use try_lock::{Held, TryLock};
 
@@ -90,9 +91,15 @@ use try_lock::{Held, TryLock};
 /// HEAP.flush();
 /// assert_eq!(HEAP.verify().unwrap().cached_bytes, 0);
 /// ```
-pub struct TallocMagazines<R, C: Config = Compact, S = OomFn<C>, W = ByStack, const N: usize = 16> {
+pub struct TallocMagazines<
+    R,
+    C: Config = Compact,
+    S = OomHandler<C>,
+    W = ByStack,
+    const N: usize = 16,
+> {
     heap: Tallock<R, C, S>,
-    ledger: Ledger,
+    budget: Budget,
     depot: Depot,
     slots: [Padded; N],
     caller: PhantomData<fn() -> W>,
@@ -109,7 +116,7 @@ impl<R: RawMutex, C: Config, S, W, const N: usize> TallocMagazines<R, C, S, W, N
         const { assert!(N.is_power_of_two(), "the number of slots is a power of two") };
         Self {
             heap: heap.lock(),
-            ledger: Ledger::new(),
+            budget: Budget::new(),
             depot: Depot::new(),
             slots: [const { Padded(TryLock::new(Slot::EMPTY)) }; N],
             caller: PhantomData,
@@ -137,7 +144,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     pub fn flush(&self) {
         for mut slot in self.slots.iter().filter_map(|slot| slot.0.try_hold()) {
             if slot.reserved > 0 {
-                slot.clear(&self.ledger, &mut self.lock());
+                slot.clear(&self.budget, &mut self.lock());
             }
         }
         for class in Class::all() {

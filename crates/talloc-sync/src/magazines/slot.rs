@@ -4,8 +4,8 @@ use core::ptr::{self, NonNull};
 
 use talloc_core::{Batch, Config, Source, Span, Talloc};
 
+use super::budget::Budget;
 use super::class::{CLASSES, Class};
-use super::ledger::Ledger;
 use super::rack::Rack;
 
 /// How many arenas a slot knows.
@@ -103,7 +103,7 @@ impl Slot {
     /// not got too much. Returns whether it could.
     pub(super) fn grow<C: Config, S: Source<C>>(
         &mut self,
-        ledger: &Ledger,
+        budget: &Budget,
         heap: &mut Talloc<C, S>,
         class: Class,
     ) -> bool {
@@ -113,14 +113,14 @@ impl Slot {
         if bytes == 0 {
             return false;
         }
-        let granted = ledger.reserve(self.reserved, bytes);
+        let granted = budget.reserve(self.reserved, bytes);
         if granted {
             self.capacities[class.index()] = new as u8;
             self.reserved += bytes;
         } else {
             self.refused = self.refused % PATIENCE + 1;
             if self.refused == PATIENCE {
-                self.shrink_another(ledger, heap, reserved(class, new));
+                self.shrink_another(budget, heap, reserved(class, new));
             }
         }
         granted
@@ -130,7 +130,7 @@ impl Slot {
     /// bytes. The sizes take turns, so that all that are in use come to have about as much.
     fn shrink_another<C: Config, S: Source<C>>(
         &mut self,
-        ledger: &Ledger,
+        budget: &Budget,
         heap: &mut Talloc<C, S>,
         bytes: usize,
     ) {
@@ -141,7 +141,7 @@ impl Slot {
         self.empty(heap, class);
         self.capacities[class.index()] = (old / 2) as u8;
         let bytes = reserved(class, old) - reserved(class, old / 2);
-        ledger.give_back(bytes);
+        budget.give_back(bytes);
         self.reserved -= bytes;
     }
 
@@ -156,13 +156,13 @@ impl Slot {
     /// Gives all blocks back to the heap, and begins anew.
     pub(super) fn clear<C: Config, S: Source<C>>(
         &mut self,
-        ledger: &Ledger,
+        budget: &Budget,
         heap: &mut Talloc<C, S>,
     ) {
         if self.reserved > 0 {
             Class::all().for_each(|class| self.empty(heap, class));
             self.capacities = [0; CLASSES];
-            ledger.give_back(self.reserved);
+            budget.give_back(self.reserved);
         }
         (self.reserved, self.refused, self.turn) = (0, 0, Class::NONE);
         self.reaches = [Reach::NOTHING; REACHES];

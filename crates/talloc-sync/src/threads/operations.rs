@@ -191,8 +191,8 @@ impl<H: Host> Heaps<H> {
             // SAFETY: `ptr` is a live block with the layout `old`, aligned for `new`, by the contract of this function.
             return unsafe { self.resize_and_align(ptr, old, new) };
         }
-        let block_size = Talloc::<Threaded<H>, H::Source>::block_size;
-        if block_size(old.size()) == block_size(new.size()) && new.size() < H::APART {
+        let usable_size = Talloc::<Threaded<H>, H::Source>::usable_size;
+        if usable_size(old.size()) == usable_size(new.size()) && new.size() < H::APART {
             return Ok(ptr);
         }
         let is_small = |layout: Layout| layout.size() <= exact_bytes::<H>();
@@ -349,7 +349,7 @@ pub(super) const fn exact_bytes<H: Host>() -> usize {
 /// The granules of a block.
 #[inline(always)]
 fn len_of<H: Host>(layout: Layout) -> usize {
-    Talloc::<Threaded<H>, H::Source>::block_size(layout.size()) / GRANULE
+    Talloc::<Threaded<H>, H::Source>::usable_size(layout.size()) / GRANULE
 }
 
 /// Takes a block from the caller's lists of exact sizes.

@@ -14,7 +14,7 @@ type Parameters = config::OneArena<config::Micro>;
 type Parameters = config::Tiny;
 
 #[global_allocator]
-static HEAP: TallocCritical<Parameters> = TallocCritical::new(Talloc::configured());
+static HEAP: TallocCritical<Parameters> = TallocCritical::new(Talloc::with_config());
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: *mut u8, size: usize) {

@@ -27,7 +27,7 @@ struct Owned<C: Config> {
 impl<C: Config> Owned<C> {
     /// A heap whose arena has `granules` granules, in the middle of as many again on either side.
     fn new(granules: usize) -> Self {
-        let mut owned = Self { heap: Talloc::configured(), memory: vec![0; 3 * granules] };
+        let mut owned = Self { heap: Talloc::with_config(), memory: vec![0; 3 * granules] };
         let whole = owned.whole();
         // SAFETY: The memory lives as long as the heap is used.
         unsafe { owned.heap.init(whole.truncate(whole.size() / 3, whole.size() / 3)) };

@@ -127,7 +127,7 @@ impl<C: Config> Source<C> for Region {
         let mut memory = heap.source_mut().take().ok_or(AllocError)?;
         if C::SINGLE_ARENA {
             // Of more than one arena can have, the lower part.
-            let most = Talloc::<C, Self>::MOST_ARENA;
+            let most = Talloc::<C, Self>::MAX_ARENA;
             memory = memory.truncate(0, memory.size().saturating_sub(most));
         }
         // SAFETY: The memory has been taken, so that nobody else gives it to a heap; else it is as

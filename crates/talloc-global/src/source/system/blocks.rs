@@ -1,6 +1,6 @@
 //! Blocks with memory of their own, apart from the arenas.
 //!
-//! Which ones have it is told by the layout: those of [`LEAST`] bytes and more, always, so that
+//! Which ones have it is told by the layout: those of [`MIN`] bytes and more, always, so that
 //! whoever frees one need not look for it. A block that grows beyond that size, or shrinks below it,
 //! moves.
 
@@ -15,7 +15,7 @@ use super::space;
 ///
 /// Whoever allocates such blocks again and again waits for the system at every page of every one, which
 /// takes many times as long as to have the pages from the heap again. So it is large.
-pub(super) const LEAST: usize = 32 << 20;
+pub(super) const MIN: usize = 32 << 20;
 
 /// Bytes of the memory of a block.
 pub(super) fn size(layout: Layout) -> Option<usize> {

@@ -116,7 +116,7 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
 /// Whether a block has memory of its own.
 #[inline(always)]
 fn is_large<C: Config>(layout: Layout) -> bool {
-    !C::CHECKED && layout.size() >= blocks::LEAST
+    !C::CHECKED && layout.size() >= blocks::MIN
 }
 
 // SAFETY: A block is the heap's within, or memory that the system has mapped for it alone, all zeros. The

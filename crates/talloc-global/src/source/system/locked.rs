@@ -35,20 +35,20 @@ impl SystemTallock {
     /// A heap that has no memory until it is first used.
     #[must_use]
     pub const fn new() -> Self {
-        Self::configured()
+        Self::with_config()
     }
 }
 
 impl<C: Config> SystemTallock<C> {
     /// [`new`](SystemTallock::new), with the parameters of `C`.
     #[must_use]
-    pub const fn configured() -> Self {
+    pub const fn with_config() -> Self {
         Self::in_front_of(Talloc::with_source(SystemSource::new()).lock())
     }
 }
 
 impl<C: Config> Default for SystemTallock<C> {
     fn default() -> Self {
-        Self::configured()
+        Self::with_config()
     }
 }

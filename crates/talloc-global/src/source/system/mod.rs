@@ -217,7 +217,7 @@ fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<
 /// `None` if they are more than one arena can have.
 fn least<C: Config>(layout: Layout, arena: Span) -> Option<usize> {
     let least = space::round_up(needed::<C, SystemSource>(layout, arena)?)?;
-    (least <= Talloc::<C, SystemSource>::MOST_ARENA).then_some(least)
+    (least <= Talloc::<C, SystemSource>::MAX_ARENA).then_some(least)
 }
 
 /// Bytes of addresses to reserve if nothing speaks against it.

@@ -47,14 +47,14 @@ impl WasmTalloc {
     /// A heap that has no memory until it is first used.
     #[must_use]
     pub const fn new() -> Self {
-        Self::configured()
+        Self::with_config()
     }
 }
 
 impl<P: WasmParameters> WasmTalloc<P> {
     /// [`new`](WasmTalloc::new), with the parameters `P`.
     #[must_use]
-    pub const fn configured() -> Self {
+    pub const fn with_config() -> Self {
         Self::with_source(WasmSource::new())
     }
 
@@ -111,7 +111,7 @@ impl<P: WasmParameters> WasmTalloc<P> {
 
 impl<P: WasmParameters> Default for WasmTalloc<P> {
     fn default() -> Self {
-        Self::configured()
+        Self::with_config()
     }
 }
 

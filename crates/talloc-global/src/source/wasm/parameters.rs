@@ -27,7 +27,7 @@ pub struct WasmDefault;
 /// use talloc_global::{source::WasmSmall, *};
 ///
 /// #[global_allocator]
-/// static ALLOCATOR: WasmTalloc<WasmSmall> = WasmTalloc::configured();
+/// static ALLOCATOR: WasmTalloc<WasmSmall> = WasmTalloc::with_config();
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WasmSmall;

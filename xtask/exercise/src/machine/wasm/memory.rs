@@ -26,10 +26,10 @@ pub fn check_memory(plan: &Plan) -> usize {
     walk::<WasmDefault>(plan);
     walk::<WasmSmall>(plan);
     walk::<Checked>(plan);
-    growing::<WasmDefault>(&const { WasmTalloc::configured() });
-    growing::<Compact>(&const { WasmTalloc::configured() });
-    growing::<RealTime>(&const { WasmTalloc::configured() });
-    growing::<WasmSmall>(&const { WasmTalloc::configured() });
+    growing::<WasmDefault>(&const { WasmTalloc::with_config() });
+    growing::<Compact>(&const { WasmTalloc::with_config() });
+    growing::<RealTime>(&const { WasmTalloc::with_config() });
+    growing::<WasmSmall>(&const { WasmTalloc::with_config() });
     others::<WasmDefault>(1);
     others::<WasmSmall>(1);
     others::<Compact>(30);
@@ -43,7 +43,7 @@ pub fn check_memory(plan: &Plan) -> usize {
 
 /// Random calls, each followed by a look at all there is, while somebody else makes the memory grow, too.
 fn walk<P: WasmParameters>(plan: &Plan) {
-    let heap = WasmTalloc::<P>::configured();
+    let heap = WasmTalloc::<P>::with_config();
     let mut walk = Walk::<40>::new(plan, 2);
     for _ in 0..8 {
         walk.steps(&mut &heap, STEPS / 8);
@@ -102,7 +102,7 @@ fn growing<P: WasmParameters>(heap: &WasmTalloc<P>) {
 fn others<P: WasmParameters>(arenas: usize) {
     const SIZE: usize = 100_000;
     const COUNT: usize = 64;
-    let heap = WasmTalloc::<P>::configured();
+    let heap = WasmTalloc::<P>::with_config();
     let mut blocks = [const { None }; COUNT];
     for block in &mut blocks {
         *block = Some(Block::new(&heap, SIZE));
@@ -127,7 +127,7 @@ fn others<P: WasmParameters>(arenas: usize) {
 /// What the memory cannot have is refused, and the memory is as it was.
 fn refused<P: WasmParameters>() {
     const IMPOSSIBLE: usize = isize::MAX as usize - 7;
-    let heap = WasmTalloc::<P>::configured();
+    let heap = WasmTalloc::<P>::with_config();
     let block = Block::new(&heap, 64);
     memory_grow::<0>(1);
     // There are addresses for one of that size at the most.
@@ -163,7 +163,7 @@ impl Config for Single {
 
 /// A heap of one arena asks for nothing once somebody else has made the memory grow.
 fn single() {
-    let heap = WasmTalloc::<Single>::configured();
+    let heap = WasmTalloc::<Single>::with_config();
     let block = Block::new(&heap, 64);
     memory_grow::<0>(1);
     let pages = memory_size::<0>();

@@ -17,12 +17,12 @@ pub(super) const SLOT_BYTES: usize = 64 << 10;
 /// What the magazines of all slots may hold, in bytes. It is written by who has the heap.
 ///
 /// One half of what may be cached is for the slots, the other one for the depot.
-pub(super) struct Ledger {
+pub(super) struct Budget {
     reserved: AtomicUsize,
     limit: AtomicUsize,
 }
 
-impl Ledger {
+impl Budget {
     pub(super) const fn new() -> Self {
         Self { reserved: AtomicUsize::new(0), limit: AtomicUsize::new(0) }
     }
