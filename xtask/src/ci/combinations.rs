@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use cargo_metadata::Package;
 
+use crate::cmd::Cmd;
 use crate::features::{self, Set};
 use crate::workspace::Workspace;
 
@@ -12,7 +13,7 @@ pub fn stable(workspace: &Workspace) -> Result<()> {
     for library in [workspace.libraries()?, workspace.observers()?, others.into()].concat() {
         let chosen = features::without(&library.features, &[features::NIGHTLY]);
         for set in features::combinations(&library.features, &chosen) {
-            check(workspace, library, &set, false)?;
+            check(workspace.cargo(["check"]), library, &set)?;
         }
     }
     Ok(())
@@ -29,31 +30,38 @@ pub fn nightly(workspace: &Workspace) -> Result<()> {
         let all = features::without(&library.features, &[]);
         let sets = features::combinations(&library.features, &all);
         for set in sets.iter().filter(|set| set.contains(features::NIGHTLY)) {
-            check(workspace, library, set, true)?;
+            check(unstable(workspace, "check"), library, set)?;
             checked += 1;
         }
     }
     ensure!(checked > 0, "no library has the feature `{}`: nothing to check", features::NIGHTLY);
-    let all_features = |command: &'static str| {
-        workspace.cargo([command, "--all-features"]).env("RUSTC_BOOTSTRAP", "1")
-    };
-    all_features("clippy")
+    unstable(workspace, "clippy")
+        .args(["--all-features"])
         .args(workspace.select_libraries())
         .args(["--", "-D", "warnings"])
         .run()?;
     for (package, test) in ALLOCATOR_TESTS {
-        all_features("test").args(["-p", package, "--test", test]).run()?;
+        unstable(workspace, "test")
+            .args(["--all-features", "-p", package, "--test", test])
+            .run()?;
     }
     Ok(())
 }
 
-fn check(workspace: &Workspace, library: &Package, set: &Set, unstable: bool) -> Result<()> {
-    let mut cargo = workspace
-        .cargo(["check", "-p", &library.name, "--no-default-features"])
+/// A command of cargo by which the compiler accepts unstable code.
+///
+/// It has a folder of its own: build scripts find out what the compiler accepts, and cargo keeps what they found for
+/// every later build in the same folder.
+fn unstable<'a>(workspace: &'a Workspace, command: &'a str) -> Cmd<'a> {
+    workspace
+        .cargo([command, "--target-dir", workspace.scratch("nightly").as_str()])
+        .env("RUSTC_BOOTSTRAP", "1")
+}
+
+fn check(cargo: Cmd<'_>, library: &Package, set: &Set) -> Result<()> {
+    cargo
+        .args(["-p", &library.name, "--no-default-features"])
         .args(features::as_argument(set))
-        .env("RUSTFLAGS", "-D warnings");
-    if unstable {
-        cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
-    }
-    cargo.run()
+        .env("RUSTFLAGS", "-D warnings")
+        .run()
 }
