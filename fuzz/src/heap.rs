@@ -9,7 +9,7 @@ use talloc_core::{
     Violation,
 };
 
-use crate::supply::MemorySupply;
+use crate::supply::Supply;
 
 /// Bytes in a granule, which the sizes of chunks are multiples of.
 pub const GRANULE: usize = 8;
@@ -89,10 +89,10 @@ pub trait Heap: Sized {
     type Config: Config;
 
     /// The heap within.
-    fn talloc(&self) -> &Talloc<Self::Config, MemorySupply>;
+    fn talloc(&self) -> &Talloc<Self::Config, Supply>;
 
     /// The heap within.
-    fn talloc_mut(&mut self) -> &mut Talloc<Self::Config, MemorySupply>;
+    fn talloc_mut(&mut self) -> &mut Talloc<Self::Config, Supply>;
 
     /// Moves the heap to `dest`.
     fn mov(self, dest: &mut MaybeUninit<Self>) -> &mut Self {
@@ -161,7 +161,7 @@ pub trait Heap: Sized {
     }
 
     fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
-        self.talloc_mut().allocated_span_of(arena)
+        self.talloc_mut().arena(arena).map(|mut arena| arena.allocated_span())
     }
 
     /// The arenas, in the order of their addresses, but no empty ones.
@@ -194,7 +194,7 @@ pub trait Heap: Sized {
         new: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        unsafe { self.talloc_mut().extend_arena_as(old, new, memory) }
+        unsafe { self.talloc_mut().arena(old).and_then(|mut arena| arena.extend(new, memory)) }
     }
 
     unsafe fn raise_arena(
@@ -203,19 +203,19 @@ pub trait Heap: Sized {
         size: usize,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        unsafe { self.talloc_mut().raise_arena(old, size, memory) }
+        unsafe { self.talloc_mut().arena(old).and_then(|mut arena| arena.raise(size, memory)) }
     }
 
     fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
-        self.talloc_mut().truncate_arena(old, new)
+        self.talloc_mut().arena(old).and_then(|mut arena| arena.truncate(new))
     }
 
     fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.talloc_mut().release_arena(arena)
+        self.talloc_mut().arena(arena).and_then(|arena| arena.release())
     }
 
     unsafe fn merge_arenas(&mut self, lower: Span, upper: Span) -> Result<(), ArenaError> {
-        unsafe { self.talloc_mut().merge_arenas(lower, upper) }
+        unsafe { self.talloc_mut().arena(lower).and_then(|mut arena| arena.merge(upper)) }
     }
 
     unsafe fn discard(
@@ -241,14 +241,14 @@ pub trait Heap: Sized {
     }
 }
 
-impl<C: Config> Heap for OwnedTalloc<C, MemorySupply> {
+impl<C: Config> Heap for OwnedTalloc<C, Supply> {
     type Config = C;
 
-    fn talloc(&self) -> &Talloc<C, MemorySupply> {
+    fn talloc(&self) -> &Talloc<C, Supply> {
         self
     }
 
-    fn talloc_mut(&mut self) -> &mut Talloc<C, MemorySupply> {
+    fn talloc_mut(&mut self) -> &mut Talloc<C, Supply> {
         self
     }
 

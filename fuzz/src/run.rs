@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::heap::Heap;
 use crate::minimise::minimise;
 use crate::ops::{Script, with_profile};
-use crate::supply::MemorySupply;
+use crate::supply::Supply;
 
 /// How a script failed.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub fn check(script: &Script) -> Result<usize, Box<Failure>> {
 }
 
 fn run_with<C: Config>(script: &Script) -> Result<usize, Box<Failure>> {
-    run_on(Talloc::<C, _>::with_source(MemorySupply::new(script.setup.source)), script)
+    run_on(Talloc::<C, _>::with_source(Supply::new(script.setup.source)), script)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

@@ -61,7 +61,7 @@ pub enum Event {
 
 /// A source that does as the driver tells it, and notes what it did.
 #[derive(Debug)]
-pub struct MemorySupply {
+pub struct Supply {
     kind: Kind,
     /// How often [`prepare`](Self::prepare) was called, and how often the source since.
     requests: usize,
@@ -87,7 +87,7 @@ pub struct Plan {
     pub victims: Vec<(NonNull<u8>, Layout)>,
 }
 
-impl MemorySupply {
+impl Supply {
     /// A source that refuses until it is [prepared](Self::prepare).
     pub fn new(kind: Kind) -> Self {
         Self { kind, requests: 0, calls: 0, plan: Plan::default(), events: Vec::new(), fuse: None }
@@ -136,7 +136,7 @@ impl MemorySupply {
     }
 }
 
-impl<C: Config> Source<C> for MemorySupply {
+impl<C: Config> Source<C> for Supply {
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
         heap.source_mut().burn();
         let calls = heap.source_mut().called()?;
@@ -156,7 +156,7 @@ impl<C: Config> Source<C> for MemorySupply {
 
 /// Extends the first arena, as far as there is room, by what `more` makes of its size.
 fn extend<C: Config>(
-    heap: &mut Talloc<C, MemorySupply>,
+    heap: &mut Talloc<C, Supply>,
     more: impl Fn(usize) -> usize,
 ) -> Result<(), AllocError> {
     let old = heap.get_arena();
@@ -172,7 +172,7 @@ fn extend<C: Config>(
 }
 
 fn extend_to<C: Config>(
-    heap: &mut Talloc<C, MemorySupply>,
+    heap: &mut Talloc<C, Supply>,
     old: Span,
     new: Span,
 ) -> Result<(), AllocError> {
@@ -185,7 +185,7 @@ fn extend_to<C: Config>(
     Ok(())
 }
 
-fn evict<C: Config>(heap: &mut Talloc<C, MemorySupply>) -> Result<(), AllocError> {
+fn evict<C: Config>(heap: &mut Talloc<C, Supply>) -> Result<(), AllocError> {
     let (ptr, layout) = heap.source_mut().plan.victims.pop().ok_or(AllocError)?;
     // SAFETY: The driver only names live blocks that are not part of the request.
     unsafe { heap.free(ptr, layout) };
@@ -193,7 +193,7 @@ fn evict<C: Config>(heap: &mut Talloc<C, MemorySupply>) -> Result<(), AllocError
     Ok(())
 }
 
-fn reshape<C: Config>(heap: &mut Talloc<C, MemorySupply>, more: usize) -> Result<(), AllocError> {
+fn reshape<C: Config>(heap: &mut Talloc<C, Supply>, more: usize) -> Result<(), AllocError> {
     heap.flush();
     let old = heap.get_arena();
     let small = heap.get_allocated_span();
@@ -203,7 +203,7 @@ fn reshape<C: Config>(heap: &mut Talloc<C, MemorySupply>, more: usize) -> Result
     extend_to(heap, small, old.extend(more, more).fit_within(room))
 }
 
-fn claim<C: Config>(heap: &mut Talloc<C, MemorySupply>, layout: Layout) -> Result<(), AllocError> {
+fn claim<C: Config>(heap: &mut Talloc<C, Supply>, layout: Layout) -> Result<(), AllocError> {
     let spare = heap.source().plan.spare;
     let reach = Limits::of::<C>().reach();
     let size = layout.size().saturating_mul(2).saturating_add(4096).min(reach);
@@ -220,7 +220,7 @@ fn claim<C: Config>(heap: &mut Talloc<C, MemorySupply>, layout: Layout) -> Resul
 }
 
 /// Claims an arena again, or what overlaps it, and says that there is more now.
-fn again<C: Config>(heap: &mut Talloc<C, MemorySupply>, calls: usize) -> Result<(), AllocError> {
+fn again<C: Config>(heap: &mut Talloc<C, Supply>, calls: usize) -> Result<(), AllocError> {
     let arena = heap.arenas().nth(calls % 3).or_else(|| heap.arenas().next());
     let arena = arena.ok_or(AllocError)?;
     let part = arena.size() / 3;

@@ -171,15 +171,15 @@ impl fmt::Display for Call {
             Self::Truncate(arena) => write!(f, "heap.try_truncate({arena});"),
             Self::Claim(arena, memory) => write!(f, "heap.claim_as({arena}, {memory:?});"),
             Self::ExtendArena(old, new, memory) => {
-                write!(f, "heap.extend_arena_as({old}, {new}, {memory:?});")
+                write!(f, "heap.arena({old})?.extend({new}, {memory:?});")
             }
             Self::RaiseArena(old, new, memory) => {
-                write!(f, "heap.raise_arena({old}, {new}.size() - {old}.size(), {memory:?});")
+                write!(f, "heap.arena({old})?.raise({new}.size() - {old}.size(), {memory:?});")
             }
-            Self::TruncateArena(old, new) => write!(f, "heap.truncate_arena({old}, {new});"),
-            Self::Release(arena) => write!(f, "heap.release_arena({arena});"),
-            Self::Merge(lower, upper) => write!(f, "heap.merge_arenas({lower}, {upper});"),
-            Self::AllocatedSpanOf(arena) => write!(f, "heap.allocated_span_of({arena});"),
+            Self::TruncateArena(old, new) => write!(f, "heap.arena({old})?.truncate({new});"),
+            Self::Release(arena) => write!(f, "heap.arena({arena})?.release();"),
+            Self::Merge(lower, upper) => write!(f, "heap.arena({lower})?.merge({upper});"),
+            Self::AllocatedSpanOf(arena) => write!(f, "heap.arena({arena})?.allocated_span();"),
             Self::Flush => write!(f, "heap.flush();"),
             Self::Move => write!(f, "let heap = heap.mov(elsewhere);"),
             Self::Discard { unit, least, zeroed } => {

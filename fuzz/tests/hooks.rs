@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use talloc_core::{AllocError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Talloc};
-use talloc_fuzz::supply::{Bomb, Kind, MemorySupply};
+use talloc_fuzz::supply::{Bomb, Kind, Supply};
 use talloc_fuzz::{Driver, Heap, Mix, Profile, Script, Setup};
 
 /// Operations of one script, and how many calls of the heap each test makes.
@@ -15,14 +15,14 @@ const STEPS: usize = 1_000_000 / 4;
 
 /// A heap that catches what its source throws.
 struct Catches<C: Config> {
-    heap: OwnedTalloc<C, MemorySupply>,
+    heap: OwnedTalloc<C, Supply>,
     caught: usize,
 }
 
 impl<C: Config> Catches<C> {
     fn catch<T>(
         &mut self,
-        call: impl FnOnce(&mut Talloc<C, MemorySupply>) -> Result<T, AllocError>,
+        call: impl FnOnce(&mut Talloc<C, Supply>) -> Result<T, AllocError>,
     ) -> Result<T, AllocError> {
         match catch_unwind(AssertUnwindSafe(|| call(&mut self.heap))) {
             Ok(result) => result,
@@ -39,11 +39,11 @@ impl<C: Config> Catches<C> {
 impl<C: Config> Heap for Catches<C> {
     type Config = C;
 
-    fn talloc(&self) -> &Talloc<C, MemorySupply> {
+    fn talloc(&self) -> &Talloc<C, Supply> {
         &self.heap
     }
 
-    fn talloc_mut(&mut self) -> &mut Talloc<C, MemorySupply> {
+    fn talloc_mut(&mut self) -> &mut Talloc<C, Supply> {
         &mut self.heap
     }
 
@@ -89,7 +89,7 @@ fn explore<C: Config>(profile: Profile, max_arenas: usize) {
         let number = number / Setup::SIZES.len();
         let mix = Mix::ALL[number % Mix::ALL.len()];
         let setup = Setup { profile, size, skew: seed as usize % 24, source, max_arenas };
-        let supply = MemorySupply::new(source).with_fuse(1 + seed as usize % 5);
+        let supply = Supply::new(source).with_fuse(1 + seed as usize % 5);
         let heap = Catches { heap: Talloc::<C, _>::with_source(supply), caught: 0 };
         let mut driver = Driver::new(heap, &setup);
         let script = Script::random(setup, mix, seed, OPS);

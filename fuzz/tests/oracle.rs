@@ -4,7 +4,7 @@
 //! seed, and `TALLOC_FUZZ_SCRIPTS` says how many scripts there are for each setup (default: 21).
 
 use talloc_core::{Compact, Talloc};
-use talloc_fuzz::supply::{Kind, MemorySupply};
+use talloc_fuzz::supply::{Kind, Supply};
 use talloc_fuzz::{Driver, Mix, Profile, Script, Setup, check};
 
 /// The seed if the environment gives no other.
@@ -59,11 +59,11 @@ fn arenas_are_merged() {
     for seed in 0..100 {
         let setup = Setup { profile, size: 4096, skew: 0, source, max_arenas: 6 };
         let script = Script::random(setup.clone(), Mix::Arenas, seed, OPS);
-        let heap = Talloc::<Compact, _>::with_source(MemorySupply::new(source));
+        let heap = Talloc::<Compact, _>::with_source(Supply::new(source));
         let mut driver = Driver::new(heap, &setup);
         driver.run(&script.ops).unwrap_or_else(|message| panic!("seed {seed}: {message}"));
         let calls = driver.trace().to_string();
-        for call in calls.lines().filter(|call| call.contains("merge_arenas")) {
+        for call in calls.lines().filter(|call| call.contains(".merge(")) {
             *if call.contains("refused") { &mut refused } else { &mut merged } += 1;
         }
     }

@@ -178,7 +178,7 @@ pub use shared::SharedHeap;
 pub use size_classes::{SizeClass, SizeClasses};
 pub use source::{OomHandler, Source, TEND_INTERVAL, alloc_error};
 pub use statistics::Statistics;
-pub use talloc::{Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
+pub use talloc::{ArenaMut, Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::{TallocMutex, Tallock, TallockRef};

@@ -93,8 +93,8 @@
 //!    the request whenever there is enough in one place, and moves an arena's own chunk out of the way
 //!    ([`Talloc::tidy`]). Then the source is asked, and all of it is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
-//! 4. The source adds memory by [`Talloc::claim_as`], [`Talloc::extend_arena_as`], [`Talloc::claim_part`] or
-//!    [`Talloc::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets the limits of the lists.
+//! 4. The source adds memory by [`Talloc::claim_as`], [`ArenaMut::extend`], [`Talloc::claim_part`] or
+//!    [`ArenaMut::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets the limits of the lists.
 //!
 //! # Giving back
 //!
@@ -126,6 +126,8 @@
 //! [`Arena::take_run_from_bins`]: crate::arena::Arena::take_run_from_bins
 //! [`Arena::take_run`]: crate::arena::Arena::take_run
 //! [`Arena::take_top`]: crate::arena::Arena::take_top
+//! [`ArenaMut::extend`]: crate::ArenaMut::extend
+//! [`ArenaMut::raise_part`]: crate::ArenaMut::raise_part
 //! [`Arenas::count_taken`]: crate::talloc::arenas::Arenas::count_taken
 //! [`Arenas::recent`]: method@crate::talloc::arenas::Arenas::recent
 //! [`BinIndex::of_chunk`]: crate::bin::BinIndex::of_chunk
@@ -161,7 +163,6 @@
 //! [`Talloc::coalesce_for`]: crate::Talloc::coalesce_for
 //! [`Talloc::discard`]: crate::Talloc::discard
 //! [`Talloc::exchange`]: crate::Talloc::exchange
-//! [`Talloc::extend_arena_as`]: crate::Talloc::extend_arena_as
 //! [`Talloc::extend_under`]: crate::Talloc::extend_under
 //! [`Talloc::flush_list`]: crate::Talloc::flush_list
 //! [`Talloc::flush`]: crate::Talloc::flush
@@ -181,7 +182,6 @@
 //! [`Talloc::pop`]: crate::Talloc::pop
 //! [`Talloc::purge`]: crate::Talloc::purge
 //! [`Talloc::put_on_list`]: crate::Talloc::put_on_list
-//! [`Talloc::raise_part`]: crate::Talloc::raise_part
 //! [`Talloc::realloc`]: crate::Talloc::realloc
 //! [`Talloc::reclaim_arena`]: crate::Talloc::reclaim_arena
 //! [`Talloc::recycle`]: crate::Talloc::recycle

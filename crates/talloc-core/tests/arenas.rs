@@ -65,14 +65,17 @@ fn a_free_arena_can_be_taken_back() {
     // SAFETY: The size is not zero.
     let blocks: Vec<_> = (0..3).map(|_| unsafe { heap.malloc(layout) }.unwrap()).collect();
     for span in &spans {
-        assert_eq!(heap.release_arena(*span), Err(ArenaError::InUse));
+        assert_eq!(heap.arena(*span).and_then(|arena| arena.release()), Err(ArenaError::InUse));
     }
-    assert_eq!(heap.release_arena(spans[0].truncate(8, 0)), Err(ArenaError::NoSuchArena));
+    assert_eq!(
+        heap.arena(spans[0].truncate(8, 0)).and_then(|arena| arena.release()),
+        Err(ArenaError::NoSuchArena)
+    );
     for block in blocks {
         // SAFETY: Each block is freed once.
         unsafe { heap.free(block, layout) };
         let free = spans.iter().position(|span| span.contains_ptr(block.as_ptr())).unwrap();
-        heap.release_arena(spans[free]).unwrap();
+        heap.arena(spans[free]).and_then(|arena| arena.release()).unwrap();
         heap.verify().unwrap();
         assert!(!heap.arenas().any(|arena| arena == spans[free]));
     }
@@ -105,17 +108,24 @@ fn a_further_arena_grows_and_shrinks_at_both_ends() {
     for step in [1, 8, 100, 2000] {
         let new = last.extend(step, step).fit_within(wide);
         // SAFETY: The memory around the arena is not used by anybody else.
-        unsafe { heap.extend_arena(last, new) }.unwrap();
+        unsafe { heap.arena(last).and_then(|mut arena| arena.extend(new, Memory::empty())) }
+            .unwrap();
         heap.verify().unwrap();
         last = new;
     }
-    let least = heap.allocated_span_of(last).unwrap();
+    let least = heap.arena(last).map(|mut arena| arena.allocated_span()).unwrap();
     assert!(least.contains_ptr(block.as_ptr()) && least.size() < 15 * KIB, "{}", least.size());
-    heap.truncate_arena(last, least).unwrap();
+    heap.arena(last).and_then(|mut arena| arena.truncate(least)).unwrap();
     let report = heap.verify().unwrap();
     assert!(report.free_bytes < 5 * KIB, "{report:?}");
-    assert_eq!(heap.truncate_arena(last, least), Err(ArenaError::NoSuchArena));
-    assert_eq!(heap.truncate_arena(least, least.truncate(64, 64)), Err(ArenaError::InUse));
+    assert_eq!(
+        heap.arena(last).and_then(|mut arena| arena.truncate(least)),
+        Err(ArenaError::NoSuchArena)
+    );
+    assert_eq!(
+        heap.arena(least).and_then(|mut arena| arena.truncate(least.truncate(64, 64))),
+        Err(ArenaError::InUse)
+    );
     // SAFETY: The block has as many bytes, and all are initialised.
     assert!((0..12 * KIB).all(|byte| unsafe { block.add(byte).read() } == 7));
 }

@@ -5,7 +5,7 @@ mod common;
 use std::ops::RangeInclusive;
 
 use common::{layout, memory, part};
-use talloc_core::{Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Span, Talloc};
+use talloc_core::{Checked, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, Span, Talloc};
 
 const KIB: usize = 1024;
 
@@ -134,14 +134,15 @@ fn the_mark_outlasts_what_becomes_of_the_arena<C: Config>() {
     assert!(full::<C>(2, BYTES).contains(&mark), "{mark}");
     let less = spans.iter().map(|span| span.truncate(0, BYTES / 2));
     for (span, less) in spans.iter().zip(less) {
-        heap.truncate_arena(*span, less).unwrap();
+        heap.arena(*span).and_then(|mut arena| arena.truncate(less)).unwrap();
         assert_eq!(high_water(&heap), mark);
         // SAFETY: The memory is leaked, and was the arena's before.
-        unsafe { heap.extend_arena(less, *span) }.unwrap();
+        unsafe { heap.arena(less).and_then(|mut arena| arena.extend(*span, Memory::empty())) }
+            .unwrap();
         assert_eq!(high_water(&heap), mark);
     }
     // SAFETY: The pointer of the spans is good for both.
-    unsafe { heap.merge_arenas(spans[0], spans[1]) }.unwrap();
+    unsafe { heap.arena(spans[0]).and_then(|mut arena| arena.merge(spans[1])) }.unwrap();
     assert_eq!(high_water(&heap), mark);
     // It is the most at once, not one after the other.
     fill_and_empty(&mut heap);
@@ -152,7 +153,7 @@ fn the_mark_outlasts_what_becomes_of_the_arena<C: Config>() {
     // SAFETY: The size is not zero, and the block is freed once.
     unsafe {
         let block = heap.malloc(layout).unwrap();
-        heap.truncate_arena(memory, spans[0]).unwrap();
+        heap.arena(memory).and_then(|mut arena| arena.truncate(spans[0])).unwrap();
         assert_eq!(high_water(&heap), again);
         heap.free(block, layout);
     }

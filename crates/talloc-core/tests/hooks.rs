@@ -39,14 +39,14 @@ fn hook() {
 }
 
 /// A source that does all that a source may, and panics before and after each.
-struct MemorySupply {
+struct Supply {
     rest: Span,
     random: Rng,
     /// Blocks for the case of need.
     kept: Vec<(NonNull<u8>, Layout)>,
 }
 
-impl<C: Config> Source<C> for MemorySupply {
+impl<C: Config> Source<C> for Supply {
     const EXTENDS: bool = true;
     const RECLAIMS: bool = true;
 
@@ -97,7 +97,10 @@ impl<C: Config> Source<C> for MemorySupply {
                 unsafe {
                     let known = Memory::RECLAIMABLE;
                     let raised = last.acme() == piece.base()
-                        && heap.raise_arena(last, piece.size(), known).is_ok();
+                        && heap
+                            .arena(last)
+                            .and_then(|mut arena| arena.raise(piece.size(), known))
+                            .is_ok();
                     if !raised {
                         heap.claim_as(piece, known).map_err(|_| AllocError)?;
                     }
@@ -158,7 +161,7 @@ impl Block {
 
 /// A heap and what is allocated from it.
 struct Program<C: Config> {
-    heap: OwnedTalloc<C, MemorySupply>,
+    heap: OwnedTalloc<C, Supply>,
     blocks: Vec<Block>,
     random: Rng,
     panics: usize,
@@ -167,7 +170,7 @@ struct Program<C: Config> {
 impl<C: Config> Program<C> {
     fn new(memory: Span, seed: u64) -> Self {
         let random = Rng::with_seed(seed);
-        let supply = MemorySupply {
+        let supply = Supply {
             rest: part(memory, 2 * PIECE, memory.size() - 2 * PIECE),
             random: random.clone(),
             kept: Vec::new(),
@@ -179,7 +182,7 @@ impl<C: Config> Program<C> {
     }
 
     /// Makes a call, which a hook may end, and checks the heap. `None` if a hook has ended it.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Talloc<C, MemorySupply>) -> T) -> Option<T> {
+    fn call<T>(&mut self, call: impl FnOnce(&mut Talloc<C, Supply>) -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(|| call(&mut self.heap)));
         if let Err(panic) = &result {
             assert!(panic.is::<Bomb>(), "something else has panicked");

@@ -163,15 +163,17 @@ fn only_arenas_of_the_same_kind_are_merged() {
         for (kind, span) in [(FAST, a), (LARGE, b), (LARGE, c)] {
             heap.claim_of_kind(kind, span, Memory::empty()).unwrap();
         }
-        assert_eq!(heap.merge_arenas(a, b), Err(ArenaError::OtherKind));
+        assert_eq!(heap.arena(a).and_then(|mut arena| arena.merge(b)), Err(ArenaError::OtherKind));
         heap.verify().unwrap();
-        heap.merge_arenas(b, c).unwrap();
+        heap.arena(b).and_then(|mut arena| arena.merge(c)).unwrap();
         heap.verify().unwrap();
         let both = b.fit_over(c);
         // An arena keeps its kind.
-        heap.truncate_arena(both, both.truncate(0, 8 * KIB)).unwrap();
-        heap.extend_arena(both.truncate(0, 8 * KIB), both).unwrap();
-        heap.raise_arena(a, 0, Memory::empty()).unwrap();
+        heap.arena(both).and_then(|mut arena| arena.truncate(both.truncate(0, 8 * KIB))).unwrap();
+        heap.arena(both.truncate(0, 8 * KIB))
+            .and_then(|mut arena| arena.extend(both, Memory::empty()))
+            .unwrap();
+        heap.arena(a).and_then(|mut arena| arena.raise(0, Memory::empty())).unwrap();
     }
     heap.verify().unwrap();
     let at = |span: Span| heap.kind_at(span.base().unwrap());
@@ -183,7 +185,7 @@ fn only_arenas_of_the_same_kind_are_merged() {
 #[test]
 fn lists_follow_the_kind_of_the_first_arena() {
     let (mut heap, spans) = heap::<Compact>(&[FAST, LARGE]);
-    heap.release_arena(spans[0]).unwrap();
+    heap.arena(spans[0]).and_then(|arena| arena.release()).unwrap();
     heap.verify().unwrap();
     let size = layout(40, 8);
     // SAFETY: Each block is freed once, with its layout. The memory is the heap's.
@@ -272,7 +274,7 @@ fn there_are_so_many_kinds() {
 #[test]
 fn lists_serve_a_heap_whose_first_arena_is_gone() {
     let (mut heap, spans) = heap::<Compact>(&[LARGE, LARGE]);
-    heap.release_arena(spans[0]).unwrap();
+    heap.arena(spans[0]).and_then(|arena| arena.release()).unwrap();
     let size = layout(40, 8);
     // SAFETY: The block is freed once, with its layout.
     unsafe {

@@ -69,7 +69,8 @@ fn pieces_become_one<C: Config>(seed: u64) {
         let low = random.usize(0..pieces.len() - 1);
         let used = heap.verify().unwrap().used_bytes;
         // SAFETY: The pieces have the pointer of the whole.
-        let merged = unsafe { heap.merge_arenas(pieces[low], pieces[low + 1]) };
+        let merged =
+            unsafe { heap.arena(pieces[low]).and_then(|mut arena| arena.merge(pieces[low + 1])) };
         if merged.is_ok() {
             let high = pieces.remove(low + 1);
             pieces[low] = pieces[low].fit_over(high);
@@ -115,11 +116,23 @@ fn only_arenas_that_touch_are_merged() {
         for span in [low, middle, high] {
             heap.claim(span).unwrap();
         }
-        assert_eq!(heap.merge_arenas(middle, low), Err(ArenaError::NotAdjacent));
-        assert_eq!(heap.merge_arenas(middle, high), Err(ArenaError::NotAdjacent));
-        assert_eq!(heap.merge_arenas(low, low), Err(ArenaError::NotAdjacent));
-        assert_eq!(heap.merge_arenas(low, Span::new(8, 16)), Err(ArenaError::NoSuchArena));
-        heap.merge_arenas(low, middle).unwrap();
+        assert_eq!(
+            heap.arena(middle).and_then(|mut arena| arena.merge(low)),
+            Err(ArenaError::NotAdjacent)
+        );
+        assert_eq!(
+            heap.arena(middle).and_then(|mut arena| arena.merge(high)),
+            Err(ArenaError::NotAdjacent)
+        );
+        assert_eq!(
+            heap.arena(low).and_then(|mut arena| arena.merge(low)),
+            Err(ArenaError::NotAdjacent)
+        );
+        assert_eq!(
+            heap.arena(low).and_then(|mut arena| arena.merge(Span::new(8, 16))),
+            Err(ArenaError::NoSuchArena)
+        );
+        heap.arena(low).and_then(|mut arena| arena.merge(middle)).unwrap();
     }
     assert_eq!(heap.verify().unwrap().arenas, 2);
     assert_eq!(heap.get_arena(), low.fit_over(middle));
@@ -139,7 +152,7 @@ fn a_piece_too_small_for_an_arena_is_merged_as_well() {
             assert_eq!(heap.malloc(layout), Err(AllocError));
             heap.claim(other).unwrap();
             let block = heap.malloc(layout).unwrap();
-            heap.merge_arenas(low, high).unwrap();
+            heap.arena(low).and_then(|mut arena| arena.merge(high)).unwrap();
             assert!(heap.arenas().eq([memory]));
             assert_eq!(heap.verify().unwrap().used_bytes, 600);
             heap.free(block, layout);
@@ -162,7 +175,7 @@ fn a_bitmap_that_reaches_far_enough_stays() {
         heap.claim(low).unwrap();
         let block = heap.malloc(layout).unwrap();
         let overhead = heap.verify().unwrap().overhead_bytes;
-        heap.merge_arenas(low, high).unwrap();
+        heap.arena(low).and_then(|mut arena| arena.merge(high)).unwrap();
         let report = heap.verify().unwrap();
         assert_eq!((report.arenas, report.arena_bytes), (1, 4_032));
         // What the upper arena needed for itself is free, and no more is needed for the other.
@@ -182,7 +195,10 @@ fn links_must_reach_both() {
     unsafe {
         heap.claim(low).unwrap();
         heap.claim(high).unwrap();
-        assert_eq!(heap.merge_arenas(low, high), Err(ArenaError::TooFar));
+        assert_eq!(
+            heap.arena(low).and_then(|mut arena| arena.merge(high)),
+            Err(ArenaError::TooFar)
+        );
     }
     assert_eq!(heap.verify().unwrap().arenas, 2);
 }
@@ -198,7 +214,7 @@ fn arenas_that_cannot_be_merged_keep_their_order() {
         unsafe {
             arenas.iter().for_each(|arena| heap.claim(*arena).unwrap());
             // The links do not reach over both, or they do not touch.
-            let result = heap.merge_arenas(arenas[low], arenas[high]);
+            let result = heap.arena(arenas[low]).and_then(|mut arena| arena.merge(arenas[high]));
             assert!(matches!(result, Err(ArenaError::TooFar | ArenaError::NotAdjacent)));
         }
         assert!(heap.arenas().eq(arenas));

@@ -135,25 +135,24 @@ impl<C: Config> Model<C> {
         let slots = self.slots_of(span);
         let more = slots.acme().unwrap() - span.acme().unwrap();
         let more = self.rng.usize(..=more) / 8 * 8;
+        let mut arena = self.heap.arena(span).unwrap();
         // SAFETY: No other arena is in the slots, and the memory is leaked.
         let result = unsafe {
             if is_part {
-                self.heap.raise_part(span, slots, more, |_| true)
+                arena.raise_part(slots, more, |_| true)
             } else {
-                let raised = self.heap.raise_arena(span, more, Memory::empty());
-                raised.map(|()| span.extend(0, more))
+                arena.raise(more, Memory::empty())
             }
         };
-        if let Ok(span) = result {
-            self.arenas[number].span = span;
-        }
+        assert!(result.is_ok() == (arena.span() == span.extend(0, more)) || more == 0);
+        self.arenas[number].span = arena.span();
     }
 
     /// Asks how far an arena could be truncated.
     fn look(&mut self) {
         let Some(number) = self.any_arena() else { return };
         let Arena { span, .. } = self.arenas[number];
-        let least = self.heap.allocated_span_of(span).unwrap();
+        let least = self.heap.arena(span).map(|mut arena| arena.allocated_span()).unwrap();
         let here = self.blocks.iter().filter(|block| span.contains_ptr(block.ptr.as_ptr()));
         for block in here {
             assert!(least.contains_span(Span::from_ptr_size(block.ptr.as_ptr(), block.size)));
@@ -170,7 +169,8 @@ impl<C: Config> Model<C> {
         let Some((low, high)) = self.rng.choice(pairs) else { return };
         let (Arena { span: lower, kind, .. }, upper) = (self.arenas[low], self.arenas[high]);
         // SAFETY: The memory is one piece, which the spans' pointers are good for.
-        let result = unsafe { self.heap.merge_arenas(lower, upper.span) };
+        let result =
+            unsafe { self.heap.arena(lower).and_then(|mut arena| arena.merge(upper.span)) };
         if upper.kind != kind {
             return assert_eq!(result, Err(ArenaError::OtherKind));
         }
@@ -191,7 +191,7 @@ impl<C: Config> Model<C> {
         let Some(number) = self.any_arena() else { return };
         let Arena { span, .. } = self.arenas[number];
         let is_free = !self.blocks.iter().any(|block| span.contains_ptr(block.ptr.as_ptr()));
-        assert_eq!(self.heap.release_arena(span).is_ok(), is_free);
+        assert_eq!(self.heap.arena(span).and_then(|arena| arena.release()).is_ok(), is_free);
         if is_free {
             self.arenas.remove(number);
         }
@@ -234,9 +234,9 @@ impl<C: Config> Model<C> {
         // SAFETY: No other arena is in the slot.
         let result = unsafe {
             if new.contains_span(old) {
-                self.heap.extend_arena(old, new)
+                self.heap.arena(old).and_then(|mut arena| arena.extend(new, Memory::empty()))
             } else {
-                self.heap.truncate_arena(old, new)
+                self.heap.arena(old).and_then(|mut arena| arena.truncate(new))
             }
         };
         if result.is_ok() {
@@ -408,7 +408,7 @@ impl<C: Config> Model<C> {
         self.heap.flush();
         self.check();
         for arena in std::mem::take(&mut self.arenas) {
-            self.heap.release_arena(arena.span).unwrap();
+            self.heap.arena(arena.span).and_then(|arena| arena.release()).unwrap();
             self.heap.verify().unwrap();
         }
         assert_eq!(self.heap.arenas().count(), 0);

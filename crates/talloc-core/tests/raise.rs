@@ -43,7 +43,7 @@ fn raise<C: Config, S: Source<C>>(
     size: usize,
 ) -> Result<Span, ArenaError> {
     // SAFETY: The memory is the heap's, and zero.
-    unsafe { heap.raise_arena(old, size, Memory::ZEROED) }?;
+    unsafe { heap.arena(old).and_then(|mut arena| arena.raise(size, Memory::ZEROED)) }?;
     heap.verify().unwrap();
     Ok(old.extend(0, size))
 }
@@ -124,22 +124,22 @@ fn further_arenas_are_raised_shrunk_merged_and_released() {
     assert_eq!(heap.arenas().count(), 2);
     let third = take(&mut heap, 15_000);
 
-    let least = heap.allocated_span_of(low).unwrap();
-    heap.truncate_arena(low, least).unwrap();
+    let least = heap.arena(low).map(|mut arena| arena.allocated_span()).unwrap();
+    heap.arena(low).and_then(|mut arena| arena.truncate(least)).unwrap();
     heap.verify().unwrap();
     // SAFETY: It is memory that the heap has given back.
-    unsafe { heap.extend_arena(least, low) }.unwrap();
+    unsafe { heap.arena(least).and_then(|mut arena| arena.extend(low, Memory::empty())) }.unwrap();
     heap.verify().unwrap();
     let low = raise(&mut heap, low, 0).unwrap();
     // SAFETY: The memory is one piece, which the span's pointer is good for.
-    unsafe { heap.merge_arenas(low, high) }.unwrap();
+    unsafe { heap.arena(low).and_then(|mut arena| arena.merge(high)) }.unwrap();
     heap.verify().unwrap();
     give(&mut heap, first, 5_000);
     give(&mut heap, second, 6_000);
     give(&mut heap, third, 15_000);
     heap.flush();
     assert_eq!(heap.verify().unwrap().free_chunks, 1);
-    heap.release_arena(whole).unwrap();
+    heap.arena(whole).and_then(|arena| arena.release()).unwrap();
 }
 
 #[test]
@@ -216,7 +216,7 @@ impl<C: Config> Source<C> for Steps {
         // SAFETY: The memory is the heap's, and zero.
         let given = unsafe {
             if old.is_sized() {
-                heap.raise_arena(old, piece.size(), Memory::ZEROED)
+                heap.arena(old).and_then(|mut arena| arena.raise(piece.size(), Memory::ZEROED))
             } else {
                 heap.claim_as(piece, Memory::ZEROED)
             }
@@ -267,11 +267,15 @@ fn where_a_bitmap_was_is_not_taken_for_zero() {
     // SAFETY: The memory is zero, and nobody else's; blocks are freed once, with their layouts.
     unsafe {
         heap.claim_as(arena(1 << 18), Memory::ZEROED).unwrap();
-        heap.raise_arena(arena(1 << 18), 1 << 18, Memory::ZEROED).unwrap();
+        heap.arena(arena(1 << 18))
+            .and_then(|mut arena| arena.raise(1 << 18, Memory::ZEROED))
+            .unwrap();
         // Free chunks, whose bits are set.
         let blocks: Vec<_> = (0..1000).map(|_| heap.malloc(layout(24)).unwrap()).collect();
         blocks.iter().step_by(2).for_each(|block| heap.free(*block, layout(24)));
-        heap.raise_arena(arena(1 << 19), 1 << 19, Memory::ZEROED).unwrap();
+        heap.arena(arena(1 << 19))
+            .and_then(|mut arena| arena.raise(1 << 19, Memory::ZEROED))
+            .unwrap();
         heap.verify().unwrap();
         let block = heap.malloc_zeroed(layout(900_000)).unwrap();
         let content = NonNull::slice_from_raw_parts(block, 900_000);

@@ -4,8 +4,8 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use talloc_core::{
-    Checked, Chunk, ChunkKind, Compact, Config, Micro, OwnedTalloc, RealTime, SizeClasses, Span,
-    Statistics, Talloc,
+    Checked, Chunk, ChunkKind, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, SizeClasses,
+    Span, Statistics, Talloc,
 };
 
 const BYTES: usize = 64 << 10;
@@ -122,7 +122,9 @@ fn a_map_shows_the_own_chunk_between_blocks() {
         unsafe {
             heap.claim(part(first.clone())).unwrap();
             malloc(&mut heap, 5000);
-            heap.extend_arena(part(first), part(last)).unwrap();
+            heap.arena(part(first))
+                .and_then(|mut arena| arena.extend(part(last), Memory::empty()))
+                .unwrap();
         }
         for bytes in [8000, 5000, 9000] {
             malloc(&mut heap, bytes);

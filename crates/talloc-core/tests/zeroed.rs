@@ -36,7 +36,7 @@ fn blocks_are_zero<C: Config>(known: Memory, dirty: bool) {
                     // It may have been the heap's before.
                     (*added).fill(if known.contains(Memory::ZEROED) { 0 } else { 0xbb });
                 }
-                heap.extend_arena_as(arena, wider, known).unwrap();
+                heap.arena(arena).and_then(|mut arena| arena.extend(wider, known)).unwrap();
             }
             let empty = step % (STEPS / 6) == STEPS / 6 - 1;
             while empty && !blocks.is_empty() || blocks.len() > 40 && random.bool() {
@@ -80,7 +80,9 @@ fn memory_known_to_be_zero_is_not_cleared() {
         let (block, dirty) = heap.malloc_dirty(layout).unwrap();
         assert!(dirty >= (1 << 16) - 8, "it has been used");
         let arena = heap.get_arena();
-        heap.extend_arena_as(arena, part(memory, 0, 1 << 19), Memory::ZEROED).unwrap();
+        heap.arena(arena)
+            .and_then(|mut arena| arena.extend(part(memory, 0, 1 << 19), Memory::ZEROED))
+            .unwrap();
         assert!(heap.malloc_dirty(layout).unwrap().1 <= 4096);
         heap.extend(memory);
         assert_eq!(heap.malloc_dirty(layout).unwrap().1, 1 << 16, "nothing is known of the rest");

@@ -87,7 +87,7 @@ fn links_that_reach_not_far_mean_several_arenas() {
     let report = heap.verify().unwrap();
     assert_eq!((report.free_chunks, report.used_bytes), (report.arenas, 0));
     for arena in heap.arenas().collect::<Vec<_>>() {
-        heap.release_arena(arena).unwrap();
+        heap.arena(arena).and_then(|arena| arena.release()).unwrap();
     }
     // What is left of the last reservation makes a new arena.
     fill(&mut heap, 10, size);
@@ -134,7 +134,7 @@ fn an_arena_that_was_taken_away_is_not_extended() {
     // SAFETY: It is the heap's, and freed once.
     unsafe { heap.free(blocks[0], bytes(1000)) };
     let arena = heap.get_arena();
-    heap.release_arena(arena).unwrap();
+    heap.arena(arena).and_then(|arena| arena.release()).unwrap();
     fill(&mut heap, 1, 1000);
     assert!(!heap.get_arena().overlaps(arena));
 }

@@ -83,15 +83,18 @@ impl Source<Threaded<Program>> for Slices {
 fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let program = Program::current();
     let (arena, range) = (heap.source().arena, heap.source().range);
-    let lacking = heap.lacking_for(arena, layout).map_err(|_| AllocError)?;
-    let rest = range.acme().zip(arena.acme()).map_or(0, |(end, acme)| end - acme);
+    let mut arena = heap.arena(arena).map_err(|_| AllocError)?;
+    let lacking = arena.lacking_for(layout);
+    let rest = range.acme().zip(arena.span().acme()).map_or(0, |(end, acme)| end - acme);
     if lacking > rest {
         return Err(AllocError);
     }
     let more = lacking.max(PAGE).min(rest);
     // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
-    let raised = unsafe { heap.raise_part(arena, range, more, |piece| program.commit(piece)) };
-    heap.source_mut().arena = raised.map_err(|_| AllocError)?;
+    unsafe { arena.raise_part(range, more, |piece| program.commit(piece)) }
+        .map_err(|_| AllocError)?;
+    let span = arena.span();
+    heap.source_mut().arena = span;
     Ok(())
 }
 

@@ -82,7 +82,7 @@ fn a_truncation_refused_for_no_reason() {
 fn an_allocated_span_that_lacks_a_block() {
     let faults = Faults {
         allocated_span_of: |mutant, arena| {
-            let span = mutant.heap.allocated_span_of(arena)?;
+            let span = mutant.heap.arena(arena).map(|mut arena| arena.allocated_span())?;
             Ok(span.truncate(span.size() / 2, 0))
         },
         ..HONEST
@@ -130,7 +130,7 @@ fn a_used_arena_released() {
             if arena == mutant.heap.get_arena() {
                 return unsafe { mutant.heap.try_init(Span::empty()) };
             }
-            mutant.heap.release_arena(arena)
+            mutant.heap.arena(arena).and_then(|arena| arena.release())
         },
         ..HONEST
     };
@@ -154,7 +154,7 @@ const MERGE: [Op; 2] = [
 fn a_merge_that_loses_a_free_chunk() {
     let faults = Faults {
         merge: |mutant, lower, upper| unsafe {
-            mutant.heap.merge_arenas(lower, upper)?;
+            mutant.heap.arena(lower).and_then(|mut arena| arena.merge(upper))?;
             // What is allocated for nobody is lost.
             mutant.heap.malloc(Layout::new::<u64>()).map(drop).map_err(|_| ArenaError::InUse)
         },
@@ -170,7 +170,7 @@ fn a_merge_that_forgets_an_arena() {
             if lower.acme() != upper.base() {
                 return Err(ArenaError::NotAdjacent);
             }
-            mutant.heap.release_arena(upper)
+            mutant.heap.arena(upper).and_then(|arena| arena.release())
         },
         ..HONEST
     };
@@ -194,8 +194,13 @@ fn a_merge_across_a_gap() {
     let faults = Faults {
         merge: |mutant, lower, upper| {
             // The memory between them has not been given to the heap.
-            mutant.heap.release_arena(upper)?;
-            unsafe { mutant.heap.extend_arena(lower, lower.fit_over(upper)) }
+            mutant.heap.arena(upper).and_then(|arena| arena.release())?;
+            unsafe {
+                mutant
+                    .heap
+                    .arena(lower)
+                    .and_then(|mut arena| arena.extend(lower.fit_over(upper), Memory::empty()))
+            }
         },
         ..HONEST
     };
@@ -210,7 +215,7 @@ fn a_merge_downwards_accepted() {
             if lower == upper {
                 return Ok(());
             }
-            unsafe { mutant.heap.merge_arenas(lower, upper) }
+            unsafe { mutant.heap.arena(lower).and_then(|mut arena| arena.merge(upper)) }
         },
         ..HONEST
     };
@@ -221,7 +226,8 @@ fn a_merge_downwards_accepted() {
 fn a_refusal_for_another_reason() {
     let faults = Faults {
         merge: |mutant, lower, upper| {
-            let result = unsafe { mutant.heap.merge_arenas(lower, upper) };
+            let result =
+                unsafe { mutant.heap.arena(lower).and_then(|mut arena| arena.merge(upper)) };
             result.map_err(|_| ArenaError::TooSmall)
         },
         ..HONEST

@@ -9,11 +9,11 @@ use talloc_core::{
     Violation,
 };
 use talloc_fuzz::Heap;
-use talloc_fuzz::supply::{Kind, MemorySupply};
+use talloc_fuzz::supply::{Kind, Supply};
 
 /// A heap, what its methods do, and what faults need to remember.
 pub struct Mutant {
-    pub heap: OwnedTalloc<RealTime, MemorySupply>,
+    pub heap: OwnedTalloc<RealTime, Supply>,
     pub note: Option<(NonNull<u8>, Layout)>,
     faults: Faults,
 }
@@ -66,10 +66,16 @@ pub const HONEST: Faults = Faults {
     claim: |mutant, _, arena| unsafe { mutant.heap.claim_as(arena, Memory::RECLAIMABLE) },
     extend: |mutant, _, arena| unsafe { mutant.heap.try_extend(arena) },
     truncate: |mutant, _, arena| mutant.heap.try_truncate(arena),
-    release: |mutant, arena, _| mutant.heap.release_arena(arena),
-    merge: |mutant, lower, upper| unsafe { mutant.heap.merge_arenas(lower, upper) },
-    extend_arena: |mutant, old, new| unsafe { mutant.heap.extend_arena(old, new) },
-    allocated_span_of: |mutant, arena| mutant.heap.allocated_span_of(arena),
+    release: |mutant, arena, _| mutant.heap.arena(arena).and_then(|arena| arena.release()),
+    merge: |mutant, lower, upper| unsafe {
+        mutant.heap.arena(lower).and_then(|mut arena| arena.merge(upper))
+    },
+    extend_arena: |mutant, old, new| unsafe {
+        mutant.heap.arena(old).and_then(|mut arena| arena.extend(new, Memory::empty()))
+    },
+    allocated_span_of: |mutant, arena| {
+        mutant.heap.arena(arena).map(|mut arena| arena.allocated_span())
+    },
     discard: |mutant, unit, least, discard| unsafe { mutant.heap.discard(unit, least, discard) },
     flush: |mutant| mutant.heap.flush(),
     moved: |mutant| mutant,
@@ -83,18 +89,18 @@ impl Mutant {
     }
 
     pub fn with_source(faults: Faults, source: Kind) -> Self {
-        Self { heap: Talloc::with_source(MemorySupply::new(source)), note: None, faults }
+        Self { heap: Talloc::with_source(Supply::new(source)), note: None, faults }
     }
 }
 
 impl Heap for Mutant {
     type Config = RealTime;
 
-    fn talloc(&self) -> &Talloc<RealTime, MemorySupply> {
+    fn talloc(&self) -> &Talloc<RealTime, Supply> {
         &self.heap
     }
 
-    fn talloc_mut(&mut self) -> &mut Talloc<RealTime, MemorySupply> {
+    fn talloc_mut(&mut self) -> &mut Talloc<RealTime, Supply> {
         &mut self.heap
     }
 

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 
 use talloc_core::{RealTime, Source, Violation};
 use talloc_fuzz::Op;
-use talloc_fuzz::supply::{Kind, MemorySupply};
+use talloc_fuzz::supply::{Kind, Supply};
 
 use crate::{Faults, HONEST, Mutant, expect, expect_by, malloc, script};
 
@@ -119,7 +119,7 @@ fn a_source_that_is_believed() {
             if let Ok(ptr) = unsafe { mutant.heap.malloc(layout) } {
                 return Ok(ptr);
             }
-            <MemorySupply as Source<RealTime>>::acquire(&mut mutant.heap, layout)?;
+            <Supply as Source<RealTime>>::acquire(&mut mutant.heap, layout)?;
         },
         ..HONEST
     };

@@ -1,6 +1,6 @@
 //! Arenas that are extended and truncated by little, by much, and often.
 
-use talloc_core::{Config, Talloc};
+use talloc_core::{Config, Memory, Talloc};
 use talloc_fuzz::ops::{Cut, Op, Pick};
 use talloc_fuzz::supply::Kind;
 use talloc_fuzz::{Pool, Profile, Script, Setup, check};
@@ -49,12 +49,13 @@ each_config! {
                 let block = malloc(&mut heap, layout(1000, 8)).expect("there is room");
                 // There is no room for the bitmap but above the block.
                 let arena = whole.above(block.addr().get());
-                heap.truncate_arena(whole, arena).expect("nothing is allocated below it");
+                heap.arena(whole).and_then(|mut all| all.truncate(arena)).expect("nothing is allocated below it");
                 heap.free(block, layout(1000, 8));
+                let mut rest = heap.arena(arena).expect("it has been truncated to that");
                 let result = if truncate {
-                    heap.truncate_arena(arena, arena.truncate(0, 8))
+                    rest.truncate(arena.truncate(0, 8))
                 } else {
-                    heap.extend_arena(arena, whole)
+                    rest.extend(whole, Memory::empty())
                 };
                 result.expect("there is nothing wrong with it");
             }

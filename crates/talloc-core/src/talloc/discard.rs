@@ -2,8 +2,8 @@
 
 use talloc_span::{Align, Span};
 
-use super::Talloc;
 use super::arenas::Wanted;
+use super::{ArenaMut, Talloc};
 use crate::arena::{Cursor, Step};
 use crate::config::Config;
 use crate::memory::Memory;
@@ -133,7 +133,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             let is_free = arena.is_reclaimable && arena.allocated().is_none();
             Some(arena.span()).filter(|span| is_free && *span != but)
         })?;
-        self.release_arena(span).ok().map(|()| span)
+        self.arena(span).and_then(ArenaMut::release).ok().map(|()| span)
     }
 }
 

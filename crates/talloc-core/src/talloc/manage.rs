@@ -14,7 +14,7 @@ use crate::source::Source;
 /// Any number of arenas.
 impl<C: Config, S> Talloc<C, S> {
     /// The memory of all arenas, as it was given, in the order in which they are tried: that of claiming, but
-    /// for what [`merge_arenas`](Self::merge_arenas) changes.
+    /// for what [merging](super::ArenaMut::merge) changes.
     pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
         self.arenas
             .places()
@@ -137,133 +137,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Ok(())
     }
 
-    /// Extends the arena of the span `old` to `new`, as [`extend`](Self::extend) does the first.
-    ///
-    /// # Errors
-    ///
-    /// As for [`try_extend`](Self::try_extend), and [`ArenaError::NoSuchArena`].
+    /// Makes one arena of those at `low` and `high`, of which the first is the lower one. The quick lists are empty.
     ///
     /// # Safety
     ///
-    /// As for [`extend`](Self::extend).
-    pub unsafe fn extend_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
-        // SAFETY: The caller gives the heap what `new` adds. `Memory::empty()` claims nothing of it.
-        unsafe { self.extend_arena_as(old, new, Memory::empty()) }
-    }
-
-    /// [`extend_arena`](Self::extend_arena), by memory of which something is known.
-    ///
-    /// # Errors
-    ///
-    /// As for [`extend_arena`](Self::extend_arena).
-    ///
-    /// # Safety
-    ///
-    /// As for [`extend`](Self::extend), and `memory` holds of what is added.
-    pub unsafe fn extend_arena_as(
+    /// `span` is the memory of both, which is one piece.
+    pub(super) unsafe fn merge_at(
         &mut self,
-        old: Span,
-        new: Span,
-        memory: Memory,
+        low: Place<C>,
+        high: Place<C>,
+        span: Span,
     ) -> Result<(), ArenaError> {
-        // This may move control blocks, so it comes before they are looked for.
-        self.flush();
-        let place = self.arenas.place_with(old)?;
-        // SAFETY: The caller gives the heap what `new` adds, of which `memory` holds. The quick lists are empty.
-        unsafe { self.extend_at(place, new, memory) }
-    }
-
-    /// Reduces the arena of the span `old` to `new`, as [`truncate`](Self::truncate) does the
-    /// first.
-    ///
-    /// # Errors
-    ///
-    /// As for [`try_truncate`](Self::try_truncate), [`ArenaError::NoSuchArena`], and, for another
-    /// arena than the first, [`ArenaError::TooSmall`].
-    pub fn truncate_arena(&mut self, old: Span, new: Span) -> Result<(), ArenaError> {
-        self.flush();
-        let place = self.arenas.place_with(old)?;
-        self.truncate_at(place, new)
-    }
-
-    /// A span that the arena of the span `arena` can be truncated to, as
-    /// [`get_allocated_span`](Self::get_allocated_span) tells for the first.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::NoSuchArena`].
-    pub fn allocated_span_of(&mut self, arena: Span) -> Result<Span, ArenaError> {
-        self.flush();
-        let place = self.arenas.place_with(arena)?;
-        // The own chunk of an arena that was raised becomes one of the chunks.
-        Ok(self.arenas.with_detached(place, Arena::least_span))
-    }
-
-    /// Takes the arena of that span from the heap, which touches its memory no more.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::NoSuchArena`], and [`ArenaError::InUse`] if anything is allocated in it.
-    pub fn release_arena(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.flush();
-        let place = self.arenas.place_with(arena)?;
-        if self.arenas.peek(place).allocated().is_some() {
-            return Err(ArenaError::InUse);
-        }
-        self.arenas.detach(place);
-        self.arenas.begin_with(None);
-        self.limit_quick();
-        Ok(())
-    }
-
-    /// Makes one arena of two that touch, so that free memory on either side of where they did
-    /// coalesces.
-    ///
-    /// Takes time in proportion to the free chunks of the upper arena, and to a 512th of both.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::NoSuchArena`], [`ArenaError::NotAdjacent`], [`ArenaError::TooFar`] if the links
-    /// of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no room for a bitmap of
-    /// both, and [`ArenaError::OtherKind`] if they are of different [kinds](Kind).
-    ///
-    /// # Safety
-    ///
-    /// The pointer of `lower`, or if it has none the one that the arena has, is good for both.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use talloc_core::{Span, Talloc};
-    ///
-    /// let mut memory = vec![0_u8; 20_000];
-    /// let (lower, upper) = {
-    ///     let whole = Span::from(memory.as_mut_slice());
-    ///     whole.split_at(whole.base().unwrap() + 10_000)
-    /// };
-    /// let mut heap = Talloc::new();
-    /// // SAFETY: The memory is the heap's until neither is used any more, and is one piece.
-    /// unsafe {
-    ///     heap.claim(upper).unwrap();
-    ///     heap.claim(lower).unwrap();
-    ///     heap.merge_arenas(lower, upper).unwrap();
-    /// }
-    /// assert!(heap.arenas().eq([Span::from(memory.as_mut_slice())]));
-    /// ```
-    pub unsafe fn merge_arenas(&mut self, lower: Span, upper: Span) -> Result<(), ArenaError> {
-        self.flush();
-        let (low, high) = (self.arenas.place_with(lower)?, self.arenas.place_with(upper)?);
-        if lower.acme() != upper.base() {
-            return Err(ArenaError::NotAdjacent);
-        }
-        if self.arenas.peek(low).kind != self.arenas.peek(high).kind {
-            return Err(ArenaError::OtherKind);
-        }
         let (one, other) = if self.arenas.peek(low).is_blank() { (high, low) } else { (low, high) };
         let mut gone = self.arenas.detach(other);
-        let span = lower.fit_over(upper);
-        // SAFETY: The memory of both arenas is one piece, by the contract of this function. The second one is gone
-        // if this succeeds.
+        // SAFETY: `span` is the memory of both arenas, by the contract of this function. The second one is gone if
+        // this succeeds.
         let result = self.arenas.with_detached(one, |arena| unsafe {
             if gone.arena.is_blank() {
                 arena.reshape(span, Memory::empty())

@@ -2,6 +2,7 @@
 
 mod allocate;
 mod among;
+mod arena_mut;
 pub(crate) mod arenas;
 mod batch;
 mod checked;
@@ -25,6 +26,7 @@ mod tests;
 mod verify;
 
 pub use allocate::SOURCE_TRIES;
+pub use arena_mut::ArenaMut;
 pub use chunks::{Chunks, Leaks};
 
 use core::fmt;

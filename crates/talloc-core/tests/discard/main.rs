@@ -77,7 +77,7 @@ fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
             heap.claim_as(part(memory(1 << 20), 0, 1 << 18), KNOWN).unwrap();
             for _ in 0..3 {
                 let arena = heap.get_arena();
-                heap.raise_arena(arena, 1 << 18, added).unwrap();
+                heap.arena(arena).and_then(|mut arena| arena.raise(1 << 18, added)).unwrap();
                 heap.verify().unwrap();
             }
         }
@@ -97,7 +97,7 @@ fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
         let low = heap.malloc(layout(2000, 8)).unwrap();
         // The bitmap no longer suffices, and goes to the end of the memory or behind the block.
         let arena = heap.get_arena();
-        heap.extend_arena_as(arena, memory, KNOWN).unwrap();
+        heap.arena(arena).and_then(|mut arena| arena.extend(memory, KNOWN)).unwrap();
         let high = heap.malloc(layout(500_000, 8)).unwrap();
         heap.free(low, layout(2000, 8));
         heap.free(high, layout(500_000, 8));
@@ -140,7 +140,7 @@ fn what_was_used_of_two_arenas_is_not_forgotten_when_they_are_merged() {
         heap.claim_as(upper, KNOWN).unwrap();
         let blocks = [0; 2].map(|_| heap.malloc(layout(100_000, 8)).unwrap());
         blocks.into_iter().for_each(|block| heap.free(block, layout(100_000, 8)));
-        heap.merge_arenas(lower, upper).unwrap();
+        heap.arena(lower).and_then(|mut arena| arena.merge(upper)).unwrap();
     }
     let (bytes, _) = discard(&mut heap, MIN);
     assert!(bytes > 190_000, "{bytes}");
@@ -208,7 +208,9 @@ fn only_what_is_reclaimable_is_taken_back() {
         unsafe {
             let block = heap.malloc(layout(8, 8)).unwrap();
             heap.truncate(arena.truncate(0, 1 << 19));
-            heap.extend_arena_as(arena.truncate(0, 1 << 19), arena, known).unwrap();
+            heap.arena(arena.truncate(0, 1 << 19))
+                .and_then(|mut lower| lower.extend(arena, known))
+                .unwrap();
             assert_eq!(heap.reclaim_arena(Span::empty()), None, "it is in use");
             heap.free(block, layout(8, 8));
             heap.flush();
@@ -229,7 +231,7 @@ fn arenas_are_merged_to_one_that_is_reclaimable_if_both_are() {
         unsafe {
             heap.claim_as(lower, KNOWN).unwrap();
             heap.claim_as(upper, known).unwrap();
-            heap.merge_arenas(lower, upper).unwrap();
+            heap.arena(lower).and_then(|mut arena| arena.merge(upper)).unwrap();
         }
         assert_eq!(heap.reclaim_arena(Span::empty()), (known == KNOWN).then_some(memory));
     }

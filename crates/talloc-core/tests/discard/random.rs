@@ -51,8 +51,11 @@ impl<C: Config> Source<C> for Regions {
         let half = core::mem::replace(&mut heap.source_mut().half, Span::empty());
         if half.is_sized() {
             // SAFETY: The rest of the region is the heap's from now on.
-            return unsafe { heap.extend_arena_as(half, half.extend(0, REGION / 2), KNOWN) }
-                .map_err(|_| AllocError);
+            return unsafe {
+                heap.arena(half)
+                    .and_then(|mut arena| arena.extend(half.extend(0, REGION / 2), KNOWN))
+            }
+            .map_err(|_| AllocError);
         }
         let half = heap.source_mut().spare.pop().ok_or(AllocError)?.truncate(0, REGION / 2);
         heap.source_mut().half = half;

@@ -57,7 +57,10 @@ fn several_arenas_of_gigabytes() {
     for memory in &memory {
         let within = |block: &&NonNull<u8>| memory.span().contains_ptr(block.as_ptr());
         assert_eq!(blocks.iter().filter(within).count(), 1);
-        assert_eq!(heap.release_arena(memory.span()), Err(ArenaError::InUse));
+        assert_eq!(
+            heap.arena(memory.span()).and_then(|arena| arena.release()),
+            Err(ArenaError::InUse)
+        );
     }
     for (content, block) in (1..).zip(&blocks) {
         check(*block, size, content);
@@ -66,7 +69,7 @@ fn several_arenas_of_gigabytes() {
     let report = settled(&mut heap);
     assert_eq!((report.free_chunks, report.used_bytes), (5, 0));
     for memory in &memory {
-        heap.release_arena(memory.span()).unwrap();
+        heap.arena(memory.span()).and_then(|arena| arena.release()).unwrap();
     }
 }
 
@@ -82,7 +85,7 @@ fn arenas_of_gigabytes_are_merged() {
         let block = malloc(&mut heap, 6 * GIB).unwrap();
         mark(block, 6 * GIB, 3);
         assert!(malloc(&mut heap, 5 * GIB).is_none());
-        heap.merge_arenas(low, high).unwrap();
+        heap.arena(low).and_then(|mut arena| arena.merge(high)).unwrap();
         assert_eq!(heap.verify().unwrap().used_bytes, 6 * GIB);
         check(block, 6 * GIB, 3);
         free(&mut heap, block, 6 * GIB);

@@ -43,7 +43,7 @@ impl<C: Config, S> TallocCell<'_, C, S> {
     ///
     /// [`ArenaError::NoSuchArena`].
     pub fn allocated_span_of(&self, arena: Span) -> Result<Span, ArenaError> {
-        self.heap.with(|heap| heap.allocated_span_of(arena))
+        self.heap.with(|heap| heap.arena(arena).map(|mut arena| arena.allocated_span()))
     }
 
     /// All that the heap counts; see [`Talloc::statistics`].

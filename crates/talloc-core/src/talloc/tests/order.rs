@@ -20,7 +20,7 @@ fn requests_begin_where_they_did_when_an_arena_is_put_back() {
     let mut heap = heap();
     let recent = heap.arenas.recent;
     let span = heap.arenas.peek(recent).span();
-    heap.allocated_span_of(span).unwrap();
+    heap.arena(span).map(|mut arena| arena.allocated_span()).unwrap();
     assert_eq!(heap.arenas.recent, recent);
     heap.verify().unwrap();
 }

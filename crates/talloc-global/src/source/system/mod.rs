@@ -197,7 +197,9 @@ fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<
     let zeros = Memory::ZEROED | Memory::RECLAIMABLE;
     // SAFETY: The memory is the process's, nobody has had it yet, and the system gives zeros; it is
     // part of the same range that the old arena was made of, and follows it.
-    let arena = if old.is_sized() && unsafe { heap.extend_arena_as(old, extended, zeros) }.is_ok() {
+    let arena = if old.is_sized()
+        && unsafe { heap.arena(old).and_then(|mut arena| arena.extend(extended, zeros)) }.is_ok()
+    {
         extended
     // SAFETY: As above.
     } else if unsafe { heap.claim_as(piece, zeros) }.is_ok() {

@@ -98,7 +98,9 @@ impl<C: Config> Source<C> for WasmSource {
         // SAFETY: The memory is new, so that nobody else uses it, and zero, or it is as whoever made
         // the source says. It is part of the module's memory, as the arena is.
         let arena = unsafe {
-            if old.acme() == piece.base() && heap.raise_arena(old, piece.size(), memory).is_ok() {
+            if old.acme() == piece.base()
+                && heap.arena(old).and_then(|mut arena| arena.raise(piece.size(), memory)).is_ok()
+            {
                 old.fit_over(piece)
             } else {
                 heap.claim_as(piece, memory).map_err(|_| AllocError)?;

@@ -138,17 +138,20 @@ impl Source<Threaded<System>> for ThreadSource {
 /// Raises the arena that grows as far as a request needs, and further if it is large.
 pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let (arena, range) = (heap.source().arena, heap.source().range);
-    let lacking = heap.lacking_for(arena, layout).map_err(|_| AllocError)?;
-    let rest = range.acme().zip(arena.acme()).map_or(0, |(end, acme)| end - acme);
+    let mut arena = heap.arena(arena).map_err(|_| AllocError)?;
+    let lacking = arena.lacking_for(layout);
+    let span = arena.span();
+    let rest = range.acme().zip(span.acme()).map_or(0, |(end, acme)| end - acme);
     if lacking > rest {
         return Err(AllocError);
     }
-    let ample = lacking.max((arena.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
+    let ample = lacking.max((span.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
     for more in [ample, lacking.max(1)] {
         let more = space::round_up(more).map_or(rest, |more| more.min(rest));
         // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
-        if let Ok(arena) = unsafe { heap.raise_part(arena, range, more, commit) } {
-            heap.source_mut().arena = arena;
+        if unsafe { arena.raise_part(range, more, commit) }.is_ok() {
+            let span = arena.span();
+            heap.source_mut().arena = span;
             return Ok(());
         }
     }

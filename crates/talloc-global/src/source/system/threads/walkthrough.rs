@@ -21,7 +21,7 @@
 //! - A block of 128 MiB or more ([`System::APART`]) is a mapping of its own: [`System::allocate_apart`],
 //!   [`blocks::map`], [`space::map`].
 //! - A heap without room asks its source: [`ThreadSource::acquire`].
-//!   1. [`raise`] raises the arena that grows, as long as its slices go on: [`Talloc::raise_part`] calls
+//!   1. [`raise`] raises the arena that grows, as long as its slices go on: [`ArenaMut::raise_part`] calls
 //!      [`commit`] for the pieces that must be memory, which calls [`space::commit`].
 //!   2. Otherwise [`ThreadSource::take_slices`] takes slices of the one range of addresses ([`Range::take`], which
 //!      reserves the range at first), and [`Talloc::claim_part`] makes an arena of their lower part.
@@ -57,6 +57,7 @@
 //! - [`exit`](super::exit) calls [`Heaps::leave`] when a thread ends, and [`Heaps::after_fork`] in the child of a
 //!   fork.
 //!
+//! [`ArenaMut::raise_part`]: talloc_sync::ArenaMut::raise_part
 //! [`current`]: mod@super::current
 //! [`Decay::tend`]: talloc_sync::Decay::tend
 //! [`HEAPS`]: super::HEAPS
@@ -90,7 +91,6 @@
 //! [`SystemTalloc`]: super::SystemTalloc
 //! [`Talloc::claim_part`]: talloc_sync::Talloc::claim_part
 //! [`Talloc::discard`]: talloc_sync::Talloc::discard
-//! [`Talloc::raise_part`]: talloc_sync::Talloc::raise_part
 //! [`Talloc::reclaim_arena`]: talloc_sync::Talloc::reclaim_arena
 //! [`Talloc::trim`]: talloc_sync::Talloc::trim
 //! [`Talloc`]: talloc_sync::Talloc

@@ -1,0 +1,288 @@
+//! One arena of a heap, to change.
+
+use core::alloc::Layout;
+use core::fmt;
+
+use talloc_span::Span;
+
+use super::Talloc;
+use super::arenas::Place;
+use crate::arena::Arena;
+use crate::config::Config;
+use crate::error::ArenaError;
+use crate::kind::Kind;
+use crate::memory::Memory;
+use crate::source::Source;
+
+/// One arena of a heap, to change: what [`Talloc::arena`] returns.
+///
+/// # Examples
+///
+/// ```
+/// use talloc_core::{Memory, Span, Talloc};
+///
+/// let mut memory = vec![0_u8; 20_000];
+/// let whole = Span::from(memory.as_mut_slice());
+/// let lower = whole.truncate(0, 10_000);
+/// let mut heap = Talloc::new();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe {
+///     heap.claim(lower)?;
+///     heap.arena(lower)?.extend(whole, Memory::empty())?;
+/// }
+/// assert!(heap.arenas().eq([whole]));
+/// // Nothing is allocated in it.
+/// heap.arena(whole)?.release()?;
+/// assert_eq!(heap.arenas().count(), 0);
+/// # Ok::<(), talloc_core::ArenaError>(())
+/// ```
+pub struct ArenaMut<'h, C: Config, S> {
+    heap: &'h mut Talloc<C, S>,
+    /// As the caller has it: its pointer may be good for more than the arena's own.
+    span: Span,
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// The arena of that span, as [`arenas`](Self::arenas) returns it, to change. Takes constant time.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NoSuchArena`].
+    #[inline]
+    pub fn arena(&mut self, span: Span) -> Result<ArenaMut<'_, C, S>, ArenaError> {
+        self.arenas.place_with(span)?;
+        Ok(ArenaMut { heap: self, span })
+    }
+}
+
+impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
+    /// The memory of the arena, as it was given.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The kind of its memory; see [`Talloc::claim_of_kind`].
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.place().map_or(Kind::DEFAULT, |place| self.heap.arenas.peek(place).kind)
+    }
+
+    /// A span that the arena can be [truncated](Self::truncate) to, as can all larger ones; see
+    /// [`Talloc::get_allocated_span`]. Empty if nothing is allocated.
+    ///
+    /// Quick lists are flushed. Takes constant time apart from that.
+    pub fn allocated_span(&mut self) -> Span {
+        self.heap.flush();
+        let Ok(place) = self.place() else { return Span::empty() };
+        // The own chunk of an arena that was raised becomes one of the chunks.
+        self.heap.arenas.with_detached(place, Arena::least_span)
+    }
+
+    /// How many bytes the arena lacks at its end to be sure to have room for `layout`: none if there is room.
+    #[must_use]
+    pub fn lacking_for(&self, layout: Layout) -> usize {
+        let (len, lead) = Arena::<C>::needed_for(layout);
+        self.place().map_or(0, |place| self.heap.arenas.peek(place).lacking(len, lead))
+    }
+
+    /// Extends the arena to `span`, at either end or both, as [`Talloc::extend`] does the first.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NotExtended`] if `span` does not contain the arena, [`ArenaError::Overlap`] if it overlaps
+    /// another one, [`ArenaError::Null`], and [`ArenaError::TooFar`] if the links do not reach as far. The arena is
+    /// as it was then.
+    ///
+    /// # Safety
+    ///
+    /// What `span` adds is memory as for [`Talloc::init`], of which `memory` holds. If the span has a pointer, it is
+    /// good for all of the span.
+    pub unsafe fn extend(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
+        // This may move control blocks, so it comes before they are looked for.
+        self.heap.flush();
+        let place = self.place()?;
+        // SAFETY: The caller gives the heap what `span` adds, of which `memory` holds. The quick lists are empty.
+        unsafe { self.heap.extend_at(place, span, memory) }?;
+        self.span = span;
+        Ok(())
+    }
+
+    /// Reduces the arena to `span`, and touches what is left out no more, as [`Talloc::truncate`] does with the
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NotTruncated`] if the arena does not contain `span`, [`ArenaError::InUse`] if `span` does not
+    /// contain all that is allocated and a place for the bitmap, and, for another arena than the first,
+    /// [`ArenaError::TooSmall`]. The arena is as it was then.
+    pub fn truncate(&mut self, span: Span) -> Result<(), ArenaError> {
+        self.heap.flush();
+        let place = self.place()?;
+        self.heap.truncate_at(place, span)?;
+        self.span = span;
+        Ok(())
+    }
+
+    /// Extends the arena by `size` bytes that follow it.
+    ///
+    /// It is for sources whose memory goes on where the last piece ended. Compared to [`extend`](Self::extend),
+    /// nothing is flushed, the bitmap goes to the end of the new memory, where it is in the way of nothing, and there
+    /// is less code. The bitmap is copied each time, a 64th of what has been in use of the arena.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Overlap`], [`ArenaError::Null`], [`ArenaError::TooFar`], and [`ArenaError::TooSmall`] if there
+    /// is no room for the larger bitmap. The arena is as it was then.
+    ///
+    /// # Safety
+    ///
+    /// As for [`extend`](Self::extend).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Memory, Span, Talloc};
+    ///
+    /// let mut memory = vec![0_u8; 20_000];
+    /// let whole = Span::from(memory.as_mut_slice());
+    /// let lower = whole.truncate(0, 10_000);
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
+    /// unsafe {
+    ///     heap.claim(lower)?;
+    ///     heap.arena(lower)?.raise(10_000, Memory::ZEROED)?;
+    /// }
+    /// assert_eq!(heap.get_arena(), whole);
+    /// # Ok::<(), talloc_core::ArenaError>(())
+    /// ```
+    pub unsafe fn raise(&mut self, size: usize, memory: Memory) -> Result<(), ArenaError> {
+        let place = self.place()?;
+        let new = self.span.try_extend(0, size).ok_or(ArenaError::Null)?;
+        if !C::SINGLE_ARENA && self.heap.arenas.overlaps(new, Some(place)) {
+            return Err(ArenaError::Overlap);
+        }
+        // SAFETY: The arena's memory and what the caller adds to it.
+        let raise = |arena: &mut Arena<C>| unsafe { arena.raise(new, memory) };
+        let result = self.heap.arenas.with_detached(place, raise);
+        self.heap.arenas.begin_with(None);
+        self.heap.limit_quick();
+        if result.is_ok() {
+            self.span = new;
+        }
+        result
+    }
+
+    /// Raises the end of an arena that was claimed by [`Talloc::claim_part`] by `more` bytes, in whole granules of 8,
+    /// within `range`.
+    ///
+    /// Takes the time that `commit` takes, and no more.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::TooFar`] if the range ends before, and [`ArenaError::NoMemory`] if `commit` fails.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::claim_part`].
+    pub unsafe fn raise_part(
+        &mut self,
+        range: Span,
+        more: usize,
+        commit: impl FnMut(Span) -> bool,
+    ) -> Result<(), ArenaError> {
+        let place = self.place()?;
+        let raised = self.span.try_extend(0, more);
+        if !raised.is_some_and(|raised| range.contains_span(raised)) {
+            return Err(ArenaError::TooFar);
+        }
+        let parts = self.heap.arenas.peek(place).parts_above(more)?;
+        if !parts.into_iter().all(commit) {
+            return Err(ArenaError::NoMemory);
+        }
+        self.span = self.heap.arenas.with_raised(place, |arena| {
+            // SAFETY: The caller gives the range, and both parts are memory now.
+            unsafe { arena.raise_within(more) };
+            arena.span()
+        });
+        self.heap.limit_quick();
+        Ok(())
+    }
+
+    /// Makes one arena of this one and the one above it, which it touches. Free memory on either side of where they
+    /// touch coalesces.
+    ///
+    /// Takes time in proportion to the free chunks of the upper arena, and to a 512th of both.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NoSuchArena`] if `upper` is none, [`ArenaError::NotAdjacent`], [`ArenaError::TooFar`] if the
+    /// links of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no room for a bitmap of both,
+    /// and [`ArenaError::OtherKind`] if they are of different [kinds](Kind). Nothing has changed then.
+    ///
+    /// # Safety
+    ///
+    /// The pointer of this arena's span, or if it has none the one that the arena was given with, is good for both.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = vec![0_u8; 20_000];
+    /// let whole = Span::from(memory.as_mut_slice());
+    /// let (lower, upper) = whole.split_at(whole.base().unwrap() + 10_000);
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and is one piece.
+    /// unsafe {
+    ///     heap.claim(upper)?;
+    ///     heap.claim(lower)?;
+    ///     heap.arena(lower)?.merge(upper)?;
+    /// }
+    /// assert!(heap.arenas().eq([whole]));
+    /// # Ok::<(), talloc_core::ArenaError>(())
+    /// ```
+    pub unsafe fn merge(&mut self, upper: Span) -> Result<(), ArenaError> {
+        // This may move control blocks, so it comes before they are looked for.
+        self.heap.flush();
+        let (low, high) = (self.place()?, self.heap.arenas.place_with(upper)?);
+        if self.span.acme() != upper.base() {
+            return Err(ArenaError::NotAdjacent);
+        }
+        if self.heap.arenas.peek(low).kind != self.heap.arenas.peek(high).kind {
+            return Err(ArenaError::OtherKind);
+        }
+        let span = self.span.fit_over(upper);
+        // SAFETY: The memory of both arenas is one piece, by the contract of this function.
+        unsafe { self.heap.merge_at(low, high, span) }?;
+        self.span = span;
+        Ok(())
+    }
+
+    /// Takes the arena from the heap, which touches its memory no more.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::InUse`] if anything is allocated in it.
+    pub fn release(self) -> Result<(), ArenaError> {
+        self.heap.flush();
+        let place = self.place()?;
+        if self.heap.arenas.peek(place).allocated().is_some() {
+            return Err(ArenaError::InUse);
+        }
+        self.heap.arenas.detach(place);
+        self.heap.arenas.begin_with(None);
+        self.heap.limit_quick();
+        Ok(())
+    }
+
+    fn place(&self) -> Result<Place<C>, ArenaError> {
+        self.heap.arenas.place_with(self.span)
+    }
+}
+
+impl<C: Config, S> fmt::Debug for ArenaMut<'_, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArenaMut").field("span", &self.span).finish_non_exhaustive()
+    }
+}
