@@ -6,8 +6,8 @@ use std::alloc::Layout;
 
 use common::{layout, memory, part};
 use talloc_core::{
-    AllocError, ArenaError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Source, Span,
-    Talloc, Tiny,
+    AllocError, ArenaError, Checked, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, Source,
+    Span, Talloc, Tiny,
 };
 
 const KIB: usize = 1024;
