@@ -7,7 +7,7 @@ use std::time::Duration;
 const PRECISION: f64 = 0.005;
 
 /// A heap that needs more than this many times the peak does not complete the script.
-const MAX: u64 = 8;
+const MAX_RATIO: u64 = 8;
 
 /// The smallest region in bytes in which the heap completes the script, to within half a percent of the script's
 /// peak. What the heap keeps outside its region is not counted: see [`Entry::control_bytes`].
@@ -34,7 +34,7 @@ pub fn smallest(
 
 /// Memory for the search.
 pub fn for_search(script: &Script) -> Memory {
-    Memory::new(usize::try_from(script.peak() * MAX).expect("a 64-bit host"))
+    Memory::new(usize::try_from(script.peak() * MAX_RATIO).expect("a 64-bit host"))
 }
 
 /// Finds the least size that `completes` says yes to. The excess over the peak is doubled until it suffices, then
@@ -46,7 +46,7 @@ fn search(peak: u64, mut completes: impl FnMut(u64) -> Result<bool, Stop>) -> Re
     let mut excess = (peak / 32).max(1);
     let mut enough = loop {
         let size = peak + excess;
-        if size > peak * MAX {
+        if size > peak * MAX_RATIO {
             return Err(Stop::OutOfMemory);
         }
         if completes(size)? {

@@ -8,7 +8,7 @@ use talloc_benches::arenas::{Case, Run, instructions};
 const FEW: usize = 10;
 
 /// How many times what it costs in a few arenas an operation may cost in very many.
-const MAX: f64 = 2.0;
+const MAX_RATIO: f64 = 2.0;
 
 pub fn arenas(args: &ArenasArgs) -> Result<()> {
     let [few, many] = [FEW, args.arenas].map(|arenas| format!("{arenas} arenas"));
@@ -19,15 +19,15 @@ pub fn arenas(args: &ArenasArgs) -> Result<()> {
             let count = |arenas| instructions(heap, arenas, args.arenas, case);
             let (one, few, many) = (count(1)?, count(FEW)?, count(args.arenas)?);
             let ratio = many / few;
-            exceeded += usize::from(ratio > MAX);
-            let note = if ratio > MAX { "  exceeded" } else { "" };
+            exceeded += usize::from(ratio > MAX_RATIO);
+            let note = if ratio > MAX_RATIO { "  exceeded" } else { "" };
             let case = case.name();
             println!("{heap:12}{case:10}{one:>11.1}{few:>14.1}{many:>14.1}{ratio:>8.2}{note}");
         }
     }
     ensure!(
         exceeded == 0,
-        "{exceeded} operations take more than {MAX} times what they do in a few arenas"
+        "{exceeded} operations take more than {MAX_RATIO} times what they do in a few arenas"
     );
     Ok(())
 }

@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use talloc_trace::script::{Op, Script};
 
 /// A heap that needs more than this many times the peak, and a little, does not fit.
-const MAX: usize = 8;
+const MAX_RATIO: usize = 8;
 const LITTLE: usize = 64 << 10;
 
 /// The arena is found to this many bytes, or to this fraction of the peak.
@@ -120,8 +120,8 @@ fn describe(worst: &Worst) -> String {
 }
 
 fn limit(heap: &Entry, script: &Script) -> usize {
-    let live = usize::try_from(script.peak()).unwrap_or(usize::MAX / MAX);
-    live.saturating_mul(MAX).saturating_add(LITTLE).min(heap.max_arena)
+    let live = usize::try_from(script.peak()).unwrap_or(usize::MAX / MAX_RATIO);
+    live.saturating_mul(MAX_RATIO).saturating_add(LITTLE).min(heap.max_arena)
 }
 
 /// The smallest arena, and the worst call in it; none if the heap needs too much.

@@ -107,6 +107,21 @@ pub trait Config: Sized + 'static {
     fn misuse(_: &Misuse) {}
 }
 
+/// The parameters of another configuration that say what the heap is made of: links, bins and caches.
+macro_rules! sizes_of {
+    ($other:ty) => {
+        type Index = <$other as Config>::Index;
+        type Heads = <$other as Config>::Heads;
+        const EXACT_LOG2: u32 = <$other as Config>::EXACT_LOG2;
+        const SPLIT_LOG2: u32 = <$other as Config>::SPLIT_LOG2;
+        const COARSE_LOG2: u32 = <$other as Config>::COARSE_LOG2;
+        type Quick = <$other as Config>::Quick;
+        const QUICK_BYTES: usize = <$other as Config>::QUICK_BYTES;
+        const LAST_RESORT: usize = <$other as Config>::LAST_RESORT;
+        const CLEAR_AT_CLAIM: bool = <$other as Config>::CLEAR_AT_CLAIM;
+    };
+}
+
 /// The default: as dense as can be, with quick lists for blocks of up to 1 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Compact;
@@ -160,9 +175,10 @@ impl Config for Micro {
 
 /// A heap with the parameters of `C` and no more than one arena.
 ///
-/// It has none of the code that finds the arena of a block, and that chooses one for a request. That is most of the
-/// code of a small heap: `cargo xtask size thumb` weighs both. A further arena is refused by
-/// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena).
+/// It has none of the code that finds the arena of a block, and that chooses one for a request: `cargo xtask size thumb`
+/// weighs a heap with that code and one without. A further arena is refused by
+/// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena). Of memory that links do not reach across, only the first
+/// part is used.
 ///
 /// # Examples
 ///
@@ -181,15 +197,7 @@ impl Config for Micro {
 pub struct OneArena<C = Compact>(PhantomData<C>);
 
 impl<C: Config> Config for OneArena<C> {
-    type Index = C::Index;
-    type Heads = C::Heads;
-    const EXACT_LOG2: u32 = C::EXACT_LOG2;
-    const SPLIT_LOG2: u32 = C::SPLIT_LOG2;
-    const COARSE_LOG2: u32 = C::COARSE_LOG2;
-    type Quick = C::Quick;
-    const QUICK_BYTES: usize = C::QUICK_BYTES;
-    const LAST_RESORT: usize = C::LAST_RESORT;
-    const CLEAR_AT_CLAIM: bool = C::CLEAR_AT_CLAIM;
+    sizes_of!(C);
     const SINGLE_ARENA: bool = true;
     const CHECKED: bool = C::CHECKED;
 
@@ -261,15 +269,7 @@ impl Config for Tiny {
 pub struct Checked<C = Compact, H = Panics>(PhantomData<(C, H)>);
 
 impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
-    type Index = C::Index;
-    type Heads = C::Heads;
-    const EXACT_LOG2: u32 = C::EXACT_LOG2;
-    const SPLIT_LOG2: u32 = C::SPLIT_LOG2;
-    const COARSE_LOG2: u32 = C::COARSE_LOG2;
-    type Quick = C::Quick;
-    const QUICK_BYTES: usize = C::QUICK_BYTES;
-    const LAST_RESORT: usize = C::LAST_RESORT;
-    const CLEAR_AT_CLAIM: bool = C::CLEAR_AT_CLAIM;
+    sizes_of!(C);
     const SINGLE_ARENA: bool = C::SINGLE_ARENA;
     const CHECKED: bool = true;
 

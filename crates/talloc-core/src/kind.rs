@@ -4,7 +4,7 @@
 ///
 /// Boards have memory that differs: internal RAM that is fast, external RAM that is large, RAM that a peripheral
 /// can reach. A heap may have arenas of several kinds, and a request may ask for [some of them](Kinds). What a
-/// number means is the program's business; memory of which nothing is said has the kind [`Kind::DEFAULT`].
+/// number means is the program's business. Memory that is claimed without a kind has [`Kind::DEFAULT`].
 ///
 /// # Examples
 ///
@@ -22,7 +22,7 @@ impl Kind {
     /// How many kinds there are.
     pub const COUNT: u8 = 32;
 
-    /// The kind of memory of which nothing is said: number zero.
+    /// The kind of memory that is claimed without one: number zero.
     pub const DEFAULT: Self = Self(0);
 
     /// The kind of that number.

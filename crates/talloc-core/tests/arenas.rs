@@ -6,8 +6,8 @@ use std::alloc::Layout;
 
 use common::{layout, memory, part};
 use talloc_core::{
-    AllocError, ArenaError, Checked, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, Source,
-    Span, Talloc, Tiny,
+    AllocError, ArenaError, Checked, Compact, Config, Kind, Memory, Micro, OwnedTalloc, RealTime,
+    Source, Span, Talloc, Tiny,
 };
 
 const KIB: usize = 1024;
@@ -86,6 +86,74 @@ fn a_free_arena_can_be_taken_back() {
         assert!(heap.malloc(layout).is_err());
         heap.claim(spans[1]).unwrap();
         assert!(heap.malloc(layout).is_ok());
+    }
+}
+
+/// One handle through all that changes its arena, the first one or a further one.
+fn a_handle_follows_its_arena<C: Config>(is_further: bool) {
+    let memory = memory(96 * KIB);
+    let (other, room) = (part(memory, 0, 16 * KIB), part(memory, 24 * KIB, 72 * KIB));
+    let (low, high) = (part(memory, 32 * KIB, 16 * KIB), part(memory, 64 * KIB, 16 * KIB));
+    let mut heap = Talloc::<C>::with_config();
+    let kind = if is_further { Kind::new(3) } else { Kind::DEFAULT };
+    // SAFETY: The memory is leaked and used by nobody else. All of it is one piece.
+    unsafe {
+        if is_further {
+            heap.claim(other).unwrap();
+        }
+        for span in [low, high] {
+            heap.claim_of_kind(kind, span, Memory::empty()).unwrap();
+        }
+        let mut arena = heap.arena(low).unwrap();
+        assert_eq!((arena.span(), arena.kind()), (low, kind));
+        // What fails changes nothing.
+        assert_eq!(arena.extend(room, Memory::empty()), Err(ArenaError::Overlap));
+        assert_eq!(arena.extend(other, Memory::empty()), Err(ArenaError::NotExtended));
+        assert_eq!(arena.truncate(room), Err(ArenaError::NotTruncated));
+        assert_eq!(arena.raise(17 * KIB, Memory::empty()), Err(ArenaError::Overlap));
+        assert_eq!(arena.merge(high), Err(ArenaError::NotAdjacent));
+        assert_eq!(arena.merge(room), Err(ArenaError::NoSuchArena));
+        assert_eq!(arena.span(), low);
+
+        let wide = low.extend(8 * KIB, 8 * KIB);
+        arena.extend(wide, Memory::empty()).unwrap();
+        assert_eq!(arena.span(), wide);
+        let narrow = wide.truncate(0, 4 * KIB);
+        arena.truncate(narrow).unwrap();
+        assert_eq!(arena.span(), narrow);
+        let raised = part(memory, 24 * KIB, 40 * KIB);
+        arena.raise(12 * KIB, Memory::empty()).unwrap();
+        assert_eq!(arena.span(), raised);
+        assert_eq!(arena.lacking_for(layout(30 * KIB, 8)), 0);
+        assert!(arena.lacking_for(layout(60 * KIB, 8)) > 20 * KIB);
+        arena.merge(high).unwrap();
+        let merged = raised.fit_over(high);
+        assert_eq!((arena.span(), arena.kind()), (merged, kind));
+        assert_eq!(arena.allocated_span(), Span::empty());
+        heap.verify().unwrap();
+        assert!(heap.arenas().any(|span| span == merged));
+
+        // It holds a block of all the kinds' memory that there is, and is not released meanwhile.
+        let size = layout(40 * KIB, 8);
+        let block = heap.malloc(size).unwrap();
+        assert!(merged.contains_ptr(block.as_ptr()));
+        assert_eq!(heap.arena(merged).unwrap().release(), Err(ArenaError::InUse));
+        assert!(heap.arena(merged).unwrap().allocated_span().contains_ptr(block.as_ptr()));
+        heap.free(block, size);
+    }
+    let last = heap.arenas().last().unwrap();
+    heap.arena(last).unwrap().release().unwrap();
+    heap.verify().unwrap();
+    assert_eq!(heap.arenas().count(), usize::from(is_further));
+}
+
+#[test]
+fn a_handle_follows_its_arena_in_any_heap() {
+    for is_further in [false, true] {
+        a_handle_follows_its_arena::<Compact>(is_further);
+        a_handle_follows_its_arena::<RealTime>(is_further);
+        a_handle_follows_its_arena::<Micro>(is_further);
+        a_handle_follows_its_arena::<Checked>(is_further);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::workspace::{INTERFACE, Workspace};
 
 /// The most instructions that finding a block's size and aligning it to 16 bytes may take, for
 /// `malloc` and `free` together.
-const MAX: f64 = 12.0;
+const MAX_ADDED: f64 = 12.0;
 
 /// Pairs of calls in two runs, whose difference counts.
 const FEW: u64 = 10_000;
@@ -23,7 +23,7 @@ const MANY: u64 = 60_000;
 ///
 /// # Errors
 ///
-/// If there are more than [`MAX`] between them, or they cannot be counted.
+/// If there are more than [`MAX_ADDED`] between them, or they cannot be counted.
 pub fn check(workspace: &Workspace) -> Result<()> {
     let target = workspace.scratch("preload").join("target");
     workspace
@@ -36,7 +36,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     let (c, heap) = (c?, heap?);
     println!("instructions of malloc and free: {c:.1}; of the heap behind them: {heap:.1}");
     let share = c - heap;
-    ensure!(share <= MAX, "C's functions add {share:.1} instructions, more than {MAX}");
+    ensure!(share <= MAX_ADDED, "C's functions add {share:.1} instructions, more than {MAX_ADDED}");
     Ok(())
 }
 

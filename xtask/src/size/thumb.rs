@@ -29,7 +29,7 @@ pub const ALLOCATORS: [(&str, &str); 11] = [
 ];
 
 /// What the first one may take at the most.
-const MAX: u64 = 2048;
+const MAX_FLASH: u64 = 2048;
 
 /// The table, and whether the first allocator is as small as it should be.
 pub fn table(workspace: &Workspace) -> Result<(Table, Result<()>)> {
@@ -57,8 +57,8 @@ pub fn table(workspace: &Workspace) -> Result<(Table, Result<()>)> {
         "memory",
     ];
     let result = match least {
-        Some(least) if least <= MAX => Ok(()),
-        _ => Err(anyhow!("the smallest heap takes {least:?} bytes of code, more than {MAX}")),
+        Some(least) if least <= MAX_FLASH => Ok(()),
+        _ => Err(anyhow!("the smallest heap takes {least:?} bytes of code, more than {MAX_FLASH}")),
     };
     Ok((table_of(heading, rows), result))
 }

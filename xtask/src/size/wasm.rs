@@ -24,7 +24,7 @@ pub const ALLOCATORS: [(&str, &str); 10] = [
 ];
 
 /// What the first one may take at the most, of `opt-level` z; and the second one no more than this peer.
-const MAX: u64 = 2500;
+const MAX_MODULE: u64 = 2500;
 const PEER: &str = "dlmalloc";
 
 /// The table, and whether the first two allocators are as small as they should be.
@@ -54,7 +54,7 @@ pub fn table(workspace: &Workspace) -> Result<(Table, Result<()>)> {
 fn judge(weights: &[(&str, u64)]) -> Result<()> {
     let peer =
         weights.iter().find(|(feature, _)| *feature == PEER).context("it is in the table")?.1;
-    for ((feature, weight), most) in weights.iter().zip([MAX, peer]) {
+    for ((feature, weight), most) in weights.iter().zip([MAX_MODULE, peer]) {
         ensure!(*weight <= most, "{feature} takes {weight} bytes of a module, more than {most}");
     }
     Ok(())
@@ -67,10 +67,10 @@ mod tests {
     #[test]
     fn what_is_too_large_is_found() {
         let weights = |small, usual| [("talloc-smallest", small), ("talloc", usual), (PEER, 6000)];
-        assert!(judge(&weights(MAX, 6000)).is_ok());
-        let error = judge(&weights(MAX + 1, 6000)).unwrap_err().to_string();
+        assert!(judge(&weights(MAX_MODULE, 6000)).is_ok());
+        let error = judge(&weights(MAX_MODULE + 1, 6000)).unwrap_err().to_string();
         assert!(error.contains("talloc-smallest"), "{error}");
-        let error = judge(&weights(MAX, 6001)).unwrap_err().to_string();
+        let error = judge(&weights(MAX_MODULE, 6001)).unwrap_err().to_string();
         assert!(error.contains("more than 6000"), "{error}");
         assert!(judge(&[("talloc-smallest", 1)]).is_err());
     }

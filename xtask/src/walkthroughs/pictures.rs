@@ -10,7 +10,7 @@ use crate::browser;
 use crate::workspace::Workspace;
 
 /// The most bytes of a picture in the repository.
-const MAX: u64 = 150_000;
+const MAX_PICTURE: u64 = 150_000;
 
 /// What a picture is made from: a picture that the commands have drawn is copied, of a page a screenshot is taken.
 fn source(workspace: &Workspace, picture: &str) -> Result<Utf8PathBuf> {
@@ -49,6 +49,6 @@ pub fn check(workspace: &Workspace, picture: &str) -> Result<()> {
 pub fn check_committed(workspace: &Workspace, picture: &str) -> Result<()> {
     let path = committed(workspace, picture);
     let size = fs::metadata(&path).with_context(|| format!("there is no {path}"))?.len();
-    ensure!(size <= MAX, "{path} has {size} bytes, more than {MAX}");
+    ensure!(size <= MAX_PICTURE, "{path} has {size} bytes, more than {MAX_PICTURE}");
     Ok(())
 }

@@ -117,7 +117,7 @@ impl<C: Config> Arena<C> {
         control: Control,
         memory: Memory,
     ) -> Result<Self, ArenaError> {
-        // SAFETY: The caller gives the heap the memory, of which `memory` holds.
+        // SAFETY: The caller gives the heap the memory, and `memory` describes it truly.
         match unsafe { Self::claim(span, control, memory) } {
             Err(ArenaError::TooSmall) if control == Control::OUTSIDE => {
                 let is_reclaimable = memory.contains(Memory::RECLAIMABLE);

@@ -39,6 +39,13 @@ impl Cursor {
         *self == Self::START
     }
 
+    /// Begins with the arena of that number, unless the sweep is in the middle of it.
+    pub(crate) fn enter(&mut self, number: u64) {
+        if number != self.number {
+            *self = Self { number, ..Self::START };
+        }
+    }
+
     /// Moves on from the arena of that number to the next one.
     pub(crate) fn pass(&mut self, number: u64) {
         *self = Self { number: number + 1, ..Self::START };

@@ -37,8 +37,8 @@ impl<C: Config> Arena<C> {
     ///
     /// # Safety
     ///
-    /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, of which `memory`
-    /// is known; if the span has a pointer, it is good for all of the span.
+    /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, and `memory` describes it truly.
+    /// If the span has a pointer, it is good for all of the span.
     pub(crate) unsafe fn raise(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         let (zero, dirty) = (self.zero_after(span, memory), self.dirty_to());
         let is_reclaimable = self.is_reclaimable_after(span, memory);

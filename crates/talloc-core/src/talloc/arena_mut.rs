@@ -96,13 +96,13 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Safety
     ///
-    /// What `span` adds is memory as for [`Talloc::init`], of which `memory` holds. If the span has a pointer, it is
-    /// good for all of the span.
+    /// What `span` adds is memory as for [`Talloc::init`], and `memory` describes it truly. If the span has a pointer,
+    /// it is good for all of the span.
     pub unsafe fn extend(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         // This may move control blocks, so it comes before they are looked for.
         self.heap.flush();
         let place = self.place()?;
-        // SAFETY: The caller gives the heap what `span` adds, of which `memory` holds. The quick lists are empty.
+        // SAFETY: The caller gives the heap what `span` adds, and `memory` describes it truly. The quick lists are empty.
         unsafe { self.heap.extend_at(place, span, memory) }?;
         self.span = span;
         Ok(())

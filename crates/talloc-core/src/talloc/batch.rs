@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use talloc_span::{Align, Span};
 
 use super::Talloc;
-use super::deallocate::Run;
+use super::coalesce::Run;
 use crate::arena::Arena;
 use crate::batch::Batch;
 use crate::config::Config;

@@ -11,15 +11,6 @@ use crate::misuse::Call;
 use crate::quick::{Lists, Segment, next, with_provenance_of_all};
 use crate::source::Source;
 
-/// How many blocks of a quick list are given back to the arenas at a time,
-const BATCH: usize = 32;
-
-/// or how many granules, if those are fewer blocks: 64 KiB.
-const BATCH_GRANULES: usize = (64 << 10) / GRANULE;
-
-/// How many more batches a thread sends home that only frees blocks of other heaps.
-const CONSUMER_BATCHES: usize = 16;
-
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Frees a block.
     ///
@@ -325,140 +316,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         free
     }
 
-    /// Coalesces all blocks in the quick lists, and makes one free chunk of each arena in which
-    /// nothing is allocated.
-    ///
-    /// Cached blocks count as free anyway; this makes memory of them that any size can be
-    /// allocated from. It happens by itself before a request fails.
-    pub fn flush(&mut self) {
-        self.coalesce();
-    }
-
-    /// [`flush`](Self::flush), which returns whether there was anything to do.
-    pub(super) fn coalesce(&mut self) -> bool {
-        let cached = self.quick.cached() > 0;
-        if cached {
-            for len in C::Quick::sizes() {
-                self.flush_list(len, usize::MAX);
-            }
-        }
-        self.tidy() || cached
-    }
-
-    /// Coalesces a batch of blocks of `len` granules, of which one has just been freed, and one of
-    /// those that have not been in use for long, unless the lists may hold more; or lets the source take memory
-    /// back, if it is for that.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn overflow(&mut self, len: usize) {
-        if self.quick.is_pulse() {
-            self.tend_now();
-        } else {
-            self.make_room(len);
-            self.tend();
-        }
-    }
-
-    /// [`overflow`](Self::overflow), without a call of the source.
-    #[cfg_attr(small, inline(never))]
-    fn make_room(&mut self, len: usize) {
-        let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
-        if self.may_hold_more(has_strays) {
-            return;
-        }
-        self.flush_batch(len);
-        self.flush_next();
-        if self.quick.is_consumer() {
-            for _ in 0..CONSUMER_BATCHES {
-                self.flush_next();
-            }
-        }
-        self.lower_quick();
-        if has_strays {
-            self.quick.note_strays();
-        } else {
-            self.note_overflow();
-        }
-    }
-
-    /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free
-    /// in a row then, in one place at the least: none if there was nothing to do.
-    pub(crate) fn flush_next(&mut self) -> usize {
-        let len = self.quick.turn();
-        self.flush_batch(len)
-    }
-
-    /// Coalesces a batch of blocks of `len` granules. Returns as [`flush_next`](Self::flush_next).
-    fn flush_batch(&mut self, len: usize) -> usize {
-        let is_large = len > BATCH_GRANULES / BATCH;
-        self.flush_list(len, if is_large { BATCH_GRANULES / len + 1 } else { BATCH })
-    }
-
-    /// Coalesces up to `most` blocks of `len` granules, neighbours together, and sends those of other heaps
-    /// home. Returns as [`flush_next`](Self::flush_next).
-    fn flush_list(&mut self, len: usize, most: usize) -> usize {
-        let mut run: Option<Run> = None;
-        let mut longest = 0;
-        for _ in 0..most {
-            let Some(block) = self.quick.pop(len) else { break };
-            if self.quick.is_stray(block) {
-                // SAFETY: It was on a list, and nobody uses it.
-                unsafe { self.quick.send(block, len) };
-                continue;
-            }
-            self.forget(block, len);
-            let longer = run.and_then(|run| run.with(block, len));
-            run = match (run, longer.filter(|longer| self.is_one_arena(longer.start, block))) {
-                (_, Some(longer)) => Some(longer),
-                (done, None) => {
-                    longest = longest.max(self.release_run(done));
-                    Some(Run { start: block, len })
-                }
-            };
-        }
-        longest.max(self.release_run(run))
-    }
-
-    /// Gives granules that were on a list back to their arena. Returns how many are free there then.
-    fn release_run(&mut self, run: Option<Run>) -> usize {
-        // SAFETY: They were blocks on a list, which nobody uses, and lie in one arena.
-        run.map_or(0, |run| unsafe { self.release(run.start, run.len) })
-    }
-
     /// Notes, in a checked heap, that a block is one no longer.
     #[inline(always)]
     pub(super) fn forget(&mut self, block: NonNull<u8>, len: usize) {
         if C::CHECKED {
             let arena = self.arenas.arena_of(block);
             arena.take_back(arena.granule(block), len);
-        }
-    }
-
-    /// Whether neighbours belong to the same arena.
-    #[inline(always)]
-    pub(super) fn is_one_arena(&self, a: NonNull<u8>, b: NonNull<u8>) -> bool {
-        self.arenas.is_single() || self.arenas.place_of(a) == self.arenas.place_of(b)
-    }
-}
-
-/// Used granules of one arena.
-#[derive(Clone, Copy)]
-pub(super) struct Run {
-    pub(super) start: NonNull<u8>,
-    pub(super) len: usize,
-}
-
-impl Run {
-    /// The run with a block of `len` granules, if that lies next to it.
-    #[inline(always)]
-    pub(super) fn with(self, block: NonNull<u8>, len: usize) -> Option<Self> {
-        let (start, addr) = (self.start.addr().get(), block.addr().get());
-        if addr + len * GRANULE == start {
-            Some(Self { start: block, len: self.len + len })
-        } else if start + self.len * GRANULE == addr {
-            Some(Self { start: self.start, len: self.len + len })
-        } else {
-            None
         }
     }
 }

@@ -160,6 +160,7 @@ impl<C: Config, S> Talloc<C, S> {
             let wanted = Wanted { from: cursor.number, grade: 0, kinds: u32::MAX };
             let Some(place) = self.arenas.first_with(&wanted) else { return true };
             let number = self.arenas.number_of(place);
+            cursor.enter(number);
             let arena = self.arenas.arena_at(place);
             let is_purged = arena.is_reclaimable && !arena.is_blank();
             // SAFETY: What `purge` leaves is what it says, by the contract of this function.

@@ -51,7 +51,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.claim_as(arena, Memory::empty()) }
     }
 
-    /// [`claim`](Self::claim), of memory of which something is known.
+    /// [`claim`](Self::claim), with what is known about the memory.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return Err(ArenaError::Overlap);
         }
         let (piece, mut rest) = Arena::<C>::split_at_reach(arena);
-        // SAFETY: The caller gives the heap the memory, of which each piece is claimed once.
+        // SAFETY: The caller gives the heap the memory. Each piece is claimed once.
         unsafe { self.claim_one(kind, piece, memory) }?;
         while rest.is_sized() {
             let (piece, above) = Arena::<C>::split_at_reach(rest);
@@ -130,14 +130,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         arena: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        // SAFETY: The caller gives the heap the memory, of which `memory` holds. It overlaps no other arena.
+        // SAFETY: The caller gives the heap the memory, and `memory` describes it truly. It overlaps no other arena.
         let mut arena = unsafe { Arena::claim_any(arena, self.arenas.next_control(), memory) }?;
         arena.kind = kind;
         self.add_arena(arena);
         Ok(())
     }
 
-    /// Makes one arena of those at `low` and `high`, of which the first is the lower one. The quick lists are empty.
+    /// Merges the arena at `high` into the one at `low`, which lies below it. The quick lists are empty.
     ///
     /// # Safety
     ///
@@ -209,7 +209,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         span: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
-        // SAFETY: The caller gives the heap what `span` adds, of which `memory` holds, and the quick lists are
+        // SAFETY: The caller gives the heap what `span` adds, and `memory` describes it truly. The quick lists are
         // empty. If it fails, the arena has not changed.
         let result =
             self.arenas.with_detached(place, |arena| unsafe { arena.reshape(span, memory) });

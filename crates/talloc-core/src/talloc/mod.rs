@@ -7,6 +7,7 @@ pub(crate) mod arenas;
 mod batch;
 mod checked;
 mod chunks;
+mod coalesce;
 mod deallocate;
 mod discard;
 mod first;

@@ -13,7 +13,7 @@ use talloc_core::{
 };
 
 const UNIT: Align = Align::new(1024).unwrap();
-const MIN: usize = 4096;
+const MIN_PIECE: usize = 4096;
 
 /// What is known of memory that may be taken back.
 const KNOWN: Memory = Memory::ZEROED.union(Memory::RECLAIMABLE);
@@ -59,13 +59,13 @@ fn the_top_is_as_good_as_new() {
         }
     };
     assert_eq!(dirty(&mut heap), 400_000);
-    let (bytes, left) = discard(&mut heap, MIN);
+    let (bytes, left) = discard(&mut heap, MIN_PIECE);
     assert!((500_000 - 2048..520_000).contains(&bytes), "{bytes}");
     assert_eq!(left, 0);
-    assert_eq!(discard(&mut heap, MIN).0, 0, "it has not been used since");
+    assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "it has not been used since");
     assert_eq!(heap.verify().unwrap().high_water_bytes, high_water);
     assert!(dirty(&mut heap) <= 2048);
-    assert!(discard(&mut heap, MIN).0 > 390_000);
+    assert!(discard(&mut heap, MIN_PIECE).0 > 390_000);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
             }
         }
         // Up to where the last bitmap was, there were others.
-        let bytes = discard(&mut heap, MIN).0;
+        let bytes = discard(&mut heap, MIN_PIECE).0;
         assert_eq!(bytes > 1 << 19, may_be, "{bytes}");
     }
 }
@@ -104,9 +104,9 @@ fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
     }
     // Now it goes back to the start, and all bits are as in a new arena.
     heap.flush();
-    let (bytes, _) = discard(&mut heap, MIN);
+    let (bytes, _) = discard(&mut heap, MIN_PIECE);
     assert!(bytes > 490_000, "{bytes}");
-    assert_eq!(discard(&mut heap, MIN).0, 0, "it has not been used since");
+    assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "it has not been used since");
     // SAFETY: The size is not zero.
     let (_, dirty) = unsafe { heap.malloc_dirty(layout(400_000, 8)) }.unwrap();
     assert!(dirty <= 2048, "{dirty}");
@@ -122,7 +122,7 @@ fn what_was_never_zero_does_not_become_so() {
         heap.claim_as(memory, Memory::RECLAIMABLE).unwrap();
         let block = heap.malloc(layout(100_000, 8)).unwrap();
         heap.free(block, layout(100_000, 8));
-        assert!(discard(&mut heap, MIN).0 > 90_000);
+        assert!(discard(&mut heap, MIN_PIECE).0 > 90_000);
         let block = heap.malloc_zeroed(layout(500_000, 8)).unwrap();
         let content = NonNull::slice_from_raw_parts(block, 500_000).as_ref();
         assert!(content.iter().all(|byte| *byte == 0));
@@ -142,7 +142,7 @@ fn what_was_used_of_two_arenas_is_not_forgotten_when_they_are_merged() {
         blocks.into_iter().for_each(|block| heap.free(block, layout(100_000, 8)));
         heap.arena(lower).and_then(|mut arena| arena.merge(upper)).unwrap();
     }
-    let (bytes, _) = discard(&mut heap, MIN);
+    let (bytes, _) = discard(&mut heap, MIN_PIECE);
     assert!(bytes > 190_000, "{bytes}");
 }
 
@@ -188,7 +188,7 @@ fn what_lies_between_blocks_is_discarded() {
         let blocks: Vec<_> = (0..50).map(|_| heap.malloc(layout).unwrap()).collect();
         blocks.iter().step_by(2).for_each(|block| heap.free(*block, layout));
     }
-    let (bytes, left) = discard(&mut heap, MIN);
+    let (bytes, left) = discard(&mut heap, MIN_PIECE);
     assert!((25 * 8 * 1024..25 * 10_000).contains(&bytes), "{bytes}");
     assert_eq!(bytes + left, 50 * 10_000);
     assert_eq!(discard(&mut heap, 16 << 10).0, 0, "none is as large");
@@ -197,7 +197,7 @@ fn what_lies_between_blocks_is_discarded() {
 #[test]
 fn only_what_is_reclaimable_is_taken_back() {
     let mut heap = used_heap::<Compact>(1 << 20, 500_000, Memory::ZEROED);
-    assert_eq!(discard(&mut heap, MIN), (0, 0));
+    assert_eq!(discard(&mut heap, MIN_PIECE), (0, 0));
     assert_eq!(heap.reclaim_arena(Span::empty()), None);
 
     // All of it must be, wherever it came from.

@@ -10,7 +10,7 @@ use talloc_core::{
 };
 
 use crate::common::{layout, memory, part};
-use crate::{KNOWN, MIN, UNIT};
+use crate::{KNOWN, MIN_PIECE, UNIT};
 
 const REGION: usize = 128 << 10;
 
@@ -92,7 +92,7 @@ impl<C: Config> Source<C> for Regions {
             if heap.source().zeroes { (0, Memory::ZEROED) } else { (0xdd, Memory::empty()) };
         let mut discarded = 0;
         let discard = |piece: Span| {
-            assert!(piece.size() >= MIN && piece.size() % UNIT.get() == 0);
+            assert!(piece.size() >= MIN_PIECE && piece.size() % UNIT.get() == 0);
             assert!(UNIT.is_aligned(piece.base().unwrap()));
             discarded += piece.size();
             // SAFETY: The heap does not care what is there.
@@ -100,7 +100,7 @@ impl<C: Config> Source<C> for Regions {
             known
         };
         // SAFETY: It can be used as before, and is zero if that is said.
-        unsafe { heap.discard(UNIT, MIN, discard) };
+        unsafe { heap.discard(UNIT, MIN_PIECE, discard) };
         heap.source_mut().discarded += discarded;
     }
 }

@@ -4,6 +4,7 @@ mod bounds;
 mod counts;
 mod order;
 mod script;
+mod sweep;
 mod violations;
 
 use core::alloc::Layout;

@@ -3,7 +3,7 @@
 use super::Owned;
 use crate::config::RealTime;
 
-/// A heap of two arenas, of which the first has no room for a small block.
+/// A heap with two arenas. The first one has no room for a small block.
 fn heap() -> Owned<RealTime> {
     let mut heap = Owned::<RealTime>::new(1024);
     let below = heap.whole().below(heap.get_arena().base().unwrap());

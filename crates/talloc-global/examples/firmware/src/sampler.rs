@@ -8,7 +8,7 @@ use core::cell::RefCell;
 use critical_section::Mutex;
 
 /// Samples that the program has not taken yet are at most so many.
-const MAX: usize = 8;
+const MAX_QUEUED: usize = 8;
 
 pub struct Sample {
     pub sensor: u8,
@@ -33,7 +33,8 @@ pub fn tick() {
     let _oldest = with_queue(|queue| {
         queue.taken += 1;
         queue.samples.push_back(sample);
-        let oldest = if queue.samples.len() > MAX { queue.samples.pop_front() } else { None };
+        let oldest =
+            if queue.samples.len() > MAX_QUEUED { queue.samples.pop_front() } else { None };
         queue.dropped += u32::from(oldest.is_some());
         oldest
     });

@@ -8,11 +8,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::port;
 
 /// At most so many cores are used.
-pub const MAX: usize = 4;
+pub const MAX_CORES: usize = 4;
 
 global_asm!(
     include_str!("boot.s"),
-    cpus = const MAX,
+    cpus = const MAX_CORES,
     stack = const 64 << 10,
     options(att_syntax)
 );
@@ -31,10 +31,10 @@ unsafe extern "C" {
 const TRAMPOLINE_PAGE: usize = 0x8;
 
 /// Each core has its own one in its register gs.
-static NUMBERS: [usize; MAX] = {
-    let mut numbers = [0; MAX];
+static NUMBERS: [usize; MAX_CORES] = {
+    let mut numbers = [0; MAX_CORES];
     let mut number = 0;
-    while number < MAX {
+    while number < MAX_CORES {
         numbers[number] = number;
         number += 1;
     }
@@ -75,7 +75,7 @@ pub fn start_others() -> u32 {
     // SAFETY: The page is memory that nobody else uses, and what is copied ends there.
     unsafe { start.copy_to_nonoverlapping(page, end.addr() - start.addr()) };
 
-    let all = machine_cores().min(MAX as u32);
+    let all = machine_cores().min(MAX_CORES as u32);
     send_to_others(INIT);
     // Ten milliseconds, says the manual; here it is not that important.
     (0..1_000_000).for_each(|_| hint::spin_loop());

@@ -13,7 +13,7 @@ use crate::port::println;
 
 /// Each core has a cache of its own in front of the heap, whose lock is taken seldom.
 #[global_allocator]
-static HEAP: TallocMagazines<Backoff, Compact, Reserve, ByCore, { cpu::MAX }> =
+static HEAP: TallocMagazines<Backoff, Compact, Reserve, ByCore, { cpu::MAX_CORES }> =
     TallocMagazines::new(Talloc::with_source(Reserve(None)));
 
 /// Each core begins with the cache of its number.

@@ -12,7 +12,7 @@ const LOW: usize = 0x1_0000;
 const MAPPED: usize = 8 << 30;
 
 /// What is smaller is not worth an arena.
-const MIN: usize = 16 << 10;
+const MIN_REGION: usize = 16 << 10;
 
 /// Regions that can be used.
 pub struct Regions {
@@ -90,7 +90,7 @@ fn span(entry: &Entry) -> Span {
 
 impl Regions {
     fn add(&mut self, span: Span) {
-        if span.size() >= MIN {
+        if span.size() >= MIN_REGION {
             assert!(self.count < self.spans.len(), "there are more regions than can be noted");
             self.spans[self.count] = span;
             self.count += 1;

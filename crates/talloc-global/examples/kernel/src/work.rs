@@ -24,7 +24,8 @@ struct Parcel {
 }
 
 /// What has been sent to a core, and that has not taken yet.
-static MAIL: [AtomicPtr<Parcel>; cpu::MAX] = [const { AtomicPtr::new(ptr::null_mut()) }; cpu::MAX];
+static MAIL: [AtomicPtr<Parcel>; cpu::MAX_CORES] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; cpu::MAX_CORES];
 
 /// Parcels that have been opened, by all cores.
 static OPENED: AtomicU32 = AtomicU32::new(0);
@@ -39,7 +40,7 @@ pub fn run() {
     for number in 0..PARCELS {
         let parcel = Parcel::new(number.wrapping_mul(0x9e37_79b1) ^ own as u32);
         match number % 3 {
-            0 => send(&MAIL[(own + 1) % cpu::MAX], Some(Box::new(parcel))),
+            0 => send(&MAIL[(own + 1) % cpu::MAX_CORES], Some(Box::new(parcel))),
             _ => drop(kept.insert(parcel.content[0], parcel)),
         }
         if kept.len() > KEPT {
