@@ -20,7 +20,7 @@ const PULSE: u32 = 1 << 8;
 /// The same, if it has more to take back.
 const PULSE_SOON: u32 = 1 << 2;
 
-/// Arenas that a step of purging looks at.
+/// Arenas that a step of purging looks at, so that a step is bounded however many there are.
 const MAX_ARENAS: usize = 32;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {

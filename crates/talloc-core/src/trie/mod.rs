@@ -108,7 +108,6 @@ impl<G: Grade> Trie<G> {
     /// # Safety
     ///
     /// As the [trie](Self) says.
-    #[inline(never)]
     pub(crate) unsafe fn first_from(&self, number: u64, grade: G) -> Option<NonNull<Leaf<G>>> {
         let (mut slot, mut higher) = (self.root, Slot::EMPTY);
         loop {
@@ -150,7 +149,6 @@ impl<G: Grade> Trie<G> {
     ///
     /// As the [trie](Self) says. The entry is the trie's until it is removed, but for the leaf, which others may
     /// read.
-    #[inline(never)]
     pub(crate) unsafe fn insert(&mut self, entry: NonNull<Entry<G>>) {
         // SAFETY: The caller gives the entry.
         let (leaf, node, key, grade) = unsafe {
@@ -216,7 +214,6 @@ impl<G: Grade> Trie<G> {
     /// # Safety
     ///
     /// As the [trie](Self) says. The entry is in the trie.
-    #[inline(never)]
     pub(crate) unsafe fn remove(&mut self, entry: NonNull<Entry<G>>) {
         // SAFETY: The entry is in the trie, whose nodes are the trie's.
         unsafe {
@@ -237,7 +234,6 @@ impl<G: Grade> Trie<G> {
     /// # Safety
     ///
     /// As the [trie](Self) says. The leaf is in the trie.
-    #[inline(never)]
     pub(crate) unsafe fn set_grade(&mut self, mut leaf: NonNull<Leaf<G>>, grade: G) {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {

@@ -44,7 +44,6 @@ impl<C: Config> Arenas<C> {
 
     /// Takes an arena out of the heap, whose structure may be written over then. Requests do not begin there any
     /// more.
-    #[inline(never)]
     pub(in crate::talloc) fn detach(&mut self, place: Place<C>) -> Detached<C> {
         let Some(place) = place.filter(|_| !C::SINGLE_ARENA) else {
             // The quick lists keep to this kind.
@@ -80,7 +79,6 @@ impl<C: Config> Arenas<C> {
 
     /// Puts an arena back where it was in the order of claiming. Returns its place, which is another one if its own
     /// chunk has moved.
-    #[inline(never)]
     pub(in crate::talloc) fn attach(&mut self, detached: Detached<C>) -> Place<C> {
         let Detached { arena, before, number } = detached;
         if C::SINGLE_ARENA || number == 0 {
