@@ -14,6 +14,8 @@ use windows as system;
 pub(super) use system::pause;
 #[cfg(target_os = "linux")]
 pub(super) use system::resize;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use system::want_huge_pages;
 #[cfg(feature = "std")]
 pub(super) use system::{barrier, decommit};
 pub(super) use system::{commit, discard, map, now_ms, release};
@@ -70,6 +72,10 @@ pub(super) unsafe fn resize(range: Span, size: usize, _: Align) -> Result<Span, 
     unsafe { release(range.except(kept).1) };
     Ok(kept)
 }
+
+/// Tells the system whether memory is wanted in huge pages. Others than Linux decide that by themselves.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn want_huge_pages(_: Span, _: bool) {}
 
 /// Half of `size` in whole units.
 fn half(size: usize) -> usize {

@@ -142,6 +142,17 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     unsafe { mm::mprotect(start.cast(), range.size(), flags) }.map_err(|_| AllocError)
 }
 
+/// Tells the system whether memory that is touched for the first time is wanted in huge pages. Those that are there
+/// stay.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in super::super) fn want_huge_pages(range: Span, are_wanted: bool) {
+    let Some(start) = range.get_base_ptr() else { return };
+    let advice = if are_wanted { Advice::LinuxHugepage } else { Advice::LinuxNoHugepage };
+    // A kernel without huge pages refuses, which is no loss.
+    // SAFETY: The advice changes neither contents nor access.
+    let _ = unsafe { mm::madvise(start.cast(), range.size(), advice) };
+}
+
 /// Unmaps a range of addresses, with any memory there. Returns whether the system has the memory.
 ///
 /// # Safety

@@ -6,6 +6,7 @@ use talloc_sync::threads::{FRESH_MEMORY, Threaded};
 use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
 
 use super::super::giving_back::{Purge, pace};
+use super::super::huge_pages::{self, HugePages};
 use super::super::space;
 use super::{RANGE, System};
 
@@ -35,6 +36,7 @@ pub struct ThreadSource {
     /// All slices of each arena.
     ranges: [Span; REMEMBERED],
     decay: Decay,
+    huge_pages: HugePages,
 }
 
 impl ThreadSource {
@@ -45,6 +47,7 @@ impl ThreadSource {
             range: Span::empty(),
             ranges: [Span::empty(); REMEMBERED],
             decay: Decay::NEW,
+            huge_pages: HugePages::new(),
         }
     }
 
@@ -91,6 +94,7 @@ impl Source<Threaded<System>> for ThreadSource {
         };
         let source = heap.source_mut();
         (source.arena, source.range) = (arena, range);
+        source.huge_pages.end();
         if let Some(place) = source.ranges.iter_mut().find(|range| range.is_empty()) {
             *place = range;
         }
@@ -103,7 +107,11 @@ impl Source<Threaded<System>> for ThreadSource {
         // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
         unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| purge.piece(piece)) };
         decay.note_refused(purge.refused);
-        heap.source_mut().decay = decay;
+        let source = heap.source_mut();
+        source.decay = decay;
+        if purge.given > 0 {
+            source.huge_pages.end();
+        }
     }
 
     /// Gives back arenas in which nothing is allocated, unless they grow, and all large free pieces.
@@ -127,7 +135,9 @@ impl Source<Threaded<System>> for ThreadSource {
         // SAFETY: As in `tend`.
         unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
         let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
-        heap.source_mut().decay.note_trim(used, touched, purge.given);
+        let source = heap.source_mut();
+        source.decay.note_trim(used, touched, purge.given);
+        source.huge_pages.end();
     }
 
     fn purged_bytes(&self) -> u64 {
@@ -138,20 +148,28 @@ impl Source<Threaded<System>> for ThreadSource {
 /// Raises the arena that grows as far as a request needs, and further if it is large.
 pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let (arena, range) = (heap.source().arena, heap.source().range);
+    let is_huge = huge_pages::are_for(heap.touched_bytes());
     let mut arena = heap.arena(arena).map_err(|_| AllocError)?;
     let lacking = arena.lacking_for(layout);
-    let span = arena.span();
-    let rest = range.acme().zip(span.acme()).map_or(0, |(end, acme)| end - acme);
+    let old = arena.span();
+    let rest = range.acme().zip(old.acme()).map_or(0, |(end, acme)| end - acme);
     if lacking > rest {
         return Err(AllocError);
     }
-    let ample = lacking.max((span.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
+    let ample = lacking.max((old.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
     for more in [ample, lacking.max(1)] {
-        let more = space::round_up(more).map_or(rest, |more| more.min(rest));
+        let mut more = space::round_up(more).unwrap_or(rest);
+        if is_huge {
+            more = huge_pages::rounded(old.acme(), more);
+        }
         // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
-        if unsafe { arena.raise_part(range, more, commit) }.is_ok() {
+        if unsafe { arena.raise_part(range, more.min(rest), commit) }.is_ok() {
             let span = arena.span();
-            heap.source_mut().arena = span;
+            let source = heap.source_mut();
+            source.arena = span;
+            if is_huge {
+                source.huge_pages.want(span.except(old).1);
+            }
             return Ok(());
         }
     }
