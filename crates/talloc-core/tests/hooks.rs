@@ -231,8 +231,15 @@ impl<C: Config> Program<C> {
         let Some(block) = self.take() else { return };
         let Block { ptr, layout: old, tag } = block;
         let size = self.random.usize(1..=2 * old.size());
+        let shrinks = size <= old.size() && self.random.bool();
         // SAFETY: The block has this layout.
-        let resized = self.call(|heap| unsafe { heap.realloc(ptr, old, size) });
+        let resized = self.call(|heap| unsafe {
+            if !shrinks {
+                return heap.realloc(ptr, old, size);
+            }
+            heap.shrink(ptr, old, size);
+            Ok(ptr)
+        });
         match resized {
             Some(Ok(ptr)) => {
                 Block { ptr, ..block }.check(size.min(old.size()));

@@ -16,7 +16,7 @@ use talloc_core::{
     QuickLists, RealTime, Source, Span, Talloc, Tiny,
 };
 
-const STEPS: usize = if cfg!(miri) { 100 } else { 3000 };
+const STEPS: usize = if cfg!(miri) { 100 } else { 6000 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 4 };
 
 /// Bytes of memory that the heap and the program share.
@@ -190,18 +190,19 @@ impl<const E: bool, const A: bool, const R: bool> Meddler<E, A, R> {
         if !meddles || depth >= DEPTH {
             return;
         }
+        explode(64);
         *heap.source_mut() = Self::new();
         for _ in 0..below(3) {
             act(heap);
-            explode();
+            explode(8);
         }
     }
 }
 
-/// Panics, at times.
-fn explode() {
+/// Panics, so many times in 256.
+fn explode(times: u8) {
     let explodes = state(|state| {
-        let explodes = state.may_panic && state.random.u8(..) < 8;
+        let explodes = state.may_panic && state.random.u8(..) < times;
         state.panics += usize::from(explodes);
         explodes
     });
@@ -255,21 +256,21 @@ fn deeper<T>(call: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
 fn act<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
-    match below(26) {
+    match below(28) {
         0..5 => allocate(heap),
         5..9 => free(heap),
         9..12 => resize(heap),
-        12 => resize_in_place(heap),
-        13 => again(deeper(|| heap.trim())),
-        14 => heap.flush(),
-        15 => batch(heap),
-        16 => look_at(heap),
-        17 => discard(heap),
-        18..21 => claim(heap),
-        21 => truncate(heap),
-        22 => extend(heap),
-        23 => merge(heap),
-        24 => release(heap),
+        12..15 => resize_in_place(heap),
+        15 => again(deeper(|| heap.trim())),
+        16 => heap.flush(),
+        17 => batch(heap),
+        18 => look_at(heap),
+        19 => discard(heap),
+        20..23 => claim(heap),
+        23 => truncate(heap),
+        24 => extend(heap),
+        25 => merge(heap),
+        26 => release(heap),
         _ => raise(heap),
     }
     heap.verify().unwrap();
@@ -399,7 +400,7 @@ fn discard<C: Config, const E: bool, const A: bool, const R: bool>(
     // SAFETY: The memory stays what it is, and zeros are zero.
     let result = deeper(|| unsafe {
         heap.discard(unit, least, |piece| {
-            explode();
+            explode(8);
             let start = piece.get_base_ptr().unwrap();
             let (byte, memory) =
                 if below(2) == 0 { (0, Memory::ZEROED) } else { (0xa5, Memory::empty()) };

@@ -286,7 +286,6 @@ fn run_with_panic_at(call: usize) -> (usize, bool) {
     assert!(blocks.iter().all(|block| block.iter().all(|byte| *byte == block[0])));
     drop(blocks);
     assert_eq!(cell.verify().unwrap().used_bytes, 0);
-    drop(cell);
     (calls, panics)
 }
 
