@@ -7,11 +7,13 @@ use std::ptr::NonNull;
 
 use talloc_core::{AllocError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Talloc};
 use talloc_fuzz::supply::{Bomb, Kind, Supply};
-use talloc_fuzz::{Driver, Heap, Mix, Profile, Script, Setup};
+use talloc_fuzz::{Driver, Heap, Mix, Profile, Script, Setup, Shrunk};
 
-/// Operations of one script, and how many calls of the heap each test makes.
+/// Operations of one script.
 const OPS: usize = 400;
-const STEPS: usize = 1_000_000 / 4;
+
+/// The least calls of the heap for each profile, so that all make a million.
+const STEPS: usize = 1_000_000 / 8;
 
 /// A heap that catches what its source throws.
 struct Catches<C: Config> {
@@ -122,6 +124,26 @@ fn of_heaps_of_microcontrollers() {
 }
 
 #[test]
+fn of_heaps_with_few_bins() {
+    explore::<Shrunk>(Profile::Shrunk, 6);
+}
+
+#[test]
 fn of_checked_heaps() {
     explore::<Checked>(Profile::Checked, 6);
+}
+
+#[test]
+fn of_checked_heaps_in_real_time() {
+    explore::<Checked<RealTime>>(Profile::CheckedRealTime, 6);
+}
+
+#[test]
+fn of_checked_heaps_of_microcontrollers() {
+    explore::<Checked<Micro>>(Profile::CheckedMicro, 6);
+}
+
+#[test]
+fn of_checked_heaps_with_few_bins() {
+    explore::<Checked<Shrunk>>(Profile::CheckedShrunk, 6);
 }

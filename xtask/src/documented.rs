@@ -1,6 +1,8 @@
-//! What the documentation says of the tasks is so.
+//! What the documentation says of the tasks and of public traits is so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use clap::{CommandFactory, Parser};
 
@@ -8,13 +10,50 @@ use crate::{Cli, ci};
 
 const README: &str = include_str!("../../README.md");
 const TESTING: &str = include_str!("../../crates/README.md");
+const SAFETY: &str = include_str!("../../crates/SAFETY.md");
 const CI: &str = include_str!("../../.ci/run");
+
+/// Traits that programs cannot name, though they are `pub` for the compiler: the heap of a `WasmParameters`.
+const UNNAMEABLE: [&str; 1] = ["Heap"];
 
 /// Rows of the table of claims, each with its cells.
 fn rows() -> Vec<Vec<&'static str>> {
-    let rows = TESTING.lines().skip_while(|line| !line.starts_with("| claim |")).skip(2);
+    rows_of(TESTING, "| claim |")
+}
+
+/// Rows of the table that begins like this, each with its cells.
+fn rows_of<'text>(text: &'text str, begin: &str) -> Vec<Vec<&'text str>> {
+    let rows = text.lines().skip_while(|line| !line.starts_with(begin)).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split('|').collect()).collect()
+}
+
+/// The public traits in the files of a folder, and what it takes to implement each.
+fn find_traits(folder: &Path, traits: &mut BTreeMap<String, &'static str>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_traits(&path, traits);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            traits.extend(text.lines().filter_map(public_trait));
+        }
+    }
+}
+
+/// The trait that a line declares, if it is a public one, and what it takes to implement it.
+fn public_trait(line: &str) -> Option<(String, &'static str)> {
+    let (rest, is_unsafe) = match line.strip_prefix("pub unsafe trait ") {
+        Some(rest) => (rest, true),
+        None => (line.strip_prefix("pub trait ")?, false),
+    };
+    let name = rest.split(|char: char| !char.is_alphanumeric()).next()?;
+    let how = match (is_unsafe, rest.contains("Sealed")) {
+        (true, _) => "`unsafe`",
+        (false, true) => "sealed",
+        (false, false) => "safe",
+    };
+    Some((name.to_owned(), how))
 }
 
 /// What stands between backquotes in one line.
@@ -73,4 +112,41 @@ fn commands_are_found_in_text() {
         "by `cargo xtask loom`, or\ncargo xtask ci --only STEP\nand `cargo xtask targets [NAME]`";
     let found = commands(text);
     assert_eq!(found, [vec!["loom"], vec!["ci", "--only"], vec!["targets"]]);
+}
+
+#[test]
+fn public_traits_are_such_as_the_table_says() {
+    let mut traits = BTreeMap::new();
+    for entry in fs::read_dir("../crates").unwrap() {
+        let folder = entry.unwrap().path();
+        // A program has no interface.
+        if folder.is_dir() && !folder.ends_with("talloc-cli") {
+            find_traits(&folder.join("src"), &mut traits);
+        }
+    }
+    traits.retain(|name, _| !UNNAMEABLE.contains(&name.as_str()));
+    let mut said = BTreeMap::new();
+    for row in rows_of(SAFETY, "| trait |") {
+        // What comes after "of" is where they are.
+        let names = row[0].split(" of ").next().unwrap();
+        for name in code(names) {
+            let name = name.rsplit("::").next().unwrap();
+            assert_eq!(said.insert(name.to_owned(), row[1].trim()), None, "{name} is there twice");
+        }
+    }
+    assert!(traits.len() > 10);
+    assert_eq!(said, traits);
+}
+
+#[test]
+fn traits_are_found_in_a_line() {
+    for (line, found) in [
+        ("pub unsafe trait Host: Sized {", Some(("Host", "`unsafe`"))),
+        ("pub trait Heads<I>: sealed::Sealed {", Some(("Heads", "sealed"))),
+        ("pub trait Sink {", Some(("Sink", "safe"))),
+        ("    pub trait Sealed {}", None),
+        ("pub(crate) trait Reason {", None),
+    ] {
+        assert_eq!(public_trait(line), found.map(|(name, how)| (name.to_owned(), how)), "{line}");
+    }
 }

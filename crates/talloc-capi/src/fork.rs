@@ -3,11 +3,14 @@
 //! The child of a process has only the thread that forked. If another thread holds the lock at that time,
 //! nobody releases it in the child. So the thread that forks takes the lock first, and releases it in the
 //! parent and in the child. The other heap, and the zone, need no such care.
+//!
+//! A signal handler that forks may have interrupted a function of this library, which perhaps holds the lock
+//! already. Then nothing is locked: in both processes, the function goes on when the handler returns.
 
 use core::cell::UnsafeCell;
 
 use crate::functions::LIBRARY;
-use crate::heap::CheckingGuard;
+use crate::heap::{CheckingGuard, Inside};
 
 /// The guard, from before a fork until after it.
 struct Kept(UnsafeCell<Option<CheckingGuard>>);
@@ -34,6 +37,9 @@ static REGISTER: extern "C" fn() = {
 };
 
 unsafe extern "C" fn before() {
+    if Inside::is_any() {
+        return;
+    }
     let guard = LIBRARY.heap().lock();
     // SAFETY: This thread holds the lock.
     unsafe { *KEPT.0.get() = Some(guard) };
@@ -41,8 +47,8 @@ unsafe extern "C" fn before() {
 
 /// Runs in the parent and in the child.
 unsafe extern "C" fn after() {
-    // SAFETY: This thread holds the lock, or is the copy of the thread that does. It is released after the
-    // guard has been taken out.
+    // SAFETY: This thread holds the lock, or is the copy of the thread that does, or it is inside the heap, where
+    // it is the only one that forks. The lock is released after the guard has been taken out.
     let guard = unsafe { (*KEPT.0.get()).take() };
     drop(guard);
 }

@@ -67,14 +67,15 @@
 //! # Threads, signals and processes
 //!
 //! Any thread may call the functions, before `main` starts and after it ends. Signal handlers must not.
-//! A process may fork while other threads allocate, and the child may go on to allocate.
+//! A process may fork while other threads allocate, and the child may go on to allocate. A signal handler may
+//! fork, whatever it interrupts. Handlers that a program registers with `pthread_atfork` may allocate.
 //!
 //! The crate is empty on systems other than Unix.
 #![no_std]
 #![deny(missing_docs)]
 #![cfg(unix)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "checked"))]
 extern crate std;
 
 mod abort;

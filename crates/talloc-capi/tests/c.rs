@@ -2,7 +2,9 @@
 #![cfg(all(target_os = "linux", feature = "prefixed"))]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// Where cargo puts the library, beside this program.
 fn library_folder() -> PathBuf {
@@ -91,13 +93,24 @@ fn a_program_is_told_of_the_heap_that_is_preloaded() {
     expect_success(Command::new(program).env("LD_PRELOAD", library), "<malloc version=");
 }
 
+/// Compiles a program and links it with the static library.
+fn compile_static(name: &str, source_name: &str, arguments: &[&str]) -> PathBuf {
+    let library = library_folder().join("libtalloc_capi.a");
+    let library = [library.to_str().unwrap(), "-lpthread", "-ldl", "-lm", "-lgcc_s"];
+    compile(name, source_name, &[arguments, &library].concat())
+}
+
 #[test]
 fn a_program_can_be_linked_with_the_static_library() {
-    let library = library_folder().join("libtalloc_capi.a");
-    let library = library.to_str().unwrap();
-    let arguments = [library, "-lpthread", "-ldl", "-lm", "-lgcc_s"];
-    let program = compile("static", "program.c", &arguments);
+    let program = compile_static("static", "program.c", &[]);
     expect_success(&mut Command::new(program), REPORT);
+}
+
+#[test]
+fn a_plugin_with_the_allocator_in_it_can_be_loaded_again_and_again() {
+    let plugin = compile_static("plugin.so", "work.c", &["-shared", "-fPIC"]);
+    let program = compile("host", "host.c", &["-ldl", "-lpthread"]);
+    expect_success(Command::new(program).arg(plugin), "ended\n");
 }
 
 #[test]
@@ -105,6 +118,35 @@ fn a_program_can_load_the_library_but_not_unload_it() {
     let program = compile("plugin", "plugin.c", &["-ldl", "-lpthread"]);
     let library = library_folder().join("libtalloc_capi.so");
     expect_success(Command::new(program).arg(library), "ended\n");
+}
+
+/// Seconds that a program may take.
+const PATIENCE: u64 = 60;
+
+/// Runs a program that forks, which must not take for ever.
+fn fork(way: &str) {
+    let program = compile_shared(&format!("fork-{way}"), "fork.c", &["-lpthread"]);
+    let mut program = Command::new(program).arg(way).stdout(Stdio::piped()).spawn().unwrap();
+    for _ in 0..10 * PATIENCE {
+        if program.try_wait().unwrap().is_some() {
+            let output = program.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", output.status);
+            return assert_eq!(output.stdout, b"forked\n");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    program.kill().unwrap();
+    panic!("it hangs");
+}
+
+#[test]
+fn a_signal_handler_may_fork() {
+    fork("signal");
+}
+
+#[test]
+fn handlers_of_forks_may_allocate() {
+    fork("handlers");
 }
 
 /// Runs a program with this in the environment. Returns what it says on the standard error.

@@ -224,6 +224,20 @@
 //! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
 //! ```
 //!
+//! An allocator that is two heaps is not made of the macros of this crate, which make the others, without `unsafe`:
+//!
+//! ```compile_fail
+//! use core::cell::Cell;
+//! use talloc_core::{Talloc, Tallock, global_alloc};
+//!
+//! static ONE: Tallock = Talloc::new().spin_lock();
+//! static OTHER: Tallock = Talloc::new().spin_lock();
+//!
+//! struct Either(Cell<bool>);
+//!
+//! global_alloc!(impl[] for Either, |it| if it.0.replace(!it.0.get()) { &ONE } else { &OTHER });
+//! ```
+//!
 //! The blocks of a batch are promised by those who make it:
 //!
 //! ```compile_fail,E0133
@@ -251,6 +265,22 @@
 //! drop(other);
 //! assert!(ONE.0.try_lock().is_some() && OTHER.0.try_lock().is_none());
 //! assert_eq!(ONE.0.lock().get_arena().size(), 1000);
+//! ```
+//!
+//! With `unsafe`, an allocator can be made of the macros:
+//!
+//! ```
+//! use std::alloc::{GlobalAlloc, Layout};
+//! use talloc_core::{Talloc, Tallock, global_alloc};
+//!
+//! struct Wrapper(Tallock);
+//!
+//! // SAFETY: It is one heap, wherever it lies.
+//! global_alloc!(unsafe impl[] for Wrapper, |it| &it.0);
+//!
+//! // SAFETY: The size is not zero.
+//! let block = unsafe { Wrapper(Talloc::new().spin_lock()).alloc(Layout::new::<u64>()) };
+//! assert!(block.is_null());
 //! ```
 //!
 //! And a heap that is owned is the owner's to move and to swap:

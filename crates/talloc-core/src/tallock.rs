@@ -134,9 +134,16 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S
     }
 }
 
-crate::global_alloc!(impl[R: RawMutex, C: Config, S: Source<C>] for Tallock<R, C, S>, |heap| heap);
-crate::allocator!(impl[R: RawMutex, C: Config, S: Source<C>] for &Tallock<R, C, S>, |heap| *heap);
-crate::allocator!(impl[R: RawMutex, C: Config, S: Source<C>] for TallockRef<'_, R, C, S>, |it| it.0);
+// SAFETY: A `Tallock` is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+crate::global_alloc!(
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>] for Tallock<R, C, S>, |heap| heap
+);
+crate::allocator!(
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>] for &Tallock<R, C, S>, |heap| *heap
+);
+crate::allocator!(
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>] for TallockRef<'_, R, C, S>, |it| it.0
+);
 
 impl<R, C: Config, S> Tallock<R, C, S> {
     /// A reference to the heap, as v2 has it. In each version of `Allocator` that is switched on, it is one; so is

@@ -445,3 +445,38 @@ fn claiming_a_large_arena_touches_a_few_words() {
     assert!(touched <= 128, "{touched}");
     assert!(heap.verify().unwrap().high_water_bytes <= 8 * KIB);
 }
+
+#[test]
+fn an_arena_keeps_its_pointer_when_it_is_truncated() {
+    let whole = memory(96 * KIB);
+    let (lower, upper) = whole.split_at(whole.base().unwrap() + 48 * KIB);
+    let bare = |span: Span| Span::new(span.base().unwrap(), span.acme().unwrap());
+    let mut other = 0_u8;
+    // Any safe code can make such a span.
+    let other = (&raw mut other).cast::<u8>();
+    let forged = |span: Span| bare(span).with_provenance_of(other);
+    // It is exposed, so that an arena needs no pointer.
+    whole.get_base_ptr().unwrap().expose_provenance();
+    let mut heap = Talloc::new();
+    // SAFETY: The memory is leaked and used by nobody else; the size is not zero.
+    unsafe {
+        heap.claim(lower).unwrap();
+        heap.claim(bare(upper)).unwrap();
+        heap.malloc(layout(100, 8)).unwrap();
+    }
+    for (lead, spare) in [(0, 1024), (1024, 512)] {
+        for (index, has_pointer) in [(0, true), (1, false)] {
+            let arena = heap.arenas().nth(index).unwrap();
+            let least = heap.arena(arena).unwrap().allocated_span();
+            let smaller = arena.truncate(lead, spare).fit_over(least);
+            let span = if has_pointer { bare(smaller) } else { forged(smaller) };
+            heap.arena(arena).unwrap().truncate(span).unwrap();
+            let arena = heap.arenas().nth(index).unwrap();
+            assert_eq!((arena, arena.has_provenance()), (smaller, has_pointer));
+            heap.verify().unwrap();
+        }
+    }
+    let first = heap.get_arena();
+    heap.truncate(bare(first));
+    assert!(heap.get_arena().has_provenance());
+}

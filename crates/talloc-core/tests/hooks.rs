@@ -11,8 +11,8 @@ use std::ptr::NonNull;
 use common::{layout, memory, part};
 use fastrand::Rng;
 use talloc_core::{
-    Align, AllocError, Checked, Compact, Config, Memory, Micro, Misuse, OnMisuse, OwnedTalloc,
-    RealTime, Source, Span, Talloc, Tiny,
+    Align, AllocError, Checked, Compact, Config, Kind, Kinds, Memory, Micro, Misuse, OnMisuse,
+    OwnedTalloc, RealTime, Source, Span, Talloc, Tiny,
 };
 
 const STEPS: usize = if cfg!(miri) { 60 } else { 400 };
@@ -112,6 +112,20 @@ impl<C: Config> Source<C> for Supply {
         answer
     }
 
+    fn acquire_in(
+        heap: &mut Talloc<C, Self>,
+        kinds: Kinds,
+        layout: Layout,
+    ) -> Result<(), AllocError> {
+        hook();
+        if !kinds.contains(Kind::DEFAULT) {
+            return Err(AllocError);
+        }
+        let answer = Self::acquire(heap, layout);
+        hook();
+        answer
+    }
+
     fn release(heap: &mut Talloc<C, Self>) {
         hook();
         // SAFETY: The memory stays as it is.
@@ -195,10 +209,15 @@ impl<C: Config> Program<C> {
     fn allocate(&mut self) {
         let size = 1 << self.random.u32(0..13);
         let layout = layout(self.random.usize(1..=size), 1 << self.random.u32(0..8));
-        let (zeroed, tag) = (self.random.u8(0..4) == 0, self.random.u8(..));
+        let (way, tag) = (self.random.u8(0..8), self.random.u8(..));
+        let (zeroed, kinds) = (way < 2, [Kinds::ANY, Kinds::only(Kind::new(1))]);
         // SAFETY: The size is not zero.
         let block = self.call(|heap| unsafe {
-            if zeroed { heap.malloc_zeroed(layout) } else { heap.malloc(layout) }
+            match way {
+                0..2 => heap.malloc_zeroed(layout),
+                2..4 => heap.malloc_in(kinds[usize::from(way) - 2], layout),
+                _ => heap.malloc(layout),
+            }
         });
         if let Some(Ok(ptr)) = block {
             if zeroed {
@@ -212,8 +231,15 @@ impl<C: Config> Program<C> {
         let Some(block) = self.take() else { return };
         let Block { ptr, layout: old, tag } = block;
         let size = self.random.usize(1..=2 * old.size());
+        let shrinks = size <= old.size() && self.random.bool();
         // SAFETY: The block has this layout.
-        let resized = self.call(|heap| unsafe { heap.realloc(ptr, old, size) });
+        let resized = self.call(|heap| unsafe {
+            if !shrinks {
+                return heap.realloc(ptr, old, size);
+            }
+            heap.shrink(ptr, old, size);
+            Ok(ptr)
+        });
         match resized {
             Some(Ok(ptr)) => {
                 Block { ptr, ..block }.check(size.min(old.size()));

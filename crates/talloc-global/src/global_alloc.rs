@@ -61,8 +61,13 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for GlobalTalloc<R,
     }
 }
 
-global_alloc!(impl[R: RawMutex, C: Config, S: Source<C>] for GlobalTalloc<R, C, S>, |heap| heap);
-allocator!(impl[R: RawMutex, C: Config, S: Source<C>] for &GlobalTalloc<R, C, S>, |heap| *heap);
+// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+global_alloc!(
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>] for GlobalTalloc<R, C, S>, |heap| heap
+);
+allocator!(
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>] for &GlobalTalloc<R, C, S>, |heap| *heap
+);
 
 impl<R: RawMutex, C: Config, S> fmt::Debug for GlobalTalloc<R, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

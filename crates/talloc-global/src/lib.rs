@@ -140,6 +140,8 @@ pub mod kinds;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod linear;
 pub mod misuse;
+#[cfg(doctest)]
+mod refused;
 #[cfg(feature = "snapshot")]
 mod snapshot;
 pub mod source;

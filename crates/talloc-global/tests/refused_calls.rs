@@ -32,6 +32,9 @@ const CALLS: [(&str, i64); 7] = [
 
 const ERRORS: [Errno; 2] = [Errno::PERM, Errno::NOMEM];
 
+/// A system that says that it has done what it is asked for, and has done nothing, as some emulators do.
+const PRETENDS: i32 = 0;
+
 /// Says to the process what is refused, and whether it has allocated before.
 const VARIABLE: &str = "REFUSED";
 
@@ -48,12 +51,20 @@ static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
 #[global_allocator]
 static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
 
-/// Has the system refuse a call of this process from now on.
-fn refuse(call: i64, error: Errno) {
+/// What the system does about a call instead of obeying it, by a name: an error's number, or `kill`.
+fn action(name: &str) -> SeccompAction {
+    match name {
+        "kill" => SeccompAction::KillProcess,
+        number => SeccompAction::Errno(number.parse().unwrap()),
+    }
+}
+
+/// Has the system do something else about a call of this process from now on.
+fn refuse(call: i64, action: SeccompAction) {
     let filter = SeccompFilter::new(
         BTreeMap::from([(call, Vec::new())]),
         SeccompAction::Allow,
-        SeccompAction::Errno(error.raw_os_error() as u32),
+        action,
         env::consts::ARCH.try_into().unwrap(),
     );
     let program: BpfProgram = filter.unwrap().try_into().unwrap();
@@ -251,19 +262,34 @@ fn check_refused_requests() {
     blocks.into_iter().for_each(|block| block.free(&THREADED));
 }
 
+/// Uses the heaps, but for what needs `membarrier`, as the documentation of `SystemTalloc` says.
+fn exercise_unseen(thread: &OtherThread) {
+    for _ in 0..2 {
+        use_many_addresses();
+        assert_eq!(exercise(&THREADED, LARGEST, thread), BLOCKS + 3);
+        assert_eq!(exercise(&LOCKED, 64 * MIB, thread), BLOCKS + 3);
+        thread.run(|| THREADED.trim());
+        THREADED.trim();
+        LOCKED.trim();
+    }
+}
+
 #[test]
 #[ignore = "a process is started for it"]
 fn refused() {
     let variable = env::var(VARIABLE).unwrap();
     let mut words = variable.split(' ');
     let mut next = || words.next().unwrap();
-    let (name, error, is_late) = (next(), next().parse().unwrap(), next() == "late");
+    let (name, instead, is_late) = (next(), next(), next() == "late");
     let call = CALLS.iter().find(|call| call.0 == name).unwrap().1;
     let thread = OtherThread::new();
     if is_late {
         exercise_all(&thread);
     }
-    refuse(call, Errno::from_raw_os_error(error));
+    refuse(call, action(instead));
+    if instead == "kill" {
+        return exercise_unseen(&thread);
+    }
     let counts = exercise_all(&thread);
     match name {
         "mmap" if !is_late => assert_eq!(counts, [0; 2]),
@@ -277,9 +303,19 @@ fn refused() {
         }
         _ => {
             assert_eq!(counts, [BLOCKS + 3; 2]);
-            check_purged(name == "madvise");
+            check_purged(name == "madvise" && instead != PRETENDS.to_string());
         }
     }
+}
+
+/// Does what `refused` does in a process of its own, which must not fail.
+fn run(name: &str, instead: &str, when: &str) {
+    let mut command = process::Command::new(env::current_exe().unwrap());
+    command.args(["refused", "--exact", "--ignored", "--nocapture"]);
+    let variable = format!("{name} {instead} {when}");
+    let output = command.env(VARIABLE, &variable).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{variable}: {} {errors}", output.status);
 }
 
 #[test]
@@ -287,13 +323,20 @@ fn each_call_may_be_refused() {
     for (name, _) in CALLS {
         for error in ERRORS {
             for when in ["early", "late"] {
-                let mut command = process::Command::new(env::current_exe().unwrap());
-                command.args(["refused", "--exact", "--ignored", "--nocapture"]);
-                let variable = format!("{name} {} {when}", error.raw_os_error());
-                let output = command.env(VARIABLE, &variable).output().unwrap();
-                let errors = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{variable}: {} {errors}", output.status);
+                run(name, &error.raw_os_error().to_string(), when);
             }
         }
+    }
+}
+
+#[test]
+fn memory_that_is_said_to_be_discarded_need_not_be_zero() {
+    run("madvise", &PRETENDS.to_string(), "early");
+}
+
+#[test]
+fn nobody_is_killed_for_a_barrier_that_was_not_asked_for() {
+    for when in ["early", "late"] {
+        run("membarrier", "kill", when);
     }
 }

@@ -107,8 +107,13 @@ fn used_again() -> ! {
     panic!("a heap must not be used again in its source, nor in what it is lent to by `with`")
 }
 
-talloc_core::global_alloc!(impl[C: Config, S: Source<C>] for TallocCritical<C, S>, |heap| heap);
-talloc_core::allocator!(impl[C: Config, S: Source<C>] for &TallocCritical<C, S>, |heap| *heap);
+// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+talloc_core::global_alloc!(
+    unsafe impl[C: Config, S: Source<C>] for TallocCritical<C, S>, |heap| heap
+);
+talloc_core::allocator!(
+    unsafe impl[C: Config, S: Source<C>] for &TallocCritical<C, S>, |heap| *heap
+);
 
 /// Prints the heap's [`Outline`](crate::Outline), or that it is in use.
 impl<C: Config, S> fmt::Debug for TallocCritical<C, S> {

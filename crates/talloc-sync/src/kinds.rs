@@ -80,7 +80,8 @@ unsafe impl<H: SharedHeap> SharedHeap for InKinds<'_, H> {
     }
 }
 
-talloc_core::allocator!(impl[H: SharedHeap] for InKinds<'_, H>, |heap| heap);
+// SAFETY: All copies refer to the same heap, which they borrow.
+talloc_core::allocator!(unsafe impl[H: SharedHeap] for InKinds<'_, H>, |heap| heap);
 
 impl<H> Clone for InKinds<'_, H> {
     #[inline]

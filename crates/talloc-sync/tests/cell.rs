@@ -246,6 +246,59 @@ fn a_supply_may_panic() {
     assert_eq!(cell.verify().unwrap().used_bytes, 0);
 }
 
+/// A random program in whose cell the supply panics at a call, before it has any memory. Returns how many calls
+/// there were, and whether one has panicked.
+fn run_with_panic_at(call: usize) -> (usize, bool) {
+    let (mut calls, mut panics) = (0, false);
+    let mut random = fastrand::Rng::with_seed(1);
+    let supply = |_| {
+        calls += 1;
+        assert_ne!(calls, call, "no memory today");
+        (calls % 3 != 0).then(page)
+    };
+    let cell = TallocCell::empty().with_supply_fn(supply);
+    let mut blocks: std::vec::Vec<Vec<u8, _>> = std::vec::Vec::new();
+    for tag in 0..200 {
+        let size = random.usize(1..PAGE / 3);
+        let step = AssertUnwindSafe(|| match random.u8(0..4) {
+            0 if !blocks.is_empty() => {
+                let number = random.usize(0..blocks.len());
+                drop(blocks.swap_remove(number));
+            }
+            1 if !blocks.is_empty() => {
+                let number = random.usize(0..blocks.len());
+                let block = &mut blocks[number];
+                if block.try_reserve_exact(size).is_ok() {
+                    block.resize(block.len() + size, block[0]);
+                }
+            }
+            _ => {
+                let mut block = Vec::new_in(&cell);
+                if block.try_reserve_exact(size).is_ok() {
+                    block.resize(size, tag);
+                    blocks.push(block);
+                }
+            }
+        });
+        panics |= catch_unwind(step).is_err();
+        cell.verify().unwrap();
+    }
+    assert!(blocks.iter().all(|block| block.iter().all(|byte| *byte == block[0])));
+    drop(blocks);
+    assert_eq!(cell.verify().unwrap().used_bytes, 0);
+    (calls, panics)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it takes its time")]
+fn a_supply_may_panic_at_any_call() {
+    let (calls, panics) = run_with_panic_at(usize::MAX);
+    assert!(calls > 10 && !panics, "{calls} calls");
+    for call in 1..=calls {
+        assert!(run_with_panic_at(call).1, "at call {call}");
+    }
+}
+
 #[test]
 fn a_supply_can_be_replaced() {
     let cell = TallocCell::empty().with_supply_fn(|_| Some(page()));

@@ -1,6 +1,9 @@
 //! What `Traced` records is what happened.
 #![cfg(all(feature = "std", feature = "traced"))]
 
+#[path = "../../talloc-core/tests/common/program.rs"]
+mod program;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -292,5 +295,80 @@ fn call_stacks_differ_by_call_site() {
     for block in blocks {
         // SAFETY: The block is live.
         unsafe { heap.dealloc(block, layout(16, 8)) };
+    }
+}
+
+/// The function of the program that panics, in a process of its own.
+const CHILD: &str = "TALLOC_TEST_PANICS";
+
+/// A context and a sink, all of whose functions may panic.
+struct Explosive;
+
+impl Explosive {
+    const FUNCTIONS: [&str; 5] = ["enter", "leave", "thread", "time", "write"];
+
+    /// Panics if this function is the one that does.
+    fn call(name: &str) {
+        if ARMED.get() {
+            assert_ne!(std::env::var(CHILD).as_deref(), Ok(name), "no more of this");
+        }
+    }
+}
+
+std::thread_local! {
+    static ARMED: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Context for Explosive {
+    fn enter() -> bool {
+        Self::call("enter");
+        true
+    }
+
+    fn leave() {
+        Self::call("leave");
+    }
+
+    fn thread() -> u64 {
+        Self::call("thread");
+        0
+    }
+
+    fn time() -> u64 {
+        Self::call("time");
+        0
+    }
+}
+
+impl Sink for Explosive {
+    fn write(&mut self, _: &[u8]) -> bool {
+        Self::call("write");
+        true
+    }
+}
+
+#[test]
+fn nothing_unwinds_out_of_the_allocator() {
+    const TEST: &str = "nothing_unwinds_out_of_the_allocator";
+    if std::env::var_os(CHILD).is_some() {
+        let heap: Traced<System, Explosive, Lock, Explosive> = Traced::new(System);
+        assert!(heap.start(Explosive).is_ok());
+        ARMED.set(true);
+        // SAFETY: The size is not zero.
+        let allocate = || unsafe { heap.alloc(layout(40, 8)) };
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(allocate));
+        println!("it has returned");
+        std::process::exit(0);
+    }
+    for name in Explosive::FUNCTIONS {
+        let output = program::this_program()
+            .args(["--exact", TEST, "--nocapture"])
+            .env(CHILD, name)
+            .output()
+            .unwrap();
+        let (out, err) = (&output.stdout, String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success(), "{name}: {}", String::from_utf8_lossy(out));
+        assert!(err.contains("no more of this"), "{name}: {err}");
+        assert!(err.contains("a sink or a context has panicked"), "{name}: {err}");
     }
 }

@@ -2,6 +2,8 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicUsize, compiler_fence};
 
 use super::below::{
     Checked, Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock,
@@ -25,6 +27,38 @@ fn layout_for(size: usize, align: usize) -> Option<Layout> {
 fn layout_of(size: usize) -> Layout {
     // SAFETY: There is a block of that size, and all blocks are aligned like this.
     unsafe { Layout::from_size_align_unchecked(size, MIN_ALIGN) }
+}
+
+std::thread_local! {
+    /// How many functions of this file the thread is in.
+    static DEPTH: AtomicUsize = const { AtomicUsize::new(0) };
+}
+
+/// Marks that the thread is in a function that may hold the heap's lock, for signal handlers that interrupt it.
+pub(crate) struct Inside(());
+
+impl Inside {
+    #[inline(always)]
+    fn new() -> Self {
+        DEPTH.with(|depth| depth.store(depth.load(Relaxed) + 1, Relaxed));
+        // A handler runs in the same thread: only the compiler could take the lock before.
+        compiler_fence(SeqCst);
+        Self(())
+    }
+
+    /// Whether the thread is in such a function.
+    #[cfg(feature = "checked")]
+    pub(crate) fn is_any() -> bool {
+        DEPTH.with(|depth| depth.load(Relaxed)) > 0
+    }
+}
+
+impl Drop for Inside {
+    #[inline(always)]
+    fn drop(&mut self) {
+        compiler_fence(SeqCst);
+        DEPTH.with(|depth| depth.store(depth.load(Relaxed) - 1, Relaxed));
+    }
 }
 
 /// A guard that keeps the heap locked.
@@ -54,11 +88,13 @@ impl Heap for Checking {
 
     #[inline]
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        let _inside = Inside::new();
         self.0.malloc(layout_for(size, align)?).ok()
     }
 
     #[inline]
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>> {
+        let _inside = Inside::new();
         let layout = layout_for(size, MIN_ALIGN)?;
         // SAFETY: The size is not zero.
         NonNull::new(unsafe { self.0.alloc_zeroed(layout) })
@@ -66,6 +102,7 @@ impl Heap for Checking {
 
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
+        let _inside = Inside::new();
         let freed = self.0.with(|heap| {
             let size = heap.size_of_block(block)?;
             // SAFETY: It is a block of this size, which the caller gives up.
@@ -77,6 +114,7 @@ impl Heap for Checking {
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
+        let _inside = Inside::new();
         let new_size = layout_for(size, MIN_ALIGN)?.size();
         let layout = self.layout("resizing", block);
         // SAFETY: It is a block with this layout, which is the caller's.
@@ -85,22 +123,27 @@ impl Heap for Checking {
 
     #[inline]
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
+        let _inside = Inside::new();
         self.layout("measuring", block).size()
     }
 
     fn trim(&self) {
+        let _inside = Inside::new();
         self.0.trim();
     }
 
     fn statistics(&self) -> Counters {
+        let _inside = Inside::new();
         self.0.statistics()
     }
 
     fn size_classes(&self) -> SizeClasses {
+        let _inside = Inside::new();
         self.0.size_classes()
     }
 
     fn verify(&self) -> Result<(), Violation> {
+        let _inside = Inside::new();
         self.0.verify().map(drop)
     }
 }

@@ -10,7 +10,7 @@ mod prefixed;
 #[cfg(any(test, feature = "checked"))]
 pub(crate) use checked::Checking;
 #[cfg(feature = "checked")]
-pub(crate) use checked::CheckingGuard;
+pub(crate) use checked::{CheckingGuard, Inside};
 #[cfg(any(test, not(feature = "checked")))]
 pub(crate) use prefixed::Prefixed;
 

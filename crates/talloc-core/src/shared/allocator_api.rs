@@ -20,18 +20,23 @@ pub mod versions {
 /// of a reference `$it` to the handle.
 ///
 /// The crate that uses it has features of the same names as this one.
+///
+/// # Safety
+///
+/// For a handle and all its copies, `$heap` is the same heap each time. That stays, with all blocks, as long as any of
+/// them can be used.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! allocator {
-    (impl[$($generics:tt)*] for $handle:ty, |$it:ident| $heap:expr) => {
+    (unsafe impl[$($generics:tt)*] for $handle:ty, |$it:ident| $heap:expr) => {
         #[cfg(feature = "allocator")]
-        $crate::allocator_version!(api2_02, [$($generics)*], $handle, |$it| $heap);
+        $crate::allocator_version!(unsafe api2_02, [$($generics)*], $handle, |$it| $heap);
         #[cfg(feature = "allocator-api2-03")]
-        $crate::allocator_version!(api2_03, [$($generics)*], $handle, |$it| $heap);
+        $crate::allocator_version!(unsafe api2_03, [$($generics)*], $handle, |$it| $heap);
         #[cfg(feature = "allocator-api2-04")]
-        $crate::allocator_version!(api2_04, [$($generics)*], $handle, |$it| $heap);
+        $crate::allocator_version!(unsafe api2_04, [$($generics)*], $handle, |$it| $heap);
         #[cfg(feature = "allocator_api")]
-        $crate::allocator_version!(std, [$($generics)*], $handle, |$it| $heap);
+        $crate::allocator_version!(unsafe std, [$($generics)*], $handle, |$it| $heap);
     };
 }
 
@@ -39,15 +44,14 @@ macro_rules! allocator {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! allocator_version {
-    ($version:ident, [$($generics:tt)*], $handle:ty, |$it:ident| $heap:expr) => {
+    (unsafe $version:ident, [$($generics:tt)*], $handle:ty, |$it:ident| $heap:expr) => {
         const _: () = {
             use ::core::alloc::Layout;
             use ::core::ptr::NonNull;
             use $crate::shared::{self, versions::$version::{AllocError, Allocator}};
 
-            // SAFETY: A block is the heap's until it is freed, wherever the handle and its copies are: it refers to the
-            // heap, which is borrowed for as long and keeps what blocks lie in. Every method does what the function of
-            // the same name does, whose contract is that of this trait.
+            // SAFETY: Whoever uses the macro says that the handle and its copies refer to one heap, which stays for as
+            // long. Every method does what the function of the same name does, whose contract is that of this trait.
             unsafe impl<$($generics)*> Allocator for $handle {
                 #[inline]
                 fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {

@@ -91,12 +91,17 @@ fn block<A: Allocate>(heap: &A, call: Call, ptr: *mut u8, layout: Layout) -> Opt
 
 /// Implements [`GlobalAlloc`](core::alloc::GlobalAlloc) by the functions of this module, for a type that is, or has,
 /// something that can [`Allocate`]: `$heap`, in terms of a reference `$it` to the type.
+///
+/// # Safety
+///
+/// For a value of the type, `$heap` is the same heap each time. That stays, with all blocks, as long as the value can be
+/// used.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! global_alloc {
-    (impl[$($generics:tt)*] for $type:ty, |$it:ident| $heap:expr) => {
-        // SAFETY: By the contract of `Allocate`, blocks are as the layout asks and stay valid until they are freed. The
-        // functions of `global` do not unwind.
+    (unsafe impl[$($generics:tt)*] for $type:ty, |$it:ident| $heap:expr) => {
+        // SAFETY: Whoever uses the macro says that it is the same heap each time. By the contract of `Allocate`, blocks
+        // are as the layout asks and stay valid until they are freed. The functions of `global` do not unwind.
         unsafe impl<$($generics)*> ::core::alloc::GlobalAlloc for $type {
             #[inline]
             unsafe fn alloc(&self, layout: ::core::alloc::Layout) -> *mut u8 {

@@ -124,7 +124,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// They are blocks of this heap, allocated or last reallocated with that size.
-    pub unsafe fn free_batch(&mut self, size: usize, mut batch: Batch) {
+    pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
         let len = Arena::<C>::block_len(size);
         if len >= self.quick.classes() {
             // SAFETY: The caller gives up the blocks, which have `len` granules each.
@@ -132,19 +132,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.note_uncached(len);
             return;
         }
-        let mut others = Batch::EMPTY;
-        while let Some(block) = batch.pop() {
+        let mut freeing = Freeing { heap: self, len, left: batch, others: Batch::EMPTY };
+        while let Some(block) = freeing.left.pop() {
             // SAFETY: The caller gives up the blocks. Those that are listed have a list.
             unsafe {
-                if self.is_listed(block) {
-                    self.put_on_list(block, len);
+                if freeing.heap.is_listed(block) {
+                    freeing.heap.put_on_list(block, len);
                 } else {
-                    others.push(block);
+                    freeing.others.push(block);
                 }
             }
         }
-        // SAFETY: As above.
-        unsafe { self.release_batch(len, others) }
     }
 
     /// Gives blocks of `len` granules back to the arenas.
@@ -234,5 +232,24 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         self.arenas.count_taken(row.len() * GRANULE);
         count
+    }
+}
+
+/// Blocks of `len` granules that are being freed. Those that no list has taken go to the arenas in the end, also if
+/// the source panics meanwhile.
+struct Freeing<'h, C: Config, S: Source<C>> {
+    heap: &'h mut Talloc<C, S>,
+    len: usize,
+    left: Batch,
+    others: Batch,
+}
+
+impl<C: Config, S: Source<C>> Drop for Freeing<'_, C, S> {
+    #[inline]
+    fn drop(&mut self) {
+        for batch in [self.left.take(), self.others.take()] {
+            // SAFETY: `free_batch` has been given the blocks, which have `len` granules each.
+            unsafe { self.heap.release_batch(self.len, batch) }
+        }
     }
 }

@@ -31,6 +31,12 @@ impl<C: Config, S> Talloc<C, S> {
         C::Quick::HAS_PEERS || self.arenas.is_single()
     }
 
+    /// Whether the quick lists may hold blocks of any of these kinds.
+    #[inline(always)]
+    fn may_list(&self, kinds: Kinds) -> bool {
+        C::Quick::HAS_PEERS || kinds.contains(self.arenas.first.kind)
+    }
+
     /// Whether a block of this heap is of the kind that the quick lists hold.
     #[inline(always)]
     pub(super) fn is_listed(&self, block: NonNull<u8>) -> bool {
@@ -143,7 +149,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let attempt = |heap: &mut Self| heap.allocate_of_kinds(kinds, len, align);
         let mut found = attempt(self);
         for _ in 0..SOURCE_TRIES {
-            if found.is_none() && (C::Quick::HAS_PEERS || kinds.contains(listed)) {
+            // The source may have changed which kind is the first.
+            if found.is_none() && self.may_list(kinds) {
                 found = self.coalesce_for(layout, attempt);
             } else if found.is_none() && self.tidy() {
                 found = attempt(self);

@@ -191,10 +191,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Truncates the arena at `place`. The quick lists are empty.
     pub(super) fn truncate_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
-        if !self.arenas.peek(place).span().contains_span(span) {
+        let arena = self.arenas.peek(place).span();
+        if !arena.contains_span(span) {
             return Err(ArenaError::NotTruncated);
         }
-        // SAFETY: It is part of the arena's memory.
+        // Safe code has made the span, and may have given it any pointer. The arena keeps its own.
+        let span = match span.get_base_acme() {
+            Some((base, acme)) => arena.above(base).below(acme),
+            None => Span::empty(),
+        };
+        // SAFETY: It is part of the arena's memory, and its pointer is the arena's.
         unsafe { self.reshape(place, span, Memory::empty()) }
     }
 

@@ -231,8 +231,9 @@ unsafe impl<'mem, C: Config, S: MemorySupply<'mem>> Allocate for TallocCell<'mem
     }
 }
 
+// SAFETY: A cell is one heap, which a reference borrows, and with it the memory. So do copies of the reference.
 talloc_core::allocator!(
-    impl['mem, C: Config, S: MemorySupply<'mem>] for &TallocCell<'mem, C, S>, |cell| *cell
+    unsafe impl['mem, C: Config, S: MemorySupply<'mem>] for &TallocCell<'mem, C, S>, |cell| *cell
 );
 
 impl<'mem, C: Config, S: MemorySupply<'mem>> TallocCell<'mem, C, S> {

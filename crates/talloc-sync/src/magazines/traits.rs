@@ -86,11 +86,12 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     }
 }
 
+// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
 talloc_core::global_alloc!(
-    impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
     for TallocMagazines<R, C, S, W, N>, |heap| heap
 );
 talloc_core::allocator!(
-    impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
+    unsafe impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
     for &TallocMagazines<R, C, S, W, N>, |heap| *heap
 );

@@ -323,8 +323,13 @@ struct Inside<C: Context>(PhantomData<C>);
 
 impl<C: Context> Inside<C> {
     fn enter() -> Option<Self> {
-        // Not `then_some`, which would make one and drop it.
-        if C::enter() { Some(Self(PhantomData)) } else { None }
+        // Made before the call, which may unwind like any other of the context's.
+        let inside = Self(PhantomData);
+        if C::enter() {
+            return Some(inside);
+        }
+        core::mem::forget(inside);
+        None
     }
 
     fn leave(self) {

@@ -206,8 +206,9 @@ impl<H> Deref for SystemHeap<H> {
     }
 }
 
-global_alloc!(impl[H: SharedHeap<Source = SystemSource>] for SystemHeap<H>, |heap| heap);
-allocator!(impl[H: SharedHeap<Source = SystemSource>] for &SystemHeap<H>, |heap| *heap);
+// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+global_alloc!(unsafe impl[H: SharedHeap<Source = SystemSource>] for SystemHeap<H>, |heap| heap);
+allocator!(unsafe impl[H: SharedHeap<Source = SystemSource>] for &SystemHeap<H>, |heap| *heap);
 
 impl<H: fmt::Debug> fmt::Debug for SystemHeap<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

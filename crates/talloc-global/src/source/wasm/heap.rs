@@ -115,8 +115,9 @@ impl<P: WasmParameters> Default for WasmTalloc<P> {
     }
 }
 
-global_alloc!(impl[P: WasmParameters] for WasmTalloc<P>, |heap| &heap.0);
-allocator!(impl[P: WasmParameters] for &WasmTalloc<P>, |heap| &heap.0);
+// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+global_alloc!(unsafe impl[P: WasmParameters] for WasmTalloc<P>, |heap| &heap.0);
+allocator!(unsafe impl[P: WasmParameters] for &WasmTalloc<P>, |heap| &heap.0);
 
 /// Prints how much memory the heap has, or its [`Outline`](crate::inspect::Outline).
 impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {

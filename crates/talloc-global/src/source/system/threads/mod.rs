@@ -370,8 +370,9 @@ unsafe impl Allocate for SystemTalloc {
     }
 }
 
-global_alloc!(impl[] for SystemTalloc, |heap| heap);
-allocator!(impl[] for &SystemTalloc, |heap| *heap);
+// SAFETY: All values are the same allocator, which is there for ever.
+global_alloc!(unsafe impl[] for SystemTalloc, |heap| heap);
+allocator!(unsafe impl[] for &SystemTalloc, |heap| *heap);
 
 impl fmt::Debug for SystemTalloc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
