@@ -6,8 +6,8 @@ use crate::quick;
 
 /// Blocks of one size that nobody uses, as a list that takes no memory but theirs.
 ///
-/// The first word of each links to the next. [`Talloc::malloc_batch`](crate::Talloc::malloc_batch)
-/// and [`Talloc::free_batch`](crate::Talloc::free_batch) allocate and free them together; to the
+/// The first word of each links to the next. [`Backend::malloc_batch`](crate::Backend::malloc_batch)
+/// and [`Backend::free_batch`](crate::Backend::free_batch) allocate and free them together; to the
 /// heap they are allocated meanwhile.
 ///
 /// # Invariant

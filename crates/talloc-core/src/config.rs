@@ -232,8 +232,8 @@ impl Config for Tiny {
 /// pointer, one that is not a block's start, a block that is free already, a wrong size, a wrong
 /// alignment. By default that panics.
 ///
-/// The heap can be walked block by block, too: [`Talloc::chunks`](crate::Talloc::chunks), and
-/// [`Talloc::leaks`](crate::Talloc::leaks), which says what is still allocated.
+/// The heap can be walked block by block, too: [`Inspect::chunks`](crate::Inspect::chunks), and
+/// [`Inspect::leaks`](crate::Inspect::leaks), which says what is still allocated.
 ///
 /// # What it cannot tell
 ///

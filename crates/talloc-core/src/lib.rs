@@ -105,7 +105,7 @@
 //!   lists could not serve. By default, none does.
 //! * With several arenas, that of a block and the first one that has room are found in a bounded number of steps,
 //!   however many there are. To verify the heap, to walk it, and to take memory back from all of it
-//!   ([`Talloc::trim`], [`Talloc::discard`], and [`Decay`] once in an epoch) takes time in proportion to their number.
+//!   ([`Talloc::trim`], [`ArenasMut::discard`], and [`Decay`] once in an epoch) takes time in proportion to their number.
 //!
 //! # Size of the code
 //!
@@ -178,7 +178,10 @@ pub use shared::SharedHeap;
 pub use size_classes::{SizeClass, SizeClasses};
 pub use source::{OomHandler, Source, TEND_INTERVAL, alloc_error};
 pub use statistics::Statistics;
-pub use talloc::{ArenaMut, Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
+pub use talloc::{
+    ArenaMut, ArenasMut, Backend, Chunks, Inspect, Leaks, OfKinds, OwnedTalloc, SOURCE_TRIES,
+    Talloc,
+};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::{TallocMutex, Tallock, TallockRef};

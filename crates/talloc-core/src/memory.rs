@@ -13,8 +13,8 @@ bitflags! {
         /// Blocks of zeros that come from such memory, where no block has been before, need not be
         /// cleared.
         const ZEROED = 1 << 0;
-        /// What of it is free may be taken back, by [`Talloc::discard`](crate::Talloc::discard) and
-        /// [`Talloc::reclaim_arena`](crate::Talloc::reclaim_arena), which the heap's source calls: by
+        /// What of it is free may be taken back, by [`ArenasMut::discard`](crate::ArenasMut::discard) and
+        /// [`ArenasMut::reclaim_arena`](crate::ArenasMut::reclaim_arena), which the heap's source calls: by
         /// the means of that source. The one for an operating system unmaps whole arenas, so that what it is
         /// said of must have been mapped; a `static` has not.
         ///

@@ -37,7 +37,7 @@ pub enum Call {
         /// The size that it should have.
         new_size: usize,
     },
-    /// It was asked whether it is a block: [`Talloc::check`](crate::Talloc::check).
+    /// It was asked whether it is a block: [`Inspect::check`](crate::Inspect::check).
     Check,
 }
 

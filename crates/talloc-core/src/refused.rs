@@ -228,7 +228,7 @@
 //!
 //! ```compile_fail,E0133
 //! let mut heap = talloc_core::Talloc::new();
-//! let batch = heap.malloc_batch(40, 10);
+//! let batch = heap.backend().malloc_batch(40, 10);
 //! ```
 //!
 //! # What does compile

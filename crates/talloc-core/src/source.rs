@@ -39,17 +39,17 @@ pub const TEND_INTERVAL: u32 = 32;
 ///         let arena = Span::from(Box::leak(bytes.into_boxed_slice()));
 ///         let known = Memory::ZEROED | Memory::RECLAIMABLE;
 ///         // SAFETY: The memory is zero, and belongs to the heap until that gives it up.
-///         unsafe { heap.claim_as(arena, known) }.map_err(|_| AllocError)
+///         unsafe { heap.arenas_mut().claim_as(arena, known) }.map_err(|_| AllocError)
 ///     }
 ///
 ///     fn tend(heap: &mut Talloc<C, Self>) {
-///         if heap.used_bytes() == 0 {
+///         if heap.inspect().used_bytes() == 0 {
 ///             heap.trim();
 ///         }
 ///     }
 ///
 ///     fn release(heap: &mut Talloc<C, Self>) {
-///         while let Some(arena) = heap.reclaim_arena(Span::empty()) {
+///         while let Some(arena) = heap.arenas_mut().reclaim_arena(Span::empty()) {
 ///             // SAFETY: It was a box, and the heap has given it up.
 ///             drop(unsafe { Box::from_raw(arena.to_slice().unwrap()) });
 ///         }
@@ -65,7 +65,7 @@ pub const TEND_INTERVAL: u32 = 32;
 ///         heap.free(block, layout);
 ///     }
 /// }
-/// assert!(heap.used_bytes() == 0 && heap.arenas().count() <= 1);
+/// assert!(heap.inspect().used_bytes() == 0 && heap.arenas().count() <= 1);
 /// # Ok::<(), AllocError>(())
 /// ```
 pub trait Source<C: Config>: Sized {
@@ -97,7 +97,7 @@ pub trait Source<C: Config>: Sized {
     /// If no more memory can be had.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError>;
 
-    /// [`acquire`](Self::acquire), for a request by [`malloc_in`](Talloc::malloc_in) that memory of these kinds will
+    /// [`acquire`](Self::acquire), for a request by [`OfKinds::malloc`](crate::OfKinds::malloc) that memory of these kinds will
     /// do for.
     ///
     /// By default, that is [`acquire`](Self::acquire) if every kind will do, and an error if not: a source that does
@@ -129,7 +129,7 @@ pub trait Source<C: Config>: Sized {
     fn tend(_heap: &mut Talloc<C, Self>) {}
 
     /// Takes memory back that the heap does not need, for example by
-    /// [`discard`](Talloc::discard) and [`reclaim_arena`](Talloc::reclaim_arena).
+    /// [`discard`](crate::ArenasMut::discard) and [`reclaim_arena`](crate::ArenasMut::reclaim_arena).
     ///
     /// It is called by [`Talloc::trim`], after the quick lists have been flushed. It may call every method
     /// of the heap.

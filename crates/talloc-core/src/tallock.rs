@@ -194,7 +194,7 @@ impl<R: RawMutex, C: Config, S> fmt::Debug for Tallock<R, C, S> {
 impl<R: RawMutex, C: Config, S> fmt::Debug for TallocMutex<R, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // To print may allocate from this very heap, so the lock is released before.
-        match self.try_lock().map(|heap| heap.outline()) {
+        match self.try_lock().map(|heap| heap.inspect().outline()) {
             Some(outline) => fmt::Debug::fmt(&outline, f),
             None => f.write_str("<locked>"),
         }

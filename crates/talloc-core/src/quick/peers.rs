@@ -16,7 +16,7 @@ use super::{Lists, Parcel, QuickLists, Segment, sealed};
 /// * [`owner_of`](Self::owner_of) returns the number of the heap whose arenas contain the address, for any
 ///   block of one of these heaps, and always the same; 255 for a block of none of them.
 /// * [`deliver`](Self::deliver) passes a parcel to that heap alone, which takes the blocks back with
-///   [`Talloc::take_back`](crate::Talloc::take_back); or it loses the blocks.
+///   [`Backend::take_back`](crate::Backend::take_back); or it loses the blocks.
 /// * [`whole`](Self::whole) returns a pointer that is good for all arenas of these heaps, from the time on
 ///   that there is a block in any of them.
 pub unsafe trait Peers: 'static {

@@ -65,15 +65,15 @@ pub unsafe trait SharedHeap {
     }
 
     /// Allocates a block, and tells how many of its first bytes are not known to be zero, as
-    /// [`Talloc::malloc_dirty`].
+    /// [`Backend::malloc_dirty`](crate::Backend::malloc_dirty).
     ///
     /// # Errors
     ///
     /// As for [`Talloc::malloc`].
     #[inline(always)]
     fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        // SAFETY: `Talloc::malloc_dirty` has no preconditions.
-        unsafe { self.with(|heap| heap.malloc_dirty(layout)) }
+        // SAFETY: `Backend::malloc_dirty` has no preconditions.
+        unsafe { self.with(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
     /// Frees a block, as [`Talloc::free`]; what a checked heap finds wrong is reported.
@@ -100,37 +100,37 @@ pub unsafe trait SharedHeap {
     }
 
     /// All that is counted, of one point of time, with what is in front of the heap: see
-    /// [`Talloc::statistics`].
+    /// [`Inspect::statistics`](crate::Inspect::statistics).
     ///
     /// It can be printed when this has returned, also by a program whose global allocator this is.
     fn statistics(&self) -> Statistics {
-        self.with(|heap| heap.statistics())
+        self.with(|heap| heap.inspect().statistics())
     }
 
-    /// Bytes of all blocks that are allocated from the arenas: see [`Talloc::used_bytes`].
+    /// Bytes of all blocks that are allocated from the arenas: see [`Inspect::used_bytes`](crate::Inspect::used_bytes).
     fn used_bytes(&self) -> usize {
-        self.with(|heap| heap.used_bytes())
+        self.with(|heap| heap.inspect().used_bytes())
     }
 
-    /// Bytes of the arenas that are free: see [`Talloc::free_bytes`].
+    /// Bytes of the arenas that are free: see [`Inspect::free_bytes`](crate::Inspect::free_bytes).
     fn free_bytes(&self) -> usize {
-        self.with(|heap| heap.free_bytes())
+        self.with(|heap| heap.inspect().free_bytes())
     }
 
-    /// The most bytes of the arenas that have been in use at once: see [`Talloc::peak_bytes`].
+    /// The most bytes of the arenas that have been in use at once: see [`Inspect::peak_bytes`](crate::Inspect::peak_bytes).
     fn peak_bytes(&self) -> usize {
-        self.with(|heap| heap.peak_bytes())
+        self.with(|heap| heap.inspect().peak_bytes())
     }
 
-    /// Bytes of the largest free chunk: see [`Talloc::largest_free_bytes`].
+    /// Bytes of the largest free chunk: see [`Inspect::largest_free_bytes`](crate::Inspect::largest_free_bytes).
     fn largest_free_bytes(&self) -> usize {
-        self.with(|heap| heap.largest_free_bytes())
+        self.with(|heap| heap.inspect().largest_free_bytes())
     }
 
-    /// What the heap holds, by size: see [`Talloc::size_classes`]. What is cached in front of the heap counts as
+    /// What the heap holds, by size: see [`Inspect::size_classes`](crate::Inspect::size_classes). What is cached in front of the heap counts as
     /// used.
     fn size_classes(&self) -> SizeClasses {
-        self.with(|heap| heap.size_classes())
+        self.with(|heap| heap.inspect().size_classes())
     }
 
     /// Checks every invariant of the heap, and counts what there is: see [`Talloc::verify`].

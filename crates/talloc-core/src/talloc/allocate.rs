@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 
 use talloc_span::Align;
 
-use super::Talloc;
+use super::{Backend, Talloc};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
@@ -51,7 +51,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates a block of zeros.
     ///
-    /// What comes from memory that is known to be zero, by [`claim_as`](Self::claim_as), and has
+    /// What comes from memory that is known to be zero, by [`ArenasMut::claim_as`](super::ArenasMut::claim_as), and has
     /// not been in use before, need not be cleared.
     ///
     /// # Errors
@@ -63,51 +63,56 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`malloc`](Self::malloc).
     pub unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: `malloc_dirty` asks nothing of its caller.
-        let (block, dirty) = unsafe { self.malloc_dirty(layout) }?;
+        let (block, dirty) = unsafe { self.backend().malloc_dirty(layout) }?;
         // SAFETY: The block has no fewer bytes.
         unsafe { block.write_bytes(0, dirty) };
         Ok(block)
     }
+}
 
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// Allocates a block, and tells how many of its first bytes are not known to be zero.
     ///
-    /// It is [`malloc_zeroed`](Self::malloc_zeroed) for those who want to clear the block
+    /// It is [`malloc_zeroed`](Talloc::malloc_zeroed) for those who want to clear the block
     /// elsewhere, for example when they hold no lock.
     ///
     /// # Errors
     ///
-    /// As for [`malloc`](Self::malloc).
+    /// As for [`Talloc::malloc`].
     ///
     /// # Safety
     ///
-    /// As for [`malloc`](Self::malloc).
+    /// As for [`Talloc::malloc`].
     pub unsafe fn malloc_dirty(
         &mut self,
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
+        let heap = &mut *self.heap;
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::EXACT {
             // SAFETY: `malloc` asks nothing of its caller.
-            return Ok((unsafe { self.malloc(layout) }?, layout.size()));
+            return Ok((unsafe { heap.malloc(layout) }?, layout.size()));
         }
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
-            if let Some(block) = self.pop(len) {
+            if let Some(block) = heap.pop(len) {
                 return Ok((block, layout.size()));
             }
         }
-        self.note_demand();
-        self.tend();
+        heap.note_demand();
+        heap.tend();
         let align = Align::of_layout(layout);
-        let attempt = |heap: &mut Self| {
+        let attempt = |heap: &mut Talloc<C, S>| {
             let (block, zero) = heap.allocate_knowing(len, align)?;
             Some((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
         };
-        match attempt(self) {
+        match attempt(heap) {
             Some(done) => Ok(done),
-            None => self.acquire(layout, attempt),
+            None => heap.acquire(layout, attempt),
         }
     }
+}
 
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates what no quick list has.
     #[cfg_attr(not(small), inline(never))]
     fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {

@@ -62,7 +62,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         self.span
     }
 
-    /// The kind of its memory; see [`Talloc::claim_of_kind`].
+    /// The kind of its memory; see [`ArenasMut::claim_of_kind`](super::ArenasMut::claim_of_kind).
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.place().map_or(Kind::DEFAULT, |place| self.heap.arenas.peek(place).kind)
@@ -173,7 +173,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         result
     }
 
-    /// Raises the end of an arena that was claimed by [`Talloc::claim_part`] by `more` bytes, in whole granules of 8,
+    /// Raises the end of an arena that was claimed by [`ArenasMut::claim_part`](super::ArenasMut::claim_part) by `more` bytes, in whole granules of 8,
     /// within `range`.
     ///
     /// Takes the time that `commit` takes, and no more.
@@ -184,7 +184,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`Talloc::claim_part`].
+    /// As for [`ArenasMut::claim_part`](super::ArenasMut::claim_part).
     pub unsafe fn raise_part(
         &mut self,
         range: Span,

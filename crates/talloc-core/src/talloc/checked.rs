@@ -4,8 +4,8 @@ use core::alloc::Layout;
 use core::iter;
 use core::ptr::NonNull;
 
-use super::Talloc;
 use super::chunks::{Chunks, Leaks};
+use super::{Inspect, Talloc};
 use crate::arena::Arena;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Checked, Config};
@@ -98,7 +98,7 @@ impl<C: Config, S> Talloc<C, S> {
 }
 
 /// What a checked heap can tell beside.
-impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
+impl<'h, C: Config, H: OnMisuse, S> Inspect<'h, Checked<C, H>, S> {
     /// Whether `ptr` is a block of this heap, allocated or last reallocated with `layout`.
     ///
     /// Takes constant time and a 512th of the block's bytes; to say what is wrong takes a 512th of
@@ -107,11 +107,11 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     /// # Errors
     ///
     /// A [`Misuse`] that says what is wrong. The handler is not called.
-    pub fn check(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
-        if self.knows(Call::Check, ptr, layout) {
+    pub fn check(self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
+        if self.heap.knows(Call::Check, ptr, layout) {
             Ok(())
         } else {
-            Err(self.explain(Call::Check, ptr, layout))
+            Err(self.heap.explain(Call::Check, ptr, layout))
         }
     }
 
@@ -140,18 +140,18 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///     heap.init(Span::from(&mut memory));
     ///     heap.malloc(Layout::new::<[u8; 37]>())?
     /// };
-    /// assert_eq!(heap.size_of_block(block), Ok(40));
+    /// assert_eq!(heap.inspect().size_of_block(block), Ok(40));
     /// // SAFETY: It is within the block.
     /// let within = unsafe { block.add(8) };
-    /// assert!(matches!(heap.size_of_block(within), Err(Fault::NotABlock { .. })));
+    /// assert!(matches!(heap.inspect().size_of_block(within), Err(Fault::NotABlock { .. })));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn size_of_block(&self, ptr: NonNull<u8>) -> Result<usize, Fault> {
+    pub fn size_of_block(self, ptr: NonNull<u8>) -> Result<usize, Fault> {
         let addr = ptr.addr().get();
-        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
+        let arena = self.heap.arenas.containing(addr).map(|place| self.heap.arenas.peek(place));
         match arena.and_then(|arena| arena.len_of_block(addr)) {
             Some(len) if addr % GRANULE == 0 => Ok(len * GRANULE),
-            _ => Err(self.fault_at(addr, Layout::new::<u8>())),
+            _ => Err(self.heap.fault_at(addr, Layout::new::<u8>())),
         }
     }
 
@@ -174,16 +174,16 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///     heap.init(Span::from(&mut memory));
     ///     heap.malloc(Layout::new::<[u8; 4000]>())?;
     /// }
-    /// for chunk in heap.chunks() {
+    /// for chunk in heap.inspect().chunks() {
     ///     println!("{chunk}");
     /// }
-    /// assert!(heap.chunks().any(|chunk| {
+    /// assert!(heap.inspect().chunks().any(|chunk| {
     ///     chunk.kind == ChunkKind::Used && chunk.span.size() == 4000
     /// }));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn chunks(&self) -> Chunks<'_, Checked<C, H>, S> {
-        Chunks::of(self)
+    pub fn chunks(self) -> Chunks<'h, Checked<C, H>, S> {
+        Chunks::of(self.heap)
     }
 
     /// What is allocated, to be printed or gone through.
@@ -202,11 +202,11 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///     heap.malloc(Layout::new::<[u8; 40]>())?;
     ///     heap.malloc(Layout::new::<[u8; 100]>())?;
     /// }
-    /// let report = heap.leaks().to_string();
+    /// let report = heap.inspect().leaks().to_string();
     /// assert!(report.starts_with("2 blocks of 144 bytes in all are allocated:\n0x"));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn leaks(&self) -> Leaks<'_, Checked<C, H>, S> {
+    pub fn leaks(self) -> Leaks<'h, Checked<C, H>, S> {
         Leaks(self.chunks())
     }
 }

@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::Talloc;
+use super::{Backend, Talloc};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
@@ -109,7 +109,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             unsafe { self.release(ptr, len) };
         }
     }
+}
 
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// Takes back blocks that a [peer](crate::Peers) has sent home.
     ///
     /// # Safety
@@ -118,11 +120,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// The pointers are good for all of them.
     #[inline]
     pub unsafe fn take_back(&mut self, segment: Segment) {
-        if segment.len < self.quick.classes() && !C::CHECKED {
+        let heap = &mut *self.heap;
+        if segment.len < heap.quick.classes() && !C::CHECKED {
             debug_assert!(C::Quick::HAS_PEERS, "the lists hold blocks of one kind");
             // SAFETY: The caller gives up the blocks, which have a list.
-            if unsafe { self.quick.splice(segment) } {
-                self.overflow(segment.len);
+            if unsafe { heap.quick.splice(segment) } {
+                heap.overflow(segment.len);
             }
             return;
         }
@@ -132,8 +135,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // nobody uses.
             unsafe {
                 let next = next(block);
-                self.forget(block, segment.len);
-                self.release(block, segment.len);
+                heap.forget(block, segment.len);
+                heap.release(block, segment.len);
                 match next {
                     Some(next) if number < segment.blocks => block = next,
                     _ => break,
@@ -141,7 +144,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         }
     }
+}
 
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Puts a block on its quick list.
     ///
     /// # Safety

@@ -4,7 +4,7 @@
 use talloc_span::Span;
 
 use super::arenas::Arenas;
-use super::{OwnedTalloc, Talloc};
+use super::{ArenasMut, OwnedTalloc, Talloc};
 use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -50,7 +50,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Panics
     ///
     /// If the span contains the null address or is too large for the links; see
-    /// [`Index`](crate::Index). [`try_init`](Self::try_init) does not.
+    /// [`Index`](crate::Index). [`ArenasMut::try_init`] does not.
     ///
     /// # Safety
     ///
@@ -61,25 +61,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[track_caller]
     pub unsafe fn init(&mut self, arena: Span) {
         // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
-        expect(unsafe { self.try_init(arena) });
-    }
-
-    /// [`init`](Self::init), but errs where that panics.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::Null`] and [`ArenaError::TooFar`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`init`](Self::init).
-    pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
-        // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
-        let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
-        self.quick = C::Quick::EMPTY;
-        self.arenas = Arenas::of_first(first);
-        self.limit_quick();
-        Ok(())
+        expect(unsafe { self.arenas_mut().try_init(arena) });
     }
 
     /// Extends the first arena to `arena`, at either end or both, by any number of bytes.
@@ -93,7 +75,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Panics
     ///
     /// If `arena` does not contain the old one, overlaps another one, contains the null address or
-    /// is too large for the links. [`try_extend`](Self::try_extend) does not.
+    /// is too large for the links. [`ArenasMut::try_extend`] does not.
     ///
     /// # Safety
     ///
@@ -118,23 +100,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[track_caller]
     pub unsafe fn extend(&mut self, arena: Span) {
         // SAFETY: The caller gives the heap what `arena` adds to the old span.
-        expect(unsafe { self.try_extend(arena) });
-    }
-
-    /// [`extend`](Self::extend), but errs where that panics.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::NotExtended`], [`ArenaError::Overlap`], [`ArenaError::Null`] and
-    /// [`ArenaError::TooFar`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`extend`](Self::extend).
-    pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.flush();
-        // SAFETY: The caller gives the heap what `arena` adds to the old span. The quick lists are empty.
-        unsafe { self.extend_at(None, arena, Memory::empty()) }
+        expect(unsafe { self.arenas_mut().try_extend(arena) });
     }
 
     /// Reduces the first arena to `arena`, and touches what is left out no more.
@@ -145,7 +111,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// If the arena does not contain `arena`, or `arena` not all that is allocated and a place for
     /// the bitmap: [`get_allocated_span`](Self::get_allocated_span).
-    /// [`try_truncate`](Self::try_truncate) does not.
+    /// [`ArenasMut::try_truncate`] does not.
     ///
     /// # Examples
     ///
@@ -163,17 +129,54 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     #[track_caller]
     pub fn truncate(&mut self, arena: Span) {
-        expect(self.try_truncate(arena));
+        expect(self.arenas_mut().try_truncate(arena));
+    }
+}
+
+/// Changing the first arena, with an error instead of a panic.
+impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
+    /// [`Talloc::init`], but errs where that panics.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Null`] and [`ArenaError::TooFar`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::init`].
+    pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
+        // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
+        let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
+        self.heap.quick = C::Quick::EMPTY;
+        self.heap.arenas = Arenas::of_first(first);
+        self.heap.limit_quick();
+        Ok(())
     }
 
-    /// [`truncate`](Self::truncate), but errs where that panics.
+    /// [`Talloc::extend`], but errs where that panics.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NotExtended`], [`ArenaError::Overlap`], [`ArenaError::Null`] and
+    /// [`ArenaError::TooFar`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::extend`].
+    pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.heap.flush();
+        // SAFETY: The caller gives the heap what `arena` adds to the old span. The quick lists are empty.
+        unsafe { self.heap.extend_at(None, arena, Memory::empty()) }
+    }
+
+    /// [`Talloc::truncate`], but errs where that panics.
     ///
     /// # Errors
     ///
     /// [`ArenaError::NotTruncated`] and [`ArenaError::InUse`].
     pub fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.flush();
-        self.truncate_at(None, arena)
+        self.heap.flush();
+        self.heap.truncate_at(None, arena)
     }
 }
 

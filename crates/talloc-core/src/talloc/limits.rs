@@ -10,7 +10,7 @@
 //! back. It is the other way round if the source takes memory back. Then the lists give up more than they get:
 //! blocks that stay there would lie scattered, and keep what is free from becoming whole again.
 
-use super::Talloc;
+use super::{Inspect, Talloc};
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::quick::Lists;
@@ -46,10 +46,20 @@ const LULL_SHARE: usize = 8;
 /// or they give back so many more batches for each that they get, if the source takes memory back.
 const LULL_BATCHES: usize = 2;
 
-impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The bytes that caches take a share of: those of the arenas, or, if the source takes memory back,
+impl<C: Config, S: Source<C>> Inspect<'_, C, S> {
+    /// Returns the bytes that caches take a share of: those of the arenas, or, if the source takes memory back,
     /// those in use, but at least a MiB: the caches of a heap that is nearly empty are nearly empty, too.
-    pub fn cacheable(&self) -> usize {
+    ///
+    /// Takes constant time.
+    #[must_use]
+    pub fn cacheable(self) -> usize {
+        self.heap.cacheable()
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// [`Inspect::cacheable`].
+    fn cacheable(&self) -> usize {
         let bytes = self.arenas.size();
         if S::RECLAIMS { bytes.min(self.arenas.used().max(MIB)) } else { bytes }
     }

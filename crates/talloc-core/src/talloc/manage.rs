@@ -2,8 +2,8 @@
 
 use talloc_span::Span;
 
-use super::Talloc;
 use super::arenas::Place;
+use super::{ArenasMut, Talloc};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -48,18 +48,20 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`init`](Self::init), but nothing is forgotten.
     pub unsafe fn claim(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: The caller gives the heap the memory. `Memory::empty()` claims nothing of it.
-        unsafe { self.claim_as(arena, Memory::empty()) }
+        unsafe { self.arenas_mut().claim_as(arena, Memory::empty()) }
     }
+}
 
-    /// [`claim`](Self::claim), with what is known about the memory.
+impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
+    /// [`Talloc::claim`], with what is known about the memory.
     ///
     /// # Errors
     ///
-    /// As for [`claim`](Self::claim).
+    /// As for [`Talloc::claim`].
     ///
     /// # Safety
     ///
-    /// As for [`claim`](Self::claim), and `memory` holds.
+    /// As for [`Talloc::claim`], and `memory` holds.
     ///
     /// # Examples
     ///
@@ -71,7 +73,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// let mut heap = Talloc::new();
     /// // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
     /// let block = unsafe {
-    ///     heap.claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
+    ///     heap.arenas_mut().claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
     ///     // Costs no more than `malloc`.
     ///     heap.malloc_zeroed(Layout::new::<[u8; 1 << 19]>())?
     /// };
@@ -81,14 +83,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
         // SAFETY: The caller keeps to the same conditions.
-        unsafe { self.claim_pieces(Kind::DEFAULT, arena, memory) }
+        unsafe { self.heap.claim_pieces(Kind::DEFAULT, arena, memory) }
     }
+}
 
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Makes one arena of a span, or several if it is larger than links reach.
     ///
     /// # Safety
     ///
-    /// As for [`claim_as`](Self::claim_as).
+    /// As for [`ArenasMut::claim_as`].
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn claim_pieces(
         &mut self,
@@ -123,7 +127,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`claim_as`](Self::claim_as).
+    /// As for [`ArenasMut::claim_as`].
     unsafe fn claim_one(
         &mut self,
         kind: Kind,

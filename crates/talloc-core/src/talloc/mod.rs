@@ -4,6 +4,8 @@ mod allocate;
 mod among;
 mod arena_mut;
 pub(crate) mod arenas;
+mod arenas_mut;
+mod backend;
 mod batch;
 mod checked;
 mod chunks;
@@ -11,6 +13,7 @@ mod coalesce;
 mod deallocate;
 mod discard;
 mod first;
+mod inspect;
 mod kinds;
 mod limits;
 mod manage;
@@ -28,7 +31,11 @@ mod verify;
 
 pub use allocate::SOURCE_TRIES;
 pub use arena_mut::ArenaMut;
+pub use arenas_mut::ArenasMut;
+pub use backend::Backend;
 pub use chunks::{Chunks, Leaks};
+pub use inspect::Inspect;
+pub use kinds::OfKinds;
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -229,6 +236,6 @@ impl<C: Config, S> fmt::Debug for OwnedTalloc<C, S> {
 /// Prints the [`Outline`](crate::Outline).
 impl<C: Config, S> fmt::Debug for Talloc<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.outline(), f)
+        fmt::Debug::fmt(&self.inspect().outline(), f)
     }
 }

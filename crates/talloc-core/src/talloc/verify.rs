@@ -25,7 +25,7 @@ impl<C: Config, S> Talloc<C, S> {
         if C::CHECKED && marked != report.cached_bytes {
             return Err(Violation::CachedCount);
         }
-        if self.used_bytes() != report.used_bytes {
+        if self.inspect().used_bytes() != report.used_bytes {
             return Err(Violation::UsedCount);
         }
         Ok(report)

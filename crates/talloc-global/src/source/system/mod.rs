@@ -171,7 +171,7 @@ impl<C: Config> Source<C> for SystemSource {
     fn release(heap: &mut Talloc<C, Self>) {
         let growing = heap.source().arena;
         let mut purge = Purge::default();
-        while let Some(arena) = heap.reclaim_arena(growing) {
+        while let Some(arena) = heap.arenas_mut().reclaim_arena(growing) {
             // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
             // it up.
             let is_given = unsafe { space::release(arena.align_inward(space::page())) };
@@ -180,8 +180,11 @@ impl<C: Config> Source<C> for SystemSource {
         let pace = pace();
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
-        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        unsafe { heap.arenas_mut().discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
+        let (used, touched) = (
+            heap.inspect().used_bytes() + heap.inspect().cached_bytes(),
+            heap.inspect().touched_bytes(),
+        );
         heap.source_mut().decay.note_trim(used, touched, purge.given);
     }
 
@@ -202,7 +205,7 @@ fn attach<C: Config>(heap: &mut Talloc<C, SystemSource>, piece: Span) -> Result<
     {
         extended
     // SAFETY: As above.
-    } else if unsafe { heap.claim_as(piece, zeros) }.is_ok() {
+    } else if unsafe { heap.arenas_mut().claim_as(piece, zeros) }.is_ok() {
         piece
     } else {
         // The memory is of no use.

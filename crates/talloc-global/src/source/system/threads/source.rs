@@ -83,7 +83,7 @@ impl Source<Threaded<System>> for ThreadSource {
         let bytes = bytes.next_multiple_of(space::UNIT);
         // SAFETY: The slices are this heap's, and zero wherever they become memory. The pointer of the range is
         // good for them.
-        let claimed = unsafe { heap.claim_part(range, bytes, FRESH_MEMORY, commit) };
+        let claimed = unsafe { heap.arenas_mut().claim_part(range, bytes, FRESH_MEMORY, commit) };
         let Ok(arena) = claimed else {
             // SAFETY: Nobody has been given any of them.
             unsafe { give_up(range) };
@@ -110,7 +110,7 @@ impl Source<Threaded<System>> for ThreadSource {
     fn release(heap: &mut Heap) {
         let growing = heap.source().arena;
         let mut purge = Purge::default();
-        while let Some(arena) = heap.reclaim_arena(growing) {
+        while let Some(arena) = heap.arenas_mut().reclaim_arena(growing) {
             let ranges = &mut heap.source_mut().ranges;
             if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
                 let range = core::mem::replace(place, Span::empty());
@@ -125,8 +125,11 @@ impl Source<Threaded<System>> for ThreadSource {
         }
         let pace = pace();
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
-        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        unsafe { heap.arenas_mut().discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
+        let (used, touched) = (
+            heap.inspect().used_bytes() + heap.inspect().cached_bytes(),
+            heap.inspect().touched_bytes(),
+        );
         heap.source_mut().decay.note_trim(used, touched, purge.given);
     }
 
