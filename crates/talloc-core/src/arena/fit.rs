@@ -30,7 +30,9 @@ impl<C: Config> Arena<C> {
         } else {
             self.allocate_aligned(len, align)
         };
-        at.or_else(|| self.last_resort(len, align))
+        let at = at.or_else(|| self.last_resort(len, align));
+        debug_assert!(at.is_none_or(|at| self.is_aligned(at, align)), "the block is aligned");
+        at
     }
 
     /// Uses `len` granules of a chunk that a bin is sure to have, or of the top.
@@ -121,7 +123,9 @@ impl<C: Config> Arena<C> {
             return Some(at);
         }
         let lead = align.padding(self.window.addr(self.top)) / GRANULE;
-        self.take_top(lead, len)
+        let at = self.take_top(lead, len);
+        debug_assert!(at.is_none_or(|at| self.is_aligned(at, align)), "the block is aligned");
+        at
     }
 
     /// Uses `len` granules, of which the first is aligned, of the first chunk of a bin.

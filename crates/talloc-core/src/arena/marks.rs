@@ -108,6 +108,7 @@ impl<C: Config> Bits<C> {
         unsafe {
             *self.word(at / WORD).add(1) |= 1 << (at % WORD);
             self.set_len(at, len, Pair::of_len(len));
+            debug_assert_eq!(self.mark(at), Mark::Used, "I11: a block has one mark");
         }
     }
 
@@ -116,9 +117,11 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn unmark(self, at: usize, len: usize) {
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
+            debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
             *self.word(at / WORD) &= !(1 << (at % WORD));
             *self.word(at / WORD).add(1) &= !(1 << (at % WORD));
             self.set_len(at, len, Pair::EMPTY);
+            debug_assert_eq!(self.mark(at), Mark::Nothing, "I11: it is a block no longer");
         }
     }
 
@@ -127,9 +130,18 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn change_len(self, at: usize, old: usize, new: usize) {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe {
+            debug_assert!(self.has_len(at, old), "I11: the marks tell the length");
             self.set_len(at, old, Pair::EMPTY);
             self.set_len(at, new, Pair::of_len(new));
+            debug_assert!(self.has_len(at, new), "I11: the marks tell the length");
         }
+    }
+
+    /// Whether the pair of words that tells the length of a block of `len` granules says so, if there is one. It is
+    /// asserted before and after the marks change.
+    unsafe fn has_len(self, at: usize, len: usize) -> bool {
+        // SAFETY: All the word's granules are the block's, and so below the top, where words have been cleared (I1).
+        inner_word::<C>(at, len).is_none_or(|word| unsafe { self.pair(word) } == Pair::of_len(len))
     }
 
     /// Sets the pair of words that tells the length of a block of `len` granules, if it has one.

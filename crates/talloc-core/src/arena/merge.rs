@@ -26,6 +26,7 @@ impl<C: Config> Arena<C> {
     pub(crate) unsafe fn absorb(&mut self, upper: &mut Self, span: Span) -> Result<(), ArenaError> {
         debug_assert_eq!(self.span.acme(), upper.span.base(), "the arenas touch");
         debug_assert!(!self.is_blank() && !upper.is_blank());
+        debug_assert_eq!(self.kind, upper.kind, "an arena is of one kind");
         self.enclose_own();
         upper.enclose_own();
         let base = self.extent().start;
@@ -74,6 +75,10 @@ impl<C: Config> Arena<C> {
             }
         }
         debug_assert!(self.is_bounded(), "I1");
+        debug_assert!(
+            self.top == self.start || self.is_used_before(self.top),
+            "I4: no free chunk touches the top"
+        );
         Ok(())
     }
 

@@ -222,6 +222,7 @@ impl<C: Config> Arena<C> {
         debug_assert!(self.start <= allocated.start && allocated.end <= self.top, "I1");
         let mut at = self.start;
         while at != self.top {
+            debug_assert!(at < self.top, "I1: the chunks cover the arena up to the top");
             if at == allocated.start {
                 at = allocated.end;
             } else if at == self.own.chunk.start {
@@ -333,6 +334,8 @@ impl<C: Config> Arena<C> {
                 self.mark_free(below);
             }
         }
+        debug_assert!(self.is_bounded(), "I1, I8");
+        debug_assert!(self.is_used_before(self.top), "I4: no free chunk touches the top");
     }
 }
 

@@ -213,6 +213,7 @@ impl<C: Config> Arena<C> {
             }
             if at + len == self.top {
                 self.top = at;
+                debug_assert!(self.is_used_before(self.top), "I4: no free chunk touches the top");
                 return;
             }
             let end = self.merge_above(at + len);
@@ -280,6 +281,7 @@ impl<C: Config> Arena<C> {
         unsafe {
             if chunk.len() > 1 {
                 self.bits.clear_in(word, inner);
+                debug_assert!(!self.bits.get(inner), "I3: the inner end is marked no longer");
             }
             self.unlink(chunk);
         }

@@ -34,5 +34,9 @@ impl<C: Config> Arena<C> {
         self.clear_at_claim(self.first_word..self.end.div_ceil(WORD));
         self.clear_bits();
         debug_assert!(self.is_bounded(), "I1");
+        debug_assert!(
+            !self.is_untidy() && self.allocated().is_none(),
+            "all but the own chunk is top"
+        );
     }
 }

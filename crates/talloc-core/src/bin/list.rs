@@ -133,6 +133,10 @@ impl<C: Config> Bins<C> {
             self.next_slot(window, prev).write(next);
             self.prev_slot(window, next).write(prev);
             self.map.clear_if(prev.get(), is_no_granule(prev) & is_no_granule(next));
+            debug_assert!(
+                self.is_in_order(window, BinIndex::of_chunk::<C>(chunk.len())),
+                "I5, I7: the bin is in order"
+            );
         }
     }
 

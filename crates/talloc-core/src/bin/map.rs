@@ -23,6 +23,7 @@ impl Map {
     /// is less work than [`clear_if`](Self::clear_if).
     #[inline(always)]
     pub(crate) fn flip_if(&mut self, bin: BinIndex, condition: bool) {
+        debug_assert!(!condition || self.get(bin), "I7: the bit of a bin with chunks is set");
         self.0[bin.get() / BITS] ^= usize::from(condition) << (bin.get() % BITS);
     }
 
@@ -32,6 +33,10 @@ impl Map {
     #[inline(always)]
     pub(crate) fn clear_if(&mut self, number: usize, condition: bool) {
         debug_assert!(!condition || number < MAX_BINS, "it is the number of a bin");
+        debug_assert!(
+            !condition || self.0[number / BITS] >> (number % BITS) & 1 != 0,
+            "I7: the bit of a bin with chunks is set"
+        );
         self.0[number % MAX_BINS / BITS] &= !(usize::from(condition) << (number % BITS));
     }
 

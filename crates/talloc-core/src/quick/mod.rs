@@ -20,6 +20,7 @@ pub use peers::{PeerLists, Peers};
 
 use core::ptr::NonNull;
 
+use crate::granule::GRANULE;
 use count::Count;
 
 /// How many blocks of a list are looked at for one that is aligned.
@@ -330,7 +331,9 @@ impl<const N: usize> Lists for QuickLists<N> {
         unsafe {
             let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(list);
             let block = (*head)?;
+            debug_assert!(len <= (*this).cached.get(), "I9: the lists count what they hold");
             *head = next(block);
+            debug_assert!(*head != Some(block), "I9: a block is once on its list");
             (*this).cached.subtract(len);
             Some(block)
         }
@@ -345,6 +348,7 @@ impl<const N: usize> Lists for QuickLists<N> {
             if block.addr().get() & mask == 0 {
                 // SAFETY: As above; what follows the block follows what came before it.
                 unsafe { link.write(next(block)) };
+                debug_assert!(len <= self.cached.get(), "I9: the lists count what they hold");
                 self.cached.subtract(len);
                 return Some(block);
             }
@@ -355,11 +359,17 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline(always)]
     unsafe fn push_at(this: *mut Self, block: NonNull<u8>, len: usize) -> bool {
+        debug_assert!(
+            Self::list_for(len).is_some() && Self::rounded(len) == len,
+            "I9: the size has a list"
+        );
+        debug_assert!(block.addr().get() % GRANULE == 0, "a block is whole granules");
         // SAFETY: The block is of a size that has a list, and has at least a granule, which is aligned and
         // has room for a pointer. Only the caller uses the lists.
         unsafe {
             let head =
                 (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(Self::list_of(len));
+            debug_assert!(*head != Some(block), "I9: a block is once on its list");
             block.cast().write(*head);
             *head = Some(block);
             (*this).cached.add(len) > (*this).limit
@@ -367,7 +377,13 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     unsafe fn splice(&mut self, segment: Segment) -> bool {
+        debug_assert!(Self::rounded(segment.len) == segment.len, "I9: the size has a list");
+        debug_assert!(
+            (segment.first == segment.last) == (segment.blocks == 1),
+            "a segment of several blocks has two ends"
+        );
         let head = &mut self.heads[Self::list_of(segment.len)];
+        debug_assert!(*head != Some(segment.first), "I9: a block is once on its list");
         // SAFETY: The last block has room for a link, and nobody uses it.
         unsafe { segment.last.cast().write(*head) };
         *head = Some(segment.first);

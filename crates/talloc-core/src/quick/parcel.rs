@@ -52,11 +52,13 @@ impl Parcel {
     /// As for [`of`](Self::of).
     pub(super) unsafe fn add(&mut self, block: NonNull<u8>, len: usize) {
         let next = self.first.first;
+        debug_assert!(block != next && !self.is_full(), "a block is once in a parcel with room");
         self.first = self.first.with(block, len);
         // SAFETY: The block has room for two words.
         unsafe { self.first.write(Some(next)) };
         self.blocks += 1;
         self.granules += len;
+        debug_assert!(self.first.blocks <= self.blocks, "a segment is a part of its parcel");
     }
 
     /// The first block.

@@ -184,6 +184,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
 
     unsafe fn send(&mut self, block: NonNull<u8>, len: usize) {
         let owner = P::owner_of(block.addr().get());
+        debug_assert!(owner != self.number, "a block of this heap stays");
         let open = &mut self.open[usize::from(owner) % OPEN];
         let is_owners = |parcel: &Parcel| P::owner_of(parcel.first().addr().get()) == owner;
         if let Some(others) = open.take_if(|parcel| !is_owners(parcel)) {

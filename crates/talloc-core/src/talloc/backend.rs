@@ -42,15 +42,15 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// use core::alloc::Layout;
     /// use talloc_core::{Memory, Span, Talloc};
     ///
-    /// let mut memory = vec![0_u8; 10_000];
+    /// let mut memory = vec![0_u8; 1 << 20];
     /// let mut heap = Talloc::new();
     /// // SAFETY: The memory is zero, and it is the heap's until neither is used any more.
     /// let (block, dirty) = unsafe {
     ///     heap.arenas_mut().claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
-    ///     heap.backend().malloc_dirty(Layout::new::<[u8; 5000]>())?
+    ///     heap.backend().malloc_dirty(Layout::new::<[u8; 1 << 19]>())?
     /// };
-    /// // The heap knows that it need not be cleared.
-    /// assert_eq!(dirty, 0);
+    /// // Almost all of it is known to be zero.
+    /// assert!(dirty <= 4096);
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     #[inline(always)]

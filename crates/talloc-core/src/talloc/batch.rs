@@ -41,7 +41,7 @@ impl<C: Config, S> Inspect<'_, C, S> {
     /// ```
     /// use talloc_core::{Compact, Inspect, OomHandler};
     ///
-    /// type Heap<'h> = Inspect<'h, Compact, OomHandler>;
+    /// type Heap<'h> = Inspect<'h, Compact, OomHandler<Compact>>;
     /// assert_eq!((Heap::usable_size(37), Heap::usable_size(40)), (40, 40));
     /// ```
     #[inline(always)]
@@ -270,6 +270,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 unsafe { batch.push(block) };
             }
         }
+        debug_assert!(batch.len() <= most, "there are no more blocks than asked for");
     }
 
     /// Adds a block from the quick list to a batch, if that has any.

@@ -35,6 +35,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 self.flush_list(len, usize::MAX);
             }
         }
+        debug_assert_eq!(self.quick.cached(), 0, "I9: the lists count what they hold");
         self.tidy() || cached
     }
 

@@ -299,6 +299,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
+        debug_assert!(free >= len, "the granules are part of what is free now");
         self.arenas.count_freed(len * GRANULE);
         free
     }
@@ -316,6 +317,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
+        debug_assert!(free >= len, "the granules are part of what is free now");
         self.arenas.count_freed(len * GRANULE);
         self.arenas.note_freed(place);
         free

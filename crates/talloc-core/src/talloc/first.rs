@@ -150,6 +150,7 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
         self.heap.quick = C::Quick::EMPTY;
         self.heap.arenas = Arenas::of_first(first);
         self.heap.limit_quick();
+        debug_assert!(self.heap.arenas.used() == 0 && self.heap.quick.cached() == 0, "I9, I12");
         Ok(())
     }
 

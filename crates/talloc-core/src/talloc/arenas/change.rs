@@ -73,7 +73,9 @@ impl<C: Config> Arenas<C> {
                 Some(before) => (*Further::at(before)).after = after,
                 None => self.move_index(after),
             }
-            Detached { arena: place.read(), before, number }
+            let arena = place.read();
+            debug_assert!(!self.overlaps(arena.span(), None), "I10: it is in the heap no longer");
+            Detached { arena, before, number }
         }
     }
 
@@ -159,6 +161,7 @@ impl<C: Config> Arenas<C> {
         let arena = self.arena_at(place);
         let before = arena.size();
         let result = f(arena);
+        debug_assert!(before <= arena.size(), "an arena is raised to a larger one");
         let more = arena.size() - before;
         if let Some(index) = self.index_mut().filter(|_| place.is_some()) {
             index.bytes += more;

@@ -54,6 +54,7 @@ impl<C: Config> Arenas<C> {
     #[inline(always)]
     pub(super) fn count_taken(&mut self, bytes: usize) {
         self.used += bytes;
+        debug_assert!(self.used <= self.size(), "I12: no more is in use than there is");
     }
 
     /// Counts bytes that are in use no longer.
