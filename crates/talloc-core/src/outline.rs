@@ -1,4 +1,4 @@
-//! What is printed of a heap.
+//! The short description of a heap that `Debug` prints.
 
 use core::fmt;
 
@@ -10,17 +10,19 @@ use crate::talloc::Inspect;
 /// How many arenas are printed.
 const SHOWN: usize = 8;
 
-/// The arenas of a heap as they were when this was made, to be printed when nobody holds the heap.
+/// A copy of the spans of a heap's first arenas, to print after the heap's lock has been released. [`Inspect::outline`]
+/// makes one.
 ///
-/// To print may allocate. If that is from the very heap that is printed, as it is when that is the global
-/// allocator, the heap's lock must not be held. [`Inspect::outline`] makes one.
+/// Printing may allocate. If the heap is the global allocator, that would wait for the heap's lock for ever while the
+/// lock is held.
 pub struct Outline {
     first: [Span; SHOWN],
     count: usize,
 }
 
 impl<C: Config, S> Inspect<'_, C, S> {
-    /// What [`Debug`](fmt::Debug) prints of the heap: the spans of its first eight arenas.
+    /// Returns what [`Debug`](fmt::Debug) prints of the heap: the spans of its first eight arenas. Takes a few steps
+    /// per arena.
     ///
     /// # Examples
     ///

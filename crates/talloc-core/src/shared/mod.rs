@@ -1,11 +1,11 @@
-//! Blocks through a shared reference: what the allocator traits ask for.
+//! Blocks through a shared reference, as the allocator traits have them.
 //!
 //! A heap behind a lock or in a cell is a [`SharedHeap`], and so can [`Allocate`]. `GlobalAlloc` and `Allocator` are
-//! implemented once, in terms of that. A block of a `SharedHeap` that has to move is copied in one place, outside of the
-//! guard.
+//! implemented once, in terms of that. A block of a `SharedHeap` that has to move is copied in one place, outside of
+//! the guard.
 //!
-//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So both
-//! traits are `unsafe` to implement.
+//! These functions rely on the heap's answers: how large a block is, and how much of it is zero. Both traits are
+//! therefore `unsafe` to implement.
 
 mod allocate;
 mod allocator_api;
@@ -76,11 +76,11 @@ pub unsafe trait SharedHeap {
         unsafe { self.with(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
-    /// Frees a block, as [`Talloc::free`]; what a checked heap finds wrong is reported.
+    /// Frees a block, as [`Talloc::free`] does. A checked heap reports a misuse.
     ///
     /// # Panics
     ///
-    /// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+    /// By default, if the heap is [`Checked`](crate::Checked) and `ptr` is not a block with this layout.
     ///
     /// # Safety
     ///
@@ -92,17 +92,17 @@ pub unsafe trait SharedHeap {
         unsafe { free_in_heap(self, ptr, layout) }
     }
 
-    /// Gives back what the heap does not need, as [`Talloc::trim`]; what is in front of the heap is
-    /// emptied before.
+    /// Gives back memory that the heap does not need, as [`Talloc::trim`] does. Caches in front of the heap are emptied
+    /// first.
     #[cold]
     fn trim(&self) {
         self.with(Talloc::trim);
     }
 
-    /// All that is counted, of one point of time, with what is in front of the heap: see
+    /// The counters of the heap at one point of time, including caches in front of it: see
     /// [`Inspect::statistics`](crate::Inspect::statistics).
     ///
-    /// It can be printed when this has returned, also by a program whose global allocator this is.
+    /// The heap is released before this returns, so the result can be printed even if the heap is the global allocator.
     fn statistics(&self) -> Statistics {
         self.with(|heap| heap.inspect().statistics())
     }
@@ -117,7 +117,8 @@ pub unsafe trait SharedHeap {
         self.with(|heap| heap.inspect().free_bytes())
     }
 
-    /// The most bytes of the arenas that have been in use at once: see [`Inspect::peak_bytes`](crate::Inspect::peak_bytes).
+    /// The most bytes of the arenas that have been in use at once: see
+    /// [`Inspect::peak_bytes`](crate::Inspect::peak_bytes).
     fn peak_bytes(&self) -> usize {
         self.with(|heap| heap.inspect().peak_bytes())
     }
@@ -127,27 +128,27 @@ pub unsafe trait SharedHeap {
         self.with(|heap| heap.inspect().largest_free_bytes())
     }
 
-    /// What the heap holds, by size: see [`Inspect::size_classes`](crate::Inspect::size_classes). What is cached in front of the heap counts as
-    /// used.
+    /// What the heap holds, by size: see [`Inspect::size_classes`](crate::Inspect::size_classes). Blocks that are
+    /// cached in front of the heap count as used.
     fn size_classes(&self) -> SizeClasses {
         self.with(|heap| heap.inspect().size_classes())
     }
 
-    /// Checks every invariant of the heap, and counts what there is: see [`Talloc::verify`].
+    /// Checks every invariant of the heap, and counts its chunks: see [`Talloc::verify`].
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that is found. The heap must not be used any more then.
+    /// The first [`Violation`] that is found. Do not use such a heap any more.
     fn verify(&self) -> Result<Report, Violation> {
         self.with(|heap| heap.verify())
     }
 
-    /// Gives a block the new layout that is kept apart from the heap's arenas, if that can be done
-    /// without copying it. `None` if the block is the heap's own, before and afterwards.
+    /// Gives a block outside of the heap's arenas a new layout, if that is possible without copying it. Returns `None`
+    /// if the block is in an arena, and would be with the new layout.
     ///
     /// # Errors
     ///
-    /// If it has to move. It is as it was then.
+    /// If the block has to move. It is then unchanged.
     ///
     /// # Safety
     ///
@@ -162,7 +163,7 @@ pub unsafe trait SharedHeap {
         None
     }
 
-    /// Whether a block should rather move than change its size where it is.
+    /// Whether a block should move even if it could change its size in place.
     #[inline(always)]
     fn rather_moves(&self, _old: Layout, _new: Layout) -> bool {
         false

@@ -1,4 +1,4 @@
-//! The arenas of a heap, to change.
+//! A view of a heap for adding and changing arenas.
 
 use core::fmt;
 
@@ -6,12 +6,14 @@ use super::Talloc;
 use crate::config::Config;
 use crate::source::Source;
 
-/// The arenas of a heap, to change: what [`Talloc::arenas_mut`] returns.
+/// A mutable view of a heap's arenas, returned by [`Talloc::arenas_mut`].
 ///
-/// [`Talloc::claim`] gives a heap memory, and [`Talloc::arena`] changes one arena. This view has what else can be done
-/// to arenas: to claim memory of which [something is known](Self::claim_as), of [some kind](Self::claim_of_kind), or
-/// that is [still to be committed](Self::claim_part); to change the first arena with an error instead of a panic; and
-/// to [purge](Self::discard) and [take back](Self::reclaim_arena) what is free.
+/// [`Talloc::claim`] gives a heap memory, and [`Talloc::arena`] changes one arena. This view has the other operations:
+///
+/// * claim memory that is [known to be zero](Self::claim_as), of [a certain kind](Self::claim_of_kind), or
+///   [not yet committed](Self::claim_part),
+/// * initialise, extend and truncate the first arena, with an error [instead of a panic](Self::try_init),
+/// * [purge](Self::discard) free memory, and [take back](Self::reclaim_arena) free arenas.
 ///
 /// # Examples
 ///
@@ -35,7 +37,7 @@ pub struct ArenasMut<'h, C: Config, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The heap's arenas, to change. Costs nothing.
+    /// Returns a view by which arenas can be claimed, purged and taken back. Costs nothing.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! A heap, as what stands behind a cache or a lock.
+//! A view of a heap for caches and locks in front of it.
 
 use core::fmt;
 
@@ -6,11 +6,11 @@ use super::Talloc;
 use crate::config::Config;
 use crate::source::Source;
 
-/// A heap, as what stands behind a cache or a lock: what [`Talloc::backend`] returns.
+/// A heap as the backend of a cache or a lock, returned by [`Talloc::backend`].
 ///
-/// A cache in front of a heap takes and returns many blocks of one size at a time, as a [`Batch`](crate::Batch). A
-/// lock in front of a heap is held for a shorter time if a block is cleared after it is released, with
-/// [`malloc_dirty`](Self::malloc_dirty). What a cache must know, [`Inspect`](super::Inspect) tells.
+/// A cache in front of a heap allocates and frees many blocks of one size at a time, as a [`Batch`](crate::Batch). A
+/// lock in front of a heap is held for a shorter time if the caller clears a block after releasing it, with
+/// [`malloc_dirty`](Self::malloc_dirty). [`Inspect`](super::Inspect) has the numbers that a cache needs.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub struct Backend<'h, C: Config, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The heap, as what stands behind a cache or a lock. Costs nothing.
+    /// Returns a view for a cache or a lock in front of the heap. Costs nothing.
     ///
     /// # Examples
     ///

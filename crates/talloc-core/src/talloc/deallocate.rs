@@ -1,4 +1,4 @@
-//! Freeing: to a quick list, or to the arena, which coalesces.
+//! Freeing: to a quick list, or to the arena, which coalesces the block.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -18,8 +18,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Panics
     ///
-    /// If the heap has several arenas and `ptr` points into none of them, and, by default, if the
-    /// heap is [`Checked`](crate::Checked) and the block is not what the caller says.
+    /// If the heap has several arenas, and `ptr` points into none of them. By default, also if the heap is
+    /// [`Checked`](crate::Checked), and `ptr` is not a block with this layout.
     ///
     /// # Safety
     ///
@@ -79,7 +79,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Frees a block of a size that has a list, but is not cached while memory is short.
+    /// Frees a block whose size has a list, but is not cached while memory is short.
     ///
     /// # Safety
     ///
@@ -112,12 +112,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> Backend<'_, C, S> {
-    /// Takes back blocks that a [peer](crate::Peers) has sent home.
+    /// Takes back blocks that a [peer](crate::Peers) has sent home. Takes constant time if the blocks are cached, and
+    /// otherwise time in proportion to the blocks.
     ///
     /// # Safety
     ///
-    /// They are blocks of this heap that nobody uses, and have just been [read](Segment::read) from a parcel for it.
-    /// The pointers are good for all of them.
+    /// The blocks are of this heap, and nobody uses them. The segment has just been [read](Segment::read) from a parcel
+    /// for this heap, and its pointers are valid for all blocks.
     #[inline]
     pub unsafe fn take_back(&mut self, segment: Segment) {
         let heap = &mut *self.heap;
@@ -182,7 +183,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// The same block, by a pointer that is good for all of it, if the lists hold [all](Self::lists_all) blocks.
+    /// The same block, by a pointer that is valid for all of it. The lists hold [all](Self::lists_all) blocks.
     #[inline(always)]
     fn whole_block(&mut self, ptr: NonNull<u8>) -> NonNull<u8> {
         if C::Quick::HAS_PEERS {
@@ -196,8 +197,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Frees a block whose contents have moved. The source is not called: should it panic, the caller, who
-    /// does not know yet, would free the block once more.
+    /// Frees a block whose contents have moved. The source is not called. If it panicked, the caller would not know
+    /// that the block has moved, and would free it once more.
     ///
     /// # Safety
     ///
@@ -251,7 +252,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// [`cache`](Self::cache), with a pointer that is good for all of the block.
+    /// [`cache`](Self::cache), with a pointer that is valid for all of the block.
     ///
     /// # Safety
     ///
@@ -264,7 +265,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Puts a block on its quick list. Returns whether the lists hold too much now.
+    /// Puts a block on its quick list. Returns whether the lists now hold too much.
     ///
     /// # Safety
     ///
@@ -283,7 +284,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.quick.push(block, len) }
     }
 
-    /// Gives a block back to its arena. Returns how many granules are free where it was.
+    /// Gives a block back to its arena. Returns the granules of the free chunk that it became a part of.
     ///
     /// # Safety
     ///
@@ -323,7 +324,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         free
     }
 
-    /// Notes, in a checked heap, that a block is one no longer.
+    /// Removes the marks of a block, in a checked heap.
     #[inline(always)]
     pub(super) fn forget(&mut self, block: NonNull<u8>, len: usize) {
         if C::CHECKED {

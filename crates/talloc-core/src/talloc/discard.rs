@@ -1,4 +1,4 @@
-//! Giving memory back to where it came from.
+//! Giving memory back to its source.
 
 use talloc_span::{Align, Span};
 
@@ -10,25 +10,25 @@ use crate::memory::Memory;
 use crate::quick::Lists;
 use crate::source::{Source, TEND_INTERVAL};
 
-/// Operations after which a source has the chance again that has more to take back.
+/// Operations until the next [`tend`](Talloc::tend) of a source that has more to take back.
 const SOON: u32 = 4;
 
-/// Blocks that are freed to the quick lists alone before a source has the chance: the clock that it looks at
-/// takes as long as a few of them.
+/// Blocks that are freed to the quick lists before a source is called. Reading the clock takes a source as long as a
+/// few such calls.
 const PULSE: u32 = 1 << 8;
 
-/// The same, if it has more to take back.
+/// [`PULSE`] of a source that has more to take back.
 const PULSE_SOON: u32 = 1 << 2;
 
-/// Arenas that a step of purging looks at, so that a step is bounded however many there are.
+/// Arenas that one step of purging visits. It bounds a step, however many arenas there are.
 const MAX_ARENAS: usize = 32;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Flushes the quick lists, and has the source take back what the heap does not need; see
+    /// Flushes the quick lists, and lets the source take back all memory that the heap does not need: see
     /// [`Source::release`].
     ///
-    /// A source that takes memory back does so by itself, in time. This is for programs that know that
-    /// they will be idle.
+    /// A source takes memory back by itself after a while. Call this if the program knows that it will be idle. Takes
+    /// time in proportion to the cached blocks, and the time that the source takes.
     #[cold]
     #[inline(never)]
     pub fn trim(&mut self) {
@@ -37,8 +37,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.limit_quick();
     }
 
-    /// Counts an operation that the quick lists could not serve, and lets the source take memory back once
-    /// in [`TEND_INTERVAL`]. The heap is consistent, and the operation either complete or not yet begun.
+    /// Counts an operation that the quick lists could not serve. Once in [`TEND_INTERVAL`] operations, the source may
+    /// take memory back. The heap is consistent, and the operation is complete or has not begun.
     #[inline(always)]
     pub(crate) fn tend(&mut self) {
         if S::RECLAIMS {
@@ -49,7 +49,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Lets the source take more memory back after a few more such operations.
+    /// Lets the source take more memory back after a few more operations.
     pub(crate) fn tend_soon(&mut self) {
         self.untended = TEND_INTERVAL - SOON;
         self.quick.set_pulse(PULSE_SOON);
@@ -151,8 +151,8 @@ impl<C: Config, S> Inspect<'_, C, S> {
 }
 
 impl<C: Config, S> Talloc<C, S> {
-    /// Purges free memory of [`Memory::RECLAIMABLE`] arenas from the cursor on, as much as the step may. Returns
-    /// whether that was all.
+    /// Purges free memory of [`Memory::RECLAIMABLE`] arenas from the cursor on, until the step is spent. Returns
+    /// whether the sweep is done.
     ///
     /// # Safety
     ///

@@ -1,14 +1,14 @@
-//! A heap, to look at.
+//! A view of a heap for inspection.
 
 use core::fmt;
 
 use super::Talloc;
 use crate::config::Config;
 
-/// A heap, to look at: what [`Talloc::inspect`] returns.
+/// A read-only view of a heap, returned by [`Talloc::inspect`].
 ///
-/// It counts, lists and explains, and changes nothing. It is a reference, so it can be copied, and what its methods
-/// return borrows the heap, not this view.
+/// Its methods count, list and check, and change nothing. The view is a reference, so it can be copied. The iterators
+/// that it returns borrow the heap, not the view.
 ///
 /// | question | methods | takes |
 /// |---|---|---|
@@ -41,8 +41,8 @@ pub struct Inspect<'h, C: Config, S> {
 }
 
 impl<C: Config, S> Talloc<C, S> {
-    /// The heap, to look at: its counters, chunks, fragmentation, and, in a [`Checked`](crate::Checked) heap, its
-    /// blocks. Costs nothing.
+    /// Returns a view for inspection: counters, chunks, fragmentation, and the blocks of a [`Checked`](crate::Checked)
+    /// heap. Costs nothing.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
 //! Memory of several kinds.
 //!
-//! The quick lists hold blocks of the first arena's kind only. So a request for another kind never gets one of them, and
-//! a plain request gets memory that was claimed first.
+//! The quick lists hold only blocks of the first arena's kind. A request for another kind never gets a cached block,
+//! and a plain request gets memory of the kind that was claimed first.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -20,7 +20,7 @@ use crate::quick::Lists;
 use crate::source::Source;
 
 impl<C: Config, S> Inspect<'_, C, S> {
-    /// The kind of the arena that an address lies in, or `None` if there is no such arena. Takes constant time.
+    /// Returns the kind of the arena that contains an address, or `None` if no arena does. Takes constant time.
     pub fn kind_at(self, addr: usize) -> Option<Kind> {
         self.heap.arenas.spanning(addr).map(|arena| arena.kind)
     }
@@ -58,15 +58,14 @@ impl<C: Config, S> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
-    /// [`claim_as`](Self::claim_as), of memory of some kind.
+    /// [`claim_as`](Self::claim_as), of memory of a certain kind.
     ///
-    /// Memory that is claimed in any other way has the kind [`Kind::DEFAULT`]. An arena that is extended keeps its
-    /// kind.
+    /// Memory that is claimed without a kind has [`Kind::DEFAULT`]. An arena keeps its kind when it is extended.
     ///
     /// # Errors
     ///
-    /// As for [`Talloc::claim`]. In a heap with [peers](crate::Peers), whose quick lists hold the blocks of other
-    /// heaps, too, [`ArenaError::OtherKind`] if the kind is not [`Kind::DEFAULT`].
+    /// As for [`Talloc::claim`]. In a heap with [peers](crate::Peers), [`ArenaError::OtherKind`] if the kind is not
+    /// [`Kind::DEFAULT`]. The quick lists of such a heap also hold blocks of other heaps.
     ///
     /// # Safety
     ///
@@ -89,7 +88,7 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
     ///     heap.claim(Span::from(&mut internal)).unwrap();
     ///     let memory = Span::from(external.as_mut_slice());
     ///     heap.arenas_mut().claim_of_kind(EXTERNAL, memory, Memory::empty()).unwrap();
-    ///     // What was claimed first is used first, unless a request says otherwise.
+    ///     // Memory that was claimed first is used first, unless a request says otherwise.
     ///     let hot = heap.malloc(layout)?;
     ///     let frame = heap.of_kinds(Kinds::prefer(EXTERNAL)).malloc(layout)?;
     ///     assert_eq!(heap.inspect().kind_at(hot.addr().get()), Some(INTERNAL));
@@ -115,10 +114,9 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
     }
 }
 
-/// A heap, asked for memory of some kinds: what [`Talloc::of_kinds`] returns.
+/// A view of a heap that allocates in memory of some kinds, returned by [`Talloc::of_kinds`].
 ///
-/// A request for memory of a kind never gets memory of another one. Blocks are freed, and shrink or grow in place, as
-/// all others: with the methods of [`Talloc`].
+/// The methods of [`Talloc`] free such a block, and change its size in place.
 ///
 /// # Examples
 ///
@@ -155,7 +153,7 @@ impl<C: Config, S> fmt::Debug for OfKinds<'_, C, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The heap, asked for memory of some kinds. Costs nothing.
+    /// Returns a view that allocates in memory of some kinds. Costs nothing.
     ///
     /// # Examples
     ///
@@ -167,14 +165,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
-    /// Allocates a block in memory of some kinds, as [`Talloc::malloc`] does in any.
+    /// Allocates a block in memory of these kinds, as [`Talloc::malloc`] does in memory of any kind.
     ///
-    /// Of the kinds that are asked for first, arenas are tried in the order of claiming; then, if there are others
-    /// that will do, of those. Takes constant time, as long as the source does if it is called.
+    /// Tries arenas of the preferred kinds first, in the order of claiming, and then those of the other kinds. Takes
+    /// constant time, or as long as the source takes if it is called.
     ///
     /// # Errors
     ///
-    /// If no such arena has the memory and the source does not [provide it](Source::acquire_in).
+    /// If no arena of these kinds has the memory, and the source does not [provide it](Source::acquire_in).
     ///
     /// # Safety
     ///
@@ -211,9 +209,9 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
         found.ok_or(AllocError)
     }
 
-    /// [`Talloc::realloc`], in memory of some kinds if the block has to be moved.
+    /// [`Talloc::realloc`]. If the block has to move, it moves to memory of these kinds.
     ///
-    /// It stays where it is if there is room, whatever kind of memory that is.
+    /// A block that has room stays where it is, whatever kind of memory that is.
     ///
     /// # Errors
     ///
@@ -239,8 +237,8 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
             return Err(AllocError);
         }
         let new = Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
-        // SAFETY: It is the caller's block. Both blocks have as many bytes, and do not overlap, as the new one was free.
-        // The old one is not used any more.
+        // SAFETY: It is the caller's block. Both blocks have as many bytes, and do not overlap, as the new one was
+        // free. The old one is not used any more.
         unsafe {
             if let Ok(block) = self.heap.resize_own(ptr, layout, new) {
                 return Ok(block);
