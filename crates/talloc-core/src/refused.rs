@@ -224,6 +224,31 @@
 //! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
 //! ```
 //!
+//! A view does not give out the heap that it borrows:
+//!
+//! ```compile_fail,E0616
+//! let (mut one, mut other) = (talloc_core::Talloc::new(), talloc_core::Talloc::new());
+//! core::mem::swap(one.backend().heap, other.backend().heap);
+//! ```
+//!
+//! While a view is in use, the heap does not change:
+//!
+//! ```compile_fail,E0502
+//! let mut heap = talloc_core::Talloc::new();
+//! let view = heap.inspect();
+//! heap.flush();
+//! assert_eq!(view.used_bytes(), 0);
+//! ```
+//!
+//! Nor do two views change it at a time:
+//!
+//! ```compile_fail,E0499
+//! let mut heap = talloc_core::Talloc::new();
+//! let (mut arenas, backend) = (heap.arenas_mut(), heap.backend());
+//! arenas.reclaim_arena(talloc_core::Span::empty());
+//! drop(backend);
+//! ```
+//!
 //! The blocks of a batch are promised by those who make it:
 //!
 //! ```compile_fail,E0133

@@ -1,4 +1,4 @@
-//! Extending an arena upwards, for sources whose memory goes on where the last piece ended.
+//! Extending an arena upwards, for sources whose memory grows at its end.
 //!
 //! The bitmap that covers more goes to the very end, above all that can be allocated:
 //!
@@ -37,7 +37,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, and `memory` describes it truly.
-    /// If the span has a pointer, it is good for all of the span.
+    /// If the span has a pointer, it is valid for all of the span.
     pub(crate) unsafe fn raise(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         let (zero, dirty) = (self.zero_after(span, memory), self.dirty_to());
         let is_reclaimable = self.is_reclaimable_after(span, memory);

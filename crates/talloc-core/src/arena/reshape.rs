@@ -94,7 +94,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, and `memory` describes it truly.
-    /// If the span has a pointer, it is good for all of the span.
+    /// If the span has a pointer, it is valid for all of the span.
     pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         self.enclose_own();
         let (zero, peak) = (self.zero_after(span, memory), self.high_water());

@@ -16,8 +16,8 @@ impl<C: Config> Arena<C> {
             && unsafe { self.bits.get(self.start) && self.free_chunk(self.start).end() == own.start }
     }
 
-    /// Moves the own chunk of an [untidy](Self::is_untidy) arena to the start, so that the rest is one free chunk. The
-    /// control block is left to the caller.
+    /// Moves the own chunk of an [untidy](Self::is_untidy) arena to the start. The rest becomes one free chunk.
+    /// The caller moves the control block.
     pub(crate) fn tidy(&mut self) {
         debug_assert!(self.is_untidy() && self.allocated().is_none(), "no block is in the arena");
         (self.zero, self.dirty) = (self.zero_from(), self.dirty_to());

@@ -268,7 +268,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Takes a block from its quick list, if one of the first few there happens to be aligned.
+    /// Takes a block from its quick list, if one of the first few is aligned.
     #[inline(always)]
     pub(super) fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         let block = self.quick.pop_aligned(len, align.get() - 1)?;
@@ -284,7 +284,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(block)
     }
 
-    /// Notes, in a checked heap, that a cached block is in use again.
+    /// Marks a cached block as allocated, in a checked heap.
     #[inline(always)]
     pub(super) fn note_reuse(&mut self, block: NonNull<u8>) {
         if C::CHECKED {
@@ -293,8 +293,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Attempts again what no arena has had room for, as the quick lists are coalesced: each time
-    /// that there is room for sure, and once they are empty.
+    /// Coalesces the quick lists for a request that no arena had room for. Attempts the request each time that a large
+    /// enough chunk has formed, and when the lists are empty.
     pub(super) fn coalesce_for<T>(
         &mut self,
         layout: Layout,
@@ -308,7 +308,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 done = attempt(self);
             }
         }
-        // What the lists might hold while there was plenty would be in the way again.
+        // The limit was set while there was plenty. With it, the lists would fragment the memory again.
         self.limit_quick();
         if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
     }
@@ -319,7 +319,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(self.allocate_knowing(len, align)?.0)
     }
 
-    /// Allocates from the arenas, and tells from which address on the block is known to be zero.
+    /// Allocates from the arenas. Returns the block, and the address from which on it is known to be zero.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn allocate_knowing(
         &mut self,
@@ -344,7 +344,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Allocates a block from the top of the arena that gave memory last.
+    /// Allocates a block from the top of the arena where requests begin.
     #[inline(always)]
     fn take_top(&mut self, len: usize) -> Option<NonNull<u8>> {
         let arena = self.arenas.recent();

@@ -216,20 +216,23 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         Ok(())
     }
 
-    /// Makes one arena of this one and the one above it, which it touches. Free memory on either side of where they
-    /// touch coalesces.
+    /// Merges this arena with the one above it, whose span begins where this one ends. Free memory on both sides of the
+    /// boundary coalesces.
     ///
-    /// Takes time in proportion to the free chunks of the upper arena, and to a 512th of both.
+    /// Flushes the quick lists. Takes time in proportion to the free chunks of the upper arena, and to a 512th of the
+    /// bytes of both.
     ///
     /// # Errors
     ///
-    /// [`ArenaError::NoSuchArena`] if `upper` is none, [`ArenaError::NotAdjacent`], [`ArenaError::TooFar`] if the
-    /// links of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no room for a bitmap of both,
-    /// and [`ArenaError::OtherKind`] if they are of different [kinds](Kind). Nothing has changed then.
+    /// [`ArenaError::NoSuchArena`] if `upper` is not the span of an arena, [`ArenaError::NotAdjacent`],
+    /// [`ArenaError::TooFar`] if the links of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no
+    /// room for a bitmap of both, and [`ArenaError::OtherKind`] if they are of different [kinds](Kind). Nothing has
+    /// changed then.
     ///
     /// # Safety
     ///
-    /// The pointer of this arena's span, or if it has none the one that the arena was given with, is good for both.
+    /// The pointer of this arena's span is valid for both arenas. If the span has no pointer, that of the span by which
+    /// the arena was claimed is.
     ///
     /// # Examples
     ///

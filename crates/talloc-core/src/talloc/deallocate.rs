@@ -101,7 +101,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     unsafe fn release_or_send(&mut self, ptr: NonNull<u8>, len: usize) {
         if self.quick.is_stray(ptr) {
             let block = with_provenance_of_all(C::Quick::whole(), ptr);
-            // SAFETY: It is the same block, by a pointer that is good for all of it.
+            // SAFETY: It is the same block, by a pointer that is valid for all of it.
             unsafe { self.quick.send(block, len) };
         } else {
             self.forget(ptr, len);
@@ -166,7 +166,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// [`cache`](Self::cache), in a heap of several arenas: a block of another kind than the lists hold is released.
-    /// Called last, so that the usual path saves no registers for it.
+    /// It is called last, so the usual path saves no registers for it.
     ///
     /// # Safety
     ///

@@ -237,8 +237,8 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
             return Err(AllocError);
         }
         let new = Layout::from_size_align(new_size, layout.align()).map_err(|_| AllocError)?;
-        // SAFETY: It is the caller's block. Both blocks have as many bytes, and do not overlap, as the new one was
-        // free. The old one is not used any more.
+        // SAFETY: It is the caller's block. Both blocks have as many bytes. The new one was free, so they do not
+        // overlap. The old one is not used any more.
         unsafe {
             if let Ok(block) = self.heap.resize_own(ptr, layout, new) {
                 return Ok(block);
@@ -267,8 +267,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.limit_quick();
     }
 
-    /// The same block, by a pointer that is good for all of it; `None` if it is of another kind than the quick lists
-    /// hold.
+    /// The same block, by a pointer that is valid for all of it. `None` if the quick lists hold another kind.
     #[inline(always)]
     pub(super) fn listed_block(&mut self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
         let arena = self.arenas.peek(self.arenas.place_of(ptr));
