@@ -108,7 +108,7 @@ pub trait Heap: Sized {
     }
 
     unsafe fn malloc_dirty(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        unsafe { self.talloc_mut().malloc_dirty(layout) }
+        unsafe { self.talloc_mut().backend().malloc_dirty(layout) }
     }
 
     unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
@@ -173,19 +173,19 @@ pub trait Heap: Sized {
     }
 
     unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
-        unsafe { self.talloc_mut().try_init(arena) }
+        unsafe { self.talloc_mut().arenas_mut().try_init(arena) }
     }
 
     unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
-        unsafe { self.talloc_mut().try_extend(arena) }
+        unsafe { self.talloc_mut().arenas_mut().try_extend(arena) }
     }
 
     fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.talloc_mut().try_truncate(arena)
+        self.talloc_mut().arenas_mut().try_truncate(arena)
     }
 
     unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
-        unsafe { self.talloc_mut().claim_as(arena, memory) }
+        unsafe { self.talloc_mut().arenas_mut().claim_as(arena, memory) }
     }
 
     unsafe fn extend_arena_as(
@@ -224,7 +224,7 @@ pub trait Heap: Sized {
         least: usize,
         discard: impl FnMut(Span) -> Memory,
     ) -> usize {
-        unsafe { self.talloc_mut().discard(unit, least, discard) }
+        unsafe { self.talloc_mut().arenas_mut().discard(unit, least, discard) }
     }
 
     fn flush(&mut self) {
@@ -233,7 +233,7 @@ pub trait Heap: Sized {
 
     /// What the heap counts all the time.
     fn statistics(&self) -> Statistics {
-        self.talloc().statistics()
+        self.talloc().inspect().statistics()
     }
 
     fn verify(&self) -> Result<Report, Violation> {

@@ -180,7 +180,7 @@ fn extend_to<C: Config>(
         return Err(AllocError);
     }
     // SAFETY: The driver keeps all of the room for the first arena, and the new span lies in it.
-    unsafe { heap.try_extend(new) }.map_err(|_| AllocError)?;
+    unsafe { heap.arenas_mut().try_extend(new) }.map_err(|_| AllocError)?;
     heap.source_mut().events.push(Event::Reshaped { old, new });
     Ok(())
 }
@@ -197,7 +197,7 @@ fn reshape<C: Config>(heap: &mut Talloc<C, Supply>, more: usize) -> Result<(), A
     heap.flush();
     let old = heap.get_arena();
     let small = heap.get_allocated_span();
-    heap.try_truncate(small).map_err(|_| AllocError)?;
+    heap.arenas_mut().try_truncate(small).map_err(|_| AllocError)?;
     heap.source_mut().events.push(Event::Reshaped { old, new: small });
     let room = heap.source().plan.room;
     extend_to(heap, small, old.extend(more, more).fit_within(room))

@@ -166,10 +166,12 @@ impl fmt::Display for Call {
             Self::GrowInPlace { id, size } => write!(f, "heap.grow_in_place(b{id}, {size});"),
             Self::Realloc { id, size } => write!(f, "let b{id} = heap.realloc(b{id}, {size});"),
             Self::Shrink { id, size } => write!(f, "heap.shrink(b{id}, {size});"),
-            Self::Init(arena) => write!(f, "heap.try_init({arena});"),
-            Self::Extend(arena) => write!(f, "heap.try_extend({arena});"),
-            Self::Truncate(arena) => write!(f, "heap.try_truncate({arena});"),
-            Self::Claim(arena, memory) => write!(f, "heap.claim_as({arena}, {memory:?});"),
+            Self::Init(arena) => write!(f, "heap.arenas_mut().try_init({arena});"),
+            Self::Extend(arena) => write!(f, "heap.arenas_mut().try_extend({arena});"),
+            Self::Truncate(arena) => write!(f, "heap.arenas_mut().try_truncate({arena});"),
+            Self::Claim(arena, memory) => {
+                write!(f, "heap.arenas_mut().claim_as({arena}, {memory:?});")
+            }
             Self::ExtendArena(old, new, memory) => {
                 write!(f, "heap.arena({old})?.extend({new}, {memory:?});")
             }
@@ -184,7 +186,7 @@ impl fmt::Display for Call {
             Self::Move => write!(f, "let heap = heap.mov(elsewhere);"),
             Self::Discard { unit, least, zeroed } => {
                 let left = if zeroed { "zeros" } else { "anything" };
-                write!(f, "heap.discard({unit}, {least}, |piece| {left});")
+                write!(f, "heap.arenas_mut().discard({unit}, {least}, |piece| {left});")
             }
             Self::SourceFreed { id } => write!(f, "// ... the source freed b{id}"),
             Self::SourceReshaped(old, new) => write!(f, "// ... the source made {old} {new}"),

@@ -58,7 +58,7 @@ impl<C: Config> Heap for Catches<C> {
     }
 
     unsafe fn malloc_dirty(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        self.catch(|heap| unsafe { heap.malloc_dirty(layout) })
+        self.catch(|heap| unsafe { heap.backend().malloc_dirty(layout) })
     }
 
     unsafe fn grow(

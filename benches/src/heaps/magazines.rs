@@ -19,7 +19,7 @@ impl Heap for Magazines {
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         // SAFETY: the caller gives the memory to this heap.
-        unsafe { self.0.lock().try_init(memory.into()) }.is_ok()
+        unsafe { self.0.lock().arenas_mut().try_init(memory.into()) }.is_ok()
     }
 
     #[inline]

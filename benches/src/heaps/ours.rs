@@ -57,7 +57,7 @@ impl<C: Named> Heap for Talloc<C> {
         let memory = Span::from(memory);
         let memory = memory.truncate(0, memory.size().saturating_sub(C::MAX));
         // SAFETY: the caller gives the memory to this heap.
-        unsafe { self.0.try_init(memory) }.is_ok()
+        unsafe { self.0.arenas_mut().try_init(memory) }.is_ok()
     }
 
     #[inline]
@@ -99,7 +99,7 @@ impl<C: Named> Heap for Tallock<C> {
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         // SAFETY: the caller gives the memory to this heap.
-        unsafe { self.0.0.lock().try_init(Span::from(memory)) }.is_ok()
+        unsafe { self.0.0.lock().arenas_mut().try_init(Span::from(memory)) }.is_ok()
     }
 
     #[inline]

@@ -77,8 +77,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         receive(burst, &mut lines);
     }
 
-    let free = ALLOCATOR.0.lock().free_bytes();
-    let largest = ALLOCATOR.0.lock().largest_free_bytes();
+    let free = ALLOCATOR.0.lock().inspect().free_bytes();
+    let largest = ALLOCATOR.0.lock().inspect().largest_free_bytes();
     println!("{free} bytes are free, the largest chunk has {largest}");
     match Vec::<u8>::new().try_reserve_exact(LARGE) {
         Ok(()) => println!("{LARGE} bytes in a row: allocated"),

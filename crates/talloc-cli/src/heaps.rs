@@ -63,7 +63,7 @@ impl<C: Config, const MAX: usize> Heap for Ours<C, MAX> {
         let memory = Span::from(memory);
         let memory = memory.truncate(0, memory.size().saturating_sub(MAX));
         // SAFETY: The caller gives the memory to this heap.
-        unsafe { self.0.try_init(memory) }.is_ok()
+        unsafe { self.0.arenas_mut().try_init(memory) }.is_ok()
     }
 
     #[inline]

@@ -4,17 +4,15 @@ use core::ptr::NonNull;
 
 use crate::quick;
 
-/// Blocks of one size that nobody uses, as a list that takes no memory but theirs.
+/// A linked list of blocks of one size that nobody uses. The links lie in the blocks.
 ///
-/// The first word of each links to the next. [`Talloc::malloc_batch`](crate::Talloc::malloc_batch)
-/// and [`Talloc::free_batch`](crate::Talloc::free_batch) allocate and free them together; to the
-/// heap they are allocated meanwhile.
+/// [`Backend::malloc_batch`](crate::Backend::malloc_batch) allocates all blocks of a batch, and
+/// [`Backend::free_batch`](crate::Backend::free_batch) frees them. To the heap, the blocks of a batch are allocated.
 ///
 /// # Invariant
 ///
-/// Each block of the list is at least 8 bytes of valid memory, aligned to 8, that nobody reads or writes but
-/// by this list, as long as there is the list. Whoever adds a block answers for that, so that to take one is
-/// safe.
+/// While a block is in the list, it is at least 8 bytes of valid memory, aligned to 8, and only the list reads or
+/// writes it. The caller that adds a block guarantees that, so taking a block is safe.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Batch {
     first: Option<NonNull<u8>>,
@@ -46,7 +44,7 @@ impl Batch {
         self.first
     }
 
-    /// All blocks, as they would be taken.
+    /// All blocks, in the order in which they would be taken.
     pub fn iter(&self) -> impl Iterator<Item = NonNull<u8>> + '_ {
         // SAFETY: A block of the list is valid memory (the invariant), and starts with its link.
         core::iter::successors(self.first, |block| unsafe { quick::next(*block) })
@@ -56,11 +54,11 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// The block has at least 8 bytes, is aligned to 8, and has the size of the others; the pointer is good
-    /// for all of it. Until the block is taken, or as long as there is the list, it stays valid memory: what it
-    /// lies in is not freed, unmapped or given to somebody else. Until then, nobody else reads or writes it.
-    ///
-    /// The list has fewer than 2<sup>32</sup> blocks.
+    /// * The block has at least 8 bytes, is aligned to 8, and has the size of the other blocks. The pointer is valid
+    ///   for all of it.
+    /// * Until the block is taken, or the list is gone, the block stays valid memory, and nobody else reads or writes
+    ///   it. The memory that contains it is not freed, unmapped or given to somebody else.
+    /// * The list has fewer than 2<sup>32</sup> blocks.
     #[inline(always)]
     pub unsafe fn push(&mut self, block: NonNull<u8>) {
         // SAFETY: The caller's block is aligned and has room for a pointer.
@@ -85,12 +83,12 @@ impl Batch {
         core::mem::replace(self, Self::EMPTY)
     }
 
-    /// The list of which `first` is the first of `len` blocks.
+    /// The list of `len` blocks that begins with `first`.
     ///
     /// # Safety
     ///
-    /// It was that of another list that had as many, and whoever had that has forgotten it. The invariant holds
-    /// of its blocks still.
+    /// `first` was the first block of another list of `len` blocks, which is not used any more. The invariant still
+    /// holds for its blocks.
     #[inline(always)]
     pub const unsafe fn from_first(first: NonNull<u8>, len: usize) -> Self {
         Self { first: Some(first), len: len as u32 }

@@ -5,33 +5,32 @@ use talloc_span::Span;
 /// A chunk of an arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
-    /// What it is.
+    /// The kind of the chunk.
     pub kind: ChunkKind,
-    /// Where it is; of a block, all bytes that it takes.
+    /// The memory of the chunk. For a block, all bytes that it takes.
     pub span: Span,
 }
 
-/// What a chunk is.
+/// The kind of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChunkKind {
-    /// A block that is allocated.
+    /// An allocated block.
     Used,
-    /// A block that has been freed and is kept in a quick list.
+    /// A cached block: freed, and kept in a quick list.
     Cached,
-    /// Free.
+    /// A free chunk.
     Free,
-    /// The arena's top: free, and never split but at its lower end.
+    /// The arena's top: free memory that is split only at its lower end.
     Top,
-    /// The arena's own: its bitmap and, but for the first arena, its control block.
+    /// The arena's own chunk, with its bitmap and, in all arenas except the first, its control block.
     Own,
-    /// Adjacent blocks, allocated or cached, in a heap that does not know where a block ends: one that is not
-    /// [`Checked`](crate::Checked).
+    /// Adjacent blocks, allocated or cached. Only a [`Checked`](crate::Checked) heap knows where each block ends.
     Blocks,
 }
 
 impl ChunkKind {
-    /// Whether it can be allocated from.
+    /// Whether memory of the chunk can be allocated.
     #[must_use]
     pub fn is_free(self) -> bool {
         matches!(self, Self::Cached | Self::Free | Self::Top)

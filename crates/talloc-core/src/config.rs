@@ -9,11 +9,10 @@ use crate::quick::{Lists, QuickLists};
 
 /// The compile-time parameters of a heap.
 ///
-/// They are not relied on: those that make no sense do not compile, and others make a heap slow or wasteful,
-/// but not unsound. [`Index`], [`Heads`] and [`Lists`] are sealed.
+/// No choice of parameters is unsound. Parameters that contradict each other do not compile, and others may make a heap
+/// slow or wasteful. [`Index`], [`Heads`] and [`Lists`] are sealed.
 ///
-/// [`Compact`] is the one to start with. A heap of one's own is a unit struct and this
-/// implementation:
+/// Start with [`Compact`]. To choose parameters yourself, implement this trait for a unit struct:
 ///
 /// ```
 /// use talloc_core::{Config, Span, Talloc};
@@ -38,76 +37,77 @@ use crate::quick::{Lists, QuickLists};
 /// assert!(heap.verify().is_ok());
 /// ```
 pub trait Config: Sized + 'static {
-    /// The integer of links and sizes.
+    /// The integer in which links and sizes are stored.
     type Index: Index;
 
-    /// The heads of the bins, an array `[Self::Index; N]` of 2 to 256 bins.
+    /// The heads of the bins: an array `[Self::Index; N]`, where `N` is the number of bins, from 2 to 256.
     type Heads: Heads<Self::Index>;
 
-    /// Below two to this power, in granules of 8 bytes, each size has a bin of its own.
+    /// Each size below `2.pow(EXACT_LOG2)` granules of 8 bytes has its own bin.
     const EXACT_LOG2: u32;
 
-    /// Above, two to this power bins share each doubling of the size.
+    /// Above that, `2.pow(SPLIT_LOG2)` bins divide each doubling of the size. The last bin takes all larger chunks.
     ///
-    /// At most [`EXACT_LOG2`](Self::EXACT_LOG2). The last bin takes all that is larger.
+    /// At most [`EXACT_LOG2`](Self::EXACT_LOG2).
     const SPLIT_LOG2: u32;
 
-    /// From two to this power on, in granules, a quarter as many bins share each doubling: blocks that
-    /// large are few.
+    /// From `2.pow(COARSE_LOG2)` granules on, a quarter as many bins divide each doubling, because large blocks are
+    /// few.
     ///
     /// At least [`EXACT_LOG2`](Self::EXACT_LOG2).
     const COARSE_LOG2: u32 = usize::BITS;
 
-    /// The quick lists, [`QuickLists<N>`](QuickLists). `QuickLists<0>` switches them off.
+    /// The quick lists, [`QuickLists<N>`](QuickLists). A heap with `QuickLists<0>` caches nothing.
     type Quick: Lists;
 
-    /// The most bytes that the quick lists may hold, if that is less than a sixteenth of the arenas, or,
-    /// if less than half of the arena in use is free in one piece, a 128th of their first MiB and a
-    /// 4096th of the rest; then there are also fewer sizes that are cached. Otherwise they hold more after
-    /// hundreds of blocks have been freed while the lists met every request, until others come.
+    /// The most bytes that the quick lists may hold. They may hold less, depending on the free memory:
     ///
-    /// Where the source's memory is [ample](crate::Source::IS_AMPLE), they may hold an eighth of what is in use, or
-    /// 512 KiB if that is more.
+    /// | free memory | bound of the quick lists |
+    /// |---|---|
+    /// | The source is [ample](crate::Source::IS_AMPLE). | an eighth of the bytes in use, but at least 512 KiB |
+    /// | Half of the arena in use, or more, is free in one piece. | a sixteenth of the arenas |
+    /// | Less is free in one piece. | a 128th of the first MiB and a 4096th of the rest; only small sizes are cached |
+    ///
+    /// While a program only frees, and half of the arena is free in one piece, the lists may exceed the bound until the
+    /// program allocates again.
     const QUICK_BYTES: usize;
 
-    /// How many free chunks a request that no bin is sure to meet examines before it fails.
+    /// How many free chunks a request examines before it fails, if no bin is sure to have a chunk for it.
     ///
-    /// With 0 there is no search. A request takes the first chunk of its own bin if that is large
-    /// enough, or any chunk of a higher bin, as in TLSF. An aligned request takes a chunk of a bin
-    /// whose chunks have room for the block wherever they start. This gives the lowest worst case.
-    /// In return, a request may fail although a chunk of its own bin could hold it, which is at most
-    /// as much larger as the bin is wide.
+    /// With 0 there is no search. A request takes the first chunk of its own bin if that is large enough, or any chunk
+    /// of a higher bin, as in TLSF. An aligned request takes a chunk of a bin whose chunks have room for the block
+    /// wherever they start. This gives the lowest worst case. In return, a request may fail although a chunk of its own
+    /// bin could hold it. The sizes of that bin bound how much larger the chunk may be.
     ///
     /// With `usize::MAX`, the search examines all chunks that may be large enough. Then a request
     /// fails only if no free chunk can hold it, but may take time in proportion to their number.
     ///
-    /// If no arena is sure to meet a request, at most as many arenas that may are searched so. An aligned request tries
-    /// four, also if this is less.
+    /// If no arena is sure to meet a request, this is also the number of arenas that are searched. An aligned request
+    /// searches at least four.
     const LAST_RESORT: usize;
 
-    /// Whether the boundary bits of an arena are cleared when it is claimed, extended or moved,
-    /// rather than as its memory is first used.
+    /// Whether the boundary bits of an arena are cleared when it is claimed, extended or moved, and not when its memory
+    /// is first used.
     ///
-    /// Then claiming writes to a 64th of the memory, and no allocation spends time on clearing.
+    /// If so, claiming writes to a 64th of the memory, and no allocation spends time on clearing.
     const CLEAR_AT_CLAIM: bool = false;
 
-    /// Whether the heap has no more than one arena.
+    /// Whether the heap has at most one arena.
     ///
-    /// Then a further one is refused, by
-    /// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena), and there is no code that would look
-    /// for the arena of a block.
+    /// If so, claiming a second one is an error, [`ArenaError::SecondArena`](crate::ArenaError::SecondArena). The heap
+    /// has no code that finds the arena of a block.
     const SINGLE_ARENA: bool = false;
 
-    /// Whether the heap checks what it is passed; see [`Checked`], which sets it.
+    /// Whether the heap checks the blocks that it is passed. [`Checked`] sets it.
     #[doc(hidden)]
     const CHECKED: bool = false;
 
-    /// What is done about what a checked heap finds.
+    /// Called with what a checked heap finds.
     #[doc(hidden)]
     fn misuse(_: &Misuse) {}
 }
 
-/// The parameters of another configuration that say what the heap is made of: links, bins and caches.
+/// The parameters of another configuration for links, bins and caches.
 macro_rules! sizes_of {
     ($other:ty) => {
         type Index = <$other as Config>::Index;
@@ -122,7 +122,7 @@ macro_rules! sizes_of {
     };
 }
 
-/// The default: as dense as can be, with quick lists for blocks of up to 1 KiB.
+/// The default: the densest heap, with quick lists for blocks of up to 1 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Compact;
 
@@ -157,8 +157,7 @@ impl Config for RealTime {
     const CLEAR_AT_CLAIM: bool = true;
 }
 
-/// For microcontrollers: a small control structure, blocks from 8 bytes on, arenas of at most
-/// 509 KiB.
+/// For microcontrollers: a small control structure, blocks of 8 bytes or more, arenas of at most 509 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Micro;
 
@@ -173,12 +172,12 @@ impl Config for Micro {
     const CLEAR_AT_CLAIM: bool = true;
 }
 
-/// A heap with the parameters of `C` and no more than one arena.
+/// A heap with the parameters of `C` and at most one arena.
 ///
-/// It has none of the code that finds the arena of a block, and that chooses one for a request: `cargo xtask size thumb`
-/// weighs a heap with that code and one without. A further arena is refused by
-/// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena). Of memory that links do not reach across, only the first
-/// part is used.
+/// It has no code that finds the arena of a block or chooses an arena for a request. `cargo xtask size thumb` measures
+/// a heap with that code and one without. Claiming a second arena is an error,
+/// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena). A span that is larger than the links reach is used only
+/// in part.
 ///
 /// # Examples
 ///
@@ -209,7 +208,7 @@ impl<C: Config> Config for OneArena<C> {
 
 /// [`OneArena<Micro>`](OneArena) with half as many bins: the least code, about 2 KiB on a Cortex-M3.
 ///
-/// `cargo xtask size thumb` weighs it. Compile with an `opt-level` of `z`.
+/// `cargo xtask size thumb` measures it. Compile with an `opt-level` of `z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tiny;
 
@@ -225,26 +224,26 @@ impl Config for Tiny {
     const SINGLE_ARENA: bool = true;
 }
 
-/// A heap with the parameters of `C` that checks what it is passed, in release builds, too.
+/// A heap with the parameters of `C` that checks the blocks it is passed, also in release builds.
 ///
-/// `free`, `grow` and `shrink` tell exactly whether they have been given an allocated block and its
-/// layout. If not, the [`Misuse`] is reported to `H` before anything has been changed: a foreign
-/// pointer, one that is not a block's start, a block that is free already, a wrong size, a wrong
-/// alignment. By default that panics.
+/// `free`, `grow` and `shrink` detect whether they are passed an allocated block with its layout. If not, they report a
+/// [`Misuse`] to `H` before anything has changed. They detect a foreign pointer, a pointer into a block, a block that
+/// is already free, a wrong size, and a wrong alignment. By default, a misuse panics.
 ///
-/// The heap can be walked block by block, too: [`Talloc::chunks`](crate::Talloc::chunks), and
-/// [`Talloc::leaks`](crate::Talloc::leaks), which says what is still allocated.
+/// The heap can also be walked block by block, with [`Inspect::chunks`](crate::Inspect::chunks).
+/// [`Inspect::leaks`](crate::Inspect::leaks) lists the blocks that are allocated.
 ///
-/// # What it cannot tell
+/// # What it does not detect
 ///
-/// A block that has been freed and allocated again, at the same place and with the same size, is
-/// one like any other. What is written beyond a block's end is not seen, unless it breaks a free
-/// chunk, which [`verify`](crate::Talloc::verify) finds.
+/// If a block was freed and its place was allocated again with the same size, a stale pointer to it is not detected. A
+/// write beyond a block's end is detected only if it damages a free chunk, and only by
+/// [`verify`](crate::Talloc::verify).
 ///
 /// # Cost
 ///
-/// A second bit per granule of 8 bytes, 1/64 of the arena. Each call that is passed a block reads
-/// the bits around that, in constant time; with links of 16 bits, a 512th of the block's bytes.
+/// A second bit for each granule of 8 bytes, which is 1/64 of the arena. Each call that is passed a block reads the
+/// bits around the block in constant time. With links of 16 bits, it takes time in proportion to a 512th of the block's
+/// bytes.
 ///
 /// # Examples
 ///

@@ -64,7 +64,7 @@ pub struct Pace {
 ///     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
 ///         let memory = heap.source_mut().memory.take().ok_or(AllocError)?;
 ///         // SAFETY: Whoever made the source has given the memory, whose pages may be taken back.
-///         unsafe { heap.claim_as(memory, Memory::RECLAIMABLE) }.map_err(|_| AllocError)
+///         unsafe { heap.arenas_mut().claim_as(memory, Memory::RECLAIMABLE) }.map_err(|_| AllocError)
 ///     }
 ///
 ///     fn tend(heap: &mut Talloc<C, Self>) {
@@ -120,7 +120,7 @@ impl Decay {
     ///
     /// # Safety
     ///
-    /// As for [`Talloc::discard`].
+    /// As for [`ArenasMut::discard`](crate::ArenasMut::discard).
     pub unsafe fn tend<C: Config, S: Source<C>>(
         &mut self,
         heap: &mut Talloc<C, S>,
@@ -131,9 +131,9 @@ impl Decay {
         if pace.epoch == 0 {
             return;
         }
-        self.observe(heap.used_bytes() + heap.cached_bytes());
+        self.observe(heap.inspect().used_bytes() + heap.inspect().cached_bytes());
         if now >= self.end {
-            self.end_epoch(pace, now, heap.touched_bytes());
+            self.end_epoch(pace, now, heap.inspect().touched_bytes());
         }
         if self.left > 0 {
             // SAFETY: `purge` leaves each piece readable and writable, and zero if it says so, by the contract of this

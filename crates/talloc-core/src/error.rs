@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors.
 
 use core::error::Error;
 
@@ -19,9 +19,9 @@ printed!(AllocError, alloc_error);
 
 impl Error for AllocError {}
 
-/// Why a span was refused as, or as the new extent of, an arena.
+/// Why an arena could not be claimed or changed.
 ///
-/// Nothing has changed: the heap is as it was before the call.
+/// The heap is as it was before the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ArenaError {
@@ -29,17 +29,15 @@ pub enum ArenaError {
     Null,
     /// The span is too small to hold a further arena's control block and one allocation.
     TooSmall,
-    /// The span reaches further than the links of free chunks can; see
-    /// [`Index`](crate::Index).
+    /// The links of free chunks do not reach across the span: see [`Index`](crate::Index).
     TooFar,
     /// The span overlaps another arena of the heap.
     Overlap,
-    /// The heap may have one arena only; see
-    /// [`Config::SINGLE_ARENA`](crate::Config::SINGLE_ARENA).
+    /// The heap may have only one arena: see [`Config::SINGLE_ARENA`](crate::Config::SINGLE_ARENA).
     SecondArena,
-    /// Addresses could not be made memory.
+    /// Memory could not be committed.
     NoMemory,
-    /// No arena of the heap has the span that was given as the old one.
+    /// No arena of the heap has this span.
     NoSuchArena,
     /// An arena can only be extended to a span that contains it.
     NotExtended,
@@ -49,8 +47,7 @@ pub enum ArenaError {
     NotAdjacent,
     /// Two arenas can only be merged if they are of the same [kind](crate::Kind) of memory.
     OtherKind,
-    /// The arena holds allocations that lie outside of the span, or no room would be left in it
-    /// for the arena's bitmap: it does not contain
+    /// Blocks are allocated outside of the span, or the span has no room for the arena's bitmap: it does not contain
     /// [`get_allocated_span`](crate::Talloc::get_allocated_span).
     InUse,
 }

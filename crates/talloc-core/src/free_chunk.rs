@@ -2,8 +2,7 @@
 
 /// A free chunk: its place and its size.
 ///
-/// It is not `Copy`: what merges or splits a chunk takes the handle, so that no stale one is left
-/// to use.
+/// It is not `Copy`. Functions that split a chunk take the handle by value, so no stale handle remains.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FreeChunk {
     at: usize,

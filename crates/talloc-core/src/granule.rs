@@ -3,11 +3,11 @@
 /// Bytes in a granule, which is also the natural alignment of every block.
 pub(crate) const GRANULE: usize = 8;
 
-/// How many granules `bytes` bytes fill, the last one perhaps in part.
+/// How many granules `bytes` bytes need.
 ///
-/// `bytes` is at most `isize::MAX`, as the size of a `Layout` is, so that the sum cannot wrap.
+/// `bytes` is at most `isize::MAX`, like the size of a `Layout`, so the sum cannot wrap.
 #[inline(always)]
-#[allow(clippy::manual_div_ceil)] // That is more code, as it need not rely on this.
+#[allow(clippy::manual_div_ceil)] // `div_ceil` is more code, because it must not overflow for larger numbers.
 pub(crate) const fn granules(bytes: usize) -> usize {
     (bytes + (GRANULE - 1)) / GRANULE
 }
@@ -18,27 +18,27 @@ mod sealed {
     impl Sealed for u32 {}
 }
 
-/// The integer that a free chunk keeps its size and its links in, in granules.
+/// The integer in which a free chunk stores its size and its links, in granules.
 ///
-/// It bounds how far the granules of one arena may lie apart, and how small a free chunk may be
-/// and still be found by its size:
+/// It bounds the size of an arena. It also determines the smallest block, because each free chunk must have room for
+/// its sizes and links:
 ///
 /// | index | an arena spans at most | smallest block |
 /// |---|---|---|
 /// | `u16` | 509 KiB | 8 bytes |
 /// | `u32` | 4 KiB less than 32 GiB, and all of a 32-bit address space | 16 bytes |
 ///
-/// What is [claimed](crate::Talloc::claim) beyond that becomes several arenas.
+/// A larger span that is [claimed](crate::Talloc::claim) becomes several arenas.
 ///
-/// The window that an arena may grow in is centred on the span it was claimed with, to within a few
-/// KiB.
+/// An arena can grow within a window of that size. The span that was claimed lies in the middle of the window, to
+/// within a few KiB.
 pub trait Index: Copy + Eq + sealed::Sealed + 'static {
     /// Bits of the integer.
     const BITS: u32;
-    /// The index that stands for nothing.
+    /// The index that is no granule.
     const NIL: Self;
 
-    /// The low bits of `granule`, which are all that it has.
+    /// The index of a granule, whose number has no more than [`BITS`](Self::BITS) bits.
     fn new(granule: usize) -> Self;
 
     /// The granule's number.
@@ -67,7 +67,7 @@ macro_rules! index {
 
 index!(u16, u32);
 
-/// The least granules a free chunk must have to hold a size at each end and two links.
+/// How many granules a free chunk must have for a size at each end and two links.
 pub(crate) const fn min_linked<I: Index>() -> usize {
     (4 * size_of::<I>()).div_ceil(GRANULE)
 }

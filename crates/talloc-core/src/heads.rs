@@ -1,8 +1,8 @@
-//! The heads of the bins, and the numbers that links to them take.
+//! The heads of the bins, and the numbers that stand for bins in links.
 
 use crate::granule::Index;
 
-/// The most bins there may be. Links below this number are those of bins, not of granules.
+/// The most bins that a heap can have. A link below this number stands for a bin, not for a granule.
 pub(crate) const MAX_BINS: usize = 256;
 
 mod sealed {

@@ -2,9 +2,9 @@
 
 /// A kind of memory: a number that the program chooses.
 ///
-/// Boards have memory that differs: internal RAM that is fast, external RAM that is large, RAM that a peripheral
-/// can reach. A heap may have arenas of several kinds, and a request may ask for [some of them](Kinds). What a
-/// number means is the program's business. Memory that is claimed without a kind has [`Kind::DEFAULT`].
+/// A board may have fast internal RAM, large external RAM, and RAM that a peripheral can reach. A heap may have arenas
+/// of several kinds, and a request may ask for [some of them](Kinds). The program decides what each number means.
+/// Memory that is claimed without a kind has [`Kind::DEFAULT`].
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ impl Kind {
     /// The kind of memory that is claimed without one: number zero.
     pub const DEFAULT: Self = Self(0);
 
-    /// The kind of that number.
+    /// The kind with a number.
     ///
     /// # Panics
     ///
@@ -36,20 +36,20 @@ impl Kind {
         Self(number)
     }
 
-    /// Its number.
+    /// The kind's number.
     #[must_use]
     pub const fn number(self) -> u8 {
         self.0
     }
 
-    /// The set that has this kind alone.
+    /// The set of only this kind.
     #[inline(always)]
     pub(crate) const fn bit(self) -> u32 {
         1 << self.0
     }
 }
 
-/// The kinds of memory that a request asks for: some that will do, and perhaps others if those have no room.
+/// The kinds of memory that a request asks for: preferred ones, and perhaps others if those have no room.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ impl Kind {
 /// const DMA: Kind = Kind::new(2);
 /// // A buffer for a peripheral, which can reach no other memory.
 /// let buffer = Kinds::only(DMA);
-/// // What is used often: memory that peripherals can reach is fast, too.
+/// // An object that is used often. Memory that peripherals can reach is fast, too.
 /// let hot = Kinds::prefer(INTERNAL).or(DMA);
 /// assert!(!buffer.contains(EXTERNAL) && hot.contains(EXTERNAL));
 /// ```
@@ -69,7 +69,7 @@ impl Kind {
 pub struct Kinds {
     /// The kinds that are tried first, as bits.
     first: u32,
-    /// The kinds that are tried if those have no room.
+    /// The kinds that are tried if those have no room; may be empty.
     then: u32,
 }
 
@@ -77,31 +77,31 @@ impl Kinds {
     /// All kinds, in the order of claiming.
     pub const ANY: Self = Self { first: u32::MAX, then: 0 };
 
-    /// This kind alone.
+    /// Only this kind.
     #[must_use]
     pub const fn only(kind: Kind) -> Self {
         Self { first: kind.bit(), then: 0 }
     }
 
-    /// This kind as long as it has room, and then all others.
+    /// This kind, or any other kind if it has no room.
     #[must_use]
     pub const fn prefer(kind: Kind) -> Self {
         Self { first: kind.bit(), then: !kind.bit() }
     }
 
-    /// The same, where memory of the kind `other` is as good as what is asked for first.
+    /// The same kinds, where `other` is also a preferred kind.
     #[must_use]
     pub const fn or(self, other: Kind) -> Self {
         Self { first: self.first | other.bit(), then: self.then & !other.bit() }
     }
 
-    /// Whether memory of that kind will do.
+    /// Whether memory of a kind is suitable.
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
         (self.first | self.then) & kind.bit() != 0
     }
 
-    /// Whether memory of each kind will do.
+    /// Whether memory of every kind is suitable.
     #[must_use]
     pub const fn is_any(self) -> bool {
         self.first | self.then == u32::MAX
@@ -113,7 +113,7 @@ impl Kinds {
     }
 }
 
-/// Any kind will do.
+/// Any kind is suitable.
 impl Default for Kinds {
     fn default() -> Self {
         Self::ANY

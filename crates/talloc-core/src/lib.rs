@@ -1,8 +1,8 @@
 //! A heap for `no_std`: dlmalloc's boundary tags and bins, but no header on any block.
 //!
-//! [`Talloc`] allocates from *arenas*, pieces of memory that it is given. It is not thread-safe and
-//! needs no lock where there is one thread; behind a lock it is a global allocator (`Tallock`, with
-//! the feature `lock_api`), and more of that is in `talloc-sync` and `talloc-global`.
+//! [`Talloc`] allocates from *arenas*, the pieces of memory that it is given. It is for a single thread and needs no
+//! lock. Behind a lock, it is a global allocator: `Tallock`, with the feature `lock_api`. `talloc-sync` and
+//! `talloc-global` have further locks and ready-made global allocators.
 //!
 //! ```
 //! use core::alloc::Layout;
@@ -23,10 +23,10 @@
 //!
 //! # How it works
 //!
-//! A *granule* is 8 bytes, the unit of sizes. A *chunk* is a run of granules, used or free. Who
-//! frees a block says how large it is, so that nothing need be kept of a used chunk: a block of 40
-//! bytes takes 40. What must be known to coalesce is whether the chunks below and above are free,
-//! and that is one bit per granule, out of line, 1/64 of the arena:
+//! A *granule* is 8 bytes, the unit of sizes. A *chunk* is a run of granules, used or free. The caller of `free` says
+//! how large the block is, so a used chunk needs no header: a block of 40 bytes takes 40 bytes. To coalesce a chunk,
+//! the heap must know whether the chunks below and above it are free. One bit per granule says so. The bits are stored
+//! apart from the chunks, and take 1/64 of the arena:
 //!
 //! ```text
 //!         used       free                   used       free     used
@@ -34,19 +34,18 @@
 //! memory  payload    size next prev.. size  payload    size..   payload
 //! ```
 //!
-//! A bit is set for the first and the last granule of each free chunk. So the bit below a block
-//! tells whether a free chunk ends there, whose size stands in its last word; the bit above tells
-//! whether one starts there, whose size stands in its first. Free chunks of similar size are linked
-//! in a *bin*; a map with a bit per bin finds the first that has any. Small blocks that are freed
-//! go to *quick lists* first. What lies above all chunks of an arena is its *top*: free, but in no
-//! bin, carved when no bin can help.
+//! The bit is set for the first and the last granule of each free chunk. The bit below a block says whether a free
+//! chunk ends there, and the chunk's last word is its size. The bit above says whether a free chunk starts there, and
+//! the chunk's first word is its size. Free chunks of similar size are linked in a *bin*. A map with a bit per bin
+//! finds the first bin that is not empty. Small blocks that are freed are cached in *quick lists*. The memory above all
+//! chunks of an arena is its *top*. The top is free, but in no bin, and is carved when no bin can serve a request.
 //!
-//! `walkthrough.rs` follows a request through the files, as a page of links. It is part of the documentation
-//! with private items: `cargo doc -p talloc-core --document-private-items`.
+//! `walkthrough.rs` follows a request through the files, as a page of links. It is in the documentation with private
+//! items: `cargo doc -p talloc-core --document-private-items`.
 //!
 //! # Invariants
 //!
-//! [`Talloc::verify`] checks all of them. They hold between any two calls, but not within.
+//! [`Talloc::verify`] checks all of them. They hold before and after each call.
 //!
 //! | | invariant | [`Violation`]s |
 //! |---|---|---|
@@ -54,15 +53,15 @@
 //! | I2 | A free chunk has its size at both ends, and ends below the top. | [`Size`], [`SizesDiffer`] |
 //! | I3 | A granule's bit is set if and only if it is the first or the last one of a free chunk. | [`MarkMissing`], [`MarkStray`] |
 //! | I4 | No two free chunks touch, and none touches the top. | [`NotCoalesced`] |
-//! | I5 | A chunk in a bin links back to the one before it, the first to the bin. | [`BackLink`] |
-//! | I6 | A free chunk with room for links is once in the bin of its size, and nothing else is in any bin. | [`NotInBin`], [`BinCount`] |
+//! | I5 | A chunk in a bin links back to the chunk before it. The first one links back to the bin. | [`BackLink`] |
+//! | I6 | A free chunk with room for links is in the bin of its size, once. Bins contain nothing else. | [`NotInBin`], [`BinCount`] |
 //! | I7 | A bin's bit in the map is set if and only if it is not empty. | [`Map`] |
 //! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
-//! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena, as many granules as they count and no more than they may. | [`CachedBlock`], [`CachedCount`] |
-//! | I10 | Arenas do not overlap; those further than the first keep their structures in their own chunks, and nothing but the heap leads there. | [`ArenasOverlap`], [`NotAnArena`] |
-//! | I11 | In a [`Checked`] heap, a granule has a second bit set if and only if it is the first of a block; it has both if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
-//! | I12 | The heap counts the bytes of all blocks in use, those in quick lists included. | [`UsedCount`] |
-//! | I13 | All arenas but the first are in an index, in the order of claiming, by their addresses, and by what is free in them in one piece; that of the arena where requests begin may be out of date. Each has brought a node along, and all nodes are in use or to spare. Arenas before the one where requests begin have no room for what has been asked of them in vain. | [`Index`](Violation::Index) |
+//! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena. They hold as many granules as they count, and no more than they may. | [`CachedBlock`], [`CachedCount`] |
+//! | I10 | Arenas do not overlap. All arenas except the first have their structures in their own chunks, to which only the heap has pointers. | [`ArenasOverlap`], [`NotAnArena`] |
+//! | I11 | In a [`Checked`] heap, a granule's second bit is set if and only if the granule is the first of a block. Both bits are set if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
+//! | I12 | The heap's count of bytes in use is the sum of all blocks, including those in quick lists. | [`UsedCount`] |
+//! | I13 | All arenas except the first are in an index by the order of claiming, by address, and by the size of a free piece. That size may be out of date for the arena where requests begin. Each arena has provided one node, and each node is in use or spare. Arenas before the one where requests begin have no room for the requests that they could not serve. | [`Index`](Violation::Index) |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size
@@ -84,43 +83,43 @@
 //!
 //! # Profiles
 //!
-//! [`Config`] sets the parameters of a heap: [`Compact`], the default; [`RealTime`], which coalesces
-//! at once and searches for nothing; [`Micro`], for microcontrollers; [`Tiny`], with the least code. [`OneArena`]
-//! wraps any of them for a heap with one arena, which takes less code, and [`Checked`] to find what a program does wrong.
+//! [`Config`] sets the parameters of a heap. The profiles are [`Compact`], the default; [`RealTime`], which coalesces
+//! at once and never searches; [`Micro`], for microcontrollers; and [`Tiny`], with the least code. [`OneArena`] wraps
+//! any of them for a heap with one arena, which takes less code. [`Checked`] wraps any of them to detect misuse.
 //!
 //! # Complexity
 //!
-//! `malloc`, `free`, `grow` in place and `shrink` take a bounded number of steps, however many
-//! blocks and free chunks there are, aligned requests included:
+//! `malloc`, `free`, `grow` in place and `shrink` take a bounded number of steps, however many blocks and free chunks
+//! there are. That includes aligned requests.
 //!
-//! * A request that no bin is sure to meet examines no more than [`Config::LAST_RESORT`] chunks
-//!   before it fails, and none in [`RealTime`].
-//! * Quick lists are bounded by [`Config::QUICK_BYTES`], unless a program frees very much without
-//!   asking for anything; they are emptied in batches, and wholly before a request fails.
-//! * Memory that has never been used before has its bits cleared first, a byte for each 512 bytes,
-//!   once in an arena's life. With [`Config::CLEAR_AT_CLAIM`], that happens when memory is claimed,
-//!   extended or moved.
-//! * [`Checked`] heaps with links of 16 bits read a 512th of each block's bytes that they are passed.
-//! * A [`Source`] that takes memory back may do so once in [`TEND_INTERVAL`] operations that the quick
-//!   lists could not serve. By default, none does.
-//! * With several arenas, that of a block and the first one that has room are found in a bounded number of steps,
-//!   however many there are. To verify the heap, to walk it, and to take memory back from all of it
-//!   ([`Talloc::trim`], [`Talloc::discard`], and [`Decay`] once in an epoch) takes time in proportion to their number.
+//! * If no bin is sure to serve a request, it examines at most [`Config::LAST_RESORT`] chunks before it fails. In
+//!   [`RealTime`], it examines none.
+//! * Quick lists are bounded by [`Config::QUICK_BYTES`], except while a program only frees. They are emptied in
+//!   batches, and completely before a request fails.
+//! * The bits of memory are cleared before its first use, which writes a 64th of its bytes. With
+//!   [`Config::CLEAR_AT_CLAIM`], they are cleared when memory is claimed, extended or moved.
+//! * A [`Checked`] heap with links of 16 bits reads a 512th of the bytes of each block that it is passed.
+//! * A [`Source`] may take memory back once in [`TEND_INTERVAL`] operations that the quick lists could not serve. The
+//!   default source does not.
+//! * With several arenas, a heap finds the arena of a block, and the first arena with room, in a bounded number of
+//!   steps. To verify the heap, to walk it, and to take memory back from all of it ([`Talloc::trim`],
+//!   [`ArenasMut::discard`], and [`Decay`] once in an epoch) takes time in proportion to the number of arenas.
 //!
 //! # Size of the code
 //!
-//! With an `opt-level` of `s` or `z`, functions are not inlined that are for speed, bins are computed, and
-//! an aligned request looks at the first chunks of more bins. The heap is the same otherwise.
-//! `cargo xtask size` weighs it.
+//! With an `opt-level` of `s` or `z`, fewer functions are inlined, bins are computed without a table, and an aligned
+//! request examines the first chunks of more bins. The heap is otherwise the same. `cargo xtask size` measures the
+//! code.
 //!
 //! # Features
 //!
 //! * `lock_api`: `Tallock`, the heap behind any raw lock of that crate's kind.
 //! * `spin`: that, and `Talloc::spin_lock`.
 //! * `allocator`, `allocator-api2-03`, `allocator-api2-04`: a reference to a `Tallock` is an `Allocator` of
-//!   allocator-api2 0.2, 0.3 or 0.4. `allocator_api`: of the standard library, which needs a nightly compiler.
+//!   allocator-api2 0.2, 0.3 or 0.4.
+//! * `allocator_api`: the same for the standard library's trait, which needs a nightly compiler.
 //! * `serde`: [`Statistics`] and [`SizeClasses`] can be serialised.
-//! * `defmt`: reports and errors can be printed by defmt, as texts that are not in the program.
+//! * `defmt`: reports and errors can be printed by defmt, which keeps the texts outside of the program.
 
 #![no_std]
 #![deny(missing_docs)]
@@ -178,7 +177,10 @@ pub use shared::SharedHeap;
 pub use size_classes::{SizeClass, SizeClasses};
 pub use source::{OomHandler, Source, TEND_INTERVAL, alloc_error};
 pub use statistics::Statistics;
-pub use talloc::{ArenaMut, Chunks, Leaks, OwnedTalloc, SOURCE_TRIES, Talloc};
+pub use talloc::{
+    ArenaMut, ArenasMut, Backend, Chunks, Inspect, Leaks, OfKinds, OwnedTalloc, SOURCE_TRIES,
+    Talloc,
+};
 pub use talloc_span::{Align, Span};
 #[cfg(feature = "lock_api")]
 pub use tallock::{TallocMutex, Tallock, TallockRef};

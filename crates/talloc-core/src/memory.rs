@@ -1,24 +1,25 @@
-//! What is known of memory.
+//! What a heap knows about memory that it is given.
 
 use bitflags::bitflags;
 
 bitflags! {
-    /// What is known of memory that a heap is given.
+    /// What a heap may assume about memory that it is given.
     ///
-    /// It may be more than the heap is told, but not less.
+    /// A flag may be omitted, but must never be false.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Memory: u8 {
-        /// All bytes are zero, as in memory fresh from an operating system and in statics.
+        /// All bytes are zero, as in a `static` and in memory fresh from an operating system.
         ///
-        /// Blocks of zeros that come from such memory, where no block has been before, need not be
-        /// cleared.
+        /// [`Talloc::malloc_zeroed`](crate::Talloc::malloc_zeroed) need not clear a block of such memory in which no
+        /// block has been before.
         const ZEROED = 1 << 0;
-        /// What of it is free may be taken back, by [`Talloc::discard`](crate::Talloc::discard) and
-        /// [`Talloc::reclaim_arena`](crate::Talloc::reclaim_arena), which the heap's source calls: by
-        /// the means of that source. The one for an operating system unmaps whole arenas, so that what it is
-        /// said of must have been mapped; a `static` has not.
+        /// The heap's source may take free memory back, by [`ArenasMut::discard`](crate::ArenasMut::discard) and
+        /// [`ArenasMut::reclaim_arena`](crate::ArenasMut::reclaim_arena).
         ///
-        /// An arena that is extended by memory of which this is not said is as that.
+        /// The memory must be of the kind that the source can take back. The source for an operating system unmaps
+        /// whole arenas, for example, so this flag is false for a `static`, which was never mapped.
+        ///
+        /// An arena loses the flag when it is extended by memory without it.
         const RECLAIMABLE = 1 << 1;
     }
 }

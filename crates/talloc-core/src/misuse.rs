@@ -1,14 +1,13 @@
-//! What a checked heap finds wrong with a call.
+//! Misuses that a checked heap reports.
 
 use core::alloc::Layout;
 use core::error::Error;
 
 use talloc_span::Span;
 
-/// A call of a [`Checked`](crate::Checked) heap that was wrong: what was passed, and what the heap
-/// knows.
+/// A wrong call of a [`Checked`](crate::Checked) heap: what was passed, and what the heap knows about it.
 ///
-/// Nothing has been changed when it is reported. Addresses are in bytes.
+/// The heap reports it before anything has changed. Addresses are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misuse {
     /// What was called.
@@ -17,7 +16,7 @@ pub struct Misuse {
     pub addr: usize,
     /// The layout that was passed as the block's.
     pub layout: Layout,
-    /// What is wrong with that.
+    /// What is wrong.
     pub fault: Fault,
 }
 
@@ -37,19 +36,19 @@ pub enum Call {
         /// The size that it should have.
         new_size: usize,
     },
-    /// It was asked whether it is a block: [`Talloc::check`](crate::Talloc::check).
+    /// The block was to be checked, by [`Inspect::check`](crate::Inspect::check).
     Check,
 }
 
 impl Call {
-    /// The call that changes a size.
+    /// The call that changes a block from `old_size` bytes to `new_size`.
     #[inline(always)]
     pub(crate) fn resize(old_size: usize, new_size: usize) -> Self {
         if new_size >= old_size { Self::Grow { new_size } } else { Self::Shrink { new_size } }
     }
 }
 
-/// What is wrong with a call, and what the heap knows of the address.
+/// What is wrong with a call, and what the heap knows about the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -57,7 +56,7 @@ pub enum Fault {
     Foreign,
     /// The address is in an arena's own bitmap or control block.
     Own {
-        /// All of that.
+        /// The bitmap and the control block.
         chunk: Span,
     },
     /// The address is within an allocated block, but not its start.
@@ -65,31 +64,31 @@ pub enum Fault {
         /// The block.
         block: Span,
     },
-    /// The address is in memory that is free: the block has been freed already, or never was one.
+    /// The address is in free memory. The block has already been freed, or there never was one.
     AlreadyFree {
         /// The free chunk or the cached block.
         chunk: Span,
     },
     /// The block has another size than was passed.
     ///
-    /// Sizes for which a block takes the same bytes are the same.
+    /// Sizes for which a block takes the same number of bytes are not distinguished.
     WrongSize {
-        /// The block, all the bytes that it takes.
+        /// All bytes that the block takes.
         block: Span,
     },
-    /// The block is not aligned as was passed.
+    /// The block does not have the alignment that was passed.
     WrongAlign {
         /// The block.
         block: Span,
     },
     /// A block cannot grow to a smaller size, nor shrink to a larger one.
     WrongNewSize,
-    /// The heap's own records are broken there; [`verify`](crate::Talloc::verify) may tell more.
+    /// The heap's structures are broken around the address. [`verify`](crate::Talloc::verify) may say how.
     Broken,
 }
 
 impl Call {
-    /// The fault in the call itself, if there is one.
+    /// The fault that can be seen from the call alone, if there is one.
     #[inline(always)]
     pub(crate) fn fault(self, layout: Layout) -> Option<Fault> {
         let wrong = match self {
@@ -160,12 +159,12 @@ printed!(Misuse, misuse);
 
 impl Error for Misuse {}
 
-/// What is done about the [`Misuse`] of a [`Checked`](crate::Checked) heap.
+/// Handles the [`Misuse`] of a [`Checked`](crate::Checked) heap.
 ///
-/// It is called before anything is changed, and not relied on: it may panic, or use the heap behind a
-/// lock. If it returns, nothing is: a block stays as it was, and
-/// to grow or shrink it fails. Behind a lock or in a cell, it is called when the heap has been let
-/// go again. Under the methods of `GlobalAlloc`, which must not unwind, a panic aborts the program.
+/// The handler is called before anything has changed, and is safe to implement: it may panic, or use the heap through
+/// its lock. If it returns, the call has no effect, and a call that changes a size fails. For a heap behind a lock or
+/// in a cell, the handler is called after the heap has been released. The methods of `GlobalAlloc` must not unwind, so
+/// a panic there aborts the program.
 ///
 /// # Examples
 ///
@@ -201,11 +200,11 @@ impl Error for Misuse {}
 /// # Ok::<(), talloc_core::AllocError>(())
 /// ```
 pub trait OnMisuse: 'static {
-    /// Reports it.
+    /// Handles a misuse.
     fn misuse(misuse: &Misuse);
 }
 
-/// Panics with what is wrong.
+/// Panics with a message that says what is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Panics;
 

@@ -1,26 +1,28 @@
-//! What is printed of a heap.
+//! The short description of a heap that `Debug` prints.
 
 use core::fmt;
 
 use talloc_span::Span;
 
 use crate::config::Config;
-use crate::talloc::Talloc;
+use crate::talloc::Inspect;
 
 /// How many arenas are printed.
 const SHOWN: usize = 8;
 
-/// The arenas of a heap as they were when this was made, to be printed when nobody holds the heap.
+/// A copy of the spans of a heap's first arenas, to print after the heap's lock has been released. [`Inspect::outline`]
+/// makes one.
 ///
-/// To print may allocate. If that is from the very heap that is printed, as it is when that is the global
-/// allocator, the heap's lock must not be held. [`Talloc::outline`] makes one.
+/// Printing may allocate. If the heap is the global allocator, that would wait for the heap's lock for ever while the
+/// lock is held.
 pub struct Outline {
     first: [Span; SHOWN],
     count: usize,
 }
 
-impl<C: Config, S> Talloc<C, S> {
-    /// What [`Debug`](fmt::Debug) prints of the heap: the spans of its first eight arenas.
+impl<C: Config, S> Inspect<'_, C, S> {
+    /// Returns what [`Debug`](fmt::Debug) prints of the heap: the spans of its first eight arenas. Takes a few steps
+    /// per arena.
     ///
     /// # Examples
     ///
@@ -31,15 +33,15 @@ impl<C: Config, S> Talloc<C, S> {
     /// static HEAP: Tallock = Talloc::new().spin_lock();
     ///
     /// // The lock is released before anything is printed.
-    /// let outline = HEAP.0.lock().outline();
+    /// let outline = HEAP.0.lock().inspect().outline();
     /// assert_eq!(format!("{outline:?}"), "Talloc { arenas: [], .. }");
     /// # }
     /// ```
     #[must_use]
-    pub fn outline(&self) -> Outline {
+    pub fn outline(self) -> Outline {
         let mut first = [Span::empty(); SHOWN];
         let mut count = 0;
-        for arena in self.arenas() {
+        for arena in self.heap.arenas() {
             if let Some(place) = first.get_mut(count) {
                 *place = arena;
             }

@@ -1,8 +1,7 @@
-//! Printing, by `core::fmt` and, with the feature `defmt`, by defmt, whose texts are not in the
-//! program.
+//! Printing by `core::fmt` and, with the feature `defmt`, by defmt, which keeps the texts outside of the program.
 //!
-//! What is printed is said once, by a macro `text!(value, say, f)`, which calls `say!(f, ...)` with
-//! the arguments of `format!`. As both shall understand them, values are not named in the texts.
+//! Each text is written once, by a macro `text!(value, say, f)`, which calls `say!(f, ...)` with the arguments of
+//! `format!`. defmt does not capture variables in a text, so the arguments are passed by position.
 
 /// Makes a type one that is printed, as the macro `$text` says.
 macro_rules! printed {

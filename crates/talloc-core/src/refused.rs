@@ -238,11 +238,36 @@
 //! global_alloc!(impl[] for Either, |it| if it.0.replace(!it.0.get()) { &ONE } else { &OTHER });
 //! ```
 //!
+//! A view does not give out the heap that it borrows:
+//!
+//! ```compile_fail,E0616
+//! let (mut one, mut other) = (talloc_core::Talloc::new(), talloc_core::Talloc::new());
+//! core::mem::swap(one.backend().heap, other.backend().heap);
+//! ```
+//!
+//! While a view is in use, the heap does not change:
+//!
+//! ```compile_fail,E0502
+//! let mut heap = talloc_core::Talloc::new();
+//! let view = heap.inspect();
+//! heap.flush();
+//! assert_eq!(view.used_bytes(), 0);
+//! ```
+//!
+//! Nor do two views change it at a time:
+//!
+//! ```compile_fail,E0499
+//! let mut heap = talloc_core::Talloc::new();
+//! let (mut arenas, backend) = (heap.arenas_mut(), heap.backend());
+//! arenas.reclaim_arena(talloc_core::Span::empty());
+//! drop(backend);
+//! ```
+//!
 //! The blocks of a batch are promised by those who make it:
 //!
 //! ```compile_fail,E0133
 //! let mut heap = talloc_core::Talloc::new();
-//! let batch = heap.malloc_batch(40, 10);
+//! let batch = heap.backend().malloc_batch(40, 10);
 //! ```
 //!
 //! # What does compile

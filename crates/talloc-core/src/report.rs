@@ -1,57 +1,56 @@
-//! What checking a heap finds.
+//! The results of checking a heap.
 
 use core::error::Error;
 
 use talloc_span::Span;
 
-/// What [`verify`](crate::Talloc::verify) counted in all arenas.
+/// The counts of [`verify`](crate::Talloc::verify), over all arenas.
 ///
 /// `used_bytes + free_bytes + overhead_bytes` is `arena_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// Arenas.
+    /// Number of arenas.
     pub arenas: usize,
     /// Bytes of the arenas, as they were given.
     pub arena_bytes: usize,
-    /// Free chunks; the tops that are not empty count, cached blocks do not.
+    /// Number of free chunks, including tops that are not empty, without cached blocks.
     pub free_chunks: usize,
-    /// Bytes that are free: in free chunks, the tops among them, and in quick lists.
+    /// Free bytes: in free chunks, in the tops, and in quick lists.
     pub free_bytes: usize,
     /// Bytes of the largest free chunk.
     pub largest_free_bytes: usize,
     /// Bytes of the tops.
     pub top_bytes: usize,
-    /// Blocks in quick lists.
+    /// Number of blocks in quick lists.
     pub cached_blocks: usize,
     /// Bytes of the blocks in quick lists.
     pub cached_bytes: usize,
     /// Bytes of allocated blocks, each rounded up to what a block takes.
     pub used_bytes: usize,
-    /// Allocated blocks, which only a [`Checked`](crate::Checked) heap knows.
+    /// Number of allocated blocks. Only a [`Checked`](crate::Checked) heap knows it.
     pub used_blocks: Option<usize>,
-    /// Blocks that are kept apart from the arenas, by what is in front of the heap.
+    /// Number of blocks outside of the arenas, which a wrapper around the heap manages.
     pub mapped_blocks: usize,
-    /// Bytes of these; they are not among `arena_bytes`.
+    /// Bytes of these blocks. `arena_bytes` does not include them.
     pub mapped_bytes: usize,
-    /// Bytes of the arenas' bitmaps and control blocks, and of what cannot be used at their ends.
+    /// Bytes of the arenas' bitmaps and control blocks, and of unusable bytes at their ends.
     ///
-    /// The heap structure itself is not counted; see `size_of`.
+    /// The heap structure itself does not count. `size_of` tells its size.
     pub overhead_bytes: usize,
-    /// The most bytes of the arenas that have ever been in use, overhead included, to within 4 KiB
-    /// for each arena.
+    /// The most bytes of the arenas that have ever been in use, including overhead, to within 4 KiB for each arena.
     pub high_water_bytes: usize,
 }
 
 impl Report {
-    /// Counts a free chunk of so many bytes.
+    /// Counts a free chunk of `bytes` bytes.
     pub(crate) fn count_free(&mut self, bytes: usize) {
         self.free_chunks += 1;
         self.free_bytes += bytes;
         self.largest_free_bytes = self.largest_free_bytes.max(bytes);
     }
 
-    /// The sum of two reports, of heaps that have nothing in common.
+    /// The sum of two reports of different heaps.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
         self.arenas += other.arenas;
@@ -71,11 +70,11 @@ impl Report {
         self
     }
 
-    /// Counts a block in a quick list, which has been counted as used.
+    /// Counts a cached block, which has been counted as used.
     pub(crate) fn count_cached(&mut self, bytes: usize) {
         self.cached_blocks += 1;
         self.cached_bytes += bytes;
-        // A stray is counted as used by another heap; the sum over all heaps is right.
+        // Another heap counts a stray as used. The sum over all heaps is right.
         self.used_bytes = self.used_bytes.wrapping_sub(bytes);
         self.free_bytes += bytes;
     }
@@ -103,8 +102,8 @@ macro_rules! report {
 
 printed!(Report, report);
 
-/// How a heap is broken: by a defect of the heap, or by a program that wrote to memory it did not
-/// own or freed what it should not have.
+/// An invariant of a heap that does not hold. The program has written to memory that it does not own, or has freed a
+/// block wrongly, or the heap has a defect.
 ///
 /// Addresses are in bytes. The invariants I1 to I13 are listed in the
 /// [crate's documentation](crate#invariants).
@@ -141,7 +140,7 @@ pub enum Violation {
         /// Where the lower one is.
         addr: usize,
     },
-    /// I5: a chunk in a bin does not link back to what comes before it.
+    /// I5: a chunk in a bin does not link back to the chunk before it, or to the bin.
     BackLink {
         /// Where the chunk is.
         addr: usize,
@@ -161,25 +160,24 @@ pub enum Violation {
         /// The number of the bin.
         bin: usize,
     },
-    /// I8: the arena's own chunk is not used, or not where it should be.
+    /// I8: the arena's own chunk is not used, or in the wrong place.
     Own {
         /// The arena.
         arena: Span,
     },
-    /// I9: a block in a quick list is not a used one, or of another kind of memory than the first arena, or, in a
-    /// checked heap, not marked as one.
+    /// I9: a block in a quick list is not used, or is of another kind of memory than the first arena. In a checked
+    /// heap, also if it is not marked as cached.
     CachedBlock {
         /// Where it is.
         addr: usize,
     },
-    /// I9: the quick lists hold more or less than they should.
+    /// I9: the quick lists do not hold as many granules as they count, or hold more than they may.
     CachedCount,
-    /// I12: the heap counts other bytes in use than its arenas have.
+    /// I12: the heap's count of bytes in use is not that of its arenas.
     UsedCount,
-    /// I11: in a checked heap, a granule is marked as a block's first that is not, or is not marked
-    /// although it is.
+    /// I11: in a checked heap, a granule is wrongly marked as the first one of a block, or a mark is missing.
     BlockMark {
-        /// The chunk where, or before which, this is so.
+        /// The chunk at or before which the marks are wrong.
         addr: usize,
     },
     /// I10: two arenas overlap.
@@ -187,9 +185,9 @@ pub enum Violation {
         /// One of them.
         arena: Span,
     },
-    /// I10: the arena that gave memory last is none of the heap's.
+    /// I10: the arena where requests begin is not one of the heap's.
     NotAnArena,
-    /// I13: the index of the arenas lacks one, has another one, or is wrong about what is free in one.
+    /// I13: the index lacks an arena, contains a wrong one, or is wrong about the free memory of one.
     Index,
 }
 

@@ -1,8 +1,8 @@
 //! Choosing without a branch.
 
-/// `if condition { yes } else { no }`, where both are cheap and which it is cannot be predicted.
+/// `if condition { yes } else { no }`, for values that are cheap and a condition that branch prediction cannot guess.
 ///
-/// Random workloads are bound by mispredicted branches; compilers that can be told so choose by
+/// Mispredicted branches dominate the time of random workloads. Where the compiler can be told so, it uses a
 /// conditional move.
 #[inline(always)]
 pub(crate) fn select<T>(condition: bool, yes: T, no: T) -> T {

@@ -61,7 +61,7 @@ const CLASSES: usize = {
     if all < 36 { all } else { 36 }
 };
 
-/// What a heap holds, by size: see [`Talloc::size_classes`](crate::Talloc::size_classes).
+/// What a heap holds, by size: see [`Inspect::size_classes`](crate::Inspect::size_classes).
 ///
 /// It is printed as a table of the classes that have anything. With the feature `serde`, these are a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

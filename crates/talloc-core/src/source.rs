@@ -1,4 +1,4 @@
-//! Where memory comes from when there is not enough.
+//! Sources of further memory.
 
 use core::alloc::Layout;
 
@@ -7,28 +7,28 @@ use crate::error::AllocError;
 use crate::kind::Kinds;
 use crate::talloc::Talloc;
 
-/// [`Source::tend`] is called once in so many operations that the quick lists could not serve.
+/// [`Source::tend`] is called once in this many operations that the quick lists could not serve.
 pub const TEND_INTERVAL: u32 = 32;
 
-/// What is asked for memory before an allocation fails, and may be given memory back.
+/// Gives a heap memory before an allocation fails, and may take memory back.
 ///
-/// A source is not relied on: it may do with the heap what it likes, give nothing, and panic, and the heap is
-/// consistent all the same. Memory is given by methods that are `unsafe` themselves.
+/// A source is safe to implement. It may call any method of the heap, give no memory, or panic: the heap stays
+/// consistent. The methods that give memory to the heap are `unsafe`.
 ///
-/// A plain function will do where no state is needed and nothing is given back: see
+/// If a source needs no state, and takes nothing back, a function is enough: see
 /// [`Talloc::with_oom_handler`](crate::Talloc::with_oom_handler).
 ///
 /// # Giving back
 ///
-/// A source that takes memory back sets [`RECLAIMS`](Self::RECLAIMS). Its [`tend`](Self::tend) is then
-/// called from time to time, between two operations, and decides whether it is worthwhile. Other sources
-/// cost the heap nothing.
+/// A source that takes memory back sets [`RECLAIMS`](Self::RECLAIMS). The heap then calls its [`tend`](Self::tend) from
+/// time to time, between two operations, and `tend` decides whether to take memory back. Other sources cost the heap
+/// nothing.
 ///
 /// ```
 /// use core::alloc::Layout;
 /// use talloc_core::{AllocError, Compact, Config, Memory, Source, Span, Talloc};
 ///
-/// /// Arenas from another allocator, which has them back when nothing is allocated in them.
+/// /// Arenas from another allocator, which go back to it when nothing is allocated in them.
 /// struct Boxes;
 ///
 /// impl<C: Config> Source<C> for Boxes {
@@ -39,17 +39,17 @@ pub const TEND_INTERVAL: u32 = 32;
 ///         let arena = Span::from(Box::leak(bytes.into_boxed_slice()));
 ///         let known = Memory::ZEROED | Memory::RECLAIMABLE;
 ///         // SAFETY: The memory is zero, and belongs to the heap until that gives it up.
-///         unsafe { heap.claim_as(arena, known) }.map_err(|_| AllocError)
+///         unsafe { heap.arenas_mut().claim_as(arena, known) }.map_err(|_| AllocError)
 ///     }
 ///
 ///     fn tend(heap: &mut Talloc<C, Self>) {
-///         if heap.used_bytes() == 0 {
+///         if heap.inspect().used_bytes() == 0 {
 ///             heap.trim();
 ///         }
 ///     }
 ///
 ///     fn release(heap: &mut Talloc<C, Self>) {
-///         while let Some(arena) = heap.reclaim_arena(Span::empty()) {
+///         while let Some(arena) = heap.arenas_mut().reclaim_arena(Span::empty()) {
 ///             // SAFETY: It was a box, and the heap has given it up.
 ///             drop(unsafe { Box::from_raw(arena.to_slice().unwrap()) });
 ///         }
@@ -65,43 +65,40 @@ pub const TEND_INTERVAL: u32 = 32;
 ///         heap.free(block, layout);
 ///     }
 /// }
-/// assert!(heap.used_bytes() == 0 && heap.arenas().count() <= 1);
+/// assert!(heap.inspect().used_bytes() == 0 && heap.arenas().count() <= 1);
 /// # Ok::<(), AllocError>(())
 /// ```
 pub trait Source<C: Config>: Sized {
-    /// Whether the memory that [`acquire`](Self::acquire) makes available goes on where the last
-    /// arena ends, as a rule.
+    /// Whether [`acquire`](Self::acquire) usually extends the last arena at its end.
     ///
-    /// Then it is asked, too, for a block at an arena's end to grow where it is, by a `layout` of what
-    /// is lacking. Else such a block moves, and a collection that grows needs up to twice its size.
+    /// If so, the heap also calls it when a block at an arena's end is to grow, with a `layout` of the bytes that are
+    /// lacking. Otherwise, such a block moves, and a collection that grows needs up to twice its size.
     const EXTENDS: bool = false;
 
-    /// Whether the source has more memory as a rule, so that memory is never short in an arena that is
-    /// nearly full.
+    /// Whether the source usually has more memory. If so, memory is not short when an arena is nearly full.
     const IS_AMPLE: bool = false;
 
     /// Makes memory available to the heap, for example by [`claim`](Talloc::claim),
     /// [`extend`](Talloc::extend) or [`free`](Talloc::free). The source itself is
     /// [`heap.source_mut()`](Talloc::source_mut).
     ///
-    /// It is called when `layout` could not be allocated, and again until it could be or this
-    /// errs. A source that promises memory and never gives enough ends in an error, too, after
-    /// [`SOURCE_TRIES`](crate::SOURCE_TRIES) calls.
+    /// The heap calls it when `layout` could not be allocated, and again until the allocation succeeds or this returns
+    /// an error. If it returns `Ok` [`SOURCE_TRIES`](crate::SOURCE_TRIES) times and there is still not enough memory,
+    /// the allocation fails.
     ///
-    /// It may call every method of the heap. Should it panic, the heap stays as it is, and so does a block
-    /// whose size was to change; under `GlobalAlloc`, the program is aborted. If the heap is behind a lock,
-    /// that is held: see `Tallock`.
+    /// It may call every method of the heap. If it panics, the heap stays consistent, and a block that was to be
+    /// reallocated stays as it was. Under `GlobalAlloc`, a panic aborts the program. If the heap is behind a lock, the
+    /// lock is held: see `Tallock`.
     ///
     /// # Errors
     ///
     /// If no more memory can be had.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError>;
 
-    /// [`acquire`](Self::acquire), for a request by [`malloc_in`](Talloc::malloc_in) that memory of these kinds will
-    /// do for.
+    /// [`acquire`](Self::acquire) of memory of some kinds, for [`OfKinds::malloc`](crate::OfKinds::malloc).
     ///
-    /// By default, that is [`acquire`](Self::acquire) if every kind will do, and an error if not: a source that does
-    /// not know of kinds would give memory in vain.
+    /// By default, it calls [`acquire`](Self::acquire) if any kind is suitable, and returns an error otherwise. A
+    /// source that does not distinguish kinds would give memory in vain.
     ///
     /// # Errors
     ///
@@ -116,23 +113,21 @@ pub trait Source<C: Config>: Sized {
 
     /// Whether the source takes memory back, by [`tend`](Self::tend).
     ///
-    /// If so, caches are bounded by what is in use, and not by the size of the arenas: few blocks are
-    /// enough to keep a page each.
+    /// If so, caches are bounded by the bytes in use, not by the size of the arenas, because each cached block may keep
+    /// a page from being taken back.
     const RECLAIMS: bool = false;
 
-    /// Has the chance to take memory back, if [`RECLAIMS`](Self::RECLAIMS) is set.
+    /// May take memory back, if [`RECLAIMS`](Self::RECLAIMS) is set.
     ///
-    /// It is called once in [`TEND_INTERVAL`] operations that the quick lists could not serve by
-    /// themselves, between two steps that leave the heap consistent. It may call every method of the heap.
-    /// It should take a bounded time, as a caller of `malloc` or `free` waits for it. Should it panic, the
-    /// heap stays as it is.
+    /// The heap calls it once in [`TEND_INTERVAL`] operations that the quick lists could not serve, while the heap is
+    /// consistent. It may call every method of the heap. A caller of `malloc` or `free` waits for it, so it should take
+    /// bounded time. If it panics, the heap stays consistent.
     fn tend(_heap: &mut Talloc<C, Self>) {}
 
-    /// Takes memory back that the heap does not need, for example by
-    /// [`discard`](Talloc::discard) and [`reclaim_arena`](Talloc::reclaim_arena).
+    /// Takes all memory back that the heap does not need, for example by
+    /// [`discard`](crate::ArenasMut::discard) and [`reclaim_arena`](crate::ArenasMut::reclaim_arena).
     ///
-    /// It is called by [`Talloc::trim`], after the quick lists have been flushed. It may call every method
-    /// of the heap.
+    /// [`Talloc::trim`] calls it after it has flushed the quick lists. It may call every method of the heap.
     #[inline(always)]
     fn release(_heap: &mut Talloc<C, Self>) {}
 
@@ -142,17 +137,17 @@ pub trait Source<C: Config>: Sized {
     }
 }
 
-/// A plain function as a [`Source`], or none.
+/// A [`Source`] that calls a function, or has no memory at all.
 #[derive(Debug)]
 pub struct OomHandler<C: Config>(Option<Handler<C>>);
 
 type Handler<C> = fn(&mut Talloc<C>, Layout) -> Result<(), AllocError>;
 
 impl<C: Config> OomHandler<C> {
-    /// No source: an allocation fails that the arenas have no room for.
+    /// A source without memory. An allocation fails if the arenas have no room for it.
     ///
-    /// It is all zeros, as everything in a heap without memory is, so that a `static` heap takes no
-    /// room in a program's file.
+    /// All bytes of a heap without memory are zero, this source included. A `static` heap therefore takes no room in
+    /// the program's file.
     pub const NONE: Self = Self(None);
 
     /// A source that calls `handler`.
@@ -180,7 +175,7 @@ impl<C: Config> Clone for OomHandler<C> {
 
 impl<C: Config> Copy for OomHandler<C> {}
 
-/// The handler of a heap that has all the memory it will get.
+/// An out-of-memory handler that has no memory to give.
 ///
 /// # Errors
 ///

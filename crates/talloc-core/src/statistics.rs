@@ -1,7 +1,7 @@
 //! Counters that a heap keeps up to date.
 
 /// The counters of a heap, or the sums of those of several heaps: see
-/// [`Talloc::statistics`](crate::Talloc::statistics).
+/// [`Inspect::statistics`](crate::Inspect::statistics).
 ///
 /// Reading them takes a few steps per arena, independent of the number of blocks. A request that a quick list
 /// serves updates one counter, the cached bytes, which the lists need anyway. [`verify`](crate::Talloc::verify)
@@ -64,7 +64,7 @@ impl Statistics {
     ///     // SAFETY: The memory is the heap's until neither is used any more.
     ///     unsafe { heap.init(Span::from(memory)) };
     /// }
-    /// let both = heaps.iter().map(|heap| heap.statistics());
+    /// let both = heaps.iter().map(|heap| heap.inspect().statistics());
     /// let both = both.fold(Statistics::default(), Statistics::with);
     /// assert_eq!((both.heaps, both.arena_bytes), (2, 2000));
     /// ```

@@ -1,8 +1,8 @@
 //! The heap behind a lock.
 //!
-//! It is in this crate, and not with the other locks in `talloc-sync`, for the sake of
-//! [`Talloc::spin_lock`]: a method that is to be `const`, so that a `static` can be made with it,
-//! can be neither a trait's nor another crate's.
+//! It is in this crate, and not with the other locks in `talloc-sync`, because of [`Talloc::spin_lock`]. That method
+//! must be `const`, so a `static` can be initialised with it. A trait cannot have a `const` method, and another crate
+//! cannot add an inherent one.
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -22,19 +22,21 @@ macro_rules! tallock {
     ($($default:tt)*) => {
         /// A heap behind a lock: a global allocator, and a reference to it is an `Allocator`.
         ///
-        /// `R` may be any raw lock of [`lock_api`]'s kind. With the feature `spin`, it is a spin lock
-        /// if none is named. The heap itself is in the field, `.0.lock()`.
+        /// `R` is a raw lock of [`lock_api`]. With the feature `spin`, the default is a spin lock.
+        /// `.0.lock()` gives access to the heap itself.
         ///
-        /// A block that must move when its size changes is copied while the lock is not held, and
-        /// so is memory cleared.
+        /// A block that has to move is copied while the lock is not held, and memory is cleared
+        /// while it is not held.
         ///
-        /// Do not allocate from the heap while its guard lives, as in
-        /// `format!("{:?}", tallock.0.lock())` with a global allocator: that waits for itself for
-        /// ever. Take what is wanted out of the guard first. `format!("{:?}", tallock)` is fine.
+        /// # Deadlocks
         ///
-        /// The lock is held while the heap's source runs. A source that allocates from, or frees to,
-        /// the same `Tallock` other than through the heap it is given waits for itself for ever.
-        /// Behind the global allocator, that is everything that allocates: `Box`, `format!`,
+        /// Do not allocate from the heap while its guard lives. With a global allocator,
+        /// `format!("{:?}", tallock.0.lock())` does, and waits for itself for ever. Copy what you
+        /// need out of the guard first. `format!("{:?}", tallock)` is fine.
+        ///
+        /// The lock is held while the heap's source runs. The source must use the heap that it is
+        /// passed. If it allocates from or frees to the same `Tallock`, it waits for itself for ever.
+        /// In a source of the global allocator, everything that allocates does so: `Box`, `format!`,
         /// printing.
         ///
         /// # Examples
@@ -69,8 +71,8 @@ tallock!();
 
 /// The lock of a [`Tallock`], and the heap behind it.
 ///
-/// It dereferences to a [`Mutex`] of a [`Talloc`], whose size is not known: guards give out the heap,
-/// but it cannot be taken out of the lock or replaced by another one.
+/// It dereferences to a [`Mutex`] of a [`Talloc`], which is dynamically sized. A guard gives access to the heap, but
+/// the heap cannot be taken out of the lock or replaced by another one.
 ///
 /// ```
 /// # #[cfg(feature = "spin")] {
@@ -85,7 +87,7 @@ tallock!();
 pub struct TallocMutex<R, C: Config, S>(Mutex<R, OwnedTalloc<C, S>>);
 
 impl<R: RawMutex, C: Config, S> TallocMutex<R, C, S> {
-    /// The heap, back from [`OwnedTalloc::lock`](crate::Talloc#method.lock).
+    /// Returns the heap that was passed to [`OwnedTalloc::lock`](crate::Talloc#method.lock).
     #[must_use]
     pub fn into_inner(self) -> OwnedTalloc<C, S> {
         self.0.into_inner()
@@ -109,7 +111,7 @@ impl<R, C: Config, S> DerefMut for TallocMutex<R, C, S> {
 }
 
 impl<C: Config, S> OwnedTalloc<C, S> {
-    /// Puts the heap behind a lock.
+    /// Puts the heap behind a lock of type `R`.
     #[must_use]
     pub const fn lock<R: RawMutex>(self) -> Tallock<R, C, S> {
         Tallock(TallocMutex(Mutex::from_raw(R::INIT, self)))
@@ -123,7 +125,7 @@ impl<C: Config, S> OwnedTalloc<C, S> {
     }
 }
 
-// SAFETY: It is one heap, which the lock gives to one caller at a time.
+// SAFETY: A `Tallock` has one heap, and the lock gives it to one caller at a time.
 unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for Tallock<R, C, S> {
     type Config = C;
     type Source = S;
@@ -146,8 +148,8 @@ crate::allocator!(
 );
 
 impl<R, C: Config, S> Tallock<R, C, S> {
-    /// A reference to the heap, as v2 has it. In each version of `Allocator` that is switched on, it is one; so is
-    /// `&self`.
+    /// Returns a reference to the heap that is an `Allocator`, in each version of the trait that is switched on. It is
+    /// here for programs that were written for v2: `&self` is an `Allocator`, too.
     ///
     /// # Examples
     ///
@@ -172,8 +174,7 @@ impl<R, C: Config, S> Tallock<R, C, S> {
     }
 }
 
-/// A reference to a [`Tallock`] that is an `Allocator`: what
-/// [`allocator_api_ref`](Tallock::allocator_api_ref) returns.
+/// A reference to a [`Tallock`] that is an `Allocator`, returned by [`allocator_api_ref`](Tallock::allocator_api_ref).
 pub struct TallockRef<'a, R, C: Config = Compact, S = OomHandler<C>>(pub &'a Tallock<R, C, S>);
 
 impl<R, C: Config, S> Clone for TallockRef<'_, R, C, S> {
@@ -200,8 +201,8 @@ impl<R: RawMutex, C: Config, S> fmt::Debug for Tallock<R, C, S> {
 
 impl<R: RawMutex, C: Config, S> fmt::Debug for TallocMutex<R, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // To print may allocate from this very heap, so the lock is released before.
-        match self.try_lock().map(|heap| heap.outline()) {
+        // Printing may allocate from this heap, so the lock is released first.
+        match self.try_lock().map(|heap| heap.inspect().outline()) {
             Some(outline) => fmt::Debug::fmt(&outline, f),
             None => f.write_str("<locked>"),
         }

@@ -68,7 +68,7 @@
 //! ([`Talloc::flush_list`]), neighbours as one piece. It is called for a
 //! [pulse](crate::Lists::is_pulse), too: then it only lets the source take memory back.
 //!
-//! Blocks that another heap has sent come in by [`Talloc::take_back`], a [segment](crate::Segment) of one size at a
+//! Blocks that another heap has sent come in by [`Backend::take_back`], a [segment](crate::Segment) of one size at a
 //! time.
 //!
 //! # `realloc`
@@ -93,7 +93,7 @@
 //!    the request whenever there is enough in one place, and moves an arena's own chunk out of the way
 //!    ([`Talloc::tidy`]). Then the source is asked, and all of it is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
-//! 4. The source adds memory by [`Talloc::claim_as`], [`ArenaMut::extend`], [`Talloc::claim_part`] or
+//! 4. The source adds memory by [`ArenasMut::claim_as`], [`ArenaMut::extend`], [`ArenasMut::claim_part`] or
 //!    [`ArenaMut::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets the limits of the lists.
 //!
 //! # Giving back
@@ -106,7 +106,7 @@
 //! 3. [`Arena::purge`] takes the highest dirty piece of the top first, then free chunks, from the largest bin
 //!    down. Memory above all blocks that is zero again counts as never used ([`Arena::renew`]).
 //! 4. [`Talloc::trim`] does it all at once: [`Talloc::flush`], then [`Source::release`], which calls
-//!    [`Talloc::reclaim_arena`] and [`Talloc::discard`].
+//!    [`ArenasMut::reclaim_arena`] and [`ArenasMut::discard`].
 //!
 //! [`Arena::allocate_aligned`]: crate::arena::Arena::allocate_aligned
 //! [`Arena::block_len`]: crate::arena::Arena::block_len
@@ -158,10 +158,10 @@
 //! [`Talloc::allocate_last`]: crate::Talloc::allocate_last
 //! [`Talloc::allocate_run`]: crate::Talloc::allocate_run
 //! [`Talloc::allocate_uncached`]: crate::Talloc::allocate_uncached
-//! [`Talloc::claim_as`]: crate::Talloc::claim_as
-//! [`Talloc::claim_part`]: crate::Talloc::claim_part
+//! [`ArenasMut::claim_as`]: crate::ArenasMut::claim_as
+//! [`ArenasMut::claim_part`]: crate::ArenasMut::claim_part
 //! [`Talloc::coalesce_for`]: crate::Talloc::coalesce_for
-//! [`Talloc::discard`]: crate::Talloc::discard
+//! [`ArenasMut::discard`]: crate::ArenasMut::discard
 //! [`Talloc::exchange`]: crate::Talloc::exchange
 //! [`Talloc::extend_under`]: crate::Talloc::extend_under
 //! [`Talloc::flush_list`]: crate::Talloc::flush_list
@@ -183,7 +183,7 @@
 //! [`Talloc::purge`]: crate::Talloc::purge
 //! [`Talloc::put_on_list`]: crate::Talloc::put_on_list
 //! [`Talloc::realloc`]: crate::Talloc::realloc
-//! [`Talloc::reclaim_arena`]: crate::Talloc::reclaim_arena
+//! [`ArenasMut::reclaim_arena`]: crate::ArenasMut::reclaim_arena
 //! [`Talloc::recycle`]: crate::Talloc::recycle
 //! [`Talloc::refill`]: crate::Talloc::refill
 //! [`Talloc::release_or_send`]: crate::Talloc::release_or_send
@@ -192,7 +192,7 @@
 //! [`Talloc::reshape_block`]: crate::Talloc::reshape_block
 //! [`Talloc::resize_known`]: crate::Talloc::resize_known
 //! [`Talloc::resize_own`]: crate::Talloc::resize_own
-//! [`Talloc::take_back`]: crate::Talloc::take_back
+//! [`Backend::take_back`]: crate::Backend::take_back
 //! [`Talloc::take_top`]: crate::Talloc::take_top
 //! [`Talloc::tend`]: crate::Talloc::tend
 //! [`Talloc::tidy`]: crate::Talloc::tidy

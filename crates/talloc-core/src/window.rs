@@ -1,15 +1,15 @@
-//! From granule numbers to memory: the only place where a free chunk's words are touched.
+//! From granule numbers to memory. Only this module computes the places of a free chunk's sizes and links.
 
 use core::marker::PhantomData;
 
 use crate::granule::{GRANULE, Index};
 use crate::heads::MAX_BINS;
 
-/// The granules that an arena may ever reach, numbered from the lowest on.
+/// The granules that an arena can ever extend over, numbered from the lowest one on.
 ///
-/// Numbers are what free chunks keep of each other, so they never change: the window is fixed
-/// when an arena is claimed, with the arena in its middle. Its lower end need not be memory, or
-/// even an address; all arithmetic wraps.
+/// Free chunks store each other's numbers, so the numbers never change. The window is therefore fixed when the arena is
+/// claimed, with the arena in its middle. The window's lower end need not be memory, or even an address. All arithmetic
+/// wraps.
 pub(crate) struct Window<I> {
     /// The address of granule 0, with the provenance of the arena's memory.
     origin: *mut u8,
@@ -24,7 +24,7 @@ impl<I> Clone for Window<I> {
 
 impl<I> Copy for Window<I> {}
 
-/// A place in a free chunk where there is a size or a link.
+/// The place of a size or a link in a free chunk.
 #[derive(Clone, Copy)]
 enum Field {
     Size = 0,
@@ -46,7 +46,7 @@ impl<I: Index> Window<I> {
         }
     };
 
-    /// The granules below this one are left out, for their numbers are those of bins.
+    /// Granules below this one are not used. Links with such a number stand for bins.
     const FIRST: usize = MAX_BINS;
 
     /// The most granules of one arena.
@@ -61,15 +61,15 @@ impl<I: Index> Window<I> {
     /// The most granules of a new arena.
     pub(crate) const MAX_AROUND: usize = Self::LEN - 1 - Self::LOWEST;
 
-    /// Whether a window has as many granules, wherever they are.
+    /// Whether a window can have `len` granules of an arena, wherever these lie.
     pub(crate) fn may_hold(len: usize) -> bool {
         len < Self::LEN - Self::FIRST
     }
 
-    /// The window around `len` granules that start at `base`, which is aligned.
+    /// The window around `len` granules from `base` on, which is aligned, and the number of the granule at `base`.
     ///
-    /// `None` if they are more than a window has. The number of the granule at `base` is one above
-    /// a multiple of the bits in a word, so that a small arena needs few words of bits.
+    /// `None` if a window has fewer granules. The number is one above a multiple of the bits in a word, so a small
+    /// arena needs few words of bits.
     pub(crate) fn around(base: *mut u8, len: usize) -> Option<(Self, usize)> {
         let bits = usize::BITS as usize;
         let low = Self::LEN.checked_sub(len)? / 2;
@@ -84,13 +84,13 @@ impl<I: Index> Window<I> {
         Self { origin: ptr.with_addr(self.origin.addr()), index: PhantomData }
     }
 
-    /// Whether the window has the `len` granules from `at` on.
+    /// Whether the window contains the `len` granules from `at` on.
     pub(crate) fn holds(self, at: usize, len: usize) -> bool {
         let end = Self::LEN - 1;
         at >= Self::FIRST && at <= end && len <= end - at
     }
 
-    /// The granule at an address, which is in the window.
+    /// The granule at an address in the window.
     #[inline(always)]
     pub(crate) fn granule(self, addr: usize) -> usize {
         addr.wrapping_sub(self.origin.addr()) / GRANULE
@@ -113,19 +113,19 @@ impl<I: Index> Window<I> {
         self.ptr(at).cast::<I>().wrapping_add(field as usize)
     }
 
-    /// Where the free chunk at `at` keeps its size first.
+    /// Where the free chunk at `at` stores its size at its start.
     #[inline(always)]
     pub(crate) fn size_field(self, at: usize) -> *mut I {
         self.field(at, Field::Size)
     }
 
-    /// Where the free chunk at `at` keeps the granule of the next one in its bin.
+    /// Where the free chunk at `at` stores the granule of the next chunk in its bin.
     #[inline(always)]
     pub(crate) fn next_field(self, at: usize) -> *mut I {
         self.field(at, Field::Next)
     }
 
-    /// Where the free chunk at `at` keeps what comes before it in its bin.
+    /// Where the free chunk at `at` stores the granule of the chunk before it in its bin, or the number of its bin.
     #[inline(always)]
     pub(crate) fn prev_field(self, at: usize) -> *mut I {
         self.field(at, Field::Prev)
@@ -159,7 +159,7 @@ impl<I: Index> Window<I> {
     ///
     /// # Safety
     ///
-    /// These are granules of the arena that nobody else uses.
+    /// The granules are memory of the arena, and nobody else uses them.
     #[inline(always)]
     pub(crate) unsafe fn set_sizes(self, at: usize, len: usize) {
         debug_assert!(len > 0 && self.holds(at, len), "the granules are in the window");

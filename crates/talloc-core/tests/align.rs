@@ -71,7 +71,7 @@ impl<C: Config> Heap<C> {
             if !known.contains(Memory::ZEROED) {
                 memory.get_base_ptr().unwrap().write_bytes(SOIL, memory.size());
             }
-            heap.claim_as(memory, known).unwrap();
+            heap.arenas_mut().claim_as(memory, known).unwrap();
         }
         Self(RefCell::new(heap))
     }
@@ -147,7 +147,7 @@ each_config! {
     fn malloc_dirty(Memory::ZEROED) |heap, layout| {
         let blocks = [(); 2].map(|()| {
             // SAFETY: The size is not zero.
-            let (block, dirty) = heap.with(|heap| unsafe { heap.malloc_dirty(layout) }).unwrap();
+            let (block, dirty) = heap.with(|heap| unsafe { heap.backend().malloc_dirty(layout) }).unwrap();
             assert!(dirty <= layout.size());
             check(block, dirty, layout.size(), 0);
             Block::new(block, layout)

@@ -102,7 +102,7 @@ fn a_handle_follows_its_arena<C: Config>(is_further: bool) {
             heap.claim(other).unwrap();
         }
         for span in [low, high] {
-            heap.claim_of_kind(kind, span, Memory::empty()).unwrap();
+            heap.arenas_mut().claim_of_kind(kind, span, Memory::empty()).unwrap();
         }
         let mut arena = heap.arena(low).unwrap();
         assert_eq!((arena.span(), arena.kind()), (low, kind));
@@ -212,14 +212,23 @@ fn spans_that_cannot_be_arenas_are_refused() {
         assert_eq!(heap.claim(part(memory, 17 * KIB, KIB)), Err(ArenaError::TooSmall));
         assert_eq!(heap.claim(Span::empty()), Err(ArenaError::TooSmall));
         assert_eq!(heap.claim(null), Err(ArenaError::Null));
-        assert_eq!(heap.try_init(null), Err(ArenaError::Null));
-        assert_eq!(heap.try_extend(spans[0].truncate(0, 8)), Err(ArenaError::NotExtended));
-        assert_eq!(heap.try_extend(part(memory, 0, 30 * KIB)), Err(ArenaError::Overlap));
+        assert_eq!(heap.arenas_mut().try_init(null), Err(ArenaError::Null));
+        assert_eq!(
+            heap.arenas_mut().try_extend(spans[0].truncate(0, 8)),
+            Err(ArenaError::NotExtended)
+        );
+        assert_eq!(
+            heap.arenas_mut().try_extend(part(memory, 0, 30 * KIB)),
+            Err(ArenaError::Overlap)
+        );
         if usize::BITS == 64 {
-            assert_eq!(heap.try_init(far), Err(ArenaError::TooFar));
+            assert_eq!(heap.arenas_mut().try_init(far), Err(ArenaError::TooFar));
         }
     }
-    assert_eq!(heap.try_truncate(spans[0].extend(0, 8)), Err(ArenaError::NotTruncated));
+    assert_eq!(
+        heap.arenas_mut().try_truncate(spans[0].extend(0, 8)),
+        Err(ArenaError::NotTruncated)
+    );
     assert_eq!(heap.verify().unwrap().arena_bytes, 32 * KIB);
 }
 
@@ -332,7 +341,7 @@ fn what_no_arena_can_hold_is_refused_at_once() {
                 assert!(heap.malloc(layout(size, 4096)).is_err());
                 assert!(heap.malloc_zeroed(layout(size, 1)).is_err());
                 assert!(heap.realloc(blocks[3], small, size).is_err());
-                assert!(heap.malloc_from_arenas(layout(size, 1)).is_err());
+                assert!(heap.backend().malloc_from_arenas(layout(size, 1)).is_err());
             }
             // Nothing has been flushed either.
             assert_eq!(heap.verify().unwrap(), before);
@@ -354,7 +363,7 @@ fn sixteen_bit_links_reach_nearly_half_a_mebibyte() {
     unsafe {
         for size in [510, 512, 600] {
             let wide = part(memory, 0, size * KIB);
-            assert_eq!(heap.try_init(wide), Err(ArenaError::TooFar));
+            assert_eq!(heap.arenas_mut().try_init(wide), Err(ArenaError::TooFar));
         }
         heap.init(part(memory, 0, 509 * KIB));
         assert!(heap.malloc(layout(500 * KIB, 8)).is_ok());

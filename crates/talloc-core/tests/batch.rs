@@ -4,7 +4,8 @@ use std::alloc::Layout;
 use std::collections::HashSet;
 
 use talloc_core::{
-    Batch, Checked, Compact, Config, Memory, Micro, RealTime, Span, Talloc, Violation,
+    Batch, Checked, Compact, Config, Inspect, Memory, Micro, OomHandler, RealTime, Span, Talloc,
+    Violation,
 };
 
 fn layout(size: usize) -> Layout {
@@ -26,13 +27,13 @@ fn with_heap<C: Config>(size: usize, f: impl FnOnce(&mut Talloc<C>)) {
 /// Allocates blocks of that size.
 fn batch_of<C: Config>(heap: &mut Talloc<C>, size: usize, most: usize) -> Batch {
     // SAFETY: The tests keep the memory for as long as the heap and its blocks.
-    unsafe { heap.malloc_batch(size, most) }
+    unsafe { heap.backend().malloc_batch(size, most) }
 }
 
 /// Frees a batch of blocks of that size.
 fn free<C: Config>(heap: &mut Talloc<C>, size: usize, batch: Batch) {
     // SAFETY: It is the heap's, and nobody uses the blocks.
-    unsafe { heap.free_batch(size, batch) };
+    unsafe { heap.backend().free_batch(size, batch) };
     heap.verify().unwrap();
 }
 
@@ -41,8 +42,11 @@ fn check<C: Config>() {
         with_heap::<C>(100_000, |heap| {
             let mut batch = batch_of(heap, size, 50);
             assert_eq!(batch.len(), 50);
-            assert_eq!(heap.verify().unwrap().used_bytes, 50 * Talloc::<C>::usable_size(size));
-            assert_eq!(heap.verify_batch(size, &batch), Ok(()));
+            assert_eq!(
+                heap.verify().unwrap().used_bytes,
+                50 * Inspect::<C, OomHandler<C>>::usable_size(size)
+            );
+            assert_eq!(heap.inspect().verify_batch(size, &batch), Ok(()));
             let addrs: HashSet<_> = batch.iter().map(|block| block.addr().get()).collect();
             assert_eq!(addrs.len(), 50);
 
@@ -114,7 +118,7 @@ fn a_batch_is_as_large_as_there_is_room() {
         let batch = batch_of(heap, 1000, 100);
         assert!((8..10).contains(&batch.len()), "{}", batch.len());
         assert!(batch_of(heap, 1000, 100).is_empty());
-        assert!(heap.malloc_from_arenas(layout(1000)).is_err());
+        assert!(heap.backend().malloc_from_arenas(layout(1000)).is_err());
         free(heap, 1000, batch);
         assert!(batch_of(heap, 1000, 0).is_empty());
         free(heap, 1000, Batch::EMPTY);
@@ -132,7 +136,7 @@ fn blocks_alone_are_like_any_others<C: Config>() {
             for align in [1, 8, 16, 64, 512] {
                 let layout = Layout::from_size_align(40, align).unwrap();
                 let before = heap.verify().unwrap().used_bytes;
-                let (block, _) = heap.malloc_from_arenas(layout).unwrap();
+                let (block, _) = heap.backend().malloc_from_arenas(layout).unwrap();
                 assert_eq!(block.addr().get() % align, 0);
                 assert_eq!(heap.verify().unwrap().used_bytes, before + 40);
                 block.write_bytes(0xAA, 40);
@@ -164,7 +168,7 @@ fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
         assert!(report.cached_bytes > 0);
         // More than any free chunk has, but less than there is.
         let all = layout(report.free_bytes - 16);
-        let (block, _) = heap.malloc_from_arenas(all).unwrap();
+        let (block, _) = heap.backend().malloc_from_arenas(all).unwrap();
         assert!(heap.verify().unwrap().used_bytes >= all.size());
         // SAFETY: As above.
         unsafe { heap.free(block, all) };
@@ -179,12 +183,12 @@ fn a_block_alone_tells_what_of_it_may_not_be_zero() {
     // SAFETY: The memory is zero, and the heap's until neither is used any more; the blocks are
     // freed once.
     unsafe {
-        heap.claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
-        let (block, dirty) = heap.malloc_from_arenas(large).unwrap();
+        heap.arenas_mut().claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
+        let (block, dirty) = heap.backend().malloc_from_arenas(large).unwrap();
         assert!(dirty <= 4096, "{dirty}");
         assert!((dirty..large.size()).all(|at| block.add(at).read() == 0));
         heap.free(block, large);
-        let (block, dirty) = heap.malloc_from_arenas(large).unwrap();
+        let (block, dirty) = heap.backend().malloc_from_arenas(large).unwrap();
         assert!((large.size() - 8..=large.size()).contains(&dirty), "{dirty}");
         heap.free(block, large);
     }
@@ -204,15 +208,15 @@ fn batches_of_several_arenas_are_freed_to_each() {
         heap.claim(upper).unwrap();
     }
     let mut all = batch_of(&mut heap, 64, 400);
-    while let Ok((block, _)) = heap.malloc_from_arenas(layout(64)) {
+    while let Ok((block, _)) = heap.backend().malloc_from_arenas(layout(64)) {
         // SAFETY: It has the size, and nobody uses it.
         unsafe { all.push(block) };
     }
-    assert_eq!(heap.verify_batch(64, &all), Ok(()));
+    assert_eq!(heap.inspect().verify_batch(64, &all), Ok(()));
     let block = all.first().unwrap();
-    let reach = heap.reach_of(block.addr().get());
+    let reach = heap.inspect().reach_of(block.addr().get());
     assert!(lower.contains_span(reach) || upper.contains_span(reach));
-    assert!(heap.reach_of(8).is_empty());
+    assert!(heap.inspect().reach_of(8).is_empty());
     free(&mut heap, 64, all);
     assert_eq!(heap.verify().unwrap().used_bytes, 0);
 }
@@ -224,12 +228,12 @@ fn a_batch_that_is_broken_is_found() {
         let block = batch.first().unwrap();
         // SAFETY: It is the first of a list, of which it is told more than there are.
         let longer = unsafe { Batch::from_first(block, 6) };
-        assert_eq!(heap.verify_batch(64, &longer), Err(Violation::CachedCount));
+        assert_eq!(heap.inspect().verify_batch(64, &longer), Err(Violation::CachedCount));
         let addr = block.addr().get();
         free(heap, 64, batch);
         // SAFETY: As above, though the block is not read beyond its link.
         let freed = unsafe { Batch::from_first(block, 1) };
-        assert_eq!(heap.verify_batch(64, &freed), Err(Violation::CachedBlock { addr }));
+        assert_eq!(heap.inspect().verify_batch(64, &freed), Err(Violation::CachedBlock { addr }));
     });
 }
 
@@ -241,7 +245,7 @@ fn absurd_batches_have_nothing_that_is_not_there() {
         }
         // Blocks of three granules, which are more granules than there are numbers.
         let batch = batch_of(heap, 24, usize::MAX / 3 + 1);
-        assert_eq!(heap.verify_batch(24, &batch), Ok(()));
+        assert_eq!(heap.inspect().verify_batch(24, &batch), Ok(()));
         assert!(batch.len() > 1000, "{}", batch.len());
         free(heap, 24, batch);
     });

@@ -71,7 +71,8 @@ fn heap(arenas: &[usize], byte: u8) -> Heap {
         Talloc::with_source(Pages { decay: Decay::NEW, now: 1000, purged: 0, steps: 0, byte });
     for bytes in arenas {
         // SAFETY: The memory is leaked, zero, and nobody else's.
-        unsafe { heap.claim_as(memory(*bytes), Memory::ZEROED | Memory::RECLAIMABLE) }.unwrap();
+        unsafe { heap.arenas_mut().claim_as(memory(*bytes), Memory::ZEROED | Memory::RECLAIMABLE) }
+            .unwrap();
     }
     heap
 }
@@ -137,7 +138,7 @@ fn returnable(heap: &mut Heap) -> usize {
         Memory::empty()
     };
     // SAFETY: Nothing becomes of the pieces.
-    unsafe { heap.discard(PACE.unit, PACE.min_piece, count) };
+    unsafe { heap.arenas_mut().discard(PACE.unit, PACE.min_piece, count) };
     bytes
 }
 
@@ -215,7 +216,7 @@ fn purged_memory_that_the_top_takes_up_no_longer_counts() {
         heap.source_mut().now += u64::from(PACE.epoch);
         (0..4).for_each(|_| work(&mut heap));
     }
-    let touched = heap.touched_bytes();
+    let touched = heap.inspect().touched_bytes();
     assert!(touched < MIB, "{touched} bytes may be resident in an empty heap");
 }
 

@@ -102,7 +102,7 @@ impl<C: Config> Source<C> for Supply {
                             .and_then(|mut arena| arena.raise(piece.size(), known))
                             .is_ok();
                     if !raised {
-                        heap.claim_as(piece, known).map_err(|_| AllocError)?;
+                        heap.arenas_mut().claim_as(piece, known).map_err(|_| AllocError)?;
                     }
                 }
                 Ok(())
@@ -130,13 +130,13 @@ impl<C: Config> Source<C> for Supply {
         hook();
         // SAFETY: The memory stays as it is.
         unsafe {
-            heap.discard(Align::new(64).unwrap(), 64, |_| {
+            heap.arenas_mut().discard(Align::new(64).unwrap(), 64, |_| {
                 hook();
                 Memory::empty()
             });
         }
         let first = heap.get_arena();
-        while heap.reclaim_arena(first).is_some() {
+        while heap.arenas_mut().reclaim_arena(first).is_some() {
             hook();
         }
     }
@@ -191,7 +191,7 @@ impl<C: Config> Program<C> {
         };
         let mut heap = Talloc::with_source(supply);
         // SAFETY: The memory is leaked, and given to nobody else.
-        unsafe { heap.claim_as(part(memory, 0, PIECE), Memory::RECLAIMABLE) }.unwrap();
+        unsafe { heap.arenas_mut().claim_as(part(memory, 0, PIECE), Memory::RECLAIMABLE) }.unwrap();
         Self { heap, blocks: Vec::new(), random, panics: 0 }
     }
 
@@ -215,7 +215,7 @@ impl<C: Config> Program<C> {
         let block = self.call(|heap| unsafe {
             match way {
                 0..2 => heap.malloc_zeroed(layout),
-                2..4 => heap.malloc_in(kinds[usize::from(way) - 2], layout),
+                2..4 => heap.of_kinds(kinds[usize::from(way) - 2]).malloc(layout),
                 _ => heap.malloc(layout),
             }
         });

@@ -25,14 +25,14 @@ fn heap<C: Config>(kinds: &[Kind]) -> (OwnedTalloc<C>, Vec<Span>) {
     let mut heap = Talloc::with_config();
     for (kind, span) in kinds.iter().zip(&spans) {
         // SAFETY: The memory is leaked and used by nobody else.
-        unsafe { heap.claim_of_kind(*kind, *span, Memory::empty()) }.unwrap();
+        unsafe { heap.arenas_mut().claim_of_kind(*kind, *span, Memory::empty()) }.unwrap();
         heap.verify().unwrap();
     }
     (heap, spans)
 }
 
 fn kind_of<C: Config>(heap: &Talloc<C>, block: NonNull<u8>) -> Kind {
-    heap.kind_at(block.addr().get()).unwrap()
+    heap.inspect().kind_at(block.addr().get()).unwrap()
 }
 
 /// Allocates blocks until there is no room, and says of what kinds they are.
@@ -53,7 +53,7 @@ fn requests_get_the_kind_they_ask_for<C: Config>() {
     let order = |kinds: Kinds| {
         let (mut heap, _) = heap::<C>(&[FAST, LARGE, DMA, LARGE]);
         // SAFETY: The memory is the heap's.
-        let mut kinds = fill(&mut heap, |heap| unsafe { heap.malloc_in(kinds, size) });
+        let mut kinds = fill(&mut heap, |heap| unsafe { heap.of_kinds(kinds).malloc(size) });
         let all = kinds.len();
         kinds.dedup();
         (kinds, all)
@@ -85,7 +85,7 @@ fn cached_blocks_keep_their_kind() {
     let size = layout(40, 8);
     // SAFETY: Each block is freed once, with its layout.
     unsafe {
-        let [fast, large] = [FAST, LARGE].map(|kind| heap.malloc_in(Kinds::only(kind), size));
+        let [fast, large] = [FAST, LARGE].map(|kind| heap.of_kinds(Kinds::only(kind)).malloc(size));
         let (fast, large) = (fast.unwrap(), large.unwrap());
         for block in [fast, large] {
             heap.free(block, size);
@@ -96,10 +96,10 @@ fn cached_blocks_keep_their_kind() {
             40,
             "the block of the first kind is cached"
         );
-        let again = heap.malloc_in(Kinds::only(LARGE), size).unwrap();
+        let again = heap.of_kinds(Kinds::only(LARGE)).malloc(size).unwrap();
         assert_eq!(kind_of(&heap, again), LARGE);
         assert_eq!(heap.verify().unwrap().cached_bytes, 40);
-        assert_eq!(heap.malloc_in(Kinds::prefer(FAST), size), Ok(fast));
+        assert_eq!(heap.of_kinds(Kinds::prefer(FAST)).malloc(size), Ok(fast));
         assert_eq!(heap.verify().unwrap().cached_bytes, 0);
         heap.free(again, size);
         for _ in 0..100 {
@@ -121,7 +121,7 @@ fn lists_are_not_filled_from_another_kind() {
         let (fast, large) =
             blocks.iter().partition::<Vec<_>, _>(|block| kind_of(&heap, **block) == FAST);
         assert!(fast.len() > 500 && large.len() > 1000, "{} {}", fast.len(), large.len());
-        heap.free_batch(24, {
+        heap.backend().free_batch(24, {
             let mut batch = talloc_core::Batch::EMPTY;
             large.iter().chain(&fast).for_each(|block| batch.push(*block));
             batch
@@ -139,16 +139,18 @@ fn a_block_that_moves_stays_in_its_kind() {
     let (only, old) = (Kinds::only(LARGE), layout(100, 8));
     // SAFETY: The blocks are used with the layouts that they have.
     unsafe {
-        let block = heap.malloc_in(only, old).unwrap();
-        let _wall = heap.malloc_in(only, old).unwrap();
+        let block = heap.of_kinds(only).malloc(old).unwrap();
+        let _wall = heap.of_kinds(only).malloc(old).unwrap();
         block.write_bytes(7, 100);
-        let moved = heap.realloc_in(only, block, old, 5000).unwrap();
+        let moved = heap.of_kinds(only).realloc(block, old, 5000).unwrap();
         assert_ne!(moved, block);
         assert_eq!(kind_of(&heap, moved), LARGE);
         assert!((0..100).all(|byte| moved.add(byte).read() == 7));
         heap.verify().unwrap();
-        assert_eq!(heap.realloc_in(only, moved, layout(5000, 8), 15_000), Err(AllocError));
-        assert!(heap.realloc_in(Kinds::prefer(LARGE), moved, layout(5000, 8), 15_000).is_ok());
+        assert_eq!(heap.of_kinds(only).realloc(moved, layout(5000, 8), 15_000), Err(AllocError));
+        assert!(
+            heap.of_kinds(Kinds::prefer(LARGE)).realloc(moved, layout(5000, 8), 15_000).is_ok()
+        );
         heap.verify().unwrap();
     }
 }
@@ -161,7 +163,7 @@ fn only_arenas_of_the_same_kind_are_merged() {
     // SAFETY: The memory is the heap's, and one piece.
     unsafe {
         for (kind, span) in [(FAST, a), (LARGE, b), (LARGE, c)] {
-            heap.claim_of_kind(kind, span, Memory::empty()).unwrap();
+            heap.arenas_mut().claim_of_kind(kind, span, Memory::empty()).unwrap();
         }
         assert_eq!(heap.arena(a).and_then(|mut arena| arena.merge(b)), Err(ArenaError::OtherKind));
         heap.verify().unwrap();
@@ -176,9 +178,9 @@ fn only_arenas_of_the_same_kind_are_merged() {
         heap.arena(a).and_then(|mut arena| arena.raise(0, Memory::empty())).unwrap();
     }
     heap.verify().unwrap();
-    let at = |span: Span| heap.kind_at(span.base().unwrap());
+    let at = |span: Span| heap.inspect().kind_at(span.base().unwrap());
     assert_eq!([at(a), at(b), at(c)], [Some(FAST), Some(LARGE), Some(LARGE)]);
-    assert_eq!(heap.kind_at(a.base().unwrap() - 1), None);
+    assert_eq!(heap.inspect().kind_at(a.base().unwrap() - 1), None);
 }
 
 /// The kind of the first arena may change, and with it what the lists are for.
@@ -194,13 +196,13 @@ fn lists_follow_the_kind_of_the_first_arena() {
         assert_eq!(kind_of(&heap, block), LARGE);
         heap.free(block, size);
         heap.verify().unwrap();
-        heap.claim_of_kind(DMA, spans[0], Memory::empty()).unwrap();
+        heap.arenas_mut().claim_of_kind(DMA, spans[0], Memory::empty()).unwrap();
         heap.verify().unwrap();
         let block = heap.malloc(size).unwrap();
         assert_eq!(kind_of(&heap, block), DMA);
         heap.free(block, size);
         heap.verify().unwrap();
-        assert!(heap.malloc_in(Kinds::only(FAST), size).is_err());
+        assert!(heap.of_kinds(Kinds::only(FAST)).malloc(size).is_err());
     }
 }
 
@@ -219,7 +221,8 @@ impl<C: Config> Source<C> for Board {
         let (span, rest) = rest.split_at(rest.base().ok_or(AllocError)? + 8 * KIB);
         heap.source_mut().0 = rest;
         // SAFETY: The memory is the source's, and each part is given once.
-        unsafe { heap.claim_of_kind(kind, span, Memory::empty()) }.map_err(|_| AllocError)
+        unsafe { heap.arenas_mut().claim_of_kind(kind, span, Memory::empty()) }
+            .map_err(|_| AllocError)
     }
 }
 
@@ -229,9 +232,9 @@ fn a_source_is_asked_for_a_kind() {
     let size = layout(3000, 8);
     let mut kinds = |kinds| {
         // SAFETY: The memory is the heap's.
-        let block = unsafe { heap.malloc_in(kinds, size) };
+        let block = unsafe { heap.of_kinds(kinds).malloc(size) };
         heap.verify().unwrap();
-        block.map(|block| heap.kind_at(block.addr().get()).unwrap())
+        block.map(|block| heap.inspect().kind_at(block.addr().get()).unwrap())
     };
     assert_eq!(kinds(Kinds::only(LARGE)), Ok(LARGE));
     assert_eq!(kinds(Kinds::only(DMA)), Err(AllocError));
@@ -247,7 +250,7 @@ fn a_plain_source_is_not_asked_for_a_kind() {
     }
     let mut heap = Talloc::with_oom_handler(never);
     // SAFETY: There is no memory.
-    assert!(unsafe { heap.malloc_in(Kinds::only(DMA), layout(8, 8)) }.is_err());
+    assert!(unsafe { heap.of_kinds(Kinds::only(DMA)).malloc(layout(8, 8)) }.is_err());
 }
 
 #[test]
@@ -255,11 +258,11 @@ fn one_arena_has_a_kind_too() {
     let mut heap = Talloc::<Tiny>::with_config();
     // SAFETY: The memory is the heap's.
     unsafe {
-        heap.claim_of_kind(DMA, memory(4096), Memory::empty()).unwrap();
-        let block = heap.malloc_in(Kinds::only(DMA), layout(100, 8)).unwrap();
+        heap.arenas_mut().claim_of_kind(DMA, memory(4096), Memory::empty()).unwrap();
+        let block = heap.of_kinds(Kinds::only(DMA)).malloc(layout(100, 8)).unwrap();
         assert_eq!(kind_of(&heap, block), DMA);
-        assert!(heap.malloc_in(Kinds::only(FAST), layout(100, 8)).is_err());
-        assert!(heap.malloc_in(Kinds::prefer(FAST), layout(100, 8)).is_ok());
+        assert!(heap.of_kinds(Kinds::only(FAST)).malloc(layout(100, 8)).is_err());
+        assert!(heap.of_kinds(Kinds::prefer(FAST)).malloc(layout(100, 8)).is_ok());
     }
     heap.verify().unwrap();
 }
@@ -283,6 +286,6 @@ fn lists_serve_a_heap_whose_first_arena_is_gone() {
     }
     assert_eq!(heap.verify().unwrap().cached_bytes, 40);
     // SAFETY: The memory is leaked and used by nobody else.
-    unsafe { heap.claim_of_kind(FAST, spans[0], Memory::empty()) }.unwrap();
+    unsafe { heap.arenas_mut().claim_of_kind(FAST, spans[0], Memory::empty()) }.unwrap();
     assert_eq!(heap.verify().unwrap().cached_bytes, 0, "the lists are for the other kind now");
 }

@@ -293,8 +293,8 @@ fn allocate<C: Config, const E: bool, const A: bool, const R: bool>(
     let result = deeper(|| unsafe {
         match way {
             0 => heap.malloc_zeroed(layout),
-            1 => heap.malloc_in(kinds, layout),
-            2 => heap.malloc_from_arenas(layout).map(|(block, _)| block),
+            1 => heap.of_kinds(kinds).malloc(layout),
+            2 => heap.backend().malloc_from_arenas(layout).map(|(block, _)| block),
             _ => heap.malloc(layout),
         }
     });
@@ -325,7 +325,7 @@ fn resize<C: Config, const E: bool, const A: bool, const R: bool>(
     // SAFETY: The block has this layout.
     let result = deeper(|| unsafe {
         match way {
-            0 => heap.realloc_in(kinds, block.ptr, old, size),
+            0 => heap.of_kinds(kinds).realloc(block.ptr, old, size),
             1 if size >= old.size() => heap.grow(block.ptr, old, size),
             _ => heap.realloc(block.ptr, old, size),
         }
@@ -373,9 +373,9 @@ fn batch<C: Config, const E: bool, const A: bool, const R: bool>(
     let (size, most) = (1 + below(300), below(20));
     // SAFETY: The memory of the heap stays. The blocks are freed once, with their size.
     let result = deeper(|| unsafe {
-        let batch = heap.malloc_batch(size, most);
-        heap.verify_batch(size, &batch).unwrap();
-        heap.free_batch(size, batch);
+        let batch = heap.backend().malloc_batch(size, most);
+        heap.inspect().verify_batch(size, &batch).unwrap();
+        heap.backend().free_batch(size, batch);
     });
     again(result);
 }
@@ -384,10 +384,11 @@ fn batch<C: Config, const E: bool, const A: bool, const R: bool>(
 fn look_at<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
-    let free: usize = heap.free_chunks().map(|chunk| chunk.span.size()).sum();
-    let statistics = heap.statistics();
+    let free: usize = heap.inspect().free_chunks().map(|chunk| chunk.span.size()).sum();
+    let statistics = heap.inspect().statistics();
     assert_eq!(free, statistics.free_bytes);
-    assert!(heap.memory_map().all(|chunk| heap.kind_at(chunk.span.base().unwrap()).is_some()));
+    let view = heap.inspect();
+    assert!(view.memory_map().all(|chunk| view.kind_at(chunk.span.base().unwrap()).is_some()));
     let least = heap.get_allocated_span();
     assert!(heap.get_arena().contains_span(least));
     assert!(format!("{heap:?}").contains("Talloc"));
@@ -399,7 +400,7 @@ fn discard<C: Config, const E: bool, const A: bool, const R: bool>(
     let (unit, least) = (Align::new(1 << below(12)).unwrap(), below(2000));
     // SAFETY: The memory stays what it is, and zeros are zero.
     let result = deeper(|| unsafe {
-        heap.discard(unit, least, |piece| {
+        heap.arenas_mut().discard(unit, least, |piece| {
             explode(8);
             let start = piece.get_base_ptr().unwrap();
             let (byte, memory) =
@@ -418,14 +419,15 @@ fn claim<C: Config, const E: bool, const A: bool, const R: bool>(
     if let Some(arena) = random_arena(heap) {
         let lie = arena.truncate(below(arena.size()), 0);
         // SAFETY: It is refused.
-        assert!(unsafe { heap.claim_as(lie, Memory::ZEROED) }.is_err() || lie.is_empty());
+        let claimed = unsafe { heap.arenas_mut().claim_as(lie, Memory::ZEROED) };
+        assert!(claimed.is_err() || lie.is_empty());
     }
     let Some(piece) = take_piece(|_| true) else { return };
     let piece = cut(piece, below(2) == 0);
     let memory = describe(piece);
     let kind = Kind::new(if below(2) == 0 { 0 } else { below(3) as u8 });
     // SAFETY: Nobody else has the memory, which is as is said.
-    if unsafe { heap.claim_of_kind(kind, piece, memory) }.is_err() {
+    if unsafe { heap.arenas_mut().claim_of_kind(kind, piece, memory) }.is_err() {
         keep_pieces([piece]);
     }
 }
@@ -503,7 +505,7 @@ fn release<C: Config, const E: bool, const A: bool, const R: bool>(
 ) {
     let given = match random_arena(heap) {
         Some(arena) if below(2) == 0 => heap.arena(arena).unwrap().release().map(|()| arena).ok(),
-        but => heap.reclaim_arena(but.unwrap_or(Span::empty())),
+        but => heap.arenas_mut().reclaim_arena(but.unwrap_or(Span::empty())),
     };
     keep_pieces(given);
 }

@@ -74,7 +74,7 @@ impl<C: Config> Model<C> {
         self.heap.verify().unwrap();
         assert!(self.heap.arenas().eq(self.arenas.iter().map(|arena| arena.span)));
         for arena in &self.arenas {
-            assert_eq!(self.heap.kind_at(arena.span.base().unwrap()), Some(arena.kind));
+            assert_eq!(self.heap.inspect().kind_at(arena.span.base().unwrap()), Some(arena.kind));
         }
     }
 
@@ -111,7 +111,7 @@ impl<C: Config> Model<C> {
         let is_first = self.heap.get_arena().is_empty();
         let memory = if self.rng.bool() { Memory::RECLAIMABLE } else { Memory::empty() };
         // SAFETY: No other arena is there, and the memory is leaked.
-        unsafe { self.heap.claim_of_kind(kind, span, memory) }.unwrap();
+        unsafe { self.heap.arenas_mut().claim_of_kind(kind, span, memory) }.unwrap();
         self.note_claim(is_first, span, kind, false);
     }
 
@@ -121,7 +121,8 @@ impl<C: Config> Model<C> {
         let is_first = self.heap.get_arena().is_empty();
         let bytes = self.rng.usize(..SLOT / 2);
         // SAFETY: No other arena is there, and the memory is leaked.
-        let part = unsafe { self.heap.claim_part(slot, bytes, Memory::empty(), |_| true) };
+        let part =
+            unsafe { self.heap.arenas_mut().claim_part(slot, bytes, Memory::empty(), |_| true) };
         match part {
             Ok(part) => self.note_claim(is_first, part, Kind::DEFAULT, true),
             Err(error) => assert_eq!(error, ArenaError::TooSmall),
@@ -204,7 +205,7 @@ impl<C: Config> Model<C> {
         let arenas = &self.arenas;
         // SAFETY: Nothing becomes of what is discarded.
         unsafe {
-            self.heap.discard(Align::new(64).unwrap(), 64, |piece| {
+            self.heap.arenas_mut().discard(Align::new(64).unwrap(), 64, |piece| {
                 is_within &= arenas.iter().any(|arena| arena.span.contains_span(piece));
                 Memory::empty()
             });
@@ -215,7 +216,7 @@ impl<C: Config> Model<C> {
     /// Has an arena reclaimed in which nothing is allocated.
     fn reclaim(&mut self) {
         self.heap.flush();
-        let Some(span) = self.heap.reclaim_arena(Span::empty()) else { return };
+        let Some(span) = self.heap.arenas_mut().reclaim_arena(Span::empty()) else { return };
         assert!(!self.blocks.iter().any(|block| span.contains_ptr(block.ptr.as_ptr())));
         self.arenas.retain(|arena| arena.span != span);
     }
@@ -254,7 +255,7 @@ impl<C: Config> Model<C> {
     fn first_with_room(&self, bytes: usize, is_wanted: impl Fn(Kind) -> bool) -> Option<usize> {
         let is_free = |kind| matches!(kind, ChunkKind::Free | ChunkKind::Top);
         let is_roomy = |span: Span| {
-            let mut free = self.heap.free_chunks().filter(|chunk| is_free(chunk.kind));
+            let mut free = self.heap.inspect().free_chunks().filter(|chunk| is_free(chunk.kind));
             free.any(|chunk| chunk.span.size() >= bytes && span.contains_span(chunk.span))
         };
         self.arenas.iter().position(|arena| is_wanted(arena.kind) && is_roomy(arena.span))
@@ -277,7 +278,7 @@ impl<C: Config> Model<C> {
         let preferred = self.first_with_room(sure, |kind| is_preferred(kinds, kind));
         let possible = self.first_with_room(sure, |kind| kinds.contains(kind));
         // What the lists hold comes first.
-        let is_ordered = self.heap.cached_bytes() == 0;
+        let is_ordered = self.heap.inspect().cached_bytes() == 0;
         let is_zeroed = is_any && self.rng.bool();
         // SAFETY: The memory is the heap's.
         let result = unsafe {
@@ -286,7 +287,7 @@ impl<C: Config> Model<C> {
             } else if is_any {
                 self.heap.malloc(layout(size, align))
             } else {
-                self.heap.malloc_in(kinds, layout(size, align))
+                self.heap.of_kinds(kinds).malloc(layout(size, align))
             }
         };
         let Ok(ptr) = result else {
@@ -318,7 +319,7 @@ impl<C: Config> Model<C> {
         let most = self.rng.usize(..20).min(MAX_BLOCKS - self.blocks.len());
         let size = self.rng.usize(1..=100);
         // SAFETY: The memory is the heap's as long as there is the list.
-        let mut batch = unsafe { self.heap.malloc_batch(size, most) };
+        let mut batch = unsafe { self.heap.backend().malloc_batch(size, most) };
         assert!(batch.len() <= most);
         while let Some(ptr) = batch.pop() {
             self.note_block(ptr, size, 8, Kinds::ANY);
@@ -340,7 +341,7 @@ impl<C: Config> Model<C> {
             !is_freed
         });
         // SAFETY: As above.
-        unsafe { self.heap.free_batch(size, batch) };
+        unsafe { self.heap.backend().free_batch(size, batch) };
     }
 
     /// The number of some block, if there is any.
@@ -359,7 +360,7 @@ impl<C: Config> Model<C> {
             if block.kinds.is_any() {
                 self.heap.realloc(block.ptr, old, size)
             } else {
-                self.heap.realloc_in(block.kinds, block.ptr, old, size)
+                self.heap.of_kinds(block.kinds).realloc(block.ptr, old, size)
             }
         };
         let Ok(ptr) = result else { return assert!(size > block.size) };
@@ -368,7 +369,7 @@ impl<C: Config> Model<C> {
         (block.ptr, block.size) = (ptr, size);
         block.check(kept);
         block.fill();
-        let kind = self.heap.kind_at(ptr.addr().get()).unwrap();
+        let kind = self.heap.inspect().kind_at(ptr.addr().get()).unwrap();
         assert!(self.blocks[number].kinds.contains(kind));
     }
 

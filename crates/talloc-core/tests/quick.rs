@@ -261,9 +261,9 @@ fn blocks_are_kept_in_a_lull<C: Config>() {
             heap.free(block, layout(96, 8));
         }
         assert_eq!(verified(&heap).cached_bytes, kept);
-        let batch = heap.malloc_batch(96, 100);
+        let batch = heap.backend().malloc_batch(96, 100);
         assert_eq!(verified(&heap).cached_bytes, kept - 100 * 96);
-        heap.free_batch(96, batch);
+        heap.backend().free_batch(96, batch);
         assert_eq!(verified(&heap).cached_bytes, kept);
         // Each other request gives a batch back, no more, until it is as if there had been no lull.
         let mut before = kept;
@@ -303,8 +303,8 @@ fn blocks_are_given_back_while_others_are_asked_for() {
         // SAFETY: As above.
         |heap| unsafe { heap.malloc_zeroed(layout(1100, 8)) }.is_ok(),
         // SAFETY: As above.
-        |heap| !unsafe { heap.malloc_batch(200, 2) }.is_empty(),
-        |heap| heap.malloc_from_arenas(layout(1100, 8)).is_ok(),
+        |heap| !unsafe { heap.backend().malloc_batch(200, 2) }.is_empty(),
+        |heap| heap.backend().malloc_from_arenas(layout(1100, 8)).is_ok(),
     ];
     for (kind, request) in requests.into_iter().enumerate() {
         let (mut heap, blocks) = roomy::<Compact>();

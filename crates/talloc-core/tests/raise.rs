@@ -54,7 +54,7 @@ fn block_grows_with_its_arena<C: Config>() {
     let mut heap = Talloc::<C>::with_config();
     let mut arena = whole.truncate(0, whole.size() - 4_000);
     // SAFETY: The memory is the heap's until neither is used any more.
-    unsafe { heap.claim_as(arena, Memory::ZEROED) }.unwrap();
+    unsafe { heap.arenas_mut().claim_as(arena, Memory::ZEROED) }.unwrap();
     let mut size = 2_000;
     let block = take(&mut heap, size);
     while arena != whole {
@@ -88,13 +88,13 @@ fn fresh_memory_is_known_to_be_zero_but_where_a_bitmap_was() {
     let mut heap = Talloc::<RealTime>::with_config();
     let mut arena = whole.truncate(0, whole.size() - (1 << 16));
     // SAFETY: The memory is the heap's until neither is used any more.
-    unsafe { heap.claim_as(arena, Memory::ZEROED) }.unwrap();
+    unsafe { heap.arenas_mut().claim_as(arena, Memory::ZEROED) }.unwrap();
     while arena != whole {
         arena = raise(&mut heap, arena, 1 << 16).unwrap();
         let size = heap.verify().unwrap().top_bytes;
         // SAFETY: The size is not zero; the block has as many bytes.
         unsafe {
-            let (block, dirty) = heap.malloc_dirty(layout(size)).unwrap();
+            let (block, dirty) = heap.backend().malloc_dirty(layout(size)).unwrap();
             let bytes = core::slice::from_raw_parts(block.as_ptr(), size);
             assert!(bytes[dirty..].iter().all(|byte| *byte == 0));
             // The bitmap, and as many bytes as a few words of it stand for.
@@ -218,7 +218,7 @@ impl<C: Config> Source<C> for Steps {
             if old.is_sized() {
                 heap.arena(old).and_then(|mut arena| arena.raise(piece.size(), Memory::ZEROED))
             } else {
-                heap.claim_as(piece, Memory::ZEROED)
+                heap.arenas_mut().claim_as(piece, Memory::ZEROED)
             }
         };
         given.map_err(|_| AllocError)
@@ -266,7 +266,7 @@ fn where_a_bitmap_was_is_not_taken_for_zero() {
     let arena = |size| whole.truncate(0, whole.size() - size);
     // SAFETY: The memory is zero, and nobody else's; blocks are freed once, with their layouts.
     unsafe {
-        heap.claim_as(arena(1 << 18), Memory::ZEROED).unwrap();
+        heap.arenas_mut().claim_as(arena(1 << 18), Memory::ZEROED).unwrap();
         heap.arena(arena(1 << 18))
             .and_then(|mut arena| arena.raise(1 << 18, Memory::ZEROED))
             .unwrap();

@@ -36,7 +36,7 @@ impl<C: Config> Source<C> for Pages {
         let given = unsafe {
             if source.extends {
                 let arena = heap.get_arena().fit_over(page);
-                heap.try_extend(arena)
+                heap.arenas_mut().try_extend(arena)
             } else {
                 heap.claim(page)
             }

@@ -50,19 +50,22 @@ fn counts_what_is_there<C: Config>() {
         }
         let report = heap.verify().unwrap();
         peak = peak.max(report.used_bytes);
-        let counted = heap.statistics();
+        let counted = heap.inspect().statistics();
         assert_eq!(counted.used_bytes, report.used_bytes);
         assert_eq!(counted.free_bytes, report.free_bytes);
-        assert_eq!((heap.used_bytes(), heap.free_bytes()), (report.used_bytes, report.free_bytes));
+        assert_eq!(
+            (heap.inspect().used_bytes(), heap.inspect().free_bytes()),
+            (report.used_bytes, report.free_bytes)
+        );
         assert_eq!(counted.cached_bytes, report.cached_bytes);
         assert_eq!(counted.overhead_bytes, report.overhead_bytes);
         assert_eq!((counted.heaps, counted.arenas), (1, 1));
         assert_eq!(counted.refused_requests, refused);
-        assert!(counted.peak_bytes >= peak && counted.peak_bytes == heap.peak_bytes());
+        assert!(counted.peak_bytes >= peak && counted.peak_bytes == heap.inspect().peak_bytes());
         assert!(counted.touched_bytes >= counted.used_bytes);
         assert!(counted.touched_bytes <= counted.arena_bytes);
-        assert_eq!(heap.largest_free_bytes(), report.largest_free_bytes);
-        let total = heap.size_classes().total();
+        assert_eq!(heap.inspect().largest_free_bytes(), report.largest_free_bytes);
+        let total = heap.inspect().size_classes().total();
         assert_eq!(total.free_chunks, report.free_chunks);
         assert_eq!(total.free_bytes + total.cached_bytes, report.free_bytes);
         assert_eq!(total.cached_blocks, report.cached_blocks);
@@ -82,7 +85,7 @@ fn what_is_counted_is_what_verify_finds() {
 
 /// Expects the chunks of the only arena to cover it, and to have the bytes that are counted.
 fn maps_what_is_counted<C: Config>(heap: &Talloc<C>, counted: &Statistics) {
-    let map: Vec<Chunk> = heap.memory_map().collect();
+    let map: Vec<Chunk> = heap.inspect().memory_map().collect();
     let bytes = |kind| -> usize {
         map.iter().filter(|chunk| chunk.kind == kind).map(|chunk| chunk.span.size()).sum()
     };
@@ -129,9 +132,9 @@ fn a_map_shows_the_own_chunk_between_blocks() {
         for bytes in [8000, 5000, 9000] {
             malloc(&mut heap, bytes);
         }
-        let kinds: Vec<_> = heap.memory_map().map(|chunk| chunk.kind).collect();
+        let kinds: Vec<_> = heap.inspect().memory_map().map(|chunk| chunk.kind).collect();
         assert!(kinds.contains(&ChunkKind::Own) && kinds.contains(&ChunkKind::Blocks), "{kinds:?}");
-        maps_what_is_counted(&heap, &heap.statistics());
+        maps_what_is_counted(&heap, &heap.inspect().statistics());
     }
 }
 
@@ -144,8 +147,9 @@ fn free_chunks_come_in_order_with_the_top_and_cached_blocks() {
     for number in [2, 0, 4] {
         free(&mut heap, blocks[number], sizes[number]);
     }
-    let found: Vec<_> = heap.free_chunks().map(|chunk| (chunk.kind, chunk.span.size())).collect();
-    let top = heap.statistics().top_bytes;
+    let found: Vec<_> =
+        heap.inspect().free_chunks().map(|chunk| (chunk.kind, chunk.span.size())).collect();
+    let top = heap.inspect().statistics().top_bytes;
     let cached = found.iter().filter(|(kind, _)| *kind == ChunkKind::Cached).count();
     assert!(cached > 0 && found.contains(&(ChunkKind::Cached, 24)));
     let rest: Vec<_> = found.into_iter().filter(|(kind, _)| *kind != ChunkKind::Cached).collect();
@@ -163,22 +167,22 @@ fn several_arenas_are_one_heap() {
     let mut heap = heap::<RealTime>(first);
     // SAFETY: The memory outlives the heap.
     unsafe { heap.claim(Span::from(second)) }.unwrap();
-    let counted = heap.statistics();
+    let counted = heap.inspect().statistics();
     assert_eq!((counted.arenas, counted.arena_bytes), (2, 2 * BYTES));
     assert_eq!(counted.used_bytes + counted.free_bytes + counted.overhead_bytes, 2 * BYTES);
-    assert_eq!(heap.free_chunks().count(), 2);
-    assert!(heap.largest_free_bytes() < BYTES);
-    assert_eq!(heap.size_classes().total().free_bytes, heap.free_bytes());
+    assert_eq!(heap.inspect().free_chunks().count(), 2);
+    assert!(heap.inspect().largest_free_bytes() < BYTES);
+    assert_eq!(heap.inspect().size_classes().total().free_bytes, heap.inspect().free_bytes());
 }
 
 #[test]
 fn a_heap_without_memory_has_nothing_to_tell() {
     let heap = Talloc::new();
-    let counted = heap.statistics();
+    let counted = heap.inspect().statistics();
     assert_eq!(counted.with(Statistics::default()).heaps, 1);
-    assert_eq!((counted.arena_bytes, heap.largest_free_bytes()), (0, 0));
-    assert_eq!(heap.size_classes(), SizeClasses::EMPTY);
-    assert_eq!(heap.free_chunks().count(), 0);
+    assert_eq!((counted.arena_bytes, heap.inspect().largest_free_bytes()), (0, 0));
+    assert_eq!(heap.inspect().size_classes(), SizeClasses::EMPTY);
+    assert_eq!(heap.inspect().free_chunks().count(), 0);
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn tables_are_printed() {
     free(&mut heap, block, 4000);
     // SAFETY: `malloc` has no preconditions.
     assert!(unsafe { heap.malloc(layout(BYTES)) }.is_err());
-    let table = heap.statistics().to_string();
+    let table = heap.inspect().statistics().to_string();
     let mut lines = table.lines();
     assert_eq!(lines.next(), Some("heap                   bytes"));
     assert_eq!(lines.next(), Some("used                     104   104 B"));
@@ -200,11 +204,11 @@ fn tables_are_printed() {
     assert!(table.contains("\nmapped                     0   0 B, in 0 blocks\n"), "{table}");
     assert!(table.ends_with("\nrefused                    1   requests"), "{table}");
 
-    let mut two = heap.statistics().with(heap.statistics());
+    let mut two = heap.inspect().statistics().with(heap.inspect().statistics());
     two.unseen_heaps = 3;
     assert!(two.to_string().ends_with("\nheaps                      2, 3 more could not be read"));
 
-    let classes = heap.size_classes().to_string();
+    let classes = heap.inspect().size_classes().to_string();
     let lines: Vec<_> = classes.lines().map(|line| line.split_whitespace().collect()).collect();
     let lines: Vec<Vec<&str>> = lines;
     assert_eq!(lines[0], ["size", "from", "free", "cached", "used"]);
@@ -218,12 +222,12 @@ fn statistics_are_serialised() {
     let mut memory = vec![0; BYTES];
     let mut heap = heap::<Checked>(&mut memory);
     malloc(&mut heap, 100);
-    let counted = heap.statistics();
+    let counted = heap.inspect().statistics();
     let json = serde_json::to_value(counted).unwrap();
     assert_eq!(json["used_bytes"], 104);
     assert_eq!(json["purged_bytes"], 0);
     assert_eq!(json.as_object().unwrap().len(), 15);
-    let classes = serde_json::to_value(heap.size_classes()).unwrap();
+    let classes = serde_json::to_value(heap.inspect().size_classes()).unwrap();
     assert_eq!(classes[0]["min_size"], 64);
     assert_eq!(classes[0]["used_blocks"], 1);
 
@@ -235,5 +239,5 @@ fn statistics_are_serialised() {
     let (used, _): (usize, _) = postcard::take_from_bytes(rest).unwrap();
     assert_eq!((heaps, unseen, used), (1, 0, 104));
     let mut buffer = [0; 512];
-    assert!(postcard::to_slice(&heap.size_classes(), &mut buffer).is_ok());
+    assert!(postcard::to_slice(&heap.inspect().size_classes(), &mut buffer).is_ok());
 }

@@ -19,7 +19,7 @@ fn blocks_are_zero<C: Config>(known: Memory, dirty: bool) {
     let mut random = fastrand::Rng::with_seed(7);
     let mut heap = Talloc::<C>::with_config();
     // SAFETY: The memory is leaked, used by nobody else, and as `known` says.
-    unsafe { heap.claim_as(part(memory, 0, STEP), known) }.unwrap();
+    unsafe { heap.arenas_mut().claim_as(part(memory, 0, STEP), known) }.unwrap();
     let mut blocks = Vec::new();
     for step in 0..STEPS {
         let layout = layout(random.usize(1..4000), 1 << random.usize(0..8));
@@ -72,20 +72,24 @@ fn memory_known_to_be_zero_is_not_cleared() {
     let layout = layout(1 << 16, 8);
     // SAFETY: The memory is leaked, used by nobody else and zero. The sizes are not zero.
     unsafe {
-        heap.claim_as(part(memory, 0, 1 << 17), Memory::ZEROED).unwrap();
-        let (block, dirty) = heap.malloc_dirty(layout).unwrap();
+        heap.arenas_mut().claim_as(part(memory, 0, 1 << 17), Memory::ZEROED).unwrap();
+        let (block, dirty) = heap.backend().malloc_dirty(layout).unwrap();
         // What the arena looked ahead to clear bits for counts as used.
         assert!(dirty <= 4096);
         heap.free(block, layout);
-        let (block, dirty) = heap.malloc_dirty(layout).unwrap();
+        let (block, dirty) = heap.backend().malloc_dirty(layout).unwrap();
         assert!(dirty >= (1 << 16) - 8, "it has been used");
         let arena = heap.get_arena();
         heap.arena(arena)
             .and_then(|mut arena| arena.extend(part(memory, 0, 1 << 19), Memory::ZEROED))
             .unwrap();
-        assert!(heap.malloc_dirty(layout).unwrap().1 <= 4096);
+        assert!(heap.backend().malloc_dirty(layout).unwrap().1 <= 4096);
         heap.extend(memory);
-        assert_eq!(heap.malloc_dirty(layout).unwrap().1, 1 << 16, "nothing is known of the rest");
+        assert_eq!(
+            heap.backend().malloc_dirty(layout).unwrap().1,
+            1 << 16,
+            "nothing is known of the rest"
+        );
         heap.free(block, layout);
     }
 }

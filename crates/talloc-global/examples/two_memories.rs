@@ -30,7 +30,11 @@ fn main() -> Result<(), ArenaError> {
     unsafe {
         let mut heap = HEAP.0.lock();
         heap.claim((&raw mut INTERNAL_RAM).into())?;
-        heap.claim_of_kind(EXTERNAL, (&raw mut EXTERNAL_RAM).into(), Memory::ZEROED)?;
+        heap.arenas_mut().claim_of_kind(
+            EXTERNAL,
+            (&raw mut EXTERNAL_RAM).into(),
+            Memory::ZEROED,
+        )?;
     }
 
     let mut queue = Vec::new_in(HEAP.allocator_api_ref());
@@ -54,7 +58,7 @@ fn main() -> Result<(), ArenaError> {
 
 /// Where something lies.
 fn place_of<T>(thing: &T) -> &'static str {
-    match HEAP.0.lock().kind_at(std::ptr::from_ref(thing).addr()) {
+    match HEAP.0.lock().inspect().kind_at(std::ptr::from_ref(thing).addr()) {
         Some(INTERNAL) => "in the internal memory",
         Some(EXTERNAL) => "in the external memory",
         _ => "elsewhere",

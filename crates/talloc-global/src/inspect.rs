@@ -5,5 +5,6 @@ pub use crate::snapshot::write_snapshot;
 #[cfg(has_threads)]
 pub use crate::source::print_statistics_at_exit;
 pub use talloc_sync::{
-    Chunk, ChunkKind, Chunks, Leaks, Outline, Report, SizeClass, SizeClasses, Statistics, Violation,
+    Chunk, ChunkKind, Chunks, Inspect, Leaks, Outline, Report, SizeClass, SizeClasses, Statistics,
+    Violation,
 };

@@ -6,7 +6,7 @@ use talloc_trace::snapshot::{self, Incomplete, Writer};
 
 /// Writes what lies where in `heap` to `sink`: a file, a socket, a debug probe, a ring buffer. `talloc map` draws it.
 ///
-/// The heap's chunks are those of [`Talloc::memory_map`]: the free ones and, in a
+/// The heap's chunks are those of [`Inspect::memory_map`](crate::inspect::Inspect::memory_map): the free ones and, in a
 /// [`Checked`](crate::config::Checked) heap, each allocated block. Most chunks take 3 to 4 bytes; see the [format].
 /// The function allocates nothing, and takes as many steps as `memory_map`.
 ///
@@ -43,7 +43,7 @@ pub fn write_snapshot<C: Config, S>(
     heap: &Talloc<C, S>,
     sink: impl Sink,
 ) -> Result<(), Incomplete> {
-    let chunks = heap.memory_map();
+    let chunks = heap.inspect().memory_map();
     let Some(mut writer) = Writer::start(sink) else {
         return Err(Incomplete { lost: chunks.count() as u64, has_end: false });
     };

@@ -190,7 +190,7 @@ fn a_checked_heap_knows_all_blocks() {
         let counted = HEAP.verify().unwrap();
         assert_eq!((counted.mapped_blocks, counted.used_blocks), (0, Some(1)));
         let block = HEAP.realloc(block, bytes(2 * LARGE), 3 * LARGE);
-        let check = |size| HEAP.0.lock().check(NonNull::new(block).unwrap(), bytes(size));
+        let check = |size| HEAP.0.lock().inspect().check(NonNull::new(block).unwrap(), bytes(size));
         assert!(check(3 * LARGE).is_ok() && check(2 * LARGE).is_err());
         HEAP.dealloc(block, bytes(3 * LARGE));
     }

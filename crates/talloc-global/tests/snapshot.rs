@@ -54,7 +54,7 @@ fn says_what_the_heap_says<C: Config>(arenas: usize) {
     let mut sink = Buffer { bytes: vec![], room: usize::MAX };
     write_snapshot(&heap, &mut sink).unwrap();
     let snapshot = Snapshot::read(Reader::new(sink.bytes.as_slice()).unwrap()).unwrap();
-    let counted = heap.statistics();
+    let counted = heap.inspect().statistics();
     let free =
         [ChunkKind::Free, ChunkKind::Top, ChunkKind::Cached].map(|kind| snapshot.bytes(kind));
     assert_eq!(free.iter().sum::<u64>(), counted.free_bytes as u64);
@@ -62,7 +62,7 @@ fn says_what_the_heap_says<C: Config>(arenas: usize) {
     let kind = if C::CHECKED { ChunkKind::Used } else { ChunkKind::Blocks };
     assert_eq!(snapshot.bytes(kind), counted.used_bytes as u64);
     assert!(snapshot.bytes(ChunkKind::Own) > 0);
-    let classes = heap.size_classes().total();
+    let classes = heap.inspect().size_classes().total();
     let number = |kinds: &[ChunkKind]| {
         snapshot.chunks.iter().filter(|chunk| kinds.contains(&chunk.kind)).count()
     };

@@ -185,7 +185,7 @@ fn large_blocks_of_zeros_are_not_cleared() {
     let mut heap = heap::<Compact>();
     for size in [1 << 20, 1 << 24, 1 << 28] {
         // SAFETY: The size is not zero.
-        let (block, dirty) = unsafe { heap.malloc_dirty(bytes(size)) }.unwrap();
+        let (block, dirty) = unsafe { heap.backend().malloc_dirty(bytes(size)) }.unwrap();
         assert!(dirty <= 8192, "{dirty} of {size}");
         // SAFETY: The block has as many bytes. Those that are not dirty have been zero for ever.
         let zeros =

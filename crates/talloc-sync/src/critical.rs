@@ -120,7 +120,7 @@ impl<C: Config, S> fmt::Debug for TallocCritical<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // To print may take long and allocate from this very heap: it is done when the section has ended.
         let outline = critical_section::with(|section| {
-            self.0.borrow(section).try_borrow().map(|heap| heap.outline())
+            self.0.borrow(section).try_borrow().map(|heap| heap.inspect().outline())
         });
         let mut tuple = f.debug_tuple("TallocCritical");
         match outline {

@@ -28,11 +28,11 @@ use talloc_core::{AllocError, Kinds, SharedHeap, Talloc};
 /// unsafe {
 ///     let mut heap = HEAP.0.lock();
 ///     heap.claim((&raw mut FAST).into()).unwrap();
-///     heap.claim_of_kind(DMA, (&raw mut REACHABLE).into(), Memory::empty()).unwrap();
+///     heap.arenas_mut().claim_of_kind(DMA, (&raw mut REACHABLE).into(), Memory::empty()).unwrap();
 /// }
 /// let mut samples = Vec::new_in(InKinds::new(&HEAP, Kinds::only(DMA)));
 /// samples.extend(0..500_u16);
-/// let kind = HEAP.0.lock().kind_at(samples.as_ptr().addr());
+/// let kind = HEAP.0.lock().inspect().kind_at(samples.as_ptr().addr());
 /// assert_eq!(kind, Some(DMA));
 /// ```
 pub struct InKinds<'a, H> {
@@ -66,8 +66,8 @@ unsafe impl<H: SharedHeap> SharedHeap for InKinds<'_, H> {
 
     #[inline]
     fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: `Talloc::malloc_in` has no preconditions.
-        unsafe { self.heap.with(|heap| heap.malloc_in(self.kinds, layout)) }
+        // SAFETY: `OfKinds::malloc` has no preconditions.
+        unsafe { self.heap.with(|heap| heap.of_kinds(self.kinds).malloc(layout)) }
     }
 
     #[inline]

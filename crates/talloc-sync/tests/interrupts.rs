@@ -23,7 +23,7 @@ impl<C: Config> Source<C> for Room {
         let before = counts().handled;
         critical_section::with(|_| {
             // SAFETY: The test uses the room for nothing else.
-            unsafe { heap.try_extend(new) }.map_err(|_| AllocError)
+            unsafe { heap.arenas_mut().try_extend(new) }.map_err(|_| AllocError)
         })?;
         assert_eq!(counts().handled, before, "interrupted while the heap is lent to its source");
         if new == old { Err(AllocError) } else { Ok(()) }

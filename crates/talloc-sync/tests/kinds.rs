@@ -15,7 +15,10 @@ fn heap<C: Config>() -> Tallock<lock::Spin, C> {
     for kind in [FAST, LARGE] {
         let memory = std::vec![0_u8; 64 << 10].leak();
         // SAFETY: The memory is leaked, and so the heap's for ever.
-        unsafe { heap.0.lock().claim_of_kind(kind, Span::from(memory), Memory::ZEROED) }.unwrap();
+        unsafe {
+            heap.0.lock().arenas_mut().claim_of_kind(kind, Span::from(memory), Memory::ZEROED)
+        }
+        .unwrap();
     }
     heap
 }
@@ -23,7 +26,7 @@ fn heap<C: Config>() -> Tallock<lock::Spin, C> {
 fn kind_of<C: Config, T>(heap: &Tallock<lock::Spin, C>, thing: *const T) -> Kind {
     let heap = heap.0.lock();
     heap.verify().unwrap();
-    heap.kind_at(thing.addr()).unwrap()
+    heap.inspect().kind_at(thing.addr()).unwrap()
 }
 
 /// Vectors that grow and shrink, side by side with others in the other kind of memory.

@@ -124,7 +124,7 @@ impl<H: Heap> Driver<H> {
         if counted.peak_bytes < counted.used_bytes + counted.cached_bytes {
             return Err(format!("more is in use than ever was: {counted:?}"));
         }
-        let largest = heap.largest_free_bytes();
+        let largest = heap.inspect().largest_free_bytes();
         // A free chunk may be too small for a block.
         if largest.max(GRANULE) != report.largest_free_bytes.max(GRANULE) {
             return Err(format!("the largest free chunk has {largest} bytes: {report:?}"));
@@ -132,7 +132,7 @@ impl<H: Heap> Driver<H> {
         if self.steps % PERIOD != 0 {
             return Ok(());
         }
-        let found = heap.size_classes().total();
+        let found = heap.inspect().size_classes().total();
         let blocks = report.used_blocks.unwrap_or(0);
         let is_right = (found.free_chunks, found.free_bytes)
             == (report.free_chunks, report.free_bytes - report.cached_bytes)

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::fmt::Write;
 
 use talloc_core::{Config, Report};
-use talloc_sync::Talloc;
+use talloc_sync::Inspect;
 use talloc_sync::threads::{Host, Threaded};
 
 use super::program::Program;
@@ -282,7 +282,7 @@ impl Driver {
 
 /// The bytes that a block takes.
 fn usable_size(layout: Layout) -> usize {
-    Talloc::<Threaded<Program>, <Program as Host>::Source>::usable_size(layout.size())
+    Inspect::<Threaded<Program>, <Program as Host>::Source>::usable_size(layout.size())
 }
 
 impl Drop for Driver {

@@ -38,8 +38,9 @@ impl Source<Threaded<Program>> for Slices {
         let bytes = Heap::room_for(layout).max(PAGE);
         let range = program.take(heap.source().number, bytes + bytes / 32).ok_or(AllocError)?;
         // SAFETY: The slices are this heap's, and zero where they become memory.
-        let claimed =
-            unsafe { heap.claim_part(range, bytes, FRESH_MEMORY, |piece| program.commit(piece)) };
+        let claimed = unsafe {
+            heap.arenas_mut().claim_part(range, bytes, FRESH_MEMORY, |piece| program.commit(piece))
+        };
         match claimed {
             Ok(arena) => {
                 let source = heap.source_mut();
@@ -64,7 +65,7 @@ impl Source<Threaded<Program>> for Slices {
     fn release(heap: &mut Heap) {
         let program = Program::current();
         let growing = heap.source().arena;
-        while let Some(arena) = heap.reclaim_arena(growing) {
+        while let Some(arena) = heap.arenas_mut().reclaim_arena(growing) {
             program.give_back(program.slices_around(arena));
         }
         let mut given = 0;
@@ -73,8 +74,11 @@ impl Source<Threaded<Program>> for Slices {
             program.purge(piece)
         };
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(PACE.unit, PACE.min_piece, purge) };
-        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        unsafe { heap.arenas_mut().discard(PACE.unit, PACE.min_piece, purge) };
+        let (used, touched) = (
+            heap.inspect().used_bytes() + heap.inspect().cached_bytes(),
+            heap.inspect().touched_bytes(),
+        );
         heap.source_mut().decay.note_trim(used, touched, given);
     }
 }

@@ -62,7 +62,7 @@ impl<R: RawMutex, C: Config> SyncHeap for Tallock<R, C, Spares> {
         let pieces = heap.source().0.clone();
         let Some(piece) = pieces.give() else { return Ok(()) };
         // SAFETY: A piece is given out once, and the heap's source keeps the pool.
-        unsafe { heap.claim_as(piece, pieces.memory()) }
+        unsafe { heap.arenas_mut().claim_as(piece, pieces.memory()) }
     }
 
     fn arenas(&self) -> Vec<Span> {
@@ -110,7 +110,7 @@ impl<C: Config> SyncHeap for Magazines<C> {
         let pieces = heap.source().0.clone();
         let Some(piece) = pieces.give() else { return Ok(()) };
         // SAFETY: A piece is given out once, and the heap's source keeps the pool.
-        unsafe { heap.claim_as(piece, pieces.memory()) }
+        unsafe { heap.arenas_mut().claim_as(piece, pieces.memory()) }
     }
 
     fn arenas(&self) -> Vec<Span> {

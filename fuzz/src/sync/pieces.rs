@@ -80,6 +80,6 @@ impl<C: Config> Source<C> for Spares {
         let pieces = heap.source().0.clone();
         let piece = pieces.give().ok_or(AllocError)?;
         // SAFETY: A piece is given out once, and the source keeps the pool.
-        unsafe { heap.claim_as(piece, pieces.memory()) }.map_err(|_| AllocError)
+        unsafe { heap.arenas_mut().claim_as(piece, pieces.memory()) }.map_err(|_| AllocError)
     }
 }

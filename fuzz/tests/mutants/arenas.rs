@@ -21,7 +21,7 @@ fn an_extension_that_loses_bytes() {
     let faults = Faults {
         extend: |mutant, _, arena| {
             let less = arena.truncate(0, 1).fit_over(mutant.heap.get_arena());
-            unsafe { mutant.heap.try_extend(less) }
+            unsafe { mutant.heap.arenas_mut().try_extend(less) }
         },
         ..HONEST
     };
@@ -35,7 +35,7 @@ fn an_extension_refused_for_no_reason() {
             if arena.size() < mutant.heap.get_arena().size() + 16 {
                 return Err(ArenaError::TooSmall);
             }
-            unsafe { mutant.heap.try_extend(arena) }
+            unsafe { mutant.heap.arenas_mut().try_extend(arena) }
         },
         ..HONEST
     };
@@ -49,7 +49,7 @@ fn an_extension_that_writes_above_the_arena() {
             // There are bytes of the pool above every arena.
             let end = arena.to_ptr_range().ok_or(ArenaError::TooSmall)?.end;
             end.write(!end.read());
-            mutant.heap.try_extend(arena)
+            mutant.heap.arenas_mut().try_extend(arena)
         },
         ..HONEST
     };
@@ -65,7 +65,7 @@ fn a_truncation_that_writes_far_below_the_arena() {
                 let below = base.map_addr(|addr| addr & !(Pool::ALIGN - 1));
                 unsafe { below.write(!below.read()) };
             }
-            mutant.heap.try_truncate(arena)
+            mutant.heap.arenas_mut().try_truncate(arena)
         },
         ..HONEST
     };
@@ -128,7 +128,7 @@ fn a_used_arena_released() {
     let faults = Faults {
         release: |mutant, arena, _| {
             if arena == mutant.heap.get_arena() {
-                return unsafe { mutant.heap.try_init(Span::empty()) };
+                return unsafe { mutant.heap.arenas_mut().try_init(Span::empty()) };
             }
             mutant.heap.arena(arena).and_then(|arena| arena.release())
         },

@@ -22,7 +22,7 @@ const DISCARD: [Op; 6] = [
 fn the_tag_of_a_free_chunk_discarded() {
     let faults = Faults {
         discard: |mutant, unit, least, discard| unsafe {
-            mutant.heap.discard(unit, least, |piece| discard(piece.extend(0, 8)))
+            mutant.heap.arenas_mut().discard(unit, least, |piece| discard(piece.extend(0, 8)))
         },
         ..HONEST
     };
@@ -57,7 +57,7 @@ fn a_used_block_discarded() {
 fn a_piece_that_is_too_small() {
     let faults = Faults {
         discard: |mutant, unit, least, discard| unsafe {
-            mutant.heap.discard(unit, least / 2, discard)
+            mutant.heap.arenas_mut().discard(unit, least / 2, discard)
         },
         ..HONEST
     };

@@ -61,7 +61,7 @@ fn expect_by(faults: Faults, script: &Script, complaint: &str) {
         Ok(_) => panic!("the fault was not found; expected: {complaint}"),
         Err(failure) => {
             assert!(failure.message.contains(complaint), "{failure}\nexpected: {complaint}");
-            assert!(failure.calls.contains("heap.try_init(pool[0x"), "{failure}");
+            assert!(failure.calls.contains("heap.arenas_mut().try_init(pool[0x"), "{failure}");
         }
     }
 }

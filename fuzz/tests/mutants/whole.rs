@@ -23,7 +23,7 @@ fn quick_lists_that_are_not_flushed() {
             Ok(report)
         },
         statistics: |mutant| {
-            let mut statistics = mutant.heap.statistics();
+            let mut statistics = mutant.heap.inspect().statistics();
             statistics.cached_bytes = statistics.free_bytes.min(8);
             statistics.peak_bytes += 8;
             statistics
@@ -53,7 +53,7 @@ fn free_memory_in_two_pieces() {
             Ok(report)
         },
         statistics: |mutant| {
-            let mut statistics = mutant.heap.statistics();
+            let mut statistics = mutant.heap.inspect().statistics();
             let kept = mutant.note.map_or(0, |(_, layout)| layout.size());
             statistics.used_bytes = statistics.used_bytes.saturating_sub(kept);
             statistics.free_bytes += kept;
@@ -68,7 +68,7 @@ fn free_memory_in_two_pieces() {
 fn a_count_that_is_wrong() {
     let faults = Faults {
         statistics: |mutant| {
-            let mut statistics = mutant.heap.statistics();
+            let mut statistics = mutant.heap.inspect().statistics();
             statistics.used_bytes /= 2;
             statistics
         },

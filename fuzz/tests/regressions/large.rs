@@ -59,8 +59,8 @@ fn an_arena_beyond_the_links_is_refused_or_split() {
     let mut heap = Talloc::<Micro>::with_config();
     // SAFETY: The memory is used for nothing else, and is dropped after the heap.
     unsafe {
-        assert_eq!(heap.try_init(memory.span()), Err(ArenaError::TooFar));
-        assert_eq!(heap.try_extend(memory.span()), Err(ArenaError::TooFar));
+        assert_eq!(heap.arenas_mut().try_init(memory.span()), Err(ArenaError::TooFar));
+        assert_eq!(heap.arenas_mut().try_extend(memory.span()), Err(ArenaError::TooFar));
     }
     assert!(heap.get_arena().is_empty());
     assert!(malloc(&mut heap, layout(1, 1)).is_err());

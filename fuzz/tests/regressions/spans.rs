@@ -132,7 +132,7 @@ each_config! {
             let least = heap.get_allocated_span();
             let span = Span::from_ptr_size(kept.as_ptr(), block_bytes);
             assert!(least.contains_span(span));
-            let truncated = heap.try_truncate(new).is_ok();
+            let truncated = heap.arenas_mut().try_truncate(new).is_ok();
             // What contains the allocated span is good; what lacks the block is not.
             assert!(truncated || !new.contains_span(least), "{new} of {least}");
             assert!(!truncated || new.contains_span(span), "{new} lacks {span}");
@@ -177,7 +177,7 @@ each_config! {
             let arena = Span::new(usize::MAX - low, usize::MAX - high);
             let mut heap = Talloc::<C>::with_config();
             // SAFETY: There is no such memory, but no whole granules for the heap to use, either.
-            let result = unsafe { heap.try_init(arena) };
+            let result = unsafe { heap.arenas_mut().try_init(arena) };
             assert!(result.is_ok());
             assert_eq!(heap.get_arena(), arena);
             assert!(heap.get_allocatable_span().is_empty());

@@ -75,7 +75,7 @@ impl Checking {
     /// The layout of a block; if it is none, what is wrong is reported.
     #[inline(always)]
     fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
-        let size = self.0.with(|heap| heap.size_of_block(block));
+        let size = self.0.with(|heap| heap.inspect().size_of_block(block));
         size.map_or_else(|fault| abort_at(doing, block, fault), layout_of)
     }
 }
@@ -104,7 +104,7 @@ impl Heap for Checking {
     unsafe fn free(&self, block: NonNull<u8>) {
         let _inside = Inside::new();
         let freed = self.0.with(|heap| {
-            let size = heap.size_of_block(block)?;
+            let size = heap.inspect().size_of_block(block)?;
             // SAFETY: It is a block of this size, which the caller gives up.
             unsafe { heap.free(block, layout_of(size)) };
             Ok(())

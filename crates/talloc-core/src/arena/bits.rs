@@ -1,4 +1,4 @@
-//! The bits that tell where chunks begin and end, out of line.
+//! The boundary bits, which tell where free chunks begin and end. They are stored apart from the chunks.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -10,21 +10,20 @@ use crate::config::Config;
 /// Bits in a word of the bitmap.
 pub(crate) const WORD: usize = usize::BITS as usize;
 
-/// A bit for each granule of an arena, Knuth's boundary tag reduced to what must be known of a
-/// neighbour (The Art of Computer Programming, volume 1, section 2.5).
+/// A bit for each granule of an arena. It is Knuth's boundary tag (The Art of Computer Programming, volume 1,
+/// section 2.5), reduced to one bit.
 ///
-/// Invariant I3: a granule's bit is set if and only if it is the first or the last one of a free
-/// chunk.
+/// Invariant I3: a granule's bit is set if and only if the granule is the first or the last one of a free chunk.
 ///
-/// In a checked heap, each word is followed by another one with a second bit for each granule,
-/// which is set for the first one of every block (I11). A cached block has both bits set there,
-/// which no granule of a free chunk has.
+/// In a checked heap, each word of boundary bits is followed by a word with a second bit for each granule. The second
+/// bit is set for the first granule of each block (I11). The first granule of a cached block has both bits set. A
+/// granule of a free chunk never has.
 ///
-/// Where a block ends is where the next chunk starts. That this is not far to look, the first pair
-/// of words that has no granule but those of one block tells how long that is: the first word is
-/// its length, and the second one has all bits set, which blocks of two granules and more never do.
+/// A block ends where the next chunk starts. To find that quickly, the first pair of words whose granules all belong to
+/// one block stores the block's length: the first word is the length, and the second word has all bits set. Such a
+/// second word is never a word of marks, because a block has two granules or more.
 pub(crate) struct Bits<C> {
-    /// Where the word of granule 0 would be, with the provenance of the arena's memory.
+    /// Where the word of granule 0 would lie. The pointer has the provenance of the arena's memory.
     words: *mut usize,
     config: PhantomData<C>,
 }
@@ -41,25 +40,25 @@ impl<C: Config> Bits<C> {
     /// The bits of an arena without memory.
     pub(crate) const NONE: Self = Self { words: core::ptr::null_mut(), config: PhantomData };
 
-    /// How many words there are for as many granules as a word has bits.
+    /// How many words stand for one word's worth of granules.
     const WORDS: usize = if C::CHECKED { 2 } else { 1 };
 
-    /// Bytes of all the bits of as many granules as a word has bits.
+    /// How many bytes stand for one word's worth of granules.
     pub(crate) const BYTES: usize = Self::WORDS * size_of::<usize>();
 
-    /// Bits whose `first`th word is at `ptr`.
+    /// Bits whose word number `first` lies at `ptr`.
     pub(crate) fn at(ptr: *mut u8, first: usize) -> Self {
         let words = ptr.cast::<usize>().wrapping_sub(first * Self::WORDS);
         Self { words, config: PhantomData }
     }
 
-    /// A pointer to the `word`th word of boundary bits.
+    /// A pointer to a word of boundary bits.
     #[inline(always)]
     pub(super) fn word(self, word: usize) -> *mut usize {
         self.words.wrapping_add(word * Self::WORDS)
     }
 
-    /// The `word`th word of boundary bits, without those of cached blocks.
+    /// A word of boundary bits, without the bits of cached blocks.
     ///
     /// # Safety
     ///
@@ -85,10 +84,10 @@ impl<C: Config> Bits<C> {
         unsafe { self.free_bits(at / WORD) >> (at % WORD) & 1 != 0 }
     }
 
-    /// Whether granule `at` is the first or the last one of a free chunk, and the word that tells.
+    /// [`get`](Self::get), and the word that it has read.
     ///
-    /// Nothing else may change the word before it is written back, as by
-    /// [`clear_in`](Self::clear_in): that saves a second look at memory.
+    /// [`clear_in`](Self::clear_in) takes that word, which saves another read. The word must not change between the two
+    /// calls.
     ///
     /// # Safety
     ///
@@ -104,15 +103,15 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// Clears the boundary bit of granule `at`, whose word is as [`look`](Self::look) found it.
+    /// Clears the boundary bit of granule `at`. `word` is what [`look`](Self::look) has returned.
     ///
     /// # Safety
     ///
     /// As for [`get`](Self::get).
     #[inline(always)]
     pub(super) unsafe fn clear_in(self, word: usize, at: usize) {
-        // Rotated rather than shifted and inverted. A mask of the latter kind would be computed ahead of
-        // the test in `look` as well, for which x86 has an instruction that needs no mask.
+        // The mask is rotated, not shifted and inverted. The compiler would share an inverted mask with the test in
+        // `look` and compute it early, although x86 tests a bit without a mask.
         let others = (!1_usize).rotate_left((at % WORD) as u32);
         // SAFETY: The word lies in the bitmap and is initialised.
         let is_same = || unsafe { self.word(at / WORD).read() == word };
@@ -146,14 +145,13 @@ impl<C: Config> Bits<C> {
         unsafe { *self.word(at / WORD) &= !(1 << (at % WORD)) }
     }
 
-    /// The first granule from `at` on, and below `end`, that is the first or the last one of a free
-    /// chunk.
+    /// The first granule in `at..end` that is the first or the last one of a free chunk.
     ///
-    /// Takes time in proportion to the words between.
+    /// Takes time in proportion to the words that it reads.
     ///
     /// # Safety
     ///
-    /// As for [`get`](Self::get), for all granules between.
+    /// As for [`get`](Self::get), for all granules in `at..end`.
     pub(crate) unsafe fn next(self, at: usize, end: usize) -> Option<usize> {
         if at >= end {
             return None;
@@ -173,7 +171,7 @@ impl<C: Config> Bits<C> {
         (found < end).then_some(found)
     }
 
-    /// The memory of these words.
+    /// The memory of some words.
     pub(super) fn span_of(self, words: Range<usize>) -> Span {
         Span::from_ptr_size(self.word(words.start).cast(), words.len() * Self::BYTES)
     }

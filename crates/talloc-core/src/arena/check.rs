@@ -10,8 +10,8 @@ use crate::granule::GRANULE;
 use crate::report::{Report, Violation};
 
 impl<C: Config> Arena<C> {
-    /// Checks the arena and counts what there is. Returns how many bytes are marked as cached
-    /// blocks, in a checked heap.
+    /// Checks the arena, and adds its counts to a report. Returns how many bytes are marked as cached blocks, in a
+    /// checked heap.
     pub(crate) fn check(&self, report: &mut Report) -> Result<usize, Violation> {
         self.check_bounds()?;
         let before = *report;
@@ -34,8 +34,8 @@ impl<C: Config> Arena<C> {
         Ok(cached)
     }
 
-    /// Whether `len` granules from an address in the arena on are used; in a checked heap, whether
-    /// they are a cached block.
+    /// Whether `len` granules from an address in the arena on are used. In a checked heap, whether they are a cached
+    /// block.
     pub(crate) fn is_cached(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
         self.is_in_use(addr, len)
@@ -54,7 +54,7 @@ impl<C: Config> Arena<C> {
             && unsafe { self.bits.next(range.start, range.end) }.is_none()
     }
 
-    /// Invariant I1: `start <= top <= end`, all in the span, and a bitmap that covers them and is
+    /// Checks invariant I1: `start <= top <= end`, all of them lie in the span, and the bitmap covers them and is
     /// cleared up to the top.
     pub(super) fn check_bounds(&self) -> Result<(), Violation> {
         let words = &self.own.words;
@@ -74,8 +74,8 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Invariants I2 to I4, of all free chunks below the top, which the bits lead to. Returns how
-    /// many have links.
+    /// Checks invariants I2 to I4 for all free chunks below the top. The bits lead to them. Returns how many have
+    /// links.
     fn check_chunks(&self, report: &mut Report) -> Result<usize, Violation> {
         let mut linked = 0;
         let mut at = self.start;
@@ -89,11 +89,10 @@ impl<C: Config> Arena<C> {
         Ok(linked)
     }
 
-    /// Invariants I2 to I4, of the free chunk whose first granule is marked.
+    /// Checks invariants I2 to I4 for the free chunk whose first granule is marked.
     fn check_chunk(&self, at: usize) -> Result<FreeChunk, Violation> {
         let addr = self.window.addr(at);
-        // SAFETY: The granule is marked, and so the first of a free chunk, or nothing here is as
-        // it should be; it lies below the top at any rate.
+        // SAFETY: The granule lies below the top, so it can be read. If it is wrongly marked, the checks find that.
         let len = unsafe { self.window.size_at(at) };
         if len == 0 || len > self.top - at {
             return Err(Violation::Size { addr });
@@ -117,7 +116,7 @@ impl<C: Config> Arena<C> {
         Ok(chunk)
     }
 
-    /// Invariants I5 to I7: the bins hold the `linked` free chunks that have links, and no other.
+    /// Checks invariants I5 to I7: the bins hold the `linked` free chunks that have links, and no others.
     fn check_bins(&self, linked: usize) -> Result<(), Violation> {
         let mut left = linked;
         for number in 0..=BinIndex::of_chunk::<C>(usize::MAX).get() {
@@ -129,7 +128,7 @@ impl<C: Config> Arena<C> {
             }
             while let Some(at) = next {
                 let chunk = self.check_linked(at, bin, before)?;
-                // More chunks than there are: one is in a bin twice.
+                // There are more than chunks, so one is in a bin twice.
                 left = left.checked_sub(1).ok_or(Violation::BinCount { arena: self.span })?;
                 before = at;
                 // SAFETY: It is a free chunk with links.
@@ -139,7 +138,7 @@ impl<C: Config> Arena<C> {
         if left == 0 { Ok(()) } else { Err(Violation::BinCount { arena: self.span }) }
     }
 
-    /// Invariants I5 and I6, of what a link in a bin leads to.
+    /// Checks invariants I5 and I6 for the granule that a link in a bin leads to.
     fn check_linked(
         &self,
         at: usize,
@@ -148,8 +147,8 @@ impl<C: Config> Arena<C> {
     ) -> Result<FreeChunk, Violation> {
         let addr = self.window.addr(at);
         let not_in_bin = Err(Violation::NotInBin { addr });
-        // SAFETY: Below the top, the bits have been cleared before, and a marked granule is one of
-        // a free chunk, which starts with a size and a link back if it starts there.
+        // SAFETY: The bits below the top have been cleared before (I1). A marked granule is the first or last one of a
+        // free chunk. If it is the first, it starts with a size and a link back.
         unsafe {
             if at < self.start || at >= self.top || !self.bits.get(at) {
                 return not_in_bin;
@@ -165,7 +164,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// The free chunk that starts at the marked granule `at`, unless its size says otherwise.
+    /// The free chunk that starts at the marked granule `at`. `None` if the size there is wrong.
     ///
     /// # Safety
     ///
@@ -176,7 +175,7 @@ impl<C: Config> Arena<C> {
         (len > 0 && len <= self.top - at).then(|| FreeChunk::new(at, len))
     }
 
-    /// Invariant I11, in a checked heap: between the free chunks and the own one, all is blocks.
+    /// Checks invariant I11, in a checked heap: blocks cover the memory between the free chunks and the own chunk.
     /// Returns how many bytes are marked as cached blocks.
     fn check_blocks(&self, report: &mut Report) -> Result<usize, Violation> {
         let (mut used, mut cached) = (0, 0);
@@ -209,8 +208,8 @@ impl<C: Config> Arena<C> {
         Ok(cached)
     }
 
-    /// Invariant I8: the own chunk holds the bitmap, and lies before the start, above the end, or is a
-    /// used chunk.
+    /// Checks invariant I8: the own chunk holds the bitmap, and lies below the start, above the end, or is a used
+    /// chunk.
     fn check_own(&self) -> Result<(), Violation> {
         if self.is_blank() {
             return Ok(());

@@ -15,19 +15,19 @@ use crate::window::Window;
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();
 
-/// How many words of bits are cleared before they are needed.
+/// How many words of bits are cleared ahead of the top, so that it can rise several times before more must be cleared.
 const CLEAR_AHEAD: usize = 7;
 
-/// The room that an arena leaves for its control block at the start of its own chunk, in granules: none if the block
-/// is somewhere else.
+/// The room for the control block at the start of an arena's own chunk, in granules. It is 0 if the control block lies
+/// elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Control(usize);
 
 impl Control {
-    /// The control block is somewhere else.
+    /// The control block lies outside the own chunk.
     pub(crate) const OUTSIDE: Self = Self(0);
 
-    /// The control block has so many bytes, and lies at the start of the own chunk.
+    /// The control block has `bytes` bytes, and lies at the start of the own chunk.
     pub(crate) const fn inside(bytes: usize) -> Self {
         Self(granules(bytes))
     }
@@ -38,14 +38,11 @@ impl Control {
 }
 
 impl<C: Config> Arena<C> {
-    /// An arena over `span`, with nothing allocated.
-    ///
-    /// Nothing of it is touched but a few words at its start.
+    /// Makes an arena of `span`, with nothing allocated. Writes only a few words at its start.
     ///
     /// # Safety
     ///
-    /// The memory can be read and written, through the span's pointer if it has one, and is used
-    /// by nobody else.
+    /// The memory can be read and written, through the span's pointer if it has one, and nobody else uses it.
     pub(crate) unsafe fn claim(
         span: Span,
         control: Control,
@@ -55,12 +52,12 @@ impl<C: Config> Arena<C> {
         unsafe { Self::claim_part(span, span, control, memory) }
     }
 
-    /// [`claim`](Self::claim) of `span`, the lower part of a range of addresses. The bitmap has room for
-    /// the whole range, and so the arena can be raised up to the range's end.
+    /// [`claim`](Self::claim) of `span`, the lower part of a range of addresses. The bitmap has room for the whole
+    /// range, so the arena can be raised up to the range's end.
     ///
     /// # Safety
     ///
-    /// As for [`claim`](Self::claim), but of the bitmap only the words that stand for `span` need be memory.
+    /// As for [`claim`](Self::claim). Only the words of the bitmap that stand for `span` must be memory.
     pub(crate) unsafe fn claim_part(
         span: Span,
         range: Span,
@@ -97,7 +94,7 @@ impl<C: Config> Arena<C> {
         Ok(arena)
     }
 
-    /// The part of a span that one arena can have, from the lowest address on, and the rest.
+    /// Splits a span into the largest lower part that one arena can have, and the rest.
     pub(crate) fn split_at_reach(span: Span) -> (Span, Span) {
         let base = usable(span).ok().and_then(Span::base);
         let reach = Self::MAX_CLAIM.checked_mul(GRANULE);
@@ -107,7 +104,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// [`claim`](Self::claim), but a first arena may be too small to allocate from.
+    /// [`claim`](Self::claim). A first arena that is too small to allocate from is no error.
     ///
     /// # Safety
     ///
@@ -138,15 +135,14 @@ impl<C: Config> Arena<C> {
         Bits::at(words, self.own.words.start)
     }
 
-    /// Clears the words of bits up to the top that have never been cleared, and a few more, as
-    /// the top will go on to rise.
+    /// Clears the words of bits up to the top that have never been cleared, and a few words ahead of it.
     ///
-    /// With [`Config::CLEAR_AT_CLAIM`], the bits are clear already. Then this takes constant time,
-    /// and only moves the mark up to which memory has been used.
+    /// With [`Config::CLEAR_AT_CLAIM`], the bits are clear already. Then this only notes how far memory has been used,
+    /// in constant time.
     #[cold]
     pub(super) fn clear_bits(&mut self) {
         let start = self.cleared / WORD;
-        // Of an arena that is a part of a range, only the words up to the end are memory.
+        // If the arena is a part of a range, the words above its end are not memory yet.
         let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.end.div_ceil(WORD));
         debug_assert!(self.own.words.start <= start && start <= end && end <= self.own.words.end);
         if !C::CLEAR_AT_CLAIM {
@@ -156,7 +152,7 @@ impl<C: Config> Arena<C> {
         self.cleared = end * WORD;
     }
 
-    /// With [`Config::CLEAR_AT_CLAIM`], clears words of bits that are new to the arena.
+    /// Clears words of bits that are new to the arena, if [`Config::CLEAR_AT_CLAIM`] is set.
     pub(super) fn clear_at_claim(&mut self, words: Range<usize>) {
         if C::CLEAR_AT_CLAIM {
             debug_assert!(words.is_empty() || self.own.words.start <= words.start);
@@ -166,8 +162,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Clears the words of bits from that of the granule before the start on that have never been
-    /// cleared.
+    /// Clears the lowest words of bits, down to that of the granule before the start, if they have never been cleared.
     pub(super) fn clear_bits_below(&mut self) {
         let first = words_for(self.start..self.end).start;
         debug_assert!(self.own.words.start <= first, "I1: the bitmap covers the start");

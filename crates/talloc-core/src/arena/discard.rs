@@ -1,13 +1,13 @@
-//! Letting go of what is in free memory, so that a system can have the memory back.
+//! Discarding the contents of free memory, so that an operating system can reuse it.
 //!
 //! ```text
 //!          free, in a bin                          top             cleared          end
 //!   | size, links | discarded | size |   ...  |  | discarded            | unused     |
 //! ```
 //!
-//! Of a free chunk, what lies between its links and its size at the end has no contents that matter.
-//! Of the top, nothing has, and what lies above all that was ever in use is as it was given. So the
-//! top can become as good as new, and its bits with it.
+//! In a free chunk, the memory between its links and the size at its end has no contents that matter. In the top, no
+//! contents matter, and the part above everything that was ever in use is as it was given. Once the rest of the top is
+//! discarded, all of the top is as good as new, and so are its bits.
 
 use talloc_span::{Align, Span};
 
@@ -20,12 +20,12 @@ use crate::granule::{GRANULE, min_linked};
 use crate::memory::Memory;
 
 impl<C: Config> Arena<C> {
-    /// Calls `discard` with each piece of `least` bytes or more of free memory that may have been
-    /// written to, in whole multiples of `unit`. Returns how many bytes of the chunks are left.
+    /// Calls `discard` with each piece of free memory that may have been written to. Pieces have `least` bytes or more,
+    /// in whole multiples of `unit`. Returns how many bytes of the chunks are left.
     ///
     /// # Safety
     ///
-    /// What `discard` leaves of a piece can be read and written, and is all zeros if it says so.
+    /// When `discard` returns, its piece can be read and written. If it returns [`Memory::ZEROED`], the piece is zero.
     pub(crate) unsafe fn discard(
         &mut self,
         unit: Align,
@@ -47,11 +47,11 @@ impl<C: Config> Arena<C> {
         left
     }
 
-    /// Discards what of the top may have been written to, and the bits that stand for it.
+    /// Discards the part of the top that may have been written to, and the bits that stand for it.
     fn discard_top(&mut self, unit: Align, least: usize, discard: &mut impl FnMut(Span) -> Memory) {
         let top = self.span_of(self.top..self.end);
         let Some(dirty) = top.below(self.dirty_to()).try_align_outward(unit) else { return };
-        // Above what may have been written to, nothing is lost.
+        // `unit` may reach beyond the memory that was written to. The memory there is as it was given, and is not lost.
         let piece = top.align_inward(unit).fit_within(dirty);
         let Some(base) = piece.base().filter(|_| piece.size() >= least.max(GRANULE)) else {
             return;
@@ -60,7 +60,7 @@ impl<C: Config> Arena<C> {
         let cleared = self.cleared / WORD;
         self.renew(piece, is_zero);
         if C::CLEAR_AT_CLAIM {
-            // Nobody would clear them again.
+            // The bits are cleared only once, so they must stay.
             return;
         }
         let first = self.window.granule(base).div_ceil(WORD);
@@ -70,8 +70,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Takes the top from a discarded piece on for memory that has never been used, as all above it
-    /// is.
+    /// Treats the top from a discarded piece on as memory that has never been used.
     pub(super) fn renew(&mut self, piece: Span, is_zero: bool) {
         let Some((base, acme)) = piece.get_base_acme() else { return };
         debug_assert!(self.window.addr(self.top) <= base && acme <= self.window.addr(self.end));
@@ -83,13 +82,13 @@ impl<C: Config> Arena<C> {
         self.zero = match is_zero {
             true if was_zero <= acme => self.window.addr(cleared),
             true => was_zero,
-            // The piece may reach further than what was written to.
+            // The piece may reach beyond the memory that was written to, and is not zero.
             false => was_zero.max(acme),
         };
         debug_assert!(self.is_bounded(), "I1");
     }
 
-    /// Calls `f` with each free chunk of `least` granules or more, but for the top.
+    /// Calls `f` with each free chunk of `least` granules or more. The top is no chunk.
     fn for_each_chunk(&self, least: usize, mut f: impl FnMut(&Self, &FreeChunk)) {
         let mut from = BinIndex::of_chunk::<C>(least).get();
         while let Some(bin) = self.bins.first_bin_from(from) {

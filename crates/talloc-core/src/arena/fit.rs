@@ -1,6 +1,6 @@
 //! Finding a free chunk for a request.
 //!
-//! No list is walked but by [`find`](Arena::find), for requests that would fail otherwise.
+//! Only [`find`](Arena::find) walks lists, and only for requests that would fail otherwise.
 
 use core::ops::Range;
 
@@ -12,28 +12,30 @@ use crate::config::Config;
 use crate::free_chunk::FreeChunk;
 use crate::granule::GRANULE;
 
-/// How many chunks an aligned request examines, at most, before it asks for one that is sure to fit.
+/// How many chunks an aligned request examines before it takes one that is large enough wherever it lies.
 const ALIGNED_TRIES: usize = 4;
 
-/// How many free chunks are examined as a place for the bitmap of an arena that changes its extent.
+/// How many free chunks are examined as a place for the bitmap when an arena changes its extent.
 const PLACES: usize = 32;
 
 impl<C: Config> Arena<C> {
-    /// Uses `len` granules that are free, the first of them aligned to `align`.
+    /// Takes `len` free granules, the first of which is aligned to `align`. Returns the first.
     ///
-    /// Returns the first. Takes a bounded number of steps.
+    /// Takes a bounded number of steps.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn allocate(&mut self, len: usize, align: Align) -> Option<usize> {
-        // The other one does it, too, where two would be too much code.
+        // `allocate_aligned` covers both cases. Where code is to be small, it is the only one.
         let at = if align.get() <= GRANULE && !cfg!(small) {
             self.allocate_any(len)
         } else {
             self.allocate_aligned(len, align)
         };
-        at.or_else(|| self.last_resort(len, align))
+        let at = at.or_else(|| self.last_resort(len, align));
+        debug_assert!(at.is_none_or(|at| self.is_aligned(at, align)), "the block is aligned");
+        at
     }
 
-    /// Uses `len` granules of a chunk that a bin is sure to have, or of the top.
+    /// Takes `len` granules of a binned chunk that is surely large enough, or else of the top.
     #[cfg_attr(not(small), inline(always))]
     fn allocate_any(&mut self, len: usize) -> Option<usize> {
         if let Some(at) = self.allocate_from_bins(len) {
@@ -42,7 +44,7 @@ impl<C: Config> Arena<C> {
         self.take_top(0, len)
     }
 
-    /// Uses `len` granules of a chunk that a bin is sure to have.
+    /// Takes `len` granules of a binned chunk that is surely large enough.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn allocate_from_bins(&mut self, len: usize) -> Option<usize> {
         let bin = self.fit(len)?;
@@ -53,7 +55,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Uses up to `most` times `len` granules of a chunk that a bin is sure to have.
+    /// Takes up to `most` times `len` granules of a binned chunk that surely has `len`.
     #[inline(always)]
     pub(crate) fn take_run_from_bins(&mut self, len: usize, most: usize) -> Option<Range<usize>> {
         let bin = self.fit(len)?;
@@ -79,25 +81,25 @@ impl<C: Config> Arena<C> {
         self.top + len > self.cleared
     }
 
-    /// A lower bound of the largest free piece, found in constant time: the size of the top, or of the first chunk of
-    /// the last bin in use, whichever is larger. Other chunks of that bin may be larger still.
+    /// A lower bound of the largest free piece: the size of the top, or of the first chunk of the last bin in use,
+    /// whichever is larger. Other chunks of that bin may be larger. Takes constant time.
     pub(crate) fn grade(&self) -> u32 {
         let binned = self.bins.last_bin().map_or(0, |bin| self.bins.first_size(self.window, bin));
         binned.max(self.end - self.top) as u32
     }
 
-    /// The lowest grade of an arena that may have `len` granules in one piece.
+    /// The lowest [grade](Self::grade) of an arena that may have `len` granules in one piece.
     pub(crate) fn least_grade(len: usize) -> u32 {
         let least = BinIndex::of_chunk::<C>(len).least::<C>().min(len);
         u32::try_from(least).unwrap_or(u32::MAX)
     }
 
-    /// Whether half of the arena, or more, is its top.
+    /// Whether the top is half of the arena or more.
     pub(crate) fn is_mostly_top(&self) -> bool {
         self.end - self.top >= self.top - self.start
     }
 
-    /// Uses up to `most` times `len` granules of the top, as often as it has them.
+    /// Takes up to `most` times `len` granules of the top, as many times as it has room for.
     #[inline(always)]
     pub(crate) fn take_run(&mut self, len: usize, most: usize) -> Option<Range<usize>> {
         let room = self.end - self.top;
@@ -113,22 +115,24 @@ impl<C: Config> Arena<C> {
         Some(at..at + run)
     }
 
-    /// Uses `len` granules, of which the first is aligned, of a chunk that a bin is sure to have, or of
-    /// the top.
+    /// Takes `len` granules, the first of which is aligned, of a binned chunk, or else of the top.
     #[inline(never)]
     pub(crate) fn allocate_aligned(&mut self, len: usize, align: Align) -> Option<usize> {
         if let Some(at) = self.allocate_from_heads(len, align) {
+            debug_assert!(self.is_aligned(at, align), "the block is aligned");
             return Some(at);
         }
         let lead = align.padding(self.window.addr(self.top)) / GRANULE;
-        self.take_top(lead, len)
+        let at = self.take_top(lead, len);
+        debug_assert!(at.is_none_or(|at| self.is_aligned(at, align)), "the block is aligned");
+        at
     }
 
-    /// Uses `len` granules, of which the first is aligned, of the first chunk of a bin.
+    /// Takes `len` granules, the first of which is aligned, of the first chunk of a bin.
     #[inline(always)]
     fn allocate_from_heads(&mut self, len: usize, align: Align) -> Option<usize> {
         if cfg!(small) && C::LAST_RESORT > 0 {
-            // The first chunks of all bins are looked at, of which one is sure to fit if any is.
+            // Examines the first chunk of each bin. That includes the one that the code below would find.
             return self.take_found(len, align, 1, usize::MAX);
         }
         if let Some((bin, lead)) = self.fit_aligned(len, align) {
@@ -138,7 +142,7 @@ impl<C: Config> Arena<C> {
                 return Some(self.split(chunk, lead, len));
             }
         }
-        // Wherever a chunk starts that is as much larger, there is room for the lead.
+        // A chunk that is larger by the alignment has room for the lead, wherever it starts.
         let bin = self.fit(len + (align.get() / GRANULE).saturating_sub(1))?;
         // SAFETY: As above.
         unsafe {
@@ -148,8 +152,8 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// A bin whose first chunk has at least `len` granules: the request's own one if its first
-    /// chunk happens to, else the next one that is not empty.
+    /// A bin whose first chunk has at least `len` granules. It is the bin of that size if its first chunk is large
+    /// enough, and otherwise the next bin that is not empty.
     #[cfg_attr(not(small), inline(always))]
     fn fit(&self, len: usize) -> Option<BinIndex> {
         let own = BinIndex::of_chunk::<C>(len);
@@ -162,8 +166,8 @@ impl<C: Config> Arena<C> {
         bin
     }
 
-    /// Of the first chunks of the bins that may hold `len` aligned granules, the bin of the first
-    /// that does, and what must be left out before them.
+    /// The first bin whose first chunk has `len` aligned granules, and how many granules lie before them in that chunk.
+    /// Only a few bins are examined.
     fn fit_aligned(&self, len: usize, align: Align) -> Option<(BinIndex, usize)> {
         let mut from = BinIndex::of_chunk::<C>(len).get();
         for _ in 0..C::LAST_RESORT.min(ALIGNED_TRIES) {
@@ -178,7 +182,7 @@ impl<C: Config> Arena<C> {
         None
     }
 
-    /// Uses `len` aligned granules of any chunk that has them, though its bin does not promise it.
+    /// Takes `len` aligned granules of any chunk that has them, although its bin does not guarantee it.
     #[cold]
     #[cfg_attr(not(small), inline(never))]
     pub(crate) fn last_resort(&mut self, len: usize, align: Align) -> Option<usize> {
@@ -188,7 +192,8 @@ impl<C: Config> Arena<C> {
         self.take_found(len, align, usize::MAX, C::LAST_RESORT)
     }
 
-    /// Uses `len` aligned granules of the first of `most` chunks that has them, `of_each` of a bin.
+    /// Takes `len` aligned granules of the first chunk that has them. Examines up to `most` chunks, and up to `of_each`
+    /// of a bin.
     fn take_found(
         &mut self,
         len: usize,
@@ -196,6 +201,8 @@ impl<C: Config> Arena<C> {
         of_each: usize,
         most: usize,
     ) -> Option<usize> {
+        // With one chunk of each bin, all bins are examined. Otherwise, the bins from which `fit` would serve the
+        // request are left out.
         let last = if of_each == 1 { usize::MAX } else { len + align.get() / GRANULE };
         let last = BinIndex::of_chunk::<C>(last);
         let lead = |chunk: FreeChunk| self.lead(&chunk, len, align).map(|lead| (chunk, lead));
@@ -218,10 +225,10 @@ impl<C: Config> Arena<C> {
         self.find(len, last, usize::MAX, PLACES, |chunk| fits(&chunk).then_some(chunk.at()))
     }
 
-    /// The first answer to one of the free chunks in the bins from that of `len` granules to the
-    /// bin `last`.
+    /// Calls `answer` with free chunks until it returns `Some`, and returns that. The chunks are those in the bins from
+    /// that of `len` granules up to the bin `last`.
     ///
-    /// Looks at `most` chunks at the most, and at no more than the first `of_each` of a bin.
+    /// Examines up to `most` chunks, and up to `of_each` of a bin.
     fn find<T>(
         &self,
         len: usize,
@@ -252,7 +259,7 @@ impl<C: Config> Arena<C> {
         None
     }
 
-    /// How many chunks are looked at before a request for `len` granules fails.
+    /// How many chunks are examined before a request for `len` granules fails.
     #[cfg(test)]
     pub(crate) fn count_candidates(&self, len: usize) -> usize {
         let count = core::cell::Cell::new(0);
@@ -265,8 +272,7 @@ impl<C: Config> Arena<C> {
         count.get()
     }
 
-    /// How many granules of a chunk must be left out for `len` aligned ones to follow, if the
-    /// chunk has as many.
+    /// How many granules of a chunk lie before the first `len` aligned ones. `None` if the chunk has no room for them.
     fn lead(&self, chunk: &FreeChunk, len: usize, align: Align) -> Option<usize> {
         let lead = align.padding(self.window.addr(chunk.at())) / GRANULE;
         (lead + len <= chunk.len()).then_some(lead)

@@ -3,6 +3,8 @@
 //! These are the parts of the invariants that can be seen in constant time; see the table in the library's
 //! documentation. They are called in `debug_assert!` only. [`check`](Arena::check) is the full check.
 
+use talloc_span::Align;
+
 use super::Arena;
 use super::marks::Mark;
 use crate::config::Config;
@@ -23,6 +25,11 @@ impl<C: Config> Arena<C> {
     pub(super) fn is_used(&self, at: usize, len: usize) -> bool {
         // SAFETY: The bits below the top have been cleared before (I1).
         self.is_below_top(at, len) && unsafe { !self.bits.get(at) && !self.bits.get(at + len - 1) }
+    }
+
+    /// Whether a granule's address is a multiple of an alignment.
+    pub(super) fn is_aligned(&self, at: usize, align: Align) -> bool {
+        align.padding(self.window.addr(at)) == 0
     }
 
     /// Whether a used chunk may end before `end`.

@@ -1,23 +1,23 @@
-//! The second bit of a checked heap, which tells where blocks start, and how long they are.
+//! The second bit for each granule of a checked heap, which tells where blocks start and how long they are.
 
 use super::bits::{Bits, WORD};
 use crate::config::Config;
 use crate::granule::min_linked;
 
-/// What the bits say of a granule.
+/// What the two bits of a granule say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// Nothing: it is within a chunk, or the first of the arena's own one.
+    /// Nothing. The granule lies within a chunk, or is the first one of the arena's own chunk.
     Nothing,
-    /// It is the first or the last one of a free chunk.
+    /// The granule is the first or the last one of a free chunk.
     Free,
-    /// It is the first one of an allocated block.
+    /// The granule is the first one of an allocated block.
     Used,
-    /// It is the first one of a block in a quick list.
+    /// The granule is the first one of a cached block.
     Cached,
 }
 
-/// The bits of as many granules as a word has bits.
+/// The bits of one word's worth of granules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Pair {
     boundaries: usize,
@@ -27,43 +27,42 @@ struct Pair {
 impl Pair {
     const EMPTY: Self = Self { boundaries: 0, blocks: 0 };
 
-    /// What stands for as many granules of one block.
+    /// The pair that stores the length of a block to which all its granules belong.
     #[inline(always)]
     fn of_len(len: usize) -> Self {
         Self { boundaries: len, blocks: usize::MAX }
     }
 
-    /// Whether it stands for granules of one block.
+    /// Whether the pair stores a block's length.
     #[inline(always)]
     fn is_len<C: Config>(self) -> bool {
         keeps_len::<C>() && self.blocks == usize::MAX
     }
 
-    /// A bit for each granule that has any mark.
+    /// A word with a bit for each granule that has any mark.
     #[inline(always)]
     fn marks<C: Config>(self) -> usize {
         if self.is_len::<C>() { 0 } else { self.boundaries | self.blocks }
     }
 }
 
-/// Whether the length of a long block is kept in its bits.
+/// Whether a pair of words stores the length of a long block.
 ///
-/// If blocks may have a single granule, all bits set does not mean that. But then indices are of 16
-/// bits, and no block is so long that looking for its end takes long.
+/// If blocks may have a single granule, a word with all bits set may be marks. But then indices have 16 bits, and
+/// blocks are so short that their end is found quickly.
 const fn keeps_len<C: Config>() -> bool {
     min_linked::<C::Index>() > 1
 }
 
-/// The word after that of granule `at`, if all its granules are of the block of `len` granules
-/// there.
+/// The word after that of granule `at`, if all its granules belong to the block of `len` granules at `at`.
 #[inline(always)]
 fn inner_word<C: Config>(at: usize, len: usize) -> Option<usize> {
     let word = at / WORD + 1;
     (keeps_len::<C>() && at + len >= (word + 1) * WORD).then_some(word)
 }
 
-/// All these need a checked heap, granules that the bitmap covers, and words up to that of the end
-/// of the block concerned that have been cleared before.
+/// The safety conditions are the same for all of them. The heap is checked, the bitmap covers the granules, and the
+/// words up to that of the block's end have been cleared before (I1).
 #[allow(clippy::missing_safety_doc, reason = "it is the same for all")]
 impl<C: Config> Bits<C> {
     #[inline(always)]
@@ -83,7 +82,7 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// What the bits say of granule `at`.
+    /// The mark of granule `at`.
     pub(super) unsafe fn mark(self, at: usize) -> Mark {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let pair = unsafe { self.pair(at / WORD) };
@@ -99,7 +98,7 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// Marks granule `at`, which has no mark, as the first one of a used block of `len` granules.
+    /// Marks granule `at`, which has no mark, as the first one of an allocated block of `len` granules.
     #[inline(always)]
     pub(super) unsafe fn mark_used(self, at: usize, len: usize) {
         // SAFETY: The bitmap covers the granule, whose word has been cleared (I1).
@@ -108,17 +107,21 @@ impl<C: Config> Bits<C> {
         unsafe {
             *self.word(at / WORD).add(1) |= 1 << (at % WORD);
             self.set_len(at, len, Pair::of_len(len));
+            debug_assert_eq!(self.mark(at), Mark::Used, "I11: a block has one mark");
+            debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
         }
     }
 
-    /// Takes away the marks of a block of `len` granules at granule `at`.
+    /// Removes the marks of a block of `len` granules at granule `at`.
     #[inline(always)]
     pub(super) unsafe fn unmark(self, at: usize, len: usize) {
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
+            debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
             *self.word(at / WORD) &= !(1 << (at % WORD));
             *self.word(at / WORD).add(1) &= !(1 << (at % WORD));
             self.set_len(at, len, Pair::EMPTY);
+            debug_assert_eq!(self.mark(at), Mark::Nothing, "I11: it is a block no longer");
         }
     }
 
@@ -127,12 +130,21 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn change_len(self, at: usize, old: usize, new: usize) {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe {
+            debug_assert!(self.has_len(at, old), "I11: the marks tell the length");
             self.set_len(at, old, Pair::EMPTY);
             self.set_len(at, new, Pair::of_len(new));
+            debug_assert!(self.has_len(at, new), "I11: the marks tell the length");
         }
     }
 
-    /// Sets the pair of words that tells the length of a block of `len` granules, if it has one.
+    /// Whether the pair of words that tells the length of a block of `len` granules says so, if there is one. It is
+    /// asserted before and after the marks change.
+    unsafe fn has_len(self, at: usize, len: usize) -> bool {
+        // SAFETY: All the word's granules are the block's, and so below the top, where words have been cleared (I1).
+        inner_word::<C>(at, len).is_none_or(|word| unsafe { self.pair(word) } == Pair::of_len(len))
+    }
+
+    /// Sets the pair of words that stores the length of a block of `len` granules, if there is one.
     #[inline(always)]
     unsafe fn set_len(self, at: usize, len: usize, pair: Pair) {
         if let Some(word) = inner_word::<C>(at, len) {
@@ -141,35 +153,32 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// Whether a used block of `len` granules starts at granule `at`, and ends where a mark is. The
-    /// bits of the word after that of `at` have been cleared before, too.
-    ///
-    /// Blocks that have as many granules as a word has bits, or more, are denied.
+    /// Whether an allocated block of `len` granules starts at granule `at`, and a mark follows it. Returns false for
+    /// blocks of [`WORD`] granules or more. The word after that of `at` has been cleared, too.
     #[inline(always)]
     pub(super) unsafe fn is_small_block(self, at: usize, len: usize) -> bool {
         let (word, shift) = (at / WORD, at % WORD);
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
-        // The marks of as many granules from the block's first one on as a word has bits.
+        // The marks of one word's worth of granules, from the block's first one on.
         let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
         let is_used = low.boundaries >> shift & 1 == 0;
         len < WORD && is_used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
     }
 
-    /// Whether a used block of `len` granules starts at granule `at`, if that is one whose length is
-    /// kept.
+    /// Whether an allocated block of `len` granules starts at granule `at`. `None` if no pair of words would store the
+    /// length of such a block.
     #[inline(always)]
     pub(super) unsafe fn is_long_block(self, at: usize, len: usize) -> Option<bool> {
         let word = inner_word::<C>(at, len)?;
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
         let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
-        // If all of the first word's granules were of one block, the next one would not tell a
-        // length.
+        // If the first pair stored a length, the second one would not.
         Some((boundaries, blocks) == (0, 1) && inner == Pair::of_len(len))
     }
 
-    /// Where the block that starts at granule `at` ends, which is at `limit` at the latest.
+    /// Where the block that starts at granule `at` ends. The end is `limit` at the latest.
     pub(super) unsafe fn block_end(self, at: usize, limit: usize) -> usize {
         let mut word = at / WORD;
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
@@ -190,9 +199,9 @@ impl<C: Config> Bits<C> {
         limit.min(word * WORD + marks.trailing_zeros() as usize)
     }
 
-    /// The last granule from `start` on, and up to `at`, that has a mark.
+    /// The last granule in `start..=at` that has a mark.
     ///
-    /// Takes time in proportion to the words between.
+    /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn last_mark(self, start: usize, at: usize) -> Option<usize> {
         let mut word = at / WORD;
         let unwanted = WORD - 1 - at % WORD;
@@ -210,23 +219,23 @@ impl<C: Config> Bits<C> {
         (found >= start).then_some(found)
     }
 
-    /// Whether no granule from `at` on, and below `end`, is marked as the first of a block.
+    /// Whether no granule in `at..end` is marked as the first of a block.
     ///
-    /// Takes time in proportion to the words between.
+    /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn has_no_blocks(self, at: usize, end: usize) -> bool {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe { self.has_none(at, end, |pair| pair.blocks) }
     }
 
-    /// Whether no granule from `at` on, and below `end`, has any mark.
+    /// Whether no granule in `at..end` has any mark.
     ///
-    /// Takes time in proportion to the words between.
+    /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn has_no_marks(self, at: usize, end: usize) -> bool {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe { self.has_none(at, end, Pair::marks::<C>) }
     }
 
-    /// Whether no granule from `at` on, and below `end`, has one of these bits.
+    /// Whether no granule in `at..end` has a bit in the words that `bits` returns.
     unsafe fn has_none(self, at: usize, end: usize, bits: impl Fn(Pair) -> usize) -> bool {
         (at / WORD..end.div_ceil(WORD)).all(|word| {
             let (low, high) = (at.saturating_sub(word * WORD), (end - word * WORD).min(WORD));

@@ -9,23 +9,25 @@ use crate::error::ArenaError;
 use crate::granule::GRANULE;
 
 impl<C: Config> Arena<C> {
-    /// Takes over all of `upper`, which begins where this arena ends; `span` is that of both.
+    /// Takes over the memory and all chunks of `upper`, which begins where this arena ends. `span` is the memory of
+    /// both. Neither arena is blank.
     ///
-    /// The free chunks of `upper` are binned and marked here one by one. Where its own chunk was,
-    /// and what lies between the arenas, is free afterwards. Neither arena is blank.
+    /// The free chunks of `upper` are marked and binned here one by one. Its own chunk, and the memory between the
+    /// arenas, becomes free.
     ///
     /// # Errors
     ///
-    /// [`ArenaError::TooFar`] if this arena's links do not reach as far, and
-    /// [`ArenaError::InUse`] if neither has room for the larger bitmap. Nothing has changed then.
+    /// [`ArenaError::TooFar`] if this arena's links do not reach the end of `upper`, and [`ArenaError::InUse`] if
+    /// neither arena has room for the larger bitmap. Nothing has changed then.
     ///
     /// # Safety
     ///
-    /// The pointer of `span`, or of this arena's span if that has none, is good for both arenas.
-    /// If this succeeds, `upper` is not used any more.
+    /// The pointer of `span`, or of this arena's span if `span` has none, is valid for both arenas. If this succeeds,
+    /// `upper` is not used any more.
     pub(crate) unsafe fn absorb(&mut self, upper: &mut Self, span: Span) -> Result<(), ArenaError> {
         debug_assert_eq!(self.span.acme(), upper.span.base(), "the arenas touch");
         debug_assert!(!self.is_blank() && !upper.is_blank());
+        debug_assert_eq!(self.kind, upper.kind, "an arena is of one kind");
         self.enclose_own();
         upper.enclose_own();
         let base = self.extent().start;
@@ -38,8 +40,8 @@ impl<C: Config> Arena<C> {
         let window = self.window;
         let here = |at| window.granule(upper.window.addr(at));
         let between = self.top..here(upper.start);
-        // SAFETY: The granules of both arenas lie in the window, and are covered by the bitmap from
-        // here on. What is released is used by nobody any more: what was the top, the own chunks.
+        // SAFETY: The granules of both arenas lie in the window, and the new bitmap covers them. Only this arena's old
+        // top and own chunks are released, which nobody else uses.
         unsafe {
             self.adopt(span);
             let old = (own != self.own).then(|| self.move_bits(own));
@@ -74,11 +76,15 @@ impl<C: Config> Arena<C> {
             }
         }
         debug_assert!(self.is_bounded(), "I1");
+        debug_assert!(
+            self.top == self.start || self.is_used_before(self.top),
+            "I4: no free chunk touches the top"
+        );
         Ok(())
     }
 
-    /// An own chunk whose bitmap reaches up to granule `end`: the present one if it does, else room
-    /// that is allocated in this arena or in `upper`.
+    /// An own chunk whose bitmap covers all granules up to `end`. It is the present one if that does, and otherwise a
+    /// chunk that is allocated in this arena or in `upper`.
     fn room_for_own(&mut self, upper: &mut Self, end: usize) -> Option<Own> {
         let words = words_for(self.extent().start..end);
         if words.end <= self.own.words.end {
@@ -89,7 +95,7 @@ impl<C: Config> Arena<C> {
             Some(at) => at,
             None => {
                 let at = upper.allocate(len, Align::MIN)?;
-                // To those who look at the marks, it is a block until all is one arena.
+                // It has the mark of a block until the arenas are one. `adopt_marks` leaves it out.
                 let _ = upper.hand_out(at, len);
                 self.window.granule(upper.window.addr(at))
             }

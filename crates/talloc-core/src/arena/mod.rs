@@ -7,15 +7,13 @@
 //!  | own: control, bits | used | free | used | ...    | never split  |
 //! ```
 //!
-//! What lies between `start` and `top` is covered by chunks: used ones, of which nothing is kept
-//! but what their owners keep in them, and free ones, which have their size at both ends and links
-//! to others of their bin. Above lies the top, which is free but in no bin and has no size: it is
-//! carved only if no bin can help.
+//! Chunks cover the memory from `start` to `top`. A used chunk contains only its owner's data. A free chunk has its
+//! size at both ends, and links to other chunks of its bin. Above the chunks lies the top. It is free, but in no bin,
+//! and stores no size. It is carved only when no bin can serve a request.
 //!
-//! The own chunk holds the boundary bits and, in all arenas but a heap's first one, the control block, which is this
-//! structure and what leads to it.
-//! It lies before the start, until the arena outgrows it; then it is one of the used chunks, or, if the
-//! arena has grown upwards only, above the end.
+//! The arena's own chunk holds the boundary bits. In all arenas except a heap's first one, it also holds the control
+//! block: this structure, and the links by which the heap finds it. The own chunk lies below the start until the arena
+//! outgrows it. From then on, it is one of the used chunks, or lies above the end if the arena has only grown upwards.
 
 pub(crate) mod bits;
 mod check;
@@ -63,42 +61,41 @@ pub(crate) struct Arena<C: Config> {
     top: usize,
     /// One past the last granule that may be used.
     end: usize,
-    /// The first granule whose bit has never been cleared; a multiple of [`WORD`].
+    /// The first granule whose bit has never been cleared. It is a multiple of [`WORD`].
     cleared: usize,
-    /// The first word of bits that has been cleared: that of the granule before the start.
+    /// The first word of bits that has been cleared. It is the word of the granule before the start.
     first_word: usize,
-    /// The address from which on the memory that has never been below the top is zero.
+    /// Memory from this address on is zero, except where it has ever been below the top.
     zero: usize,
-    /// The address up to which the top may have been written to, if that is further than the bits are
-    /// cleared.
+    /// The top may have been written to up to this address, or as far as the bits are cleared, whichever is higher.
     dirty: usize,
-    /// The high-water mark, in bytes, of the arena before it was last reshaped.
+    /// The high-water mark, in bytes, that the arena had when it was last reshaped.
     peak: usize,
     bins: Bins<C>,
     /// The memory as it was given.
     span: Span,
-    /// Whether what is free of it may be taken back.
+    /// Whether the source may take free memory of the arena back.
     pub(crate) is_reclaimable: bool,
-    /// What kind of memory it is.
+    /// The kind of the memory.
     pub(crate) kind: Kind,
     own: Own,
 }
 
-/// The used chunk that belongs to the arena itself.
+/// The used chunk in which the arena keeps its own structures.
 #[derive(Clone, PartialEq, Eq)]
 struct Own {
     /// The granules of the chunk.
     chunk: Range<usize>,
-    /// The granules at its start that are kept for whatever has the [`Arena`] in it.
+    /// How many granules at its start are kept for the control block.
     control: usize,
-    /// The words of the bitmap that it has room for.
+    /// The words of bits that it has room for.
     words: Range<usize>,
 }
 
 impl<C: Config> Arena<C> {
     /// An arena without memory, from which nothing can be allocated.
     ///
-    /// All of it is zeros, so that a static heap takes no room in a program's file.
+    /// All its bytes are zero. A static heap therefore takes no room in the program's file.
     pub(crate) const NONE: Self = Self {
         window: Window::NONE,
         bits: Bits::NONE,
@@ -125,8 +122,7 @@ impl<C: Config> Arena<C> {
     /// The granules of the largest arena that can be claimed.
     pub(crate) const MAX_CLAIM: usize = Window::<C::Index>::MAX_AROUND;
 
-    /// The granules of the largest block that any arena can hold, or a few more: the rest of the largest
-    /// arena is its bitmap.
+    /// An upper bound of the granules of the largest block. The rest of the largest arena is its bitmap.
     pub(crate) const MAX_BLOCK: usize = {
         let granules = Window::<C::Index>::MAX;
         granules - granules / WORD * Bits::<C>::BYTES / GRANULE
@@ -143,7 +139,7 @@ impl<C: Config> Arena<C> {
         self.span
     }
 
-    /// The memory that blocks may lie in.
+    /// The part of the memory in which blocks may lie.
     pub(crate) fn allocatable(&self) -> Span {
         self.span_of(self.start..self.end)
     }
@@ -153,7 +149,7 @@ impl<C: Config> Arena<C> {
         self.start == self.end
     }
 
-    /// Whether an address lies in what may be used of the arena.
+    /// Whether an address lies between the start and the end.
     #[inline(always)]
     pub(crate) fn contains(&self, addr: usize) -> bool {
         let at = self.window.granule(addr);
@@ -162,7 +158,7 @@ impl<C: Config> Arena<C> {
 
     /// A pointer with the arena's provenance to the block at `ptr`.
     ///
-    /// The pointer that a block's owner gives back may be good for no more than the owner's bytes.
+    /// The owner's pointer may be valid only for the bytes that the owner asked for.
     #[inline(always)]
     pub(crate) fn block(&self, ptr: NonNull<u8>) -> NonNull<u8> {
         let block = self.window.ptr(self.window.granule(ptr.addr().get()));
@@ -183,7 +179,7 @@ impl<C: Config> Arena<C> {
         unsafe { NonNull::new_unchecked(self.window.ptr(at)) }
     }
 
-    /// The memory of some granules.
+    /// The memory of a range of granules.
     fn span_of(&self, range: Range<usize>) -> Span {
         if range.is_empty() {
             return Span::empty();
@@ -191,18 +187,18 @@ impl<C: Config> Arena<C> {
         Span::from_ptr_size(self.window.ptr(range.start), range.len() * GRANULE)
     }
 
-    /// Whether the control block is somewhere else than in the own chunk.
+    /// Whether the control block lies outside the own chunk.
     pub(crate) fn is_controlled_outside(&self) -> bool {
         self.own.control == 0
     }
 
-    /// Where the control block is, in an arena that keeps it in its own chunk.
+    /// Where the control block lies, if it is in the own chunk.
     pub(crate) fn control(&self) -> NonNull<Arena<C>> {
         self.ptr(self.own.chunk.start).cast()
     }
 
-    /// The most bytes that were ever in use at once, those of the own chunk included, rounded up
-    /// to what the words of bits stand for that have been cleared.
+    /// The most bytes that were ever in use at once, including the own chunk. It is rounded up to the granules whose
+    /// words of bits have been cleared.
     pub(crate) fn high_water(&self) -> usize {
         let words = (self.cleared / WORD).saturating_sub(self.first_word);
         let own = if self.is_split_by_own() {
@@ -213,43 +209,42 @@ impl<C: Config> Arena<C> {
         self.peak.max(self.chunks_high_water() + own)
     }
 
-    /// The part of [`high_water`](Self::high_water) that lies between the start and the end, since the
-    /// arena was last reshaped.
+    /// [`high_water`](Self::high_water) since the arena was last reshaped, of the memory between the start and the end.
     #[inline]
     fn chunks_high_water(&self) -> usize {
         (self.cleared.min(self.end) - self.start) * GRANULE
     }
 
-    /// The address from which on all memory that is free is zero, as far as is known.
+    /// All free memory from this address on is known to be zero.
     #[inline]
     pub(crate) fn zero_from(&self) -> usize {
         self.zero.max(self.window.addr(self.cleared))
     }
 
-    /// The address from which on memory has not been written to since it was given or discarded.
+    /// Memory from this address on has not been written to since it was given or discarded.
     fn dirty_to(&self) -> usize {
         self.dirty.max(self.window.addr(self.cleared))
     }
 
-    /// Whether the own chunk is one of the chunks, and not before or above them.
+    /// Whether the own chunk lies among the chunks, neither below nor above all of them.
     pub(crate) fn is_split_by_own(&self) -> bool {
         self.own.chunk.end != self.start && self.own.chunk.start != self.end
     }
 
-    /// All granules of the arena, those of the own chunk included.
+    /// All granules of the arena, including the own chunk.
     fn extent(&self) -> Range<usize> {
         let own = &self.own.chunk;
         let start = if own.end == self.start { own.start } else { self.start };
         start..if own.start == self.end { own.end } else { self.end }
     }
 
-    /// Bytes that may be used.
+    /// Bytes between the start and the end.
     pub(crate) fn size(&self) -> usize {
         (self.end - self.start) * GRANULE
     }
 }
 
-/// Words of bits for the granules `range`, the one before them among them, whose bit is read.
+/// The words of bits for a range of granules, and for the granule before it, whose bit is read, too.
 fn words_for(range: Range<usize>) -> Range<usize> {
     (range.start - 1) / WORD..range.end.div_ceil(WORD)
 }

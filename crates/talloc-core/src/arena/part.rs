@@ -1,4 +1,4 @@
-//! Arenas in a range of addresses that becomes memory bit by bit.
+//! Arenas in a range of addresses, of which only the lower part is memory yet.
 //!
 //! The bitmap is laid out for the whole range when the arena is claimed, and never moves:
 //!
@@ -8,7 +8,7 @@
 //!   the range's base                         start                   end                 the range's end
 //! ```
 //!
-//! So the arena is raised by making memory of what follows its end, and of the words that stand for that.
+//! To raise the arena, the caller commits the memory above its end, and the words of bits that stand for it.
 
 use talloc_span::Span;
 
@@ -20,7 +20,7 @@ use crate::granule::GRANULE;
 use crate::window::Window;
 
 impl<C: Config> Arena<C> {
-    /// Bytes at the start of a range that the arena keeps for itself.
+    /// How many bytes at the start of a range the arena needs for its own chunk.
     fn own_bytes_of(range: Span, control: Control) -> Result<usize, ArenaError> {
         let (base, reach) =
             (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
@@ -29,8 +29,8 @@ impl<C: Config> Arena<C> {
         Ok(Own::len::<C>(control.len(), &words) * GRANULE)
     }
 
-    /// The part of a range that an arena with room for `bytes` bytes of blocks consists of, and of that,
-    /// the two parts that must be memory: what the arena uses itself, and what blocks may lie in.
+    /// The lower part of a range that makes an arena with room for `bytes` bytes of blocks. Also returns the two pieces
+    /// of it that must be memory: the used part of the own chunk, and the memory for blocks.
     ///
     /// # Errors
     ///
@@ -53,8 +53,8 @@ impl<C: Config> Arena<C> {
         Ok((part, [low(bits.min(own)), part.truncate(own, 0)]))
     }
 
-    /// Raises the end by `more` bytes. What is added, and the words of bits for it, must be memory by then:
-    /// returned are both parts, to be made memory before [`raise_within`](Self::raise_within).
+    /// The two pieces that must be memory before [`raise_within`](Self::raise_within) raises the end by `more` bytes:
+    /// the words of bits, and the memory above the end.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl<C: Config> Arena<C> {
     ///
     /// # Safety
     ///
-    /// What is added is memory as [`claim`](Self::claim) takes it, through the arena's pointer, and is zero
-    /// if the arena is so above all that was ever used. So are the words of bits for it.
+    /// Both pieces are memory as [`claim`](Self::claim) takes it, through the arena's pointer. If the arena is zero
+    /// above all memory that was ever used, so are the pieces.
     pub(crate) unsafe fn raise_within(&mut self, more: usize) {
         debug_assert!(self.parts_above(more).is_ok());
         let end = self.end + more / GRANULE;
@@ -90,12 +90,12 @@ impl<C: Config> Arena<C> {
         debug_assert!(self.is_bounded(), "I1");
     }
 
-    /// The granules of a block of that layout, and the most that may have to be left out before it.
+    /// The granules of a block with a layout, and the most granules that may be skipped to align it.
     pub(crate) fn needed_for(layout: core::alloc::Layout) -> (usize, usize) {
         (Self::block_len(layout.size()), layout.align() / GRANULE)
     }
 
-    /// How many bytes the top lacks for a block of `len` granules with a lead of up to `lead` before it.
+    /// How many bytes the top lacks for a block of `len` granules after up to `lead` skipped ones.
     pub(crate) fn lacking(&self, len: usize, lead: usize) -> usize {
         (len + lead).saturating_sub(self.end - self.top) * GRANULE
     }

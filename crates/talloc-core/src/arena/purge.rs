@@ -1,8 +1,9 @@
 //! Purging free memory in steps: what [`discard`](super::discard) does at once.
 //!
-//! A sweep visits the bins from the last one down, as large chunks give back most for a call. The
-//! program goes on between its steps. So a [`Cursor`] counts what the sweep has passed, and names no chunk: a chunk
-//! that has come or gone meanwhile makes it pass a chunk too many, or purge one twice, and does no harm.
+//! A sweep visits the bins from the last one down, because one call for a large chunk gives back most. The program runs
+//! between the steps of a sweep, and changes the bins. A [`Cursor`] therefore counts the chunks that the sweep has
+//! passed, and refers to none. If chunks come or go meanwhile, the sweep may skip a chunk or purge one twice, which is
+//! harmless.
 
 use talloc_span::{Align, Span};
 
@@ -14,14 +15,14 @@ use crate::granule::{GRANULE, min_linked};
 use crate::heads::Heads;
 use crate::memory::Memory;
 
-/// Chunks of a bin that a sweep may pass: a step walks over them again to where it goes on. Beyond, there is
-/// enough to purge in other bins.
+/// How many chunks of a bin a sweep visits. Each step walks over those that are done again, so the walk is bounded.
+/// A sweep that passes so many chunks finds enough to purge in other bins.
 const MAX_PASSED: usize = 1 << 14;
 
 /// Where a sweep is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// The lowest number, in the order of claiming, of the arenas that are left.
+    /// The number, in the order of claiming, from which on arenas are left.
     pub(crate) number: u64,
     /// Bins of the next arena that are done, from the last one down.
     bins: usize,
@@ -66,7 +67,7 @@ pub(crate) struct Step {
     /// Pieces have at least as many bytes, in whole multiples of the unit.
     pub(crate) min: usize,
     pub(crate) unit: Align,
-    /// Bytes and pieces that may still be purged.
+    /// How many bytes and pieces may still be purged.
     pub(crate) bytes: usize,
     pub(crate) pieces: usize,
     /// Bytes that have been purged above all blocks of an arena, and between them.
@@ -95,11 +96,11 @@ impl<C: Config> Arena<C> {
         (self.cleared.min(self.end) - self.start) * GRANULE
     }
 
-    /// Purges free memory from the cursor on, as much as the step may. Returns whether that was all.
+    /// Purges free memory from the cursor on, until the step is spent. Returns whether the sweep of this arena is done.
     ///
     /// # Safety
     ///
-    /// What `purge` leaves of a piece can be read and written, and is all zeros if it says so.
+    /// When `purge` returns, its piece can be read and written. If it returns [`Memory::ZEROED`], the piece is zero.
     pub(crate) unsafe fn purge(
         &mut self,
         cursor: &mut Cursor,
@@ -154,7 +155,8 @@ impl<C: Config> Arena<C> {
             // SAFETY: What is in a bin is a free chunk, with links (I6).
             let chunk = unsafe { self.free_chunk(at) };
             if passed == cursor.chunks {
-                // SAFETY: The chunk is in the bin. What `purge` leaves is what it says, by the contract of this function.
+                // SAFETY: The chunk is in the bin. What `purge` leaves is what it says, by the contract of this
+                // function.
                 unsafe { self.purge_chunk(&chunk, cursor, step, purge) };
                 if step.is_spent() {
                     return;

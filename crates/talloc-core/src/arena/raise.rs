@@ -1,4 +1,4 @@
-//! Extending an arena upwards, for sources whose memory goes on where the last piece ended.
+//! Extending an arena upwards, for sources whose memory grows at its end.
 //!
 //! The bitmap that covers more goes to the very end, above all that can be allocated:
 //!
@@ -8,8 +8,8 @@
 //!   free chunk  | used | free | ... | never split| own: control, bits |
 //! ```
 //!
-//! So it is never in the way of a block that grows, and where it was before, but for the first time, is
-//! part of the top.
+//! There it never keeps a block from growing. From the second time on, the old bitmap also lies at the end, and becomes
+//! a part of the top.
 
 use talloc_span::Span;
 
@@ -27,8 +27,7 @@ impl<C: Config> Arena<C> {
         self.own.chunk.start == self.end && !self.is_blank()
     }
 
-    /// Makes `span`, which starts where the arena does, the extent of the arena. The control block is
-    /// left to the caller.
+    /// Makes `span`, which starts where the arena does, the extent of the arena. The caller moves the control block.
     ///
     /// # Errors
     ///
@@ -38,7 +37,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, and `memory` describes it truly.
-    /// If the span has a pointer, it is good for all of the span.
+    /// If the span has a pointer, it is valid for all of the span.
     pub(crate) unsafe fn raise(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         let (zero, dirty) = (self.zero_after(span, memory), self.dirty_to());
         let is_reclaimable = self.is_reclaimable_after(span, memory);
@@ -61,8 +60,8 @@ impl<C: Config> Arena<C> {
         }
         let above = self.is_own_above();
         let own = Own { chunk: end - len..end, control: self.own.control, words };
-        // SAFETY: Nobody uses the end of the arena but the own chunk, if that is there already; the
-        // bitmap covers all of the arena. Where the own chunk was, nobody uses the memory any more.
+        // SAFETY: Only the own chunk may lie in the place of the new one, and the bits may be moved over it. The new
+        // bitmap covers the arena. Nobody uses the memory of the old own chunk any more.
         unsafe {
             self.adopt(span);
             let old = self.move_bits(own);
@@ -83,7 +82,7 @@ impl<C: Config> Arena<C> {
         Ok(())
     }
 
-    /// Makes the own chunk one of the chunks if it lies above all others.
+    /// Makes the own chunk one of the chunks, if it lies above all of them.
     pub(super) fn enclose_own(&mut self) {
         if self.is_own_above() {
             let (lead, own) = (self.end - self.top, self.own.chunk.clone());

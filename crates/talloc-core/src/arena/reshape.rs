@@ -1,9 +1,8 @@
 //! Extending and truncating an arena at either end.
 //!
-//! Both are one operation. The lowest and the highest used chunk, the arena's own left aside,
-//! bound what must stay; what is below and above is taken apart and laid out anew, up to the new
-//! bounds. If the bitmap does not reach as far, or lies where the arena will no longer be, it
-//! moves.
+//! Both are one operation. The memory from the lowest used chunk to the highest one must stay, where the arena's own
+//! chunk does not count. The memory below and above is laid out anew, up to the new bounds. The bitmap moves if it does
+//! not cover the new extent, or lies outside of it.
 
 use core::ops::Range;
 
@@ -18,12 +17,12 @@ use crate::granule::GRANULE;
 use crate::memory::Memory;
 
 impl<C: Config> Arena<C> {
-    /// The granules from the first to the last that are allocated, or `None` if there are none.
+    /// The granules from the first allocated one to the last. `None` if nothing is allocated.
     ///
-    /// The arena's own chunk does not count. Takes constant time.
+    /// The arena's own chunk does not count as allocated. Takes constant time.
     pub(crate) fn allocated(&self) -> Option<Range<usize>> {
         let mut first = self.start;
-        // SAFETY: `first` is where a chunk starts, so that its bit tells whether that is free.
+        // SAFETY: A chunk starts at `first`, so the bit tells whether it is free (I3).
         unsafe {
             loop {
                 if first == self.top {
@@ -38,7 +37,7 @@ impl<C: Config> Arena<C> {
             }
         }
         let mut last = self.top;
-        // SAFETY: `last` is where a chunk ends, above one that is allocated.
+        // SAFETY: A chunk ends at `last`, and an allocated one starts below it, so the loop stops.
         unsafe {
             loop {
                 if last == self.own.chunk.end {
@@ -53,11 +52,12 @@ impl<C: Config> Arena<C> {
         Some(first..last)
     }
 
-    /// A span that the arena can be truncated to, as it can to all larger ones.
+    /// A span that the arena can be truncated to. It can also be truncated to any span that contains this one.
     ///
-    /// It contains all that is allocated, and a place for the own chunk; empty if nothing is.
+    /// The span contains everything that is allocated, and a place for the own chunk. It is empty if nothing is
+    /// allocated.
     pub(crate) fn least_span(&mut self) -> Span {
-        // As it will be for the truncation.
+        // `reshape` does the same first.
         self.enclose_own();
         match self.allocated() {
             Some(allocated) => self.span_of(self.least_range(&allocated)),
@@ -65,15 +65,15 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Few granules that contain the allocated ones and a place for the own chunk.
+    /// A small range that covers all allocations, and has a place for the own chunk.
     ///
-    /// If there is none between the allocated ones, it is next to them, or, if there is not enough
-    /// room on either side, where it is.
+    /// That place lies between allocations, or else next to them. If there is room for it in neither, the range is all
+    /// of the arena, and the own chunk stays where it is.
     fn least_range(&self, allocated: &Range<usize>) -> Range<usize> {
         let (start, end) = (allocated.start, allocated.end);
         let len = |range| Own::len::<C>(self.own.control, &words_for(range));
-        // Its own granules have bits, too, whose number settles in a few rounds; below, they may
-        // need one more word.
+        // The own chunk's granules need bits, too, which make it larger. The size settles in a few rounds. If the chunk
+        // lies below the allocations, its bits may begin in one more word.
         let own = (0..8).fold(len(start..end), |own, _| len(start..end + own));
         let below = |len| start.saturating_sub(len)..end;
         let above = |len| start..end + len;
@@ -94,7 +94,7 @@ impl<C: Config> Arena<C> {
     /// # Safety
     ///
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, and `memory` describes it truly.
-    /// If the span has a pointer, it is good for all of the span.
+    /// If the span has a pointer, it is valid for all of the span.
     pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         self.enclose_own();
         let (zero, peak) = (self.zero_after(span, memory), self.high_water());
@@ -127,20 +127,20 @@ impl<C: Config> Arena<C> {
         Ok(())
     }
 
-    /// From where on free memory is zero once `span` is the arena's extent.
+    /// The address from which on free memory is zero, after `span` has become the arena's extent.
     pub(super) fn zero_after(&self, span: Span, memory: Memory) -> usize {
         let (old, new) = (self.span.acme(), span.acme());
         if new <= old {
             self.zero_from()
         } else if memory.contains(Memory::ZEROED) {
-            // An arena of no bytes ends where the new one begins.
+            // If the arena has no memory yet, all of `span` is new.
             self.zero_from().min(old.or(span.base()).unwrap_or(usize::MAX))
         } else {
             usize::MAX
         }
     }
 
-    /// Whether what is free may be taken back once `span` is the arena's extent.
+    /// Whether the source may take free memory back, after `span` has become the arena's extent.
     pub(super) fn is_reclaimable_after(&self, span: Span, memory: Memory) -> bool {
         let was = self.is_reclaimable || self.span.is_empty();
         was && (self.span.contains_span(span) || memory.contains(Memory::RECLAIMABLE))
@@ -149,17 +149,16 @@ impl<C: Config> Arena<C> {
     /// The granules that a span has in the window of the arena.
     fn range_of(&self, span: Span) -> Result<Range<usize>, ArenaError> {
         let (base, acme) = usable(span)?.get_base_acme().ok_or(ArenaError::InUse)?;
-        // Below the window's origin, the difference wraps to a number that the window has not.
+        // For an address below the window's origin, the number wraps to one that the window does not have.
         let start = self.window.granule(base);
         let len = (acme - base) / GRANULE;
         if self.window.holds(start, len) { Ok(start..start + len) } else { Err(ArenaError::TooFar) }
     }
 
-    /// What of `range` the arena is to have, and where its own chunk goes.
+    /// The granules of `range` that the arena will use, and the place of its own chunk.
     ///
-    /// That is all of `range` if there is a place for a bitmap that covers it. Else it is what the
-    /// bitmap covers that there is, or at the least what must stay; the rest of the span is there
-    /// to be used after a further extension.
+    /// The arena uses all of `range` if there is a place for a bitmap that covers it. Otherwise it uses what the
+    /// present bitmap covers, or at least what must stay. A later extension can make the rest usable.
     fn plan(&self, allocated: &Range<usize>, range: Range<usize>) -> Option<(Range<usize>, Own)> {
         let words = &self.own.words;
         let covered = words.start * WORD + 1..words.end * WORD;
@@ -169,15 +168,15 @@ impl<C: Config> Arena<C> {
             .find_map(|range| Some((range.clone(), self.place_own(allocated, &range)?)))
     }
 
-    /// A place for the own chunk of an arena of the granules `range`: where it is, if that will
-    /// do, else below or above all that is allocated, else in a free chunk between.
+    /// A place for the own chunk of an arena of the granules `range`. The present place is kept if it is suitable.
+    /// Otherwise it is below or above all allocations, or else in a free chunk between them.
     fn place_own(&self, allocated: &Range<usize>, range: &Range<usize>) -> Option<Own> {
         let words = words_for(range.clone());
         let least = Own::len::<C>(self.own.control, &words);
         let own = &self.own;
         let within = range.start <= own.chunk.start && own.chunk.end <= range.end;
         let covers = own.words.start <= words.start && words.end <= own.words.end;
-        // More than twice of what is needed is worth a move.
+        // An own chunk of more than twice the size that is needed is worth moving.
         if within && covers && own.chunk.len() <= 2 * least {
             return Some(own.clone());
         }
@@ -187,14 +186,14 @@ impl<C: Config> Arena<C> {
             .or_else(|| (within && covers).then(|| own.clone()))
     }
 
-    /// The words of a bitmap with an eighth to spare at each end where the arena is extended.
+    /// The words of a bitmap, and an eighth more at each end where the arena is extended, for the next extension.
     fn roomy(&self, words: &Range<usize>, range: &Range<usize>) -> Range<usize> {
         let spare = |extended| if extended { words.len() / 8 } else { 0 };
         let below = spare(range.start < self.extent().start).min(words.start);
         words.start - below..words.end + spare(range.end > self.end)
     }
 
-    /// A place for an own chunk with `words` that is not where the present one is, or not all.
+    /// A place for an own chunk with `words` that is free, apart from the present own chunk.
     fn free_place(
         &self,
         allocated: &Range<usize>,
@@ -212,16 +211,16 @@ impl<C: Config> Arena<C> {
         Some(Own { chunk: at..at + len, control: self.own.control, words })
     }
 
-    /// Takes the free chunks below and above what is allocated out of their bins, and clears
-    /// their bits.
+    /// Takes the free chunks below and above the allocations out of their bins, and clears their bits.
     ///
     /// # Safety
     ///
-    /// These granules are laid out anew before anything else is done.
+    /// [`lay_out`](Self::lay_out) is called before the arena is used again: its granules are in no chunk until then.
     unsafe fn take_apart(&mut self, allocated: &Range<usize>) {
         debug_assert!(self.start <= allocated.start && allocated.end <= self.top, "I1");
         let mut at = self.start;
         while at != self.top {
+            debug_assert!(at < self.top, "I1: the chunks cover the arena up to the top");
             if at == allocated.start {
                 at = allocated.end;
             } else if at == self.own.chunk.start {
@@ -239,7 +238,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Takes the pointer of `span`, if it has one, for the arena's memory.
+    /// Accesses the arena's memory through the pointer of `span` from now on, if it has one.
     pub(super) fn adopt(&mut self, span: Span) {
         self.span = span;
         if let Some(base) = span.get_base_ptr().filter(|_| span.has_provenance()) {
@@ -248,14 +247,14 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Moves the own chunk to where `own` says. The control block is left to the caller.
+    /// Moves the own chunk to the place `own`. The caller moves the control block.
     ///
-    /// Returns the granules where it was, if it moved.
+    /// Returns the granules of the old place, if the chunk has moved.
     ///
     /// # Safety
     ///
-    /// [`take_apart`](Self::take_apart) has been called. The new place is not allocated, and if it
-    /// lies between allocated granules, a free chunk starts there.
+    /// [`take_apart`](Self::take_apart) has been called. The new place is not allocated. If it lies between
+    /// allocations, a free chunk starts there.
     unsafe fn move_own(&mut self, own: Own, allocated: &Range<usize>) -> Option<Range<usize>> {
         if own == self.own {
             return None;
@@ -272,14 +271,13 @@ impl<C: Config> Arena<C> {
         Some(unsafe { self.move_bits(own) })
     }
 
-    /// Moves the bits to the new own chunk. The control block is left to the caller.
+    /// Moves the bits to the new own chunk. The caller moves the control block.
     ///
     /// Returns the granules of the old own chunk.
     ///
     /// # Safety
     ///
-    /// Nothing is at the new place, but perhaps the old own chunk. The new bitmap covers what the
-    /// old one does of what is allocated.
+    /// Only the old own chunk may overlap the new place. The new bitmap covers all allocations that the old one covers.
     pub(super) unsafe fn move_bits(&mut self, own: Own) -> Range<usize> {
         let (bits, cleared) = (self.bits, self.cleared / WORD);
         let old = core::mem::replace(&mut self.own, own);
@@ -297,7 +295,7 @@ impl<C: Config> Arena<C> {
         old.chunk
     }
 
-    /// Lays out what is below and above the allocated granules, within `range`.
+    /// Lays out the granules of `range` below and above the allocations.
     ///
     /// # Safety
     ///
@@ -320,8 +318,8 @@ impl<C: Config> Arena<C> {
         if self.top > self.cleared {
             self.clear_bits();
         }
-        // SAFETY: What remains on either side of the own chunk is unused, and touches only used
-        // chunks, or the arena's ends.
+        // SAFETY: Nobody uses the granules on either side of the own chunk. Only used chunks or the arena's ends touch
+        // them.
         unsafe {
             if above_own {
                 self.mark_free(above.start..own.start);
@@ -333,6 +331,8 @@ impl<C: Config> Arena<C> {
                 self.mark_free(below);
             }
         }
+        debug_assert!(self.is_bounded(), "I1, I8");
+        debug_assert!(self.is_used_before(self.top), "I4: no free chunk touches the top");
     }
 }
 

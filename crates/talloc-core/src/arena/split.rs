@@ -1,4 +1,4 @@
-//! Splitting and coalescing: what keeps the chunks, their bits and the bins in step.
+//! Splitting and coalescing. These functions keep the chunks, the boundary bits and the bins consistent.
 
 use super::Arena;
 use crate::bin::BinIndex;
@@ -8,7 +8,7 @@ use crate::granule::min_linked;
 use crate::window::Window;
 
 impl<C: Config> Arena<C> {
-    /// Whether a free chunk of `len` granules is in a bin: a smaller one has no room for links.
+    /// Whether a free chunk of `len` granules is in a bin. A smaller one has no room for links.
     #[inline(always)]
     pub(super) fn is_linked(len: usize) -> bool {
         len >= const { min_linked::<C::Index>() }
@@ -42,7 +42,7 @@ impl<C: Config> Arena<C> {
         chunk
     }
 
-    /// Writes the sizes of a free chunk, whose bits are set, and bins it.
+    /// Writes the sizes of a free chunk, and puts it in its bin. Its bits are already set.
     ///
     /// # Safety
     ///
@@ -59,7 +59,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// [`bin`](Self::bin), of what is left of a split chunk.
+    /// [`bin`](Self::bin), for the remainder of a split chunk.
     ///
     /// # Safety
     ///
@@ -115,22 +115,22 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Uses `len` granules of a free chunk from the `lead`th on, and frees what is left on either
-    /// side. Returns the first granule used.
+    /// Takes `len` granules out of a free chunk, after the first `lead` granules. The remainders on either side stay
+    /// free. Returns the first granule that is taken.
     ///
     /// # Safety
     ///
-    /// It is a free chunk of the arena, in no bin any more, of at least `lead + len` granules.
+    /// `chunk` is a free chunk of the arena with at least `lead + len` granules, and has been taken out of its bin.
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn split(&mut self, chunk: FreeChunk, lead: usize, len: usize) -> usize {
-        // Read once: the compiler cannot know that writes to chunks leave these fields alone.
+        // Read once, because the compiler cannot know that writes to chunks do not change these fields.
         let (window, bits) = (self.window, self.bits);
         let at = chunk.at() + lead;
         debug_assert!(len > 0 && lead <= chunk.len() && len <= chunk.len() - lead);
         debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         let rest = chunk.len() - lead - len;
-        // SAFETY: The chunk is free and becomes three: the outer ones, if there are any, touch
-        // none but used ones, and keep the chunk's outer bits.
+        // SAFETY: The chunk is free, and no free chunk touches it (I4). It becomes up to three chunks. The outer ones
+        // touch only used ones, and keep the outer bits.
         unsafe {
             if lead == 0 {
                 bits.clear(at);
@@ -157,21 +157,21 @@ impl<C: Config> Arena<C> {
         at
     }
 
-    /// Frees the `len` granules from `at` on, which coalesce with what is free on either side.
-    /// Returns how many granules these are then, all together.
+    /// Frees `len` granules from `at` on, and coalesces them with free neighbours. Returns how many granules the
+    /// coalesced chunk has, or the top.
     ///
     /// # Safety
     ///
-    /// They are granules of the arena that are used and that nobody will use any more.
+    /// The granules are a used chunk of the arena, or a part of one, and nobody uses them any more.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
-        // SAFETY: Chunks end where others start, so that a bit next to the granules tells whether
-        // that neighbour is free. Merged ones are out of their bins, and only the outermost bits
-        // stay set: of a neighbour that is one granule, its only bit.
+        // SAFETY: Chunks cover the arena, so the bit next to the granules tells whether that neighbour is free (I3).
+        // A neighbour that is merged is taken out of its bin, and keeps only its outer bit. If it has one granule,
+        // that is its only bit.
         unsafe {
             if at + len == self.top {
-                // Nothing free may touch the top.
+                // No free chunk may touch the top (I4).
                 self.top = self.merge_below(at);
                 if self.top < at {
                     self.bits.clear(self.top);
@@ -195,11 +195,11 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Frees the `len` granules from `at` on, the last ones of a block that goes on below them.
+    /// Frees `len` granules from `at` on, which are the end of a block.
     ///
     /// # Safety
     ///
-    /// As for [`release`](Self::release), and the granule before them is used.
+    /// As for [`release`](Self::release), and the granule before them is a part of the block, and stays used.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release_tail(&mut self, at: usize, len: usize) {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
@@ -207,12 +207,13 @@ impl<C: Config> Arena<C> {
         // SAFETY: As for `release`.
         unsafe {
             if cfg!(small) {
-                // It does it, too, and two would be too much code.
+                // `release` covers this case. A second copy would cost code size.
                 self.release(at, len);
                 return;
             }
             if at + len == self.top {
                 self.top = at;
+                debug_assert!(self.is_used_before(self.top), "I4: no free chunk touches the top");
                 return;
             }
             let end = self.merge_above(at + len);
@@ -222,12 +223,12 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Marks the end of what becomes a free chunk of granules before `end` and of the free chunk there,
-    /// if there is one, which is taken out of its bin. Returns the end.
+    /// Finds the end of the free chunk that a used chunk before `end` becomes a part of. If the chunk above it is free,
+    /// that is taken out of its bin, and its end is returned. Otherwise, the last granule before `end` is marked.
     ///
     /// # Safety
     ///
-    /// A used chunk ends at `end`, below the top, that nobody will use any more.
+    /// A used chunk ends at `end`, below the top, and nobody uses it any more.
     #[inline(always)]
     unsafe fn merge_above(&mut self, end: usize) -> usize {
         debug_assert!(self.is_used_before(end) && end < self.top);
@@ -244,12 +245,12 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Takes the free chunk that ends at `at`, if there is one, out of its bin. Returns where it starts,
-    /// or `at`.
+    /// Takes the free chunk that ends at `at` out of its bin, and returns where it starts. Returns `at` if there is no
+    /// such chunk.
     ///
     /// # Safety
     ///
-    /// A used chunk starts at `at` that nobody will use any more.
+    /// A used chunk starts at `at`, and nobody uses it any more.
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     unsafe fn merge_below(&mut self, at: usize) -> usize {
@@ -266,12 +267,14 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Takes a free chunk out of its bin that becomes a part of another one, with its bit of granule
-    /// `inner`, unless that is its only one. `word` is what that granule's word is now.
+    /// Takes a free chunk that becomes a part of another one out of its bin, and clears its inner mark.
+    ///
+    /// `inner` is the granule of that mark, and `word` the current value of its word. A chunk of one granule keeps its
+    /// only mark.
     ///
     /// # Safety
     ///
-    /// It is a free chunk of the arena, and the granule one of its ends.
+    /// `chunk` is a free chunk of the arena, and `inner` is its first or last granule.
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     unsafe fn merge_in(&mut self, chunk: &FreeChunk, inner: usize, word: usize) {
@@ -280,12 +283,13 @@ impl<C: Config> Arena<C> {
         unsafe {
             if chunk.len() > 1 {
                 self.bits.clear_in(word, inner);
+                debug_assert!(!self.bits.get(inner), "I3: the inner end is marked no longer");
             }
             self.unlink(chunk);
         }
     }
 
-    /// Uses `more` granules above the used ones that end before `end`, if they are free.
+    /// Takes `more` granules above a used chunk that ends at `end`, if they are free. Returns whether they are.
     ///
     /// # Safety
     ///
@@ -320,15 +324,15 @@ impl<C: Config> Arena<C> {
         true
     }
 
-    /// How many granules the top lacks for `more` above the used ones that end before `end`, if these
-    /// end where it begins.
+    /// How many granules the top lacks for `more` granules above a used chunk that ends at `end`. `None` if the top
+    /// does not begin there.
     pub(crate) fn lacking_above(&self, end: usize, more: usize) -> Option<usize> {
         debug_assert!(self.top <= self.end, "I1");
         (end == self.top).then(|| more.saturating_sub(self.end - self.top))
     }
 
-    /// Uses `len` granules of the top from the `lead`th on, and frees those before them. Returns
-    /// the first granule used.
+    /// Takes `len` granules of the top, after its first `lead` granules, which become a free chunk. Returns the first
+    /// granule that is taken.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn take_top(&mut self, lead: usize, len: usize) -> Option<usize> {
         debug_assert!(self.top <= self.end, "I1: the top is below the end");
@@ -342,10 +346,10 @@ impl<C: Config> Arena<C> {
             self.clear_bits();
         }
         if lead > 0 {
-            // SAFETY: What lies below the top is used, as what follows the lead is now.
+            // SAFETY: The chunk below the top is used (I4), and so are the granules after the lead.
             unsafe {
                 if cfg!(small) {
-                    // It does it, too, and two would be too much code.
+                    // `release` covers this case. A second copy would cost code size.
                     self.release(lead_at, lead);
                 } else {
                     self.mark_free(lead_at..at);
@@ -357,7 +361,7 @@ impl<C: Config> Arena<C> {
         Some(at)
     }
 
-    /// Makes a free chunk of granules between used ones.
+    /// Makes a free chunk of granules between used chunks.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! Moving the own chunk out of the way when nothing is allocated.
+//! Moving the own chunk back to the start when nothing is allocated.
 
 use super::bits::WORD;
 use super::{Arena, Own, words_for};
@@ -6,23 +6,23 @@ use crate::bin::Bins;
 use crate::config::Config;
 
 impl<C: Config> Arena<C> {
-    /// Whether the arena is *untidy*: nothing is allocated, but the own chunk divides what is free.
+    /// Whether the arena is *untidy*: nothing is allocated, but the own chunk divides the free memory.
     pub(crate) fn is_untidy(&self) -> bool {
         let own = &self.own.chunk;
-        // Then nothing lies above the own chunk, and one free chunk below.
+        // In an untidy arena, the own chunk ends at the top, and one free chunk lies below it.
         self.start < self.top
             && own.end == self.top
             // SAFETY: The bits below the top have been cleared before; what is marked is a free chunk.
             && unsafe { self.bits.get(self.start) && self.free_chunk(self.start).end() == own.start }
     }
 
-    /// Moves the own chunk of an [untidy](Self::is_untidy) arena to the start, so that the rest is one free chunk. The
-    /// control block is left to the caller.
+    /// Moves the own chunk of an [untidy](Self::is_untidy) arena to the start. The rest becomes one free chunk.
+    /// The caller moves the control block.
     pub(crate) fn tidy(&mut self) {
         debug_assert!(self.is_untidy() && self.allocated().is_none(), "no block is in the arena");
         (self.zero, self.dirty) = (self.zero_from(), self.dirty_to());
         self.peak = self.peak.max(self.chunks_high_water());
-        // What was to spare is no longer needed.
+        // Words to spare are no longer needed.
         self.own.words = words_for(self.start..self.end);
         let (start, len) = (self.start, Own::len::<C>(self.own.control, &self.own.words));
         self.own.chunk = start..start + len;
@@ -34,5 +34,9 @@ impl<C: Config> Arena<C> {
         self.clear_at_claim(self.first_word..self.end.div_ceil(WORD));
         self.clear_bits();
         debug_assert!(self.is_bounded(), "I1");
+        debug_assert!(
+            !self.is_untidy() && self.allocated().is_none(),
+            "all but the own chunk is top"
+        );
     }
 }

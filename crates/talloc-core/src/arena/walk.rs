@@ -1,4 +1,4 @@
-//! What a checked heap knows of its blocks: where each one starts, and so where it ends.
+//! The blocks of a checked heap: where each one starts and ends.
 
 use core::ptr::NonNull;
 
@@ -8,10 +8,9 @@ use super::marks::Mark;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 
-/// What changes the blocks' marks; all this does nothing in a heap that is not checked.
+/// Changing the blocks' marks. In a heap that is not checked, this does nothing.
 impl<C: Config> Arena<C> {
-    /// Notes that a block of `len` granules at granule `at`, which was no block, is allocated.
-    /// Returns a pointer to it.
+    /// Marks `len` granules from `at` on as an allocated block, and returns a pointer to it.
     #[inline(always)]
     pub(crate) fn hand_out(&mut self, at: usize, len: usize) -> NonNull<u8> {
         debug_assert!(self.is_used(at, len), "I3: a block is used granules of the arena");
@@ -22,7 +21,7 @@ impl<C: Config> Arena<C> {
         self.ptr(at)
     }
 
-    /// Notes that the cached block at granule `at` is allocated.
+    /// Marks the cached block at granule `at` as allocated.
     #[inline(always)]
     pub(crate) fn reuse(&mut self, at: usize) {
         debug_assert!(self.has_mark(at, &[Mark::Cached]), "I11: the block was cached");
@@ -32,7 +31,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Notes that the allocated block at granule `at` goes to a quick list.
+    /// Marks the allocated block at granule `at` as cached.
     #[inline(always)]
     pub(crate) fn set_aside(&mut self, at: usize) {
         debug_assert!(self.has_mark(at, &[Mark::Used]), "I11: the block was allocated");
@@ -42,7 +41,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Notes that the block of `len` granules at granule `at` is one no longer.
+    /// Removes the marks of the block of `len` granules at granule `at`.
     #[inline(always)]
     pub(crate) fn take_back(&mut self, at: usize, len: usize) {
         debug_assert!(self.is_below_top(at, len), "I1: the block is in the arena");
@@ -53,7 +52,7 @@ impl<C: Config> Arena<C> {
         }
     }
 
-    /// Notes that the block of `old` granules at granule `at` has `new` from now on.
+    /// Changes the marks of the block at granule `at` from `old` granules to `new`.
     #[inline(always)]
     pub(crate) fn resize(&mut self, at: usize, old: usize, new: usize) {
         debug_assert!(self.is_used(at, old.max(new)), "I3: all of the block is used");
@@ -65,11 +64,12 @@ impl<C: Config> Arena<C> {
     }
 }
 
-/// What the blocks' marks tell, in a checked heap.
+/// Reading the blocks' marks, in a checked heap.
 impl<C: Config> Arena<C> {
-    /// Whether an allocated block of `len` granules, few, lies at an address, which is aligned.
+    /// Whether an allocated block of `len` granules lies at an aligned address. Returns false for some blocks: those of
+    /// [`WORD`] granules or more, and some next to the own chunk or below the top.
     ///
-    /// It looks at the next marks only, and so denies some.
+    /// Reads two pairs of words.
     #[inline(always)]
     pub(crate) fn is_small_block(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
@@ -81,10 +81,10 @@ impl<C: Config> Arena<C> {
             && unsafe { self.bits.is_small_block(at, len) }
     }
 
-    /// Whether an allocated block of `len` granules lies at an address, which is aligned.
+    /// Whether an allocated block of `len` granules lies at an aligned address.
     ///
-    /// Takes constant time if links are of 32 bits. If they are of 16 bits, it takes time in
-    /// proportion to a 512th of the block's bytes.
+    /// Takes constant time if links have 32 bits, and time in proportion to a 512th of the block's bytes if they have
+    /// 16.
     #[inline(always)]
     pub(crate) fn is_block(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);

@@ -1,12 +1,12 @@
 //! The doubly linked lists of the bins.
 //!
-//! A link is a granule's number, or, below [`MAX_BINS`], no granule: a chunk without a next one
-//! keeps [`Index::NIL`], and the first of a bin keeps the bin's number as what comes before it. So
-//! nothing in the arena points at the heads, and the structure that holds them may be moved.
+//! A link is the number of a granule. A number below [`MAX_BINS`] is no granule. The last chunk of a bin has
+//! [`Index::NIL`] as its next link, and the first chunk has the bin's number as its previous link. Nothing in the arena
+//! points at the heads, so the structure that contains them can be moved.
 //!
-//! Which place a link is written to, a neighbour's field, a head or nowhere, is chosen by
-//! conditional moves: random workloads are bound by mispredicted branches. The exception is
-//! [`push_rest`](Bins::push_rest), whose branch is predicted nearly always.
+//! A link is written to a neighbour's field, to a head, or nowhere. Conditional moves choose the place, because
+//! mispredicted branches dominate the time of random workloads. The exception is [`push_rest`](Bins::push_rest), whose
+//! branch is nearly always predicted.
 
 use super::BinIndex;
 use super::map::Map;
@@ -21,7 +21,7 @@ use crate::window::Window;
 pub(crate) struct Bins<C: Config> {
     map: Map,
     heads: C::Heads,
-    /// Where links go that nobody keeps.
+    /// Where links are written that are not needed.
     nowhere: C::Index,
     /// The size of no chunk.
     zero: C::Index,
@@ -39,16 +39,15 @@ impl<C: Config> Bins<C> {
     ///
     /// # Safety
     ///
-    /// The chunk is in no bin, has room for links, and lies in the window's memory, as do all
-    /// chunks in the bins.
+    /// The chunk is in no bin, and has room for links. It lies in the window's memory, as do all chunks in the bins.
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
         debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
-        // SAFETY: The head is in the heads, the chunk has room for links, and the chunk that was
-        // first, if any, is in the window's memory.
+        // SAFETY: The bin's number is below the number of heads. The chunk has room for links, and the chunk that was
+        // first, if any, lies in the window's memory (I6).
         unsafe {
             let old = head.replace(C::Index::new(at));
             self.prev_slot(window, old).write(C::Index::new(at));
@@ -59,10 +58,10 @@ impl<C: Config> Bins<C> {
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
     }
 
-    /// Puts what is left of a split chunk first in its bin, as [`push`](Self::push) does.
+    /// [`push`](Self::push), for the remainder of a split chunk.
     ///
-    /// Requests are served by the smallest chunk that will do, so that most remainders are small, and their
-    /// bins well filled. A branch is then cheaper than to update links and the map without one.
+    /// A request takes the smallest chunk that is large enough. Most remainders are therefore small, and their bins are
+    /// seldom empty. A branch on that is cheaper than code without branches.
     ///
     /// # Safety
     ///
@@ -124,8 +123,7 @@ impl<C: Config> Bins<C> {
     /// The chunk is in its bin, and all chunks there are in the window's memory.
     #[inline(always)]
     pub(crate) unsafe fn unlink(&mut self, window: Window<C::Index>, chunk: &FreeChunk) {
-        // SAFETY: The chunk is in a bin, so that it has links to neighbours in the window's
-        // memory, or to none (I5).
+        // SAFETY: The chunk is in a bin, so it has links to neighbours in the window's memory, or to none (I5).
         unsafe {
             let next = window.next_field(chunk.at()).read();
             let prev = window.prev_field(chunk.at()).read();
@@ -133,6 +131,10 @@ impl<C: Config> Bins<C> {
             self.next_slot(window, prev).write(next);
             self.prev_slot(window, next).write(prev);
             self.map.clear_if(prev.get(), is_no_granule(prev) & is_no_granule(next));
+            debug_assert!(
+                self.is_in_order(window, BinIndex::of_chunk::<C>(chunk.len())),
+                "I5, I7: the bin is in order"
+            );
         }
     }
 
@@ -144,7 +146,7 @@ impl<C: Config> Bins<C> {
         if is_no_granule(head) { None } else { Some(head.get()) }
     }
 
-    /// The size of the first chunk of a bin, or zero if the bin is empty, found without a branch.
+    /// The size of the first chunk of a bin, or zero if the bin is empty. Takes no branch.
     #[inline(always)]
     pub(crate) fn first_size(&self, window: Window<C::Index>, bin: BinIndex) -> usize {
         // SAFETY: A bin's index is below the number of heads.

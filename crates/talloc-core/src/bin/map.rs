@@ -19,19 +19,24 @@ impl Map {
         self.0[bin.get() / BITS] |= 1 << (bin.get() % BITS);
     }
 
-    /// Flips the bit of a bin if `condition` holds, without a branch: for a bin whose bit is known, that
-    /// is less work than [`clear_if`](Self::clear_if).
+    /// Clears the bit of a bin, which is set, if `condition` holds. Takes no branch, and less work than
+    /// [`clear_if`](Self::clear_if).
     #[inline(always)]
     pub(crate) fn flip_if(&mut self, bin: BinIndex, condition: bool) {
+        debug_assert!(!condition || self.get(bin), "I7: the bit of a bin with chunks is set");
         self.0[bin.get() / BITS] ^= usize::from(condition) << (bin.get() % BITS);
     }
 
-    /// Clears the bit of the `number`th bin if `condition` holds, without a branch.
+    /// Clears the bit of the bin with a number if `condition` holds. Takes no branch.
     ///
-    /// If it does not, `number` need not be that of a bin.
+    /// If `condition` is false, `number` need not be a bin's.
     #[inline(always)]
     pub(crate) fn clear_if(&mut self, number: usize, condition: bool) {
         debug_assert!(!condition || number < MAX_BINS, "it is the number of a bin");
+        debug_assert!(
+            !condition || self.0[number / BITS] >> (number % BITS) & 1 != 0,
+            "I7: the bit of a bin with chunks is set"
+        );
         self.0[number % MAX_BINS / BITS] &= !(usize::from(condition) << (number % BITS));
     }
 

@@ -1,27 +1,27 @@
 //! Which sizes share a quick list.
 //!
-//! Each size of up to [`EXACT`] granules has a list of its own. Larger sizes are rounded up to one of
-//! eight in each doubling, at a cost of an eighth of the block at most, so that blocks of nearly the same size can
-//! take each other's place.
+//! Each size of up to [`EXACT`] granules has its own list. Larger sizes are rounded up to one of eight in each
+//! doubling. Blocks of nearly the same size can then replace each other, at a cost of at most an eighth of a block.
 
-/// Sizes of up to so many granules are exact.
+/// Sizes of up to this many granules are not rounded.
 pub const EXACT: usize = 128;
 
-/// How many sizes there are in each doubling beyond, as a logarithm.
+/// The binary logarithm of the number of sizes in each doubling above that.
 const PARTS_LOG2: u32 = 3;
 
-/// Blocks of fewer granules have one of `lists` lists.
+/// Blocks of fewer granules than this have one of `lists` lists.
 pub(super) const fn classes(lists: usize) -> usize {
     if lists == 0 { 0 } else { len_of(lists - 1) + 1 }
 }
 
-/// How many lists there must be for blocks of up to `len` granules, which is a size that is not rounded.
+/// How many quick lists a heap must have for blocks of up to `len` granules of 8 bytes. `len` is a size that would not
+/// be rounded.
 #[must_use]
 pub const fn lists_for(len: usize) -> usize {
     list_of(len) + 1
 }
 
-/// The least size of a list that is not below `len` granules.
+/// The smallest size of a list that is at least `len` granules.
 #[inline(always)]
 pub(super) const fn rounded(len: usize) -> usize {
     if len <= EXACT {
@@ -31,7 +31,7 @@ pub(super) const fn rounded(len: usize) -> usize {
     (len + (unit - 1)) & !(unit - 1)
 }
 
-/// The list of blocks of `len` granules, a size that is not rounded.
+/// The list of blocks of `len` granules, which is a rounded size.
 #[inline(always)]
 pub(super) const fn list_of(len: usize) -> usize {
     if len <= EXACT {

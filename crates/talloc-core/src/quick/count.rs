@@ -1,7 +1,7 @@
-//! A count that others may read.
+//! A count that other threads may read.
 
 /// A counter that only its owner changes. Where there are threads, others may read it at any time. Relaxed loads and
-/// stores cost as much as those of a plain integer.
+/// stores cost no more than those of a plain integer.
 pub(super) struct Count(imp::Number);
 
 impl Count {

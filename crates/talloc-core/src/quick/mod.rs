@@ -1,12 +1,12 @@
-//! Quick lists: blocks of small sizes that have been freed and not been coalesced yet.
+//! Quick lists: caches of freed blocks that have not been coalesced.
 //!
-//! Programs free and allocate the same small sizes in bursts. A quick list holds blocks of one
-//! size, last in, first out, so that such a block is reused without a look at bits and bins
-//! (Weinstock's quick fit, 1976; Lea's fast bins). To the arenas these blocks are used.
+//! Programs free and allocate the same small sizes in bursts. A quick list holds freed blocks of one size, last in,
+//! first out. Reusing such a block touches neither bits nor bins (Weinstock's quick fit, 1976; Lea's fast bins). To the
+//! arenas, a cached block is used.
 //!
-//! What the lists hold is bounded, by bytes; beyond that, batches of the size that grew are given
-//! back, neighbours together, unless a program that frees and frees asks for nothing anyway. Before
-//! a request fails, everything is.
+//! The bytes in the lists are bounded. When a list grows beyond the bound, a batch of its blocks is coalesced,
+//! neighbours together. While a program only frees, the lists may hold more. Before a request fails, all cached blocks
+//! are coalesced.
 
 mod class;
 mod count;
@@ -20,9 +20,10 @@ pub use peers::{PeerLists, Peers};
 
 use core::ptr::NonNull;
 
+use crate::granule::GRANULE;
 use count::Count;
 
-/// How many blocks of a list are looked at for one that is aligned.
+/// How many blocks of a list are examined for one that is aligned.
 const ALIGNED_TRIES: usize = 4;
 
 /// Lists for blocks of up to 512 KiB.
@@ -38,23 +39,23 @@ mod sealed {
 
 /// `N` quick lists.
 ///
-/// The list of a size up to 128 granules of 8 bytes has that number. Larger sizes, up to that of the last list,
-/// are rounded up to one of eight in each doubling: [`lists_for`] tells how many lists these are.
+/// Each size of up to 128 granules of 8 bytes has its own list. Larger sizes, up to that of the last list, are rounded
+/// up to one of eight sizes in each doubling. [`lists_for`] says how many lists a largest size needs.
 pub struct QuickLists<const N: usize> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.
     cached: Count,
-    /// Granules that they may hold.
+    /// Granules that the lists may hold.
     limit: usize,
-    /// Granules that they may hold when memory is short.
+    /// Granules that the lists may hold when memory is short.
     least: usize,
-    /// The list whose turn it was last to give blocks back.
+    /// The list from which the last batch was taken that was not of the list that grew.
     turn: u16,
     /// Blocks of fewer granules than this are put on their lists.
     classes: u32,
-    /// The same, but no more than [`Lists::EXACT`].
+    /// `classes`, but no more than [`Lists::EXACT`].
     exact: u32,
-    /// How often the lists have held too much, as the heap counts it: see `talloc/limits.rs`.
+    /// How often in a row the lists have held too much. The policy is in `talloc/limits.rs`.
     overflows: u16,
 }
 
@@ -75,7 +76,7 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     const HAS_PEERS: bool = false;
 
-    /// The granules of a block for `len` granules: blocks that share a list are equally large.
+    /// The granules of a block for a request of `len` granules. All blocks of a list have the same size.
     #[doc(hidden)]
     #[inline(always)]
     fn rounded(len: usize) -> usize {
@@ -88,7 +89,7 @@ pub trait Lists: sealed::Sealed {
         (1..Self::LISTS).map(class::len_of)
     }
 
-    /// [`classes`](Self::classes), but no more than `EXACT`, of lists that others may look at.
+    /// [`classes`](Self::classes), but no more than `EXACT`, of lists that other threads may read.
     ///
     /// # Safety
     ///
@@ -96,7 +97,7 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     unsafe fn exact_classes_at(this: *const Self) -> usize;
 
-    /// [`classes`](Self::classes), of lists that others may look at.
+    /// [`classes`](Self::classes) of lists that other threads may read.
     ///
     /// # Safety
     ///
@@ -104,7 +105,7 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     unsafe fn classes_at(this: *const Self) -> usize;
 
-    /// [`pop`](Self::pop), of lists that others may look at if they are empty.
+    /// [`pop`](Self::pop) from lists that other threads may read while they are empty.
     ///
     /// # Safety
     ///
@@ -140,17 +141,17 @@ pub trait Lists: sealed::Sealed {
         unsafe { Self::pop_at(self, len) }
     }
 
-    /// Takes a block of `len` granules from its list whose address has no bit of `mask`, if one of
-    /// the first few blocks is like that.
+    /// Takes a block of `len` granules from its list whose address has no bit of `mask`. Examines only the first few
+    /// blocks.
     #[doc(hidden)]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>>;
 
-    /// Puts a block of `len` granules, fewer than `CLASSES` and [rounded](Self::rounded), on its list. Returns
-    /// whether the lists hold too much now, or it is time for a [pulse](Self::is_pulse).
+    /// Puts a block of `len` granules on its list. `len` is below `CLASSES`, and [rounded](Self::rounded). Returns
+    /// whether the lists now hold too much, or a [pulse](Self::is_pulse) is due.
     ///
     /// # Safety
     ///
-    /// The block is memory that nobody else uses, until it is popped.
+    /// Nobody else uses the block's memory until the block is popped.
     #[doc(hidden)]
     #[inline(always)]
     unsafe fn push(&mut self, block: NonNull<u8>, len: usize) -> bool {
@@ -158,8 +159,7 @@ pub trait Lists: sealed::Sealed {
         unsafe { Self::push_at(self, block, len) }
     }
 
-    /// Puts all blocks of a segment on the list of their size, which they have. Returns as
-    /// [`push`](Self::push).
+    /// Puts all blocks of a segment on the list of their size, which has one. Returns the same as [`push`](Self::push).
     ///
     /// # Safety
     ///
@@ -195,13 +195,13 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_least(&mut self, granules: usize);
 
-    /// The size of the blocks whose turn it is to be given back: those of the next list that is not empty, if
-    /// any.
+    /// The size of the blocks of the next list, in turn, that is not empty.
     #[doc(hidden)]
     fn turn(&mut self) -> usize;
 
-    /// Whether as many blocks have been pushed as [`set_pulse`](Self::set_pulse) has said: then a push tells that the
-    /// lists hold too much, although they may not. A program that the lists serve for long is seen so, too.
+    /// Whether a pulse is due: as many blocks have been pushed as [`set_pulse`](Self::set_pulse) was told. A push then
+    /// returns true, even if the lists do not hold too much. So the source is also called while the lists serve all
+    /// requests.
     #[doc(hidden)]
     #[inline(always)]
     fn is_pulse(&self) -> bool {
@@ -218,18 +218,18 @@ pub trait Lists: sealed::Sealed {
     #[doc(hidden)]
     fn set_overflows(&mut self, times: u16);
 
-    /// A pointer with the provenance of the arenas of all heaps, if there are [peers](Self::HAS_PEERS).
+    /// If there are [peers](Self::HAS_PEERS), a pointer with provenance over the arenas of all heaps.
     #[doc(hidden)]
     #[inline(always)]
     fn whole() -> *mut u8 {
         core::ptr::null_mut()
     }
 
-    /// Tells the number of the heap among its peers.
+    /// Sets the number of the heap among its peers.
     #[doc(hidden)]
     fn set_number(&mut self, _number: u8) {}
 
-    /// Whether a block belongs to a heap: lists may also hold blocks that are mapped individually.
+    /// Whether a block belongs to a heap. Lists may also hold blocks that are mapped individually.
     #[doc(hidden)]
     #[inline(always)]
     fn has_home(_block: NonNull<u8>) -> bool {
@@ -247,11 +247,11 @@ pub trait Lists: sealed::Sealed {
     ///
     /// # Safety
     ///
-    /// It is a block of a peer, which nobody uses. The pointer is good for all of it.
+    /// It is a block of a peer, and nobody uses it. The pointer is valid for all of it.
     #[doc(hidden)]
     unsafe fn send(&mut self, _block: NonNull<u8>, _len: usize) {}
 
-    /// Sends what has not been sent yet.
+    /// Sends the blocks that wait for others.
     #[doc(hidden)]
     fn send_all(&mut self) {}
 
@@ -275,7 +275,7 @@ impl<const N: usize> QuickLists<N> {
     /// The list of blocks of `len` granules, which have one.
     #[inline(always)]
     fn list_of(len: usize) -> usize {
-        // Known when it is compiled: that a list has the number of its size.
+        // A constant condition: in such a heap, a list has the number of its size.
         if N <= class::EXACT + 1 { len } else { class::list_of(len) }
     }
 
@@ -298,14 +298,14 @@ impl<const N: usize> Lists for QuickLists<N> {
         overflows: 0,
     };
     const LISTS: usize = {
-        assert!(N <= MAX_LISTS, "there is no use for so many quick lists");
+        assert!(N <= MAX_LISTS, "quick lists are for blocks of at most 512 KiB");
         N
     };
     const CLASSES: usize = class::classes(N);
 
     #[inline(always)]
     unsafe fn classes_at(this: *const Self) -> usize {
-        // Known when it is compiled, so that nothing is made of it where there are no lists.
+        // A constant condition, so the compiler drops the code of heaps without lists.
         // SAFETY: The caller may read the lists.
         if N == 0 { 0 } else { unsafe { (*this).classes as usize } }
     }
@@ -330,7 +330,9 @@ impl<const N: usize> Lists for QuickLists<N> {
         unsafe {
             let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(list);
             let block = (*head)?;
+            debug_assert!(len <= (*this).cached.get(), "I9: the lists count what they hold");
             *head = next(block);
+            debug_assert!(*head != Some(block), "I9: a block is once on its list");
             (*this).cached.subtract(len);
             Some(block)
         }
@@ -343,8 +345,9 @@ impl<const N: usize> Lists for QuickLists<N> {
             // SAFETY: It is the head, or the link that a block on the list starts with.
             let block = unsafe { link.read() }?;
             if block.addr().get() & mask == 0 {
-                // SAFETY: As above; what follows the block follows what came before it.
+                // SAFETY: The link is still the head, or the first word of a block on the list.
                 unsafe { link.write(next(block)) };
+                debug_assert!(len <= self.cached.get(), "I9: the lists count what they hold");
                 self.cached.subtract(len);
                 return Some(block);
             }
@@ -355,11 +358,17 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline(always)]
     unsafe fn push_at(this: *mut Self, block: NonNull<u8>, len: usize) -> bool {
-        // SAFETY: The block is of a size that has a list, and has at least a granule, which is aligned and
-        // has room for a pointer. Only the caller uses the lists.
+        debug_assert!(
+            Self::list_for(len).is_some() && Self::rounded(len) == len,
+            "I9: the size has a list"
+        );
+        debug_assert!(block.addr().get() % GRANULE == 0, "a block is whole granules");
+        // SAFETY: The block's size has a list. The block is at least one granule, which is aligned and has room for a
+        // pointer. Only the caller uses the lists.
         unsafe {
             let head =
                 (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(Self::list_of(len));
+            debug_assert!(*head != Some(block), "I9: a block is once on its list");
             block.cast().write(*head);
             *head = Some(block);
             (*this).cached.add(len) > (*this).limit
@@ -367,7 +376,13 @@ impl<const N: usize> Lists for QuickLists<N> {
     }
 
     unsafe fn splice(&mut self, segment: Segment) -> bool {
+        debug_assert!(Self::rounded(segment.len) == segment.len, "I9: the size has a list");
+        debug_assert!(
+            (segment.first == segment.last) == (segment.blocks == 1),
+            "a segment of several blocks has two ends"
+        );
         let head = &mut self.heads[Self::list_of(segment.len)];
+        debug_assert!(*head != Some(segment.first), "I9: a block is once on its list");
         // SAFETY: The last block has room for a link, and nobody uses it.
         unsafe { segment.last.cast().write(*head) };
         *head = Some(segment.first);

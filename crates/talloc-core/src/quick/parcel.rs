@@ -5,16 +5,16 @@
 //!             first block of three, all of one size                  first of the next size
 //! ```
 //!
-//! A parcel is a list of blocks. Those in a row that have the same size are a *segment*: its first block tells the
-//! size, how many blocks there are, and which one is the last. So their owner puts them all on its quick list
-//! without a look at those in between, which another processor has written last.
+//! A parcel is a list of blocks. Consecutive blocks of the same size are a *segment*. The first block of a segment
+//! stores the size, the number of blocks, and the place of the last one. Their owner puts the whole segment on its
+//! quick list without reading the blocks in between, which are in the cache of another processor.
 
 use core::ptr::NonNull;
 
 use super::{MAX_CLASSES, next};
 use crate::granule::GRANULE;
 
-/// Blocks of one heap, a list that nobody else uses.
+/// A list of blocks of one heap that nobody else uses.
 #[derive(Debug)]
 pub struct Parcel {
     first: Segment,
@@ -26,10 +26,10 @@ pub struct Parcel {
 // SAFETY: A parcel is the only way to its blocks.
 unsafe impl Send for Parcel {}
 
-/// A parcel is full when it has so many blocks,
+/// A parcel is full when it has this many blocks,
 const FULL_BLOCKS: usize = 64;
 
-/// or so many granules, which are 64 KiB.
+/// or this many granules, which are 64 KiB.
 const FULL_GRANULES: usize = (64 << 10) / GRANULE;
 
 impl Parcel {
@@ -37,7 +37,7 @@ impl Parcel {
     ///
     /// # Safety
     ///
-    /// It is a block of `len` granules, two at least, that nobody uses. The pointer is good for all of it.
+    /// The block has `len` granules, at least two, and nobody uses it. The pointer is valid for all of it.
     pub(super) unsafe fn of(block: NonNull<u8>, len: usize) -> Self {
         let first = Segment { first: block, last: block, len, blocks: 1 };
         // SAFETY: The block has room for two words.
@@ -52,11 +52,13 @@ impl Parcel {
     /// As for [`of`](Self::of).
     pub(super) unsafe fn add(&mut self, block: NonNull<u8>, len: usize) {
         let next = self.first.first;
+        debug_assert!(block != next && !self.is_full(), "a block is once in a parcel with room");
         self.first = self.first.with(block, len);
         // SAFETY: The block has room for two words.
         unsafe { self.first.write(Some(next)) };
         self.blocks += 1;
         self.granules += len;
+        debug_assert!(self.first.blocks <= self.blocks, "a segment is a part of its parcel");
     }
 
     /// The first block.
@@ -64,12 +66,12 @@ impl Parcel {
         self.first.first
     }
 
-    /// Whether it is worth sending.
+    /// Whether the parcel is full, and should be sent.
     pub(super) fn is_full(&self) -> bool {
         self.blocks >= FULL_BLOCKS || self.granules >= FULL_GRANULES
     }
 
-    /// Calls `f` with each block, and passes its ownership on.
+    /// Calls `f` with each block, which then owns the block.
     pub fn for_each(self, mut f: impl FnMut(NonNull<u8>)) {
         let mut left = self.blocks;
         let mut at = Some(self.first.first);
@@ -81,7 +83,8 @@ impl Parcel {
         }
     }
 
-    /// The first block and the last one, for a list of parcels: the blocks link from one to the other.
+    /// Returns the first and the last block, between which the blocks are linked. Parcels can be joined to a list by
+    /// them.
     #[must_use]
     pub fn into_ends(self) -> [NonNull<u8>; 2] {
         [self.first.first, self.last]
@@ -98,9 +101,10 @@ pub struct Segment {
     pub(crate) blocks: usize,
 }
 
-/// How the word of a segment is divided. Its lowest bit is set if there is one block: the others are its size then.
-/// Else they are the number of blocks, their size, which has a quick list, and how far the last one lies from the
-/// first one. That is next to nothing on 32-bit machines, where most blocks are segments of their own.
+/// The bits of the word of a segment. The lowest bit is set if there is one block, and the other bits are its size.
+/// Otherwise, the other bits are the number of blocks, their size, which has a quick list, and the distance from the
+/// first block to the last one. On 32-bit machines, few bits are left for the distance, so most segments have one
+/// block.
 const ONE: usize = 1;
 const COUNT_BITS: u32 = 7;
 const LEN_BITS: u32 = 17;
@@ -113,8 +117,8 @@ static_assertions::const_assert!(FULL_BLOCKS < 1 << COUNT_BITS);
 static_assertions::const_assert!(MAX_CLASSES <= 1 << LEN_BITS);
 
 impl Segment {
-    /// The segment with one more block of `len` granules as the first one; a segment of this block alone if it has
-    /// another size, or lies too far away.
+    /// The segment with a block of `len` granules added as the first one. If the block has another size, or lies too
+    /// far away, a segment of only this block.
     fn with(self, block: NonNull<u8>, len: usize) -> Self {
         let longer = Self { first: block, blocks: self.blocks + 1, ..self };
         if len == self.len && longer.is_encodable() {
@@ -130,7 +134,7 @@ impl Segment {
         bytes / GRANULE as isize
     }
 
-    /// Whether a word can tell of all blocks.
+    /// Whether the segment can be stored in a word.
     fn is_encodable(self) -> bool {
         let most = 1 << (DISTANCE_BITS - 1);
         let fits = (-most..most).contains(&self.distance());
@@ -177,7 +181,7 @@ impl Segment {
             Self { first, last: first, len: word >> COUNT_SHIFT, blocks: 1 }
         } else {
             let bytes = (word as isize >> DISTANCE_SHIFT) * GRANULE as isize;
-            // SAFETY: The last block is one of the heap's, for all of whose memory the pointer is good.
+            // SAFETY: The last block is one of the same heap, and the pointer is valid for all of that heap's memory.
             let last = unsafe { first.byte_offset(bytes) };
             let len = word >> LEN_SHIFT & ((1 << LEN_BITS) - 1);
             Self { first, last, len, blocks: word >> COUNT_SHIFT & ((1 << COUNT_BITS) - 1) }

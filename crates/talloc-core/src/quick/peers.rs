@@ -1,8 +1,8 @@
-//! Quick lists of a heap among several, to any of which a block may be freed.
+//! Quick lists of a heap that has peers: blocks of any of these heaps may be freed to it.
 //!
-//! A thread puts the blocks that it frees on its own lists, and does not ask where they come from: most
-//! are allocated again by the same thread. Only when a list overflows does it tell its own blocks from
-//! *strays*, those of other heaps. Strays are sent home in parcels, a list of blocks for each owner.
+//! A thread puts the blocks that it frees on its own lists, whichever heap they belong to, because it will allocate
+//! most of them again. Only when a list overflows, it distinguishes its own blocks from *strays*, which belong to other
+//! heaps. Strays are sent home in parcels, one list of blocks for each owner.
 
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
@@ -13,34 +13,34 @@ use super::{Lists, Parcel, QuickLists, Segment, sealed};
 ///
 /// # Safety
 ///
-/// * [`owner_of`](Self::owner_of) returns the number of the heap whose arenas contain the address, for any
-///   block of one of these heaps, and always the same; 255 for a block of none of them.
-/// * [`deliver`](Self::deliver) passes a parcel to that heap alone, which takes the blocks back with
-///   [`Talloc::take_back`](crate::Talloc::take_back); or it loses the blocks.
-/// * [`whole`](Self::whole) returns a pointer that is good for all arenas of these heaps, from the time on
-///   that there is a block in any of them.
+/// * [`owner_of`](Self::owner_of) returns the number of the heap whose arenas contain the address, and always the same
+///   number for a block. It returns 255 for a block of none of these heaps.
+/// * [`deliver`](Self::deliver) passes a parcel only to the heap with this number, which takes the blocks back with
+///   [`Backend::take_back`](crate::Backend::take_back), or it loses the blocks.
+/// * As soon as there is a block in any of these heaps, [`whole`](Self::whole) returns a pointer that is valid for all
+///   of their arenas.
 pub unsafe trait Peers: 'static {
-    /// The number of the heap that a block belongs to; 255 for one that has memory of its own.
+    /// Returns the number of the heap that a block belongs to, or 255 for a block that is mapped individually.
     fn owner_of(addr: usize) -> u8;
 
-    /// Sends a parcel to the heap of that number.
+    /// Sends a parcel to the heap with a number.
     fn deliver(owner: u8, parcel: Parcel);
 
-    /// A pointer with the provenance of all arenas.
+    /// Returns a pointer with provenance over all arenas.
     fn whole() -> *mut u8;
 }
 
 /// What [`Peers::owner_of`] returns for a block of no heap.
 const NO_HOME: u8 = u8::MAX;
 
-/// Parcels that are open at a time. Owners that share a place send each other's parcels off early.
+/// How many parcels are open at a time. If two owners share a slot, the parcel of one is sent early for the other.
 const OPEN: usize = 8;
 
-/// A list that overflows with strays so often, with no request to the arenas in between, belongs to a
-/// thread that only frees.
+/// If the lists overflow with strays this many times without a request to the arenas, their thread is a consumer: it
+/// only frees.
 const CONSUMES: u8 = 4;
 
-/// `N` quick lists, as [`QuickLists`] are, of a heap that has [`Peers`].
+/// `N` quick lists of a heap that has [`Peers`], like [`QuickLists`].
 pub struct PeerLists<const N: usize, P> {
     lists: QuickLists<N>,
     /// Blocks that may be pushed before the next [pulse](Lists::is_pulse).
@@ -184,6 +184,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
 
     unsafe fn send(&mut self, block: NonNull<u8>, len: usize) {
         let owner = P::owner_of(block.addr().get());
+        debug_assert!(owner != self.number, "a block of this heap stays");
         let open = &mut self.open[usize::from(owner) % OPEN];
         let is_owners = |parcel: &Parcel| P::owner_of(parcel.first().addr().get()) == owner;
         if let Some(others) = open.take_if(|parcel| !is_owners(parcel)) {
@@ -226,7 +227,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     }
 }
 
-/// A pointer to a block that has the provenance of all arenas.
+/// A pointer to a block with provenance over all arenas.
 #[inline(always)]
 pub(crate) fn with_provenance_of_all(whole: *mut u8, ptr: NonNull<u8>) -> NonNull<u8> {
     let block = whole.with_addr(ptr.addr().get());

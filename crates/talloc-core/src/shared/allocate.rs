@@ -1,4 +1,4 @@
-//! Blocks through a shared reference: what every allocator trait is made of.
+//! Blocks through a shared reference: the functions from which every allocator trait is implemented.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -20,7 +20,7 @@ use crate::misuse::Call;
 ///    size of the layout.
 /// 3. A block that `resize` returns has the contents of the old one, as far as they fit.
 pub unsafe trait Allocate {
-    /// Whether [`check`](Self::check) finds out what is wrong with a block.
+    /// Whether [`check`](Self::check) detects a wrong block.
     const CHECKED: bool = false;
 
     /// Allocates a block.
@@ -45,11 +45,11 @@ pub unsafe trait Allocate {
     #[track_caller]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout);
 
-    /// Changes the size of a block that is aligned as `new` asks, where it is or by moving it.
+    /// Changes the size of a block, in place or by moving it. The block has the alignment of `new`.
     ///
     /// # Errors
     ///
-    /// If there is no memory for it. The block is as it was then.
+    /// If there is no memory for it. The block is then unchanged.
     ///
     /// # Safety
     ///
@@ -62,8 +62,7 @@ pub unsafe trait Allocate {
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError>;
 
-    /// Checks that `ptr`, which may be null, is a block with this layout. Reports what is wrong, and returns `false`
-    /// then.
+    /// Returns whether `ptr`, which may be null, is a block with this layout. If not, reports what is wrong.
     #[track_caller]
     fn check(&self, call: Call, ptr: *mut u8, layout: Layout) -> bool {
         let _ = (call, ptr, layout);

@@ -10,7 +10,7 @@ use crate::misuse::Call;
 
 /// Allocates a block, as `Allocator::allocate`.
 ///
-/// For a size of zero, a dangling pointer that is aligned; the heap is not asked.
+/// For a size of zero, returns a dangling pointer that is aligned, and does not call the heap.
 ///
 /// # Errors
 ///
@@ -24,8 +24,8 @@ pub fn allocate<A: Allocate>(heap: &A, layout: Layout) -> Result<NonNull<[u8]>, 
     Ok(NonNull::slice_from_raw_parts(block, layout.size()))
 }
 
-/// Allocates a block of zeros, as `Allocator::allocate_zeroed`. Clears it outside of the guard, as far as it is not
-/// known to be zero.
+/// Allocates a block of zeros, as `Allocator::allocate_zeroed`. Clears the bytes that are not known to be zero after
+/// the heap has been released.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub fn allocate_zeroed<A: Allocate>(heap: &A, layout: Layout) -> Result<NonNull<
 ///
 /// # Panics
 ///
-/// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+/// By default, if the heap is [`Checked`](crate::Checked) and `ptr` is not a block with this layout.
 ///
 /// # Safety
 ///
@@ -63,11 +63,11 @@ pub unsafe fn deallocate<A: Allocate>(heap: &A, ptr: NonNull<u8>, layout: Layout
 ///
 /// # Errors
 ///
-/// If there is no memory for it. The block is as it was then.
+/// If there is no memory for it. The block is then unchanged.
 ///
 /// # Panics
 ///
-/// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+/// By default, if the heap is [`Checked`](crate::Checked) and `ptr` is not a block with this layout.
 ///
 /// # Safety
 ///
@@ -92,7 +92,7 @@ pub unsafe fn grow<A: Allocate>(
 ///
 /// # Panics
 ///
-/// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+/// By default, if the heap is [`Checked`](crate::Checked) and `ptr` is not a block with this layout.
 ///
 /// # Safety
 ///
@@ -117,11 +117,11 @@ pub unsafe fn grow_zeroed<A: Allocate>(
 ///
 /// # Errors
 ///
-/// Only if the block must move and there is no room for it. It is as it was then.
+/// Only if the block must move and there is no room for it. The block is then unchanged.
 ///
 /// # Panics
 ///
-/// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+/// By default, if the heap is [`Checked`](crate::Checked) and `ptr` is not a block with this layout.
 ///
 /// # Safety
 ///
@@ -138,7 +138,7 @@ pub unsafe fn shrink<A: Allocate>(
     unsafe { change(heap, ptr, old, new) }
 }
 
-/// Gives a block another layout, where it is or by moving it.
+/// Gives a block another layout, in place or by moving it.
 ///
 /// # Errors
 ///
@@ -173,11 +173,11 @@ impl Reason for Moves {
     const MESSAGE: &'static str = "a source must not panic when a block moves";
 }
 
-/// Moves what fits of a block to a new one.
+/// Moves a block to a new one. Copies as many bytes as fit.
 ///
 /// # Errors
 ///
-/// If there is no memory for the new one. The block is as it was then.
+/// If there is no memory for the new one. The old block is then unchanged.
 ///
 /// # Safety
 ///
@@ -191,7 +191,7 @@ pub(super) unsafe fn relocate<A: Allocate>(
     new: Layout,
 ) -> Result<NonNull<u8>, AllocError> {
     if A::CHECKED && old.size() != 0 {
-        // Before it is read.
+        // A wrong block is reported before it is read.
         let call = Call::resize(old.size(), new.size());
         if !heap.check(call, ptr.as_ptr(), old) {
             return Err(AllocError);
@@ -202,19 +202,19 @@ pub(super) unsafe fn relocate<A: Allocate>(
     // until it is freed.
     unsafe {
         block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
-        // The old block is gone, which a caller would not know that this unwinds to.
+        // The old block is gone. If this unwound, the caller would not know that.
         without_unwinding::<Moves, _>(|| deallocate(heap, ptr, old));
     }
     Ok(block)
 }
 
-/// Whether a block is aligned as `layout` asks.
+/// Whether a block has the alignment of `layout`.
 #[inline(always)]
 fn is_aligned(ptr: NonNull<u8>, layout: Layout) -> bool {
     ptr.addr().get() & (layout.align() - 1) == 0
 }
 
-/// A pointer to no bytes that is aligned as `layout` asks.
+/// A dangling pointer with the alignment of `layout`.
 #[inline(always)]
 fn dangling(layout: Layout) -> NonNull<u8> {
     // SAFETY: An alignment is not zero.

@@ -1,7 +1,7 @@
-//! What [`GlobalAlloc`](core::alloc::GlobalAlloc) asks for.
+//! The methods of [`GlobalAlloc`](core::alloc::GlobalAlloc).
 //!
-//! Its methods must not unwind. What could, a [`Source`](crate::Source), the handler of a
-//! [`Checked`](crate::Checked) heap or a lock, aborts the program if it does.
+//! They must not unwind. If a [`Source`](crate::Source), the handler of a [`Checked`](crate::Checked) heap or a lock
+//! panics, the program is aborted.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -78,7 +78,7 @@ pub unsafe fn realloc<A: Allocate>(
     })
 }
 
-/// The block, which is not null. In a checked heap, null is reported.
+/// The block as a pointer that is not null. A checked heap reports a null pointer.
 #[inline(always)]
 fn block<A: Allocate>(heap: &A, call: Call, ptr: *mut u8, layout: Layout) -> Option<NonNull<u8>> {
     if A::CHECKED && ptr.is_null() {
@@ -89,8 +89,8 @@ fn block<A: Allocate>(heap: &A, call: Call, ptr: *mut u8, layout: Layout) -> Opt
     Some(unsafe { NonNull::new_unchecked(ptr) })
 }
 
-/// Implements [`GlobalAlloc`](core::alloc::GlobalAlloc) by the functions of this module, for a type that is, or has,
-/// something that can [`Allocate`]: `$heap`, in terms of a reference `$it` to the type.
+/// Implements [`GlobalAlloc`](core::alloc::GlobalAlloc) for a type, by the functions of this module. `$heap` is an
+/// expression for something that can [`Allocate`], in terms of a reference `$it` to the type.
 ///
 /// # Safety
 ///

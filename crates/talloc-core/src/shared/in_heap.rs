@@ -1,4 +1,4 @@
-//! How a [`SharedHeap`] can [`Allocate`].
+//! [`Allocate`] for every [`SharedHeap`].
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -9,8 +9,8 @@ use crate::error::AllocError;
 use crate::misuse::{Call, Fault, Misuse};
 use crate::talloc::Talloc;
 
-// SAFETY: By the contract of `SharedHeap`, whose 1 and 2 are 1 and 2 here. What is resized where it is keeps its
-// contents, and what moves is copied.
+// SAFETY: 1 and 2 follow from 1 and 2 of `SharedHeap`. A block that is resized in place keeps its contents, and a block
+// that moves is copied, which is 3.
 unsafe impl<H: SharedHeap> Allocate for H {
     const CHECKED: bool = H::Config::CHECKED;
 
@@ -40,9 +40,9 @@ unsafe impl<H: SharedHeap> Allocate for H {
         // SAFETY: `ptr` is a block of this heap with the layout `old`, aligned as `new` asks, and neither size is zero,
         // by the contract of this function.
         unsafe {
-            // A checked heap resizes a block where it is, and reports a wrong one once.
+            // A checked heap resizes in place first, so it reports a wrong block only once.
             if !Self::CHECKED && self.rather_moves(old, new) {
-                // If there is no room, the block may change where it is.
+                // If there is no room elsewhere, the block may still change in place.
                 if let Ok(block) = blocks::relocate(self, ptr, old, new) {
                     return Ok(block);
                 }
@@ -52,7 +52,7 @@ unsafe impl<H: SharedHeap> Allocate for H {
                 Some(resized) => resized,
                 None => resize_in_heap(self, ptr, old, new)?,
             };
-            // In the heap, only to grow can have failed.
+            // In the heap, only growing can have failed.
             resized.or_else(|AllocError| blocks::relocate(self, ptr, old, new))
         }
     }
@@ -69,12 +69,12 @@ unsafe impl<H: SharedHeap> Allocate for H {
     }
 }
 
-/// Changes the size of a block of the heap where it is.
+/// Changes the size of a block of the heap in place.
 ///
 /// # Errors
 ///
-/// If the heap is checked and `ptr` is no block of it with the layout `old`, which is reported. In the result: if
-/// there is no room.
+/// If the heap is checked, and `ptr` is not a block with the layout `old`, which is reported. The inner result is an
+/// error if there is no room.
 ///
 /// # Safety
 ///
@@ -90,14 +90,14 @@ unsafe fn resize_in_heap<H: SharedHeap>(
     let call = Call::resize(old.size(), new.size());
     // SAFETY: By the contract of this function.
     let resized = with_block(heap, call, ptr, old, |heap| unsafe {
-        // Before anything has changed: should the source panic, the caller has the block that it had.
+        // Nothing has changed yet. If the source panics, the caller still has its block.
         heap.tend();
         heap.resize_or_extend(ptr, old, new)
     });
     resized.ok_or(AllocError)
 }
 
-/// Frees a block in the heap itself, whatever the [`SharedHeap`] has in front of it.
+/// Frees a block in the heap itself, bypassing caches that the [`SharedHeap`] has in front of it.
 ///
 /// # Panics
 ///
@@ -115,8 +115,8 @@ pub unsafe fn free_in_heap<H: SharedHeap + ?Sized>(heap: &H, ptr: NonNull<u8>, l
     });
 }
 
-/// Calls `f` with the heap, unless that is checked and `ptr` is no block of it that `layout`
-/// describes. That is reported when the heap has been let go, and `None` returned.
+/// Calls `f` with the heap. If the heap is checked, and `ptr` is not a block with this layout, returns `None` instead,
+/// and reports it after the heap has been released.
 #[inline(always)]
 #[track_caller]
 fn with_block<H: SharedHeap + ?Sized, T>(
@@ -139,7 +139,7 @@ fn with_block<H: SharedHeap + ?Sized, T>(
     match done {
         Ok(done) => Some(done),
         Err(misuse) => {
-            // Not in a closure, which would be the caller.
+            // Not in a closure, whose location `track_caller` would report.
             H::Config::misuse(&misuse);
             None
         }

@@ -1,11 +1,11 @@
-//! Blocks through a shared reference: what the allocator traits ask for.
+//! Blocks through a shared reference, as the allocator traits have them.
 //!
 //! A heap behind a lock or in a cell is a [`SharedHeap`], and so can [`Allocate`]. `GlobalAlloc` and `Allocator` are
-//! implemented once, in terms of that. A block of a `SharedHeap` that has to move is copied in one place, outside of the
-//! guard.
+//! implemented once, in terms of that. A block of a `SharedHeap` that has to move is copied in one place, outside of
+//! the guard.
 //!
-//! These functions rely on what the heap answers: how large a block is, and how much of it is zero. So both
-//! traits are `unsafe` to implement.
+//! These functions rely on the heap's answers: how large a block is, and how much of it is zero. Both traits are
+//! therefore `unsafe` to implement.
 
 mod allocate;
 mod allocator_api;
@@ -65,22 +65,22 @@ pub unsafe trait SharedHeap {
     }
 
     /// Allocates a block, and tells how many of its first bytes are not known to be zero, as
-    /// [`Talloc::malloc_dirty`].
+    /// [`Backend::malloc_dirty`](crate::Backend::malloc_dirty).
     ///
     /// # Errors
     ///
     /// As for [`Talloc::malloc`].
     #[inline(always)]
     fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
-        // SAFETY: `Talloc::malloc_dirty` has no preconditions.
-        unsafe { self.with(|heap| heap.malloc_dirty(layout)) }
+        // SAFETY: `Backend::malloc_dirty` has no preconditions.
+        unsafe { self.with(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
-    /// Frees a block, as [`Talloc::free`]; what a checked heap finds wrong is reported.
+    /// Frees a block, as [`Talloc::free`] does. A checked heap reports a misuse.
     ///
     /// # Panics
     ///
-    /// By default, if the heap is [`Checked`](crate::Checked) and the block is not as the layout says.
+    /// By default, if the heap is [`Checked`](crate::Checked) and `ptr` is not a block with this layout.
     ///
     /// # Safety
     ///
@@ -92,62 +92,63 @@ pub unsafe trait SharedHeap {
         unsafe { free_in_heap(self, ptr, layout) }
     }
 
-    /// Gives back what the heap does not need, as [`Talloc::trim`]; what is in front of the heap is
-    /// emptied before.
+    /// Gives back memory that the heap does not need, as [`Talloc::trim`] does. Caches in front of the heap are emptied
+    /// first.
     #[cold]
     fn trim(&self) {
         self.with(Talloc::trim);
     }
 
-    /// All that is counted, of one point of time, with what is in front of the heap: see
-    /// [`Talloc::statistics`].
+    /// The counters of the heap at one point of time, including caches in front of it: see
+    /// [`Inspect::statistics`](crate::Inspect::statistics).
     ///
-    /// It can be printed when this has returned, also by a program whose global allocator this is.
+    /// The heap is released before this returns, so the result can be printed even if the heap is the global allocator.
     fn statistics(&self) -> Statistics {
-        self.with(|heap| heap.statistics())
+        self.with(|heap| heap.inspect().statistics())
     }
 
-    /// Bytes of all blocks that are allocated from the arenas: see [`Talloc::used_bytes`].
+    /// Bytes of all blocks that are allocated from the arenas: see [`Inspect::used_bytes`](crate::Inspect::used_bytes).
     fn used_bytes(&self) -> usize {
-        self.with(|heap| heap.used_bytes())
+        self.with(|heap| heap.inspect().used_bytes())
     }
 
-    /// Bytes of the arenas that are free: see [`Talloc::free_bytes`].
+    /// Bytes of the arenas that are free: see [`Inspect::free_bytes`](crate::Inspect::free_bytes).
     fn free_bytes(&self) -> usize {
-        self.with(|heap| heap.free_bytes())
+        self.with(|heap| heap.inspect().free_bytes())
     }
 
-    /// The most bytes of the arenas that have been in use at once: see [`Talloc::peak_bytes`].
+    /// The most bytes of the arenas that have been in use at once: see
+    /// [`Inspect::peak_bytes`](crate::Inspect::peak_bytes).
     fn peak_bytes(&self) -> usize {
-        self.with(|heap| heap.peak_bytes())
+        self.with(|heap| heap.inspect().peak_bytes())
     }
 
-    /// Bytes of the largest free chunk: see [`Talloc::largest_free_bytes`].
+    /// Bytes of the largest free chunk: see [`Inspect::largest_free_bytes`](crate::Inspect::largest_free_bytes).
     fn largest_free_bytes(&self) -> usize {
-        self.with(|heap| heap.largest_free_bytes())
+        self.with(|heap| heap.inspect().largest_free_bytes())
     }
 
-    /// What the heap holds, by size: see [`Talloc::size_classes`]. What is cached in front of the heap counts as
-    /// used.
+    /// What the heap holds, by size: see [`Inspect::size_classes`](crate::Inspect::size_classes). Blocks that are
+    /// cached in front of the heap count as used.
     fn size_classes(&self) -> SizeClasses {
-        self.with(|heap| heap.size_classes())
+        self.with(|heap| heap.inspect().size_classes())
     }
 
-    /// Checks every invariant of the heap, and counts what there is: see [`Talloc::verify`].
+    /// Checks every invariant of the heap, and counts its chunks: see [`Talloc::verify`].
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that is found. The heap must not be used any more then.
+    /// The first [`Violation`] that is found. Do not use such a heap any more.
     fn verify(&self) -> Result<Report, Violation> {
         self.with(|heap| heap.verify())
     }
 
-    /// Gives a block the new layout that is kept apart from the heap's arenas, if that can be done
-    /// without copying it. `None` if the block is the heap's own, before and afterwards.
+    /// Gives a block outside of the heap's arenas a new layout, if that is possible without copying it. Returns `None`
+    /// if the block is in an arena, and would be with the new layout.
     ///
     /// # Errors
     ///
-    /// If it has to move. It is as it was then.
+    /// If the block has to move. It is then unchanged.
     ///
     /// # Safety
     ///
@@ -162,7 +163,7 @@ pub unsafe trait SharedHeap {
         None
     }
 
-    /// Whether a block should rather move than change its size where it is.
+    /// Whether a block should move even if it could change its size in place.
     #[inline(always)]
     fn rather_moves(&self, _old: Layout, _new: Layout) -> bool {
         false

@@ -1,4 +1,4 @@
-//! Where nothing may unwind.
+//! Functions that must not unwind.
 
 use core::marker::PhantomData;
 use core::mem;
@@ -9,9 +9,9 @@ pub(super) trait Reason {
     const MESSAGE: &'static str;
 }
 
-/// Calls `f`; should it unwind, aborts with the message of `R`.
+/// Calls `f`. If it unwinds, aborts the program with the message of `R`.
 ///
-/// Nothing is executed for it unless it does, and nothing is compiled where `f` cannot.
+/// It costs no instructions unless `f` unwinds, and no code if `f` cannot unwind.
 #[inline(always)]
 pub(super) fn without_unwinding<R: Reason, T>(f: impl FnOnce() -> T) -> T {
     let unwinding = Unwinding::<R>(PhantomData);
@@ -20,10 +20,9 @@ pub(super) fn without_unwinding<R: Reason, T>(f: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Aborts when it is dropped, which is when something unwinds: so does a panic in a destructor that runs
-/// because of another one.
+/// Aborts the program when it is dropped during unwinding, by a second panic.
 ///
-/// It has no bytes, as they would be written in each call.
+/// It has no bytes, which each call would have to write.
 struct Unwinding<R: Reason>(PhantomData<R>);
 
 impl<R: Reason> Drop for Unwinding<R> {

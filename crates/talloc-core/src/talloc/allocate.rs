@@ -1,12 +1,11 @@
-//! Allocating: from a quick list, from an arena, or, when there is nothing left, after the source
-//! has been asked for more.
+//! Allocating: from a quick list, from an arena, or after the source has given more memory.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use talloc_span::Align;
 
-use super::Talloc;
+use super::{Backend, Talloc};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
@@ -14,30 +13,28 @@ use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::source::Source;
 
-/// How often a source is asked for memory before an allocation fails all the same.
+/// How often a source is asked for memory before an allocation fails.
 pub const SOURCE_TRIES: usize = 1024;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block of `layout.size()` bytes, aligned to `layout.align()`.
     ///
-    /// A cached block of the size comes first. Otherwise the first arena that has room serves the request, in the order
-    /// in which they were [claimed](Self::claim). An arena counts as one that has room if the first chunk of a bin, or
-    /// its top, is large enough; see [`Config::LAST_RESORT`].
+    /// A cached block of the size is used first. Otherwise, the first arena with room serves the request, in the order
+    /// in which the arenas were [claimed](Self::claim). An arena has room if the first chunk of a bin, or its top, is
+    /// large enough: see [`Config::LAST_RESORT`].
     ///
-    /// A size of zero is treated as one. The block takes its size rounded up to 8 bytes, and at
-    /// least two links' worth; see [`Index`](crate::Index). Takes constant time, as long as the
-    /// source does if it is called.
+    /// A size of zero is treated as one. A block takes its size rounded up to 8 bytes, and at least the size of the
+    /// [smallest block](crate::Index). Takes constant time, or as long as the source takes if it is called.
     ///
     /// # Errors
     ///
-    /// If no arena has the memory and the source does not provide it. Nothing has changed then,
-    /// but for what the source did. What is larger than any arena can be, see
-    /// [`Index`](crate::Index), is refused at once: the source is not asked, and nothing is flushed.
+    /// If no arena has the memory, and the source does not provide it. Apart from what the source did, nothing has
+    /// changed. A block that is [larger than any arena](crate::Index) is refused at once: the source is not asked, and
+    /// nothing is flushed.
     ///
     /// # Safety
     ///
-    /// None of its own: it is for symmetry with [`GlobalAlloc`](core::alloc::GlobalAlloc). What is
-    /// done with the block is the caller's.
+    /// `malloc` has no preconditions. It is unsafe for symmetry with [`GlobalAlloc`](core::alloc::GlobalAlloc).
     #[inline]
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let len = Arena::<C>::block_len(layout.size());
@@ -51,8 +48,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates a block of zeros.
     ///
-    /// What comes from memory that is known to be zero, by [`claim_as`](Self::claim_as), and has
-    /// not been in use before, need not be cleared.
+    /// Memory that is known to be zero need not be cleared: it was claimed as zero, by
+    /// [`ArenasMut::claim_as`](super::ArenasMut::claim_as), and has not been in use before.
     ///
     /// # Errors
     ///
@@ -63,52 +60,57 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// As for [`malloc`](Self::malloc).
     pub unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: `malloc_dirty` asks nothing of its caller.
-        let (block, dirty) = unsafe { self.malloc_dirty(layout) }?;
+        let (block, dirty) = unsafe { self.backend().malloc_dirty(layout) }?;
         // SAFETY: The block has no fewer bytes.
         unsafe { block.write_bytes(0, dirty) };
         Ok(block)
     }
+}
 
-    /// Allocates a block, and tells how many of its first bytes are not known to be zero.
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
+    /// Allocates a block. Returns it with the number of its first bytes that are not known to be zero.
     ///
-    /// It is [`malloc_zeroed`](Self::malloc_zeroed) for those who want to clear the block
-    /// elsewhere, for example when they hold no lock.
+    /// It is [`malloc_zeroed`](Talloc::malloc_zeroed) for a caller that clears the block later, for example after it
+    /// has released a lock. See [`Talloc::backend`] for an example.
     ///
     /// # Errors
     ///
-    /// As for [`malloc`](Self::malloc).
+    /// As for [`Talloc::malloc`].
     ///
     /// # Safety
     ///
-    /// As for [`malloc`](Self::malloc).
+    /// As for [`Talloc::malloc`].
     pub unsafe fn malloc_dirty(
         &mut self,
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
+        let heap = &mut *self.heap;
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::EXACT {
             // SAFETY: `malloc` asks nothing of its caller.
-            return Ok((unsafe { self.malloc(layout) }?, layout.size()));
+            return Ok((unsafe { heap.malloc(layout) }?, layout.size()));
         }
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
-            if let Some(block) = self.pop(len) {
+            if let Some(block) = heap.pop(len) {
                 return Ok((block, layout.size()));
             }
         }
-        self.note_demand();
-        self.tend();
+        heap.note_demand();
+        heap.tend();
         let align = Align::of_layout(layout);
-        let attempt = |heap: &mut Self| {
+        let attempt = |heap: &mut Talloc<C, S>| {
             let (block, zero) = heap.allocate_knowing(len, align)?;
             Some((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
         };
-        match attempt(self) {
+        match attempt(heap) {
             Some(done) => Ok(done),
-            None => self.acquire(layout, attempt),
+            None => heap.acquire(layout, attempt),
         }
     }
+}
 
-    /// Allocates what no quick list has.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Allocates a block that no quick list has.
     #[cfg_attr(not(small), inline(never))]
     fn allocate_uncached(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         self.note_demand();
@@ -118,8 +120,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates from the arenas.
     ///
-    /// A request that the bins of the arena that gave memory last can serve is served here. All others
-    /// are left to functions that are called last, so that few registers need be saved.
+    /// A request that the bins of the arena where requests begin can serve is served here. Other requests go to
+    /// functions that are called last, so the usual path saves few registers.
     #[cfg_attr(not(small), inline(never))]
     fn allocate_from_arenas(
         &mut self,
@@ -132,7 +134,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.allocate_from_recent(len, layout)
     }
 
-    /// [`allocate_from_arenas`](Self::allocate_from_arenas), where requests do not begin with the first one.
+    /// [`allocate_from_arenas`](Self::allocate_from_arenas), if requests do not begin with the first arena.
     #[cold]
     #[inline(never)]
     fn allocate_late(&mut self, len: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -142,7 +144,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// [`allocate_from_arenas`](Self::allocate_from_arenas), from the one where requests begin, and those after it.
+    /// [`allocate_from_arenas`](Self::allocate_from_arenas), from the arena where requests begin and those after it.
     #[cfg_attr(not(small), inline(always))]
     fn allocate_from_recent(
         &mut self,
@@ -174,7 +176,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Allocates an aligned block from the arena that gave memory last, if that surely has room.
+    /// Allocates an aligned block from the arena where requests begin, if it surely has room.
     #[inline(always)]
     fn allocate_surely(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         let arena = self.arenas.recent();
@@ -184,7 +186,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(block)
     }
 
-    /// Allocates what the bins of the arena that gave memory last cannot serve.
+    /// Allocates a block that the bins of the arena where requests begin cannot serve.
     #[cfg_attr(not(small), inline(never))]
     fn allocate_beyond_bins(
         &mut self,
@@ -198,7 +200,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Allocates what neither the bins nor the top of the arena that gave memory last can serve.
+    /// Allocates a block that neither the bins nor the top of the arena where requests begin can serve.
     #[cold]
     #[cfg_attr(not(small), inline(never))]
     pub(super) fn allocate_last(
@@ -236,8 +238,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         done
     }
 
-    /// Retries a request that no arena could serve: after coalescing the cached blocks, and then each time that the
-    /// source has been asked for memory.
+    /// Retries a request that no arena could serve: once after the cached blocks are coalesced, and then each time the
+    /// source has given memory.
     #[inline(always)]
     fn attempt_again<T>(
         &mut self,
@@ -266,7 +268,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Takes a block from its quick list, if one of the first few there happens to be aligned.
+    /// Takes a block from its quick list, if one of the first few is aligned.
     #[inline(always)]
     pub(super) fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         let block = self.quick.pop_aligned(len, align.get() - 1)?;
@@ -282,7 +284,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(block)
     }
 
-    /// Notes, in a checked heap, that a cached block is in use again.
+    /// Marks a cached block as allocated, in a checked heap.
     #[inline(always)]
     pub(super) fn note_reuse(&mut self, block: NonNull<u8>) {
         if C::CHECKED {
@@ -291,8 +293,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Attempts again what no arena has had room for, as the quick lists are coalesced: each time
-    /// that there is room for sure, and once they are empty.
+    /// Coalesces the quick lists for a request that no arena had room for. Attempts the request each time that a large
+    /// enough chunk has formed, and when the lists are empty.
     pub(super) fn coalesce_for<T>(
         &mut self,
         layout: Layout,
@@ -306,7 +308,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 done = attempt(self);
             }
         }
-        // What the lists might hold while there was plenty would be in the way again.
+        // The limit was set while there was plenty. With it, the lists would fragment the memory again.
         self.limit_quick();
         if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
     }
@@ -317,7 +319,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(self.allocate_knowing(len, align)?.0)
     }
 
-    /// Allocates from the arenas, and tells from which address on the block is known to be zero.
+    /// Allocates from the arenas. Returns the block, and the address from which on it is known to be zero.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn allocate_knowing(
         &mut self,
@@ -342,7 +344,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Allocates a block from the top of the arena that gave memory last.
+    /// Allocates a block from the top of the arena where requests begin.
     #[inline(always)]
     fn take_top(&mut self, len: usize) -> Option<NonNull<u8>> {
         let arena = self.arenas.recent();

@@ -1,4 +1,4 @@
-//! Allocating from the first of several arenas that has room.
+//! Allocating from the first arena with room, in a heap of several.
 
 use core::ptr::NonNull;
 
@@ -11,15 +11,15 @@ use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::source::Source;
 
-/// How many arenas an aligned request tries that may have room, at least.
+/// How many arenas that may have room an aligned request tries, at least.
 const ALIGNED_TRIES: usize = 4;
 
-/// A block, from which address on it is known to be zero, and the place of its arena.
+/// A block, the address from which on it is known to be zero, and the place of its arena.
 type Found<C> = (NonNull<u8>, usize, Place<C>);
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Allocates from the first arena that surely has room, if that comes before the one where requests begin. Returns
-    /// as [`allocate_knowing`](Self::allocate_knowing).
+    /// Allocates from the first arena that surely has room, if it comes before the one where requests begin. Returns
+    /// the same as [`allocate_knowing`](Self::allocate_knowing).
     #[cold]
     #[inline(never)]
     pub(super) fn allocate_earlier(
@@ -32,7 +32,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some((block, zero))
     }
 
-    /// Allocates from another arena than the one where requests begin, which has no room. Returns as
+    /// Allocates from any arena except the one where requests begin, which has no room. Returns the same as
     /// [`allocate_knowing`](Self::allocate_knowing).
     #[cold]
     pub(super) fn allocate_elsewhere(
@@ -72,11 +72,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         found
     }
 
-    /// Allocates from an arena of these kinds, none of which surely has room, but some may: a larger chunk may lie
-    /// behind the first one of its bin, or one may be aligned as it is.
+    /// Allocates from an arena of these kinds that may have room, when none surely has. The first chunk of a bin may be
+    /// too small and a later one large enough, or a chunk may happen to be aligned.
     ///
-    /// Tries [`LAST_RESORT`](Config::LAST_RESORT) arenas at most, or [`ALIGNED_TRIES`], and looks at as many chunks
-    /// of each as that arena alone would.
+    /// Tries up to [`LAST_RESORT`](Config::LAST_RESORT) arenas, but at least [`ALIGNED_TRIES`] for an aligned request.
+    /// In each arena, it examines as many chunks as a heap with only that arena would.
     #[cold]
     fn allocate_by_luck(&mut self, kinds: u32, len: usize, align: Align) -> Option<Found<C>> {
         let tries = if align.get() > GRANULE { ALIGNED_TRIES } else { 0 };
@@ -103,7 +103,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// The lowest grade of an arena that surely has `len` aligned granules: wherever so many are, those are among them.
+/// The lowest grade of an arena that surely has `len` aligned granules. A piece of that many granules contains them,
+/// wherever it lies.
 fn sure_grade(len: usize, align: Align) -> u32 {
     let granules = len + (align.get() / GRANULE).saturating_sub(1);
     u32::try_from(granules).unwrap_or(u32::MAX)

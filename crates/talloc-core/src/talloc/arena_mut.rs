@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::memory::Memory;
 use crate::source::Source;
 
-/// One arena of a heap, to change: what [`Talloc::arena`] returns.
+/// A mutable view of one arena of a heap, returned by [`Talloc::arena`].
 ///
 /// # Examples
 ///
@@ -38,16 +38,21 @@ use crate::source::Source;
 /// ```
 pub struct ArenaMut<'h, C: Config, S> {
     heap: &'h mut Talloc<C, S>,
-    /// As the caller has it: its pointer may be good for more than the arena's own.
+    /// The caller's span. Its pointer may be valid for more memory than the arena's own.
     span: Span,
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The arena of that span, as [`arenas`](Self::arenas) returns it, to change. Takes constant time.
+    /// Returns a view of the arena with a span, by which the arena can be extended, truncated, merged or released. The
+    /// span is one that [`arenas`](Self::arenas) returns. Takes constant time.
     ///
     /// # Errors
     ///
-    /// [`ArenaError::NoSuchArena`].
+    /// [`ArenaError::NoSuchArena`] if the heap has no arena with this span.
+    ///
+    /// # Examples
+    ///
+    /// See [`ArenaMut`].
     #[inline]
     pub fn arena(&mut self, span: Span) -> Result<ArenaMut<'_, C, S>, ArenaError> {
         self.arenas.place_with(span)?;
@@ -62,16 +67,16 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         self.span
     }
 
-    /// The kind of its memory; see [`Talloc::claim_of_kind`].
+    /// The kind of its memory; see [`ArenasMut::claim_of_kind`](super::ArenasMut::claim_of_kind).
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.place().map_or(Kind::DEFAULT, |place| self.heap.arenas.peek(place).kind)
     }
 
-    /// A span that the arena can be [truncated](Self::truncate) to, as can all larger ones; see
-    /// [`Talloc::get_allocated_span`]. Empty if nothing is allocated.
+    /// A span that the arena can be [truncated](Self::truncate) to: see [`Talloc::get_allocated_span`]. The span is
+    /// empty if nothing is allocated.
     ///
-    /// Quick lists are flushed. Takes constant time apart from that.
+    /// Flushes the quick lists. Takes constant time apart from that.
     pub fn allocated_span(&mut self) -> Span {
         self.heap.flush();
         let Ok(place) = self.place() else { return Span::empty() };
@@ -79,37 +84,39 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         self.heap.arenas.with_detached(place, Arena::least_span)
     }
 
-    /// How many bytes the arena lacks at its end to be sure to have room for `layout`: none if there is room.
+    /// How many bytes must be added at the arena's end so that it surely has room for `layout`. It is 0 if there is
+    /// room.
     #[must_use]
     pub fn lacking_for(&self, layout: Layout) -> usize {
         let (len, lead) = Arena::<C>::needed_for(layout);
         self.place().map_or(0, |place| self.heap.arenas.peek(place).lacking(len, lead))
     }
 
-    /// Extends the arena to `span`, at either end or both, as [`Talloc::extend`] does the first.
+    /// Extends the arena to `span`, at either end or both, as [`Talloc::extend`] extends the first arena.
     ///
     /// # Errors
     ///
     /// [`ArenaError::NotExtended`] if `span` does not contain the arena, [`ArenaError::Overlap`] if it overlaps
-    /// another one, [`ArenaError::Null`], and [`ArenaError::TooFar`] if the links do not reach as far. The arena is
-    /// as it was then.
+    /// another one, [`ArenaError::Null`], and [`ArenaError::TooFar`] if the links do not reach as far. The arena
+    /// is then unchanged.
     ///
     /// # Safety
     ///
-    /// What `span` adds is memory as for [`Talloc::init`], and `memory` describes it truly. If the span has a pointer,
-    /// it is good for all of the span.
+    /// The memory that `span` adds fulfils the conditions of [`Talloc::claim`], and the flags of `memory` are true of
+    /// it. If the span has a pointer, it is valid for all of the span.
     pub unsafe fn extend(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         // This may move control blocks, so it comes before they are looked for.
         self.heap.flush();
         let place = self.place()?;
-        // SAFETY: The caller gives the heap what `span` adds, and `memory` describes it truly. The quick lists are empty.
+        // SAFETY: The caller gives the heap what `span` adds, and `memory` describes it truly. The quick lists are
+        // empty.
         unsafe { self.heap.extend_at(place, span, memory) }?;
         self.span = span;
         Ok(())
     }
 
-    /// Reduces the arena to `span`, and touches what is left out no more, as [`Talloc::truncate`] does with the
-    /// first.
+    /// Reduces the arena to `span`, as [`Talloc::truncate`] reduces the first arena. The heap does not access the rest
+    /// any more.
     ///
     /// # Errors
     ///
@@ -126,9 +133,9 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
 
     /// Extends the arena by `size` bytes that follow it.
     ///
-    /// It is for sources whose memory goes on where the last piece ended. Compared to [`extend`](Self::extend),
-    /// nothing is flushed, the bitmap goes to the end of the new memory, where it is in the way of nothing, and there
-    /// is less code. The bitmap is copied each time, a 64th of what has been in use of the arena.
+    /// It is for sources whose memory grows at its end. Unlike [`extend`](Self::extend), it flushes nothing, and takes
+    /// less code. The bitmap is copied to the end of the new memory each time, where it is in no block's way. It has a
+    /// 64th of the arena's bytes that have been in use.
     ///
     /// # Errors
     ///
@@ -173,10 +180,10 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         result
     }
 
-    /// Raises the end of an arena that was claimed by [`Talloc::claim_part`] by `more` bytes, in whole granules of 8,
-    /// within `range`.
+    /// Raises the end of an arena that was claimed by [`ArenasMut::claim_part`](super::ArenasMut::claim_part) by `more`
+    /// bytes, in whole granules of 8, within `range`.
     ///
-    /// Takes the time that `commit` takes, and no more.
+    /// Takes constant time, apart from `commit`.
     ///
     /// # Errors
     ///
@@ -184,7 +191,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`Talloc::claim_part`].
+    /// As for [`ArenasMut::claim_part`](super::ArenasMut::claim_part).
     pub unsafe fn raise_part(
         &mut self,
         range: Span,
@@ -209,20 +216,23 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         Ok(())
     }
 
-    /// Makes one arena of this one and the one above it, which it touches. Free memory on either side of where they
-    /// touch coalesces.
+    /// Merges this arena with the one above it, whose span begins where this one ends. Free memory on both sides of the
+    /// boundary coalesces.
     ///
-    /// Takes time in proportion to the free chunks of the upper arena, and to a 512th of both.
+    /// Flushes the quick lists. Takes time in proportion to the free chunks of the upper arena, and to a 512th of the
+    /// bytes of both.
     ///
     /// # Errors
     ///
-    /// [`ArenaError::NoSuchArena`] if `upper` is none, [`ArenaError::NotAdjacent`], [`ArenaError::TooFar`] if the
-    /// links of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no room for a bitmap of both,
-    /// and [`ArenaError::OtherKind`] if they are of different [kinds](Kind). Nothing has changed then.
+    /// [`ArenaError::NoSuchArena`] if `upper` is not the span of an arena, [`ArenaError::NotAdjacent`],
+    /// [`ArenaError::TooFar`] if the links of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no
+    /// room for a bitmap of both, and [`ArenaError::OtherKind`] if they are of different [kinds](Kind). Nothing has
+    /// changed then.
     ///
     /// # Safety
     ///
-    /// The pointer of this arena's span, or if it has none the one that the arena was given with, is good for both.
+    /// The pointer of this arena's span is valid for both arenas. If the span has no pointer, that of the span by which
+    /// the arena was claimed is.
     ///
     /// # Examples
     ///
@@ -259,7 +269,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         Ok(())
     }
 
-    /// Takes the arena from the heap, which touches its memory no more.
+    /// Takes the arena from the heap. The heap does not access its memory any more. Flushes the quick lists.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@ use core::ptr::NonNull;
 
 use talloc_span::{Align, Span};
 
-use super::Talloc;
 use super::coalesce::Run;
+use super::{Backend, Inspect, Talloc};
 use crate::arena::Arena;
 use crate::batch::Batch;
 use crate::config::Config;
@@ -27,33 +27,90 @@ impl<C: Config, S> Talloc<C, S> {
     /// The bytes of the largest block that an arena can hold, as far as its links reach: a larger one is
     /// refused whatever memory there is.
     pub const MAX_BLOCK: usize = Arena::<C>::MAX_BLOCK.saturating_mul(GRANULE);
+}
 
-    /// The bytes of a block of `size` bytes, which is at most `isize::MAX`: a multiple of 8.
+/// What a cache in front of the heap must know.
+impl<C: Config, S> Inspect<'_, C, S> {
+    /// Returns how many bytes a block has that is allocated with `size` bytes: `size`, rounded up to what a block
+    /// takes. It is a multiple of 8.
+    ///
+    /// `size` is at most `isize::MAX`, as in a [`Layout`]. Takes constant time, and no heap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Compact, Inspect, OomHandler};
+    ///
+    /// type Heap<'h> = Inspect<'h, Compact, OomHandler<Compact>>;
+    /// assert_eq!((Heap::usable_size(37), Heap::usable_size(40)), (40, 40));
+    /// ```
     #[inline(always)]
     #[must_use]
     pub fn usable_size(size: usize) -> usize {
         Arena::<C>::block_len(size) * GRANULE
     }
 
-    /// Where blocks of the arena may lie that contains `addr`, with a pointer that is good for all of
-    /// them; an empty span if there is no such arena.
-    pub fn reach_of(&self, addr: usize) -> Span {
-        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
+    /// Returns the span in which blocks of the arena around `addr` may lie. Its pointer is valid for all of them. The
+    /// span is empty if no arena contains the address.
+    ///
+    /// A cache can tell by it that further blocks are of the same arena, and restores the provenance of their pointers.
+    /// The span is right until an arena changes. Takes constant time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// let block = unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(Layout::new::<[u64; 5]>())?
+    /// };
+    /// let reach = heap.inspect().reach_of(block.addr().get());
+    /// assert!(reach.contains(block.addr().get()) && heap.get_arena().contains_span(reach));
+    /// assert!(heap.inspect().reach_of(8).is_empty());
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    #[must_use]
+    pub fn reach_of(self, addr: usize) -> Span {
+        let arena = self.heap.arenas.containing(addr).map(|place| self.heap.arenas.peek(place));
         arena.map_or(Span::empty(), Arena::allocatable)
     }
 
-    /// Checks that blocks of `size` bytes are used ones of this heap.
+    /// Checks that each block of a batch is an allocated block of this heap, of `size` bytes.
+    ///
+    /// It is for the `verify` of a cache, which [`Talloc::verify`] knows nothing of. Takes time in proportion to the
+    /// blocks.
     ///
     /// # Errors
     ///
-    /// [`Violation::CachedBlock`].
-    pub fn verify_batch(&self, size: usize, batch: &Batch) -> Result<(), Violation> {
+    /// [`Violation::CachedBlock`] with the first block that is free, or not of this heap, and
+    /// [`Violation::CachedCount`] if the list is longer or shorter than the batch says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// let batch = unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.backend().malloc_batch(40, 10)
+    /// };
+    /// assert_eq!(heap.inspect().verify_batch(40, &batch), Ok(()));
+    /// ```
+    pub fn verify_batch(self, size: usize, batch: &Batch) -> Result<(), Violation> {
         let len = Arena::<C>::block_len(size);
         let mut count = 0;
         let mut next = batch.first();
         while let Some(block) = next.filter(|_| count <= batch.len()) {
             let addr = block.addr().get();
-            let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
+            let arena = self.heap.arenas.containing(addr).map(|place| self.heap.arenas.peek(place));
             if !arena.is_some_and(|arena| arena.is_in_use(addr, len)) {
                 return Err(Violation::CachedBlock { addr });
             }
@@ -65,17 +122,17 @@ impl<C: Config, S> Talloc<C, S> {
     }
 }
 
-impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Allocates blocks of `size` bytes, at most `most` of them; fewer, or none, if there is no room
-    /// for them. The source is not asked.
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
+    /// Allocates up to `most` blocks of `size` bytes. Returns fewer, or none, if there is no room for all. The source is
+    /// not asked.
     ///
-    /// What comes from one piece lies in a row, the lowest block first in the list. Takes time in
-    /// proportion to the blocks.
+    /// Blocks from one free chunk lie in a row, the lowest one first in the list. Takes time in proportion to the
+    /// blocks. See [`Backend`] for an example.
     ///
     /// # Safety
     ///
-    /// As long as there is the list, the memory that was given to the heap stays as
-    /// [`init`](Self::init) asks: a [`Batch`] reads and writes the blocks, and does not borrow the heap.
+    /// While the batch exists, the heap's memory stays as [`Talloc::init`] asks. The batch reads and writes the blocks
+    /// (the invariant of [`Batch`]), and does not borrow the heap.
     pub unsafe fn malloc_batch(&mut self, size: usize, most: usize) -> Batch {
         let mut batch = Batch::EMPTY;
         if size > isize::MAX as usize {
@@ -83,56 +140,77 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let most = most.min(u32::MAX as usize);
         let len = Arena::<C>::block_len(size);
-        while batch.len() < most && self.take_cached(len, &mut batch) {}
+        while batch.len() < most && self.heap.take_cached(len, &mut batch) {}
         if batch.len() < most {
-            self.fill_batch(len, most, &mut batch);
+            self.heap.fill_batch(len, most, &mut batch);
         }
         batch
     }
 
-    /// Allocates a block without asking the source, and tells how many of its first bytes are not
-    /// known to be zero.
+    /// Allocates a block without asking the source. Returns it with the number of its first bytes that are not known
+    /// to be zero.
+    ///
+    /// A cache that gets an error can give its blocks back and try again before the source is asked. Takes constant
+    /// time, and flushes the quick lists if nothing else helps.
     ///
     /// # Errors
     ///
-    /// If no arena has the memory, after the quick lists have been flushed.
+    /// If no arena has the memory, even after the quick lists have been flushed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{AllocError, Span, Talloc};
+    ///
+    /// fn is_never_called(_: &mut Talloc, _: Layout) -> Result<(), AllocError> {
+    ///     unreachable!()
+    /// }
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::with_oom_handler(is_never_called);
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe { heap.init(Span::from(&mut memory)) };
+    /// assert!(heap.backend().malloc_from_arenas(Layout::new::<[u8; 5000]>()).is_ok());
+    /// assert!(heap.backend().malloc_from_arenas(Layout::new::<[u8; 5000]>()).is_err());
+    /// ```
     pub fn malloc_from_arenas(
         &mut self,
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
-        if layout.size() > Self::MAX_BLOCK {
+        if layout.size() > Talloc::<C, S>::MAX_BLOCK {
             return Err(AllocError);
         }
         let len = Arena::<C>::block_len(layout.size());
         let mut batch = Batch::EMPTY;
-        if layout.align() <= GRANULE && self.take_cached(len, &mut batch) {
+        if layout.align() <= GRANULE && self.heap.take_cached(len, &mut batch) {
             return batch.pop().map(|block| (block, layout.size())).ok_or(AllocError);
         }
-        self.note_demand();
+        self.heap.note_demand();
         let align = Align::of_layout(layout);
-        let attempt = |heap: &mut Self| heap.allocate_knowing(len, align);
-        let found = attempt(self).or_else(|| self.coalesce_for(layout, attempt));
+        let attempt = |heap: &mut Talloc<C, S>| heap.allocate_knowing(len, align);
+        let found = attempt(self.heap).or_else(|| self.heap.coalesce_for(layout, attempt));
         let (block, zero) = found.ok_or(AllocError)?;
         Ok((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
     }
 
-    /// Frees blocks of `size` bytes: to their quick list, or to the arenas. Then those that lie next to
-    /// each other in memory and in the list are coalesced before anything else is looked at.
+    /// Frees blocks of `size` bytes: to their quick list, or, if that size has none, to the arenas. In the second case,
+    /// neighbours in memory that are neighbours in the list are coalesced first.
     ///
-    /// Takes time in proportion to the blocks.
+    /// Takes time in proportion to the blocks. See [`Backend`] for an example.
     ///
     /// # Safety
     ///
-    /// They are blocks of this heap, allocated or last reallocated with that size.
+    /// All blocks of the batch are blocks of this heap, allocated or last reallocated with `size` bytes.
     pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
         let len = Arena::<C>::block_len(size);
-        if len >= self.quick.classes() {
+        if len >= self.heap.quick.classes() {
             // SAFETY: The caller gives up the blocks, which have `len` granules each.
-            unsafe { self.release_batch(len, batch) }
-            self.note_uncached(len);
+            unsafe { self.heap.release_batch(len, batch) }
+            self.heap.note_uncached(len);
             return;
         }
-        let mut freeing = Freeing { heap: self, len, left: batch, others: Batch::EMPTY };
+        let mut freeing = Freeing { heap: self.heap, len, left: batch, others: Batch::EMPTY };
         while let Some(block) = freeing.left.pop() {
             // SAFETY: The caller gives up the blocks. Those that are listed have a list.
             unsafe {
@@ -144,12 +222,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         }
     }
+}
 
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Gives blocks of `len` granules back to the arenas.
     ///
     /// # Safety
     ///
-    /// As for [`free_batch`](Self::free_batch).
+    /// They are blocks of this heap of `len` granules each, which nobody uses.
     unsafe fn release_batch(&mut self, len: usize, mut batch: Batch) {
         let Some(first) = batch.pop() else { return };
         self.forget(first, len);
@@ -188,6 +268,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 unsafe { batch.push(block) };
             }
         }
+        debug_assert!(batch.len() <= most, "there are no more blocks than asked for");
     }
 
     /// Adds a block from the quick list to a batch, if that has any.

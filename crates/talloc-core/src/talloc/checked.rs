@@ -1,11 +1,11 @@
-//! Checking what is passed, and walking the heap block by block.
+//! Checking blocks that are passed to a checked heap, and walking it block by block.
 
 use core::alloc::Layout;
 use core::iter;
 use core::ptr::NonNull;
 
-use super::Talloc;
 use super::chunks::{Chunks, Leaks};
+use super::{Inspect, Talloc};
 use crate::arena::Arena;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Checked, Config};
@@ -14,15 +14,15 @@ use crate::misuse::{Call, Fault, Misuse, OnMisuse};
 use crate::quick::Lists;
 
 impl<C: Config, S> Talloc<C, S> {
-    /// Whether a block that `layout` describes is allocated at `ptr`, and `call` may be done with it,
-    /// as far as the heap knows.
+    /// Whether a block with this layout is allocated at `ptr`, and `call` is right for it. A heap that is not checked
+    /// returns true.
     #[inline(always)]
     pub(crate) fn knows(&self, call: Call, ptr: NonNull<u8>, layout: Layout) -> bool {
         !C::CHECKED || call.fault(layout).is_none() && self.has_block(ptr, layout)
     }
 
-    /// Whether a block that `layout` describes, of a size that has a quick list, is allocated in the
-    /// first arena, in a checked heap; looks at the next marks only, and so denies some.
+    /// Whether a block with this layout is allocated at `ptr`, in the first arena of a checked heap, and its size has a
+    /// quick list. Reads only the nearest marks, and so returns false for some blocks.
     #[inline(always)]
     pub(super) fn knows_small(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let len = Arena::<C>::block_len(layout.size());
@@ -31,7 +31,7 @@ impl<C: Config, S> Talloc<C, S> {
             && self.arenas.first.is_small_block(ptr.addr().get(), len)
     }
 
-    /// Whether a block that `layout` describes is allocated at `ptr`, in a checked heap.
+    /// Whether a block with this layout is allocated at `ptr`, in a checked heap.
     #[inline(always)]
     fn has_block(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
@@ -40,7 +40,7 @@ impl<C: Config, S> Talloc<C, S> {
                 || !self.arenas.is_single() && self.has_block_elsewhere(addr, len))
     }
 
-    /// Whether a block of `len` granules is allocated at an address in any but the first arena.
+    /// Whether a block of `len` granules is allocated at an address, in a further arena.
     #[cold]
     #[inline(never)]
     fn has_block_elsewhere(&self, addr: usize, len: usize) -> bool {
@@ -65,7 +65,7 @@ impl<C: Config, S> Talloc<C, S> {
         C::misuse(&self.explain(call, ptr, layout));
     }
 
-    /// What is wrong about a block at an address, if it has that layout.
+    /// What is wrong with an address as that of a block with this layout.
     fn fault_at(&self, addr: usize, layout: Layout) -> Fault {
         let Some(arena) = self.arenas.spanning(addr) else { return Fault::Foreign };
         let Some(Chunk { kind, span }) = arena.chunk_around(addr) else {
@@ -79,12 +79,12 @@ impl<C: Config, S> Talloc<C, S> {
             ChunkKind::Used if span.base() != Some(addr) => Fault::NotABlock { block: span },
             ChunkKind::Used if addr % layout.align() != 0 => Fault::WrongAlign { block: span },
             ChunkKind::Used => Fault::WrongSize { block: span },
-            // A checked heap knows where its blocks end, and returns them one by one.
+            // A checked heap knows where its blocks end, so it has no such chunks.
             ChunkKind::Blocks => Fault::Broken,
         }
     }
 
-    /// The chunk after `last`, or the very first one, in the order of addresses.
+    /// The chunk after `last` in the order of addresses, or the first one.
     pub(crate) fn next_chunk(&self, last: Option<Chunk>) -> Option<Chunk> {
         let end = last.map_or(0, |chunk| chunk.span.acme().unwrap_or(0));
         let same = last.and_then(|chunk| {
@@ -97,35 +97,54 @@ impl<C: Config, S> Talloc<C, S> {
     }
 }
 
-/// What a checked heap can tell beside.
-impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
-    /// Whether `ptr` is a block of this heap, allocated or last reallocated with `layout`.
+/// The blocks of a checked heap.
+impl<'h, C: Config, H: OnMisuse, S> Inspect<'h, Checked<C, H>, S> {
+    /// Checks that `ptr` is a block of this heap that was allocated or last reallocated with `layout`.
     ///
-    /// Takes constant time and a 512th of the block's bytes; to say what is wrong takes a 512th of
-    /// those of the chunk that `ptr` is in.
+    /// Takes constant time. With links of 16 bits, takes time in proportion to a 512th of the block's bytes. If
+    /// something is wrong, takes time in proportion to a 512th of the bytes of the chunk that contains `ptr`.
     ///
     /// # Errors
     ///
     /// A [`Misuse`] that says what is wrong. The handler is not called.
-    pub fn check(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
-        if self.knows(Call::Check, ptr, layout) {
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Checked, Fault, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::<Checked>::with_config();
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// let block = unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(layout)?
+    /// };
+    /// assert!(heap.inspect().check(block, layout).is_ok());
+    /// let misuse = heap.inspect().check(block, Layout::new::<[u64; 6]>()).unwrap_err();
+    /// assert!(matches!(misuse.fault, Fault::WrongSize { .. }));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    pub fn check(self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
+        if self.heap.knows(Call::Check, ptr, layout) {
             Ok(())
         } else {
-            Err(self.explain(Call::Check, ptr, layout))
+            Err(self.heap.explain(Call::Check, ptr, layout))
         }
     }
 
-    /// How many bytes the block at `ptr` has: those that were asked for, rounded up to what a block
-    /// takes.
+    /// Returns the size of the block at `ptr` in bytes: the requested size, rounded up to what a block takes.
     ///
-    /// This is for those who free blocks without knowing their layouts, as C programs do: any layout
-    /// of so many bytes, aligned as the block is, is as good as the one that it was allocated with.
+    /// A caller that does not know a block's layout, like a C program, can free the block with any layout of this size
+    /// and of an alignment that the block has.
     ///
-    /// Takes constant time; with links of 16 bits, and to say what is wrong, as [`check`](Self::check).
+    /// Takes as much time as [`check`](Self::check).
     ///
     /// # Errors
     ///
-    /// What is wrong, if no block of this heap starts there. The handler is not called.
+    /// A [`Fault`] that says what is wrong, if no block of this heap starts at `ptr`. The handler is not called.
     ///
     /// # Examples
     ///
@@ -140,26 +159,26 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///     heap.init(Span::from(&mut memory));
     ///     heap.malloc(Layout::new::<[u8; 37]>())?
     /// };
-    /// assert_eq!(heap.size_of_block(block), Ok(40));
+    /// assert_eq!(heap.inspect().size_of_block(block), Ok(40));
     /// // SAFETY: It is within the block.
     /// let within = unsafe { block.add(8) };
-    /// assert!(matches!(heap.size_of_block(within), Err(Fault::NotABlock { .. })));
+    /// assert!(matches!(heap.inspect().size_of_block(within), Err(Fault::NotABlock { .. })));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn size_of_block(&self, ptr: NonNull<u8>) -> Result<usize, Fault> {
+    pub fn size_of_block(self, ptr: NonNull<u8>) -> Result<usize, Fault> {
         let addr = ptr.addr().get();
-        let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
+        let arena = self.heap.arenas.containing(addr).map(|place| self.heap.arenas.peek(place));
         match arena.and_then(|arena| arena.len_of_block(addr)) {
             Some(len) if addr % GRANULE == 0 => Ok(len * GRANULE),
-            _ => Err(self.fault_at(addr, Layout::new::<u8>())),
+            _ => Err(self.heap.fault_at(addr, Layout::new::<u8>())),
         }
     }
 
-    /// All chunks of all arenas, used and free, in the order of their addresses.
+    /// Returns all chunks of all arenas, used and free, in the order of their addresses.
     ///
-    /// Those of an arena follow each other without a gap. Each step takes time in proportion to a
-    /// 512th of the chunk's bytes; from one arena to the next, to their number. If the heap is
-    /// broken, the rest of the arena is left out.
+    /// The chunks of an arena follow each other without a gap. A step takes time in proportion to a 512th of the
+    /// chunk's bytes. A step to the next arena takes time in proportion to the number of arenas. If an arena is
+    /// corrupt, the iterator skips the rest of it.
     ///
     /// # Examples
     ///
@@ -174,19 +193,19 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///     heap.init(Span::from(&mut memory));
     ///     heap.malloc(Layout::new::<[u8; 4000]>())?;
     /// }
-    /// for chunk in heap.chunks() {
+    /// for chunk in heap.inspect().chunks() {
     ///     println!("{chunk}");
     /// }
-    /// assert!(heap.chunks().any(|chunk| {
+    /// assert!(heap.inspect().chunks().any(|chunk| {
     ///     chunk.kind == ChunkKind::Used && chunk.span.size() == 4000
     /// }));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn chunks(&self) -> Chunks<'_, Checked<C, H>, S> {
-        Chunks::of(self)
+    pub fn chunks(self) -> Chunks<'h, Checked<C, H>, S> {
+        Chunks::of(self.heap)
     }
 
-    /// What is allocated, to be printed or gone through.
+    /// Returns the blocks that are allocated, to print them or to iterate over them.
     ///
     /// # Examples
     ///
@@ -202,16 +221,16 @@ impl<C: Config, H: OnMisuse, S> Talloc<Checked<C, H>, S> {
     ///     heap.malloc(Layout::new::<[u8; 40]>())?;
     ///     heap.malloc(Layout::new::<[u8; 100]>())?;
     /// }
-    /// let report = heap.leaks().to_string();
+    /// let report = heap.inspect().leaks().to_string();
     /// assert!(report.starts_with("2 blocks of 144 bytes in all are allocated:\n0x"));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn leaks(&self) -> Leaks<'_, Checked<C, H>, S> {
+    pub fn leaks(self) -> Leaks<'h, Checked<C, H>, S> {
         Leaks(self.chunks())
     }
 }
 
-/// Whether a pointer is aligned as that to a block of this layout is.
+/// Whether a pointer has the alignment of a block with this layout.
 #[inline(always)]
 fn is_aligned(ptr: NonNull<u8>, layout: Layout) -> bool {
     ptr.addr().get() & (layout.align().max(GRANULE) - 1) == 0

@@ -8,8 +8,8 @@ use super::Talloc;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 
-/// The chunks of a heap in the order of their addresses; see
-/// [`Talloc::chunks`](crate::Talloc::chunks).
+/// An iterator over the chunks of a heap in the order of their addresses, returned by
+/// [`Inspect::chunks`](crate::Inspect::chunks).
 #[derive(Debug)]
 pub struct Chunks<'heap, C: Config, S> {
     heap: &'heap Talloc<C, S>,
@@ -40,10 +40,10 @@ impl<C: Config, S> Iterator for Chunks<'_, C, S> {
 
 impl<C: Config, S> core::iter::FusedIterator for Chunks<'_, C, S> {}
 
-/// What is allocated in a heap, to be printed: see [`Talloc::leaks`](crate::Talloc::leaks).
+/// The blocks that are allocated in a heap, to print: see [`Inspect::leaks`](crate::Inspect::leaks).
 pub struct Leaks<'heap, C: Config, S>(pub(super) Chunks<'heap, C, S>);
 
-/// How many blocks are printed but for `{:#}`, which prints them all.
+/// How many blocks `{}` prints. `{:#}` prints all of them.
 const SHOWN: usize = 20;
 
 impl<C: Config, S> Leaks<'_, C, S> {

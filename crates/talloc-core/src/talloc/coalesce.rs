@@ -1,4 +1,4 @@
-//! Giving blocks on the quick lists back to the arenas, which coalesce them.
+//! Giving cached blocks back to the arenas, which coalesce them.
 
 use core::ptr::NonNull;
 
@@ -8,26 +8,25 @@ use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::source::Source;
 
-/// How many blocks of a quick list are given back to the arenas at a time,
+/// How many blocks of a quick list make a batch,
 const BATCH: usize = 32;
 
-/// or how many granules, if those are fewer blocks: 64 KiB.
+/// or how many granules, if those are fewer blocks. These are 64 KiB.
 const BATCH_GRANULES: usize = (64 << 10) / GRANULE;
 
-/// How many more batches a thread sends home that only frees blocks of other heaps.
+/// How many more batches a consumer gives back: a thread that only frees blocks of other heaps.
 const CONSUMER_BATCHES: usize = 16;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Coalesces all blocks in the quick lists, and makes one free chunk of each arena in which
-    /// nothing is allocated.
+    /// Coalesces all cached blocks, and makes one free chunk of each arena in which nothing is allocated.
     ///
-    /// Cached blocks count as free anyway; this makes memory of them that any size can be
-    /// allocated from. It happens by itself before a request fails.
+    /// Afterwards, blocks of any size can be allocated from the memory of the cached blocks. A heap flushes by itself
+    /// before a request fails. Takes time in proportion to the cached blocks.
     pub fn flush(&mut self) {
         self.coalesce();
     }
 
-    /// [`flush`](Self::flush), which returns whether there was anything to do.
+    /// [`flush`](Self::flush). Returns whether there was anything to do.
     pub(super) fn coalesce(&mut self) -> bool {
         let cached = self.quick.cached() > 0;
         if cached {
@@ -35,12 +34,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 self.flush_list(len, usize::MAX);
             }
         }
+        debug_assert_eq!(self.quick.cached(), 0, "I9: the lists count what they hold");
         self.tidy() || cached
     }
 
-    /// Coalesces a batch of blocks of `len` granules, of which one has just been freed, and one of
-    /// those that have not been in use for long, unless the lists may hold more; or lets the source take memory
-    /// back, if it is for that.
+    /// Handles an overflow of the quick lists, after a block of `len` granules was freed. If it is a pulse, the source
+    /// may take memory back. Otherwise, the lists [make room](Self::make_room).
     #[cold]
     #[inline(never)]
     pub(crate) fn overflow(&mut self, len: usize) {
@@ -52,7 +51,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// [`overflow`](Self::overflow), without a call of the source.
+    /// Coalesces a batch of blocks of `len` granules, and a batch of the list whose turn it is, unless the lists may
+    /// hold more. The source is not called.
     #[cfg_attr(small, inline(never))]
     pub(super) fn make_room(&mut self, len: usize) {
         let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
@@ -74,21 +74,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Coalesces a batch of blocks of the size whose turn it is. Returns how many granules are free
-    /// in a row then, in one place at the least: none if there was nothing to do.
+    /// Coalesces a batch of blocks of the list whose turn it is. Returns the granules of the largest free chunk that a
+    /// block became a part of, or 0 if the list was empty.
     pub(crate) fn flush_next(&mut self) -> usize {
         let len = self.quick.turn();
         self.flush_batch(len)
     }
 
-    /// Coalesces a batch of blocks of `len` granules. Returns as [`flush_next`](Self::flush_next).
+    /// Coalesces a batch of blocks of `len` granules. Returns the same as [`flush_next`](Self::flush_next).
     fn flush_batch(&mut self, len: usize) -> usize {
         let is_large = len > BATCH_GRANULES / BATCH;
         self.flush_list(len, if is_large { BATCH_GRANULES / len + 1 } else { BATCH })
     }
 
-    /// Coalesces up to `most` blocks of `len` granules, neighbours together, and sends those of other heaps
-    /// home. Returns as [`flush_next`](Self::flush_next).
+    /// Coalesces up to `most` blocks of `len` granules, neighbours together. Blocks of other heaps are sent home.
+    /// Returns the same as [`flush_next`](Self::flush_next).
     fn flush_list(&mut self, len: usize, most: usize) -> usize {
         let mut run: Option<Run> = None;
         let mut longest = 0;
@@ -112,7 +112,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         longest.max(self.release_run(run))
     }
 
-    /// Gives granules that were on a list back to their arena. Returns how many are free there then.
+    /// Gives a run of cached blocks back to its arena. Returns the granules of the coalesced chunk.
     fn release_run(&mut self, run: Option<Run>) -> usize {
         // SAFETY: They were blocks on a list, which nobody uses, and lie in one arena.
         run.map_or(0, |run| unsafe { self.release(run.start, run.len) })
@@ -125,7 +125,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// Used granules of one arena.
+/// Neighbouring blocks of one arena that are given back together.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     pub(super) start: NonNull<u8>,
@@ -133,7 +133,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The run with a block of `len` granules, if that lies next to it.
+    /// Extends the run by a block of `len` granules, if the block lies next to it.
     #[inline(always)]
     pub(super) fn with(self, block: NonNull<u8>, len: usize) -> Option<Self> {
         let (start, addr) = (self.start.addr().get(), block.addr().get());

@@ -1,9 +1,9 @@
-//! Freeing: to a quick list, or to the arena, which coalesces.
+//! Freeing: to a quick list, or to the arena, which coalesces the block.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::Talloc;
+use super::{Backend, Talloc};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::granule::GRANULE;
@@ -18,8 +18,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Panics
     ///
-    /// If the heap has several arenas and `ptr` points into none of them, and, by default, if the
-    /// heap is [`Checked`](crate::Checked) and the block is not what the caller says.
+    /// If the heap has several arenas, and `ptr` points into none of them. By default, also if the heap is
+    /// [`Checked`](crate::Checked), and `ptr` is not a block with this layout.
     ///
     /// # Safety
     ///
@@ -79,7 +79,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Frees a block of a size that has a list, but is not cached while memory is short.
+    /// Frees a block whose size has a list, but is not cached while memory is short.
     ///
     /// # Safety
     ///
@@ -101,7 +101,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     unsafe fn release_or_send(&mut self, ptr: NonNull<u8>, len: usize) {
         if self.quick.is_stray(ptr) {
             let block = with_provenance_of_all(C::Quick::whole(), ptr);
-            // SAFETY: It is the same block, by a pointer that is good for all of it.
+            // SAFETY: It is the same block, by a pointer that is valid for all of it.
             unsafe { self.quick.send(block, len) };
         } else {
             self.forget(ptr, len);
@@ -109,20 +109,24 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             unsafe { self.release(ptr, len) };
         }
     }
+}
 
-    /// Takes back blocks that a [peer](crate::Peers) has sent home.
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
+    /// Takes back blocks that a [peer](crate::Peers) has sent home. Takes constant time if the blocks are cached, and
+    /// otherwise time in proportion to the blocks.
     ///
     /// # Safety
     ///
-    /// They are blocks of this heap that nobody uses, and have just been [read](Segment::read) from a parcel for it.
-    /// The pointers are good for all of them.
+    /// The blocks are of this heap, and nobody uses them. The segment has just been [read](Segment::read) from a parcel
+    /// for this heap, and its pointers are valid for all blocks.
     #[inline]
     pub unsafe fn take_back(&mut self, segment: Segment) {
-        if segment.len < self.quick.classes() && !C::CHECKED {
+        let heap = &mut *self.heap;
+        if segment.len < heap.quick.classes() && !C::CHECKED {
             debug_assert!(C::Quick::HAS_PEERS, "the lists hold blocks of one kind");
             // SAFETY: The caller gives up the blocks, which have a list.
-            if unsafe { self.quick.splice(segment) } {
-                self.overflow(segment.len);
+            if unsafe { heap.quick.splice(segment) } {
+                heap.overflow(segment.len);
             }
             return;
         }
@@ -132,8 +136,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // nobody uses.
             unsafe {
                 let next = next(block);
-                self.forget(block, segment.len);
-                self.release(block, segment.len);
+                heap.forget(block, segment.len);
+                heap.release(block, segment.len);
                 match next {
                     Some(next) if number < segment.blocks => block = next,
                     _ => break,
@@ -141,7 +145,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         }
     }
+}
 
+impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Puts a block on its quick list.
     ///
     /// # Safety
@@ -160,7 +166,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// [`cache`](Self::cache), in a heap of several arenas: a block of another kind than the lists hold is released.
-    /// Called last, so that the usual path saves no registers for it.
+    /// It is called last, so the usual path saves no registers for it.
     ///
     /// # Safety
     ///
@@ -177,7 +183,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// The same block, by a pointer that is good for all of it, if the lists hold [all](Self::lists_all) blocks.
+    /// The same block, by a pointer that is valid for all of it. The lists hold [all](Self::lists_all) blocks.
     #[inline(always)]
     fn whole_block(&mut self, ptr: NonNull<u8>) -> NonNull<u8> {
         if C::Quick::HAS_PEERS {
@@ -191,8 +197,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Frees a block whose contents have moved. The source is not called: should it panic, the caller, who
-    /// does not know yet, would free the block once more.
+    /// Frees a block whose contents have moved. The source is not called. If it panicked, the caller would not know
+    /// that the block has moved, and would free it once more.
     ///
     /// # Safety
     ///
@@ -246,7 +252,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// [`cache`](Self::cache), with a pointer that is good for all of the block.
+    /// [`cache`](Self::cache), with a pointer that is valid for all of the block.
     ///
     /// # Safety
     ///
@@ -259,7 +265,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Puts a block on its quick list. Returns whether the lists hold too much now.
+    /// Puts a block on its quick list. Returns whether the lists now hold too much.
     ///
     /// # Safety
     ///
@@ -278,7 +284,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.quick.push(block, len) }
     }
 
-    /// Gives a block back to its arena. Returns how many granules are free where it was.
+    /// Gives a block back to its arena. Returns the granules of the free chunk that it became a part of.
     ///
     /// # Safety
     ///
@@ -294,6 +300,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
+        debug_assert!(free >= len, "the granules are part of what is free now");
         self.arenas.count_freed(len * GRANULE);
         free
     }
@@ -311,12 +318,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let at = arena.granule(block);
         // SAFETY: The block is used granules of the arena, which the caller gives up.
         let free = unsafe { arena.release(at, len) };
+        debug_assert!(free >= len, "the granules are part of what is free now");
         self.arenas.count_freed(len * GRANULE);
         self.arenas.note_freed(place);
         free
     }
 
-    /// Notes, in a checked heap, that a block is one no longer.
+    /// Removes the marks of a block, in a checked heap.
     #[inline(always)]
     pub(super) fn forget(&mut self, block: NonNull<u8>, len: usize) {
         if C::CHECKED {

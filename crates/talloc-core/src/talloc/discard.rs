@@ -1,34 +1,34 @@
-//! Giving memory back to where it came from.
+//! Giving memory back to its source.
 
 use talloc_span::{Align, Span};
 
 use super::arenas::Wanted;
-use super::{ArenaMut, Talloc};
+use super::{ArenaMut, ArenasMut, Inspect, Talloc};
 use crate::arena::{Cursor, Step};
 use crate::config::Config;
 use crate::memory::Memory;
 use crate::quick::Lists;
 use crate::source::{Source, TEND_INTERVAL};
 
-/// Operations after which a source has the chance again that has more to take back.
+/// Operations until the next [`tend`](Talloc::tend) of a source that has more to take back.
 const SOON: u32 = 4;
 
-/// Blocks that are freed to the quick lists alone before a source has the chance: the clock that it looks at
-/// takes as long as a few of them.
+/// Blocks that are freed to the quick lists before a source is called. Reading the clock takes a source as long as a
+/// few such calls.
 const PULSE: u32 = 1 << 8;
 
-/// The same, if it has more to take back.
+/// [`PULSE`] of a source that has more to take back.
 const PULSE_SOON: u32 = 1 << 2;
 
-/// Arenas that a step of purging looks at, so that a step is bounded however many there are.
+/// Arenas that one step of purging visits. It bounds a step, however many arenas there are.
 const MAX_ARENAS: usize = 32;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Flushes the quick lists, and has the source take back what the heap does not need; see
+    /// Flushes the quick lists, and lets the source take back all memory that the heap does not need: see
     /// [`Source::release`].
     ///
-    /// A source that takes memory back does so by itself, in time. This is for programs that know that
-    /// they will be idle.
+    /// A source takes memory back by itself after a while. Call this if the program knows that it will be idle. Takes
+    /// time in proportion to the cached blocks, and the time that the source takes.
     #[cold]
     #[inline(never)]
     pub fn trim(&mut self) {
@@ -37,8 +37,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.limit_quick();
     }
 
-    /// Counts an operation that the quick lists could not serve, and lets the source take memory back once
-    /// in [`TEND_INTERVAL`]. The heap is consistent, and the operation either complete or not yet begun.
+    /// Counts an operation that the quick lists could not serve. Once in [`TEND_INTERVAL`] operations, the source may
+    /// take memory back. The heap is consistent, and the operation is complete or has not begun.
     #[inline(always)]
     pub(crate) fn tend(&mut self) {
         if S::RECLAIMS {
@@ -49,7 +49,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Lets the source take more memory back after a few more such operations.
+    /// Lets the source take more memory back after a few more operations.
     pub(crate) fn tend_soon(&mut self) {
         self.untended = TEND_INTERVAL - SOON;
         self.quick.set_pulse(PULSE_SOON);
@@ -62,20 +62,22 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.set_pulse(PULSE);
         S::tend(self);
     }
+}
 
-    /// Calls `discard` with pieces of free memory that may have been written to, so that their
-    /// contents can be dropped: all those of `least` bytes or more, in multiples of `unit`, of the
-    /// arenas that are [`Memory::RECLAIMABLE`].
+impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
+    /// Calls `discard` with the pieces of free memory whose contents may be dropped. These are all pieces of `least`
+    /// bytes or more, in multiples of `unit`, that may have been written to, in the arenas that are
+    /// [`Memory::RECLAIMABLE`].
     ///
-    /// They stay the heap's. Returns how many bytes below the tops of these arenas are left, used ones
-    /// and free ones. Memory above all blocks of an arena that is all zeros afterwards is as
-    /// good as fresh: see [`malloc_zeroed`](Self::malloc_zeroed). Takes time in proportion to the
-    /// free chunks of that size. Pieces that have not been in use since the last time may come again.
+    /// The pieces stay the heap's. Returns how many bytes below the tops of these arenas remain, used and free ones.
+    /// If the memory above all blocks of an arena is zero afterwards, [`Talloc::malloc_zeroed`] need not clear it.
+    /// A piece may come again the next time though it has not been in use since. Takes time in proportion to the free
+    /// chunks of that size.
     ///
     /// # Safety
     ///
-    /// What `discard` is called with can be read and written afterwards, and is all zeros if that
-    /// returns [`Memory::ZEROED`].
+    /// When `discard` returns, its piece can be read and written. If it returns [`Memory::ZEROED`], the piece is all
+    /// zeros.
     ///
     /// # Examples
     ///
@@ -91,10 +93,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// // nothing becomes of what is discarded.
     /// unsafe {
     ///     let memory = Span::from(memory.as_mut_slice());
-    ///     heap.claim_as(memory, Memory::ZEROED | Memory::RECLAIMABLE).unwrap();
+    ///     heap.arenas_mut().claim_as(memory, Memory::ZEROED | Memory::RECLAIMABLE).unwrap();
     ///     let block = heap.malloc(layout)?;
     ///     heap.free(block, layout);
-    ///     heap.discard(Align::new(4096).unwrap(), 1 << 16, |piece| {
+    ///     heap.arenas_mut().discard(Align::new(4096).unwrap(), 1 << 16, |piece| {
     ///         bytes += piece.size();
     ///         Memory::empty()
     ///     });
@@ -111,45 +113,50 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut left = 0;
         let mut place = None;
         loop {
-            let arena = self.arenas.arena_at(place);
+            let arena = self.heap.arenas.arena_at(place);
             if arena.is_reclaimable && !arena.is_blank() {
                 // SAFETY: What `discard` leaves is what it says, by the contract of this function.
                 left += unsafe { arena.discard(unit, least, &mut discard) };
             }
-            place = match self.arenas.after(place) {
+            place = match self.heap.arenas.after(place) {
                 None => return left,
                 next => next,
             };
         }
     }
 
-    /// Takes an arena from the heap that is [`Memory::RECLAIMABLE`], in which nothing is allocated,
-    /// and whose span is not `but`; if there is one.
+    /// Takes an arena from the heap in which nothing is allocated, and returns its span. The arena is
+    /// [`Memory::RECLAIMABLE`], and its span is not `but`. Returns `None` if there is no such arena.
     ///
-    /// The quick lists should be [flushed](Self::flush) before. Takes time in proportion to the
-    /// arenas.
+    /// [Flush](Talloc::flush) the quick lists first: a cached block counts as allocated. Takes time in proportion to
+    /// the arenas. See [`ArenasMut`] for an example.
     pub fn reclaim_arena(&mut self, but: Span) -> Option<Span> {
-        let span = self.arenas.places().map(|place| self.arenas.peek(place)).find_map(|arena| {
-            let is_free = arena.is_reclaimable && arena.allocated().is_none();
-            Some(arena.span()).filter(|span| is_free && *span != but)
-        })?;
-        self.arena(span).and_then(ArenaMut::release).ok().map(|()| span)
+        let span = self.heap.arenas.places().map(|place| self.heap.arenas.peek(place)).find_map(
+            |arena| {
+                let is_free = arena.is_reclaimable && arena.allocated().is_none();
+                Some(arena.span()).filter(|span| is_free && *span != but)
+            },
+        )?;
+        self.heap.arena(span).and_then(ArenaMut::release).ok().map(|()| span)
+    }
+}
+
+impl<C: Config, S> Inspect<'_, C, S> {
+    /// Returns how many bytes blocks have lain in since the memory was given to the heap, or discarded at the top of an
+    /// arena. Takes a few steps per arena.
+    #[must_use]
+    pub fn touched_bytes(self) -> usize {
+        self.heap.arenas.places().map(|place| self.heap.arenas.peek(place).touched()).sum()
     }
 }
 
 impl<C: Config, S> Talloc<C, S> {
-    /// Bytes that blocks have lain in since they were given, or discarded at the top of an arena.
-    #[must_use]
-    pub fn touched_bytes(&self) -> usize {
-        self.arenas.places().map(|place| self.arenas.peek(place).touched()).sum()
-    }
-
-    /// Purges free memory of [`Memory::RECLAIMABLE`] arenas from the cursor on, as much as the step may. Returns
-    /// whether that was all.
+    /// Purges free memory of [`Memory::RECLAIMABLE`] arenas from the cursor on, until the step is spent. Returns
+    /// whether the sweep is done.
     ///
     /// # Safety
     ///
-    /// As for [`discard`](Self::discard).
+    /// As for [`ArenasMut::discard`].
     pub(crate) unsafe fn purge(
         &mut self,
         cursor: &mut Cursor,

@@ -1,10 +1,9 @@
-//! The first arena, by the methods of v2, which panic where those of any number of arenas return an
-//! [`ArenaError`].
+//! The first arena, with the methods of v2. They panic where the methods for any arena return an [`ArenaError`].
 
 use talloc_span::Span;
 
 use super::arenas::Arenas;
-use super::{OwnedTalloc, Talloc};
+use super::{ArenasMut, OwnedTalloc, Talloc};
 use crate::arena::{Arena, Control};
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -14,16 +13,16 @@ use crate::source::Source;
 
 /// The first arena, as in v2.
 impl<C: Config, S> Talloc<C, S> {
-    /// The memory of the first arena, as it was given; empty if there is none.
+    /// Returns the memory of the first arena, as it was given. The span is empty if there is no arena.
     #[inline]
     pub fn get_arena(&self) -> Span {
         self.arenas.first.span()
     }
 
-    /// The part of the first arena that allocations may lie in.
+    /// Returns the part of the first arena in which blocks may lie.
     ///
-    /// That is all whole granules of 8 bytes, as far as the bitmap reaches; see
-    /// [`extend`](Self::extend). Empty if the arena is too small for any allocation.
+    /// These are all whole granules of 8 bytes that the bitmap covers: see [`extend`](Self::extend). The span is empty
+    /// if the arena is too small for any block.
     pub fn get_allocatable_span(&self) -> Span {
         self.arenas.first.allocatable()
     }
@@ -31,74 +30,56 @@ impl<C: Config, S> Talloc<C, S> {
 
 /// Changing it.
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// A span that the first arena can be [truncated](Self::truncate) to, as can all larger ones.
+    /// Returns a span that the first arena can be [truncated](Self::truncate) to. It can also be truncated to any span
+    /// that contains this one.
     ///
-    /// It is what contains all that is allocated, and a place for the bitmap, which lies between
-    /// allocations if there is room and next to them if not. Empty if nothing is allocated.
+    /// The span contains everything that is allocated, and a place for the bitmap, which lies between allocations or
+    /// else next to them. The span is empty if nothing is allocated.
     ///
-    /// Quick lists are flushed. Takes constant time apart from that.
+    /// Flushes the quick lists. Takes constant time apart from that.
     pub fn get_allocated_span(&mut self) -> Span {
         self.flush();
         self.arenas.first.least_span()
     }
 
-    /// Makes `arena` the only memory of the heap, and forgets everything allocated before.
+    /// Makes `arena` the only memory of the heap, and forgets all blocks that were allocated before.
     ///
-    /// Only a few words of it are touched. Spans of any base and size are accepted; from one that
-    /// is too small, nothing can be allocated.
+    /// Writes only a few words of the memory. The span may have any base and size. If it is too small, nothing can be
+    /// allocated from it.
     ///
     /// # Panics
     ///
-    /// If the span contains the null address or is too large for the links; see
-    /// [`Index`](crate::Index). [`try_init`](Self::try_init) does not.
+    /// If the span contains the null address, or is [too large for the links](crate::Index). [`ArenasMut::try_init`]
+    /// returns an error instead.
     ///
     /// # Safety
     ///
-    /// The memory of the span can be read and written, through its pointer if it has one, until
-    /// the heap has given it back or is not used any more; nobody else uses it meanwhile, but for
-    /// what is allocated. No block is allocated, or the owners of those that are never free or
-    /// reallocate them.
+    /// * The memory of the span can be read and written, through its pointer if it has one, until the heap has given it
+    ///   back or is not used any more. Until then, only the heap and the owners of its blocks use the memory.
+    /// * Blocks that were allocated before are never freed or reallocated.
     #[track_caller]
     pub unsafe fn init(&mut self, arena: Span) {
         // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
-        expect(unsafe { self.try_init(arena) });
-    }
-
-    /// [`init`](Self::init), but errs where that panics.
-    ///
-    /// # Errors
-    ///
-    /// [`ArenaError::Null`] and [`ArenaError::TooFar`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`init`](Self::init).
-    pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
-        // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
-        let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
-        self.quick = C::Quick::EMPTY;
-        self.arenas = Arenas::of_first(first);
-        self.limit_quick();
-        Ok(())
+        expect(unsafe { self.arenas_mut().try_init(arena) });
     }
 
     /// Extends the first arena to `arena`, at either end or both, by any number of bytes.
     ///
-    /// If there is no first arena yet, this is [`init`](Self::init) but forgets nothing.
+    /// If there is no first arena yet, `arena` becomes the first one.
     ///
-    /// The bitmap may have to move, which takes time in proportion to a 64th of the arena; an
-    /// eighth of it is to spare then. If there is no room for the larger bitmap in the new memory
-    /// nor in any free chunk, what it does not cover is used only after a further extension.
+    /// The bitmap may have to move, which takes time in proportion to a 64th of the arena. It then gets room for an
+    /// eighth more, so it does not move at each extension. If neither the new memory nor any free chunk has room for
+    /// the larger bitmap, the memory that the bitmap does not cover stays unused until a later extension.
     ///
     /// # Panics
     ///
-    /// If `arena` does not contain the old one, overlaps another one, contains the null address or
-    /// is too large for the links. [`try_extend`](Self::try_extend) does not.
+    /// If `arena` does not contain the old one, overlaps another one, contains the null address or is too large for the
+    /// links. [`ArenasMut::try_extend`] returns an error instead.
     ///
     /// # Safety
     ///
-    /// What `arena` adds to the old one is memory as for [`init`](Self::init). If the span has a
-    /// pointer, it is good for all of the span.
+    /// The memory that `arena` adds to the old one fulfils the conditions of [`init`](Self::init). If the span has a
+    /// pointer, it is valid for all of the span.
     ///
     /// # Examples
     ///
@@ -118,34 +99,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[track_caller]
     pub unsafe fn extend(&mut self, arena: Span) {
         // SAFETY: The caller gives the heap what `arena` adds to the old span.
-        expect(unsafe { self.try_extend(arena) });
+        expect(unsafe { self.arenas_mut().try_extend(arena) });
     }
 
-    /// [`extend`](Self::extend), but errs where that panics.
+    /// Reduces the first arena to `arena`. The heap does not access the rest any more, so the caller has it back.
     ///
-    /// # Errors
-    ///
-    /// [`ArenaError::NotExtended`], [`ArenaError::Overlap`], [`ArenaError::Null`] and
-    /// [`ArenaError::TooFar`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`extend`](Self::extend).
-    pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.flush();
-        // SAFETY: The caller gives the heap what `arena` adds to the old span. The quick lists are empty.
-        unsafe { self.extend_at(None, arena, Memory::empty()) }
-    }
-
-    /// Reduces the first arena to `arena`, and touches what is left out no more.
-    ///
-    /// Quick lists are flushed. The bitmap may have to move.
+    /// Flushes the quick lists. The bitmap may have to move, which takes time in proportion to a 64th of the arena.
     ///
     /// # Panics
     ///
-    /// If the arena does not contain `arena`, or `arena` not all that is allocated and a place for
-    /// the bitmap: [`get_allocated_span`](Self::get_allocated_span).
-    /// [`try_truncate`](Self::try_truncate) does not.
+    /// If the first arena does not contain `arena`, or if `arena` does not contain everything that is allocated and a
+    /// place for the bitmap: see [`get_allocated_span`](Self::get_allocated_span). [`ArenasMut::try_truncate`] returns
+    /// an error instead.
     ///
     /// # Examples
     ///
@@ -163,26 +128,65 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     #[track_caller]
     pub fn truncate(&mut self, arena: Span) {
-        expect(self.try_truncate(arena));
+        expect(self.arenas_mut().try_truncate(arena));
+    }
+}
+
+/// Changing the first arena, with an error instead of a panic.
+impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
+    /// [`Talloc::init`], but returns an error instead of a panic.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Null`] and [`ArenaError::TooFar`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::init`].
+    pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
+        // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
+        let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
+        self.heap.quick = C::Quick::EMPTY;
+        self.heap.arenas = Arenas::of_first(first);
+        self.heap.limit_quick();
+        debug_assert!(self.heap.arenas.used() == 0 && self.heap.quick.cached() == 0, "I9, I12");
+        Ok(())
     }
 
-    /// [`truncate`](Self::truncate), but errs where that panics.
+    /// [`Talloc::extend`], but returns an error instead of a panic.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::NotExtended`], [`ArenaError::Overlap`], [`ArenaError::Null`] and
+    /// [`ArenaError::TooFar`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Talloc::extend`].
+    pub unsafe fn try_extend(&mut self, arena: Span) -> Result<(), ArenaError> {
+        self.heap.flush();
+        // SAFETY: The caller gives the heap what `arena` adds to the old span. The quick lists are empty.
+        unsafe { self.heap.extend_at(None, arena, Memory::empty()) }
+    }
+
+    /// [`Talloc::truncate`], but returns an error instead of a panic.
     ///
     /// # Errors
     ///
     /// [`ArenaError::NotTruncated`] and [`ArenaError::InUse`].
     pub fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
-        self.flush();
-        self.truncate_at(None, arena)
+        self.heap.flush();
+        self.heap.truncate_at(None, arena)
     }
 }
 
-/// Changing it with what the heap itself tells, which takes a heap that is owned.
+/// [`extend`](Talloc::extend) and [`truncate`](Talloc::truncate) with arguments that the heap computes, for a heap that
+/// is owned.
 impl<C: Config, S: Source<C>> OwnedTalloc<C, S> {
-    /// [`Talloc::extend`], where `arena` may be made of what the heap tells.
+    /// [`Talloc::extend`], whose argument may call the heap, as in `heap.extend(heap.get_arena()...)`.
     ///
-    /// A heap that is borrowed as a [`Talloc`] cannot be asked meanwhile: `heap.extend(heap.get_arena()...)`
-    /// is for one that is owned.
+    /// The borrow checker accepts such a call only if the method takes the owned heap: a `&mut Talloc` that is made by
+    /// dereferencing it would be borrowed before its argument is computed.
     ///
     /// # Panics
     ///
@@ -197,7 +201,7 @@ impl<C: Config, S: Source<C>> OwnedTalloc<C, S> {
         unsafe { (**self).extend(arena) }
     }
 
-    /// [`Talloc::truncate`], where `arena` may be made of what the heap tells.
+    /// [`Talloc::truncate`], whose argument may call the heap.
     ///
     /// # Panics
     ///
@@ -208,7 +212,7 @@ impl<C: Config, S: Source<C>> OwnedTalloc<C, S> {
     }
 }
 
-/// Panics with what was wrong.
+/// Panics with the message of an error.
 #[track_caller]
 fn expect(result: Result<(), ArenaError>) {
     if let Err(error) = result {

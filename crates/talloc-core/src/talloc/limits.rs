@@ -1,60 +1,72 @@
-//! How much caches may hold.
+//! The policy of the quick lists: how much they may hold.
 //!
-//! Blocks in caches are in the way of larger ones, so that what they may hold is a small share of
-//! memory when that is short, and only small blocks are cached. As long as most of an arena is free in one
-//! piece, there is plenty: the share is larger, and all blocks that have a list are.
+//! Cached blocks fragment the free memory. While memory is short, the lists may therefore hold only a small share of
+//! it, and only small blocks are cached. While most of an arena is free in one piece, there is plenty: the share is
+//! larger, and blocks of all sizes with a list are cached.
 //!
-//! A program that takes down what it has built frees very many blocks in a row. To coalesce them is
-//! work for nothing if it ends then, or goes on with the same sizes. So in such a lull, while there is
-//! plenty, the lists keep them, and each request that asks the arenas for memory afterwards gives a few
-//! back. It is the other way round if the source takes memory back. Then the lists give up more than they get:
-//! blocks that stay there would lie scattered, and keep what is free from becoming whole again.
+//! A program that tears down a data structure frees very many blocks in a row. To coalesce them would be wasted work if
+//! the program then ends, or allocates the same sizes again. In such a *lull*, while there is plenty, the lists keep
+//! the blocks. Afterwards, each request to the arenas gives a few of them back. If the source takes memory back, the
+//! lists do the opposite. They give up more blocks than they get, because scattered cached blocks would keep free
+//! memory from becoming whole.
 
-use super::Talloc;
+use super::{Inspect, Talloc};
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::source::Source;
 
-/// The quick lists may hold one part in as many of memory, while there is plenty.
+/// While there is plenty, the quick lists may hold one part in `SHARE` of the memory.
 const SHARE: usize = 16;
 
-/// Where memory is ample, one part in as many of what is in use, but at least so many bytes: programs with many
-/// sizes need them, however little they have. A larger share makes threads faster whose blocks have some KiB
-/// (`cargo xtask bench threads`), and heaps larger that are filled again and again (`cargo xtask bench hosted`).
+/// Where memory is ample, the quick lists may hold one part in `AMPLE_SHARE` of the memory in use, but at least
+/// `AMPLE_LEAST` bytes, which a small program with many sizes needs. A larger share makes threads with blocks of some
+/// KiB faster (`cargo xtask bench threads`), but makes heaps larger that are filled again and again (`cargo xtask bench
+/// hosted`).
 const AMPLE_SHARE: usize = 8;
 const AMPLE_LEAST: usize = 512 << 10;
 
-/// Granules that the lists of a thread may hold that only frees what others have allocated, for which it has no use.
+/// Granules that the lists of a consumer may hold: a thread that only frees blocks which other threads allocate. It
+/// does not reuse them.
 const CONSUMER: usize = (64 << 10) / GRANULE;
 
-/// When memory is short, one in as many of the first MiB, and of the rest.
+/// When memory is short, the quick lists may hold one part in 128 of the first MiB, and one in 4096 of the rest.
 const SHORT_SHARES: [usize; 2] = [128, 4096];
 
-/// And then only blocks are cached that are so small that there is room for as many of each size up to
-/// theirs: of sizes with fewer, the one that is asked for is seldom there.
+/// When memory is short, only the smallest sizes are cached, as many as there is room for four blocks of each. A list
+/// with fewer blocks is mostly empty when a block is requested.
 const OF_EACH: usize = 4;
 
 const MIB: usize = 1 << 20;
 
-/// So many overflows of the quick lists in a row, while nothing is asked of the arenas, are a lull.
+/// How many overflows of the quick lists in a row, without a request to the arenas, make a lull.
 const LULL: u16 = 8;
 
-/// In a lull, the quick lists may hold one part in as many more at a time,
+/// In a lull, an overflow lets the quick lists hold one part in `LULL_SHARE` more,
 const LULL_SHARE: usize = 8;
 
-/// or they give back so many more batches for each that they get, if the source takes memory back.
+/// or gives back `LULL_BATCHES` more batches, if the source takes memory back.
 const LULL_BATCHES: usize = 2;
 
+impl<C: Config, S: Source<C>> Inspect<'_, C, S> {
+    /// Returns the number of bytes of which caches may hold a share. These are the bytes of the arenas. If the source
+    /// takes memory back, they are the bytes in use, but at least a MiB, so the caches shrink with the program's use.
+    ///
+    /// Takes constant time.
+    #[must_use]
+    pub fn cacheable(self) -> usize {
+        self.heap.cacheable()
+    }
+}
+
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// The bytes that caches take a share of: those of the arenas, or, if the source takes memory back,
-    /// those in use, but at least a MiB: the caches of a heap that is nearly empty are nearly empty, too.
-    pub fn cacheable(&self) -> usize {
+    /// [`Inspect::cacheable`].
+    fn cacheable(&self) -> usize {
         let bytes = self.arenas.size();
         if S::RECLAIMS { bytes.min(self.arenas.used().max(MIB)) } else { bytes }
     }
 
-    /// Bounds the quick lists by what the heap has, but not below what they hold.
+    /// Sets the bounds of the quick lists by the heap's memory. They are not set below what the lists hold.
     pub(super) fn limit_quick(&mut self) {
         if C::Quick::CLASSES == 0 {
             return;
@@ -67,7 +79,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.lower_quick();
     }
 
-    /// Bounds the sizes that are cached, if memory is short.
+    /// Sets which sizes are cached: all of them, or only small ones if memory is short.
     fn limit_classes(&mut self) {
         if self.has_plenty() {
             return self.quick.set_classes(C::Quick::CLASSES);
@@ -80,8 +92,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.set_classes(classes);
     }
 
-    /// Lets all blocks that have a list be cached, if there is plenty again. It is called when one of `len`
-    /// granules has been given back that was not: no list may overflow any more, which would tell.
+    /// Lets all sizes with a list be cached, if there is plenty again. Called when a block of `len` granules was not
+    /// cached. An overflow of a list would do the same, but the lists may not overflow any more.
     #[inline(always)]
     pub(super) fn note_uncached(&mut self, len: usize) {
         if len < C::Quick::CLASSES && self.has_plenty() {
@@ -89,13 +101,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Whether half of the arena where requests begin, or more, is free in one piece, or the source has more.
+    /// Whether there is plenty: half of the arena where requests begin is free in one piece, or the source is ample.
     fn has_plenty(&mut self) -> bool {
         S::IS_AMPLE || self.arenas.recent().is_mostly_top()
     }
 
-    /// Lets the quick lists, which hold too much, hold more if there is plenty of memory. Returns
-    /// whether that is enough.
+    /// Raises the limit of the quick lists, which hold too much, if there is plenty. Returns whether they hold no more
+    /// than the new limit.
     pub(super) fn raise_quick(&mut self) -> bool {
         self.limit_quick();
         let limit = if S::IS_AMPLE {
@@ -117,8 +129,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         (self.arenas.used() / AMPLE_SHARE).max(AMPLE_LEAST).min(C::QUICK_BYTES) / GRANULE
     }
 
-    /// Decides about quick lists that hold too much: whether they may hold more if there is plenty of memory, or
-    /// if this is a lull. Returns whether that is so.
+    /// Decides whether quick lists that hold too much may keep it, because there is plenty, or because this is a lull.
     pub(super) fn may_hold_more(&mut self, has_strays: bool) -> bool {
         if self.quick.is_consumer() {
             return false;
@@ -137,8 +148,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.overflows() == LULL
     }
 
-    /// Lets the quick lists hold more if this is a lull and there is plenty of memory. Returns whether that is
-    /// so.
+    /// Raises the limit of the quick lists if this is a lull and there is plenty. Returns whether it did.
     fn raise_in_lull(&mut self) -> bool {
         let may_rise = self.is_lull() && self.has_plenty();
         if may_rise {
@@ -162,8 +172,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Ends what might have become a lull. If it is one, a batch is given back for each request, until
-    /// the lists hold no more than they may.
+    /// Ends a series of overflows. After a lull, each request gives a batch of blocks back until the lists hold no more
+    /// than they may.
     #[cold]
     #[inline(never)]
     fn end_lull(&mut self) {
@@ -175,7 +185,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Lets the quick lists hold no more than they do, unless that is little, or memory is ample and this is no
+    /// Lowers the limit of the quick lists to what they hold, unless that is little, or memory is ample and this is no
     /// lull.
     pub(super) fn lower_quick(&mut self) {
         let least = if self.quick.is_consumer() {

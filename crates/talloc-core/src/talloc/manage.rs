@@ -1,9 +1,9 @@
-//! Giving memory to the heap and taking it back.
+//! Adding, changing and merging arenas.
 
 use talloc_span::Span;
 
-use super::Talloc;
 use super::arenas::Place;
+use super::{ArenasMut, Talloc};
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::ArenaError;
@@ -13,8 +13,8 @@ use crate::source::Source;
 
 /// Any number of arenas.
 impl<C: Config, S> Talloc<C, S> {
-    /// The memory of all arenas, as it was given, in the order in which they are tried: that of claiming, but
-    /// for what [merging](super::ArenaMut::merge) changes.
+    /// Returns the memory of all arenas, as it was given, in the order in which requests try them. That is the order of
+    /// claiming, unless arenas were [merged](super::ArenaMut::merge).
     pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
         self.arenas
             .places()
@@ -25,17 +25,16 @@ impl<C: Config, S> Talloc<C, S> {
 
 /// Changing them.
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Gives the heap a further arena, or its first one if it has none.
+    /// Gives the heap an arena: its first one, or a further one.
     ///
-    /// Only a few words of it are touched. A further arena's control block lies at its start and
-    /// takes as many bytes as the heap itself, less the quick lists.
+    /// Writes only a few words of the memory. A further arena has a control block at its start, which takes as many
+    /// bytes as the heap without its quick lists.
     ///
-    /// Requests are met from the arenas in the order in which they were claimed, so that fast memory that is
-    /// claimed first is used first; see [`malloc`](Self::malloc).
+    /// Requests try the arenas in the order in which they were claimed, so claim fast memory first: see
+    /// [`malloc`](Self::malloc).
     ///
-    /// A span that is larger than the links reach, see [`Index`](crate::Index), becomes several
-    /// arenas, each of them but the last as large as can be. What is left in the end is not used if it is too
-    /// small for an arena.
+    /// A span that is [larger than the links reach](crate::Index) becomes several arenas. All of them except the last
+    /// are as large as possible. If the rest is too small for an arena, it is not used.
     ///
     /// # Errors
     ///
@@ -45,21 +44,24 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`init`](Self::init), but nothing is forgotten.
+    /// The memory of the span can be read and written, through its pointer if it has one, until the heap has given it
+    /// back or is not used any more. Until then, only the heap and the owners of its blocks use the memory.
     pub unsafe fn claim(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: The caller gives the heap the memory. `Memory::empty()` claims nothing of it.
-        unsafe { self.claim_as(arena, Memory::empty()) }
+        unsafe { self.arenas_mut().claim_as(arena, Memory::empty()) }
     }
+}
 
-    /// [`claim`](Self::claim), with what is known about the memory.
+impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
+    /// [`Talloc::claim`], of memory of which something is known.
     ///
     /// # Errors
     ///
-    /// As for [`claim`](Self::claim).
+    /// As for [`Talloc::claim`].
     ///
     /// # Safety
     ///
-    /// As for [`claim`](Self::claim), and `memory` holds.
+    /// As for [`Talloc::claim`], and the flags of `memory` are true.
     ///
     /// # Examples
     ///
@@ -71,7 +73,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// let mut heap = Talloc::new();
     /// // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
     /// let block = unsafe {
-    ///     heap.claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
+    ///     heap.arenas_mut().claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
     ///     // Costs no more than `malloc`.
     ///     heap.malloc_zeroed(Layout::new::<[u8; 1 << 19]>())?
     /// };
@@ -81,14 +83,16 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     pub unsafe fn claim_as(&mut self, arena: Span, memory: Memory) -> Result<(), ArenaError> {
         // SAFETY: The caller keeps to the same conditions.
-        unsafe { self.claim_pieces(Kind::DEFAULT, arena, memory) }
+        unsafe { self.heap.claim_pieces(Kind::DEFAULT, arena, memory) }
     }
+}
 
-    /// Makes one arena of a span, or several if it is larger than links reach.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Makes one arena of a span, or several if the span is larger than the links reach.
     ///
     /// # Safety
     ///
-    /// As for [`claim_as`](Self::claim_as).
+    /// As for [`ArenasMut::claim_as`].
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn claim_pieces(
         &mut self,
@@ -111,7 +115,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.claim_one(kind, piece, memory) }?;
         while rest.is_sized() {
             let (piece, above) = Arena::<C>::split_at_reach(rest);
-            // What is too small for an arena is of no use.
+            // A rest that is too small for an arena is not used.
             // SAFETY: As above.
             let _ = unsafe { self.claim_one(kind, piece, memory) };
             rest = above;
@@ -119,11 +123,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Ok(())
     }
 
-    /// Makes one arena of a span that overlaps no other.
+    /// Makes an arena of a span that overlaps no other arena.
     ///
     /// # Safety
     ///
-    /// As for [`claim_as`](Self::claim_as).
+    /// As for [`ArenasMut::claim_as`].
     unsafe fn claim_one(
         &mut self,
         kind: Kind,
@@ -160,7 +164,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         });
         if result.is_err() {
-            // The other arena has not changed, so that its place is what it was.
+            // The other arena has not changed, so its control block is where it was.
             self.arenas.attach(gone);
         }
         self.arenas.begin_with(None);
@@ -224,18 +228,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         result
     }
 
-    /// Moves the own chunk of each arena in which nothing is allocated back to its start, so that
-    /// the rest is one free chunk. Returns whether any was elsewhere.
+    /// Moves the own chunk of each [untidy](Arena::is_untidy) arena back to its start. The rest of the arena becomes
+    /// one free chunk. Returns whether there was any such arena.
     #[inline]
     pub(super) fn tidy(&mut self) -> bool {
-        // The usual case, for a request that is refused soon: there is nothing to do.
+        // This is the usual case, in which a request will soon be refused.
         if self.arenas.is_single() && !self.arenas.first.is_untidy() {
             return false;
         }
         self.tidy_all()
     }
 
-    /// [`tidy`](Self::tidy), of several arenas, or of one that needs it.
+    /// [`tidy`](Self::tidy), of several arenas, or of a single untidy one.
     #[cold]
     #[inline(never)]
     fn tidy_all(&mut self) -> bool {
@@ -246,8 +250,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         moved
     }
 
-    /// Moves the own chunk of the arena at `place` back to its start, if nothing is allocated there and it is
-    /// elsewhere. Returns whether that is so.
+    /// Moves the own chunk of the arena at `place` back to its start, if the arena is untidy. Returns whether it was.
     fn tidy_if_needed(&mut self, place: Place<C>) -> bool {
         self.arenas.with_detached(place, |arena| {
             let is_untidy = arena.is_untidy();

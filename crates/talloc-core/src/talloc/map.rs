@@ -1,11 +1,11 @@
 //! What lies where in the arenas.
 
-use super::Talloc;
+use super::Inspect;
 use super::arenas::Arenas;
 use crate::chunk::Chunk;
 use crate::config::Config;
 
-impl<C: Config, S> Talloc<C, S> {
+impl<'h, C: Config, S> Inspect<'h, C, S> {
     /// Returns what lies in the arenas: for each arena, chunks that cover it, in address order, then the blocks in
     /// the quick lists.
     ///
@@ -31,16 +31,16 @@ impl<C: Config, S> Talloc<C, S> {
     ///     heap.malloc(layout)?;
     ///     heap.malloc(layout)?;
     /// }
-    /// let map: Vec<_> = heap.memory_map().collect();
+    /// let map: Vec<_> = heap.inspect().memory_map().collect();
     /// let kinds: Vec<ChunkKind> = map.iter().map(|chunk| chunk.kind).collect();
     /// assert_eq!(kinds, [ChunkKind::Own, ChunkKind::Blocks, ChunkKind::Top]);
     /// assert_eq!(map[1].span.size(), 1600);
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn memory_map(&self) -> impl Iterator<Item = Chunk> + '_ {
+    pub fn memory_map(self) -> impl Iterator<Item = Chunk> + use<'h, C, S> {
         // In a checked heap, the walk over the arenas has returned them.
-        let cached = (!C::CHECKED).then(|| self.cached_chunks());
-        self.arenas.memory_map().chain(cached.into_iter().flatten())
+        let cached = (!C::CHECKED).then(|| self.heap.cached_chunks());
+        self.heap.arenas.memory_map().chain(cached.into_iter().flatten())
     }
 }
 

@@ -4,6 +4,8 @@ mod allocate;
 mod among;
 mod arena_mut;
 pub(crate) mod arenas;
+mod arenas_mut;
+mod backend;
 mod batch;
 mod checked;
 mod chunks;
@@ -11,6 +13,7 @@ mod coalesce;
 mod deallocate;
 mod discard;
 mod first;
+mod inspect;
 mod kinds;
 mod limits;
 mod manage;
@@ -28,7 +31,11 @@ mod verify;
 
 pub use allocate::SOURCE_TRIES;
 pub use arena_mut::ArenaMut;
+pub use arenas_mut::ArenasMut;
+pub use backend::Backend;
 pub use chunks::{Chunks, Leaks};
+pub use inspect::Inspect;
+pub use kinds::OfKinds;
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -39,20 +46,33 @@ use crate::quick::Lists;
 use crate::source::OomHandler;
 use arenas::Arenas;
 
-/// A heap: allocates blocks from the arenas it has been given.
+/// A heap, which allocates blocks from the arenas that it is given.
 ///
-/// Made without memory, by a `const fn`; [`init`](Self::init) or [`claim`](Self::claim) give it
-/// some, or a [`Source`](crate::Source) does when it is first asked for a block.
+/// The constructors are `const fn`s and make a heap without memory. [`init`](Self::init) or [`claim`](Self::claim) give
+/// it memory, or a [`Source`](crate::Source) does at the first allocation.
+///
+/// # Views
+///
+/// The methods of `Talloc` are those that most programs need. Views have the others, one view for each subject. A view
+/// borrows the heap and costs nothing.
+///
+/// | view | what it is for |
+/// |---|---|
+/// | [`heap.inspect()`](Self::inspect) | [`Inspect`]: counters, fragmentation, chunks; leaks of a [`Checked`](crate::Checked) heap |
+/// | [`heap.arena(span)`](Self::arena) | [`ArenaMut`]: extend, truncate, merge or release one arena |
+/// | [`heap.arenas_mut()`](Self::arenas_mut) | [`ArenasMut`]: claim memory with known properties, purge and take back free memory |
+/// | [`heap.of_kinds(kinds)`](Self::of_kinds) | [`OfKinds`]: allocate in memory of some kinds |
+/// | [`heap.backend()`](Self::backend) | [`Backend`]: allocate and free batches, for a cache in front of the heap |
 ///
 /// # Owning a heap and borrowing it
 ///
-/// `Talloc` is a type whose size is not known to the compiler, like `str`. What owns a heap is an
-/// [`OwnedTalloc`], which the constructors return and which dereferences to it. So `let mut heap =
-/// Talloc::new()` is a heap with an owner, who may move it, as nothing in the arenas points at it.
-/// `&mut Talloc`, which is what a lock gives out and what a [`Source`](crate::Source) is called with, is a
-/// heap that can be used in every way but not replaced: [`mem::swap`](core::mem::swap),
-/// [`mem::replace`](core::mem::replace) and assignment are for types whose size is known. If safe code
-/// could put another heap behind a lock, the owners of blocks would free them to the wrong one.
+/// `Talloc` is dynamically sized, like `str`. The constructors return an [`OwnedTalloc`], which dereferences to
+/// `Talloc`. The owner of a heap may move it, because nothing in the arenas points at it.
+///
+/// Locks give out a `&mut Talloc`, and a [`Source`](crate::Source) is called with one. It can be used in every way, but
+/// the heap cannot be replaced: [`mem::swap`](core::mem::swap), [`mem::replace`](core::mem::replace) and assignment
+/// need a type of known size. If safe code could put another heap behind a lock, blocks would be freed to the wrong
+/// heap.
 ///
 /// # Examples
 ///
@@ -73,24 +93,24 @@ use arenas::Arenas;
 /// }
 /// # Ok::<(), talloc_core::AllocError>(())
 /// ```
-// In this order: what most calls need lies at the least offsets.
+// The fields that most calls need come first, because small offsets make small instructions.
 #[repr(C)]
 pub struct Talloc<C: Config = Compact, S = OomHandler<C>, U: ?Sized = [()]> {
     quick: C::Quick,
     arenas: Arenas<C>,
-    /// Operations since the source had the chance to take memory back.
+    /// Operations since the source last had the chance to take memory back.
     untended: u32,
     /// Requests that have failed.
     refused: usize,
     source: S,
-    /// No bytes. As a slice, it makes a type of the heap whose size is not known.
+    /// It has no bytes. As a slice, it makes the heap dynamically sized.
     _unsized: U,
 }
 
-/// A heap with an owner: what the constructors of [`Talloc`] return.
+/// A heap with an owner, which the constructors of [`Talloc`] return.
 ///
-/// It dereferences to `Talloc<C, S>`, whose methods do everything else. Its name is needed only where
-/// a heap's type must be written down, as in the field of a structure.
+/// It dereferences to `Talloc<C, S>`. Its name is needed only where the type of a heap is written down, for example in
+/// a field of a structure.
 ///
 /// # Examples
 ///
@@ -109,19 +129,19 @@ pub struct Talloc<C: Config = Compact, S = OomHandler<C>, U: ?Sized = [()]> {
 /// ```
 pub type OwnedTalloc<C = Compact, S = OomHandler<C>> = Talloc<C, S, [(); 0]>;
 
-// SAFETY: A heap owns the memory of its arenas, and reaches it through nothing but itself.
+// SAFETY: A heap owns the memory of its arenas. Only the heap's own pointers lead there.
 unsafe impl<C: Config, S: Send, U: ?Sized> Send for Talloc<C, S, U> {}
 
 impl Talloc {
-    /// A heap without memory, with the default parameters.
+    /// Makes a heap without memory, with the default parameters.
     #[must_use]
     pub const fn new() -> OwnedTalloc {
         Self::with_config()
     }
 
-    /// A heap without memory that calls `handler` before an allocation fails.
+    /// Makes a heap without memory that calls `handler` before an allocation fails.
     ///
-    /// The handler is called again until the allocation succeeds or it errs; see
+    /// The heap calls the handler again until the allocation succeeds or the handler returns an error: see
     /// [`Source::acquire`](crate::Source::acquire). For a heap with other parameters, use
     /// [`with_source`](Self::with_source) and [`OomHandler::new`].
     ///
@@ -148,7 +168,7 @@ impl Talloc {
 }
 
 impl<C: Config> Talloc<C> {
-    /// A heap without memory, with the parameters of `C`.
+    /// Makes a heap without memory, with the parameters of `C`.
     ///
     /// ```
     /// use talloc_core::{Micro, OwnedTalloc, Talloc};
@@ -162,7 +182,7 @@ impl<C: Config> Talloc<C> {
 }
 
 impl<C: Config, S> Talloc<C, S> {
-    /// A heap without memory that asks `source` for it.
+    /// Makes a heap without memory that asks `source` for it.
     #[must_use]
     pub const fn with_source(source: S) -> OwnedTalloc<C, S> {
         Talloc {
@@ -175,13 +195,13 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// The source of further memory.
+    /// Returns the source of further memory.
     #[inline]
     pub const fn source(&self) -> &S {
         &self.source
     }
 
-    /// The source of further memory.
+    /// Returns the source of further memory, to change it.
     #[inline]
     pub const fn source_mut(&mut self) -> &mut S {
         &mut self.source
@@ -191,7 +211,7 @@ impl<C: Config, S> Talloc<C, S> {
 impl<C: Config, S> OwnedTalloc<C, S> {
     /// Moves the heap to `dest`.
     ///
-    /// As a heap may be moved in any other way, too, this is for programs written when it could not.
+    /// It is here for programs that were written for v2. A heap can now be moved like any other value.
     pub fn mov(self, dest: &mut MaybeUninit<Self>) -> &mut Self {
         dest.write(self)
     }
@@ -229,6 +249,6 @@ impl<C: Config, S> fmt::Debug for OwnedTalloc<C, S> {
 /// Prints the [`Outline`](crate::Outline).
 impl<C: Config, S> fmt::Debug for Talloc<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.outline(), f)
+        fmt::Debug::fmt(&self.inspect().outline(), f)
     }
 }

@@ -95,7 +95,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if self.quick.is_stray(ptr) {
             return Err(AllocError);
         }
-        // Before anything has changed: should the source panic, the caller has the block that it had.
+        // Nothing has changed yet. If the source panics, the caller still has its block.
         self.tend();
         // SAFETY: It is a block of this heap with the layout `old`, and aligned as before.
         unsafe { self.reshape_block(ptr, old.size(), new.size()) }

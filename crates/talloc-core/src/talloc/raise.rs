@@ -1,4 +1,4 @@
-//! Blocks at an arena's end, which is extended under them.
+//! Growing a block at an arena's end by extending the arena.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -11,8 +11,7 @@ use crate::granule::GRANULE;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// [`resize_known`](Self::resize_known), for which the source may be asked, if its memory goes on
-    /// where the arena ends.
+    /// [`resize_known`](Self::resize_known). The source may extend the arena for it, if it [does so](Source::EXTENDS).
     ///
     /// # Errors
     ///
@@ -37,11 +36,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Makes a block larger that lies at its arena's end, where the arena can be extended.
+    /// Makes a block at its arena's end larger, after the source has extended the arena.
     ///
     /// # Errors
     ///
-    /// If it lies elsewhere, or the source does not provide what is lacking.
+    /// If the block does not lie at the end, or the source does not provide the bytes that are lacking.
     ///
     /// # Safety
     ///

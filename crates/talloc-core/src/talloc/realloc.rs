@@ -14,16 +14,15 @@ use crate::quick::Lists;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Changes the size of a block, if need be by moving it. Returns where it is.
+    /// Changes the size of a block. Moves the block if it has no room, and returns where it is.
     ///
-    /// A small block also moves if one of the new size has been freed before: that is less work than
-    /// to split and to coalesce. Takes constant time if the block need not be moved, and copies it
-    /// otherwise.
+    /// A small block also moves if there is a cached block of the new size, because that is less work than to split or
+    /// coalesce chunks. Takes constant time if the block does not move, and otherwise the time to copy it.
     ///
     /// # Errors
     ///
-    /// If there is not enough memory, or `new_size`, rounded up to the alignment, is above
-    /// `isize::MAX`. The block is as it was then. A smaller size does not fail.
+    /// If there is not enough memory, or if `new_size`, rounded up to the alignment, is above `isize::MAX`. The block
+    /// is then unchanged. A smaller size never fails.
     ///
     /// # Panics
     ///
@@ -65,7 +64,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.resize(Call::resize(layout.size(), new_size), ptr, layout, new_size) }
     }
 
-    /// [`realloc`](Self::realloc) to a size that is not smaller.
+    /// Makes a block larger: [`realloc`](Self::realloc) to a size that is not smaller.
     ///
     /// # Errors
     ///
@@ -90,7 +89,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.resize(Call::Grow { new_size }, ptr, layout, new_size) }
     }
 
-    /// [`realloc`](Self::realloc), by a call of some name.
+    /// [`realloc`](Self::realloc), with the call that a checked heap reports.
     ///
     /// # Errors
     ///
@@ -117,14 +116,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         // SAFETY: The alignment is that of a layout, and the size rounded up to it is in bounds.
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        // Before anything has changed: should the source panic, the caller has the block that it had.
+        // Nothing has changed yet. If the source panics, the caller still has its block.
         self.tend();
         // SAFETY: It is the caller's block, and aligned as before.
         if let Ok(block) = unsafe { self.resize_or_extend(ptr, layout, new) } {
             return Ok(block);
         }
-        // SAFETY: Only to grow can have failed, so that the new block is as large as the old one at
-        // the least, and another one: they do not overlap. The old one is not used any more.
+        // SAFETY: Only growing can have failed, so the new block is at least as large as the old one. The new block was
+        // free, so they do not overlap. The old one is not used any more.
         unsafe {
             let block = self.malloc(new)?;
             block.copy_from_nonoverlapping(ptr, layout.size());
@@ -135,8 +134,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Gives a block that the heap knows the new layout, as far as that can be had without a search:
-    /// by an exchange for a cached block, or where it is.
+    /// Gives a block that the heap knows a new layout without a search: by an exchange for a cached block, or in place.
     ///
     /// # Errors
     ///
@@ -144,8 +142,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// As for [`realloc`](Self::realloc), with the old layout and the new one; where the block is,
-    /// it is aligned for both.
+    /// As for [`realloc`](Self::realloc), with the old layout and the new one. The block's address is aligned for both.
     #[inline(always)]
     pub(crate) unsafe fn resize_known(
         &mut self,
@@ -163,8 +160,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Moves a block to the first one on the quick list of the new size, if there is one and the old
-    /// size has a list, too.
+    /// Moves a block to a cached block of the new size, if there is one and the old size has a list, too.
     ///
     /// # Safety
     ///
@@ -187,8 +183,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.put_back(block, new_len);
             return None;
         }
-        // SAFETY: Both blocks have as many bytes, and are different ones, for one was free. The old
-        // one is not used any more.
+        // SAFETY: Both blocks have as many bytes. The new one was free, so they do not overlap. The old one is not used
+        // any more.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
             self.free_moved(ptr, old_len);

@@ -1,4 +1,4 @@
-//! Filling quick lists: from new memory, several blocks at a time, or from what others hold that are idle.
+//! Filling quick lists: several blocks at a time from new memory, or from the idle blocks of other lists.
 
 use core::alloc::Layout;
 use core::ops::Range;
@@ -11,26 +11,26 @@ use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::source::Source;
 
-/// How many lists give blocks back before new memory is used.
+/// How many lists give a batch back before new memory is used.
 const RECYCLED: usize = 4;
 
-/// The part of what the quick lists may hold that is not taken for idle is one in as many.
+/// One part in `BUSY` of what the quick lists may hold does not count as idle.
 const BUSY: usize = 8;
 
-/// Where memory is ample, it is one part in so many of what is in use, but at least so many bytes: a program with
-/// many sizes would empty the lists again and again that its next requests want.
+/// Where memory is ample, one part in `AMPLE_BUSY_SHARE` of the memory in use does not count as idle, but at least
+/// `AMPLE_BUSY` bytes. With less, a program with many sizes would empty the lists that serve its next requests.
 const AMPLE_BUSY_SHARE: usize = 16;
 const AMPLE_BUSY: usize = 256 << 10;
 
-/// How many granules are carved from the top at a time for a quick list.
+/// How many granules are carved from the top at a time to fill a quick list.
 const REFILL: usize = 48;
 
-/// Where memory is ample, one part in so many of what is in use, but no more than [`MAX_REFILL`]: a heap of a few
-/// KiB should not grow by lists. `cargo xtask bench hosted` has the programs.
+/// Where memory is ample, these are one part in `REFILL_SHARE` of the memory in use, but no more than [`MAX_REFILL`]. A
+/// heap of a few KiB should not grow by its lists. `cargo xtask bench hosted` has the programs.
 const REFILL_SHARE: usize = 4096;
 const MAX_REFILL: usize = (4 << 10) / GRANULE;
 
-/// How many blocks of each size that is: a table, for division is slow.
+/// How many blocks of each size [`REFILL`] granules are. It is a table, because division is slow.
 const REFILLS: [u8; REFILL + 1] = {
     let mut blocks = [1; REFILL + 1];
     let mut len = 1;
@@ -42,9 +42,9 @@ const REFILLS: [u8; REFILL + 1] = {
 };
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Allocates a block of a size that has a quick list, and that no bin has, from the top of the
-    /// arena that gave memory last. More blocks are taken for the list: programs that build something
-    /// ask for more of the same.
+    /// Allocates a block of a size with a quick list, for which no bin has a chunk. It is carved from the top of the
+    /// arena where requests begin. Further blocks are carved for the list, because a program that builds a data
+    /// structure allocates more of the same size.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
         let most = match REFILLS.get(len) {
@@ -64,8 +64,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some(self.hand_out_run(run, len))
     }
 
-    /// Allocates a block of a size that has a quick list where memory is ample, and more blocks for the list
-    /// from the same chunk: as many as there is use for, by what is in use at all.
+    /// Allocates a block of a size with a quick list, where memory is ample. Further blocks for the list are carved
+    /// from the same chunk. Their number grows with the memory in use.
     #[inline(always)]
     pub(super) fn allocate_run(
         &mut self,
@@ -89,7 +89,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Hands out the first block of a run of blocks, and puts the others on their list.
+    /// Allocates the first block of a run, and puts the others on their list.
     #[inline(always)]
     fn hand_out_run(&mut self, run: Range<usize>, len: usize) -> NonNull<u8> {
         debug_assert!(!run.is_empty() && run.len() % len == 0, "a run is whole blocks");
@@ -106,8 +106,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.arenas.recent().hand_out(run.start, len)
     }
 
-    /// Allocates a block of what blocks of other sizes leave that are coalesced now, if that saves
-    /// the first use of memory: a program that grows should not leave idle blocks behind.
+    /// Coalesces idle cached blocks of other sizes, and allocates a block from that memory. Does so only instead of the
+    /// first use of new memory, so a program that grows leaves few idle blocks behind.
     #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
         if self.has_idle_blocks() && self.arenas.recent().is_top_new(needed) {
@@ -117,7 +117,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
-    /// Whether the quick lists hold more than is likely to be asked for soon.
+    /// Whether the quick lists hold idle blocks: more than the program is likely to allocate soon.
     #[inline(always)]
     pub(super) fn has_idle_blocks(&self) -> bool {
         let busy = if S::IS_AMPLE {
@@ -128,7 +128,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.cached() > busy
     }
 
-    /// [`recycle`](Self::recycle), if there are idle blocks and new memory is needed.
+    /// [`recycle`](Self::recycle), after its conditions have been checked.
     #[cold]
     #[inline(never)]
     fn recycle_lists(&mut self, len: usize) -> Option<NonNull<u8>> {

@@ -1,4 +1,4 @@
-//! Changing the size of a block where it is.
+//! Changing the size of a block in place.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -12,14 +12,14 @@ use crate::misuse::Call;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Makes a block larger where it is. Returns `ptr`, but good for all of the block, which the
-    /// pointer that is given need not be.
+    /// Makes a block larger in place. Returns a pointer to it that is valid for the whole block, which `ptr` need not
+    /// be.
     ///
     /// Takes constant time.
     ///
     /// # Errors
     ///
-    /// If what follows the block is not free, or not enough. The block is as it was then.
+    /// If there is not enough free memory after the block. The block is then unchanged.
     ///
     /// # Panics
     ///
@@ -70,7 +70,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { self.reshape_block(ptr, layout.size(), new_size) }
     }
 
-    /// Makes a block smaller, where it is.
+    /// Makes a block smaller in place.
     ///
     /// Takes constant time.
     ///
@@ -86,7 +86,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[track_caller]
     pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {
         if self.knows(Call::Shrink { new_size }, ptr, layout) {
-            // Before anything has changed: should the source panic, the caller has the block that it had.
+            // Nothing has changed yet. If the source panics, the caller still has its block.
             self.tend();
             // SAFETY: It is the caller's block, and the heap knows it.
             unsafe { self.shrink_known(ptr, layout, new_size) };
@@ -113,11 +113,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         debug_assert!(shrunk.is_ok(), "only to grow can fail");
     }
 
-    /// Gives a block that the heap knows another size where it is.
+    /// Gives a block that the heap knows another size in place.
     ///
     /// # Errors
     ///
-    /// If what follows the block is not free, or not enough.
+    /// If there is not enough free memory after the block.
     ///
     /// # Safety
     ///
@@ -131,7 +131,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new: usize,
     ) -> Result<NonNull<u8>, AllocError> {
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
-        // Where code is to be small, one path serves both.
+        // Where code is to be small, one path serves heaps of one and of several arenas.
         if !self.arenas.is_single() || cfg!(small) && !C::SINGLE_ARENA {
             // SAFETY: The same conditions hold.
             return unsafe { self.reshape_among(ptr, old, new) };
@@ -167,7 +167,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Ok(block)
     }
 
-    /// Counts what comes into use, or is in use no longer, as a block changes its size.
+    /// Updates the count of bytes in use after a block has changed its size.
     #[inline(always)]
     fn count_reshaped(&mut self, old: usize, new: usize) {
         if new < old {
@@ -178,11 +178,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 }
 
-/// Gives a block of an arena `new` granules instead of `old`, where it is.
+/// Gives a block of an arena `new` granules instead of `old`, in place.
 ///
 /// # Errors
 ///
-/// If what follows the block is not free, or not enough.
+/// If there is not enough free memory after the block.
 ///
 /// # Safety
 ///
@@ -203,8 +203,8 @@ unsafe fn reshape_in<C: Config>(
     }
     arena.resize(at, old, new);
     if new < old {
-        // SAFETY: The granules between the ends are used and the caller gives them up; what comes
-        // before is still the block.
+        // SAFETY: The granules between the new end and the old one are used, and the caller gives them up. The granules
+        // before them stay a part of the block.
         unsafe { arena.release_tail(at + new, old - new) };
     }
     Ok(arena.block(ptr))

@@ -2,8 +2,8 @@
 
 use talloc_span::Span;
 
-use super::Talloc;
 use super::arenas::Arenas;
+use super::{Inspect, Talloc};
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 use crate::granule::GRANULE;
@@ -13,47 +13,49 @@ use crate::source::Source;
 use crate::statistics::Statistics;
 
 /// Counters. Reading them does not depend on the number of blocks.
-impl<C: Config, S> Talloc<C, S> {
+impl<C: Config, S> Inspect<'_, C, S> {
     /// Bytes of all blocks that are allocated, each rounded up to what it takes of an arena.
     ///
     /// Takes constant time.
     #[inline]
-    pub fn used_bytes(&self) -> usize {
-        self.arenas.used().saturating_sub(self.cached_bytes())
+    pub fn used_bytes(self) -> usize {
+        self.heap.arenas.used().saturating_sub(self.cached_bytes())
     }
 
     /// Returns the free bytes: in chunks, in the tops, and in the quick lists.
     ///
     /// A request for fewer bytes may fail if the free memory is fragmented: see
     /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps per arena.
-    pub fn free_bytes(&self) -> usize {
-        (self.arenas.capacity() - self.arenas.used()) + self.cached_bytes()
+    pub fn free_bytes(self) -> usize {
+        (self.heap.arenas.capacity() - self.heap.arenas.used()) + self.cached_bytes()
     }
 
     /// Bytes of the blocks that have been freed and are kept in the quick lists.
     ///
     /// Takes constant time.
     #[inline]
-    pub fn cached_bytes(&self) -> usize {
-        self.quick.cached() * GRANULE
+    pub fn cached_bytes(self) -> usize {
+        self.heap.quick.cached() * GRANULE
     }
 
     /// The most bytes of the arenas that have been in use at once, those in quick lists included.
     ///
     /// Takes constant time.
     #[inline]
-    pub fn peak_bytes(&self) -> usize {
-        self.arenas.peak()
+    pub fn peak_bytes(self) -> usize {
+        self.heap.arenas.peak()
     }
 
     /// How many requests have failed.
     ///
     /// Takes constant time.
     #[inline]
-    pub fn refused_requests(&self) -> usize {
-        self.refused
+    pub fn refused_requests(self) -> usize {
+        self.heap.refused
     }
+}
 
+impl<C: Config, S> Talloc<C, S> {
     /// Stops counting a request that has failed, but was only the attempt to move a block that can stay.
     #[cold]
     pub(crate) fn forget_refusal(&mut self) {
@@ -61,7 +63,7 @@ impl<C: Config, S> Talloc<C, S> {
     }
 }
 
-impl<C: Config, S: Source<C>> Talloc<C, S> {
+impl<C: Config, S: Source<C>> Inspect<'_, C, S> {
     /// Returns the heap's counters. Takes a few steps per arena, independent of the number of blocks.
     ///
     /// # Examples
@@ -80,19 +82,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///     heap.free(block, layout);
     ///     assert!(heap.malloc(Layout::new::<[u8; 10_000]>()).is_err());
     /// }
-    /// let statistics = heap.statistics();
+    /// let statistics = heap.inspect().statistics();
     /// assert_eq!((statistics.used_bytes, statistics.peak_bytes), (0, 4000));
     /// assert_eq!(statistics.refused_requests, 1);
     /// println!("{statistics}");
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     #[must_use]
-    pub fn statistics(&self) -> Statistics {
+    pub fn statistics(self) -> Statistics {
         // SAFETY: The heap is borrowed.
-        unsafe { Self::statistics_of(self) }
+        unsafe { Talloc::statistics_of(self.heap) }
     }
+}
 
-    /// [`statistics`](Self::statistics) of a heap whose quick lists another thread may use at the same time.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// [`Inspect::statistics`] of a heap whose quick lists another thread may use at the same time.
     ///
     /// # Safety
     ///
@@ -113,24 +117,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 /// Numbers that are computed on request.
-impl<C: Config, S> Talloc<C, S> {
+impl<'h, C: Config, S> Inspect<'h, C, S> {
     /// Returns the size of the largest free chunk in bytes. A larger request succeeds only if coalescing cached
     /// blocks or the source makes room for it.
     ///
     /// Takes time in proportion to the free chunks of about that size, and to the arenas.
-    pub fn largest_free_bytes(&self) -> usize {
-        self.arenas.largest_free_bytes()
-    }
-
-    /// [`largest_free_bytes`](Self::largest_free_bytes) of a heap whose lists somebody else uses.
-    ///
-    /// # Safety
-    ///
-    /// As for [`statistics_of`](Self::statistics_of).
-    #[doc(hidden)]
-    pub unsafe fn largest_free_bytes_of(this: *const Self) -> usize {
-        // SAFETY: Nobody changes the arenas meanwhile.
-        unsafe { (*this).arenas.largest_free_bytes() }
+    pub fn largest_free_bytes(self) -> usize {
+        self.heap.arenas.largest_free_bytes()
     }
 
     /// Returns the free chunks and tops of all arenas, and the blocks in the quick lists. Chunks of one arena come
@@ -154,27 +147,13 @@ impl<C: Config, S> Talloc<C, S> {
     ///     heap.malloc(layout)?;
     ///     heap.free(block, layout);
     /// }
-    /// let mut free = heap.free_chunks();
+    /// let mut free = heap.inspect().free_chunks();
     /// assert_eq!(free.next().map(|chunk| (chunk.kind, chunk.span.size())), Some((ChunkKind::Free, 4000)));
     /// assert_eq!(free.next().map(|chunk| chunk.kind), Some(ChunkKind::Top));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn free_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
-        self.arenas.free_chunks().chain(self.cached_chunks())
-    }
-
-    /// The blocks in the quick lists.
-    pub(super) fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
-        C::Quick::sizes().flat_map(|len| {
-            let blocks = core::iter::successors(self.quick.first(len), |block| {
-                // SAFETY: The block is on a quick list, so it starts with a link.
-                unsafe { quick::next(*block) }
-            });
-            blocks.map(move |block| Chunk {
-                kind: ChunkKind::Cached,
-                span: Span::from_ptr_size(block.as_ptr(), len * GRANULE),
-            })
-        })
+    pub fn free_chunks(self) -> impl Iterator<Item = Chunk> + use<'h, C, S> {
+        self.heap.arenas.free_chunks().chain(self.heap.cached_chunks())
     }
 
     /// Returns the contents of the heap by size: free chunks, cached blocks and, in a [`Checked`](crate::Checked)
@@ -191,24 +170,51 @@ impl<C: Config, S> Talloc<C, S> {
     /// let mut heap = Talloc::new();
     /// // SAFETY: The memory is the heap's until neither is used any more.
     /// unsafe { heap.init(Span::from(&mut memory)) };
-    /// let classes = heap.size_classes();
+    /// let classes = heap.inspect().size_classes();
     /// // All is one chunk.
     /// assert_eq!((classes.iter().count(), classes.total().free_chunks), (1, 1));
     /// ```
     #[must_use]
-    pub fn size_classes(&self) -> SizeClasses {
+    pub fn size_classes(self) -> SizeClasses {
         let mut classes = SizeClasses::EMPTY;
         self.free_chunks().for_each(|chunk| classes.count(&chunk));
         if C::CHECKED {
-            let next = |chunk: &Chunk| self.next_chunk(Some(*chunk));
-            let all = core::iter::successors(self.next_chunk(None), next);
+            let next = |chunk: &Chunk| self.heap.next_chunk(Some(*chunk));
+            let all = core::iter::successors(self.heap.next_chunk(None), next);
             all.filter(|chunk| chunk.kind == ChunkKind::Used)
                 .for_each(|chunk| classes.count(&chunk));
         }
         classes
     }
+}
 
-    /// [`size_classes`](Self::size_classes) of the arenas of a heap whose lists somebody else uses.
+impl<C: Config, S> Talloc<C, S> {
+    /// [`Inspect::largest_free_bytes`] of a heap whose lists somebody else uses.
+    ///
+    /// # Safety
+    ///
+    /// As for [`statistics_of`](Self::statistics_of).
+    #[doc(hidden)]
+    pub unsafe fn largest_free_bytes_of(this: *const Self) -> usize {
+        // SAFETY: Nobody changes the arenas meanwhile.
+        unsafe { (*this).arenas.largest_free_bytes() }
+    }
+
+    /// The blocks in the quick lists.
+    pub(super) fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
+        C::Quick::sizes().flat_map(|len| {
+            let blocks = core::iter::successors(self.quick.first(len), |block| {
+                // SAFETY: The block is on a quick list, so it starts with a link.
+                unsafe { quick::next(*block) }
+            });
+            blocks.map(move |block| Chunk {
+                kind: ChunkKind::Cached,
+                span: Span::from_ptr_size(block.as_ptr(), len * GRANULE),
+            })
+        })
+    }
+
+    /// [`Inspect::size_classes`] of the arenas of a heap whose lists somebody else uses.
     ///
     /// # Safety
     ///

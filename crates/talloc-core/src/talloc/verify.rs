@@ -11,35 +11,35 @@ use crate::quick::{self, Lists};
 use crate::report::{Report, Violation};
 
 impl<C: Config, S> Talloc<C, S> {
-    /// Checks every invariant of the heap, and counts what there is.
+    /// Checks every [invariant](crate#invariants) of the heap, and counts its chunks.
     ///
-    /// Allocates nothing and changes nothing. Takes time in proportion to a 512th of the arenas
-    /// that has been in use, plus the number of free chunks and cached blocks.
+    /// Allocates nothing and changes nothing. Takes time in proportion to a 512th of the arenas' bytes that have been
+    /// in use, plus the number of free chunks and cached blocks.
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that is found. The heap must not be used any more then.
+    /// The first [`Violation`] that is found. Do not use such a heap any more.
     pub fn verify(&self) -> Result<Report, Violation> {
         let (mut report, marked) = self.arenas.check()?;
         self.check_quick(&mut report)?;
         if C::CHECKED && marked != report.cached_bytes {
             return Err(Violation::CachedCount);
         }
-        if self.used_bytes() != report.used_bytes {
+        if self.inspect().used_bytes() != report.used_bytes {
             return Err(Violation::UsedCount);
         }
         Ok(report)
     }
 
-    /// Whether a block on a list is used granules of one of the arenas.
+    /// Whether a block on a list consists of used granules of an arena.
     pub(super) fn is_cached_block(&self, block: NonNull<u8>, len: usize) -> bool {
         let addr = block.addr().get();
         let arena = self.arenas.containing(addr).map(|place| self.arenas.peek(place));
         arena.is_some_and(|arena: &Arena<C>| arena.is_cached(addr, len))
     }
 
-    /// Invariant I9: what the quick lists hold is used blocks of the arenas, as many as they count
-    /// and no more than they may.
+    /// Checks invariant I9: the quick lists hold used blocks of the arenas, as many granules as they count, and no more
+    /// than they may.
     fn check_quick(&self, report: &mut Report) -> Result<(), Violation> {
         let mut cached = 0;
         for len in C::Quick::sizes() {
@@ -64,7 +64,7 @@ impl<C: Config, S> Talloc<C, S> {
 }
 
 impl<C: Config> Arenas<C> {
-    /// Checks all arenas, and counts what there is and how many bytes are marked as cached.
+    /// Checks all arenas. Returns the counts, and how many bytes are marked as cached.
     pub(super) fn check(&self) -> Result<(Report, usize), Violation> {
         let mut report = Report::default();
         let mut marked = 0;
@@ -82,7 +82,7 @@ impl<C: Config> Arenas<C> {
         Ok((report, marked))
     }
 
-    /// Invariant I10: arenas do not overlap. The index, which has been checked, finds those that do.
+    /// Checks invariant I10: arenas do not overlap. The index has been checked, and finds arenas that do.
     fn check_overlaps(&self) -> Result<(), Violation> {
         for place in self.places() {
             let arena = self.peek(place).span();
@@ -93,7 +93,7 @@ impl<C: Config> Arenas<C> {
         Ok(())
     }
 
-    /// Invariant I10: the arena where requests begin is one of the heap's.
+    /// Checks invariant I10: the arena where requests begin is one of the heap's.
     fn check_recent(&self) -> Result<(), Violation> {
         if self.places().any(|place| place == self.recent) {
             Ok(())

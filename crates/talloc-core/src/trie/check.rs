@@ -1,4 +1,4 @@
-//! Whether a trie is in order.
+//! Checking a trie.
 
 use core::mem::offset_of;
 use core::ptr::NonNull;
@@ -7,12 +7,12 @@ use super::Trie;
 use super::node::{Below, Entry, FAN, Grade, Leaf, NEXT, Node, PREV, Slot, grade_of};
 
 impl<G: Grade> Trie<G> {
-    /// Whether the trie is in order, has all nodes of its entries and no others, and `visit` approves of its leaves,
-    /// which it is called with in the order of their keys.
+    /// Whether the trie is in order, and has exactly the nodes of its entries. `visit` is called with each leaf in the
+    /// order of keys, and returns whether the leaf is right.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says.
+    /// The caller keeps the rule of the [trie](Self).
     pub(crate) unsafe fn check(&self, mut visit: impl FnMut(NonNull<Leaf<G>>) -> bool) -> bool {
         let (mut leaves, mut nodes) = (0_usize, 0);
         // SAFETY: The root leads to all of the trie.
@@ -43,11 +43,11 @@ impl<G: Grade> Trie<G> {
         is_ordered && nodes == leaves
     }
 
-    /// Whether a node has come with an entry whose leaf is in the trie.
+    /// Whether a node was provided with an entry whose leaf is in the trie.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. It is a node of an entry.
+    /// The caller keeps the rule of the [trie](Self). The node is part of an entry.
     unsafe fn is_of_entry(&self, node: NonNull<Node<G>>) -> bool {
         // SAFETY: The node is a part of an entry.
         unsafe {
@@ -62,7 +62,7 @@ impl<G: Grade> Trie<G> {
     }
 }
 
-/// Whether what is below a slot is in order, and `visit` approves of it.
+/// Whether the part of the trie below a slot is in order, and `visit` returns true for its leaves.
 ///
 /// # Safety
 ///

@@ -1,12 +1,12 @@
-//! A radix trie of numbers, whose nodes and leaves are memory that its user provides.
+//! A radix trie of numbers. Its user provides the memory of its nodes and leaves.
 //!
-//! It answers two questions in a bounded number of steps, however many leaves there are: which leaf has the largest
-//! key up to a number, and which has the least key from a number on whose *grade* is high enough. A node stands for
-//! the numbers that share their highest digits, and has a slot for each value of the next digit. Digits that all
-//! leaves below have in common have no node: each node has two slots in use or more, and so there are fewer nodes
-//! than leaves. Whoever adds a leaf provides a node with it, as an [`Entry`], and the trie never runs out of nodes.
+//! It answers two questions in a bounded number of steps, however many leaves there are. Which leaf has the largest key
+//! up to a number? Which leaf has the smallest key from a number on, and a *grade* that is high enough? A node stands
+//! for the numbers that share their highest digits, and has a slot for each value of the next digit. Digits that all
+//! leaves below share have no node. Each node therefore has at least two slots in use, and there are fewer nodes than
+//! leaves. The user provides a node with each leaf, as an [`Entry`], so the trie never runs out of nodes.
 //!
-//! With each slot, a node keeps the highest grade of the leaves below it.
+//! For each slot, a node stores the highest grade of the leaves below it.
 
 mod check;
 mod node;
@@ -19,10 +19,11 @@ use core::ptr::NonNull;
 use node::{Below, FAN, Node, Slot, Spares, branching, grade_of, set_parent};
 pub(crate) use node::{Entry, Grade, Leaf, Nothing};
 
-/// A trie, and the nodes that it has to spare.
+/// A trie, and its spare nodes.
 ///
-/// Its methods are unsafe: the entries are memory that the caller provides by [`insert`](Self::insert), and leaves
-/// where it is until [`remove`](Self::remove). The caller may read the leaves meanwhile, and nothing else.
+/// Its methods are unsafe. The caller provides the memory of an entry by [`insert`](Self::insert), and does not move it
+/// until [`remove`](Self::remove). Until then, the caller may read the leaf, but must not use the entry in any other
+/// way.
 #[derive(Debug)]
 pub(crate) struct Trie<G> {
     root: Slot<G>,
@@ -32,12 +33,11 @@ pub(crate) struct Trie<G> {
 impl<G: Grade> Trie<G> {
     pub(crate) const EMPTY: Self = Self { root: Slot::EMPTY, spares: Spares(Slot::EMPTY) };
 
-    /// A fast attempt at [`last_up_to`](Self::last_up_to): `None` if the leaf is not below the last node on the way, or
-    /// not the right one. Ask `last_up_to` then.
+    /// A fast attempt at [`last_up_to`](Self::last_up_to). If it returns `None`, call `last_up_to`.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says.
+    /// The caller keeps the rule of the [trie](Self).
     #[inline(always)]
     pub(crate) unsafe fn near(
         &self,
@@ -70,7 +70,7 @@ impl<G: Grade> Trie<G> {
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says.
+    /// The caller keeps the rule of the [trie](Self).
     pub(crate) unsafe fn last_up_to(&self, number: u64) -> Option<NonNull<Leaf<G>>> {
         let (mut slot, mut lower) = (self.root, Slot::EMPTY);
         loop {
@@ -103,11 +103,11 @@ impl<G: Grade> Trie<G> {
         unsafe { descend(lower, |node| node.last(FAN)) }
     }
 
-    /// The leaf with the least key from a number on whose grade is high enough.
+    /// The leaf with the smallest key from a number on, whose grade is high enough.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says.
+    /// The caller keeps the rule of the [trie](Self).
     pub(crate) unsafe fn first_from(&self, number: u64, grade: G) -> Option<NonNull<Leaf<G>>> {
         let (mut slot, mut higher) = (self.root, Slot::EMPTY);
         loop {
@@ -143,12 +143,11 @@ impl<G: Grade> Trie<G> {
         unsafe { descend(higher, |node| node.first(0, grade)) }
     }
 
-    /// Adds an entry, whose key is no other leaf's.
+    /// Adds an entry. No other leaf has its key.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. The entry is the trie's until it is removed, but for the leaf, which others may
-    /// read.
+    /// The caller keeps the rule of the [trie](Self).
     pub(crate) unsafe fn insert(&mut self, entry: NonNull<Entry<G>>) {
         // SAFETY: The caller gives the entry.
         let (leaf, node, key, grade) = unsafe {
@@ -189,11 +188,11 @@ impl<G: Grade> Trie<G> {
         }
     }
 
-    /// Puts something below a node, in the slot of a key, or makes it the root.
+    /// Puts a leaf or a node into the slot of a key, or makes it the root.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. The key has a slot in the node.
+    /// The caller keeps the rule of the [trie](Self). The key has a slot in the node.
     unsafe fn hang(&mut self, parent: Option<NonNull<Node<G>>>, key: u64, slot: Slot<G>, grade: G) {
         // SAFETY: The node is in the trie, and so is what is put there.
         unsafe {
@@ -209,11 +208,11 @@ impl<G: Grade> Trie<G> {
         }
     }
 
-    /// Takes an entry out, and its node, which is replaced if it is in use.
+    /// Removes an entry. If its node is in use, another node replaces it.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. The entry is in the trie.
+    /// The caller keeps the rule of the [trie](Self). The entry is in the trie.
     pub(crate) unsafe fn remove(&mut self, entry: NonNull<Entry<G>>) {
         // SAFETY: The entry is in the trie, whose nodes are the trie's.
         unsafe {
@@ -229,11 +228,11 @@ impl<G: Grade> Trie<G> {
         }
     }
 
-    /// Notes a leaf's grade.
+    /// Updates a leaf's grade.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. The leaf is in the trie.
+    /// The caller keeps the rule of the [trie](Self). The leaf is in the trie.
     pub(crate) unsafe fn set_grade(&mut self, mut leaf: NonNull<Leaf<G>>, grade: G) {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {
@@ -244,7 +243,7 @@ impl<G: Grade> Trie<G> {
                 let node = node.as_mut();
                 let Some(digit) = node.digit(key) else { return };
                 node.grades[digit] = new;
-                // What the node above has for this one, which changes only if it was, or is, the highest.
+                // The node above changes only if this grade was, or is, the highest.
                 let Some(above) = node.parent.map(|above| above.as_ref()) else { return };
                 let Some(digit) = above.digit(node.prefix) else { return };
                 let highest = above.grades[digit];
@@ -257,11 +256,12 @@ impl<G: Grade> Trie<G> {
         }
     }
 
-    /// Empties the slot of a leaf, whose grade is the lowest. A node with one slot left gives way to what is in it.
+    /// Empties the slot of a leaf, whose grade is the lowest. If the node has one slot left, its content replaces the
+    /// node.
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. The leaf is in the trie.
+    /// The caller keeps the rule of the [trie](Self). The leaf is in the trie.
     unsafe fn unlink(&mut self, leaf: NonNull<Leaf<G>>) {
         // SAFETY: The leaf is in the trie, and its nodes are the trie's.
         unsafe {
@@ -287,7 +287,7 @@ impl<G: Grade> Trie<G> {
     ///
     /// # Safety
     ///
-    /// As the [trie](Self) says. The node is in use in this trie.
+    /// The caller keeps the rule of the [trie](Self). The node is in use in this trie.
     unsafe fn replace(&mut self, node: NonNull<Node<G>>) {
         // SAFETY: The node is in the trie, as is what is below it.
         unsafe {
@@ -303,7 +303,7 @@ impl<G: Grade> Trie<G> {
     }
 }
 
-/// The leaf below a slot to which `choose` leads, which is called with each node on the way.
+/// The leaf below a slot that `choose` leads to. `choose` is called with each node on the way.
 ///
 /// # Safety
 ///

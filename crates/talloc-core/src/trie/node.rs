@@ -1,16 +1,16 @@
-//! What a trie is made of: leaves, nodes and slots, and the nodes that are not in use.
+//! The parts of a trie: leaves, nodes, slots, and spare nodes.
 
 use core::fmt::Debug;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
-/// How many bits a digit has. A node is smaller with fewer, and a search shorter with more.
+/// How many bits a digit has. With fewer bits, a node is smaller. With more bits, a search is shorter.
 pub(super) const DIGIT: u32 = if usize::BITS == 64 { 3 } else { 2 };
 
-/// Slots of a node.
+/// How many slots a node has.
 pub(super) const FAN: usize = 1 << DIGIT;
 
-/// What a search may ask for beside the key: numbers, or `()` where there is nothing to ask for.
+/// What a search can require besides the key: a number, or `()` for nothing.
 pub(crate) trait Grade: Copy + Ord + Debug {
     /// The lowest grade.
     const NONE: Self;
@@ -20,12 +20,12 @@ impl Grade for () {
     const NONE: Self = ();
 }
 
-/// The grade where there is nothing to ask for.
+/// The grade in a trie whose searches require nothing.
 #[cfg(not(small))]
 pub(crate) type Nothing = ();
 
-/// The grade where there is nothing to ask for. Where code is to be small, it is a number all the same: the code of one
-/// trie serves both.
+/// The grade in a trie whose searches require nothing. Where code is to be small, it is a number nevertheless, so the
+/// code of one trie serves both.
 #[cfg(small)]
 pub(crate) type Nothing = u32;
 
@@ -33,18 +33,18 @@ impl Grade for u32 {
     const NONE: Self = 0;
 }
 
-/// A number, and what a search may ask for of the leaf.
+/// A key with its grade.
 #[derive(Debug)]
 #[repr(align(8))]
 pub(crate) struct Leaf<G> {
     pub(crate) key: u64,
-    /// A search may ask for leaves whose grade is high enough.
+    /// A search can require a grade that is high enough.
     pub(crate) grade: G,
-    /// The node that has a slot for it, unless it is the root.
+    /// The node whose slot leads here; `None` for the root.
     pub(super) parent: Option<NonNull<Node<G>>>,
 }
 
-/// A leaf, and the node that is provided with it. The node may be in use for other leaves.
+/// A leaf, and the node that is provided with it. The node may be in use above other leaves.
 #[derive(Debug)]
 pub(crate) struct Entry<G> {
     pub(crate) leaf: Leaf<G>,
@@ -62,25 +62,25 @@ impl<G: Grade> Entry<G> {
 #[derive(Debug)]
 #[repr(align(8))]
 pub(super) struct Node<G> {
-    /// The digits that all leaves below have in common; the lower ones are zero.
+    /// The digits that all leaves below share. Lower digits are zero.
     pub(super) prefix: u64,
-    /// How many bits are below the digit that this node tells apart.
+    /// How many bits are below the digit by which this node distinguishes keys.
     pub(super) shift: u8,
-    /// The slots that are in use, one bit each. None are in a node that is not in use.
+    /// The slots that are in use, one bit each. A spare node has none.
     pub(super) used: u8,
-    /// The node that has a slot for it, unless it is the root.
+    /// The node whose slot leads here; `None` for the root.
     pub(super) parent: Option<NonNull<Self>>,
     /// The highest grades below the slots.
     pub(super) grades: [G; FAN],
-    /// What is below; in a node that is not in use, the first two are links to others.
+    /// The slots. In a spare node, the first two are links to other spare nodes.
     pub(super) slots: [Slot<G>; FAN],
 }
 
-/// Nothing, a leaf, or a node, whose address has its lowest bit set.
+/// Nothing, a leaf, or a node. The lowest bit of the address is set for a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot<G>(*mut u8, PhantomData<G>);
 
-/// What is in a slot.
+/// The content of a slot.
 pub(super) enum Below<G> {
     Nothing,
     Leaf(NonNull<Leaf<G>>),
@@ -139,7 +139,7 @@ impl<G: Grade> Node<G> {
 
     /// The first slot from a digit on that has a leaf below whose grade is high enough.
     pub(super) fn first(&self, from: usize, grade: G) -> Option<usize> {
-        // Without a branch for each.
+        // Takes no branch for each slot.
         let high = |digit: usize| u32::from(self.grades[digit] >= grade) << digit;
         let found = (0..FAN).fold(0, |found, digit| found | high(digit));
         let found = (found & u32::from(self.used)) >> from << from;
@@ -154,7 +154,7 @@ impl<G: Grade> Node<G> {
     }
 }
 
-/// Nodes that are not in use, linked in both directions by their first two slots.
+/// The spare nodes, linked in both directions by their first two slots.
 #[derive(Debug)]
 pub(super) struct Spares<G>(pub(super) Slot<G>);
 
@@ -166,7 +166,7 @@ impl<G: Grade> Spares<G> {
     ///
     /// # Safety
     ///
-    /// Nobody uses the node, which stays where it is until it is taken out.
+    /// Nobody uses the node. It is not moved until it is taken out.
     pub(super) unsafe fn add(&mut self, node: NonNull<Node<G>>) {
         let mut spare = Node::UNUSED;
         spare.slots[NEXT] = self.0;
@@ -179,7 +179,7 @@ impl<G: Grade> Spares<G> {
         self.0 = Slot::node(node);
     }
 
-    /// Takes out a node that is there.
+    /// Takes out a certain node.
     ///
     /// # Safety
     ///
@@ -213,16 +213,16 @@ impl<G: Grade> Spares<G> {
     }
 }
 
-/// A node that tells two different keys apart, with nothing below it yet.
+/// A node that distinguishes two different keys. It has nothing below it yet.
 pub(super) fn branching<G: Grade>(a: u64, b: u64) -> Node<G> {
     debug_assert_ne!(a, b, "I13: no two leaves have the same key");
     let shift = (a ^ b).ilog2() / DIGIT * DIGIT;
-    // The digit, and all below it.
+    // The bits of the digit, and those below it.
     let low = (FAN as u64 - 1).checked_shl(shift).unwrap_or(0) | ((1 << shift) - 1);
     Node { prefix: a & !low, shift: shift as u8, ..Node::UNUSED }
 }
 
-/// Notes which node has a slot for something.
+/// Sets the parent of a slot's content.
 ///
 /// # Safety
 ///

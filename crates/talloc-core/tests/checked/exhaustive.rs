@@ -60,7 +60,7 @@ fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
     random.shuffle(&mut blocks);
     if seed % 4 == 0 {
         // The own chunk lies between free ones.
-        let own = heap.chunks().find(|chunk| chunk.kind == ChunkKind::Own).unwrap().span;
+        let own = heap.inspect().chunks().find(|chunk| chunk.kind == ChunkKind::Own).unwrap().span;
         let touches = |(block, layout): &(NonNull<u8>, Layout)| {
             let addr = block.addr().get();
             own.acme() == Some(addr) || own.base() == Some(addr + layout.size())
@@ -72,7 +72,7 @@ fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
             unsafe { heap.free(block, layout) };
         }
         heap.flush();
-        let kinds: Vec<_> = heap.chunks().map(|chunk| chunk.kind).collect();
+        let kinds: Vec<_> = heap.inspect().chunks().map(|chunk| chunk.kind).collect();
         let among = [ChunkKind::Free, ChunkKind::Own, ChunkKind::Free];
         assert!(kinds.windows(3).any(|kinds| kinds == among));
     }
@@ -101,7 +101,7 @@ fn only_blocks_are_known<C: Config>(seed: u64) {
     let least = 4 * size_of::<C::Index>();
     let taken = |layout: Layout| layout.size().max(least);
     let before = heap.verify().unwrap();
-    let chunks: Vec<Chunk> = heap.chunks().collect();
+    let chunks: Vec<Chunk> = heap.inspect().chunks().collect();
     for address in (0..arena.size()).step_by(GRANULE).map(|at| arena.base().unwrap() + at) {
         let block = blocks.iter().find(|(block, _)| block.addr().get() == address);
         let chunk = chunks.iter().find(|chunk| chunk.span.contains(address)).unwrap();
@@ -110,7 +110,7 @@ fn only_blocks_are_known<C: Config>(seed: u64) {
             let is_block = block.is_some_and(|(_, known)| taken(*known) == taken(layout));
             let ptr = pointer(address);
             assert_eq!(
-                heap.check(ptr, layout).is_ok(),
+                heap.inspect().check(ptr, layout).is_ok(),
                 is_block,
                 "seed {seed}, {len} at {address}"
             );

@@ -166,7 +166,10 @@ fn inject<C: Config>(program: &mut Program<C>, injected: &Injected) {
             && (found.addr, found.layout) == (injected.addr, layout)),
         "{found:?}"
     );
-    assert_eq!(heap.check(ptr, layout).map_err(|misuse| misuse.fault), Err(found[0].fault));
+    assert_eq!(
+        heap.inspect().check(ptr, layout).map_err(|misuse| misuse.fault),
+        Err(found[0].fault)
+    );
     assert_eq!(heap.verify().unwrap(), before);
 }
 

@@ -12,18 +12,19 @@ use crate::{Noted, pointer};
 fn expect_sizes<C: Config>(program: &Program<C>) {
     let heap = &program.heap;
     for Block { ptr, layout, .. } in &program.blocks {
-        let size = heap.size_of_block(*ptr).unwrap();
-        assert!(size >= layout.size() && heap.check(*ptr, *layout).is_ok());
+        let size = heap.inspect().size_of_block(*ptr).unwrap();
+        assert!(size >= layout.size() && heap.inspect().check(*ptr, *layout).is_ok());
         // So many bytes are as good as those that were asked for.
-        assert_eq!(heap.check(*ptr, self::layout(size, layout.align())), Ok(()));
+        assert_eq!(heap.inspect().check(*ptr, self::layout(size, layout.align())), Ok(()));
     }
-    let sizes: usize = program.blocks.iter().map(|b| heap.size_of_block(b.ptr).unwrap()).sum();
+    let sizes: usize =
+        program.blocks.iter().map(|b| heap.inspect().size_of_block(b.ptr).unwrap()).sum();
     assert_eq!(sizes, heap.verify().unwrap().used_bytes);
     let everywhere = program.arenas.iter().flat_map(|arena| {
         let base = arena.base().unwrap();
         (base - 8..arena.acme().unwrap() + 8).step_by(4)
     });
-    let found = everywhere.filter(|addr| heap.size_of_block(pointer(*addr)).is_ok());
+    let found = everywhere.filter(|addr| heap.inspect().size_of_block(pointer(*addr)).is_ok());
     assert_eq!(found.count(), program.blocks.len());
 }
 
@@ -58,13 +59,16 @@ fn what_is_no_block_is_said_to_be_what_it_is() {
         (blocks[0], blocks[1])
     };
     let block = Span::from_base_size(used.addr().get(), 104);
-    assert_eq!(heap.size_of_block(used), Ok(104));
+    assert_eq!(heap.inspect().size_of_block(used), Ok(104));
     for offset in [1, 4, 8, 103] {
         let within = pointer(used.addr().get() + offset);
-        assert_eq!(heap.size_of_block(within), Err(Fault::NotABlock { block }));
+        assert_eq!(heap.inspect().size_of_block(within), Err(Fault::NotABlock { block }));
     }
-    assert!(matches!(heap.size_of_block(freed), Err(Fault::AlreadyFree { .. })));
-    assert!(matches!(heap.size_of_block(pointer(memory.base().unwrap())), Err(Fault::Own { .. })));
-    assert_eq!(heap.size_of_block(pointer(memory.acme().unwrap())), Err(Fault::Foreign));
+    assert!(matches!(heap.inspect().size_of_block(freed), Err(Fault::AlreadyFree { .. })));
+    assert!(matches!(
+        heap.inspect().size_of_block(pointer(memory.base().unwrap())),
+        Err(Fault::Own { .. })
+    ));
+    assert_eq!(heap.inspect().size_of_block(pointer(memory.acme().unwrap())), Err(Fault::Foreign));
     assert_eq!(Fault::Foreign.to_string(), "foreign pointer, it is in no arena of the heap");
 }

@@ -7,7 +7,7 @@ use crate::program::Program;
 
 /// Expects the chunks to be what the program knows, without a gap.
 fn expect_chunks<C: Config>(program: &Program<C>) {
-    let chunks: Vec<Chunk> = program.heap.chunks().collect();
+    let chunks: Vec<Chunk> = program.heap.inspect().chunks().collect();
     let bytes = |kind: fn(ChunkKind) -> bool| -> usize {
         chunks.iter().filter(|chunk| kind(chunk.kind)).map(|chunk| chunk.span.size()).sum()
     };
@@ -27,7 +27,7 @@ fn expect_chunks<C: Config>(program: &Program<C>) {
     }
     let mut used: Vec<usize> = program.blocks.iter().map(|block| block.ptr.addr().get()).collect();
     used.sort_unstable();
-    let leaks = program.heap.leaks();
+    let leaks = program.heap.inspect().leaks();
     assert!(leaks.blocks().map(|block| block.base().unwrap()).eq(used));
 }
 
@@ -53,11 +53,11 @@ fn chunks_are_what_is_allocated_in_any_heap() {
 #[test]
 fn an_empty_heap_has_no_chunks() {
     let mut heap = Talloc::<Checked>::with_config();
-    assert_eq!(heap.chunks().next(), None);
-    assert_eq!(heap.leaks().to_string(), "nothing is allocated");
+    assert_eq!(heap.inspect().chunks().next(), None);
+    assert_eq!(heap.inspect().leaks().to_string(), "nothing is allocated");
     // SAFETY: The memory is leaked and used by nobody else.
     unsafe { heap.init(memory(64).truncate(0, 60)) };
-    assert_eq!(heap.chunks().next(), None);
+    assert_eq!(heap.inspect().chunks().next(), None);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn arenas_come_in_the_order_of_addresses() {
         // SAFETY: The memory is leaked and used by nobody else.
         unsafe { heap.claim(span) }.unwrap();
     }
-    let chunks: Vec<_> = heap.chunks().collect();
+    let chunks: Vec<_> = heap.inspect().chunks().collect();
     let kinds: Vec<_> = chunks.iter().map(|chunk| chunk.kind).collect();
     assert_eq!(kinds, [ChunkKind::Own, ChunkKind::Top].repeat(3));
     let spans: Vec<Span> =
@@ -87,11 +87,11 @@ fn a_leak_report_is_cut_short_unless_all_is_wanted() {
         // SAFETY: The size is not zero.
         blocks.push(unsafe { heap.malloc(layout(24, 8)) }.unwrap());
     }
-    let report = heap.leaks().to_string();
+    let report = heap.inspect().leaks().to_string();
     assert!(report.starts_with("25 blocks of 600 bytes in all are allocated:\n"), "{report}");
     assert!(report.ends_with(" 24 bytes\n... and 5 more"), "{report}");
     assert_eq!(report.lines().count(), 22);
-    let all = format!("{:#}", heap.leaks());
+    let all = format!("{:#}", heap.inspect().leaks());
     assert_eq!(all.lines().count(), 26);
     for block in &blocks {
         assert!(all.contains(&format!("\n{:#x} 24 bytes", block.addr())));
@@ -100,11 +100,11 @@ fn a_leak_report_is_cut_short_unless_all_is_wanted() {
         // SAFETY: Each block is freed once.
         unsafe { heap.free(block, layout(24, 8)) };
     }
-    let report = heap.leaks().to_string();
+    let report = heap.inspect().leaks().to_string();
     let expected = format!("1 block of 24 bytes is allocated:\n{:#x} 24 bytes", blocks[0].addr());
     assert_eq!(report, expected);
-    let span = heap.leaks().blocks().next().unwrap();
-    assert_eq!(format!("{:?}", heap.leaks()), format!("[{span:?}]"));
-    let first = heap.chunks().find(|chunk| chunk.kind == ChunkKind::Used).unwrap();
+    let span = heap.inspect().leaks().blocks().next().unwrap();
+    assert_eq!(format!("{:?}", heap.inspect().leaks()), format!("[{span:?}]"));
+    let first = heap.inspect().chunks().find(|chunk| chunk.kind == ChunkKind::Used).unwrap();
     assert_eq!(first.to_string(), format!("{:#x} 24 bytes used", blocks[0].addr()));
 }

@@ -23,7 +23,7 @@ fn used_heap<C: Config>(bytes: usize, size: usize, known: Memory) -> OwnedTalloc
     let mut heap = Talloc::with_config();
     // SAFETY: The memory is leaked, zero, and nobody else's; the block is freed once.
     unsafe {
-        heap.claim_as(memory(bytes), known).unwrap();
+        heap.arenas_mut().claim_as(memory(bytes), known).unwrap();
         let block = heap.malloc(layout(size, 8)).unwrap();
         block.write_bytes(1, size);
         heap.free(block, layout(size, 8));
@@ -36,7 +36,7 @@ fn discard<C: Config>(heap: &mut Talloc<C>, least: usize) -> (usize, usize) {
     let mut bytes = 0;
     // SAFETY: It can be used as before, and is zero.
     let left = unsafe {
-        heap.discard(UNIT, least, |piece| {
+        heap.arenas_mut().discard(UNIT, least, |piece| {
             piece.get_base_ptr().unwrap().write_bytes(0, piece.size());
             bytes += piece.size();
             Memory::ZEROED
@@ -53,7 +53,7 @@ fn the_top_is_as_good_as_new() {
     let dirty = |heap: &mut Talloc| {
         // SAFETY: The block is freed once.
         unsafe {
-            let (block, dirty) = heap.malloc_dirty(layout(400_000, 8)).unwrap();
+            let (block, dirty) = heap.backend().malloc_dirty(layout(400_000, 8)).unwrap();
             heap.free(block, layout(400_000, 8));
             dirty
         }
@@ -74,7 +74,7 @@ fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
         let mut heap = Talloc::<Compact>::with_config();
         // SAFETY: The memory is leaked, zero, and nobody else's.
         unsafe {
-            heap.claim_as(part(memory(1 << 20), 0, 1 << 18), KNOWN).unwrap();
+            heap.arenas_mut().claim_as(part(memory(1 << 20), 0, 1 << 18), KNOWN).unwrap();
             for _ in 0..3 {
                 let arena = heap.get_arena();
                 heap.arena(arena).and_then(|mut arena| arena.raise(1 << 18, added)).unwrap();
@@ -93,7 +93,7 @@ fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
     let memory = memory(1 << 20);
     // SAFETY: The memory is leaked, zero, and nobody else's; the blocks are freed once.
     unsafe {
-        heap.claim_as(part(memory, 0, 10_000), KNOWN).unwrap();
+        heap.arenas_mut().claim_as(part(memory, 0, 10_000), KNOWN).unwrap();
         let low = heap.malloc(layout(2000, 8)).unwrap();
         // The bitmap no longer suffices, and goes to the end of the memory or behind the block.
         let arena = heap.get_arena();
@@ -108,7 +108,7 @@ fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
     assert!(bytes > 490_000, "{bytes}");
     assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "it has not been used since");
     // SAFETY: The size is not zero.
-    let (_, dirty) = unsafe { heap.malloc_dirty(layout(400_000, 8)) }.unwrap();
+    let (_, dirty) = unsafe { heap.backend().malloc_dirty(layout(400_000, 8)) }.unwrap();
     assert!(dirty <= 2048, "{dirty}");
 }
 
@@ -119,7 +119,7 @@ fn what_was_never_zero_does_not_become_so() {
     // SAFETY: The memory is leaked and nobody else's; the blocks are freed once.
     unsafe {
         memory.get_base_ptr().unwrap().write_bytes(0xff, memory.size());
-        heap.claim_as(memory, Memory::RECLAIMABLE).unwrap();
+        heap.arenas_mut().claim_as(memory, Memory::RECLAIMABLE).unwrap();
         let block = heap.malloc(layout(100_000, 8)).unwrap();
         heap.free(block, layout(100_000, 8));
         assert!(discard(&mut heap, MIN_PIECE).0 > 90_000);
@@ -136,8 +136,8 @@ fn what_was_used_of_two_arenas_is_not_forgotten_when_they_are_merged() {
     let mut heap = Talloc::<Compact>::with_config();
     // SAFETY: The memory is leaked, zero, and nobody else's; the blocks are freed once.
     unsafe {
-        heap.claim_as(lower, KNOWN).unwrap();
-        heap.claim_as(upper, KNOWN).unwrap();
+        heap.arenas_mut().claim_as(lower, KNOWN).unwrap();
+        heap.arenas_mut().claim_as(upper, KNOWN).unwrap();
         let blocks = [0; 2].map(|_| heap.malloc(layout(100_000, 8)).unwrap());
         blocks.into_iter().for_each(|block| heap.free(block, layout(100_000, 8)));
         heap.arena(lower).and_then(|mut arena| arena.merge(upper)).unwrap();
@@ -169,9 +169,12 @@ fn caches_may_hold_what_they_do_when_less_is_in_use() {
         blocks.into_iter().for_each(|block| heap.free(block, small));
         let cached = heap.verify().unwrap().cached_bytes;
         assert!(cached > 10_000, "{cached}");
-        assert_eq!(heap.cacheable(), heap.used_bytes() + heap.cached_bytes());
+        assert_eq!(
+            heap.inspect().cacheable(),
+            heap.inspect().used_bytes() + heap.inspect().cached_bytes()
+        );
         heap.free(filler, large);
-        assert_eq!(heap.cacheable(), 1 << 20);
+        assert_eq!(heap.inspect().cacheable(), 1 << 20);
         heap.claim(memory(1 << 20)).unwrap();
         assert_eq!(heap.verify().unwrap().cached_bytes, cached);
         heap.trim();
@@ -198,7 +201,7 @@ fn what_lies_between_blocks_is_discarded() {
 fn only_what_is_reclaimable_is_taken_back() {
     let mut heap = used_heap::<Compact>(1 << 20, 500_000, Memory::ZEROED);
     assert_eq!(discard(&mut heap, MIN_PIECE), (0, 0));
-    assert_eq!(heap.reclaim_arena(Span::empty()), None);
+    assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), None);
 
     // All of it must be, wherever it came from.
     for known in [KNOWN, Memory::empty()] {
@@ -211,13 +214,13 @@ fn only_what_is_reclaimable_is_taken_back() {
             heap.arena(arena.truncate(0, 1 << 19))
                 .and_then(|mut lower| lower.extend(arena, known))
                 .unwrap();
-            assert_eq!(heap.reclaim_arena(Span::empty()), None, "it is in use");
+            assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), None, "it is in use");
             heap.free(block, layout(8, 8));
             heap.flush();
         }
-        assert_eq!(heap.reclaim_arena(arena), None, "it is the one to be kept");
+        assert_eq!(heap.arenas_mut().reclaim_arena(arena), None, "it is the one to be kept");
         let reclaimed = (known == KNOWN).then_some(arena);
-        assert_eq!(heap.reclaim_arena(Span::empty()), reclaimed);
+        assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), reclaimed);
     }
 }
 
@@ -229,10 +232,13 @@ fn arenas_are_merged_to_one_that_is_reclaimable_if_both_are() {
         let mut heap = Talloc::new();
         // SAFETY: The memory is leaked, zero, and nobody else's.
         unsafe {
-            heap.claim_as(lower, KNOWN).unwrap();
-            heap.claim_as(upper, known).unwrap();
+            heap.arenas_mut().claim_as(lower, KNOWN).unwrap();
+            heap.arenas_mut().claim_as(upper, known).unwrap();
             heap.arena(lower).and_then(|mut arena| arena.merge(upper)).unwrap();
         }
-        assert_eq!(heap.reclaim_arena(Span::empty()), (known == KNOWN).then_some(memory));
+        assert_eq!(
+            heap.arenas_mut().reclaim_arena(Span::empty()),
+            (known == KNOWN).then_some(memory)
+        );
     }
 }

@@ -60,11 +60,11 @@ impl<C: Config> Source<C> for Regions {
         let half = heap.source_mut().spare.pop().ok_or(AllocError)?.truncate(0, REGION / 2);
         heap.source_mut().half = half;
         // SAFETY: The region is zero and nobody else's.
-        unsafe { heap.claim_as(half, KNOWN) }.map_err(|_| AllocError)
+        unsafe { heap.arenas_mut().claim_as(half, KNOWN) }.map_err(|_| AllocError)
     }
 
     fn tend(heap: &mut Talloc<C, Self>) {
-        let used = heap.used_bytes() + heap.cached_bytes();
+        let used = heap.inspect().used_bytes() + heap.inspect().cached_bytes();
         let source = heap.source_mut();
         source.high = source.high.max(used);
         if used + REGION / 4 < source.high {
@@ -76,7 +76,7 @@ impl<C: Config> Source<C> for Regions {
     fn release(heap: &mut Talloc<C, Self>) {
         heap.verify().unwrap();
         heap.source_mut().releases += 1;
-        while let Some(arena) = heap.reclaim_arena(Span::empty()) {
+        while let Some(arena) = heap.arenas_mut().reclaim_arena(Span::empty()) {
             let source = heap.source_mut();
             let is_half = arena.size() == REGION / 2;
             if is_half {
@@ -100,7 +100,7 @@ impl<C: Config> Source<C> for Regions {
             known
         };
         // SAFETY: It can be used as before, and is zero if that is said.
-        unsafe { heap.discard(UNIT, MIN_PIECE, discard) };
+        unsafe { heap.arenas_mut().discard(UNIT, MIN_PIECE, discard) };
         heap.source_mut().discarded += discarded;
     }
 }
@@ -147,13 +147,13 @@ fn step<C: Config>(heap: &mut Heap<C>, blocks: &mut Blocks, random: &mut Rng, gr
                 blocks.add(block, layout, byte);
             }
             8..10 => {
-                let mut batch = heap.malloc_batch(size, 5);
+                let mut batch = heap.backend().malloc_batch(size, 5);
                 let layout = Layout::from_size_align(size, 1).unwrap();
                 blocks.0.extend(batch.pop().map(|block| {
                     block.write_bytes(byte, size);
                     (block, layout, byte)
                 }));
-                heap.free_batch(size, batch);
+                heap.backend().free_batch(size, batch);
             }
             10..13 => {
                 let Some((block, layout, byte)) = blocks.take(random) else { return };
@@ -186,7 +186,10 @@ fn what_is_taken_back_was_free<C: Config>(zeroes: bool, seed: u64) {
     heap.trim();
     heap.verify().unwrap();
     let source = heap.source();
-    assert_eq!((heap.arenas().count(), heap.used_bytes(), source.spare.len()), (0, 0, 16));
+    assert_eq!(
+        (heap.arenas().count(), heap.inspect().used_bytes(), source.spare.len()),
+        (0, 0, 16)
+    );
     assert!(cfg!(miri) || source.releases > 5 && source.discarded > REGION);
 }
 

@@ -115,8 +115,8 @@ fn blocks_of_zeros_are_not_touched() {
     let mut heap = Talloc::new();
     // SAFETY: Nobody has touched the memory, so it is zero. The size is not zero.
     let (block, dirty) = unsafe {
-        heap.claim_as(memory.span(), Memory::ZEROED).unwrap();
-        heap.malloc_dirty(layout(5 * GIB, 8)).unwrap()
+        heap.arenas_mut().claim_as(memory.span(), Memory::ZEROED).unwrap();
+        heap.backend().malloc_dirty(layout(5 * GIB, 8)).unwrap()
     };
     assert!(dirty <= 8 * KIB, "{dirty}");
     check(block, 5 * GIB, 0);

@@ -18,6 +18,6 @@ pub use system::*;
 pub use wasm::*;
 
 pub use talloc_sync::{
-    Decay, Memory, MemorySupply, NoSupply, OomHandler, Pace, SOURCE_TRIES, Source, TEND_INTERVAL,
-    alloc_error,
+    ArenaMut, ArenasMut, Decay, Memory, MemorySupply, NoSupply, OomHandler, Pace, SOURCE_TRIES,
+    Source, TEND_INTERVAL, alloc_error,
 };

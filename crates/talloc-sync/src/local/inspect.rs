@@ -46,13 +46,13 @@ impl<C: Config, S> TallocCell<'_, C, S> {
         self.heap.with(|heap| heap.arena(arena).map(|mut arena| arena.allocated_span()))
     }
 
-    /// All that the heap counts; see [`Talloc::statistics`].
+    /// All that the heap counts; see [`Inspect::statistics`](talloc_core::Inspect::statistics).
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.heap.statistics()
     }
 
-    /// Bytes of all blocks that are allocated; see [`Talloc::used_bytes`].
+    /// Bytes of all blocks that are allocated; see [`Inspect::used_bytes`](talloc_core::Inspect::used_bytes).
     ///
     /// # Examples
     ///
@@ -70,25 +70,25 @@ impl<C: Config, S> TallocCell<'_, C, S> {
         self.heap.used_bytes()
     }
 
-    /// Bytes that are free; see [`Talloc::free_bytes`].
+    /// Bytes that are free; see [`Inspect::free_bytes`](talloc_core::Inspect::free_bytes).
     #[must_use]
     pub fn free_bytes(&self) -> usize {
         self.heap.free_bytes()
     }
 
-    /// The most bytes that have been in use at once; see [`Talloc::peak_bytes`].
+    /// The most bytes that have been in use at once; see [`Inspect::peak_bytes`](talloc_core::Inspect::peak_bytes).
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
         self.heap.peak_bytes()
     }
 
-    /// Bytes of the largest free chunk; see [`Talloc::largest_free_bytes`].
+    /// Bytes of the largest free chunk; see [`Inspect::largest_free_bytes`](talloc_core::Inspect::largest_free_bytes).
     #[must_use]
     pub fn largest_free_bytes(&self) -> usize {
         self.heap.largest_free_bytes()
     }
 
-    /// What the heap holds, by size; see [`Talloc::size_classes`].
+    /// What the heap holds, by size; see [`Inspect::size_classes`](talloc_core::Inspect::size_classes).
     #[must_use]
     pub fn size_classes(&self) -> SizeClasses {
         self.heap.size_classes()
@@ -113,7 +113,7 @@ impl<C: Config, S> TallocCell<'_, C, S> {
 impl<C: Config, S> fmt::Debug for TallocCell<'_, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // To print may allocate from this very cell: the heap is not held meanwhile.
-        let outline = self.heap.with(|heap| heap.outline());
+        let outline = self.heap.with(|heap| heap.inspect().outline());
         f.debug_tuple("TallocCell").field(&outline).finish()
     }
 }

@@ -34,7 +34,7 @@ impl Budget {
         slots: usize,
         depot: &Depot,
     ) {
-        let limit = (heap.cacheable() / SHARE).min(slots * SLOT_BYTES) / 2;
+        let limit = (heap.inspect().cacheable() / SHARE).min(slots * SLOT_BYTES) / 2;
         self.limit.store(limit, Relaxed);
         depot.set_limit(limit);
     }

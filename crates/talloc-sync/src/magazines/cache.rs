@@ -66,13 +66,13 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
         if !C::CHECKED {
-            if let Ok(done) = self.with(|heap| heap.malloc_from_arenas(layout)) {
+            if let Ok(done) = self.with(|heap| heap.backend().malloc_from_arenas(layout)) {
                 return Ok(done);
             }
             self.flush();
         }
         // SAFETY: `malloc_dirty` has no preconditions.
-        unsafe { self.with(|heap| heap.malloc_dirty(layout)) }
+        unsafe { self.with(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
     /// Frees a block of a size that is not cached, or that no slot could take.
@@ -130,13 +130,13 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             slot.grow(&self.budget, heap, class);
             let capacity = slot.capacity(class);
             // SAFETY: The heap and its memory live as long as the slot, whose blocks nobody else has.
-            let blocks = unsafe { heap.malloc_batch(class.bytes(), capacity.max(1)) };
+            let blocks = unsafe { heap.backend().malloc_batch(class.bytes(), capacity.max(1)) };
             let rack = slot.rack(class);
             debug_assert!(rack.loaded.is_empty() && rack.previous.is_empty());
             if blocks.len() == class.capacity() {
                 // Many are wanted: the next magazine comes along.
                 // SAFETY: As above.
-                rack.previous = unsafe { heap.malloc_batch(class.bytes(), capacity) };
+                rack.previous = unsafe { heap.backend().malloc_batch(class.bytes(), capacity) };
             }
             rack.loaded = blocks;
             rack.pop()

@@ -163,7 +163,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     /// What the heap counts, with the blocks in the caches as free ones, without those of slots that are in use.
     fn count(&self) -> Statistics {
         let slots = self.hold_slots();
-        let statistics = self.lock().statistics();
+        let statistics = self.lock().inspect().statistics();
         let in_slots = Class::all().map(|class| {
             let racks = slots.iter().flatten().map(|slot| slot.peek(class));
             let blocks = racks.map(|rack| rack.loaded.len() + rack.previous.len());
@@ -182,7 +182,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         let mut report = heap.verify()?;
         for class in Class::all() {
             let mut count = |magazine: &_| {
-                heap.verify_batch(class.bytes(), magazine)?;
+                heap.inspect().verify_batch(class.bytes(), magazine)?;
                 count_cached(&mut report, magazine.len(), class.bytes());
                 Ok(())
             };

@@ -92,7 +92,7 @@ impl Slot {
         let known = self.reaches.iter().position(|reach| reach.block(ptr).is_some());
         let place = known.unwrap_or(REACHES - 1);
         if known.is_none() {
-            self.reaches[place] = Reach::of(heap.reach_of(ptr.addr().get()));
+            self.reaches[place] = Reach::of(heap.inspect().reach_of(ptr.addr().get()));
         }
         self.reaches[..=place].rotate_right(1);
         // What is no arena's is refused by the heap, when it gets there.
@@ -182,7 +182,7 @@ pub(super) fn free<C: Config, S: Source<C>>(
 ) {
     // SAFETY: What is in a magazine has been allocated from the heap, with that size, and is not in
     // use.
-    unsafe { heap.free_batch(class.bytes(), magazine) }
+    unsafe { heap.backend().free_batch(class.bytes(), magazine) }
 }
 
 /// Where blocks of an arena may lie.

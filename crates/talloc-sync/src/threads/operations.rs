@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{AllocError, Lists, Parcel, Talloc};
+use talloc_core::{AllocError, Inspect, Lists, Parcel};
 
 use super::host::{GRANULE, Host, Threaded};
 use super::shard::Cache;
@@ -83,7 +83,7 @@ impl<H: Host> Heaps<H> {
             return Ok((block, layout.size()));
         }
         // SAFETY: `malloc_dirty` has no preconditions.
-        let attempt = || self.with(|heap| unsafe { heap.malloc_dirty(layout) });
+        let attempt = || self.with(|heap| unsafe { heap.backend().malloc_dirty(layout) });
         let zeroed = |block| (block, 0);
         let allocated = if is_for_apart::<H>(layout) {
             self.allocate_apart(layout).map(zeroed)
@@ -191,7 +191,7 @@ impl<H: Host> Heaps<H> {
             // SAFETY: `ptr` is a live block with the layout `old`, aligned for `new`, by the contract of this function.
             return unsafe { self.resize_and_align(ptr, old, new) };
         }
-        let usable_size = Talloc::<Threaded<H>, H::Source>::usable_size;
+        let usable_size = Inspect::<Threaded<H>, H::Source>::usable_size;
         if usable_size(old.size()) == usable_size(new.size()) && new.size() < H::APART {
             return Ok(ptr);
         }
@@ -349,7 +349,7 @@ pub(super) const fn exact_bytes<H: Host>() -> usize {
 /// The granules of a block.
 #[inline(always)]
 fn len_of<H: Host>(layout: Layout) -> usize {
-    Talloc::<Threaded<H>, H::Source>::usable_size(layout.size()) / GRANULE
+    Inspect::<Threaded<H>, H::Source>::usable_size(layout.size()) / GRANULE
 }
 
 /// Takes a block from the caller's lists of exact sizes.

@@ -175,7 +175,7 @@ impl<H: Host> Shard<H> {
                 let (segment, next) = Segment::read(block);
                 *waiting = next;
                 taken += segment.blocks();
-                heap.take_back(segment);
+                heap.backend().take_back(segment);
             }
         }
     }

@@ -36,7 +36,7 @@ impl<H: Host> Heaps<H> {
     /// The counters of one heap; `None` if it was lost in a fork.
     fn counters(&'static self, number: usize) -> Option<Statistics> {
         let shard = self.shards.get(number)?;
-        let whole = |heap: &Heap<H>| heap.statistics();
+        let whole = |heap: &Heap<H>| heap.inspect().statistics();
         // SAFETY: `look_in` keeps the owner out of the arenas. The owner accesses its lists through raw pointers
         // only.
         let part = |heap: *const Heap<H>| unsafe { Heap::<H>::statistics_of(heap) };
@@ -50,7 +50,7 @@ impl<H: Host> Heaps<H> {
     /// Returns the free memory of all heaps by size, without the caches of other living threads.
     #[must_use]
     pub fn size_classes(&'static self) -> SizeClasses {
-        let whole = |heap: &Heap<H>| heap.size_classes();
+        let whole = |heap: &Heap<H>| heap.inspect().size_classes();
         // SAFETY: Nobody changes the arenas meanwhile.
         let part = |heap: *const Heap<H>| unsafe { Heap::<H>::size_classes_of(heap) };
         let all = self.in_use().filter_map(|shard| self.inspect(shard, whole, part));
@@ -60,7 +60,7 @@ impl<H: Host> Heaps<H> {
     /// Bytes of the largest free chunk of all heaps.
     #[must_use]
     pub fn largest_free_bytes(&'static self) -> usize {
-        let whole = |heap: &Heap<H>| heap.largest_free_bytes();
+        let whole = |heap: &Heap<H>| heap.inspect().largest_free_bytes();
         // SAFETY: Nobody changes the arenas meanwhile.
         let part = |heap: *const Heap<H>| unsafe { Heap::<H>::largest_free_bytes_of(heap) };
         let all = self.in_use().filter_map(|shard| self.inspect(shard, whole, part));

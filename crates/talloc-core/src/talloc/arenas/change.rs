@@ -1,4 +1,4 @@
-//! Adding arenas, taking them away, and changing what they extend over.
+//! Adding arenas, removing them, and changing their extent.
 
 use core::ptr::NonNull;
 
@@ -6,10 +6,10 @@ use super::{Arenas, Further, Place};
 use crate::arena::{Arena, Control};
 use crate::config::Config;
 
-/// An arena that has been taken out of the heap, to be put back.
+/// An arena that has been taken out of the heap, and may be put back.
 pub(in crate::talloc) struct Detached<C: Config> {
     pub arena: Arena<C>,
-    /// The arena claimed before it, if that is a further one.
+    /// The further arena that was claimed before it, if any.
     before: Place<C>,
     /// Its number in the order of claiming.
     number: u64,
@@ -25,7 +25,7 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Adds an arena that was claimed with [`next_control`](Self::next_control): the first one, or the last one.
+    /// Adds an arena that was claimed with [`next_control`](Self::next_control). It becomes the first or the last one.
     pub(in crate::talloc) fn add(&mut self, arena: Arena<C>) {
         if C::SINGLE_ARENA || arena.is_controlled_outside() {
             self.first = arena;
@@ -35,18 +35,18 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Makes an arena, which has room for its structure, the last one.
+    /// Adds an arena as the last one. It has room for its structure.
     fn append(&mut self, arena: Arena<C>) {
         let before = self.index().and_then(|index| index.last);
         let number = self.number_of(before) + 1;
         self.attach(Detached { arena, before, number });
     }
 
-    /// Takes an arena out of the heap, whose structure may be written over then. Requests do not begin there any
-    /// more.
+    /// Takes an arena out of the heap. The memory of its structure may then be overwritten. Requests do not begin with
+    /// it any more.
     pub(in crate::talloc) fn detach(&mut self, place: Place<C>) -> Detached<C> {
         let Some(place) = place.filter(|_| !C::SINGLE_ARENA) else {
-            // The quick lists keep to this kind.
+            // The quick lists still hold blocks of this kind.
             let none = Arena::none_of(self.first.kind);
             let arena = core::mem::replace(&mut self.first, none);
             return Detached { arena, before: None, number: 0 };
@@ -56,8 +56,8 @@ impl<C: Config> Arenas<C> {
         }
         let number = self.number_of(Some(place));
         let further = Further::at(place);
-        // SAFETY: Places lead to the structures of further arenas, which are in the index (I10). It is not used
-        // any more once its arena has been read.
+        // SAFETY: A place leads to the structure of a further arena, which is in the index (I10). The structure is not
+        // used any more after its arena has been read.
         unsafe {
             if let Some(index) = self.index_mut() {
                 index.remove(place);
@@ -73,11 +73,13 @@ impl<C: Config> Arenas<C> {
                 Some(before) => (*Further::at(before)).after = after,
                 None => self.move_index(after),
             }
-            Detached { arena: place.read(), before, number }
+            let arena = place.read();
+            debug_assert!(!self.overlaps(arena.span(), None), "I10: it is in the heap no longer");
+            Detached { arena, before, number }
         }
     }
 
-    /// Puts an arena back where it was in the order of claiming. Returns its place, which is another one if its own
+    /// Puts an arena back to its position in the order of claiming. Returns its place, which has changed if its own
     /// chunk has moved.
     pub(in crate::talloc) fn attach(&mut self, detached: Detached<C>) -> Place<C> {
         let Detached { arena, before, number } = detached;
@@ -88,8 +90,8 @@ impl<C: Config> Arenas<C> {
         debug_assert!(!self.overlaps(arena.span(), None), "I10: arenas do not overlap");
         let place = write_structure(arena, number);
         let further = Further::at(place);
-        // SAFETY: The structure has just been written, and is good for all of the arena. The other ones are those
-        // of further arenas (I10).
+        // SAFETY: The structure has just been written, and its pointer is valid for all of the arena. The others are
+        // structures of further arenas (I10).
         unsafe {
             let after = match before {
                 Some(before) => (*Further::at(before)).after.replace(place),
@@ -112,15 +114,15 @@ impl<C: Config> Arenas<C> {
         Some(place)
     }
 
-    /// Makes `first` the first of the further arenas, which has the index.
+    /// Makes `first` the first of the further arenas, and moves the index there.
     ///
     /// # Safety
     ///
-    /// It is one of them. If there is none, the index is empty.
+    /// `first` is a further arena. If it is `None`, the index is empty.
     unsafe fn move_index(&mut self, first: Place<C>) {
         let last = core::mem::replace(&mut self.others, first);
         if let Some((last, first)) = last.zip(first) {
-            // SAFETY: Both are structures of further arenas; that of the last one is still there.
+            // SAFETY: Both are structures of further arenas. The old one has not been overwritten yet.
             unsafe {
                 (&raw mut (*Further::at(first)).index)
                     .copy_from(&raw const (*Further::at(last)).index, 1)
@@ -128,7 +130,7 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Calls `f` with an arena whose extent may change, and with it where its structure is.
+    /// Calls `f` with an arena whose extent, and the place of whose structure, may change.
     pub(in crate::talloc) fn with_detached<T>(
         &mut self,
         place: Place<C>,
@@ -150,7 +152,7 @@ impl<C: Config> Arenas<C> {
         result
     }
 
-    /// Calls `f` with an arena whose end may rise, while its structure stays where it is.
+    /// Calls `f` with an arena whose end may rise. Its structure stays in its place.
     pub(in crate::talloc) fn with_raised<T>(
         &mut self,
         place: Place<C>,
@@ -159,6 +161,7 @@ impl<C: Config> Arenas<C> {
         let arena = self.arena_at(place);
         let before = arena.size();
         let result = f(arena);
+        debug_assert!(before <= arena.size(), "an arena is raised to a larger one");
         let more = arena.size() - before;
         if let Some(index) = self.index_mut().filter(|_| place.is_some()) {
             index.bytes += more;
@@ -168,7 +171,7 @@ impl<C: Config> Arenas<C> {
     }
 }
 
-/// Puts the structure of a further arena where the arena keeps it.
+/// Writes the structure of a further arena to the arena's own chunk.
 fn write_structure<C: Config>(arena: Arena<C>, number: u64) -> NonNull<Arena<C>> {
     debug_assert!(!arena.is_controlled_outside(), "I10: the own chunk has room for it");
     let place = arena.control();

@@ -1,4 +1,4 @@
-//! What an arena beyond the first keeps at the start of its own chunk.
+//! The structure at the start of a further arena's own chunk.
 
 use core::mem::offset_of;
 use core::ptr::NonNull;
@@ -12,15 +12,15 @@ use crate::trie::{Entry, Grade, Leaf, Nothing};
 
 /// The structure of a further arena, with its entries in the tries and its links.
 ///
-/// The [places](Place) of further arenas lead to it, as the arena's structure is its start.
+/// It begins with the [`Arena`], so the [place](Place) of a further arena is also its address.
 #[repr(C)]
 pub(super) struct Further<C: Config> {
     arena: Arena<C>,
-    /// By the address where its span begins.
+    /// The entry by the address where the span begins.
     by_address: Entry<Nothing>,
-    /// By its [position](Position), with its grade.
+    /// The entry by the [position](Position), with the grade.
     by_position: Entry<u32>,
-    /// The arenas claimed before and after it.
+    /// The arenas that were claimed before and after it.
     pub(super) before: Place<C>,
     pub(super) after: Place<C>,
     /// Whether it is in the list of [untidy](Arena::is_untidy) arenas, and the next one there.
@@ -30,12 +30,11 @@ pub(super) struct Further<C: Config> {
     pub(super) index: Index<C>,
 }
 
-/// Where in the order of claiming a further arena is, among those of its kind: the kind is in the highest bits of
-/// the number.
+/// The position of a further arena in the order of claiming, among those of its kind. The highest bits are the kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position(u64);
 
-/// Bits of a position that are the number of the arena. No program claims so many.
+/// Bits of a position that are the number of the arena. No program claims as many arenas.
 const NUMBER_BITS: u32 = 58;
 
 impl Position {
@@ -43,7 +42,7 @@ impl Position {
         Self((kind.number() as u64) << NUMBER_BITS | number)
     }
 
-    /// The number of the arena, among those of all kinds.
+    /// The number of the arena among the arenas of all kinds.
     pub(super) const fn number(self) -> u64 {
         self.0 & ((1 << NUMBER_BITS) - 1)
     }
@@ -53,7 +52,7 @@ impl Position {
         self.0 >> NUMBER_BITS == u64::from(kind.number())
     }
 
-    /// As a key of a trie.
+    /// The position as the key of a trie.
     pub(super) const fn key(self) -> u64 {
         self.0
     }
@@ -80,17 +79,17 @@ impl<C: Config> Further<C> {
         }
     }
 
-    /// The structure that starts with an arena's.
+    /// The structure that begins with the arena at `place`.
     #[inline(always)]
     pub(super) fn at(place: NonNull<Arena<C>>) -> *mut Self {
         place.as_ptr().cast()
     }
 
-    /// The place of the arena that a leaf of the trie of addresses stands for.
+    /// The place of the arena of a leaf in the trie of addresses.
     ///
     /// # Safety
     ///
-    /// It is a leaf of a further arena, by a pointer that is good for all of the arena.
+    /// The leaf belongs to a further arena, and the pointer is valid for all of the arena.
     #[inline(always)]
     pub(super) unsafe fn place_by_address(leaf: NonNull<Leaf<Nothing>>) -> NonNull<Arena<C>> {
         // SAFETY: The leaf is a part of the structure.
@@ -99,7 +98,7 @@ impl<C: Config> Further<C> {
         }
     }
 
-    /// The place of the arena that a leaf of the trie of positions stands for.
+    /// The place of the arena of a leaf in the trie of positions.
     ///
     /// # Safety
     ///
@@ -115,9 +114,9 @@ impl<C: Config> Further<C> {
     ///
     /// # Safety
     ///
-    /// There is a structure.
+    /// `this` points to a structure.
     pub(super) unsafe fn by_address(this: *mut Self) -> NonNull<Entry<Nothing>> {
-        // SAFETY: A field of a structure that is there.
+        // SAFETY: `this` points to a structure, by the contract of this function.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_address) }
     }
 
@@ -125,9 +124,9 @@ impl<C: Config> Further<C> {
     ///
     /// # Safety
     ///
-    /// There is a structure.
+    /// `this` points to a structure.
     pub(super) unsafe fn by_position(this: *mut Self) -> NonNull<Entry<u32>> {
-        // SAFETY: A field of a structure that is there.
+        // SAFETY: `this` points to a structure, by the contract of this function.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_position) }
     }
 
@@ -135,9 +134,9 @@ impl<C: Config> Further<C> {
     ///
     /// # Safety
     ///
-    /// There is a structure.
+    /// `this` points to a structure.
     pub(super) unsafe fn leaf(this: *mut Self) -> NonNull<Leaf<u32>> {
-        // SAFETY: A field of a structure that is there.
+        // SAFETY: `this` points to a structure, by the contract of this function.
         unsafe { NonNull::new_unchecked(&raw mut (*this).by_position.leaf) }
     }
 
@@ -145,21 +144,21 @@ impl<C: Config> Further<C> {
     ///
     /// # Safety
     ///
-    /// There is a structure.
+    /// `this` points to a structure.
     pub(super) unsafe fn position(this: *const Self) -> Position {
-        // SAFETY: A field of a structure that is there.
+        // SAFETY: `this` points to a structure, by the contract of this function.
         Position(unsafe { (*this).by_position.leaf.key })
     }
 
-    /// Swaps the numbers of two arenas of one kind, whose leaves in the trie stay where they are.
+    /// Swaps the numbers of two arenas of one kind. Their leaves stay where they are in the trie.
     ///
     /// # Safety
     ///
-    /// Both are structures.
+    /// Both pointers are to structures.
     #[cfg(test)]
     pub(super) unsafe fn swap_numbers(this: *mut Self, other: Place<C>) {
         let other = Further::at(other.expect("there are two arenas"));
-        // SAFETY: Fields of structures that are there.
+        // SAFETY: Both point to structures, by the contract of this function.
         unsafe {
             core::mem::swap(&mut (*this).by_position.leaf.key, &mut (*other).by_position.leaf.key);
         }
@@ -169,9 +168,9 @@ impl<C: Config> Further<C> {
     ///
     /// # Safety
     ///
-    /// There is a structure.
+    /// `this` points to a structure.
     pub(super) unsafe fn grade(this: *const Self) -> u32 {
-        // SAFETY: A field of a structure that is there.
+        // SAFETY: `this` points to a structure, by the contract of this function.
         unsafe { (*this).by_position.leaf.grade }
     }
 }

@@ -1,8 +1,7 @@
-//! The index of further arenas: what finds an arena by an address, or by what is free in it, in a bounded number of
-//! steps.
+//! The index of further arenas. It finds an arena by an address, or by its free memory, in a bounded number of steps.
 //!
-//! It lies in the arenas themselves. Each brings the nodes along that the tries need for it, in the [`Further`] at
-//! the start of its own chunk, and the first one has the roots: a heap with one arena has nothing of it.
+//! The index lies in the arenas themselves. Each further arena provides the nodes that the tries need for it, in the
+//! [`Further`] at the start of its own chunk. The first of them also has the roots. A heap with one arena has no index.
 
 use core::ptr::NonNull;
 
@@ -12,15 +11,15 @@ use crate::config::Config;
 use crate::kind::Kind;
 use crate::trie::{Grade, Nothing, Trie};
 
-/// The roots of the tries, and what is true of all further arenas.
+/// The roots of the tries, and the totals of all further arenas.
 pub(super) struct Index<C: Config> {
     by_address: Trie<Nothing>,
     by_position: Trie<u32>,
-    /// The arena claimed last.
+    /// The arena that was claimed last.
     pub(super) last: Place<C>,
     /// The kinds of the arenas, as bits.
     kinds: u32,
-    /// Bytes that blocks may take up in them.
+    /// Bytes in which blocks may lie, in all of them.
     pub(super) bytes: usize,
     /// The first of the [untidy](Arena::is_untidy) arenas.
     untidy: Place<C>,
@@ -40,8 +39,8 @@ impl<C: Config> Index<C> {
     ///
     /// # Safety
     ///
-    /// Its structure is at `place`, by a pointer that is good for all of the arena, and stays there until it is
-    /// [removed](Self::remove). It overlaps no other one of the index.
+    /// The arena's structure lies at `place`, and stays there until it is [removed](Self::remove). The pointer is valid
+    /// for all of the arena. The arena overlaps no other arena of the index.
     pub(super) unsafe fn add(&mut self, place: NonNull<Arena<C>>) {
         let further = Further::at(place);
         // SAFETY: The structure is at `place`. No other arena has the same base or number.
@@ -77,10 +76,10 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// The arena that an address lies in, as far as it may be used.
+    /// The arena that contains an address between its start and its end.
     #[inline]
     pub(super) fn containing(&self, addr: usize) -> Place<C> {
-        // SAFETY: What is in the trie are the entries of further arenas, which are where they were added.
+        // SAFETY: The trie contains entries of further arenas, which stay where they were added.
         let place = |leaf| unsafe { Further::<C>::place_by_address(leaf) };
         // SAFETY: As above.
         let contains = |place: NonNull<Arena<C>>| unsafe { place.as_ref() }.contains(addr);
@@ -95,7 +94,7 @@ impl<C: Config> Index<C> {
     #[cold]
     #[inline(never)]
     pub(super) fn up_to(&self, addr: usize) -> Place<C> {
-        // SAFETY: What is in the trie are the entries of further arenas.
+        // SAFETY: The trie contains entries of further arenas.
         unsafe {
             let leaf = self.by_address.last_up_to(addr as u64)?;
             Some(Further::place_by_address(leaf))
@@ -118,9 +117,9 @@ impl<C: Config> Index<C> {
         first.map(|(_, place)| place)
     }
 
-    /// The first arena of a kind, with its number; as [`first_from`](Self::first_from).
+    /// [`first_from`](Self::first_from) of one kind. Also returns the number of the arena.
     fn first_of(&self, kind: Kind, number: u64, grade: u32) -> Option<(u64, NonNull<Arena<C>>)> {
-        // SAFETY: What is in the trie are the entries of further arenas.
+        // SAFETY: The trie contains entries of further arenas.
         unsafe {
             let leaf = self.by_position.first_from(Position::new(kind, number).key(), grade)?;
             let place = Further::<C>::place_by_position(leaf);
@@ -129,7 +128,7 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// Notes the grade of an arena's largest free piece.
+    /// Updates the grade of an arena.
     ///
     /// # Safety
     ///
@@ -144,7 +143,7 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// Notes that an arena is [untidy](Arena::is_untidy).
+    /// Adds an arena to the list of [untidy](Arena::is_untidy) ones.
     ///
     /// # Safety
     ///
@@ -165,7 +164,7 @@ impl<C: Config> Index<C> {
         self.untidy
     }
 
-    /// Takes an arena out of the list of untidy ones, if it is there.
+    /// Takes an arena out of the list of untidy ones, if it is on the list.
     ///
     /// # Safety
     ///
@@ -191,7 +190,7 @@ impl<C: Config> Index<C> {
 
     /// The arena that begins at the lowest address from `addr` on.
     pub(super) fn above(&self, addr: usize) -> Place<C> {
-        // SAFETY: What is in the trie are the entries of further arenas.
+        // SAFETY: The trie contains entries of further arenas.
         unsafe {
             let leaf = self.by_address.first_from(addr as u64, Nothing::NONE)?;
             Some(Further::place_by_address(leaf))
@@ -201,11 +200,10 @@ impl<C: Config> Index<C> {
 
 /// Checking.
 impl<C: Config> Index<C> {
-    /// Whether the tries and the list of untidy arenas are in order, and have as many arenas as there are, and the
-    /// totals are right.
+    /// Whether the tries and the list of untidy arenas are in order and complete, and the totals are right.
     pub(super) fn is_in_order(&self, totals: &Totals) -> bool {
         let (mut addresses, mut positions, mut kinds) = (0, 0, 0);
-        // SAFETY: What is in the tries are the entries of further arenas.
+        // SAFETY: The tries contain entries of further arenas.
         unsafe {
             let are_found = self.by_address.check(|leaf| {
                 addresses += 1;
@@ -229,7 +227,8 @@ impl<C: Config> Index<C> {
         }
     }
 
-    /// How many arenas are in the list of untidy ones, if those are marked as such and not more than `most`.
+    /// How many arenas are in the list of untidy ones. `None` if one of them is not marked, or if there are more than
+    /// `most`.
     fn count_untidy(&self, most: usize) -> Option<usize> {
         let (mut count, mut next) = (0, self.untidy);
         while let Some(place) = next {
@@ -255,12 +254,12 @@ impl<C: Config> Index<C> {
     }
 }
 
-/// What the further arenas have, counted one by one.
+/// The totals of the further arenas, counted one by one.
 #[derive(Default)]
 pub(super) struct Totals {
     /// How many there are.
     pub(super) arenas: usize,
-    /// Bytes that blocks may take up in them.
+    /// Bytes in which blocks may lie, in all of them.
     pub(super) bytes: usize,
     /// How many are marked as untidy.
     pub(super) untidy: usize,

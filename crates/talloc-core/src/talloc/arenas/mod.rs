@@ -18,34 +18,34 @@ use further::Further;
 use index::Index;
 pub(super) use order::{ANY, Wanted};
 
-/// Where an arena's structure is: in the heap for the first, in the arena's own chunk for others, as the start of a
-/// [`Further`].
+/// The place of an arena's structure. `None` is the first arena, whose structure is in the heap. The structure of a
+/// further arena is the start of the [`Further`] in its own chunk.
 pub(super) type Place<C> = Option<NonNull<Arena<C>>>;
 
-/// The arenas of a heap, and what is in use of them.
+/// The arenas of a heap, and the count of bytes in use.
 ///
-/// They are apart from the quick lists, which one thread may use while another one has the arenas.
+/// They are separate from the quick lists, because one thread may use the lists while another thread uses the arenas.
 pub(crate) struct Arenas<C: Config> {
     pub(super) first: Arena<C>,
-    /// The first further arena in the order of claiming, which has the [index](Index) of all of them.
+    /// The first further arena in the order of claiming. It contains the [index](Index) of all of them.
     pub(super) others: Option<NonNull<Arena<C>>>,
-    /// The arena where requests begin; `None` for the very first one.
+    /// The arena where requests begin.
     pub(super) recent: Place<C>,
-    /// More granules than any arena before that one surely has in one piece.
+    /// No arena before that one surely has this many granules in one piece.
     missed: u32,
-    /// Bytes of all used chunks that are blocks, those in quick lists included.
+    /// Bytes of all blocks, including cached ones.
     used: usize,
-    /// The most that `used` had been when it last decreased.
+    /// The highest value of `used` before it last decreased.
     peak: usize,
 }
 
-/// What is in use.
+/// Counting the bytes in use.
 impl<C: Config> Arenas<C> {
-    /// No arenas. All of it is zeros, so that a static heap takes no room in a program's file.
+    /// No arenas. All bytes are zero, so a static heap takes no room in the program's file.
     pub(super) const NONE: Self =
         Self { first: Arena::NONE, others: None, recent: None, missed: 0, used: 0, peak: 0 };
 
-    /// No arenas but a first one.
+    /// Only a first arena.
     pub(super) fn of_first(first: Arena<C>) -> Self {
         Self { first, ..Self::NONE }
     }
@@ -54,29 +54,30 @@ impl<C: Config> Arenas<C> {
     #[inline(always)]
     pub(super) fn count_taken(&mut self, bytes: usize) {
         self.used += bytes;
+        debug_assert!(self.used <= self.size(), "I12: no more is in use than there is");
     }
 
-    /// Counts bytes that are in use no longer.
+    /// Counts bytes that go out of use.
     #[inline(always)]
     pub(super) fn count_freed(&mut self, bytes: usize) {
-        // A maximum is noted when it is left, so that only one of the two operations has that to do.
+        // A peak is recorded when the use falls below it, so only one of the two operations has to do that.
         debug_assert!(bytes <= self.used, "I12: {bytes} bytes are in use");
         self.peak = self.peak.max(self.used);
         self.used -= bytes;
     }
 
-    /// Bytes in use, those in quick lists included.
+    /// Bytes in use, including cached blocks.
     #[inline(always)]
     pub(super) fn used(&self) -> usize {
         self.used
     }
 
-    /// The most bytes that were in use at once, those in quick lists included.
+    /// The most bytes that were in use at once, including cached blocks.
     pub(super) fn peak(&self) -> usize {
         self.peak.max(self.used)
     }
 
-    /// Bytes that blocks may take up, in all arenas.
+    /// Bytes in which blocks may lie, in all arenas.
     pub(super) fn size(&self) -> usize {
         self.first.size() + self.index().map_or(0, |index| index.bytes)
     }
@@ -84,7 +85,7 @@ impl<C: Config> Arenas<C> {
 
 /// Finding an arena.
 impl<C: Config> Arenas<C> {
-    /// Whether there is no arena but the first one, which some heaps know when they are compiled.
+    /// Whether there is only the first arena. It is a constant for heaps with a single arena.
     #[inline(always)]
     pub(super) fn is_single(&self) -> bool {
         C::SINGLE_ARENA || self.others.is_none()
@@ -96,13 +97,12 @@ impl<C: Config> Arenas<C> {
         match place {
             _ if C::SINGLE_ARENA => &mut self.first,
             None => &mut self.first,
-            // SAFETY: Places lead to structures in the arenas' own chunks, which nobody but the heap
-            // uses (I10).
+            // SAFETY: A place leads to a structure in an arena's own chunk, which only the heap uses (I10).
             Some(mut arena) => unsafe { arena.as_mut() },
         }
     }
 
-    /// The arena at `place`, to look at.
+    /// The arena at `place`, read-only.
     pub(super) fn peek(&self, place: Place<C>) -> &Arena<C> {
         match place {
             _ if C::SINGLE_ARENA => &self.first,
@@ -136,12 +136,12 @@ impl<C: Config> Arenas<C> {
         match place {
             _ if C::SINGLE_ARENA => None,
             None => self.others,
-            // SAFETY: Places lead to the structures of further arenas (I10).
+            // SAFETY: A place leads to the structure of a further arena (I10).
             Some(place) => unsafe { (*Further::at(place)).after },
         }
     }
 
-    /// Every place, the first arena's first.
+    /// All places, in the order of claiming.
     pub(super) fn places(&self) -> impl Iterator<Item = Place<C>> + '_ {
         let others = core::iter::successors(self.after(None), |arena| self.after(Some(*arena)));
         core::iter::once(None).chain(others.map(Some))
@@ -168,7 +168,7 @@ impl<C: Config> Arenas<C> {
         self.arena_at(place)
     }
 
-    /// Where the arena of a block is, among several.
+    /// The place of the arena of a block, in a heap of several arenas.
     ///
     /// # Panics
     ///
@@ -179,7 +179,7 @@ impl<C: Config> Arenas<C> {
         self.containing(block.addr().get()).expect(FOREIGN)
     }
 
-    /// Where the arena is that an address lies in, as far as it may be used.
+    /// The place of the arena that contains an address between its start and its end.
     #[inline(always)]
     pub(super) fn containing(&self, addr: usize) -> Option<Place<C>> {
         if self.first.contains(addr) {
@@ -188,7 +188,7 @@ impl<C: Config> Arenas<C> {
         self.index()?.containing(addr).map(Some)
     }
 
-    /// The arena whose span an address lies in.
+    /// The arena whose span contains an address.
     pub(super) fn spanning(&self, addr: usize) -> Option<&Arena<C>> {
         let further = || self.index().and_then(|index| index.up_to(addr));
         let place = if self.first.span().contains(addr) { None } else { Some(further()?) };
@@ -203,7 +203,7 @@ impl<C: Config> Arenas<C> {
         first.into_iter().chain(further).min_by_key(|arena| arena.span().base())
     }
 
-    /// Where the arena of that span is.
+    /// The place of the arena with a span.
     pub(super) fn place_with(&self, span: Span) -> Result<Place<C>, ArenaError> {
         if self.first.span() == span {
             return Ok(None);
@@ -213,7 +213,7 @@ impl<C: Config> Arenas<C> {
         place.map(Some).ok_or(ArenaError::NoSuchArena)
     }
 
-    /// Whether a span overlaps an arena, that at `but` left aside, which the span contains.
+    /// Whether a span overlaps an arena other than the one at `but`. If there is one at `but`, the span contains it.
     pub(super) fn overlaps(&self, span: Span, but: Option<Place<C>>) -> bool {
         let is_free = but == Some(None) || !self.first.span().overlaps(span);
         !is_free || self.overlaps_further(span, but.flatten())
@@ -225,12 +225,12 @@ impl<C: Config> Arenas<C> {
         let below = |place: NonNull<Arena<C>>| {
             self.peek(Some(place)).span().base().and_then(|base| index.up_to(base.checked_sub(1)?))
         };
-        // If any overlaps it, the last one does that begins below its end.
+        // If any arena overlaps it, the last one that begins below its end does.
         let last = index.up_to(base + (span.size() - 1));
         let last = if but.is_some() && last == but { last.and_then(below) } else { last };
         last.is_some_and(|place| self.peek(Some(place)).span().overlaps(span))
     }
 }
 
-/// What is wrong with a block that no arena contains.
+/// The message for a block that no arena contains.
 const FOREIGN: &str = "the block is not from this heap";

@@ -1,12 +1,12 @@
-//! The order in which arenas are asked for memory, and which of them have any.
+//! The order in which requests try the arenas.
 //!
-//! The *grade* of an arena is how many granules it surely has in one piece. The index keeps the grades of all further
-//! arenas, and so finds the first one that has room for a request. The grade that it keeps may be stale for one arena
-//! only, the one where requests begin, so that allocating and freeing there need not update the index.
+//! The *grade* of an arena is how many granules it surely has in one piece. The index stores the grades of all further
+//! arenas, by which it finds the first arena with room for a request. Only the grade of the arena where requests begin
+//! may be out of date, because allocating and freeing there does not update the index.
 //!
-//! Requests begin with an arena that has had room for a small block. All arenas before it have less than that in one
-//! piece: less than `missed`. A request for less than that is met by one of them, if any has room, and so each request
-//! is met by the first arena that surely has room.
+//! Requests begin with an arena that has had room for a small block. All arenas before it have fewer than `missed`
+//! granules in one piece. A request for fewer granules first looks for an arena before it. Each request is therefore
+//! served by the first arena that surely has room.
 
 use core::ptr::NonNull;
 
@@ -15,21 +15,21 @@ use super::{Arenas, Further, Place};
 use crate::arena::Arena;
 use crate::config::Config;
 
-/// Requests for no more granules are small: they decide where requests begin. An arena that has as many in one piece
-/// is where they begin, if no earlier one has.
+/// A request for up to this many granules is small. Small requests decide where requests begin: with the first arena
+/// that has this many granules in one piece.
 const SMALL: u32 = 128;
 
 /// All kinds of memory.
 pub(in crate::talloc) const ANY: u32 = u32::MAX;
 
-/// What an arena needs so that a request is tried there.
+/// The conditions on an arena for a request.
 #[derive(Clone, Copy)]
 pub(in crate::talloc) struct Wanted {
     /// The lowest number in the order of claiming.
     pub from: u64,
     /// The lowest grade.
     pub grade: u32,
-    /// The kinds that will do, as bits.
+    /// The suitable kinds, as bits.
     pub kinds: u32,
 }
 
@@ -39,12 +39,12 @@ impl<C: Config> Arenas<C> {
         match place {
             _ if C::SINGLE_ARENA => 0,
             None => 0,
-            // SAFETY: Places lead to the structures of further arenas (I10).
+            // SAFETY: A place leads to the structure of a further arena (I10).
             Some(place) => unsafe { Further::position(Further::at(place)) }.number(),
         }
     }
 
-    /// The first arena that may have what is wanted.
+    /// The first arena that meets the conditions.
     pub(in crate::talloc) fn first_with(&self, wanted: &Wanted) -> Option<Place<C>> {
         let is_first = wanted.from == 0
             && self.first.kind.bit() & wanted.kinds != 0
@@ -55,13 +55,13 @@ impl<C: Config> Arenas<C> {
         self.index()?.first_from(wanted.from, wanted.grade, wanted.kinds).map(Some)
     }
 
-    /// Whether requests begin with another arena than the first.
+    /// Whether requests begin with a further arena.
     #[inline(always)]
     pub(in crate::talloc) fn begins_late(&self) -> bool {
         !C::SINGLE_ARENA && self.recent.is_some()
     }
 
-    /// Has requests begin with an arena. If it is a later one than now, the caller has set `missed`.
+    /// Lets requests begin with an arena. If it is later than the present one, the caller has set `missed`.
     pub(in crate::talloc) fn begin_with(&mut self, place: Place<C>) {
         let last = core::mem::replace(&mut self.recent, place);
         if last != place {
@@ -69,7 +69,7 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Has requests begin with the first arena whose grade was `grade` or higher, unless that was for a large request.
+    /// Lets requests begin with the first arena whose grade was `grade` or higher, unless the request was large.
     pub(in crate::talloc) fn begin_after(&mut self, place: Place<C>, grade: u32) {
         if grade <= SMALL {
             self.missed = grade;
@@ -94,7 +94,7 @@ impl<C: Config> Arenas<C> {
         self.number_of(place) < self.number_of(other)
     }
 
-    /// Notes that what is free in the arena at `place` has changed.
+    /// Updates the index after the free memory of the arena at `place` has changed.
     pub(in crate::talloc) fn note_change(&mut self, place: Place<C>) {
         if C::SINGLE_ARENA || place == self.recent {
             return;
@@ -112,18 +112,18 @@ impl<C: Config> Arenas<C> {
         }
     }
 
-    /// Notes that a block has been given back to the arena at `place`.
+    /// Updates the index after a block has been given back to the arena at `place`.
     pub(in crate::talloc) fn note_freed(&mut self, place: Place<C>) {
         if let Some(further) = place.filter(|_| self.peek(place).is_untidy()) {
             if let Some(index) = self.index_mut() {
-                // SAFETY: Places lead to the structures of further arenas, which are in the index (I10).
+                // SAFETY: A place leads to the structure of a further arena, which is in the index (I10).
                 unsafe { index.note_untidy(further) };
             }
         }
         self.note_change(place);
     }
 
-    /// Brings the grade up to date of the arena where requests begin.
+    /// Updates the grade of the arena where requests begin.
     pub(in crate::talloc) fn note_recent(&mut self) {
         if let Some(place) = self.recent.filter(|_| !C::SINGLE_ARENA) {
             let grade = self.peek(Some(place)).grade();
@@ -146,8 +146,8 @@ impl<C: Config> Arenas<C> {
 
 /// Checking.
 impl<C: Config> Arenas<C> {
-    /// Invariant I13: the index has all further arenas, in the order of claiming, and their grades; no arena before the
-    /// one where requests begin has as much as they have missed.
+    /// Checks invariant I13: the index has all further arenas in the order of claiming, with their grades. No arena
+    /// before the one where requests begin has `missed` granules in one piece.
     pub(in crate::talloc) fn is_indexed(&self) -> bool {
         let Some(index) = self.index() else { return true };
         let (mut totals, mut last) = (Totals::default(), None);
@@ -159,7 +159,7 @@ impl<C: Config> Arenas<C> {
                 return false;
             }
             let Some(further) = place else { continue };
-            // SAFETY: Places lead to the structures of further arenas (I10).
+            // SAFETY: A place leads to the structure of a further arena (I10).
             let (before, grade, is_marked) = unsafe {
                 let further = Further::at(further);
                 ((*further).before, Further::grade(further), (*further).is_untidy)

@@ -49,11 +49,12 @@ fn a_sweep_begins_anew_where_its_arena_has_gone() {
             let kind = Kind::new(number as u8);
             // The first arena is not purged, and has no blocks.
             let memory = if number == 0 { Memory::empty() } else { Memory::RECLAIMABLE };
-            heap.claim_of_kind(kind, arena(number), memory).unwrap();
+            heap.arenas_mut().claim_of_kind(kind, arena(number), memory).unwrap();
             if number == 0 {
                 continue;
             }
-            let mut malloc = |units| heap.malloc_in(Kinds::only(kind), layout(units)).unwrap();
+            let mut malloc =
+                |units| heap.of_kinds(Kinds::only(kind)).malloc(layout(units)).unwrap();
             let free = CHUNKS.map(|units| {
                 let block = malloc(units);
                 blocks.push((number, malloc(1)));

@@ -180,7 +180,7 @@ impl<C: Config> Source<C> for SystemSource {
     ///
     /// If the system refuses more memory, or `layout` is larger than an arena can be.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
-        let is_huge = huge_pages::are_for(heap.touched_bytes());
+        let is_huge = huge_pages::are_for(heap.inspect().touched_bytes());
         let source = heap.source_mut();
         let least = least::<C>(layout, source.arena).ok_or(AllocError)?;
         if source.rest.size() < least {
@@ -208,7 +208,7 @@ impl<C: Config> Source<C> for SystemSource {
     fn release(heap: &mut Talloc<C, Self>) {
         let growing = heap.source().arena;
         let mut purge = Purge::default();
-        while let Some(arena) = heap.reclaim_arena(growing) {
+        while let Some(arena) = heap.arenas_mut().reclaim_arena(growing) {
             // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
             // it up.
             let is_given = unsafe { space::release(arena.align_inward(space::page())) };
@@ -217,8 +217,9 @@ impl<C: Config> Source<C> for SystemSource {
         let pace = pace();
         // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
         // taken the memory, it gives zeros when it is used again.
-        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
-        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        unsafe { heap.arenas_mut().discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
+        let view = heap.inspect();
+        let (used, touched) = (view.used_bytes() + view.cached_bytes(), view.touched_bytes());
         let source = heap.source_mut();
         source.decay.note_trim(used, touched, purge.given);
         source.huge_pages.end();
@@ -245,7 +246,7 @@ fn attach<C: Config>(
     {
         extended
     // SAFETY: As above.
-    } else if unsafe { heap.claim_as(piece, zeros) }.is_ok() {
+    } else if unsafe { heap.arenas_mut().claim_as(piece, zeros) }.is_ok() {
         piece
     } else {
         // The memory is of no use.

@@ -71,7 +71,7 @@ impl<P: WasmParameters> WasmTalloc<P> {
         self.0.flush();
     }
 
-    /// All that the heap counts; see [`Talloc::statistics`](crate::Talloc::statistics). Takes constant time.
+    /// All that the heap counts; see [`Inspect::statistics`](crate::inspect::Inspect::statistics). Takes constant time.
     ///
     /// [`WasmSmall`](crate::source::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
     /// now, and the peak is all that has ever been in use, at whatever time.

@@ -258,7 +258,7 @@ impl SystemTalloc {
     }
 
     /// The sum of what the heaps of all threads count, while the threads go on; see
-    /// [`Talloc::statistics`](crate::Talloc::statistics) and [`Statistics`].
+    /// [`Inspect::statistics`](crate::inspect::Inspect::statistics) and [`Statistics`].
     ///
     /// Each heap is seen between two of its operations, for which its thread may wait some hundreds of
     /// nanoseconds. On systems without `membarrier`, which is Linux's, the heaps of other living threads are
@@ -312,14 +312,14 @@ impl SystemTalloc {
     }
 
     /// Bytes of the largest free chunk of all heaps; see
-    /// [`Talloc::largest_free_bytes`](crate::Talloc::largest_free_bytes).
+    /// [`Inspect::largest_free_bytes`](crate::inspect::Inspect::largest_free_bytes).
     #[must_use]
     pub fn largest_free_bytes(&self) -> usize {
         HEAPS.largest_free_bytes()
     }
 
     /// What is free in all heaps, by size, without what other living threads have cached; see
-    /// [`Talloc::size_classes`](crate::Talloc::size_classes).
+    /// [`Inspect::size_classes`](crate::inspect::Inspect::size_classes).
     #[must_use]
     pub fn size_classes(&self) -> SizeClasses {
         HEAPS.size_classes()

@@ -86,7 +86,7 @@ impl Source<Threaded<System>> for ThreadSource {
         let bytes = bytes.next_multiple_of(space::UNIT);
         // SAFETY: The slices are this heap's, and zero wherever they become memory. The pointer of the range is
         // good for them.
-        let claimed = unsafe { heap.claim_part(range, bytes, FRESH_MEMORY, commit) };
+        let claimed = unsafe { heap.arenas_mut().claim_part(range, bytes, FRESH_MEMORY, commit) };
         let Ok(arena) = claimed else {
             // SAFETY: Nobody has been given any of them.
             unsafe { give_up(range) };
@@ -118,7 +118,7 @@ impl Source<Threaded<System>> for ThreadSource {
     fn release(heap: &mut Heap) {
         let growing = heap.source().arena;
         let mut purge = Purge::default();
-        while let Some(arena) = heap.reclaim_arena(growing) {
+        while let Some(arena) = heap.arenas_mut().reclaim_arena(growing) {
             let ranges = &mut heap.source_mut().ranges;
             if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
                 let range = core::mem::replace(place, Span::empty());
@@ -133,8 +133,9 @@ impl Source<Threaded<System>> for ThreadSource {
         }
         let pace = pace();
         // SAFETY: As in `tend`.
-        unsafe { heap.discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
-        let (used, touched) = (heap.used_bytes() + heap.cached_bytes(), heap.touched_bytes());
+        unsafe { heap.arenas_mut().discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
+        let view = heap.inspect();
+        let (used, touched) = (view.used_bytes() + view.cached_bytes(), view.touched_bytes());
         let source = heap.source_mut();
         source.decay.note_trim(used, touched, purge.given);
         source.huge_pages.end();
@@ -148,7 +149,7 @@ impl Source<Threaded<System>> for ThreadSource {
 /// Raises the arena that grows as far as a request needs, and further if it is large.
 pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let (arena, range) = (heap.source().arena, heap.source().range);
-    let is_huge = huge_pages::are_for(heap.touched_bytes());
+    let is_huge = huge_pages::are_for(heap.inspect().touched_bytes());
     let mut arena = heap.arena(arena).map_err(|_| AllocError)?;
     let lacking = arena.lacking_for(layout);
     let old = arena.span();

@@ -24,7 +24,7 @@
 //!   1. [`raise`] raises the arena that grows, as long as its slices go on: [`ArenaMut::raise_part`] calls
 //!      [`commit`] for the pieces that must be memory, which calls [`space::commit`].
 //!   2. Otherwise [`ThreadSource::take_slices`] takes slices of the one range of addresses ([`Range::take`], which
-//!      reserves the range at first), and [`Talloc::claim_part`] makes an arena of their lower part.
+//!      reserves the range at first), and [`ArenasMut::claim_part`] makes an arena of their lower part.
 //!
 //! # `free`
 //!
@@ -51,8 +51,8 @@
 //! - [`ThreadSource::tend`] is called once in a while by a heap that is used. It runs [`Decay::tend`] with
 //!   [`pace`] and the time ([`space::now_ms`]). Each piece goes to [`space::discard`].
 //! - [`ThreadSource::release`] is called by [`Talloc::trim`]: arenas in which nothing is allocated, the one that
-//!   grows aside, leave the heap ([`Talloc::reclaim_arena`]) and give up their memory and addresses
-//!   ([`give_up`]). Of the others, all large free pieces are discarded ([`Talloc::discard`]).
+//!   grows aside, leave the heap ([`ArenasMut::reclaim_arena`]) and give up their memory and addresses
+//!   ([`give_up`]). Of the others, all large free pieces are discarded ([`ArenasMut::discard`]).
 //! - [`SystemTalloc::trim`] is [`Heaps::trim`].
 //! - [`exit`](super::exit) calls [`Heaps::leave`] when a thread ends, and [`Heaps::after_fork`] in the child of a
 //!   fork.
@@ -89,9 +89,9 @@
 //! [`SystemTalloc::alloc`]: super::SystemTalloc::alloc
 //! [`SystemTalloc::trim`]: super::SystemTalloc::trim
 //! [`SystemTalloc`]: super::SystemTalloc
-//! [`Talloc::claim_part`]: talloc_sync::Talloc::claim_part
-//! [`Talloc::discard`]: talloc_sync::Talloc::discard
-//! [`Talloc::reclaim_arena`]: talloc_sync::Talloc::reclaim_arena
+//! [`ArenasMut::claim_part`]: talloc_sync::ArenasMut::claim_part
+//! [`ArenasMut::discard`]: talloc_sync::ArenasMut::discard
+//! [`ArenasMut::reclaim_arena`]: talloc_sync::ArenasMut::reclaim_arena
 //! [`Talloc::trim`]: talloc_sync::Talloc::trim
 //! [`Talloc`]: talloc_sync::Talloc
 //! [`ThreadSource::acquire`]: super::ThreadSource::acquire
