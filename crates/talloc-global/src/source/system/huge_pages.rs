@@ -1,13 +1,15 @@
 //! Huge pages for large heaps.
 //!
-//! A page fault costs a few microseconds, and one huge page takes the place of 512 of them. It also takes the place of
-//! 512 entries in the processor's table of translations. In return, the part of it that the heap has not reached is
-//! resident, too. So a heap asks for huge pages once it is [`SHARE`] times as large as one, for what it grows by from
-//! then on.
+//! A huge page replaces 512 pages, and so saves 511 page faults of up to a few microseconds each. It takes one entry of
+//! the processor's translation buffer instead of 512. In return, the part of the last huge page that the heap has not
+//! reached is resident, too. Therefore a heap asks for huge pages only when it has become [`SHARE`] times as large as
+//! one, and only for the memory that it grows by from then on.
 //!
-//! When a heap begins to give memory back, it wants no more of them where it has been: Linux would put pages that have
-//! been given back together again. Pages that are given back of a huge page no longer count as resident; Linux uses
-//! their memory elsewhere once it is short.
+//! Once a heap has given memory back, it asks Linux to use no more huge pages where it has been. Otherwise, Linux could
+//! make huge pages of the holes, and the memory would be resident again. If a part of a huge page is given back, that
+//! part no longer counts as resident, but Linux uses its memory elsewhere only when it is short of memory.
+//!
+//! A request for huge pages is only a hint. If Linux refuses it, the heap has small pages.
 
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
@@ -16,11 +18,12 @@ use talloc_sync::{Align, Span};
 
 use super::space;
 
-/// The size of a huge page on x86, and on Arm with pages of 4 KiB.
+/// The size of a huge page on x86-64, and on Arm with pages of 4 KiB. Where huge pages are larger, the hint has no effect.
 const HUGE: Align = Align::new(2 << 20).unwrap();
 
-/// A heap that is so many times as large grows by huge pages: what is resident and not reached is at most an eighth of
-/// it. `cargo xtask bench hosted` shows the time that they save, and the memory.
+/// A heap that has used this many times the size of a huge page grows by huge pages. The part of the last one that it
+/// has not reached is then at most an eighth of the heap. `cargo xtask bench hosted` shows the time that this saves, and
+/// the memory that it costs.
 const SHARE: usize = 8;
 
 static ARE_ALLOWED: AtomicBool = AtomicBool::new(true);
@@ -38,7 +41,7 @@ pub(super) fn read(value: &[u8]) {
     }
 }
 
-/// The addresses for which a source has asked for huge pages.
+/// The addresses for which a source has asked for huge pages. They lie in the arena that grows.
 #[derive(Debug)]
 pub(super) struct HugePages {
     advised: Span,
@@ -49,7 +52,7 @@ impl HugePages {
         Self { advised: Span::empty() }
     }
 
-    /// Asks for huge pages in what an arena has grown by at its end.
+    /// Asks for huge pages in a piece by which the arena has grown at its end.
     pub(super) fn want(&mut self, piece: Span) {
         let piece = piece.align_inward(HUGE);
         if piece.is_sized() {
@@ -58,7 +61,7 @@ impl HugePages {
         }
     }
 
-    /// Wants no more huge pages in these addresses: some of their memory goes back, or the arena grows no more.
+    /// Asks for no more huge pages at these addresses, because some of the memory goes back, or the arena no longer grows.
     pub(super) fn end(&mut self) {
         if self.advised.is_sized() {
             space::want_huge_pages(self.advised, false);
@@ -67,12 +70,13 @@ impl HugePages {
     }
 }
 
-/// Whether a heap grows by huge pages that has used so many bytes of its arenas.
+/// Whether a heap grows by huge pages when it has used `bytes` of its arenas.
 pub(super) fn are_for(bytes: usize) -> bool {
     bytes >= SHARE * HUGE.get() && ARE_ALLOWED.load(Relaxed)
 }
 
-/// By how many bytes an arena that ends there grows instead of `bytes`, to end with a whole huge page.
+/// Returns how many bytes an arena that ends at `end` must grow by, instead of `bytes`, so as to end with a whole huge
+/// page. If the address space ends before, returns `bytes`.
 pub(super) fn rounded(end: Option<usize>, bytes: usize) -> usize {
     let padding = end.and_then(|end| end.checked_add(bytes)).map(|end| HUGE.padding(end));
     bytes.saturating_add(padding.unwrap_or(0))

@@ -123,20 +123,17 @@ impl SystemSource {
     /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
     /// as many, and more if the arena is large already.
     fn commit(&self, least: usize, is_huge: bool) -> Result<Span, AllocError> {
-        let lowest = |size: usize| {
-            let mut size = space::round_up(size).unwrap_or(size);
-            if is_huge {
-                size = huge_pages::rounded(self.rest.base(), size);
+        let lowest = |size: usize| self.rest.truncate(0, self.rest.size().saturating_sub(size));
+        let ample = least.max(self.arena.size() / 2).max(FIRST_STEP);
+        let ample = space::round_up(ample).unwrap_or(ample);
+        let rounded = if is_huge { huge_pages::rounded(self.rest.base(), ample) } else { ample };
+        // The last attempt is not rounded to huge pages: a limit may leave no room for that.
+        for piece in [lowest(rounded), lowest(least)] {
+            if space::commit(piece).is_ok() {
+                return Ok(piece);
             }
-            let above = self.rest.size().saturating_sub(size);
-            self.rest.truncate(0, above)
-        };
-        let piece = lowest(least.max(self.arena.size() / 2).max(FIRST_STEP));
-        if space::commit(piece).is_ok() {
-            return Ok(piece);
         }
-        let piece = lowest(least);
-        space::commit(piece).map(|()| piece)
+        Err(AllocError)
     }
 
     /// Reserves addresses for a new arena, of at least `least` bytes, and gives up those that the

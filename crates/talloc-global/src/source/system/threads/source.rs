@@ -158,7 +158,8 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
         return Err(AllocError);
     }
     let ample = lacking.max((old.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
-    for more in [ample, lacking.max(1)] {
+    // The last attempt is not rounded to huge pages: a limit may leave no room for that.
+    for (more, is_huge) in [(ample, is_huge), (lacking.max(1), false)] {
         let mut more = space::round_up(more).unwrap_or(rest);
         if is_huge {
             more = huge_pages::rounded(old.acme(), more);
