@@ -19,15 +19,15 @@ const MIN_EXCESS: usize = 1 << 20;
 /// The policy keeps one part in `SLACK` more than the peak use.
 const SLACK: usize = 8;
 
-/// The most bytes and pieces that one operation purges: this takes a fraction of a millisecond.
+/// The most bytes and pieces that one operation purges. They bound the time that it takes to a fraction of a millisecond.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_PIECES: usize = 128;
 
 /// Batches of cached blocks that each step coalesces first.
 const FLUSHED: usize = 4;
 
-/// Epochs for which free memory that a sweep could not purge counts as fragments. After that, a new sweep looks for
-/// whole pages, which a program may have made of fragments without a change of its use.
+/// For this many epochs, free memory that a sweep could not purge counts as fragments. Then a new sweep begins, because
+/// the fragments may have coalesced to whole pages while the use did not change.
 const FRAGMENTED: u64 = 32;
 
 /// The speed and the granularity of purging.
@@ -78,24 +78,24 @@ pub struct Pace {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Decay {
-    /// When the epoch ends.
+    /// The time at which the epoch ends.
     end: u64,
-    /// The most that was in use in this epoch and in the last one.
+    /// The highest use in this epoch, and in the last one.
     high: [usize; 2],
-    /// The use at the last look.
+    /// The use when it was last observed.
     used: usize,
-    /// Bytes below the tops that have been purged and are not known to have been used since.
+    /// Bytes below the tops that have been purged and, as far as the policy knows, not been used since.
     purged: usize,
     /// Bytes still to be purged in this epoch.
     left: usize,
     /// All bytes that have been purged.
     total: u64,
-    /// Position of the sweep, which visits each free chunk once. It pauses while nothing has to be purged.
+    /// The position of the sweep, which visits each free chunk once, and pauses while there is nothing to purge.
     cursor: Cursor,
     /// Bytes below the tops that this sweep has purged, including some that an earlier sweep had purged.
     swept: usize,
-    /// Bytes that were free when the sweep began, and that it has not purged. When it ends, these are fragments too
-    /// small to purge, and count as such until `fragments_end`.
+    /// Bytes that were free when the sweep began and that it has not purged. When the sweep ends, these bytes are
+    /// fragments: pieces that are too small to purge. They count as fragments until `fragments_end`.
     fragments: usize,
     fragments_end: u64,
 }
@@ -115,8 +115,8 @@ impl Decay {
         fragments_end: 0,
     };
 
-    /// Records the use of the heap at the time `now`, in milliseconds since an arbitrary point, and purges a
-    /// bounded part of the excess, if there is any.
+    /// Records the use of the heap, and purges a bounded part of the excess, if there is any. `now` is the time in
+    /// milliseconds since an arbitrary point.
     ///
     /// # Safety
     ///
@@ -170,8 +170,9 @@ impl Decay {
         self.high[0] = self.high[0].max(used);
     }
 
-    /// Records that so many bytes below the tops are no longer both there and purged: they are in use again, or a top
-    /// has taken them up. It may have been others, in which case they are purged twice.
+    /// Subtracts `bytes` from the purged bytes below the tops, because as many bytes are in use again or have become part
+    /// of a top. The policy does not know which bytes these are. If they were not purged ones, a later sweep purges some
+    /// bytes again.
     fn forget_purged(&mut self, bytes: usize) {
         self.purged = self.purged.saturating_sub(bytes);
         self.swept = self.swept.saturating_sub(bytes);
@@ -194,10 +195,10 @@ impl Decay {
         self.end = now + epoch;
     }
 
-    /// Bytes that may be resident and are neither needed nor fragments.
+    /// Returns how many bytes may be resident although they are neither needed nor fragments.
     fn excess(&self, needed: usize, touched: usize) -> usize {
         let fragments = if self.cursor.is_start() { self.fragments } else { 0 };
-        // The sum may be more than there are addresses: the high watermark and what is purged overlap.
+        // Subtracted one by one, because the sum could overflow: the high watermark and the purged bytes overlap.
         [self.purged, needed, needed / SLACK, fragments]
             .into_iter()
             .fold(touched, usize::saturating_sub)
@@ -214,12 +215,12 @@ impl Decay {
         pace: &Pace,
         mut purge: impl FnMut(Span) -> Memory,
     ) {
-        // Cached blocks occupy pages that could be purged.
+        // Cached blocks keep their pages from being purged.
         for _ in 0..FLUSHED {
             heap.flush_next();
         }
         let (min, unit) = (pace.min_piece, pace.unit);
-        // Pieces are whole units, however little is left.
+        // A piece has at least one unit, even if fewer bytes are left.
         let bytes = MAX_BYTES.min(self.left).max(min);
         let bytes = bytes.checked_next_multiple_of(unit.get()).unwrap_or(usize::MAX);
         let mut step = Step { min, unit, bytes, pieces: MAX_PIECES, of_tops: 0, of_chunks: 0 };

@@ -28,9 +28,9 @@ pub struct Statistics {
     pub free_bytes: usize,
     /// Part of `free_bytes`: blocks in quick lists, kept for requests of the same size.
     pub cached_bytes: usize,
-    /// Part of `free_bytes`: the tops, the ends of the arenas that have not been split into chunks.
+    /// Part of `free_bytes`: the tops, which are the ends of the arenas that have not been split into chunks.
     pub top_bytes: usize,
-    /// Bytes of the arenas' bitmaps and control blocks, and of unusable bytes at their ends.
+    /// Bytes of the arenas' bitmaps and control blocks, and bytes at their ends that no block can use.
     pub overhead_bytes: usize,
     /// Number of arenas.
     pub arenas: usize,
@@ -74,7 +74,7 @@ impl Statistics {
         self.unseen_heaps += other.unseen_heaps;
         // A heap whose lists hold blocks of other heaps may have a negative count. The wrapping sum is right.
         self.used_bytes = self.used_bytes.wrapping_add(other.used_bytes);
-        // The peaks were at different times: the sum may be more than there are addresses.
+        // The peaks occurred at different times, so their sum may exceed the address space.
         self.peak_bytes = self.peak_bytes.saturating_add(other.peak_bytes);
         self.free_bytes += other.free_bytes;
         self.cached_bytes += other.cached_bytes;
@@ -100,8 +100,8 @@ impl Statistics {
         self
     }
 
-    /// Replaces a negative number of used bytes by zero. It occurs if heaps are read one after the other while
-    /// blocks move between them.
+    /// Replaces a negative number of used bytes by zero. The number can be negative if heaps are read one after the
+    /// other while blocks move between them.
     #[doc(hidden)]
     #[must_use]
     pub fn settled(mut self) -> Self {
@@ -126,7 +126,7 @@ impl Statistics {
     }
 }
 
-/// A number of bytes, displayed in the largest unit that does not exceed it, with one decimal.
+/// A number of bytes. It is displayed with one decimal, in the largest unit that does not exceed it.
 struct Readable(u64);
 
 const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -1,14 +1,14 @@
-//! The way of a request through this crate: from [`Talloc`](crate::Talloc) down to the boundary bits.
+//! How a request runs through this crate: from [`Talloc`](crate::Talloc) down to the boundary bits.
 //!
-//! This page has no code. Its links are checked with the documentation of private items, so that no name is
-//! stale. For the heaps of threads, the way begins in `talloc-global`, leads through `talloc-sync`, and
-//! enters here where this page says so.
+//! This page has no code. rustdoc checks its links when it documents private items, so the names are up to date. A
+//! request to the heap of a thread starts in `talloc-global` and passes through `talloc-sync`. Each section says where
+//! such a request enters this crate.
 //!
 //! # `malloc`, hit
 //!
-//! A thread takes a block from its own lists without entering the heap: [`Lists::pop_at`], of
-//! [`PeerLists`](crate::PeerLists) and so of [`QuickLists`](crate::QuickLists), unlinks the first block. All other
-//! heaps get there by [`Talloc::malloc`]:
+//! A thread takes a block from its own lists without entering the heap: [`Lists::pop_at`] unlinks the first block.
+//! [`PeerLists`](crate::PeerLists) implement it by that of [`QuickLists`](crate::QuickLists). For all other heaps,
+//! [`Talloc::malloc`] does the same:
 //!
 //! 1. [`Arena::block_len`] rounds the size up to granules, and to a size that has a list
 //!    ([`Lists::rounded`]).
@@ -17,95 +17,96 @@
 //!
 //! # `malloc`, miss
 //!
-//! 1. [`Talloc::allocate_uncached`] tells the policy of the lists that the arenas are asked
+//! 1. [`Talloc::allocate_uncached`] informs the policy of the lists that the arenas are asked
 //!    ([`Talloc::note_demand`], in `limits.rs`), and lets the source take memory back once in a while
 //!    ([`Talloc::tend`]; see below).
-//! 2. [`Talloc::allocate_from_arenas`] chooses by the request. The first three ask the *recent* arena, the first one
-//!    that may have room ([`Arenas::recent`]):
-//!    - A block that is aligned to more than a granule: [`Talloc::allocate_aligned`] looks at a few blocks of
+//! 2. [`Talloc::allocate_from_arenas`] chooses a way by the alignment and the size. Each way asks the *recent* arena,
+//!    which is the first one that may have room ([`Arenas::recent`]):
+//!    - If the block is aligned to more than a granule, [`Talloc::allocate_aligned`] looks at a few blocks of
 //!      the list ([`Talloc::pop_aligned`]), then at the bins and the top ([`Arena::allocate_aligned`]).
-//!    - A size with a list of its own, where the source is [ample](crate::Source::IS_AMPLE):
+//!    - If the size has a list of its own and the source is [ample](crate::Source::IS_AMPLE),
 //!      [`Talloc::allocate_run`] takes a run of blocks from one chunk ([`Arena::take_run_from_bins`]), or from the
-//!      top ([`Arena::take_run`]). [`Talloc::hand_out_run`] puts all but one of them on the list.
-//!    - All others: [`Talloc::allocate_from_bins`]. If the bins have nothing,
-//!      [`Talloc::allocate_beyond_bins`] carves the top: several blocks for a size that has a list
-//!      ([`Talloc::refill`]), one for others ([`Talloc::take_top`]).
-//!    - Before a run or a refill uses memory that has never been used, [`Talloc::recycle`] coalesces blocks of
-//!      lists that hold more than is needed soon, and asks the bins again.
-//! 3. If none of them has room: [`Talloc::allocate_last`], below.
+//!      top ([`Arena::take_run`]). [`Talloc::hand_out_run`] returns one block and puts the others on the list.
+//!    - Otherwise, [`Talloc::allocate_from_bins`] asks the bins. If they have no chunk,
+//!      [`Talloc::allocate_beyond_bins`] splits the top: several blocks for a size that has a list
+//!      ([`Talloc::refill`]), one block for other sizes ([`Talloc::take_top`]).
+//!
+//!    Before a run or a refill uses memory for the first time, [`Talloc::recycle`] coalesces blocks of lists that hold
+//!    more than is needed soon, and asks the bins again.
+//! 3. If there is no room, [`Talloc::allocate_last`] goes on: see [below](#out-of-memory).
 //!
 //! In the arena:
 //!
-//! 1. [`Arena::fit`] finds a bin. [`BinIndex::of_chunk`] is that of the size; [`Bins::first_size`] tells whether
-//!    its first chunk will do; if not, [`Bins::first_bin_from`] asks the map for the next bin that is not empty.
+//! 1. [`Arena::fit`] finds a bin. [`BinIndex::of_chunk`] computes the bin of the size. If the first chunk of that bin is
+//!    too small ([`Bins::first_size`]), [`Bins::first_bin_from`] looks up the next bin that is not empty in the map.
 //! 2. [`Arena::pop`] unlinks the bin's first chunk ([`Bins::pop`]).
 //! 3. [`Arena::split`] clears and sets the boundary bits ([`Bits::clear`], [`Bits::set`]). The remainder goes to the
 //!    bin of its size ([`Bins::push_rest`]).
-//! 4. Or [`Arena::take_top`] raises the top, and clears the bits of memory that is used for the first time
-//!    ([`Arena::clear_bits`]).
-//! 5. [`Arena::hand_out`] makes a pointer, and in a checked heap the block's mark. [`Arenas::count_taken`] counts
+//! 4. If the block comes from the top, [`Arena::take_top`] raises the start of the top instead, and clears the bits of
+//!    memory that is used for the first time ([`Arena::clear_bits`]).
+//! 5. [`Arena::hand_out`] makes a pointer. In a checked heap, it also marks the block. [`Arenas::count_taken`] counts
 //!    the bytes.
 //!
 //! # `free`
 //!
-//! A thread puts a block on its own list without entering the heap ([`Lists::push_at`]), and calls
-//! [`Talloc::relieve`], which is [`Talloc::overflow`], if the lists hold too much. All other heaps get there by
-//! [`Talloc::free`]:
+//! A thread puts a block on its own list without entering the heap ([`Lists::push_at`]). If the lists hold too much, it
+//! calls [`Talloc::relieve`], which is [`Talloc::overflow`]. For all other heaps, [`Talloc::free`] does the same:
 //!
 //! 1. A checked heap compares the call with its marks ([`Talloc::knows`]), and reports a misuse.
-//! 2. [`Talloc::free_known`] chooses by the size. A block of a size that is cached now is put on its list
-//!    ([`Talloc::put_on_list`]); [`Talloc::overflow`] follows if the lists hold too much. Others go to
+//! 2. [`Talloc::free_known`] chooses by the size. If the size is cached now, the block goes on its list
+//!    ([`Talloc::put_on_list`]), and [`Talloc::overflow`] follows if the lists hold too much. All other blocks go to
 //!    [`Talloc::release_or_send`].
-//! 3. [`Talloc::release_or_send`] asks whose block it is. A stray, which belongs to a peer, is added to a parcel
-//!    ([`Lists::send`]), and a full parcel is [delivered](crate::Peers::deliver).
-//! 4. The heap's own blocks go back to their arena: [`Talloc::release`] and [`Arena::release`]. The latter asks
-//!    the bits whether the neighbours are free ([`Arena::merge_above`], [`Arena::merge_below`]), takes those out of
-//!    their bins ([`Bins::unlink`]), and puts the whole chunk in the bin of its size ([`Bins::push`]). A chunk that
-//!    touches the top becomes part of it.
+//! 3. [`Talloc::release_or_send`] finds out which heap owns the block. If it is a stray, a block of a peer, it is added
+//!    to a parcel ([`Lists::send`]). A full parcel is [delivered](crate::Peers::deliver).
+//! 4. A block of the heap itself goes back to its arena: [`Talloc::release`] and [`Arena::release`]. The latter reads in
+//!    the bits whether the neighbours are free ([`Arena::merge_above`], [`Arena::merge_below`]). It takes free
+//!    neighbours out of their bins ([`Bins::unlink`]), and puts the coalesced chunk in the bin of its size
+//!    ([`Bins::push`]). A chunk that touches the top becomes part of the top.
 //!
-//! [`Talloc::overflow`] makes room in the lists, in [`Talloc::make_room`]: either they may hold more
-//! ([`Talloc::may_hold_more`]), or a batch of this size and one of the size whose turn it is go back
-//! ([`Talloc::flush_list`]), neighbours as one piece. It is called for a
-//! [pulse](crate::Lists::is_pulse), too: then it only lets the source take memory back.
+//! [`Talloc::overflow`] makes room in the lists ([`Talloc::make_room`]). Either the lists may hold more from now on
+//! ([`Talloc::may_hold_more`]), or two batches go back to the arenas ([`Talloc::flush_list`]): one of this size, and one
+//! of another size, by turns. Adjacent blocks go back as one piece. On a [pulse](crate::Lists::is_pulse),
+//! [`Talloc::overflow`] is called, too, but only lets the source take memory back.
 //!
-//! Blocks that another heap has sent come in by [`Backend::take_back`], a [segment](crate::Segment) of one size at a
-//! time.
+//! [`Backend::take_back`] takes the blocks that a peer has sent, one [segment](crate::Segment) of blocks of one size at
+//! a time.
 //!
 //! # `realloc`
 //!
-//! [`Talloc::realloc`] first tries the ways that need no search, in [`Talloc::resize_known`]:
+//! [`Talloc::realloc`] tries these ways in order. The first two need no search, and are in [`Talloc::resize_known`]:
 //!
 //! 1. [`Talloc::exchange`] moves a small block to a cached one of the new size.
 //! 2. [`Talloc::reshape_block`] changes the size in place: [`Arena::grow`] takes granules of the free chunk above,
 //!    or of the top; [`Arena::release_tail`] frees the end of a block that shrinks.
-//! 3. [`Talloc::extend_under`] asks a source for more if its memory [goes on](crate::Source::EXTENDS) where the arena ends.
+//! 3. If the source [extends](crate::Source::EXTENDS) its last arena, [`Talloc::extend_under`] asks it for the bytes that
+//!    are lacking.
 //! 4. Otherwise the block moves: [`Talloc::malloc`], a copy, and [`Talloc::free_moved`].
 //!
-//! The heaps of threads call [`Talloc::resize_own`], which is the second step, and move blocks themselves.
+//! The heap of a thread calls only [`Talloc::resize_own`], which is the second step. `talloc-sync` moves its blocks.
 //!
 //! # Out of memory
 //!
-//! 1. [`Talloc::allocate_last`] examines chunks whose bin does not promise that they suit
+//! 1. [`Talloc::allocate_last`] searches the bins that may have a chunk that is large enough
 //!    ([`Arena::last_resort`]), then the other arenas ([`Talloc::allocate_elsewhere`]).
-//! 2. [`Talloc::acquire`] refuses a size that no arena can hold. An ample source is asked at once
+//! 2. [`Talloc::acquire`] refuses a size that no arena can hold. It asks an ample source at once
 //!    ([`Source::acquire`]), unless the lists hold idle blocks.
-//! 3. If that does not help, and in all other heaps, [`Talloc::coalesce_for`] first empties the lists batch by batch, attempts
-//!    the request whenever there is enough in one place, and moves an arena's own chunk out of the way
-//!    ([`Talloc::tidy`]). Then the source is asked, and all of it is repeated up to
+//! 3. If the source is not ample, or did not help, [`Talloc::coalesce_for`] empties the lists batch by batch. It attempts
+//!    the request again whenever a free chunk is large enough, and in the end moves arenas' own chunks out of the way
+//!    ([`Talloc::tidy`]). If the request still fails, the source is asked. The step is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
 //! 4. The source adds memory by [`ArenasMut::claim_as`], [`ArenaMut::extend`], [`ArenasMut::claim_part`] or
-//!    [`ArenaMut::raise_part`]. Each ends with [`Talloc::limit_quick`], which sets the limits of the lists.
+//!    [`ArenaMut::raise_part`]. Each of them ends with [`Talloc::limit_quick`], which sets the limits of the lists.
 //!
 //! # Giving back
 //!
 //! 1. [`Talloc::tend`] counts operations that the lists could not serve, and calls
 //!    [`Source::tend`] once in [`TEND_INTERVAL`](crate::TEND_INTERVAL).
 //! 2. A source that follows [`Decay`](crate::Decay) calls [`Decay::tend`]. At the end of an epoch,
-//!    [`Decay::end_epoch`] compares the bytes that may hold pages with the watermarks of use. [`Decay::step`] coalesces a few
-//!    batches and purges a bounded piece of the excess: [`Talloc::purge`], [`Arena::purge`].
+//!    [`Decay::end_epoch`] compares the bytes that may be resident with the watermarks of use. [`Decay::step`] coalesces a
+//!    few batches and purges a bounded part of the excess: [`Talloc::purge`], [`Arena::purge`].
 //! 3. [`Arena::purge`] takes the highest dirty piece of the top first, then free chunks, from the largest bin
 //!    down. Memory above all blocks that is zero again counts as never used ([`Arena::renew`]).
-//! 4. [`Talloc::trim`] does it all at once: [`Talloc::flush`], then [`Source::release`], which calls
+//! 4. [`Talloc::trim`] gives all free memory back at once: [`Talloc::flush`], then [`Source::release`], which calls
 //!    [`ArenasMut::reclaim_arena`] and [`ArenasMut::discard`].
 //!
 //! [`Arena::allocate_aligned`]: crate::arena::Arena::allocate_aligned

@@ -1,4 +1,4 @@
-//! Which bin holds which sizes.
+//! The mapping from chunk sizes to bins.
 
 use core::marker::PhantomData;
 
@@ -8,41 +8,41 @@ use crate::select::select;
 
 /// The number of a bin.
 ///
-/// Below the number of bins, if and only if it was made by one of these functions.
+/// It is always below the number of bins. Only the functions of this type make one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BinIndex(usize);
 
 impl BinIndex {
     /// The bin of free chunks of `len` granules.
     ///
-    /// `len` itself in the exact range. Above, with `e` the power of two below `len`, the bins
-    /// split `[2^e, 2^(e+1))` into `2^SPLIT_LOG2` equal parts (Masmano et al. 2004, as TLSF's
-    /// second level), or into a quarter as many once `e` is `COARSE_LOG2`.
+    /// In the exact range, the bin has the number `len`. Above it, let `2^e` be the largest power of two that does not
+    /// exceed `len`. The bins split `[2^e, 2^(e+1))` into `2^SPLIT_LOG2` equal parts, like the second level of TLSF
+    /// (Masmano et al. 2004). From `e = COARSE_LOG2` on, there are a quarter as many parts.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
         const { assert!(Self::valid::<C>()) };
         if len < Table::<C>::END {
-            // Which row it is cannot be predicted, where sizes are mixed.
+            // `select` avoids a branch: with mixed sizes, the processor could not predict it.
             let row = select(len < ROW, len, ROW + (len >> Table::<C>::SHIFT));
             let bins = const { &Table::<C>::BINS };
-            // SAFETY: Below the end, the shifted size is less than a row has entries.
+            // SAFETY: `len` is below `END`, so the shifted size is below `ROW`, and `row` is below `2 * ROW`.
             Self(unsafe { *bins.get_unchecked(row) } as usize)
         } else {
             Self(Self::number::<C>(len))
         }
     }
 
-    /// The `number`th bin, if there is one.
+    /// The bin with this number, if there is one.
     #[inline(always)]
     pub(crate) fn new<C: Config>(number: usize) -> Option<Self> {
         if number < C::Heads::LEN { Some(Self(number)) } else { None }
     }
 
-    /// The `number`th bin.
+    /// The bin with this number.
     ///
     /// # Safety
     ///
-    /// There are more than `number` bins.
+    /// `number` is below the number of bins.
     #[inline(always)]
     pub(super) unsafe fn new_unchecked<C: Config>(number: usize) -> Self {
         debug_assert!(number < C::Heads::LEN);
@@ -72,13 +72,14 @@ impl BinIndex {
             let first = Self::exact::<C>() + (fine << C::SPLIT_LOG2);
             Self::parts(C::COARSE_LOG2, C::SPLIT_LOG2.saturating_sub(2), first)
         };
-        // The size's highest bits, `1p`, of which `p` is the part, and before them the doubling.
+        // `len >> shift` is the leading one bit of the size, followed by the bits of the part. `shift` counts the
+        // doublings.
         let shift = log2 - parts_log2;
         let number = offset + ((shift as usize) << parts_log2) + (len >> shift);
         if number < C::Heads::LEN { number } else { C::Heads::LEN - 1 }
     }
 
-    /// The fewest granules of a chunk in this bin.
+    /// The smallest size of a chunk in this bin, in granules.
     pub(crate) const fn least<C: Config>(self) -> usize {
         if self.0 < Self::exact::<C>() {
             return self.0;
@@ -90,21 +91,22 @@ impl BinIndex {
         } else {
             Self::parts(C::COARSE_LOG2, C::SPLIT_LOG2.saturating_sub(2), first)
         };
-        // What `number` adds up: the doubling above, and `1p` below.
+        // The inverse of `number`: the high bits of the sum are the doubling plus one, because the leading one bit of
+        // the size was added to them.
         let sum = self.0 - offset;
         let shift = (sum >> parts_log2) - 1;
         (sum - (shift << parts_log2)) << shift
     }
 
-    /// Into how many parts each doubling is split, as a logarithm, from `2^from` on, and what must be
-    /// added to the number made of the doubling and the part, if the bin of `2^from` is `first`.
+    /// Describes the bins from the size `2^from` on, the first of which has the number `first`. Returns the logarithm of
+    /// the number of parts per doubling, and the offset between the sum of doubling and part and the number of a bin.
     #[inline(always)]
     const fn parts(from: u32, parts_log2: u32, first: usize) -> (u32, usize) {
         let number = (((from - parts_log2) as usize) << parts_log2) + (1 << parts_log2);
         (parts_log2, first - number)
     }
 
-    /// Whether the parameters make sense; checked when compiling.
+    /// Whether the parameters are valid. This is checked at compile time.
     const fn valid<C: Config>() -> bool {
         C::SPLIT_LOG2 <= C::EXACT_LOG2
             && C::EXACT_LOG2 <= C::COARSE_LOG2
@@ -115,19 +117,21 @@ impl BinIndex {
     }
 }
 
-/// The entries of a row of the table.
+/// The number of entries in a row of the table.
 const ROW: usize = 256;
 
-/// The bins of small chunks, looked up: in the first row by size, in the second one by what bins
-/// tell apart of the sizes beyond.
+/// A lookup table for the bins of small chunks, because a lookup is faster than the computation.
+///
+/// The first row is indexed by the size. The second row is for larger sizes, and is indexed by the size divided by the
+/// smallest width of their bins.
 struct Table<C>(PhantomData<C>);
 
 impl<C: Config> Table<C> {
-    /// The logarithm of how many sizes a bin has after the first row, and of a multiple further on.
+    /// The logarithm of the width of the first bin behind the first row. Further bins are as wide, or a multiple of it.
     const SHIFT: u32 = ROW.ilog2() - C::SPLIT_LOG2;
 
-    /// Below this size, bins are looked up: none where there are few bins, or code is to be small, for
-    /// then memory is dear.
+    /// Sizes below this one are looked up. It is 0 if there are few bins or the code is optimised for size: memory is
+    /// scarce then, and there is no table.
     const END: usize = if C::Heads::LEN > 64 && !cfg!(small) { ROW << Self::SHIFT } else { 0 };
 
     const BINS: [u8; 2 * ROW] = {
