@@ -106,6 +106,21 @@ fn every_size_is_allocated_resized_and_freed() {
 }
 
 #[test]
+fn a_flush_forgets_the_arenas_even_where_nothing_may_be_cached() {
+    let heap = heap::<RealTime, Said, 4>(2000);
+    let mut live = blocks(&heap, 40, 4);
+    let mut free = || trips(|| drop(live.pop().unwrap()));
+    let first = free();
+    assert_eq!(heap.verify().unwrap().cached_bytes, 0, "too little memory to cache any");
+    // The second call knows the arena, and need not ask the heap where it lies.
+    assert_eq!(free(), first - 1);
+    heap.flush();
+    assert_eq!(free(), first);
+    drop(live);
+    check_empty(&heap);
+}
+
+#[test]
 fn what_is_cached_is_neither_live_nor_lost() {
     let heap = heap::<RealTime, Said, 4>(1 << 20);
     let live = blocks(&heap, 40, 100);

@@ -54,7 +54,8 @@ impl<C: Config, S> Inspect<'_, C, S> {
     /// span is empty if no arena contains the address.
     ///
     /// A cache can tell by it that further blocks are of the same arena, and restores the provenance of their pointers.
-    /// The span is right until an arena changes. Takes constant time.
+    /// The span is right until an arena changes. After an arena has been released, its memory can be claimed again through
+    /// a pointer of other provenance: the old span's pointer must not be used for the new blocks. Takes constant time.
     ///
     /// # Examples
     ///

@@ -44,8 +44,28 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// The memory of the span can be read and written, through its pointer if it has one, until the heap has given it
-    /// back or is not used any more. Until then, only the heap and the owners of its blocks use the memory.
+    /// * The memory of the span can be read and written, through its pointer if it has one, until the heap has given it
+    ///   back or is not used any more. Until then, only the heap and the owners of its blocks use the memory.
+    /// * If the memory was part of this heap before, and the new pointer has another provenance, no cache in front of the
+    ///   heap still has a pointer from [`Inspect::reach_of`](super::Inspect::reach_of) to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{ArenaError, Span, Talloc};
+    ///
+    /// let (mut fast, mut large) = ([0_u8; 4096], vec![0_u8; 65_536]);
+    /// let (fast, large) = (Span::from(&mut fast), Span::from(large.as_mut_slice()));
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.claim(fast)?;
+    ///     heap.claim(large)?;
+    ///     assert_eq!(heap.claim(large), Err(ArenaError::Overlap));
+    /// }
+    /// assert!(heap.arenas().eq([fast, large]));
+    /// # Ok::<(), ArenaError>(())
+    /// ```
     pub unsafe fn claim(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: The caller gives the heap the memory. `Memory::empty()` claims nothing of it.
         unsafe { self.arenas_mut().claim_as(arena, Memory::empty()) }

@@ -50,6 +50,12 @@ use try_lock::{Held, TryLock};
 /// What they give back goes to the quick lists of the heap, if it has such, which hold as much as
 /// [`Config::QUICK_BYTES`] says besides. `RealTime` goes without.
 ///
+/// # Arenas that go
+///
+/// Each slot remembers a pointer for the last few arenas whose blocks it cached. An arena may be released at any time,
+/// and its memory claimed again through a pointer of the same provenance. Before the memory is claimed through any other
+/// pointer, call [`flush`](Self::flush) while no other call is in progress: that makes all slots forget their pointers.
+///
 /// # Many cores
 ///
 /// What threads wait for, besides each other, is cache lines that another core has written last. A call
@@ -145,6 +151,8 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         for mut slot in self.slots.iter().filter_map(|slot| slot.0.try_hold()) {
             if slot.reserved > 0 {
                 slot.clear(&self.budget, &mut self.lock());
+            } else {
+                slot.forget_arenas();
             }
         }
         for class in Class::all() {

@@ -165,6 +165,11 @@ impl Slot {
             budget.give_back(self.reserved);
         }
         (self.reserved, self.refused, self.turn) = (0, 0, Class::NONE);
+        self.forget_arenas();
+    }
+
+    /// Forgets where arenas lie: they may be released now, and their memory claimed through other pointers.
+    pub(super) fn forget_arenas(&mut self) {
         self.reaches = [Reach::NOTHING; REACHES];
     }
 }
