@@ -59,6 +59,22 @@ impl Batch {
     /// * Until the block is taken, or the list is gone, the block stays valid memory, and nobody else reads or writes
     ///   it. The memory that contains it is not freed, unmapped or given to somebody else.
     /// * The list has fewer than 2<sup>32</sup> blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::ptr::NonNull;
+    /// use talloc_core::Batch;
+    ///
+    /// let mut blocks = [[0_u64; 5]; 2];
+    /// let mut batch = Batch::EMPTY;
+    /// for block in &mut blocks {
+    ///     // SAFETY: Both are 40 bytes, and nothing uses them until they are taken.
+    ///     unsafe { batch.push(NonNull::from(block).cast()) };
+    /// }
+    /// assert_eq!(batch.iter().count(), 2);
+    /// assert!(batch.pop() > batch.pop() && batch.is_empty());
+    /// ```
     #[inline(always)]
     pub unsafe fn push(&mut self, block: NonNull<u8>) {
         // SAFETY: The caller's block is aligned and has room for a pointer.

@@ -3,6 +3,27 @@
 use talloc_span::Span;
 
 /// A chunk of an arena.
+///
+/// # Examples
+///
+/// ```
+/// use core::alloc::Layout;
+/// use talloc_core::{ChunkKind, Span, Talloc};
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::new();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe {
+///     heap.init(Span::from(&mut memory));
+///     heap.malloc(Layout::new::<[u64; 5]>())?;
+/// }
+/// for chunk in heap.inspect().memory_map() {
+///     println!("{chunk}");
+/// }
+/// let is_used = |chunk: &talloc_core::Chunk| chunk.kind == ChunkKind::Blocks;
+/// assert_eq!(heap.inspect().memory_map().find(is_used).unwrap().span.size(), 40);
+/// # Ok::<(), talloc_core::AllocError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
     /// The kind of the chunk.

@@ -90,6 +90,17 @@ impl Kinds {
     }
 
     /// The same kinds, where `other` is also a preferred kind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Kind, Kinds};
+    ///
+    /// const FAST: Kind = Kind::new(1);
+    /// const SLOW: Kind = Kind::new(2);
+    /// let either = Kinds::only(FAST).or(SLOW);
+    /// assert!(either.contains(SLOW) && !either.contains(Kind::DEFAULT) && !either.is_any());
+    /// ```
     #[must_use]
     pub const fn or(self, other: Kind) -> Self {
         Self { first: self.first | other.bit(), then: self.then & !other.bit() }

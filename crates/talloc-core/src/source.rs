@@ -29,7 +29,7 @@ pub const TEND_INTERVAL: u32 = 32;
 /// use talloc_core::{AllocError, Compact, Config, Memory, Source, Span, Talloc};
 ///
 /// /// Arenas from another allocator, which go back to it when nothing is allocated in them.
-/// struct Boxes;
+/// struct Boxes(Vec<Span>);
 ///
 /// impl<C: Config> Source<C> for Boxes {
 ///     const RECLAIMS: bool = true;
@@ -37,6 +37,7 @@ pub const TEND_INTERVAL: u32 = 32;
 ///     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
 ///         let bytes = vec![0; layout.size() + layout.align() + (1 << 17)];
 ///         let arena = Span::from(Box::leak(bytes.into_boxed_slice()));
+///         heap.source_mut().0.push(arena);
 ///         let known = Memory::ZEROED | Memory::RECLAIMABLE;
 ///         // SAFETY: The memory is zero, and belongs to the heap until that gives it up.
 ///         unsafe { heap.arenas_mut().claim_as(arena, known) }.map_err(|_| AllocError)
@@ -50,13 +51,18 @@ pub const TEND_INTERVAL: u32 = 32;
 ///
 ///     fn release(heap: &mut Talloc<C, Self>) {
 ///         while let Some(arena) = heap.arenas_mut().reclaim_arena(Span::empty()) {
-///             // SAFETY: It was a box, and the heap has given it up.
-///             drop(unsafe { Box::from_raw(arena.to_slice().unwrap()) });
+///             // An arena that the program has truncated is only a part of its box, which cannot be freed then.
+///             let boxes = &mut heap.source_mut().0;
+///             if let Some(place) = boxes.iter().position(|boxed| *boxed == arena) {
+///                 let boxed = boxes.swap_remove(place);
+///                 // SAFETY: The box was leaked, and the heap has given up all of it.
+///                 drop(unsafe { Box::from_raw(boxed.to_slice().unwrap()) });
+///             }
 ///         }
 ///     }
 /// }
 ///
-/// let mut heap = Talloc::<Compact, _>::with_source(Boxes);
+/// let mut heap = Talloc::<Compact, _>::with_source(Boxes(Vec::new()));
 /// let layout = Layout::new::<[u8; 1 << 12]>();
 /// for _ in 0..100 {
 ///     // SAFETY: The block is freed once, with its layout.

@@ -35,6 +35,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// `malloc` has no preconditions. It is unsafe for symmetry with [`GlobalAlloc`](core::alloc::GlobalAlloc).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::from_size_align(100, 64).unwrap();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     assert_eq!(block.addr().get() % 64, 0);
+    ///     heap.free(block, layout);
+    /// }
+    /// // SAFETY: `malloc` has no preconditions.
+    /// assert!(unsafe { heap.malloc(Layout::new::<[u8; 10_000]>()) }.is_err());
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[inline]
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let len = Arena::<C>::block_len(layout.size());
@@ -58,6 +79,23 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// As for [`malloc`](Self::malloc).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0xff_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block has as many bytes.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc_zeroed(Layout::new::<[u8; 500]>())?;
+    ///     assert_eq!(block.cast::<[u8; 500]>().as_ref(), &[0; 500]);
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     pub unsafe fn malloc_zeroed(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: `malloc_dirty` asks nothing of its caller.
         let (block, dirty) = unsafe { self.backend().malloc_dirty(layout) }?;

@@ -61,20 +61,20 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
-    /// The memory of the arena, as it was given.
+    /// Returns the memory of the arena, as it was given.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
     }
 
-    /// The kind of its memory; see [`ArenasMut::claim_of_kind`](super::ArenasMut::claim_of_kind).
+    /// Returns the kind of the arena's memory: see [`ArenasMut::claim_of_kind`](super::ArenasMut::claim_of_kind).
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.place().map_or(Kind::DEFAULT, |place| self.heap.arenas.peek(place).kind)
     }
 
-    /// A span that the arena can be [truncated](Self::truncate) to: see [`Talloc::get_allocated_span`]. The span is
-    /// empty if nothing is allocated.
+    /// Returns a span that the arena can be [truncated](Self::truncate) to: see [`Talloc::get_allocated_span`]. The span
+    /// is empty if nothing is allocated.
     ///
     /// Flushes the quick lists. Takes constant time apart from that.
     pub fn allocated_span(&mut self) -> Span {
@@ -84,8 +84,32 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         self.heap.arenas.with_detached(place, Arena::least_span)
     }
 
-    /// How many bytes must be added at the arena's end so that it surely has room for `layout`. It is 0 if there is
-    /// room.
+    /// Returns how many bytes must be added at the arena's end to make sure that it has room for `layout`. Returns 0 if it
+    /// has room already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Memory, Span, Talloc};
+    ///
+    /// let mut memory = vec![0_u8; 100_000];
+    /// let whole = Span::from(memory.as_mut_slice());
+    /// let lower = whole.truncate(0, 90_000);
+    /// let layout = Layout::new::<[u8; 20_000]>();
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is zero, and it is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.claim(lower).unwrap();
+    ///     let mut arena = heap.arena(lower).unwrap();
+    ///     let lacking = arena.lacking_for(layout);
+    ///     assert!((1..=20_000).contains(&lacking));
+    ///     // The bitmap needs room, too.
+    ///     arena.raise(lacking + 4096, Memory::ZEROED).unwrap();
+    ///     assert_eq!(arena.lacking_for(layout), 0);
+    ///     assert!(heap.malloc(layout).is_ok());
+    /// }
+    /// ```
     #[must_use]
     pub fn lacking_for(&self, layout: Layout) -> usize {
         let (len, lead) = Arena::<C>::needed_for(layout);
@@ -97,8 +121,8 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     /// # Errors
     ///
     /// [`ArenaError::NotExtended`] if `span` does not contain the arena, [`ArenaError::Overlap`] if it overlaps
-    /// another one, [`ArenaError::Null`], and [`ArenaError::TooFar`] if the links do not reach as far. The arena
-    /// is then unchanged.
+    /// another arena, [`ArenaError::Null`] if it contains the null address, and [`ArenaError::TooFar`] if it is larger
+    /// than the links reach. In each case, the arena is unchanged.
     ///
     /// # Safety
     ///
@@ -115,14 +139,31 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         Ok(())
     }
 
-    /// Reduces the arena to `span`, as [`Talloc::truncate`] reduces the first arena. The heap does not access the rest
-    /// any more.
+    /// Reduces the arena to `span`, as [`Talloc::truncate`] reduces the first arena. The heap no longer accesses the
+    /// memory outside of `span`.
     ///
     /// # Errors
     ///
-    /// [`ArenaError::NotTruncated`] if the arena does not contain `span`, [`ArenaError::InUse`] if `span` does not
-    /// contain all that is allocated and a place for the bitmap, and, for another arena than the first,
-    /// [`ArenaError::TooSmall`]. The arena is as it was then.
+    /// [`ArenaError::NotTruncated`] if the arena does not contain `span`, and [`ArenaError::InUse`] if `span` does not
+    /// contain everything that is allocated and a place for the bitmap. A further arena also returns
+    /// [`ArenaError::TooSmall`] if `span` has no room for its control block. In each case, the arena is unchanged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe { heap.init(Span::from(&mut memory)) };
+    /// let whole = heap.get_arena();
+    /// let lower = whole.truncate(0, 4000);
+    /// let mut arena = heap.arena(whole)?;
+    /// arena.truncate(lower)?;
+    /// assert_eq!(arena.span(), lower);
+    /// # Ok::<(), talloc_core::ArenaError>(())
+    /// ```
     pub fn truncate(&mut self, span: Span) -> Result<(), ArenaError> {
         self.heap.flush();
         let place = self.place()?;
@@ -133,14 +174,14 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
 
     /// Extends the arena by `size` bytes that follow it.
     ///
-    /// It is for sources whose memory grows at its end. Unlike [`extend`](Self::extend), it flushes nothing, and takes
-    /// less code. The bitmap is copied to the end of the new memory each time, where it is in no block's way. It has a
-    /// 64th of the arena's bytes that have been in use.
+    /// It is for sources whose memory grows at its end. Unlike [`extend`](Self::extend), it does not flush the quick
+    /// lists, and it takes less code. Each call copies the bitmap to the end of the new memory, where it does not
+    /// separate free chunks. The bitmap takes a 64th of the arena's bytes that have been in use.
     ///
     /// # Errors
     ///
-    /// [`ArenaError::Overlap`], [`ArenaError::Null`], [`ArenaError::TooFar`], and [`ArenaError::TooSmall`] if there
-    /// is no room for the larger bitmap. The arena is as it was then.
+    /// [`ArenaError::Overlap`], [`ArenaError::Null`] and [`ArenaError::TooFar`] as for [`extend`](Self::extend), and
+    /// [`ArenaError::TooSmall`] if there is no room for the larger bitmap. In each case, the arena is unchanged.
     ///
     /// # Safety
     ///
@@ -187,7 +228,8 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::TooFar`] if the range ends before, and [`ArenaError::NoMemory`] if `commit` fails.
+    /// [`ArenaError::TooFar`] if the range ends below the new end, and [`ArenaError::NoMemory`] if `commit` fails. In each
+    /// case, the arena is unchanged.
     ///
     /// # Safety
     ///
@@ -224,10 +266,10 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::NoSuchArena`] if `upper` is not the span of an arena, [`ArenaError::NotAdjacent`],
-    /// [`ArenaError::TooFar`] if the links of the lower arena do not reach as far, [`ArenaError::InUse`] if there is no
-    /// room for a bitmap of both, and [`ArenaError::OtherKind`] if they are of different [kinds](Kind). Nothing has
-    /// changed then.
+    /// [`ArenaError::NoSuchArena`] if `upper` is not the span of an arena, [`ArenaError::NotAdjacent`] if it does not
+    /// begin where this arena ends, [`ArenaError::OtherKind`] if the arenas are of different [kinds](Kind),
+    /// [`ArenaError::TooFar`] if both together are larger than the links reach, and [`ArenaError::InUse`] if there is no
+    /// room for a common bitmap. In each case, both arenas are unchanged.
     ///
     /// # Safety
     ///
@@ -269,11 +311,33 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         Ok(())
     }
 
-    /// Takes the arena from the heap. The heap does not access its memory any more. Flushes the quick lists.
+    /// Removes the arena from the heap, which does not access its memory any more. Flushes the quick lists.
     ///
     /// # Errors
     ///
     /// [`ArenaError::InUse`] if anything is allocated in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{ArenaError, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let memory = Span::from(&mut memory);
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(memory);
+    ///     let block = heap.malloc(layout).unwrap();
+    ///     assert_eq!(heap.arena(memory)?.release(), Err(ArenaError::InUse));
+    ///     heap.free(block, layout);
+    /// }
+    /// heap.arena(memory)?.release()?;
+    /// assert!(heap.get_arena().is_empty());
+    /// # Ok::<(), ArenaError>(())
+    /// ```
     pub fn release(self) -> Result<(), ArenaError> {
         self.heap.flush();
         let place = self.place()?;

@@ -22,6 +22,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// Afterwards, blocks of any size can be allocated from the memory of the cached blocks. A heap flushes by itself
     /// before a request fails. Takes time in proportion to the cached blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     heap.free(block, layout);
+    /// }
+    /// assert!(heap.inspect().cached_bytes() >= 40);
+    /// heap.flush();
+    /// assert_eq!(heap.inspect().cached_bytes(), 0);
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     pub fn flush(&mut self) {
         self.coalesce();
     }

@@ -25,6 +25,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and is not used
     /// any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     assert_eq!(heap.inspect().used_bytes(), 40);
+    ///     heap.free(block, layout);
+    /// }
+    /// assert_eq!(heap.inspect().used_bytes(), 0);
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
@@ -119,6 +139,75 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     ///
     /// The blocks are of this heap, and nobody uses them. The segment has just been [read](Segment::read) from a parcel
     /// for this heap, and its pointers are valid for all blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use core::ptr::NonNull;
+    /// use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+    /// use talloc_core::{Config, Parcel, PeerLists, Peers, Segment, Span, Talloc};
+    ///
+    /// const HALF: usize = 1 << 16;
+    /// static mut MEMORY: [[u64; HALF / 8]; 2] = [[0; HALF / 8]; 2];
+    ///
+    /// /// The parcel on its way to heap 0.
+    /// static MAIL: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+    ///
+    /// /// Heap 0 has the first half of the array, and heap 1 the second half.
+    /// struct Halves;
+    ///
+    /// // SAFETY: The halves are arenas for the whole time. Heap 0 is passed the only parcel that is sent.
+    /// unsafe impl Peers for Halves {
+    ///     fn owner_of(addr: usize) -> u8 {
+    ///         ((addr - Self::whole().addr()) / HALF) as u8
+    ///     }
+    ///
+    ///     fn deliver(owner: u8, parcel: Parcel) {
+    ///         assert_eq!(owner, 0);
+    ///         let [first, _last] = parcel.into_ends();
+    ///         MAIL.store(first.as_ptr(), Relaxed);
+    ///     }
+    ///
+    ///     fn whole() -> *mut u8 {
+    ///         (&raw mut MEMORY).cast()
+    ///     }
+    /// }
+    ///
+    /// struct Peer;
+    ///
+    /// impl Config for Peer {
+    ///     type Index = u32;
+    ///     type Heads = [u32; 64];
+    ///     const EXACT_LOG2: u32 = 5;
+    ///     const SPLIT_LOG2: u32 = 1;
+    ///     type Quick = PeerLists<9, Halves>;
+    ///     const QUICK_BYTES: usize = 1024;
+    ///     const LAST_RESORT: usize = 32;
+    /// }
+    ///
+    /// let mut heaps = [Talloc::<Peer>::with_config(), Talloc::<Peer>::with_config()];
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: Nothing else uses the array, and the block is freed once, to a peer, with its layout.
+    /// unsafe {
+    ///     for (number, heap) in heaps.iter_mut().enumerate() {
+    ///         let half = Halves::whole().wrapping_add(number * HALF);
+    ///         heap.claim(Span::from_ptr_size(half, HALF)).unwrap();
+    ///         heap.wake(number as u8);
+    ///     }
+    ///     let [home, other] = &mut heaps;
+    ///     let block = home.malloc(layout)?;
+    ///     other.free(block, layout);
+    ///     other.flush();
+    ///     other.send_strays();
+    ///     let (segment, next) = Segment::read(NonNull::new(MAIL.load(Relaxed)).unwrap());
+    ///     assert!(segment.blocks() == 1 && next.is_none());
+    ///     home.backend().take_back(segment);
+    ///     home.flush();
+    ///     assert_eq!(home.inspect().used_bytes(), 0);
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[inline]
     pub unsafe fn take_back(&mut self, segment: Segment) {
         let heap = &mut *self.heap;

@@ -29,6 +29,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// A source takes memory back by itself after a while. Call this if the program knows that it will be idle. Takes
     /// time in proportion to the cached blocks, and the time that the source takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and the block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     heap.free(block, layout);
+    /// }
+    /// heap.trim();
+    /// // This heap has no source that takes memory back. Its cached blocks have become free chunks.
+    /// assert_eq!((heap.inspect().cached_bytes(), heap.arenas().count()), (0, 1));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[cold]
     #[inline(never)]
     pub fn trim(&mut self) {
@@ -127,6 +148,9 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
 
     /// Takes an arena from the heap in which nothing is allocated, and returns its span. The arena is
     /// [`Memory::RECLAIMABLE`], and its span is not `but`. Returns `None` if there is no such arena.
+    ///
+    /// The span is not always one that was claimed: safe code can [truncate](ArenaMut::truncate) an arena, and arenas
+    /// may have been extended or merged. A source that frees whole allocations must check that the span is one of them.
     ///
     /// [Flush](Talloc::flush) the quick lists first: a cached block counts as allocated. Takes time in proportion to
     /// the arenas. See [`ArenasMut`] for an example.

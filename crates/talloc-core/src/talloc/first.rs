@@ -37,6 +37,25 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// else next to them. The span is empty if nothing is allocated.
     ///
     /// Flushes the quick lists. Takes constant time apart from that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// let block = unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     assert!(heap.get_allocated_span().is_empty());
+    ///     heap.malloc(Layout::new::<[u64; 5]>())?
+    /// };
+    /// let allocated = heap.get_allocated_span();
+    /// assert!(allocated.contains(block.addr().get()) && allocated.size() < 1000);
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     pub fn get_allocated_span(&mut self) -> Span {
         self.flush();
         self.arenas.first.least_span()
@@ -57,6 +76,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// * The memory of the span can be read and written, through its pointer if it has one, until the heap has given it
     ///   back or is not used any more. Until then, only the heap and the owners of its blocks use the memory.
     /// * Blocks that were allocated before are never freed or reallocated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe { heap.init(Span::from(&mut memory)) };
+    /// assert_eq!(heap.get_arena().size(), 10_000);
+    /// ```
     #[track_caller]
     pub unsafe fn init(&mut self, arena: Span) {
         // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
@@ -174,6 +205,26 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
     /// # Errors
     ///
     /// [`ArenaError::NotTruncated`] and [`ArenaError::InUse`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{ArenaError, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(Layout::new::<[u64; 5]>()).unwrap();
+    /// }
+    /// let allocated = heap.get_allocated_span();
+    /// assert_eq!(heap.arenas_mut().try_truncate(Span::empty()), Err(ArenaError::InUse));
+    /// heap.arenas_mut().try_truncate(allocated)?;
+    /// assert_eq!(heap.get_arena(), allocated);
+    /// # Ok::<(), ArenaError>(())
+    /// ```
     pub fn try_truncate(&mut self, arena: Span) -> Result<(), ArenaError> {
         self.heap.flush();
         self.heap.truncate_at(None, arena)

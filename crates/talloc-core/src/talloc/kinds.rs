@@ -20,7 +20,8 @@ use crate::quick::Lists;
 use crate::source::Source;
 
 impl<C: Config, S> Inspect<'_, C, S> {
-    /// Returns the kind of the arena that contains an address, or `None` if no arena does. Takes constant time.
+    /// Returns the kind of the arena that contains an address, or `None` if no arena does. Takes constant time. See
+    /// [`OfKinds`] for an example.
     pub fn kind_at(self, addr: usize) -> Option<Kind> {
         self.heap.arenas.spanning(addr).map(|arena| arena.kind)
     }

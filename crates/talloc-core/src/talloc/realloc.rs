@@ -77,6 +77,27 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// As for [`realloc`](Self::realloc), and `new_size` is at least `layout.size()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let (old, new) = (Layout::new::<[u8; 100]>(), Layout::new::<[u8; 1000]>());
+    /// // SAFETY: The memory is the heap's until neither is used any more. The block has the size that was last passed.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(old)?;
+    ///     block.write_bytes(7, old.size());
+    ///     let block = heap.grow(block, old, new.size())?;
+    ///     assert_eq!(block.add(99).read(), 7);
+    ///     heap.free(block, new);
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub unsafe fn grow(

@@ -29,6 +29,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
     /// is at least `layout.size()`. If this succeeds, the block has the layout with the new size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 100]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more. The block has the size that was last passed.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(layout)?;
+    ///     // All memory after the block is free.
+    ///     assert_eq!(heap.grow_in_place(block, layout, 1000)?, block);
+    ///     heap.free(block, Layout::new::<[u8; 1000]>());
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub unsafe fn grow_in_place(
@@ -82,6 +102,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// `ptr` is a block of this heap, allocated or last reallocated with `layout`, and `new_size`
     /// is at most `layout.size()`. The block has the layout with the new size from now on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let (old, new) = (Layout::new::<[u8; 1000]>(), Layout::new::<[u8; 100]>());
+    /// // SAFETY: The memory is the heap's until neither is used any more. The block has the size that was last passed.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let block = heap.malloc(old)?;
+    ///     heap.shrink(block, old, new.size());
+    ///     assert_eq!(heap.inspect().used_bytes(), 104);
+    ///     heap.free(block, new);
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub unsafe fn shrink(&mut self, ptr: NonNull<u8>, layout: Layout, new_size: usize) {

@@ -122,6 +122,28 @@ impl<'h, C: Config, S> Inspect<'h, C, S> {
     /// blocks or the source makes room for it.
     ///
     /// Takes time in proportion to the free chunks of about that size, and to the arenas.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 2000]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and each block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     let blocks: Vec<_> = core::iter::from_fn(|| heap.malloc(layout).ok()).collect();
+    ///     // Free memory between blocks does not coalesce.
+    ///     heap.free(blocks[0], layout);
+    ///     heap.free(blocks[2], layout);
+    /// }
+    /// assert!(heap.inspect().free_bytes() >= 4000);
+    /// assert!(heap.inspect().largest_free_bytes() < 4000);
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     pub fn largest_free_bytes(self) -> usize {
         self.heap.arenas.largest_free_bytes()
     }

@@ -19,6 +19,24 @@ impl<C: Config, S> Talloc<C, S> {
     /// # Errors
     ///
     /// The first [`Violation`] that is found. Do not use such a heap any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     heap.malloc(Layout::new::<[u64; 5]>())?;
+    /// }
+    /// let report = heap.verify().expect("the heap is intact");
+    /// assert_eq!((report.arenas, report.used_bytes), (1, 40));
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
     pub fn verify(&self) -> Result<Report, Violation> {
         let (mut report, marked) = self.arenas.check()?;
         self.check_quick(&mut report)?;
