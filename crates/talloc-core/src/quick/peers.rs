@@ -9,7 +9,8 @@ use core::ptr::{self, NonNull};
 
 use super::{Lists, Parcel, QuickLists, Segment, sealed};
 
-/// The other heaps of a program, to which strays are sent.
+/// The other heaps of a program, to which strays are sent. See [`Backend::take_back`](crate::Backend::take_back) for an
+/// example.
 ///
 /// # Safety
 ///

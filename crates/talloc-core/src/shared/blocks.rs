@@ -72,6 +72,28 @@ pub unsafe fn deallocate<A: Allocate>(heap: &A, ptr: NonNull<u8>, layout: Layout
 /// # Safety
 ///
 /// `ptr` is a block that was allocated with `old`, whose size is at most that of `new`.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "spin", doc = "```")]
+#[cfg_attr(not(feature = "spin"), doc = "```ignore")]
+/// use core::alloc::Layout;
+/// use talloc_core::{Talloc, Tallock, shared};
+///
+/// static HEAP: Tallock = Talloc::new().spin_lock();
+/// static mut ARENA: [u8; 10_000] = [0; 10_000];
+///
+/// let (small, large) = (Layout::new::<[u8; 8]>(), Layout::new::<[u64; 100]>());
+/// // SAFETY: Nothing else uses the array. The block has the layout that was last passed, and is freed once.
+/// unsafe {
+///     HEAP.0.lock().init((&raw mut ARENA).into());
+///     let block = shared::allocate(&HEAP, small)?.cast();
+///     let block = shared::grow(&HEAP, block, small, large)?.cast();
+///     let block = shared::shrink(&HEAP, block, large, small)?.cast();
+///     shared::deallocate(&HEAP, block, small);
+/// }
+/// # Ok::<(), talloc_core::AllocError>(())
+/// ```
 #[inline]
 #[track_caller]
 pub unsafe fn grow<A: Allocate>(

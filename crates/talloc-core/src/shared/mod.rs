@@ -44,6 +44,32 @@ use crate::talloc::Talloc;
 ///    returns a block, that has the new layout, and the old contents as far as they fit.
 ///
 /// The provided methods keep to 2 and 3 if `with` keeps to 1.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "spin", doc = "```")]
+#[cfg_attr(not(feature = "spin"), doc = "```ignore")]
+/// use core::alloc::Layout;
+/// use talloc_core::{AllocError, SharedHeap, Talloc, Tallock};
+///
+/// /// Allocates and frees a block of any shared heap, and returns how many bytes it took.
+/// fn bytes_of(heap: &impl SharedHeap, layout: Layout) -> Result<usize, AllocError> {
+///     let before = heap.used_bytes();
+///     let block = heap.malloc(layout)?;
+///     let bytes = heap.used_bytes() - before;
+///     // SAFETY: The block is freed once, with its layout.
+///     unsafe { heap.free(block, layout) };
+///     Ok(bytes)
+/// }
+///
+/// static HEAP: Tallock = Talloc::new().spin_lock();
+/// static mut ARENA: [u8; 10_000] = [0; 10_000];
+///
+/// // SAFETY: Nothing else uses the array.
+/// unsafe { HEAP.with(|heap| heap.init((&raw mut ARENA).into())) };
+/// assert_eq!(bytes_of(&HEAP, Layout::new::<[u8; 37]>())?, 40);
+/// # Ok::<(), AllocError>(())
+/// ```
 pub unsafe trait SharedHeap {
     /// The heap's parameters.
     type Config: Config;

@@ -75,7 +75,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// * The memory of the span can be read and written, through its pointer if it has one, until the heap has given it
     ///   back or is not used any more. Until then, only the heap and the owners of its blocks use the memory.
-    /// * Blocks that were allocated before are never freed or reallocated.
+    /// * Blocks that were allocated before are never freed or reallocated. That includes blocks in a
+    ///   [`Batch`](crate::Batch), and blocks in a cache in front of the heap: empty the cache first.
     ///
     /// # Examples
     ///

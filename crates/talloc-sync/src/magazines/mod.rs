@@ -54,7 +54,8 @@ use try_lock::{Held, TryLock};
 ///
 /// Each slot remembers a pointer for the last few arenas whose blocks it cached. An arena may be released at any time,
 /// and its memory claimed again through a pointer of the same provenance. Before the memory is claimed through any other
-/// pointer, call [`flush`](Self::flush) while no other call is in progress: that makes all slots forget their pointers.
+/// pointer, or the heap is [initialised](Talloc::init) again, call [`flush`](Self::flush) while no other call is in
+/// progress. Then all slots are empty, and have forgotten their pointers.
 ///
 /// # Many cores
 ///
@@ -129,10 +130,10 @@ impl<R: RawMutex, C: Config, S, W, const N: usize> TallocMagazines<R, C, S, W, N
         }
     }
 
-    /// The heap itself, to which cached blocks are allocated: [`flush`](Self::flush) before arenas
-    /// are made smaller or released.
+    /// Locks the heap itself. To it, cached blocks are allocated: [`flush`](Self::flush) before arenas are truncated or
+    /// released, or the heap is [initialised](Talloc::init) again.
     ///
-    /// Do not allocate while the guard lives: it would wait for itself.
+    /// Do not allocate while the guard lives: the call would wait for the guard for ever.
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, R, Talloc<C, S>> {
         self.heap.0.lock()
@@ -142,11 +143,11 @@ impl<R: RawMutex, C: Config, S, W, const N: usize> TallocMagazines<R, C, S, W, N
 impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     TallocMagazines<R, C, S, W, N>
 {
-    /// Gives all cached blocks back to the heap, but for those in slots that are in use, and has it
-    /// [flush](Talloc::flush) its quick lists.
+    /// Gives all cached blocks back to the heap, except those in slots that are in use, and
+    /// [flushes](Talloc::flush) the heap's quick lists.
     ///
-    /// It happens by itself before a request fails. [`trim`](talloc_core::SharedHeap::trim) does it, and
-    /// has the heap's source take back what the heap does not need.
+    /// The heap does so by itself before a request fails. [`trim`](talloc_core::SharedHeap::trim) also lets the heap's
+    /// source take back the memory that the heap does not need.
     pub fn flush(&self) {
         for mut slot in self.slots.iter().filter_map(|slot| slot.0.try_hold()) {
             if slot.reserved > 0 {

@@ -49,9 +49,10 @@ const SCARCE: usize = 256 << 20;
 /// Memory that the heap has not used yet takes no room but in the accounts of a system that
 /// promises no more than it has.
 ///
-/// A heap of 16 MiB or more grows by huge pages where Linux has them for programs that ask
-/// (`/sys/kernel/mm/transparent_hugepage/enabled` says `madvise`), which saves most of the time of page faults. Up to
-/// 2 MiB more are resident then. [`set_huge_pages`](Self::set_huge_pages) switches that off.
+/// A heap of 16 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
+/// `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` or `always`. They save most of the time of page faults, but
+/// up to 2 MiB more are resident. Where a limit of the process leaves no room for a huge page, the heap grows by less.
+/// [`set_huge_pages`](Self::set_huge_pages) disables huge pages.
 ///
 /// # What is given back, and when
 ///

@@ -73,7 +73,7 @@ pub(super) unsafe fn resize(range: Span, size: usize, _: Align) -> Result<Span, 
     Ok(kept)
 }
 
-/// Tells the system whether memory is wanted in huge pages. Others than Linux decide that by themselves.
+/// Does nothing: systems other than Linux decide by themselves where they use huge pages.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn want_huge_pages(_: Span, _: bool) {}
 

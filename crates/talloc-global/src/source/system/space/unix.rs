@@ -142,13 +142,13 @@ pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     unsafe { mm::mprotect(start.cast(), range.size(), flags) }.map_err(|_| AllocError)
 }
 
-/// Tells the system whether memory that is touched for the first time is wanted in huge pages. Those that are there
-/// stay.
+/// Advises the system whether to use huge pages for memory of the range that is touched for the first time. Pages that
+/// are already there stay.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in super::super) fn want_huge_pages(range: Span, are_wanted: bool) {
     let Some(start) = range.get_base_ptr() else { return };
     let advice = if are_wanted { Advice::LinuxHugepage } else { Advice::LinuxNoHugepage };
-    // A kernel without huge pages refuses, which is no loss.
+    // A kernel without huge pages refuses. Then the memory has small pages.
     // SAFETY: The advice changes neither contents nor access.
     let _ = unsafe { mm::madvise(start.cast(), range.size(), advice) };
 }
