@@ -7,8 +7,8 @@
 //! # `malloc`, hit
 //!
 //! A thread takes a block from its own lists without entering the heap: [`Lists::pop_at`] unlinks the first block.
-//! [`PeerLists`](crate::PeerLists) implement it by that of [`QuickLists`](crate::QuickLists). For all other heaps,
-//! [`Talloc::malloc`] does the same:
+//! [`PeerLists`](crate::PeerLists) forward it to the [`QuickLists`](crate::QuickLists) that they contain. For all other
+//! heaps, [`Talloc::malloc`] does the same:
 //!
 //! 1. [`Arena::block_len`] rounds the size up to granules, and to a size that has a list
 //!    ([`Lists::rounded`]).
