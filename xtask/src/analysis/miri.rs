@@ -23,7 +23,16 @@ pub struct Args {
 }
 
 /// Tests that ask the operating system for memory in ways that Miri does not know.
-const SYSTEM: [&str; 6] = ["system", "limits", "limits_large", "large", "idle", "huge_zeros"];
+const SYSTEM: [&str; 8] = [
+    "system",
+    "limits",
+    "limits_data",
+    "limits_large",
+    "large",
+    "idle",
+    "huge_pages",
+    "huge_zeros",
+];
 
 /// The memory that the tests give to heaps is leaked.
 const FLAGS: &str = "-Zmiri-strict-provenance -Zmiri-ignore-leaks";

@@ -59,8 +59,8 @@ impl Sanitizer {
 
 /// Tests that limit the process's addresses, of which a sanitizer's shadow memory takes most, or its system calls, or
 /// measure what is resident, as that is.
-const LIMITS: [&str; 6] =
-    ["limits", "limits_large", "idle", "huge_zeros", "environment", "refused_calls"];
+const LIMITS: [&str; 7] =
+    ["limits", "limits_data", "limits_large", "idle", "huge_zeros", "environment", "refused_calls"];
 
 /// Runs the tests under AddressSanitizer, the quickest, with the fewest scripts.
 pub fn check(workspace: &Workspace) -> Result<()> {
