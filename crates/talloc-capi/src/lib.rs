@@ -33,6 +33,9 @@
 //!
 //! Without the first two, nothing is exported, and the functions are those of a Rust library.
 //!
+//! A plugin that has this library in it stays loaded once it has allocated, as its threads call it when they end. With
+//! `checked`, it can be unloaded, and the memory of its heap is lost then.
+//!
 //! # The statistics of the GNU C library
 //!
 //! With `override`, the functions by which the GNU C library reports on its heap report on this one. With

@@ -15,6 +15,9 @@ use super::{SystemHeap, SystemLock, SystemSource};
 /// As with any lock: the process must not fork while another thread allocates, unless the child
 /// does no more than replace itself by another program (which is what `std::process` does).
 ///
+/// If a library with a heap in a `static` is unloaded, the heap's memory and its addresses are lost.
+/// [`SystemTalloc`](crate#features) keeps its library loaded.
+///
 /// # Examples
 ///
 /// ```
