@@ -168,11 +168,11 @@ impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
     }
 
     fn statistics(&self) -> Statistics {
-        self.with(|heap| heap.statistics())
+        self.with(|heap| heap.inspect().statistics())
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outline = self.with(|heap| heap.outline());
+        let outline = self.with(|heap| heap.inspect().outline());
         f.debug_tuple("WasmTalloc").field(&outline).finish()
     }
 }

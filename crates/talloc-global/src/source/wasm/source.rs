@@ -103,7 +103,7 @@ impl<C: Config> Source<C> for WasmSource {
             {
                 old.fit_over(piece)
             } else {
-                heap.claim_as(piece, memory).map_err(|_| AllocError)?;
+                heap.arenas_mut().claim_as(piece, memory).map_err(|_| AllocError)?;
                 piece
             }
         };
