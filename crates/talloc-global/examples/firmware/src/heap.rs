@@ -69,5 +69,5 @@ pub fn report() -> Report {
 
 /// What the heap has counted.
 pub fn statistics() -> Statistics {
-    with(|heap| heap.statistics())
+    with(|heap| heap.inspect().statistics())
 }
