@@ -5,7 +5,8 @@
 //! parent and in the child. The other heap, and the zone, need no such care.
 //!
 //! A signal handler that forks may have interrupted a function of this library, which perhaps holds the lock
-//! already. Then nothing is locked: in both processes, the function goes on when the handler returns.
+//! already. Then nothing is locked: in both processes, the function goes on when the handler returns. If another thread
+//! holds the lock meanwhile, the child may only replace itself by another program.
 
 use core::cell::UnsafeCell;
 
@@ -47,8 +48,12 @@ unsafe extern "C" fn before() {
 
 /// Runs in the parent and in the child.
 unsafe extern "C" fn after() {
-    // SAFETY: This thread holds the lock, or is the copy of the thread that does, or it is inside the heap, where
-    // it is the only one that forks. The lock is released after the guard has been taken out.
+    // Nothing was locked: a guard that is there would be that of another thread, which forks at the same time.
+    if Inside::is_any() {
+        return;
+    }
+    // SAFETY: This thread holds the lock, or is the copy of the thread that does, as `before` has locked the heap. The
+    // lock is released after the guard has been taken out.
     let guard = unsafe { (*KEPT.0.get()).take() };
     drop(guard);
 }
