@@ -262,7 +262,7 @@ fn check_refused_requests() {
     blocks.into_iter().for_each(|block| block.free(&THREADED));
 }
 
-/// Uses the heaps, but for what needs `membarrier`, as the documentation of `SystemTalloc` says.
+/// Uses the heaps, except by the functions that need `membarrier` according to the documentation of `SystemTalloc`.
 fn exercise_unseen(thread: &OtherThread) {
     for _ in 0..2 {
         use_many_addresses();

@@ -1,4 +1,4 @@
-//! Arenas in a range of addresses, of which only the lower part is memory yet.
+//! Arenas in a range of addresses whose upper part has no memory yet.
 //!
 //! The bitmap is laid out for the whole range when the arena is claimed, and never moves:
 //!
