@@ -5,8 +5,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use talloc_core::{
-    Align, AllocError, ArenaError, Config, Memory, OwnedTalloc, Report, Span, Statistics, Talloc,
-    Violation,
+    Align, AllocError, ArenaError, Config, Level, Memory, OwnedTalloc, Report, Span, Statistics,
+    Talloc, Violation,
 };
 
 use crate::supply::Supply;
@@ -23,6 +23,8 @@ pub struct Limits {
     pub window: usize,
     /// How many free chunks are looked at before a request is given up.
     pub last_resort: usize,
+    /// How many more bytes a block takes than are asked for, for a canary.
+    pub tail: usize,
     /// Bits for each granule.
     pub bits: usize,
     /// Below this many bytes, chunks of twice a size are in another bin.
@@ -45,6 +47,7 @@ impl Limits {
             min_block: (4 * index_bytes).next_multiple_of(GRANULE),
             window: window.saturating_mul(GRANULE),
             last_resort: C::LAST_RESORT,
+            tail: C::TAIL,
             bits: if C::CHECKED { 2 } else { 1 },
             sorted: sorted.saturating_mul(GRANULE),
         }
@@ -57,7 +60,12 @@ impl Limits {
 
     /// The bytes that a block of `size` bytes takes.
     pub fn rounded(self, size: usize) -> usize {
-        size.max(self.min_block).next_multiple_of(GRANULE)
+        (size + self.tail).max(self.min_block).next_multiple_of(GRANULE)
+    }
+
+    /// The size of the largest request that a chunk of so many bytes can serve, or zero.
+    pub fn largest_in(self, chunk: usize) -> usize {
+        if chunk < self.rounded(1) { 0 } else { chunk - self.tail }
     }
 
     /// The bytes of the bitmap of an arena of so many bytes, a few more or fewer.

@@ -39,5 +39,5 @@ pub use ops::{Mix, Op, Profile, Script, Setup};
 pub use pool::Pool;
 pub use run::{Failure, check, run, run_on};
 pub use shadow::Shadow;
-pub use shrunk::Shrunk;
+pub use shrunk::{Everything, Shrunk};
 pub use target::Target;

@@ -1,6 +1,6 @@
 //! A configuration that makes rare paths common.
 
-use talloc_core::{Config, QuickLists};
+use talloc_core::{Config, Harden, Measures, QuickLists, Unchecked};
 
 /// Few bins, so that most sizes share one and the last is full; a search that gives up soon; and
 /// quick lists that overflow all the time.
@@ -13,6 +13,15 @@ impl Config for Shrunk {
     const EXACT_LOG2: u32 = 2;
     const SPLIT_LOG2: u32 = 1;
     type Quick = QuickLists<5>;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = 96;
     const LAST_RESORT: usize = 3;
+}
+
+/// All measures of a hardened heap.
+#[derive(Debug, Clone, Copy)]
+pub struct Everything;
+
+impl Harden for Everything {
+    const MEASURES: Measures = Measures::ALL;
 }

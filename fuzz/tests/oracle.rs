@@ -130,3 +130,23 @@ fn checked_micro_in_several_arenas() {
 fn checked_shrunk_in_several_arenas() {
     explore(Profile::CheckedShrunk, 6);
 }
+
+#[test]
+fn hardened_in_one_arena() {
+    explore(Profile::Hardened, 1);
+}
+
+#[test]
+fn hardened_in_several_arenas() {
+    explore(Profile::Hardened, 6);
+}
+
+#[test]
+fn hardened_micro_in_several_arenas() {
+    explore(Profile::HardenedMicro, 6);
+}
+
+#[test]
+fn hardened_shrunk_in_several_arenas() {
+    explore(Profile::HardenedShrunk, 6);
+}

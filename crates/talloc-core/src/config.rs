@@ -2,20 +2,21 @@
 
 use core::marker::PhantomData;
 
+use crate::checks::{BlockChecks, Checks, Harden, HardenedChecks, Standard, Unchecked};
 use crate::granule::Index;
 use crate::heads::Heads;
-use crate::misuse::{Misuse, OnMisuse, Panics};
+use crate::misuse::{OnMisuse, Panics};
 use crate::quick::{Lists, QuickLists};
 
 /// The compile-time parameters of a heap.
 ///
 /// No choice of parameters is unsound. Parameters that contradict each other do not compile, and others may make a heap
-/// slow or wasteful. [`Index`], [`Heads`] and [`Lists`] are sealed.
+/// slow or wasteful. [`Index`], [`Heads`], [`Lists`] and [`Checks`] are sealed.
 ///
 /// Start with [`Compact`]. To choose parameters yourself, implement this trait for a unit struct:
 ///
 /// ```
-/// use talloc_core::{Config, Span, Talloc};
+/// use talloc_core::{Config, Span, Talloc, Unchecked};
 ///
 /// /// Arenas of at most 509 KiB, few bins, a few cached blocks.
 /// struct Sensor;
@@ -28,6 +29,7 @@ use crate::quick::{Lists, QuickLists};
 ///     type Quick = talloc_core::QuickLists<9>;
 ///     const QUICK_BYTES: usize = 256;
 ///     const LAST_RESORT: usize = 64;
+///     type Checks = Unchecked;
 /// }
 ///
 /// let mut memory = [0_u8; 2048];
@@ -98,13 +100,8 @@ pub trait Config: Sized + 'static {
     /// has no code that finds the arena of a block.
     const SINGLE_ARENA: bool = false;
 
-    /// Whether the heap checks the blocks that it is passed. [`Checked`] sets it.
-    #[doc(hidden)]
-    const CHECKED: bool = false;
-
-    /// Called with what a checked heap finds.
-    #[doc(hidden)]
-    fn misuse(_: &Misuse) {}
+    /// What the heap checks: [`Unchecked`], or what [`Checked`] and [`Hardened`] choose.
+    type Checks: Checks;
 }
 
 /// The parameters of another configuration for links, bins and caches.
@@ -115,7 +112,6 @@ macro_rules! sizes_of {
         const EXACT_LOG2: u32 = <$other as Config>::EXACT_LOG2;
         const SPLIT_LOG2: u32 = <$other as Config>::SPLIT_LOG2;
         const COARSE_LOG2: u32 = <$other as Config>::COARSE_LOG2;
-        type Quick = <$other as Config>::Quick;
         const QUICK_BYTES: usize = <$other as Config>::QUICK_BYTES;
         const LAST_RESORT: usize = <$other as Config>::LAST_RESORT;
         const CLEAR_AT_CLAIM: bool = <$other as Config>::CLEAR_AT_CLAIM;
@@ -135,6 +131,7 @@ impl Config for Compact {
     type Quick = QuickLists<129>;
     const QUICK_BYTES: usize = 1 << 20;
     const LAST_RESORT: usize = 32;
+    type Checks = Unchecked;
 }
 
 /// For hard real-time systems: the worst case of each operation is bounded, and small.
@@ -155,6 +152,7 @@ impl Config for RealTime {
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 0;
     const CLEAR_AT_CLAIM: bool = true;
+    type Checks = Unchecked;
 }
 
 /// For microcontrollers: a small control structure, blocks of 8 bytes or more, arenas of at most 509 KiB.
@@ -170,6 +168,7 @@ impl Config for Micro {
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 64;
     const CLEAR_AT_CLAIM: bool = true;
+    type Checks = Unchecked;
 }
 
 /// A heap with the parameters of `C` and at most one arena.
@@ -197,13 +196,9 @@ pub struct OneArena<C = Compact>(PhantomData<C>);
 
 impl<C: Config> Config for OneArena<C> {
     sizes_of!(C);
+    type Quick = C::Quick;
+    type Checks = C::Checks;
     const SINGLE_ARENA: bool = true;
-    const CHECKED: bool = C::CHECKED;
-
-    #[track_caller]
-    fn misuse(misuse: &Misuse) {
-        C::misuse(misuse);
-    }
 }
 
 /// [`OneArena<Micro>`](OneArena) with half as many bins: the least code, about 2 KiB on a Cortex-M3.
@@ -222,6 +217,7 @@ impl Config for Tiny {
     const LAST_RESORT: usize = Micro::LAST_RESORT;
     const CLEAR_AT_CLAIM: bool = Micro::CLEAR_AT_CLAIM;
     const SINGLE_ARENA: bool = true;
+    type Checks = Unchecked;
 }
 
 /// A heap with the parameters of `C` that checks the blocks it is passed, also in release builds.
@@ -269,11 +265,52 @@ pub struct Checked<C = Compact, H = Panics>(PhantomData<(C, H)>);
 
 impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
     sizes_of!(C);
+    type Quick = C::Quick;
+    type Checks = BlockChecks<H>;
     const SINGLE_ARENA: bool = C::SINGLE_ARENA;
-    const CHECKED: bool = true;
+}
 
-    #[track_caller]
-    fn misuse(misuse: &Misuse) {
-        H::misuse(misuse);
-    }
+/// A heap with the parameters of `C` that is [`Checked`], and protects itself against memory that is overwritten.
+///
+/// What it does is chosen by `M`, whose [`Measures`](crate::Measures) can be switched on and off. The standard ones find:
+///
+/// * a write behind a block, if it changes the bytes between the block's end and the next granule;
+/// * a write to a freed block, before the block is reused or coalesced;
+/// * free chunks, bins and quick lists that were overwritten, before they are used.
+///
+/// It reports them as a [`Misuse`](crate::Misuse) to `H`. If the heap's own structures are broken, it fails all
+/// requests from then on, and ignores blocks that are freed, unless [`OnMisuse::REPAIRS`] is set.
+///
+/// # Cost
+///
+/// The second bitmap of a checked heap, and the blocks whose reuse is delayed: at most a 64th of the bytes in use, or
+/// 1 KiB. `cargo xtask faults --cost` measures the time of each measure alone.
+///
+/// # Examples
+///
+/// ```should_panic
+/// use core::alloc::Layout;
+/// use talloc_core::{Hardened, Span, Talloc};
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::<Hardened>::with_config();
+/// let layout = Layout::new::<[u8; 30]>();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe {
+///     heap.init(Span::from(&mut memory));
+///     let block = heap.malloc(layout).unwrap();
+///     // One byte too many.
+///     block.write_bytes(b'x', 31);
+///     // Panics with `freeing a block of 30 bytes aligned to 1 at 0x7f...: overwritten behind its end`.
+///     heap.free(block, layout);
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hardened<C = Compact, M = Standard, H = Panics>(PhantomData<(C, M, H)>);
+
+impl<C: Config, M: Harden, H: OnMisuse> Config for Hardened<C, M, H> {
+    sizes_of!(C);
+    type Quick = <C::Quick as Lists>::Encoded<<Self::Checks as Checks>::Key>;
+    type Checks = HardenedChecks<M, H>;
+    const SINGLE_ARENA: bool = C::SINGLE_ARENA;
 }

@@ -50,6 +50,8 @@ pub enum ArenaError {
     /// Blocks are allocated outside of the span, or the span has no room for the arena's bitmap: it does not contain
     /// [`get_allocated_span`](crate::Talloc::get_allocated_span).
     InUse,
+    /// A hardened heap has found its structures broken.
+    Broken,
 }
 
 /// What was wrong; see `printed.rs`.
@@ -72,6 +74,7 @@ macro_rules! arena_error {
             }
             Self::OtherKind => $say!($f, "the arenas are of different kinds of memory"),
             Self::InUse => $say!($f, "the new arena does not contain the allocated span"),
+            Self::Broken => $say!($f, "the heap's structures are broken"),
         }
     };
 }

@@ -43,6 +43,10 @@ pub trait Index: Copy + Eq + sealed::Sealed + 'static {
 
     /// The granule's number.
     fn get(self) -> usize;
+
+    /// The number with some of its lowest bits flipped.
+    #[doc(hidden)]
+    fn xor(self, bits: usize) -> Self;
 }
 
 macro_rules! index {
@@ -60,6 +64,11 @@ macro_rules! index {
             #[inline(always)]
             fn get(self) -> usize {
                 self as usize
+            }
+
+            #[inline(always)]
+            fn xor(self, bits: usize) -> Self {
+                self ^ bits as $int
             }
         }
     )*};

@@ -134,6 +134,7 @@ mod printed;
 mod arena;
 mod batch;
 mod bin;
+mod checks;
 mod chunk;
 mod config;
 mod decay;
@@ -161,8 +162,13 @@ mod walkthrough;
 mod window;
 
 pub use batch::Batch;
+#[doc(hidden)]
+pub use checks::Level;
+pub use checks::{
+    BlockChecks, Checks, Harden, HardenedChecks, KnowsBlocks, Measures, Standard, Unchecked,
+};
 pub use chunk::{Chunk, ChunkKind};
-pub use config::{Checked, Compact, Config, Micro, OneArena, RealTime, Tiny};
+pub use config::{Checked, Compact, Config, Hardened, Micro, OneArena, RealTime, Tiny};
 pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;

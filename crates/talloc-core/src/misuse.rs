@@ -38,6 +38,8 @@ pub enum Call {
     },
     /// The block was to be checked, by [`Inspect::check`](crate::Inspect::check).
     Check,
+    /// Free memory was to be used. The address is that of the block or of the chunk.
+    Use,
 }
 
 impl Call {
@@ -83,8 +85,26 @@ pub enum Fault {
     },
     /// A block cannot grow to a smaller size, nor shrink to a larger one.
     WrongNewSize,
+    /// The bytes behind the block's end have changed, or the block has another size than was passed.
+    Overflow {
+        /// All bytes that the block takes.
+        block: Span,
+    },
+    /// The block was written to after it had been freed.
+    WrittenAfterFree {
+        /// All bytes that the block takes.
+        block: Span,
+    },
     /// The heap's structures are broken around the address. [`verify`](crate::Talloc::verify) may say how.
     Broken,
+}
+
+impl Fault {
+    /// Whether the heap cannot be used further.
+    #[must_use]
+    pub fn is_fatal(self) -> bool {
+        matches!(self, Self::Broken)
+    }
 }
 
 impl Call {
@@ -94,7 +114,7 @@ impl Call {
         let wrong = match self {
             Self::Grow { new_size } => new_size < layout.size(),
             Self::Shrink { new_size } => new_size > layout.size(),
-            Self::Free | Self::Check => false,
+            Self::Free | Self::Check | Self::Use => false,
         };
         wrong.then_some(Fault::WrongNewSize)
     }
@@ -108,6 +128,7 @@ macro_rules! call {
             Self::Grow { new_size } => $say!($f, "growing to {} bytes", new_size),
             Self::Shrink { new_size } => $say!($f, "shrinking to {} bytes", new_size),
             Self::Check => $say!($f, "checking"),
+            Self::Use => $say!($f, "using"),
         }
     };
 }
@@ -131,6 +152,12 @@ macro_rules! fault {
             }
             Self::WrongAlign { block } => $say!($f, "wrong alignment, the block is {}", block),
             Self::WrongNewSize => $say!($f, "wrong new size"),
+            Self::Overflow { block } => {
+                $say!($f, "overwritten behind its end, or of another size, the block is {}", block)
+            }
+            Self::WrittenAfterFree { block } => {
+                $say!($f, "written to after it was freed, the block is {}", block)
+            }
             Self::Broken => $say!($f, "the heap is broken there"),
         }
     };
@@ -200,6 +227,14 @@ impl Error for Misuse {}
 /// # Ok::<(), talloc_core::AllocError>(())
 /// ```
 pub trait OnMisuse: 'static {
+    /// Whether a heap whose structures were found broken is repaired and used further.
+    ///
+    /// If not, it fails all requests from then on, and ignores blocks that are freed. The marks of blocks and free
+    /// chunks lie apart from the memory that a program writes to. If they are in order, the heap can be repaired: its
+    /// bins are built again from the marks, and it takes time in proportion to its size. The memory of which the marks
+    /// say nothing is lost. If the marks are not in order, the heap is not used further.
+    const REPAIRS: bool = false;
+
     /// Handles a misuse.
     fn misuse(misuse: &Misuse);
 }

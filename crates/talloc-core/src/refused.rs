@@ -206,7 +206,7 @@
 //! Parameters that make no sense are refused when the heap is compiled:
 //!
 //! ```compile_fail,E0080
-//! use talloc_core::{Config, QuickLists, Talloc};
+//! use talloc_core::{Config, QuickLists, Talloc, Unchecked};
 //!
 //! struct Wrong;
 //!
@@ -216,6 +216,7 @@
 //!     const EXACT_LOG2: u32 = 4;
 //!     const SPLIT_LOG2: u32 = 1;
 //!     type Quick = QuickLists<0>;
+//!     type Checks = Unchecked;
 //!     const QUICK_BYTES: usize = 0;
 //!     const LAST_RESORT: usize = 64;
 //! }

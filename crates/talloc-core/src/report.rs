@@ -191,6 +191,32 @@ pub enum Violation {
     Index,
 }
 
+impl Violation {
+    /// The address of what is wrong, if one is known.
+    pub(crate) fn addr(self) -> Option<usize> {
+        match self {
+            Self::Size { addr }
+            | Self::SizesDiffer { addr }
+            | Self::MarkMissing { addr }
+            | Self::MarkStray { addr }
+            | Self::NotCoalesced { addr }
+            | Self::BackLink { addr }
+            | Self::NotInBin { addr }
+            | Self::CachedBlock { addr }
+            | Self::BlockMark { addr } => Some(addr),
+            Self::Bounds { arena }
+            | Self::BinCount { arena }
+            | Self::Own { arena }
+            | Self::ArenasOverlap { arena } => arena.base(),
+            Self::Map { .. }
+            | Self::CachedCount
+            | Self::UsedCount
+            | Self::NotAnArena
+            | Self::Index => None,
+        }
+    }
+}
+
 /// What is wrong; see `printed.rs`.
 macro_rules! violation {
     ($violation:expr, $say:ident, $f:ident) => {

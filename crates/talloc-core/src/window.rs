@@ -1,7 +1,7 @@
 //! From granule numbers to memory. Only this module computes the places of a free chunk's sizes and links.
 
-use core::marker::PhantomData;
-
+use crate::checks::{Checks, Level, LinkKey};
+use crate::config::Config;
 use crate::granule::{GRANULE, Index};
 use crate::heads::MAX_BINS;
 
@@ -10,19 +10,23 @@ use crate::heads::MAX_BINS;
 /// Free chunks store each other's numbers, so the numbers never change. The window is therefore fixed when the arena is
 /// claimed, with the arena in its middle. The window's lower end need not be memory, or even an address. All arithmetic
 /// wraps.
-pub(crate) struct Window<I> {
+pub(crate) struct Window<C: Config> {
     /// The address of granule 0, with the provenance of the arena's memory.
     origin: *mut u8,
-    index: PhantomData<I>,
+    /// By what sizes and links are encoded.
+    key: KeyOf<C>,
 }
 
-impl<I> Clone for Window<I> {
+/// By what a heap encodes sizes and links.
+type KeyOf<C> = <<C as Config>::Checks as Checks>::Key;
+
+impl<C: Config> Clone for Window<C> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<I> Copy for Window<I> {}
+impl<C: Config> Copy for Window<C> {}
 
 /// The place of a size or a link in a free chunk.
 #[derive(Clone, Copy)]
@@ -32,15 +36,16 @@ enum Field {
     Prev = 2,
 }
 
-impl<I: Index> Window<I> {
+impl<C: Config> Window<C> {
     /// The window of an arena without memory.
-    pub(crate) const NONE: Self = Self { origin: core::ptr::null_mut(), index: PhantomData };
+    pub(crate) const NONE: Self = Self { origin: core::ptr::null_mut(), key: KeyOf::<C>::ZERO };
 
     /// How many granules a window has.
     const LEN: usize = {
         let address_space = usize::MAX / GRANULE + 1;
-        if (I::BITS as usize) < (usize::BITS as usize) && 1 << I::BITS < address_space {
-            1 << I::BITS
+        if (C::Index::BITS as usize) < (usize::BITS as usize) && 1 << C::Index::BITS < address_space
+        {
+            1 << C::Index::BITS
         } else {
             address_space
         }
@@ -75,13 +80,13 @@ impl<I: Index> Window<I> {
         let low = Self::LEN.checked_sub(len)? / 2;
         let low = (low / bits * bits + 1).max(Self::LOWEST);
         let origin = base.wrapping_sub(low.wrapping_mul(GRANULE));
-        let window = Self { origin, index: PhantomData };
+        let window = Self { origin, key: draw_key::<C>() };
         window.holds(low, len).then_some((window, low))
     }
 
     /// The same window with the provenance of `ptr`.
     pub(crate) fn with_provenance_of(self, ptr: *mut u8) -> Self {
-        Self { origin: ptr.with_addr(self.origin.addr()), index: PhantomData }
+        Self { origin: ptr.with_addr(self.origin.addr()), ..self }
     }
 
     /// Whether the window contains the `len` granules from `at` on.
@@ -109,26 +114,54 @@ impl<I: Index> Window<I> {
     }
 
     #[inline(always)]
-    fn field(self, at: usize, field: Field) -> *mut I {
-        self.ptr(at).cast::<I>().wrapping_add(field as usize)
+    fn field(self, at: usize, field: Field) -> *mut C::Index {
+        self.ptr(at).cast::<C::Index>().wrapping_add(field as usize)
     }
 
     /// Where the free chunk at `at` stores its size at its start.
     #[inline(always)]
-    pub(crate) fn size_field(self, at: usize) -> *mut I {
+    pub(crate) fn size_field(self, at: usize) -> *mut C::Index {
         self.field(at, Field::Size)
     }
 
     /// Where the free chunk at `at` stores the granule of the next chunk in its bin.
     #[inline(always)]
-    pub(crate) fn next_field(self, at: usize) -> *mut I {
+    pub(crate) fn next_field(self, at: usize) -> *mut C::Index {
         self.field(at, Field::Next)
     }
 
     /// Where the free chunk at `at` stores the granule of the chunk before it in its bin, or the number of its bin.
     #[inline(always)]
-    pub(crate) fn prev_field(self, at: usize) -> *mut I {
+    pub(crate) fn prev_field(self, at: usize) -> *mut C::Index {
         self.field(at, Field::Prev)
+    }
+
+    /// Where the free chunk that ends before `end` stores its size a second time.
+    #[inline(always)]
+    fn end_size_field(self, end: usize) -> *mut C::Index {
+        self.ptr(end).cast::<C::Index>().wrapping_sub(1)
+    }
+
+    /// Reads a size or a link.
+    ///
+    /// # Safety
+    ///
+    /// The field can be read.
+    #[inline(always)]
+    pub(crate) unsafe fn read(self, field: *mut C::Index) -> C::Index {
+        // SAFETY: The field can be read, by the contract of this function.
+        self.key.mix(field.addr(), unsafe { field.read() })
+    }
+
+    /// Writes a size or a link.
+    ///
+    /// # Safety
+    ///
+    /// The field is memory of the arena that nobody else uses.
+    #[inline(always)]
+    pub(crate) unsafe fn write(self, field: *mut C::Index, value: C::Index) {
+        // SAFETY: The field can be written, by the contract of this function.
+        unsafe { field.write(self.key.mix(field.addr(), value)) }
     }
 
     /// The size of the free chunk that starts at `at`.
@@ -140,7 +173,7 @@ impl<I: Index> Window<I> {
     pub(crate) unsafe fn size_at(self, at: usize) -> usize {
         debug_assert!(self.holds(at, 1), "the granule is in the window");
         // SAFETY: A free chunk starts with its size (I2), in memory of the arena.
-        unsafe { self.size_field(at).read() }.get()
+        unsafe { self.read(self.size_field(at)) }.get()
     }
 
     /// The size of the free chunk that ends before `end`.
@@ -152,7 +185,7 @@ impl<I: Index> Window<I> {
     pub(crate) unsafe fn size_before(self, end: usize) -> usize {
         debug_assert!(self.holds(end - 1, 1), "the granule is in the window");
         // SAFETY: A free chunk ends with its size (I2), in memory of the arena.
-        unsafe { self.ptr(end).cast::<I>().wrapping_sub(1).read() }.get()
+        unsafe { self.read(self.end_size_field(end)) }.get()
     }
 
     /// Writes the size of a free chunk of `len` granules at `at` to both of its ends.
@@ -165,36 +198,42 @@ impl<I: Index> Window<I> {
         debug_assert!(len > 0 && self.holds(at, len), "the granules are in the window");
         // SAFETY: One granule has room for both sizes, and granules are aligned for an index.
         unsafe {
-            self.size_field(at).write(I::new(len));
-            self.ptr(at + len).cast::<I>().wrapping_sub(1).write(I::new(len));
+            self.write(self.size_field(at), C::Index::new(len));
+            self.write(self.end_size_field(at + len), C::Index::new(len));
         }
     }
+}
+
+/// A key for the sizes and links of an arena.
+fn draw_key<C: Config>() -> KeyOf<C> {
+    if C::MEASURES.encode { KeyOf::<C>::new(C::Checks::draw()) } else { KeyOf::<C>::ZERO }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Compact, Micro};
 
     #[test]
     fn a_window_is_centred_and_bounded() {
         let base = core::ptr::without_provenance_mut(1 << 20);
-        let (window, at) = Window::<u16>::around(base, 1000).unwrap();
+        let (window, at) = Window::<Micro>::around(base, 1000).unwrap();
         assert_eq!(window.ptr(at).addr(), 1 << 20);
         assert_eq!(window.granule((1 << 20) + 16), at + 2);
         assert!(at > 30_000 && at % usize::BITS as usize == 1);
         assert!(window.holds(at, (1 << 16) - 1 - at));
         assert!(!window.holds(at, (1 << 16) - at));
         assert!(!window.holds(MAX_BINS - 1, 1));
-        assert!(Window::<u16>::around(base, 65_000).is_some());
-        assert!(Window::<u16>::around(base, (1 << 16) - 256).is_none());
-        assert!(Window::<u16>::around(base, usize::MAX / 8).is_none());
+        assert!(Window::<Micro>::around(base, 65_000).is_some());
+        assert!(Window::<Micro>::around(base, (1 << 16) - 256).is_none());
+        assert!(Window::<Micro>::around(base, usize::MAX / 8).is_none());
     }
 
     #[test]
     fn small_windows_reach_beyond_the_ends_of_the_address_space() {
         for addr in [8, usize::MAX - 7] {
             let base = core::ptr::without_provenance_mut(addr);
-            let (window, at) = Window::<u32>::around(base, 1).unwrap();
+            let (window, at) = Window::<Compact>::around(base, 1).unwrap();
             assert_eq!((window.ptr(at).addr(), window.granule(addr)), (addr, at));
         }
     }

@@ -5,7 +5,9 @@ mod common;
 use std::ops::RangeInclusive;
 
 use common::{layout, memory, part};
-use talloc_core::{Checked, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, Span, Talloc};
+use talloc_core::{
+    Checked, Compact, Config, Level, Memory, Micro, OwnedTalloc, RealTime, Span, Talloc,
+};
 
 const KIB: usize = 1024;
 

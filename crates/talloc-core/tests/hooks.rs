@@ -11,8 +11,8 @@ use std::ptr::NonNull;
 use common::{layout, memory, part};
 use fastrand::Rng;
 use talloc_core::{
-    Align, AllocError, Checked, Compact, Config, Kind, Kinds, Memory, Micro, Misuse, OnMisuse,
-    OwnedTalloc, RealTime, Source, Span, Talloc, Tiny,
+    Align, AllocError, Checked, Compact, Config, Kind, Kinds, Level, Memory, Micro, Misuse,
+    OnMisuse, OwnedTalloc, RealTime, Source, Span, Talloc, Tiny,
 };
 
 const STEPS: usize = if cfg!(miri) { 60 } else { 400 };

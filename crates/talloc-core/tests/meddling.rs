@@ -13,7 +13,7 @@ use common::{layout, memory, part};
 use fastrand::Rng;
 use talloc_core::{
     Align, AllocError, Checked, Compact, Config, Kind, Kinds, Memory, Micro, OneArena, OwnedTalloc,
-    QuickLists, RealTime, Source, Span, Talloc, Tiny,
+    QuickLists, RealTime, Source, Span, Talloc, Tiny, Unchecked,
 };
 
 const STEPS: usize = if cfg!(miri) { 100 } else { 6000 };
@@ -34,6 +34,7 @@ impl Config for Greedy {
     const EXACT_LOG2: u32 = 0;
     const SPLIT_LOG2: u32 = 0;
     type Quick = QuickLists<200>;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = usize::MAX;
     const LAST_RESORT: usize = usize::MAX;
 }

@@ -4,8 +4,8 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use talloc_core::{
-    Checked, Chunk, ChunkKind, Compact, Config, Memory, Micro, OwnedTalloc, RealTime, SizeClasses,
-    Span, Statistics, Talloc,
+    Checked, Chunk, ChunkKind, Compact, Config, Level, Memory, Micro, OwnedTalloc, RealTime,
+    SizeClasses, Span, Statistics, Talloc,
 };
 
 const BYTES: usize = 64 << 10;

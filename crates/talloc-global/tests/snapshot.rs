@@ -3,6 +3,7 @@
 
 use std::alloc::Layout;
 
+use talloc_core::Level;
 use talloc_global::config::{Checked, Micro, RealTime, Tiny};
 use talloc_global::inspect::write_snapshot;
 use talloc_global::{Compact, Config, OwnedTalloc, Span, Talloc};

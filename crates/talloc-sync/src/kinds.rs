@@ -67,7 +67,7 @@ unsafe impl<H: SharedHeap> SharedHeap for InKinds<'_, H> {
     #[inline]
     fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: `OfKinds::malloc` has no preconditions.
-        unsafe { self.heap.with(|heap| heap.of_kinds(self.kinds).malloc(layout)) }
+        unsafe { self.heap.with_reports(|heap| heap.of_kinds(self.kinds).malloc(layout)) }
     }
 
     #[inline]

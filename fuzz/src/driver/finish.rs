@@ -52,13 +52,13 @@ impl<H: Heap> Driver<H> {
     fn allocate_whole(&mut self) -> Check {
         let chunks = self.report.free_chunks;
         for _ in 0..chunks {
-            let size = self.report.largest_free_bytes;
+            let size = self.limits.largest_in(self.report.largest_free_bytes);
             // A chunk may be too small to be of any use.
-            if size >= self.limits.min_block && !self.malloc(size, 1, Fresh::Zeroed)? {
+            if size > 0 && !self.malloc(size, 1, Fresh::Zeroed)? {
                 return Err(format!("cannot allocate the largest free chunk: {:?}", self.report));
             }
         }
-        if self.report.free_bytes > chunks * (self.limits.min_block - GRANULE) {
+        if self.report.free_bytes > chunks * (self.limits.rounded(1) - GRANULE) {
             return Err(format!("not all free memory could be allocated: {:?}", self.report));
         }
         self.check_memory()

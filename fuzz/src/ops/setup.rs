@@ -19,11 +19,16 @@ pub enum Profile {
     CheckedRealTime,
     CheckedMicro,
     CheckedShrunk,
+    /// [`talloc_core::Hardened`] with all measures, of the first one, and so on.
+    Hardened,
+    HardenedRealTime,
+    HardenedMicro,
+    HardenedShrunk,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Compact,
         Self::RealTime,
         Self::Micro,
@@ -32,15 +37,23 @@ impl Profile {
         Self::CheckedRealTime,
         Self::CheckedMicro,
         Self::CheckedShrunk,
+        Self::Hardened,
+        Self::HardenedRealTime,
+        Self::HardenedMicro,
+        Self::HardenedShrunk,
     ];
 
     /// Those that find what a program does wrong.
     pub const CHECKED: [Self; 4] =
         [Self::Checked, Self::CheckedRealTime, Self::CheckedMicro, Self::CheckedShrunk];
 
-    /// Reads three bits of a byte, the lowest two and the sixth.
+    /// Those that also find memory that was overwritten.
+    pub const HARDENED: [Self; 4] =
+        [Self::Hardened, Self::HardenedRealTime, Self::HardenedMicro, Self::HardenedShrunk];
+
+    /// Reads four bits of a byte, the lowest two and the highest two.
     pub(crate) fn decode(byte: usize) -> Self {
-        Self::ALL[byte % 4 + 4 * (byte / 64 % 2)]
+        Self::ALL[byte % 4 + 4 * [0, 1, 2, 1][byte / 64 % 4]]
     }
 }
 
@@ -48,8 +61,8 @@ impl Profile {
 /// profile.
 macro_rules! with_profile {
     ($profile:expr, $function:ident($($argument:expr),*)) => {{
-        use talloc_core::{Checked, Compact, Micro, RealTime};
-        use $crate::{Profile, Shrunk};
+        use talloc_core::{Checked, Compact, Hardened, Micro, RealTime};
+        use $crate::{Everything, Profile, Shrunk};
         match $profile {
             Profile::Compact => $function::<Compact>($($argument),*),
             Profile::RealTime => $function::<RealTime>($($argument),*),
@@ -59,6 +72,12 @@ macro_rules! with_profile {
             Profile::CheckedRealTime => $function::<Checked<RealTime>>($($argument),*),
             Profile::CheckedMicro => $function::<Checked<Micro>>($($argument),*),
             Profile::CheckedShrunk => $function::<Checked<Shrunk>>($($argument),*),
+            Profile::Hardened => $function::<Hardened<Compact, Everything>>($($argument),*),
+            Profile::HardenedRealTime => {
+                $function::<Hardened<RealTime, Everything>>($($argument),*)
+            }
+            Profile::HardenedMicro => $function::<Hardened<Micro, Everything>>($($argument),*),
+            Profile::HardenedShrunk => $function::<Hardened<Shrunk, Everything>>($($argument),*),
         }
     }};
 }

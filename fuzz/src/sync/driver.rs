@@ -246,9 +246,9 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.deallocate_all()?;
         let chunks = self.check_coalesced()?;
         for _ in 0..chunks {
-            let size = self.report()?.largest_free_bytes;
+            let size = self.limits.largest_in(self.report()?.largest_free_bytes);
             // A chunk may be too small to be of any use.
-            if size >= self.limits.min_block && !self.allocate(0, nearest_layout(size, 1), true)? {
+            if size > 0 && !self.allocate(0, nearest_layout(size, 1), true)? {
                 return Err("cannot allocate the largest free chunk".into());
             }
         }

@@ -4,7 +4,7 @@
 
 use std::ptr::NonNull;
 
-use talloc_core::{Config, Heads, Lists, OwnedTalloc, QuickLists, Span, Talloc};
+use talloc_core::{Config, Heads, Lists, OwnedTalloc, QuickLists, Span, Talloc, Unchecked};
 use talloc_fuzz::Limits;
 use talloc_fuzz::heap::GRANULE;
 
@@ -23,6 +23,7 @@ impl Config for Sensor {
     const EXACT_LOG2: u32 = 5;
     const SPLIT_LOG2: u32 = 1;
     type Quick = QuickLists<9>;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = 256;
     const LAST_RESORT: usize = 64;
 }

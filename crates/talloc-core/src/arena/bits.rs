@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use talloc_span::Span;
 
+use crate::checks::Level;
 use crate::config::Config;
 
 /// Bits in a word of the bitmap.

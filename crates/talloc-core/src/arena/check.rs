@@ -3,6 +3,7 @@
 use super::bits::WORD;
 use super::{Arena, Own, words_for};
 use crate::bin::BinIndex;
+use crate::checks::Level;
 use crate::chunk::ChunkKind;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;

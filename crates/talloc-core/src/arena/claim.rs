@@ -67,7 +67,7 @@ impl<C: Config> Arena<C> {
         let granules = usable(span)?;
         let len = granules.size() / GRANULE;
         let reach = usable(range)?.size() / GRANULE;
-        if !Window::<C::Index>::may_hold(reach) {
+        if !Window::<C>::may_hold(reach) {
             return Err(ArenaError::TooFar);
         }
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;

@@ -41,7 +41,7 @@ impl<C: Config> Arena<C> {
         let mut next = bins.last().and_then(|bin| self.bins.first(bin));
         while let Some(at) = next {
             // SAFETY: What is in a bin is a free chunk, with links (I6).
-            let chunk = unsafe { self.free_chunk(at) };
+            let Some(chunk) = (unsafe { self.chunk_at(at) }) else { break };
             largest = largest.max(chunk.len());
             // SAFETY: As above.
             next = unsafe { self.bins.next(self.window, &chunk) };

@@ -95,7 +95,7 @@ impl<C: Config> Arena<C> {
             let mut next = self.bins.first(bin);
             while let Some(at) = next {
                 // SAFETY: What is in a bin is a free chunk, with links (I6).
-                let chunk = unsafe { self.free_chunk(at) };
+                let Some(chunk) = (unsafe { self.chunk_at(at) }) else { return };
                 f(self, &chunk);
                 // SAFETY: As above; between its ends, nothing is looked at.
                 next = unsafe { self.bins.next(self.window, &chunk) };

@@ -8,6 +8,7 @@ use talloc_span::Align;
 
 use super::Arena;
 use crate::bin::BinIndex;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;
 use crate::granule::GRANULE;
@@ -157,6 +158,9 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(not(small), inline(always))]
     fn fit(&self, len: usize) -> Option<BinIndex> {
         let own = BinIndex::of_chunk::<C>(len);
+        if C::ENCODED {
+            return self.fit_trusted(own, len);
+        }
         let fits = self.bins.first_size(self.window, own) >= len;
         let bin = self.bins.first_bin_from(own.get() + usize::from(!fits));
         debug_assert!(
@@ -166,6 +170,26 @@ impl<C: Config> Arena<C> {
         bin
     }
 
+    /// [`fit`](Self::fit) in a hardened heap, where no head and no size is used before it is known to be sound. `own` is
+    /// the bin of chunks of `len` granules.
+    fn fit_trusted(&self, own: BinIndex, len: usize) -> Option<BinIndex> {
+        // SAFETY: This heap is hardened, so `chunk_at` asks nothing.
+        let first = |bin| self.bins.first(bin).map(|at| unsafe { self.chunk_at(at) });
+        if let Some(chunk) = first(own) {
+            if chunk?.len() >= len {
+                return Some(own);
+            }
+        }
+        let bin = self.bins.first_bin_from(own.get() + 1)?;
+        let chunk = first(bin);
+        if chunk.is_none() {
+            // The map says that there is one.
+            self.note_broken();
+        }
+        chunk??;
+        Some(bin)
+    }
+
     /// The first bin whose first chunk has `len` aligned granules, and how many granules lie before them in that chunk.
     /// Only a few bins are examined.
     fn fit_aligned(&self, len: usize, align: Align) -> Option<(BinIndex, usize)> {
@@ -173,7 +197,7 @@ impl<C: Config> Arena<C> {
         for _ in 0..C::LAST_RESORT.min(ALIGNED_TRIES) {
             let bin = self.bins.first_bin_from(from)?;
             // SAFETY: What is in a bin is a free chunk (I6).
-            let chunk = unsafe { self.free_chunk(self.bins.first(bin)?) };
+            let chunk = unsafe { self.chunk_at(self.bins.first(bin)?) }?;
             if let Some(lead) = self.lead(&chunk, len, align) {
                 return Some((bin, lead));
             }
@@ -247,7 +271,7 @@ impl<C: Config> Arena<C> {
                 here -= 1;
                 left = left.checked_sub(1)?;
                 // SAFETY: What is in a bin is a free chunk (I6).
-                let chunk = unsafe { self.free_chunk(at) };
+                let chunk = unsafe { self.chunk_at(at) }?;
                 // SAFETY: It has links.
                 next = unsafe { self.bins.next(self.window, &chunk) };
                 if let Some(found) = answer(chunk) {

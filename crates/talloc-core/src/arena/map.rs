@@ -1,6 +1,7 @@
 //! What lies in an arena, from its lowest address up.
 
 use super::Arena;
+use crate::checks::Level;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 

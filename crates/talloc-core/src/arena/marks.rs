@@ -199,6 +199,16 @@ impl<C: Config> Bits<C> {
         limit.min(word * WORD + marks.trailing_zeros() as usize)
     }
 
+    /// The first granule in `at + 1..limit` that is marked as the first one of a block, or `limit`.
+    ///
+    /// Takes time in proportion to the words that it reads.
+    pub(super) unsafe fn next_block(self, at: usize, limit: usize) -> usize {
+        (at + 1..limit)
+            // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
+            .find(|at| matches!(unsafe { self.mark(*at) }, Mark::Used | Mark::Cached))
+            .unwrap_or(limit)
+    }
+
     /// The last granule in `start..=at` that has a mark.
     ///
     /// Takes time in proportion to the words that it reads.

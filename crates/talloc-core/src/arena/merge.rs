@@ -4,6 +4,7 @@ use talloc_span::{Align, Span};
 
 use super::bits::WORD;
 use super::{Arena, Own, words_for};
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -53,13 +54,14 @@ impl<C: Config> Arena<C> {
             if self.top > self.cleared {
                 self.clear_bits();
             }
+            // While the sizes of the free chunks are encoded as in their old arena.
+            if C::CHECKED {
+                self.adopt_marks(upper, here);
+            }
             let mut at = upper.start;
             while let Some(first) = upper.bits.next(at, upper.top) {
                 at = upper.free_chunk(first).end();
                 self.mark_free(here(first)..here(at));
-            }
-            if C::CHECKED {
-                self.adopt_marks(upper, here);
             }
             if upper.is_split_by_own() {
                 self.release(here(upper.own.chunk.start), upper.own.chunk.len());

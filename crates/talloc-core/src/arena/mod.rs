@@ -28,22 +28,26 @@ mod merge;
 mod part;
 mod purge;
 mod raise;
+mod rebuild;
 mod reshape;
 #[cfg(test)]
 mod sabotage;
 mod split;
 mod tidy;
+mod trust;
 mod walk;
 
 pub(crate) use claim::Control;
 pub(crate) use purge::{Cursor, Step};
 
+use core::cell::Cell;
 use core::ops::Range;
 use core::ptr::NonNull;
 
 use talloc_span::Span;
 
 use crate::bin::Bins;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::granule::{GRANULE, granules, min_linked};
 use crate::kind::Kind;
@@ -53,7 +57,7 @@ use bits::{Bits, WORD};
 
 /// A complete heap in one piece of memory.
 pub(crate) struct Arena<C: Config> {
-    window: Window<C::Index>,
+    window: Window<C>,
     bits: Bits<C>,
     /// The first granule that may be used.
     start: usize,
@@ -76,6 +80,8 @@ pub(crate) struct Arena<C: Config> {
     span: Span,
     /// Whether the source may take free memory of the arena back.
     pub(crate) is_reclaimable: bool,
+    /// Whether a hardened heap has found something broken in the arena.
+    broken: Cell<bool>,
     /// The kind of the memory.
     pub(crate) kind: Kind,
     own: Own,
@@ -110,6 +116,7 @@ impl<C: Config> Arena<C> {
         bins: Bins::EMPTY,
         span: Span::empty(),
         is_reclaimable: false,
+        broken: Cell::new(false),
         kind: Kind::DEFAULT,
         own: Own { chunk: 0..0, control: 0, words: 0..0 },
     };
@@ -120,18 +127,18 @@ impl<C: Config> Arena<C> {
     }
 
     /// The granules of the largest arena that can be claimed.
-    pub(crate) const MAX_CLAIM: usize = Window::<C::Index>::MAX_AROUND;
+    pub(crate) const MAX_CLAIM: usize = Window::<C>::MAX_AROUND;
 
     /// An upper bound of the granules of the largest block. The rest of the largest arena is its bitmap.
     pub(crate) const MAX_BLOCK: usize = {
-        let granules = Window::<C::Index>::MAX;
+        let granules = Window::<C>::MAX;
         granules - granules / WORD * Bits::<C>::BYTES / GRANULE
     };
 
     /// The granules of a block of `size` bytes.
     #[inline(always)]
     pub(crate) fn block_len(size: usize) -> usize {
-        C::Quick::rounded(granules(size).max(const { min_linked::<C::Index>() }))
+        C::Quick::rounded(granules(size + C::TAIL).max(const { min_linked::<C::Index>() }))
     }
 
     /// The memory as it was given.

@@ -24,7 +24,7 @@ impl<C: Config> Arena<C> {
     fn own_bytes_of(range: Span, control: Control) -> Result<usize, ArenaError> {
         let (base, reach) =
             (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
-        let (_, at) = Window::<C::Index>::around(base, reach).ok_or(ArenaError::TooFar)?;
+        let (_, at) = Window::<C>::around(base, reach).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
         Ok(Own::len::<C>(control.len(), &words) * GRANULE)
     }
@@ -40,7 +40,7 @@ impl<C: Config> Arena<C> {
         control: Control,
         bytes: usize,
     ) -> Result<(Span, [Span; 2]), ArenaError> {
-        if !Window::<C::Index>::may_hold(range.size() / GRANULE) {
+        if !Window::<C>::may_hold(range.size() / GRANULE) {
             return Err(ArenaError::TooFar);
         }
         let own = Self::own_bytes_of(range, control)?;

@@ -153,7 +153,7 @@ impl<C: Config> Arena<C> {
         let mut passed = 0;
         while let Some(at) = next.filter(|_| passed < MAX_PASSED) {
             // SAFETY: What is in a bin is a free chunk, with links (I6).
-            let chunk = unsafe { self.free_chunk(at) };
+            let Some(chunk) = (unsafe { self.chunk_at(at) }) else { return };
             if passed == cursor.chunks {
                 // SAFETY: The chunk is in the bin. What `purge` leaves is what it says, by the contract of this
                 // function.

@@ -11,6 +11,7 @@ use talloc_span::Span;
 use super::bits::WORD;
 use super::claim::usable;
 use super::{Arena, Own, words_for};
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -30,7 +31,11 @@ impl<C: Config> Arena<C> {
                 } else if first == self.own.chunk.start {
                     first = self.own.chunk.end;
                 } else if self.bits.get(first) {
-                    first = self.free_chunk(first).end();
+                    match self.chunk_at(first) {
+                        Some(chunk) => first = chunk.end(),
+                        // Everything else may be allocated.
+                        None => return Some(self.start..self.top),
+                    }
                 } else {
                     break;
                 }
@@ -42,6 +47,8 @@ impl<C: Config> Arena<C> {
             loop {
                 if last == self.own.chunk.end {
                     last = self.own.chunk.start;
+                } else if C::ENCODED && !self.trusts_below(last) {
+                    return Some(self.start..self.top);
                 } else if self.bits.get(last - 1) {
                     last -= self.window.size_before(last);
                 } else {

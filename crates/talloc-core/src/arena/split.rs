@@ -2,6 +2,7 @@
 
 use super::Arena;
 use crate::bin::BinIndex;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;
 use crate::granule::min_linked;
@@ -54,6 +55,7 @@ impl<C: Config> Arena<C> {
         unsafe {
             self.window.set_sizes(chunk.at(), chunk.len());
             if Self::is_linked(chunk.len()) {
+                self.guard_head(&chunk);
                 self.bins.push(self.window, chunk);
             }
         }
@@ -65,13 +67,25 @@ impl<C: Config> Arena<C> {
     ///
     /// As for [`bin`](Self::bin).
     #[cfg_attr(not(small), inline(always))]
-    unsafe fn bin_rest(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
+    unsafe fn bin_rest(&mut self, window: Window<C>, chunk: FreeChunk) {
         debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         // SAFETY: As in `bin`.
         unsafe {
             window.set_sizes(chunk.at(), chunk.len());
             if Self::is_linked(chunk.len()) {
+                self.guard_head(&chunk);
                 self.bins.push_rest(window, chunk);
+            }
+        }
+    }
+
+    /// Empties the bin of a chunk if its first chunk is broken. The chunk can then be put in its bin.
+    #[inline(always)]
+    fn guard_head(&mut self, chunk: &FreeChunk) {
+        if C::ENCODED {
+            let bin = BinIndex::of_chunk::<C>(chunk.len());
+            if !self.trusts_head(bin) {
+                self.bins.forget(bin);
             }
         }
     }
@@ -166,6 +180,9 @@ impl<C: Config> Arena<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
+        if C::ENCODED && !self.trusts_around(at, at + len) {
+            return len;
+        }
         // SAFETY: Chunks cover the arena, so the bit next to the granules tells whether that neighbour is free (I3).
         // A neighbour that is merged is taken out of its bin, and keeps only its outer bit. If it has one granule,
         // that is its only bit.
@@ -204,6 +221,9 @@ impl<C: Config> Arena<C> {
     pub(crate) unsafe fn release_tail(&mut self, at: usize, len: usize) {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
         debug_assert!(self.is_used_before(at), "the block goes on below the granules");
+        if C::ENCODED && !self.trusts_above(at + len) {
+            return;
+        }
         // SAFETY: As for `release`.
         unsafe {
             if cfg!(small) {
@@ -313,10 +333,9 @@ impl<C: Config> Arena<C> {
     unsafe fn grow_into(&mut self, end: usize, more: usize) -> bool {
         // SAFETY: A free chunk starts at `end`, by the contract of this function; it is in its bin (I6).
         unsafe {
-            let above = self.free_chunk(end);
-            if above.len() < more {
+            let Some(above) = self.chunk_at(end).filter(|above| above.len() >= more) else {
                 return false;
-            }
+            };
             self.unlink(&above);
             let at = self.split(above, 0, more);
             debug_assert_eq!(at, end, "the granules follow those that grow");

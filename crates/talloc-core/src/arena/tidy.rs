@@ -13,7 +13,10 @@ impl<C: Config> Arena<C> {
         self.start < self.top
             && own.end == self.top
             // SAFETY: The bits below the top have been cleared before; what is marked is a free chunk.
-            && unsafe { self.bits.get(self.start) && self.free_chunk(self.start).end() == own.start }
+            && unsafe {
+                self.bits.get(self.start)
+                    && self.free_chunk_or(self.start).is_some_and(|chunk| chunk.end() == own.start)
+            }
     }
 
     /// Moves the own chunk of an [untidy](Self::is_untidy) arena to the start. The rest becomes one free chunk.

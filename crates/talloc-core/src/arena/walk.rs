@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use super::Arena;
 use super::bits::WORD;
 use super::marks::Mark;
+use crate::checks::Level;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 
@@ -19,6 +20,11 @@ impl<C: Config> Arena<C> {
             unsafe { self.bits.mark_used(at, len) };
         }
         self.ptr(at)
+    }
+
+    /// Marks a cached block as allocated.
+    pub(crate) fn reuse_as_block(&mut self, block: NonNull<u8>) {
+        self.reuse(self.granule(block));
     }
 
     /// Marks the cached block at granule `at` as allocated.
@@ -117,7 +123,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// Where the block that starts at granule `at` ends.
-    fn block_end(&self, at: usize) -> usize {
+    pub(super) fn block_end(&self, at: usize) -> usize {
         let own = self.own.chunk.start;
         let limit = if at < own && own < self.top { own } else { self.top };
         // SAFETY: The bits below the top have been cleared before.

@@ -10,6 +10,7 @@
 
 use super::BinIndex;
 use super::map::Map;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;
 use crate::granule::{Index, min_linked};
@@ -41,7 +42,7 @@ impl<C: Config> Bins<C> {
     ///
     /// The chunk is in no bin, and has room for links. It lies in the window's memory, as do all chunks in the bins.
     #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
+    pub(crate) unsafe fn push(&mut self, window: Window<C>, chunk: FreeChunk) {
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
         debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
@@ -50,9 +51,9 @@ impl<C: Config> Bins<C> {
         // first, if any, lies in the window's memory (I6).
         unsafe {
             let old = head.replace(C::Index::new(at));
-            self.prev_slot(window, old).write(C::Index::new(at));
-            window.next_field(at).write(old);
-            window.prev_field(at).write(C::Index::new(bin.get()));
+            self.set_prev(window, old, C::Index::new(at));
+            window.write(window.next_field(at), old);
+            window.write(window.prev_field(at), C::Index::new(bin.get()));
         }
         self.map.set(bin);
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
@@ -67,7 +68,7 @@ impl<C: Config> Bins<C> {
     ///
     /// As for [`push`](Self::push).
     #[inline(always)]
-    pub(crate) unsafe fn push_rest(&mut self, window: Window<C::Index>, chunk: FreeChunk) {
+    pub(crate) unsafe fn push_rest(&mut self, window: Window<C>, chunk: FreeChunk) {
         if cfg!(small) {
             // SAFETY: The same conditions hold.
             return unsafe { self.push(window, chunk) };
@@ -79,12 +80,12 @@ impl<C: Config> Bins<C> {
         // SAFETY: As in `push`.
         unsafe {
             let old = head.replace(C::Index::new(at));
-            window.next_field(at).write(old);
-            window.prev_field(at).write(C::Index::new(bin.get()));
+            window.write(window.next_field(at), old);
+            window.write(window.prev_field(at), C::Index::new(bin.get()));
             if is_no_granule(old) {
                 self.map.set(bin);
             } else {
-                window.prev_field(old.get()).write(C::Index::new(at));
+                window.write(window.prev_field(old.get()), C::Index::new(at));
             }
         }
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
@@ -96,7 +97,7 @@ impl<C: Config> Bins<C> {
     ///
     /// The bin is not empty, and all chunks in it are in the window's memory.
     #[inline(always)]
-    pub(crate) unsafe fn pop(&mut self, window: Window<C::Index>, bin: BinIndex) -> usize {
+    pub(crate) unsafe fn pop(&mut self, window: Window<C>, bin: BinIndex) -> usize {
         debug_assert!(self.is_mapped(bin), "I7: the bin is not empty");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
@@ -107,9 +108,9 @@ impl<C: Config> Bins<C> {
                 BinIndex::of_chunk::<C>(window.size_at(at)) == bin,
                 "I6: a chunk is as large as its bin says"
             );
-            let next = window.next_field(at).read();
+            let next = window.read(window.next_field(at));
             head.write(next);
-            self.prev_slot(window, next).write(C::Index::new(bin.get()));
+            self.set_prev(window, next, C::Index::new(bin.get()));
             self.map.flip_if(bin, is_no_granule(next));
             debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
             at
@@ -122,14 +123,14 @@ impl<C: Config> Bins<C> {
     ///
     /// The chunk is in its bin, and all chunks there are in the window's memory.
     #[inline(always)]
-    pub(crate) unsafe fn unlink(&mut self, window: Window<C::Index>, chunk: &FreeChunk) {
+    pub(crate) unsafe fn unlink(&mut self, window: Window<C>, chunk: &FreeChunk) {
         // SAFETY: The chunk is in a bin, so it has links to neighbours in the window's memory, or to none (I5).
         unsafe {
-            let next = window.next_field(chunk.at()).read();
-            let prev = window.prev_field(chunk.at()).read();
+            let next = window.read(window.next_field(chunk.at()));
+            let prev = window.read(window.prev_field(chunk.at()));
             debug_assert!(self.is_linked(window, chunk), "I5, I6: the chunk is in its bin");
-            self.next_slot(window, prev).write(next);
-            self.prev_slot(window, next).write(prev);
+            self.set_next(window, prev, next);
+            self.set_prev(window, next, prev);
             self.map.clear_if(prev.get(), is_no_granule(prev) & is_no_granule(next));
             debug_assert!(
                 self.is_in_order(window, BinIndex::of_chunk::<C>(chunk.len())),
@@ -148,9 +149,13 @@ impl<C: Config> Bins<C> {
 
     /// The size of the first chunk of a bin, or zero if the bin is empty. Takes no branch.
     #[inline(always)]
-    pub(crate) fn first_size(&self, window: Window<C::Index>, bin: BinIndex) -> usize {
+    pub(crate) fn first_size(&self, window: Window<C>, bin: BinIndex) -> usize {
         // SAFETY: A bin's index is below the number of heads.
         let head = unsafe { *self.heads.as_slice().get_unchecked(bin.get()) };
+        if C::ENCODED {
+            // SAFETY: What is in a bin is a free chunk (I6).
+            return if is_no_granule(head) { 0 } else { unsafe { window.size_at(head.get()) } };
+        }
         let zero = &raw const self.zero;
         let size = window.size_field(head.get()).cast_const();
         // SAFETY: What is in a bin is a free chunk (I6).
@@ -162,9 +167,9 @@ impl<C: Config> Bins<C> {
     /// # Safety
     ///
     /// The chunk is in its bin, in the window's memory.
-    pub(crate) unsafe fn next(&self, window: Window<C::Index>, chunk: &FreeChunk) -> Option<usize> {
+    pub(crate) unsafe fn next(&self, window: Window<C>, chunk: &FreeChunk) -> Option<usize> {
         // SAFETY: A chunk in a bin has links.
-        let next = unsafe { window.next_field(chunk.at()).read() };
+        let next = unsafe { window.read(window.next_field(chunk.at())) };
         if is_no_granule(next) { None } else { Some(next.get()) }
     }
 
@@ -173,9 +178,9 @@ impl<C: Config> Bins<C> {
     /// # Safety
     ///
     /// The chunk is in its bin, in the window's memory.
-    pub(crate) unsafe fn before(&self, window: Window<C::Index>, chunk: &FreeChunk) -> usize {
+    pub(crate) unsafe fn before(&self, window: Window<C>, chunk: &FreeChunk) -> usize {
         // SAFETY: A chunk in a bin has links.
-        unsafe { window.prev_field(chunk.at()).read() }.get()
+        unsafe { window.read(window.prev_field(chunk.at())) }.get()
     }
 
     /// The first bin from the `number`th on that has chunks in it.
@@ -206,31 +211,63 @@ impl<C: Config> Bins<C> {
         self.heads.as_mut_slice().as_mut_ptr().wrapping_add(bin.get())
     }
 
-    /// Where the link to what comes after `prev` is kept.
+    /// Sets the link to what comes after `prev`.
+    ///
+    /// # Safety
+    ///
+    /// `prev` is a chunk with links in the window's memory, or a bin's number.
     #[inline(always)]
-    fn next_slot(&mut self, window: Window<C::Index>, prev: C::Index) -> *mut C::Index {
+    unsafe fn set_next(&mut self, window: Window<C>, prev: C::Index, value: C::Index) {
         let number = prev.get();
         let head = self.heads.as_mut_slice().as_mut_ptr().wrapping_add(number);
         let field = window.next_field(number);
-        select(is_no_granule(prev), head, field)
+        // SAFETY: There is a head for each bin. A chunk's field can be written, by the contract of this function.
+        unsafe {
+            if !C::ENCODED {
+                select(is_no_granule(prev), head, field).write(value);
+            } else if is_no_granule(prev) {
+                head.write(value);
+            } else {
+                window.write(field, value);
+            }
+        }
     }
 
-    /// Where the link to what comes before `next` is kept.
+    /// Sets the link to what comes before `next`, if that is a chunk.
+    ///
+    /// # Safety
+    ///
+    /// `next` is a chunk with links in the window's memory, or none.
     #[inline(always)]
-    fn prev_slot(&mut self, window: Window<C::Index>, next: C::Index) -> *mut C::Index {
+    unsafe fn set_prev(&mut self, window: Window<C>, next: C::Index, value: C::Index) {
         let nowhere = &raw mut self.nowhere;
         let field = window.prev_field(next.get());
-        select(is_no_granule(next), nowhere, field)
+        // SAFETY: A chunk's field can be written, by the contract of this function.
+        unsafe {
+            if !C::ENCODED {
+                select(is_no_granule(next), nowhere, field).write(value);
+            } else if !is_no_granule(next) {
+                window.write(field, value);
+            }
+        }
+    }
+
+    /// Forgets the chunks of a bin, whose links are broken.
+    #[cold]
+    pub(crate) fn forget(&mut self, bin: BinIndex) {
+        // SAFETY: The bin's number is below the number of heads.
+        unsafe { self.head(bin).write(C::Index::NIL) };
+        self.map.flip_if(bin, self.map.get(bin));
     }
 }
 
 /// Conditions that are asserted before and after links change.
 impl<C: Config> Bins<C> {
     /// I5 and I7, of the first chunk of a bin: it links back to the bin, whose bit is set if there is one.
-    fn is_in_order(&self, window: Window<C::Index>, bin: BinIndex) -> bool {
+    fn is_in_order(&self, window: Window<C>, bin: BinIndex) -> bool {
         let first = self.first(bin);
         // SAFETY: A bin holds free chunks with links (I6).
-        let back = first.map(|at| unsafe { window.prev_field(at).read() }.get());
+        let back = first.map(|at| unsafe { window.read(window.prev_field(at)) }.get());
         back.is_none_or(|back| back == bin.get()) && first.is_some() == self.is_mapped(bin)
     }
 
@@ -239,19 +276,19 @@ impl<C: Config> Bins<C> {
     /// # Safety
     ///
     /// As for [`unlink`](Self::unlink).
-    unsafe fn is_linked(&self, window: Window<C::Index>, chunk: &FreeChunk) -> bool {
+    unsafe fn is_linked(&self, window: Window<C>, chunk: &FreeChunk) -> bool {
         let at = C::Index::new(chunk.at());
         let bin = BinIndex::of_chunk::<C>(chunk.len());
         // SAFETY: A chunk in a bin has links, to chunks in the window's memory or to none (I5).
         unsafe {
-            let next = window.next_field(chunk.at()).read();
-            let prev = window.prev_field(chunk.at()).read();
+            let next = window.read(window.next_field(chunk.at()));
+            let prev = window.read(window.prev_field(chunk.at()));
             let is_after = if is_no_granule(prev) {
                 prev.get() == bin.get() && self.first(bin) == Some(chunk.at())
             } else {
-                window.next_field(prev.get()).read() == at
+                window.read(window.next_field(prev.get())) == at
             };
-            let is_before = is_no_granule(next) || window.prev_field(next.get()).read() == at;
+            let is_before = is_no_granule(next) || window.read(window.prev_field(next.get())) == at;
             has_links::<C>(chunk) && is_after && is_before && self.is_mapped(bin)
         }
     }

@@ -20,6 +20,7 @@ pub use peers::{PeerLists, Peers};
 
 use core::ptr::NonNull;
 
+use crate::checks::{LinkKey, NoKey};
 use crate::granule::GRANULE;
 use count::Count;
 
@@ -34,14 +35,14 @@ const MAX_CLASSES: usize = class::classes(MAX_LISTS);
 
 mod sealed {
     pub trait Sealed {}
-    impl<const N: usize> Sealed for super::QuickLists<N> {}
+    impl<const N: usize, K> Sealed for super::QuickLists<N, K> {}
 }
 
 /// `N` quick lists.
 ///
 /// Each size of up to 128 granules of 8 bytes has its own list. Larger sizes, up to that of the last list, are rounded
 /// up to one of eight sizes in each doubling. [`lists_for`] says how many lists a largest size needs.
-pub struct QuickLists<const N: usize> {
+pub struct QuickLists<const N: usize, K = NoKey> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.
     cached: Count,
@@ -57,6 +58,8 @@ pub struct QuickLists<const N: usize> {
     exact: u32,
     /// How often in a row the lists have held too much. The policy is in `talloc/limits.rs`.
     overflows: u16,
+    /// By what the links in the blocks are encoded.
+    key: K,
 }
 
 /// Quick lists, for [`Config::Quick`](crate::Config::Quick).
@@ -75,6 +78,30 @@ pub trait Lists: sealed::Sealed {
     /// Whether blocks of other heaps may be on the lists.
     #[doc(hidden)]
     const HAS_PEERS: bool = false;
+
+    /// The same lists with encoded links, if they hold blocks of one heap only.
+    #[doc(hidden)]
+    type Encoded<K: LinkKey>: Lists;
+
+    /// Forgets all blocks.
+    #[doc(hidden)]
+    fn clear(&mut self) {}
+
+    /// Sets the key by which links are encoded, while the lists are empty.
+    #[doc(hidden)]
+    fn set_key(&mut self, _bits: u64) {}
+
+    /// The block after `block` on its list.
+    ///
+    /// # Safety
+    ///
+    /// The block is on a list.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn after(&self, block: NonNull<u8>) -> Option<NonNull<u8>> {
+        // SAFETY: It is on a list.
+        unsafe { next(block) }
+    }
 
     /// The granules of a block for a request of `len` granules. All blocks of a list have the same size.
     #[doc(hidden)]
@@ -271,7 +298,7 @@ pub trait Lists: sealed::Sealed {
     fn note_request(&mut self) {}
 }
 
-impl<const N: usize> QuickLists<N> {
+impl<const N: usize, K: LinkKey> QuickLists<N, K> {
     /// The list of blocks of `len` granules, which have one.
     #[inline(always)]
     fn list_of(len: usize) -> usize {
@@ -286,7 +313,7 @@ impl<const N: usize> QuickLists<N> {
     }
 }
 
-impl<const N: usize> Lists for QuickLists<N> {
+impl<const N: usize, K: LinkKey> Lists for QuickLists<N, K> {
     const EMPTY: Self = Self {
         heads: [None; N],
         cached: Count::zero(),
@@ -296,12 +323,34 @@ impl<const N: usize> Lists for QuickLists<N> {
         classes: 0,
         exact: 0,
         overflows: 0,
+        key: K::ZERO,
     };
     const LISTS: usize = {
         assert!(N <= MAX_LISTS, "quick lists are for blocks of at most 512 KiB");
         N
     };
     const CLASSES: usize = class::classes(N);
+    type Encoded<L: LinkKey> = QuickLists<N, L>;
+
+    fn clear(&mut self) {
+        self.heads = [None; N];
+        self.cached.subtract(self.cached.get());
+    }
+
+    fn set_key(&mut self, bits: u64) {
+        debug_assert_eq!(
+            self.cached(),
+            0,
+            "links are encoded with the key that they are decoded with"
+        );
+        self.key = K::new(bits);
+    }
+
+    #[inline(always)]
+    unsafe fn after(&self, block: NonNull<u8>) -> Option<NonNull<u8>> {
+        // SAFETY: It is on a list.
+        unsafe { next_by(self.key, block) }
+    }
 
     #[inline(always)]
     unsafe fn classes_at(this: *const Self) -> usize {
@@ -331,7 +380,7 @@ impl<const N: usize> Lists for QuickLists<N> {
             let head = (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(list);
             let block = (*head)?;
             debug_assert!(len <= (*this).cached.get(), "I9: the lists count what they hold");
-            *head = next(block);
+            *head = next_by((*this).key, block);
             debug_assert!(*head != Some(block), "I9: a block is once on its list");
             (*this).cached.subtract(len);
             Some(block)
@@ -340,18 +389,24 @@ impl<const N: usize> Lists for QuickLists<N> {
 
     #[inline]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>> {
-        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(Self::list_for(len)?)?;
+        let key = self.key;
+        let head = self.heads.get_mut(Self::list_for(len)?)?;
+        let mut before: Option<NonNull<u8>> = None;
+        let mut block = (*head)?;
         for _ in 0..ALIGNED_TRIES {
-            // SAFETY: It is the head, or the link that a block on the list starts with.
-            let block = unsafe { link.read() }?;
+            // SAFETY: A block on the list starts with its link.
+            let next = unsafe { next_by(key, block) };
             if block.addr().get() & mask == 0 {
-                // SAFETY: The link is still the head, or the first word of a block on the list.
-                unsafe { link.write(next(block)) };
+                match before {
+                    None => *head = next,
+                    // SAFETY: It is on the list.
+                    Some(before) => unsafe { link_by(key, before, next) },
+                }
                 debug_assert!(len <= self.cached.get(), "I9: the lists count what they hold");
                 self.cached.subtract(len);
                 return Some(block);
             }
-            link = block.cast().as_ptr();
+            (before, block) = (Some(block), next?);
         }
         None
     }
@@ -369,7 +424,7 @@ impl<const N: usize> Lists for QuickLists<N> {
             let head =
                 (&raw mut (*this).heads).cast::<Option<NonNull<u8>>>().add(Self::list_of(len));
             debug_assert!(*head != Some(block), "I9: a block is once on its list");
-            block.cast().write(*head);
+            link_by((*this).key, block, *head);
             *head = Some(block);
             (*this).cached.add(len) > (*this).limit
         }
@@ -384,7 +439,7 @@ impl<const N: usize> Lists for QuickLists<N> {
         let head = &mut self.heads[Self::list_of(segment.len)];
         debug_assert!(*head != Some(segment.first), "I9: a block is once on its list");
         // SAFETY: The last block has room for a link, and nobody uses it.
-        unsafe { segment.last.cast().write(*head) };
+        unsafe { link_by(self.key, segment.last, *head) };
         *head = Some(segment.first);
         self.cached.add(segment.blocks * segment.len) > self.limit
     }
@@ -449,4 +504,27 @@ impl<const N: usize> Lists for QuickLists<N> {
 pub(crate) unsafe fn next(block: NonNull<u8>) -> Option<NonNull<u8>> {
     // SAFETY: A block on a list starts with its link.
     unsafe { block.cast::<Option<NonNull<u8>>>().read() }
+}
+
+/// [`next`], if links are encoded.
+///
+/// # Safety
+///
+/// As for [`next`].
+#[inline(always)]
+unsafe fn next_by<K: LinkKey>(key: K, block: NonNull<u8>) -> Option<NonNull<u8>> {
+    // SAFETY: A block on a list starts with its link.
+    NonNull::new(key.mix_ptr(block.addr().get(), unsafe { block.cast::<*mut u8>().read() }))
+}
+
+/// Makes `next` the block after `block`.
+///
+/// # Safety
+///
+/// The block has room for a link, and nobody uses it.
+#[inline(always)]
+unsafe fn link_by<K: LinkKey>(key: K, block: NonNull<u8>, next: Option<NonNull<u8>>) {
+    let next = next.map_or(core::ptr::null_mut(), NonNull::as_ptr);
+    // SAFETY: The block has room for a pointer, by the contract of this function.
+    unsafe { block.cast::<*mut u8>().write(key.mix_ptr(block.addr().get(), next)) }
 }

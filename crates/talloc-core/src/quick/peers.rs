@@ -8,6 +8,7 @@ use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
 use super::{Lists, Parcel, QuickLists, Segment, sealed};
+use crate::checks::LinkKey;
 
 /// The other heaps of a program, to which strays are sent. See [`Backend::take_back`](crate::Backend::take_back) for an
 /// example.
@@ -68,6 +69,7 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
     const LISTS: usize = QuickLists::<N>::LISTS;
     const CLASSES: usize = QuickLists::<N>::CLASSES;
     const HAS_PEERS: bool = true;
+    type Encoded<K: LinkKey> = Self;
 
     #[inline(always)]
     unsafe fn pop_at(this: *mut Self, len: usize) -> Option<NonNull<u8>> {

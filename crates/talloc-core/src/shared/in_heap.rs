@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::{Allocate, SharedHeap, blocks};
-use crate::config::Config;
+use crate::checks::Level;
 use crate::error::AllocError;
 use crate::misuse::{Call, Fault, Misuse};
 use crate::talloc::Talloc;
@@ -129,15 +129,17 @@ fn with_block<H: SharedHeap + ?Sized, T>(
     if !H::Config::CHECKED {
         return Some(heap.with(f));
     }
-    let done = heap.with(|heap| {
-        if heap.knows(call, ptr, layout) {
-            Ok(f(heap))
+    let done = heap.with_reports(|heap| {
+        if heap.is_closed() {
+            Ok(None)
+        } else if heap.knows(call, ptr, layout) {
+            Ok(Some(f(heap)))
         } else {
             Err(heap.explain(call, ptr, layout))
         }
     });
     match done {
-        Ok(done) => Some(done),
+        Ok(done) => done,
         Err(misuse) => {
             // Not in a closure, whose location `track_caller` would report.
             H::Config::misuse(&misuse);

@@ -23,6 +23,7 @@ pub use in_heap::free_in_heap;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::report::{Report, Violation};
@@ -79,6 +80,26 @@ pub unsafe trait SharedHeap {
     /// Calls `f` with the heap, while nobody else has it.
     fn with<T>(&self, f: impl FnOnce(&mut Talloc<Self::Config, Self::Source>) -> T) -> T;
 
+    /// [`with`](Self::with), and reports what a hardened heap has found meanwhile, when the heap is released.
+    #[doc(hidden)]
+    #[inline(always)]
+    #[track_caller]
+    fn with_reports<T>(&self, f: impl FnOnce(&mut Talloc<Self::Config, Self::Source>) -> T) -> T {
+        if !Self::Config::HARDENED {
+            return self.with(f);
+        }
+        let (result, found) = self.with(|heap| {
+            heap.hush();
+            let result = f(heap);
+            (result, heap.unhush())
+        });
+        if let Some(misuse) = found {
+            Self::Config::misuse(&misuse);
+            self.with(Talloc::reopen);
+        }
+        result
+    }
+
     /// Allocates a block, as [`Talloc::malloc`].
     ///
     /// # Errors
@@ -87,7 +108,7 @@ pub unsafe trait SharedHeap {
     #[inline(always)]
     fn malloc(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: `Talloc::malloc` has no preconditions.
-        unsafe { self.with(|heap| heap.malloc(layout)) }
+        unsafe { self.with_reports(|heap| heap.malloc(layout)) }
     }
 
     /// Allocates a block, and tells how many of its first bytes are not known to be zero, as
@@ -99,7 +120,7 @@ pub unsafe trait SharedHeap {
     #[inline(always)]
     fn malloc_dirty(&self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
         // SAFETY: `Backend::malloc_dirty` has no preconditions.
-        unsafe { self.with(|heap| heap.backend().malloc_dirty(layout)) }
+        unsafe { self.with_reports(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
     /// Frees a block, as [`Talloc::free`] does. A checked heap reports a misuse.

@@ -7,6 +7,7 @@ use talloc_span::Align;
 
 use super::{Backend, Talloc};
 use crate::arena::Arena;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::granule::GRANULE;
@@ -58,6 +59,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     #[inline]
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if C::HARDENED {
+            // SAFETY: The block is allocated for as many bytes.
+            return unsafe {
+                self.guarded(layout.size(), |heap| heap.malloc_block(layout), |block| block)
+            };
+        }
+        self.malloc_block(layout)
+    }
+
+    /// [`malloc`](Self::malloc), but for what a hardened heap does besides.
+    #[inline(always)]
+    fn malloc_block(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             if let Some(block) = self.pop(len) {
@@ -123,26 +136,40 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
         let heap = &mut *self.heap;
+        if C::HARDENED {
+            // SAFETY: The block is allocated for as many bytes. Only bytes beyond them are written to, or all of them.
+            let (block, dirty) = unsafe {
+                heap.guarded(layout.size(), |heap| heap.malloc_dirty(layout), |(block, _)| block)
+            }?;
+            return Ok((block, if C::MEASURES.fresh.is_some() { layout.size() } else { dirty }));
+        }
+        heap.malloc_dirty(layout)
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// [`Backend::malloc_dirty`], but for what a hardened heap does besides.
+    #[inline(always)]
+    fn malloc_dirty(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::EXACT {
-            // SAFETY: `malloc` asks nothing of its caller.
-            return Ok((unsafe { heap.malloc(layout) }?, layout.size()));
+            return Ok((self.malloc_block(layout)?, layout.size()));
         }
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
-            if let Some(block) = heap.pop(len) {
+            if let Some(block) = self.pop(len) {
                 return Ok((block, layout.size()));
             }
         }
-        heap.note_demand();
-        heap.tend();
+        self.note_demand();
+        self.tend();
         let align = Align::of_layout(layout);
-        let attempt = |heap: &mut Talloc<C, S>| {
+        let attempt = |heap: &mut Self| {
             let (block, zero) = heap.allocate_knowing(len, align)?;
             Some((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
         };
-        match attempt(heap) {
+        match attempt(self) {
             Some(done) => Ok(done),
-            None => heap.acquire(layout, attempt),
+            None => self.acquire(layout, attempt),
         }
     }
 }
@@ -284,7 +311,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         layout: Layout,
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
     ) -> Result<T, AllocError> {
-        if layout.size() > Self::MAX_BLOCK {
+        if layout.size() > Self::MAX_BLOCK || self.is_broken() {
             return Err(AllocError);
         }
         if S::IS_AMPLE && !self.has_idle_blocks() && S::acquire(self, layout).is_ok() {
@@ -309,6 +336,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Takes a block from its quick list, if one of the first few is aligned.
     #[inline(always)]
     pub(super) fn pop_aligned(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+        if C::ENCODED {
+            // Only the first block is known to be one.
+            let first = self.quick.first(len)?;
+            if first.addr().get() & (align.get() - 1) != 0 {
+                return None;
+            }
+            return self.pop(len);
+        }
         let block = self.quick.pop_aligned(len, align.get() - 1)?;
         self.note_reuse(block);
         Some(block)
@@ -317,7 +352,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Takes a block from its quick list.
     #[inline(always)]
     fn pop(&mut self, len: usize) -> Option<NonNull<u8>> {
-        let block = self.quick.pop(len)?;
+        let block = self.pop_sound(len)?;
         self.note_reuse(block);
         Some(block)
     }
@@ -339,7 +374,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         mut attempt: impl FnMut(&mut Self) -> Option<T>,
     ) -> Option<T> {
         let enough = Arena::<C>::block_len(layout.size()) + layout.align() / GRANULE;
-        let had_any = self.quick.cached() > 0;
+        let had_any = self.drain() || self.quick.cached() > 0;
         let mut done = None;
         while done.is_none() && self.quick.cached() > 0 {
             if self.flush_next() >= enough {

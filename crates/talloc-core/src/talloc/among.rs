@@ -95,7 +95,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     fn allocate_at(&mut self, place: Place<C>, len: usize, align: Align) -> Option<Found<C>> {
         let arena = self.arenas.arena_at(place);
         let zero = arena.zero_from();
-        let at = arena.allocate(len, align)?;
+        let Some(at) = arena.allocate(len, align) else {
+            self.arenas.heed(place);
+            return None;
+        };
         let block = arena.hand_out(at, len);
         self.arenas.count_taken(len * GRANULE);
         self.arenas.note_change(place);

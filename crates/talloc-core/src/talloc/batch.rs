@@ -9,6 +9,7 @@ use super::coalesce::Run;
 use super::{Backend, Inspect, Talloc};
 use crate::arena::Arena;
 use crate::batch::Batch;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::granule::{GRANULE, min_linked};
@@ -26,13 +27,13 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// The bytes of the largest block that an arena can hold, as far as its links reach: a larger one is
     /// refused whatever memory there is.
-    pub const MAX_BLOCK: usize = Arena::<C>::MAX_BLOCK.saturating_mul(GRANULE);
+    pub const MAX_BLOCK: usize = Arena::<C>::MAX_BLOCK.saturating_mul(GRANULE) - C::TAIL;
 }
 
 /// What a cache in front of the heap must know.
 impl<C: Config, S> Inspect<'_, C, S> {
     /// Returns how many bytes a block has that is allocated with `size` bytes: `size`, rounded up to what a block
-    /// takes. It is a multiple of 8.
+    /// takes, which is a multiple of 8. In a hardened heap with canaries, it is `size`.
     ///
     /// `size` is at most `isize::MAX`, as in a [`Layout`]. Takes constant time, and no heap.
     ///
@@ -47,7 +48,7 @@ impl<C: Config, S> Inspect<'_, C, S> {
     #[inline(always)]
     #[must_use]
     pub fn usable_size(size: usize) -> usize {
-        Arena::<C>::block_len(size) * GRANULE
+        if C::HAS_CANARIES { size } else { Arena::<C>::block_len(size) * GRANULE }
     }
 
     /// Returns the span in which blocks of the arena around `addr` may lie. Its pointer is valid for all of them. The
@@ -136,7 +137,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// (the invariant of [`Batch`]), and does not borrow the heap.
     pub unsafe fn malloc_batch(&mut self, size: usize, most: usize) -> Batch {
         let mut batch = Batch::EMPTY;
-        if size > isize::MAX as usize {
+        if size > isize::MAX as usize || C::HARDENED {
             return batch;
         }
         let most = most.min(u32::MAX as usize);
@@ -182,19 +183,40 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         if layout.size() > Talloc::<C, S>::MAX_BLOCK {
             return Err(AllocError);
         }
+        if C::HARDENED {
+            let heap = &mut *self.heap;
+            // SAFETY: The block is allocated for as many bytes.
+            return unsafe {
+                heap.guarded(
+                    layout.size(),
+                    |heap| heap.take_from_arenas(layout),
+                    |(block, _)| block,
+                )
+            };
+        }
+        self.heap.take_from_arenas(layout)
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// [`Backend::malloc_from_arenas`], but for what a hardened heap does besides.
+    #[inline(always)]
+    fn take_from_arenas(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         let mut batch = Batch::EMPTY;
-        if layout.align() <= GRANULE && self.heap.take_cached(len, &mut batch) {
+        if layout.align() <= GRANULE && self.take_cached(len, &mut batch) {
             return batch.pop().map(|block| (block, layout.size())).ok_or(AllocError);
         }
-        self.heap.note_demand();
+        self.note_demand();
         let align = Align::of_layout(layout);
         let attempt = |heap: &mut Talloc<C, S>| heap.allocate_knowing(len, align);
-        let found = attempt(self.heap).or_else(|| self.heap.coalesce_for(layout, attempt));
+        let found = attempt(self).or_else(|| self.coalesce_for(layout, attempt));
         let (block, zero) = found.ok_or(AllocError)?;
         Ok((block, zero.saturating_sub(block.addr().get()).min(layout.size())))
     }
+}
 
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// Frees blocks of `size` bytes: to their quick list, or, if that size has none, to the arenas. In the second case,
     /// neighbours in memory that are neighbours in the list are coalesced first.
     ///
@@ -205,7 +227,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// All blocks of the batch are blocks of this heap, allocated or last reallocated with `size` bytes.
     pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
         let len = Arena::<C>::block_len(size);
-        if len >= self.heap.quick.classes() {
+        if len >= self.heap.quick.classes() && !C::HARDENED {
             // SAFETY: The caller gives up the blocks, which have `len` granules each.
             unsafe { self.heap.release_batch(len, batch) }
             self.heap.note_uncached(len);
@@ -215,7 +237,9 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         while let Some(block) = freeing.left.pop() {
             // SAFETY: The caller gives up the blocks. Those that are listed have a list.
             unsafe {
-                if freeing.heap.is_listed(block) {
+                if C::HARDENED {
+                    freeing.heap.retire(block, len);
+                } else if freeing.heap.is_listed(block) {
                     freeing.heap.put_on_list(block, len);
                 } else {
                     freeing.others.push(block);
@@ -275,7 +299,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Adds a block from the quick list to a batch, if that has any.
     #[inline]
     fn take_cached(&mut self, len: usize, batch: &mut Batch) -> bool {
-        let Some(block) = self.quick.pop(len) else { return false };
+        let Some(block) = self.pop_sound(len) else { return false };
         self.note_reuse(block);
         // SAFETY: It is a block of as many granules that nobody uses.
         unsafe { batch.push(block) };

@@ -7,10 +7,11 @@ use core::ptr::NonNull;
 use super::chunks::{Chunks, Leaks};
 use super::{Inspect, Talloc};
 use crate::arena::Arena;
+use crate::checks::{KnowsBlocks, Level};
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::{Checked, Config};
+use crate::config::Config;
 use crate::granule::GRANULE;
-use crate::misuse::{Call, Fault, Misuse, OnMisuse};
+use crate::misuse::{Call, Fault, Misuse};
 use crate::quick::Lists;
 
 impl<C: Config, S> Talloc<C, S> {
@@ -18,7 +19,11 @@ impl<C: Config, S> Talloc<C, S> {
     /// returns true.
     #[inline(always)]
     pub(crate) fn knows(&self, call: Call, ptr: NonNull<u8>, layout: Layout) -> bool {
-        !C::CHECKED || call.fault(layout).is_none() && self.has_block(ptr, layout)
+        !C::CHECKED
+            || !self.is_closed()
+                && call.fault(layout).is_none()
+                && self.has_block(ptr, layout)
+                && self.is_sealed(ptr, layout.size())
     }
 
     /// Whether a block with this layout is allocated at `ptr`, in the first arena of a checked heap, and its size has a
@@ -29,6 +34,7 @@ impl<C: Config, S> Talloc<C, S> {
         len < self.quick.classes()
             && is_aligned(ptr, layout)
             && self.arenas.first.is_small_block(ptr.addr().get(), len)
+            && self.is_sealed(ptr, layout.size())
     }
 
     /// Whether a block with this layout is allocated at `ptr`, in a checked heap.
@@ -62,7 +68,9 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(never)]
     #[track_caller]
     pub(super) fn report(&self, call: Call, ptr: NonNull<u8>, layout: Layout) {
-        C::misuse(&self.explain(call, ptr, layout));
+        if !self.is_closed() {
+            C::misuse(&self.explain(call, ptr, layout));
+        }
     }
 
     /// What is wrong with an address as that of a block with this layout.
@@ -78,6 +86,9 @@ impl<C: Config, S> Talloc<C, S> {
             }
             ChunkKind::Used if span.base() != Some(addr) => Fault::NotABlock { block: span },
             ChunkKind::Used if addr % layout.align() != 0 => Fault::WrongAlign { block: span },
+            ChunkKind::Used if span.size() == Arena::<C>::block_len(layout.size()) * GRANULE => {
+                Fault::Overflow { block: span }
+            }
             ChunkKind::Used => Fault::WrongSize { block: span },
             // A checked heap knows where its blocks end, so it has no such chunks.
             ChunkKind::Blocks => Fault::Broken,
@@ -98,7 +109,7 @@ impl<C: Config, S> Talloc<C, S> {
 }
 
 /// The blocks of a checked heap.
-impl<'h, C: Config, H: OnMisuse, S> Inspect<'h, Checked<C, H>, S> {
+impl<'h, C: Config<Checks: KnowsBlocks>, S> Inspect<'h, C, S> {
     /// Checks that `ptr` is a block of this heap that was allocated or last reallocated with `layout`.
     ///
     /// Takes constant time. With links of 16 bits, takes time in proportion to a 512th of the block's bytes. If
@@ -169,7 +180,7 @@ impl<'h, C: Config, H: OnMisuse, S> Inspect<'h, Checked<C, H>, S> {
         let addr = ptr.addr().get();
         let arena = self.heap.arenas.containing(addr).map(|place| self.heap.arenas.peek(place));
         match arena.and_then(|arena| arena.len_of_block(addr)) {
-            Some(len) if addr % GRANULE == 0 => Ok(len * GRANULE),
+            Some(len) if addr % GRANULE == 0 => self.heap.requested_size(ptr, len),
             _ => Err(self.heap.fault_at(addr, Layout::new::<u8>())),
         }
     }
@@ -201,7 +212,7 @@ impl<'h, C: Config, H: OnMisuse, S> Inspect<'h, Checked<C, H>, S> {
     /// }));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn chunks(self) -> Chunks<'h, Checked<C, H>, S> {
+    pub fn chunks(self) -> Chunks<'h, C, S> {
         Chunks::of(self.heap)
     }
 
@@ -225,7 +236,7 @@ impl<'h, C: Config, H: OnMisuse, S> Inspect<'h, Checked<C, H>, S> {
     /// assert!(report.starts_with("2 blocks of 144 bytes in all are allocated:\n0x"));
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
-    pub fn leaks(self) -> Leaks<'h, Checked<C, H>, S> {
+    pub fn leaks(self) -> Leaks<'h, C, S> {
         Leaks(self.chunks())
     }
 }

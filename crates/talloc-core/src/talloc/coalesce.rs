@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use super::Talloc;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::quick::Lists;
@@ -49,7 +50,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// [`flush`](Self::flush). Returns whether there was anything to do.
     pub(super) fn coalesce(&mut self) -> bool {
-        let cached = self.quick.cached() > 0;
+        let cached = self.drain() || self.quick.cached() > 0;
         if cached {
             for len in C::Quick::sizes() {
                 self.flush_list(len, usize::MAX);
@@ -114,13 +115,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut run: Option<Run> = None;
         let mut longest = 0;
         for _ in 0..most {
-            let Some(block) = self.quick.pop(len) else { break };
+            let Some(block) = self.pop_sound(len) else { break };
             if self.quick.is_stray(block) {
                 // SAFETY: It was on a list, and nobody uses it.
                 unsafe { self.quick.send(block, len) };
                 continue;
             }
             self.forget(block, len);
+            if C::HARDENED {
+                // The end of the next block is seen only while its neighbours have their marks, so there are no runs.
+                longest = longest.max(self.release_run(Some(Run { start: block, len })));
+                continue;
+            }
             let longer = run.and_then(|run| run.with(block, len));
             run = match (run, longer.filter(|longer| self.is_one_arena(longer.start, block))) {
                 (_, Some(longer)) => Some(longer),

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 
 use super::{Backend, Talloc};
 use crate::arena::Arena;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::granule::GRANULE;
 use crate::misuse::Call;
@@ -52,6 +53,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_known(ptr, layout) }
+        } else if C::HARDENED {
+            // SAFETY: As above.
+            unsafe { self.free_hardened(ptr, layout) }
         } else if self.knows_small(ptr, layout) {
             // SAFETY: The heap knows the block, whose size has a list. The caller gives it up.
             unsafe { self.cache(ptr, Arena::<C>::block_len(layout.size())) }
@@ -59,6 +63,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_checked(ptr, layout) }
+        }
+    }
+
+    /// [`free`](Self::free) in a hardened heap.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    #[inline]
+    #[track_caller]
+    unsafe fn free_hardened(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        if self.is_closed() {
+            return;
+        }
+        if self.knows_small(ptr, layout) || self.knows(Call::Free, ptr, layout) {
+            // SAFETY: The heap knows the block, which the caller gives up.
+            unsafe { self.retire(ptr, Arena::<C>::block_len(layout.size())) };
+            self.settle();
+        } else {
+            self.report(Call::Free, ptr, layout);
         }
     }
 
@@ -86,6 +110,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline]
     pub(crate) unsafe fn free_known(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
+        // SAFETY: It is a block of `len` granules, which the caller gives up.
+        unsafe { if C::HARDENED { self.retire(ptr, len) } else { self.free_block(ptr, len) } }
+    }
+
+    /// Frees a block of `len` granules: puts it on its list, or coalesces it.
+    ///
+    /// # Safety
+    ///
+    /// It is an allocated block, which the caller gives up.
+    #[inline(always)]
+    pub(super) unsafe fn free_block(&mut self, ptr: NonNull<u8>, len: usize) {
         if len < self.quick.classes() {
             // SAFETY: It is a block of `len` granules, which have a list. The caller gives it up.
             unsafe { self.cache(ptr, len) }
@@ -146,7 +181,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// use core::alloc::Layout;
     /// use core::ptr::NonNull;
     /// use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-    /// use talloc_core::{Config, Parcel, PeerLists, Peers, Segment, Span, Talloc};
+    /// use talloc_core::{Config, Parcel, PeerLists, Peers, Segment, Span, Talloc, Unchecked};
     ///
     /// const HALF: usize = 1 << 16;
     /// static mut MEMORY: [[u64; HALF / 8]; 2] = [[0; HALF / 8]; 2];
@@ -182,6 +217,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     ///     const EXACT_LOG2: u32 = 5;
     ///     const SPLIT_LOG2: u32 = 1;
     ///     type Quick = PeerLists<9, Halves>;
+    ///     type Checks = Unchecked;
     ///     const QUICK_BYTES: usize = 1024;
     ///     const LAST_RESORT: usize = 32;
     /// }
@@ -294,7 +330,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that is not used any more.
     #[inline(always)]
     pub(super) unsafe fn free_moved(&mut self, ptr: NonNull<u8>, len: usize) {
-        if len >= self.quick.classes() {
+        if C::HARDENED {
+            // SAFETY: The block is `len` granules, which the caller gives up.
+            unsafe { self.retire(ptr, len) };
+        } else if len >= self.quick.classes() {
             // SAFETY: The block is `len` granules, which the caller gives up.
             unsafe { self.release_or_send(ptr, len) };
             self.note_uncached(len);
@@ -410,6 +449,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         debug_assert!(free >= len, "the granules are part of what is free now");
         self.arenas.count_freed(len * GRANULE);
         self.arenas.note_freed(place);
+        self.arenas.heed(place);
         free
     }
 

@@ -5,6 +5,7 @@ use talloc_span::Span;
 use super::arenas::Arenas;
 use super::{ArenasMut, OwnedTalloc, Talloc};
 use crate::arena::{Arena, Control};
+use crate::checks::State;
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::memory::Memory;
@@ -180,6 +181,8 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
         let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
         self.heap.quick = C::Quick::EMPTY;
         self.heap.arenas = Arenas::of_first(first);
+        self.heap.guard = State::EMPTY;
+        self.heap.arm();
         self.heap.limit_quick();
         debug_assert!(self.heap.arenas.used() == 0 && self.heap.quick.cached() == 0, "I9, I12");
         Ok(())

@@ -11,6 +11,7 @@ use talloc_span::{Align, Span};
 
 use super::{ArenasMut, Inspect, SOURCE_TRIES, Talloc};
 use crate::arena::Arena;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::{AllocError, ArenaError};
 use crate::kind::{Kind, Kinds};
@@ -185,8 +186,23 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
     ///
     /// As for [`Talloc::malloc`].
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let Self { heap, kinds } = self;
-        let kinds = *kinds;
+        if C::HARDENED {
+            // SAFETY: The block is allocated for as many bytes.
+            return unsafe {
+                let kinds = self.kinds;
+                let allocate = |heap: &mut Talloc<C, S>| heap.malloc_of_kinds(kinds, layout);
+                self.heap.guarded(layout.size(), allocate, |block| block)
+            };
+        }
+        self.heap.malloc_of_kinds(self.kinds, layout)
+    }
+}
+
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// [`OfKinds::malloc`], but for what a hardened heap does besides.
+    #[inline(always)]
+    fn malloc_of_kinds(&mut self, kinds: Kinds, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let heap = self;
         let (len, align) = (Arena::<C>::block_len(layout.size()), Align::of_layout(layout));
         let listed = heap.arenas.first.kind;
         if !C::Quick::HAS_PEERS && kinds.sets()[0] & listed.bit() != 0 {
@@ -194,7 +210,7 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
                 return Ok(block);
             }
         }
-        if layout.size() > Talloc::<C, S>::MAX_BLOCK {
+        if layout.size() > Talloc::<C, S>::MAX_BLOCK || heap.is_broken() {
             return Err(AllocError);
         }
         heap.note_demand();
@@ -216,7 +232,9 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
         }
         found.ok_or(AllocError)
     }
+}
 
+impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
     /// [`Talloc::realloc`]. If the block has to move, it moves to memory of these kinds.
     ///
     /// A block that has room stays where it is, whatever kind of memory that is.
@@ -271,6 +289,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if arena.kind != self.arenas.first.kind && arena.is_controlled_outside() {
             self.flush();
         }
+        self.arm();
         self.arenas.add(arena);
         self.limit_quick();
     }

@@ -172,6 +172,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         high: Place<C>,
         span: Span,
     ) -> Result<(), ArenaError> {
+        if self.is_found_broken() {
+            return Err(ArenaError::Broken);
+        }
         let (one, other) = if self.arenas.peek(low).is_blank() { (high, low) } else { (low, high) };
         let mut gone = self.arenas.detach(other);
         // SAFETY: `span` is the memory of both arenas, by the contract of this function. The second one is gone if
@@ -203,6 +206,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         span: Span,
         memory: Memory,
     ) -> Result<(), ArenaError> {
+        if self.is_found_broken() {
+            return Err(ArenaError::Broken);
+        }
         if !span.contains_span(self.arenas.peek(place).span()) {
             return Err(ArenaError::NotExtended);
         }
@@ -215,6 +221,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Truncates the arena at `place`. The quick lists are empty.
     pub(super) fn truncate_at(&mut self, place: Place<C>, span: Span) -> Result<(), ArenaError> {
+        if self.is_found_broken() {
+            return Err(ArenaError::Broken);
+        }
         let arena = self.arenas.peek(place).span();
         if !arena.contains_span(span) {
             return Err(ArenaError::NotTruncated);

@@ -2,6 +2,7 @@
 
 use super::Inspect;
 use super::arenas::Arenas;
+use crate::checks::Level;
 use crate::chunk::Chunk;
 use crate::config::Config;
 

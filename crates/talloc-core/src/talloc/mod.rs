@@ -13,6 +13,7 @@ mod coalesce;
 mod deallocate;
 mod discard;
 mod first;
+mod hardened;
 mod inspect;
 mod kinds;
 mod limits;
@@ -23,6 +24,7 @@ mod peers;
 mod raise;
 mod realloc;
 mod refill;
+mod repair;
 mod resize;
 mod statistics;
 #[cfg(test)]
@@ -41,6 +43,7 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 
+use crate::checks::{Checks, State};
 use crate::config::{Compact, Config};
 use crate::quick::Lists;
 use crate::source::OomHandler;
@@ -102,6 +105,8 @@ pub struct Talloc<C: Config = Compact, S = OomHandler<C>, U: ?Sized = [()]> {
     untended: u32,
     /// Requests that have failed.
     refused: usize,
+    /// What a hardened heap remembers.
+    guard: <C::Checks as Checks>::Guard,
     source: S,
     /// It has no bytes. As a slice, it makes the heap dynamically sized.
     _unsized: U,
@@ -190,6 +195,7 @@ impl<C: Config, S> Talloc<C, S> {
             arenas: Arenas::NONE,
             untended: 0,
             refused: 0,
+            guard: State::EMPTY,
             source,
             _unsized: [],
         }

@@ -8,7 +8,7 @@ use crate::arena::Arena;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::granule::GRANULE;
-use crate::quick::{Lists, next as next_of, with_provenance_of_all};
+use crate::quick::{Lists, with_provenance_of_all};
 use crate::report::{Report, Violation};
 use crate::source::Source;
 
@@ -148,7 +148,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                     report.count_cached(len * GRANULE);
                 }
                 // SAFETY: The block is on a quick list, so it starts with a link.
-                next = unsafe { next_of(block) };
+                next = unsafe { self.quick.after(block) };
             }
         }
         if cached == self.quick.cached() { Ok(report) } else { Err(Violation::CachedCount) }

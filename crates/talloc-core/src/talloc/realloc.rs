@@ -7,6 +7,7 @@ use talloc_span::Align;
 
 use super::Talloc;
 use crate::arena::Arena;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::misuse::Call;
@@ -193,6 +194,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Option<NonNull<u8>> {
+        if C::HARDENED {
+            return None;
+        }
         let old_len = Arena::<C>::block_len(old.size());
         let new_len = Arena::<C>::block_len(new.size());
         if old_len >= self.quick.classes() || old_len == new_len {

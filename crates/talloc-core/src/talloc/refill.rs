@@ -5,6 +5,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 
 use super::Talloc;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::granule::GRANULE;
@@ -47,7 +48,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// structure allocates more of the same size.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
-        let most = match REFILLS.get(len) {
+        // Blocks on the lists of a hardened heap are filled, and new memory is not.
+        let most = match REFILLS.get(len).filter(|_| !C::HARDENED) {
             // In a small arena, it would be too much.
             Some(most)
                 if self.quick.cached() + REFILL <= self.quick.least()
@@ -74,7 +76,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<NonNull<u8>, AllocError> {
         let share = self.arenas.used() / (REFILL_SHARE * GRANULE);
         let granules = share.clamp(REFILL, MAX_REFILL);
-        let has_room = self.quick.cached() + granules <= self.quick.limit();
+        let has_room = !C::HARDENED && self.quick.cached() + granules <= self.quick.limit();
         let most =
             if has_room && len < granules && self.is_recent_listed() { granules / len } else { 1 };
         if let Some(run) = self.arenas.recent().take_run_from_bins(len, most) {

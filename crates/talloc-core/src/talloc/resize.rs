@@ -170,15 +170,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: usize,
         new: usize,
     ) -> Result<NonNull<u8>, AllocError> {
+        let size = new;
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
         // Where code is to be small, one path serves heaps of one and of several arenas.
         if !self.arenas.is_single() || cfg!(small) && !C::SINGLE_ARENA {
             // SAFETY: The same conditions hold.
-            return unsafe { self.reshape_among(ptr, old, new) };
+            let block = unsafe { self.reshape_among(ptr, old, new) }?;
+            // SAFETY: The block now has that size.
+            unsafe { self.seal(block, size) };
+            return Ok(block);
         }
         // SAFETY: It is a block of the only arena.
         let block = unsafe { reshape_in(&mut self.arenas.first, ptr, old, new) }?;
         self.count_reshaped(old, new);
+        // SAFETY: The block now has that size.
+        unsafe { self.seal(block, size) };
         Ok(block)
     }
 
@@ -201,7 +207,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<NonNull<u8>, AllocError> {
         let place = self.arenas.place_of(ptr);
         // SAFETY: It is a block of that arena.
-        let block = unsafe { reshape_in(self.arenas.arena_at(place), ptr, old, new) }?;
+        let reshaped = unsafe { reshape_in(self.arenas.arena_at(place), ptr, old, new) };
+        self.arenas.heed(place);
+        let block = reshaped?;
         self.count_reshaped(old, new);
         self.arenas.note_change(place);
         Ok(block)

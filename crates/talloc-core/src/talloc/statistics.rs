@@ -4,10 +4,11 @@ use talloc_span::Span;
 
 use super::arenas::Arenas;
 use super::{Inspect, Talloc};
+use crate::checks::{Level, State};
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 use crate::granule::GRANULE;
-use crate::quick::{self, Lists};
+use crate::quick::Lists;
 use crate::size_classes::SizeClasses;
 use crate::source::Source;
 use crate::statistics::Statistics;
@@ -35,7 +36,7 @@ impl<C: Config, S> Inspect<'_, C, S> {
     /// Takes constant time.
     #[inline]
     pub fn cached_bytes(self) -> usize {
-        self.heap.quick.cached() * GRANULE
+        self.heap.quick.cached() * GRANULE + self.heap.delayed_bytes()
     }
 
     /// The most bytes of the arenas that have been in use at once, those in quick lists included.
@@ -111,7 +112,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             statistics.heaps = 1;
             statistics.purged_bytes = (*this).source.purged_bytes();
             statistics.refused_requests = (*this).refused;
-            statistics.with_cached(C::Quick::cached_at(&raw const (*this).quick) * GRANULE)
+            // A hardened heap is not shared like that.
+            let delayed = (*this).guard.get().map_or(0, |guard| guard.delayed.granules());
+            let cached = C::Quick::cached_at(&raw const (*this).quick) + delayed;
+            statistics.with_cached(cached * GRANULE)
         }
     }
 }
@@ -224,15 +228,16 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// The blocks in the quick lists.
     pub(super) fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
-        C::Quick::sizes().flat_map(|len| {
+        let listed = C::Quick::sizes().flat_map(|len| {
             let blocks = core::iter::successors(self.quick.first(len), |block| {
                 // SAFETY: The block is on a quick list, so it starts with a link.
-                unsafe { quick::next(*block) }
+                unsafe { self.quick.after(*block) }
             });
-            blocks.map(move |block| Chunk {
-                kind: ChunkKind::Cached,
-                span: Span::from_ptr_size(block.as_ptr(), len * GRANULE),
-            })
+            blocks.map(move |block| (block, len))
+        });
+        listed.chain(self.delayed_blocks()).map(|(block, len)| Chunk {
+            kind: ChunkKind::Cached,
+            span: Span::from_ptr_size(block.as_ptr(), len * GRANULE),
         })
     }
 

@@ -5,9 +5,10 @@ use core::ptr::NonNull;
 use super::Talloc;
 use super::arenas::Arenas;
 use crate::arena::Arena;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::granule::GRANULE;
-use crate::quick::{self, Lists};
+use crate::quick::Lists;
 use crate::report::{Report, Violation};
 
 impl<C: Config, S> Talloc<C, S> {
@@ -40,6 +41,7 @@ impl<C: Config, S> Talloc<C, S> {
     pub fn verify(&self) -> Result<Report, Violation> {
         let (mut report, marked) = self.arenas.check()?;
         self.check_quick(&mut report)?;
+        self.check_delayed(&mut report)?;
         if C::CHECKED && marked != report.cached_bytes {
             return Err(Violation::CachedCount);
         }
@@ -73,11 +75,26 @@ impl<C: Config, S> Talloc<C, S> {
                 }
                 report.count_cached(len * GRANULE);
                 // SAFETY: It is memory of an arena that is not free, and so a block on the list.
-                block = unsafe { quick::next(at) };
+                block = unsafe { self.quick.after(at) };
             }
         }
         let counted = cached == self.quick.cached() && cached <= self.quick.limit();
         if counted { Ok(()) } else { Err(Violation::CachedCount) }
+    }
+}
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Checks that the blocks whose reuse is delayed are marked as cached, and counts them.
+    fn check_delayed(&self, report: &mut Report) -> Result<(), Violation> {
+        let mut left = self.delayed_bytes();
+        for (block, len) in self.delayed_blocks() {
+            left = left.checked_sub(len * GRANULE).ok_or(Violation::CachedCount)?;
+            report.count_cached(len * GRANULE);
+            if !self.is_cached_block(block, len) {
+                return Err(Violation::CachedBlock { addr: block.addr().get() });
+            }
+        }
+        if left == 0 { Ok(()) } else { Err(Violation::CachedCount) }
     }
 }
 

@@ -10,7 +10,7 @@ mod common;
 use core::ptr::NonNull;
 
 use common::layout;
-use talloc_core::{Compact, Config, OwnedTalloc, QuickLists, Report, Span, Talloc};
+use talloc_core::{Compact, Config, OwnedTalloc, QuickLists, Report, Span, Talloc, Unchecked};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -27,6 +27,7 @@ impl Config for Plain {
     const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
     const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
     type Quick = QuickLists<0>;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = Compact::LAST_RESORT;
 }

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
+use talloc_core::Level;
 use talloc_core::shared::Allocate;
 use talloc_core::{
     AllocError, ArenaError, Call, Compact, Config, SOURCE_TRIES, SharedHeap, Span, Talloc,

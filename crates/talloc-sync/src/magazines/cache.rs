@@ -4,6 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use lock_api::RawMutex;
+use talloc_core::Level;
 use talloc_core::{AllocError, Batch, Config, SharedHeap, Source, shared};
 
 use super::class::Class;
@@ -72,7 +73,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             self.flush();
         }
         // SAFETY: `malloc_dirty` has no preconditions.
-        unsafe { self.with(|heap| heap.backend().malloc_dirty(layout)) }
+        unsafe { self.with_reports(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
     /// Frees a block of a size that is not cached, or that no slot could take.

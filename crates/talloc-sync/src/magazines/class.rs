@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 
+use talloc_core::Level;
 use talloc_core::{Config, Talloc};
 
 /// Bytes in a granule, the unit of sizes.

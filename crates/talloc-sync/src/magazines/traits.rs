@@ -4,6 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use lock_api::RawMutex;
+use talloc_core::Level;
 use talloc_core::{AllocError, Config, Report, SharedHeap, Source, Statistics, Talloc, Violation};
 
 use super::class::Class;

@@ -4,7 +4,9 @@ use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use talloc_core::{Compact, Config, Memory, Parcel, PeerLists, Peers, Source, lists_for};
+use talloc_core::{
+    Compact, Config, Memory, Parcel, PeerLists, Peers, Source, Unchecked, lists_for,
+};
 
 use super::{Heaps, Shard};
 
@@ -100,6 +102,7 @@ impl<H: Host> Config for Threaded<H> {
     const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
     const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
     type Quick = PeerLists<{ lists_for(LARGEST / GRANULE) }, Home<H>>;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = 4 << 20;
     const LAST_RESORT: usize = Compact::LAST_RESORT;
 }

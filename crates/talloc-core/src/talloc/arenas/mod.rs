@@ -12,6 +12,7 @@ use core::ptr::NonNull;
 use talloc_span::Span;
 
 use crate::arena::Arena;
+use crate::checks::Level;
 use crate::config::Config;
 use crate::error::ArenaError;
 use further::Further;
@@ -84,6 +85,32 @@ impl<C: Config> Arenas<C> {
 }
 
 /// Finding an arena.
+impl<C: Config> Arenas<C> {
+    /// Whether something was found broken in an arena.
+    #[inline(always)]
+    pub(super) fn is_broken(&self) -> bool {
+        self.first.is_broken() || self.recent.is_some() && self.peek(self.recent).is_broken()
+    }
+
+    /// Has [`is_broken`](Self::is_broken) say so if an arena is broken that may be neither the first nor the recent one.
+    #[inline(always)]
+    pub(super) fn heed(&mut self, place: Place<C>) {
+        if C::HARDENED && self.peek(place).is_broken() {
+            self.first.note_broken();
+        }
+    }
+
+    /// Counts the bytes in use again.
+    pub(super) fn recount(&mut self) {
+        let free = |arena: &Arena<C>| arena.free_chunks().map(|chunk| chunk.span.size()).sum();
+        let used = |place| {
+            let arena = self.peek(place);
+            arena.capacity().saturating_sub(free(arena))
+        };
+        self.used = self.places().map(used).sum();
+    }
+}
+
 impl<C: Config> Arenas<C> {
     /// Whether there is only the first arena. It is a constant for heaps with a single arena.
     #[inline(always)]

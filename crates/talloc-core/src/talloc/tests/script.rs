@@ -1,6 +1,7 @@
 //! Scripts of which each step states the whole heap, in granules.
 
 use super::{Block, Owned, layout};
+use crate::checks::Unchecked;
 use crate::config::{Compact, Config, Micro, RealTime};
 use crate::error::ArenaError;
 
@@ -294,6 +295,7 @@ impl<const N: usize> Config for Searching<N> {
     const EXACT_LOG2: u32 = RealTime::EXACT_LOG2;
     const SPLIT_LOG2: u32 = RealTime::SPLIT_LOG2;
     type Quick = <RealTime as Config>::Quick;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = N;
 }

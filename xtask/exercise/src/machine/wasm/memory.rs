@@ -9,7 +9,7 @@ use core::arch::wasm32::{memory_grow, memory_size};
 use talloc_exercise::Plan;
 use talloc_exercise::walk::Walk;
 use talloc_global::WasmTalloc;
-use talloc_global::config::{Checked, Compact, Config, QuickLists, RealTime};
+use talloc_global::config::{Checked, Compact, Config, QuickLists, RealTime, Unchecked};
 use talloc_global::source::{WasmDefault, WasmParameters, WasmSmall, WasmSource};
 
 const PAGE: usize = 64 << 10;
@@ -156,6 +156,7 @@ impl Config for Single {
     const EXACT_LOG2: u32 = 3;
     const SPLIT_LOG2: u32 = 0;
     type Quick = QuickLists<0>;
+    type Checks = Unchecked;
     const QUICK_BYTES: usize = 0;
     const LAST_RESORT: usize = 64;
     const SINGLE_ARENA: bool = true;

@@ -1,0 +1,159 @@
+//! What a heap checks, and what it does against memory errors.
+//!
+//! | level | configuration | finds |
+//! |---|---|---|
+//! | plain | [`Unchecked`] | nothing |
+//! | checked | [`BlockChecks`] | wrong calls: blocks that are not allocated, or have another layout |
+//! | hardened | [`HardenedChecks`] | wrong calls, and memory that was overwritten: behind blocks, in freed blocks, in the heap's own structures |
+//!
+//! The level is a property of the [`Config`](crate::Config). [`Checked`](crate::Checked) and
+//! [`Hardened`](crate::Hardened) add a level to any other configuration.
+
+mod canary;
+mod guard;
+mod key;
+mod measures;
+
+pub(crate) use canary::{Canary, TAIL};
+pub(crate) use guard::{Guard, NoGuard, State};
+pub use key::LinkKey;
+pub(crate) use key::{NoKey, SecretKey};
+pub use measures::{Harden, Measures, Standard};
+
+use core::marker::PhantomData;
+
+use crate::config::Config;
+use crate::misuse::{Misuse, OnMisuse, Panics};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What a heap checks, for [`Config::Checks`].
+pub trait Checks: sealed::Sealed + 'static {
+    /// Whether the heap knows its blocks, and checks those that it is passed.
+    #[doc(hidden)]
+    const CHECKED: bool;
+    /// What a hardened heap does.
+    #[doc(hidden)]
+    const MEASURES: Option<Measures>;
+    /// Whether the heap is repaired and goes on after its structures were found broken.
+    #[doc(hidden)]
+    const REPAIRS: bool;
+    /// By what links and sizes in free memory are encoded.
+    #[doc(hidden)]
+    type Key: LinkKey;
+
+    /// What the heap remembers for its checks.
+    #[doc(hidden)]
+    type Guard: State;
+
+    /// A key for one arena, or for what the heap stores in blocks.
+    #[doc(hidden)]
+    fn draw() -> u64;
+
+    /// Called with what the heap finds.
+    #[doc(hidden)]
+    fn misuse(misuse: &Misuse);
+}
+
+/// The heap trusts its callers, and nobody else's code writes to its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Unchecked;
+
+impl sealed::Sealed for Unchecked {}
+
+impl Checks for Unchecked {
+    const CHECKED: bool = false;
+    const MEASURES: Option<Measures> = None;
+    const REPAIRS: bool = false;
+    type Key = NoKey;
+    type Guard = NoGuard;
+
+    fn draw() -> u64 {
+        0
+    }
+
+    fn misuse(_: &Misuse) {}
+}
+
+/// The heap checks the blocks that it is passed: see [`Checked`](crate::Checked).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BlockChecks<H = Panics>(PhantomData<H>);
+
+impl<H> sealed::Sealed for BlockChecks<H> {}
+
+impl<H: OnMisuse> Checks for BlockChecks<H> {
+    const CHECKED: bool = true;
+    const MEASURES: Option<Measures> = None;
+    const REPAIRS: bool = H::REPAIRS;
+    type Key = NoKey;
+    type Guard = NoGuard;
+
+    fn draw() -> u64 {
+        0
+    }
+
+    #[track_caller]
+    fn misuse(misuse: &Misuse) {
+        H::misuse(misuse);
+    }
+}
+
+/// The heap also protects itself against memory that is overwritten: see [`Hardened`](crate::Hardened).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HardenedChecks<M = Standard, H = Panics>(PhantomData<(M, H)>);
+
+impl<M, H> sealed::Sealed for HardenedChecks<M, H> {}
+
+impl<M: Harden, H: OnMisuse> Checks for HardenedChecks<M, H> {
+    const CHECKED: bool = true;
+    const MEASURES: Option<Measures> = Some(M::MEASURES);
+    const REPAIRS: bool = H::REPAIRS;
+    type Key = SecretKey;
+    type Guard = Guard;
+
+    fn draw() -> u64 {
+        M::key()
+    }
+
+    #[track_caller]
+    fn misuse(misuse: &Misuse) {
+        H::misuse(misuse);
+    }
+}
+
+/// Checks of a heap that knows its blocks. Such a heap can be walked block by block.
+pub trait KnowsBlocks: Checks {}
+
+impl<H: OnMisuse> KnowsBlocks for BlockChecks<H> {}
+impl<M: Harden, H: OnMisuse> KnowsBlocks for HardenedChecks<M, H> {}
+
+/// The level of a configuration, as constants that no implementation of [`Config`] can change.
+#[doc(hidden)]
+pub trait Level: Config {
+    /// Whether the heap knows its blocks, and checks those that it is passed.
+    const CHECKED: bool = <Self::Checks as Checks>::CHECKED;
+    /// Whether the heap protects itself against memory that is overwritten.
+    const HARDENED: bool = <Self::Checks as Checks>::MEASURES.is_some();
+    /// What it does, if it is hardened.
+    const MEASURES: Measures = match <Self::Checks as Checks>::MEASURES {
+        Some(measures) => measures,
+        None => Measures::NONE,
+    };
+    /// Whether links and sizes are encoded, and checked before they are used.
+    const ENCODED: bool = Self::MEASURES.encode;
+    /// How many more bytes a block has than its owner can use.
+    const TAIL: usize = if Self::MEASURES.tails { TAIL } else { 0 };
+    /// Whether there are canaries.
+    const HAS_CANARIES: bool = Self::MEASURES.slack || Self::MEASURES.tails;
+
+    /// Called with what the heap finds.
+    #[track_caller]
+    #[inline(always)]
+    fn misuse(misuse: &Misuse) {
+        <Self::Checks as Checks>::misuse(misuse);
+    }
+}
+
+impl<C: Config> Level for C {}
