@@ -1,6 +1,7 @@
 //! Checking an arena.
 
 use super::bits::WORD;
+use super::marks::Mark;
 use super::{Arena, Own, words_for};
 use crate::bin::BinIndex;
 use crate::checks::Level;
@@ -188,7 +189,7 @@ impl<C: Config> Arena<C> {
             let right = unsafe {
                 match kind {
                     ChunkKind::Used => {
-                        self.bits.is_long_block(at, end - at) != Some(false)
+                        self.bits.is_long_block(at, end - at, Mark::Used) != Some(false)
                             && self.bits.has_no_marks(at + 1, end)
                     }
                     ChunkKind::Cached => self.bits.has_no_marks(at + 1, end),

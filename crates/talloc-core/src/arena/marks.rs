@@ -39,6 +39,12 @@ impl Pair {
         keeps_len::<C>() && self.blocks == usize::MAX
     }
 
+    /// A word of ones if the pair stores a length, which is no marks.
+    #[inline(always)]
+    fn len_mask<C: Config>(self) -> usize {
+        if self.is_len::<C>() { usize::MAX } else { 0 }
+    }
+
     /// A word with a bit for each granule that has any mark.
     #[inline(always)]
     fn marks<C: Config>(self) -> usize {
@@ -153,29 +159,46 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// Whether an allocated block of `len` granules starts at granule `at`, and a mark follows it. Returns false for
-    /// blocks of [`WORD`] granules or more. The word after that of `at` has been cleared, too.
+    /// Whether a block of `len` granules starts at granule `at`, whose mark is that of an allocated or of a cached block,
+    /// and another mark follows it. Returns false for blocks of [`WORD`] granules or more. The word after that of `at` has been cleared, too.
     #[inline(always)]
-    pub(super) unsafe fn is_small_block(self, at: usize, len: usize) -> bool {
+    pub(super) unsafe fn is_small_block(self, at: usize, len: usize, mark: Mark) -> bool {
         let (word, shift) = (at / WORD, at % WORD);
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
         // The marks of one word's worth of granules, from the block's first one on.
         let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
-        let is_used = low.boundaries >> shift & 1 == 0;
-        len < WORD && is_used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
+        let is_such = match mark {
+            Mark::Cached => (low.boundaries & low.blocks) >> shift & 1 != 0,
+            _ => low.boundaries >> shift & 1 == 0,
+        };
+        len < WORD && is_such && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
     }
 
-    /// Whether an allocated block of `len` granules starts at granule `at`. `None` if no pair of words would store the
-    /// length of such a block.
+    /// The granules of the cached block that starts at granule `at`, if it is one, and has fewer than [`WORD`]. The word
+    /// after that of `at` has been cleared, too.
     #[inline(always)]
-    pub(super) unsafe fn is_long_block(self, at: usize, len: usize) -> Option<bool> {
+    pub(super) unsafe fn small_cached_len(self, at: usize) -> Option<usize> {
+        let (word, shift) = (at / WORD, at % WORD);
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
+        let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
+        let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
+        let is_cached = (low.boundaries & low.blocks & !low.len_mask::<C>()) >> shift & 1 != 0;
+        let others = marks & !1;
+        (is_cached && others != 0).then_some(others.trailing_zeros() as usize)
+    }
+
+    /// Whether a block of `len` granules starts at granule `at`, whose mark is that of an allocated or of a cached
+    /// block. `None` if no pair of words would store the length of such a block.
+    #[inline(always)]
+    pub(super) unsafe fn is_long_block(self, at: usize, len: usize, mark: Mark) -> Option<bool> {
         let word = inner_word::<C>(at, len)?;
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
         let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
         // If the first pair stored a length, the second one would not.
-        Some((boundaries, blocks) == (0, 1) && inner == Pair::of_len(len))
+        let is_cached = usize::from(mark == Mark::Cached);
+        Some((boundaries, blocks) == (is_cached, 1) && inner == Pair::of_len(len))
     }
 
     /// Where the block that starts at granule `at` ends. The end is `limit` at the latest.

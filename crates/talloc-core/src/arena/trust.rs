@@ -5,6 +5,7 @@
 //! takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened.rs`.
 
 use super::Arena;
+use super::bits::WORD;
 use super::marks::Mark;
 use crate::bin::BinIndex;
 use crate::checks::Level;
@@ -149,9 +150,25 @@ impl<C: Config> Arena<C> {
 /// Cached blocks.
 impl<C: Config> Arena<C> {
     /// The granules of the cached block at an address, if its marks say that there is one.
+    #[inline(always)]
     pub(crate) fn len_of_cached(&self, addr: usize) -> Option<usize> {
         let at = self.window.granule(addr);
         let is_below_top = self.start <= at && at < self.top && at != self.own.chunk.start;
+        if addr % GRANULE == 0 && is_below_top && at + 2 * WORD <= self.cleared {
+            // SAFETY: The bits from the start up to there have been cleared before.
+            let len = unsafe { self.bits.small_cached_len(at) };
+            // The own chunk has no mark.
+            let own = self.own.chunk.start.wrapping_sub(at);
+            if let Some(len) = len.filter(|len| *len <= own) {
+                return Some(len);
+            }
+        }
+        self.len_of_long_cached(addr, at, is_below_top)
+    }
+
+    /// [`len_of_cached`](Self::len_of_cached), of any block.
+    #[inline(never)]
+    fn len_of_long_cached(&self, addr: usize, at: usize, is_below_top: bool) -> Option<usize> {
         // SAFETY: The bits below the top have been cleared before (I1).
         let is_cached =
             addr % GRANULE == 0 && is_below_top && unsafe { self.bits.mark(at) } == Mark::Cached;

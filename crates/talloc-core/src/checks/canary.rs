@@ -17,6 +17,22 @@ use crate::granule::GRANULE;
 /// How many bytes of the slack are written and checked. An overflow usually begins at the block's end.
 const REACH: usize = 2 * GRANULE;
 
+/// A word in which a byte is repeated, divided by the byte.
+const REPEATED: u64 = u64::MAX / u8::MAX as u64;
+
+/// Two pieces of 1, 2, 4 or 8 bytes that cover a range of up to 16 bytes. They may overlap.
+#[inline(always)]
+fn pieces(range: &core::ops::Range<usize>) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let width = match range.len() {
+        0 | 1 => 1,
+        2 | 3 => 2,
+        4..8 => 4,
+        _ => 8,
+    };
+    let pieces = [(range.start, width), (range.end.wrapping_sub(width), width)];
+    pieces.into_iter().take(if range.is_empty() { 0 } else { 2 })
+}
+
 /// The bytes of a tail.
 pub(crate) const TAIL: usize = GRANULE;
 
@@ -48,10 +64,11 @@ impl Canary {
         Self { block, size, slack, tail: measures.tails.then_some(end), key }
     }
 
-    /// The bytes of the slack, repeated. The key is mixed with the size, because both ends of a range are then known.
+    /// The byte that the slack is filled with. It is not zero, because that is what is written most often.
     #[inline(always)]
-    fn slack_word(&self) -> u64 {
-        self.key.word(self.block.addr().get() + self.size)
+    fn slack_byte(&self) -> u8 {
+        let word = self.key.word(self.block.addr().get() + self.size);
+        (word >> 56) as u8 | 1
     }
 
     /// The tail of a block with `slack` bytes before it.
@@ -67,10 +84,18 @@ impl Canary {
     /// The block has as many granules as [`new`](Self::new) was told, and its owner knows only the requested bytes.
     #[inline(always)]
     pub(crate) unsafe fn write(&self) {
-        let bytes = self.slack_word().to_ne_bytes();
-        for at in self.slack.clone() {
-            // SAFETY: It is within the block.
-            unsafe { self.block.add(at).write(bytes[at % 8]) };
+        let word = u64::from(self.slack_byte()) * REPEATED;
+        for (at, width) in pieces(&self.slack) {
+            // SAFETY: The piece is within the block.
+            unsafe {
+                let place = self.block.add(at);
+                match width {
+                    8 => place.cast::<u64>().write_unaligned(word),
+                    4 => place.cast::<u32>().write_unaligned(word as u32),
+                    2 => place.cast::<u16>().write_unaligned(word as u16),
+                    _ => place.write(word as u8),
+                }
+            }
         }
         if let Some(end) = self.tail {
             let word = self.tail_word(end, end - self.size);
@@ -86,16 +111,24 @@ impl Canary {
     /// It was written.
     #[inline(always)]
     pub(crate) unsafe fn is_intact(&self) -> bool {
-        let bytes = self.slack_word().to_ne_bytes();
+        let word = u64::from(self.slack_byte()) * REPEATED;
         let mut changed = 0;
-        for at in self.slack.clone() {
-            // SAFETY: It is within the block, and was written.
-            changed |= unsafe { self.block.add(at).read() } ^ bytes[at % 8];
+        for (at, width) in pieces(&self.slack) {
+            // SAFETY: The piece is within the block, and was written.
+            changed |= unsafe {
+                let place = self.block.add(at);
+                match width {
+                    8 => place.cast::<u64>().read_unaligned() ^ word,
+                    4 => u64::from(place.cast::<u32>().read_unaligned() ^ word as u32),
+                    2 => u64::from(place.cast::<u16>().read_unaligned() ^ word as u16),
+                    _ => u64::from(place.read() ^ word as u8),
+                }
+            };
         }
         if let Some(end) = self.tail {
             // SAFETY: As above.
             let word = unsafe { self.block.add(end).cast::<u64>().read() };
-            changed |= u8::from(word != self.tail_word(end, end - self.size));
+            changed |= word ^ self.tail_word(end, end - self.size);
         }
         changed == 0
     }

@@ -61,7 +61,7 @@ impl Measures {
 
     /// The measures of [`Standard`]: all but canaries behind each block, overwriting of new blocks, and random places.
     pub const STANDARD: Self =
-        Self { encode: true, delay: 64 << 10, fill: 1 << 10, slack: true, ..Self::NONE };
+        Self { encode: true, delay: 16 << 10, fill: 128, slack: true, ..Self::NONE };
 
     /// All measures.
     pub const ALL: Self = Self {

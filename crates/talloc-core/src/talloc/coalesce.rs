@@ -46,6 +46,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     pub fn flush(&mut self) {
         self.coalesce();
+        self.settle();
     }
 
     /// [`flush`](Self::flush). Returns whether there was anything to do.

@@ -35,6 +35,9 @@ const LEAST_DELAYED: usize = 1 << 10;
 /// A block of more than this share of the delay does not wait.
 const LARGE_SHARE: usize = 8;
 
+/// Up to so many bytes are filled without a call.
+const INLINE: usize = 256;
+
 /// The bytes of a freed block that hold its link, and are not filled.
 const LINK: usize = size_of::<*mut u8>();
 
@@ -79,6 +82,13 @@ impl<C: Config, S> Talloc<C, S> {
             // SAFETY: The block is in the queue.
             with_len(unsafe { guard?.delayed.after(guard?.key, *block) }?)
         })
+    }
+
+    /// Whether a cached block of `len` granules starts at an address.
+    #[inline(always)]
+    fn is_cached_now(&self, block: NonNull<u8>, len: usize) -> bool {
+        self.arenas.is_single() && self.arenas.first.is_small_cached(block.addr().get(), len)
+            || self.len_of_cached(block) == Some(len)
     }
 
     /// The granules of a cached block, if there is one at an address.
@@ -155,8 +165,12 @@ impl<C: Config, S> Talloc<C, S> {
             return true;
         }
         let addr = ptr.addr().get();
-        let Some(place) = self.arenas.containing(addr) else { return true };
-        let block = self.arenas.peek(place).block(ptr);
+        let block = if self.arenas.is_single() {
+            self.arenas.first.block(ptr)
+        } else {
+            let Some(place) = self.arenas.containing(addr) else { return true };
+            self.arenas.peek(place).block(ptr)
+        };
         // SAFETY: The caller has found an allocated block of that many granules there, and so it has a canary.
         self.canary(block, size).is_none_or(|canary| unsafe { canary.is_intact() })
     }
@@ -177,7 +191,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// How many bytes of a freed block are filled.
     #[inline(always)]
     fn filled(len: usize) -> core::ops::Range<usize> {
-        LINK..(len * GRANULE).min(C::MEASURES.fill)
+        LINK..(len * GRANULE).min(C::MEASURES.fill / LINK * LINK)
     }
 
     /// Fills a freed block.
@@ -186,11 +200,19 @@ impl<C: Config, S> Talloc<C, S> {
     ///
     /// It has `len` granules, nobody uses it, and the pointer is valid for all of it.
     #[inline(always)]
-    unsafe fn fill(block: NonNull<u8>, len: usize) {
+    pub(super) unsafe fn fill(block: NonNull<u8>, len: usize) {
         let range = Self::filled(len);
-        if range.start < range.end {
-            // SAFETY: The bytes are the block's.
-            unsafe { block.add(range.start).write_bytes(C::MEASURES.filler, range.len()) };
+        let words = usize::from_ne_bytes([C::MEASURES.filler; LINK]);
+        if C::MEASURES.fill > INLINE {
+            if range.start < range.end {
+                // SAFETY: The bytes are the block's.
+                unsafe { block.add(range.start).write_bytes(C::MEASURES.filler, range.len()) };
+            }
+            return;
+        }
+        for at in range.step_by(LINK) {
+            // SAFETY: Both ends are multiples of a word, and the word is the block's.
+            unsafe { block.add(at).cast::<usize>().write(words) };
         }
     }
 
@@ -213,11 +235,9 @@ impl<C: Config, S> Talloc<C, S> {
         let range = Self::filled(len);
         let words = usize::from_ne_bytes([C::MEASURES.filler; LINK]);
         let mut changed = 0;
-        let mut at = range.start;
-        while at + LINK <= range.end {
-            // SAFETY: The word is the block's, and was filled.
+        for at in range.step_by(LINK) {
+            // SAFETY: Both ends are multiples of a word. The word is the block's, and was filled.
             changed |= unsafe { block.add(at).cast::<usize>().read() } ^ words;
-            at += LINK;
         }
         changed == 0
     }
@@ -243,7 +263,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// `allocate` returns a new block of `size` bytes.
-    #[cfg_attr(not(small), inline(always))]
+    #[inline(always)]
     pub(super) unsafe fn guarded<T: Copy>(
         &mut self,
         size: usize,
@@ -273,7 +293,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(super) fn pop_sound(&mut self, len: usize) -> Option<NonNull<u8>> {
         if C::ENCODED {
             let head = self.quick.first(len)?;
-            if self.len_of_cached(head) != Some(len) {
+            if !self.is_cached_now(head, len) {
                 self.close();
                 return None;
             }
@@ -293,7 +313,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// It is an allocated block of `len` granules, which the caller gives up.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn retire(&mut self, ptr: NonNull<u8>, len: usize) {
         let arena = self.arenas.arena_of(ptr);
         let block = arena.block(ptr);
@@ -340,9 +360,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: It is a cached block, and in no list any more.
         unsafe {
             if coalesce {
-                self.expect_filled(block, len);
-                self.forget(block, len);
-                self.release(block, len);
+                self.coalesce_block(block, len);
             } else {
                 self.let_go(block, len);
             }
@@ -355,11 +373,32 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// It is a cached block of `len` granules in no list.
+    #[inline(always)]
     unsafe fn let_go(&mut self, block: NonNull<u8>, len: usize) {
+        if len < self.quick.classes() && self.is_listed(block) {
+            // SAFETY: It has a list, is in no list, and is marked as cached.
+            if unsafe { self.quick.push(block, len) } {
+                self.overflow(len);
+            }
+        } else {
+            // SAFETY: It is a cached block in no list.
+            unsafe { self.coalesce_block(block, len) };
+            self.note_uncached(len);
+            self.tend();
+        }
+    }
+
+    /// Coalesces a block that has waited.
+    ///
+    /// # Safety
+    ///
+    /// As for [`let_go`](Self::let_go).
+    #[inline(never)]
+    unsafe fn coalesce_block(&mut self, block: NonNull<u8>, len: usize) {
         self.expect_filled(block, len);
-        self.arenas.arena_of(block).reuse_as_block(block);
-        // SAFETY: It is an allocated block again, which nobody uses.
-        unsafe { self.free_block(block, len) };
+        self.forget(block, len);
+        // SAFETY: It is a block of this heap, of `len` granules that nobody uses.
+        unsafe { self.release(block, len) };
     }
 
     /// Coalesces all blocks that wait. Returns whether there were any.
@@ -388,8 +427,8 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(always)]
     #[track_caller]
     pub(super) fn settle(&mut self) {
-        let is_quiet = self.guard.get().is_none_or(|guard| guard.is_quiet);
-        if !is_quiet {
+        let Some(guard) = self.guard.get() else { return };
+        if (guard.found.is_some() || self.arenas.is_broken()) && !guard.is_quiet {
             if let Some(misuse) = self.take_found() {
                 self.tell(&misuse);
             }

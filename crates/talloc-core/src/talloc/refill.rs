@@ -5,7 +5,6 @@ use core::ops::Range;
 use core::ptr::NonNull;
 
 use super::Talloc;
-use crate::checks::Level;
 use crate::config::Config;
 use crate::error::AllocError;
 use crate::granule::GRANULE;
@@ -48,8 +47,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// structure allocates more of the same size.
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn refill(&mut self, len: usize) -> Option<NonNull<u8>> {
-        // Blocks on the lists of a hardened heap are filled, and new memory is not.
-        let most = match REFILLS.get(len).filter(|_| !C::HARDENED) {
+        let most = match REFILLS.get(len) {
             // In a small arena, it would be too much.
             Some(most)
                 if self.quick.cached() + REFILL <= self.quick.least()
@@ -76,7 +74,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<NonNull<u8>, AllocError> {
         let share = self.arenas.used() / (REFILL_SHARE * GRANULE);
         let granules = share.clamp(REFILL, MAX_REFILL);
-        let has_room = !C::HARDENED && self.quick.cached() + granules <= self.quick.limit();
+        let has_room = self.quick.cached() + granules <= self.quick.limit();
         let most =
             if has_room && len < granules && self.is_recent_listed() { granules / len } else { 1 };
         if let Some(run) = self.arenas.recent().take_run_from_bins(len, most) {
@@ -102,7 +100,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             let block = arena.hand_out(at, len);
             arena.set_aside(at);
             // SAFETY: The block is used granules of the arena that nobody has been given.
-            unsafe { self.quick.push(block, len) };
+            unsafe {
+                Self::fill(block, len);
+                self.quick.push(block, len)
+            };
             at -= len;
         }
         self.arenas.recent().hand_out(run.start, len)
