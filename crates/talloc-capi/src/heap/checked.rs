@@ -5,21 +5,48 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicUsize, compiler_fence};
 
+#[cfg(not(feature = "hardened"))]
+use super::below::Checked;
 use super::below::{
-    Checked, Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock,
+    Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock,
     Violation,
 };
+#[cfg(feature = "hardened")]
+use super::below::{Harden, Hardened, Measures, random_key};
 use super::{Heap, MIN_ALIGN};
 use crate::abort::abort;
 
 /// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
-pub(crate) struct Checking(SystemTallock<Checked<Compact, Aborts>>);
+pub(crate) struct Checking(SystemTallock<Level>);
 
-/// The layout of a block, whose size is a multiple of the alignment, so that the next one is aligned,
+/// What is checked.
+#[cfg(not(feature = "hardened"))]
+type Level = Checked<Compact, Aborts>;
+#[cfg(feature = "hardened")]
+type Level = Hardened<Compact, Protection, Aborts>;
+
+/// The measures of the hardened library. The canary behind a block also stores its size.
+#[cfg(feature = "hardened")]
+pub(crate) struct Protection;
+
+#[cfg(feature = "hardened")]
+impl Harden for Protection {
+    const MEASURES: Measures = Measures { tails: true, ..Measures::STANDARD };
+
+    fn key() -> u64 {
+        random_key()
+    }
+}
+
+/// How many bytes behind a block hold its canary.
+const TAIL: usize = if cfg!(feature = "hardened") { 8 } else { 0 };
+
+/// The layout of a block. With its canary, its size is a multiple of the alignment, so that the next one is aligned,
 /// too. `None` if it is too large.
 #[inline(always)]
 fn layout_for(size: usize, align: usize) -> Option<Layout> {
-    Layout::from_size_align(size.max(1).checked_next_multiple_of(MIN_ALIGN)?, align).ok()
+    let whole = size.max(1).checked_add(TAIL)?.checked_next_multiple_of(MIN_ALIGN)?;
+    Layout::from_size_align(whole - TAIL, align).ok()
 }
 
 /// A layout of a block that is as good as the one it was allocated with.
@@ -63,7 +90,7 @@ impl Drop for Inside {
 
 /// A guard that keeps the heap locked.
 #[cfg(feature = "checked")]
-pub(crate) type CheckingGuard = super::below::Guard<Checked<Compact, Aborts>>;
+pub(crate) type CheckingGuard = super::below::Guard<Level>;
 
 impl Checking {
     /// Locks the heap.

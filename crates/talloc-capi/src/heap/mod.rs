@@ -23,7 +23,13 @@ mod below {
     #[cfg(any(test, not(feature = "checked")))]
     pub(super) use talloc_global::SystemTalloc;
     #[cfg(any(test, feature = "checked"))]
-    pub(super) use talloc_global::config::{Checked, Compact};
+    pub(super) use talloc_global::config::Compact;
+    #[cfg(all(any(test, feature = "checked"), not(feature = "hardened")))]
+    pub(super) use talloc_global::config::Checked;
+    #[cfg(feature = "hardened")]
+    pub(super) use talloc_global::config::{Harden, Hardened, Measures};
+    #[cfg(feature = "hardened")]
+    pub(super) use talloc_global::source::random_key;
     pub(crate) use talloc_global::inspect::Statistics as Counters;
     pub(crate) use talloc_global::inspect::{SizeClasses, Violation, print_statistics_at_exit};
     #[cfg(any(test, feature = "checked"))]

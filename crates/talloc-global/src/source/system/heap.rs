@@ -6,7 +6,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use talloc_core::Level;
+use talloc_sync::Level;
 use talloc_sync::{
     AllocError, Config, Report, SharedHeap, Statistics, Talloc, Violation, allocator, global_alloc,
 };

@@ -6,6 +6,7 @@ mod blocks;
 mod giving_back;
 mod heap;
 mod huge_pages;
+mod keys;
 mod lock;
 mod locked;
 mod space;
@@ -15,6 +16,7 @@ mod threads;
 #[cfg(has_threads)]
 pub use at_exit::print_statistics_at_exit;
 pub use heap::SystemHeap;
+pub use keys::{RandomKeys, random_key};
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
 #[cfg(has_threads)]
