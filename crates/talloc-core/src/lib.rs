@@ -59,7 +59,7 @@
 //! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
 //! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena. They hold as many granules as they count, and no more than they may. | [`CachedBlock`], [`CachedCount`] |
 //! | I10 | Arenas do not overlap. All arenas except the first have their structures in their own chunks, to which only the heap has pointers. | [`ArenasOverlap`], [`NotAnArena`] |
-//! | I11 | In a [`Checked`] heap, a granule's second bit is set if and only if the granule is the first of a block. Both bits are set if the block is in a quick list. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
+//! | I11 | In a [`Checked`] heap, a granule's second bit is set if and only if the granule is the first of a block. Both bits are set if the block is in a quick list, or if its reuse is delayed. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
 //! | I12 | The heap's count of bytes in use is the sum of all blocks, including those in quick lists. | [`UsedCount`] |
 //! | I13 | All arenas except the first are in an index by the order of claiming, by address, and by the size of a free piece. That size may be out of date for the arena where requests begin. Each arena has provided one node, and each node is in use or spare. Arenas before the one where requests begin have no room for the requests that they could not serve. | [`Index`](Violation::Index) |
 //!
@@ -85,7 +85,8 @@
 //!
 //! [`Config`] sets the parameters of a heap. The profiles are [`Compact`], the default; [`RealTime`], which coalesces
 //! at once and never searches; [`Micro`], for microcontrollers; and [`Tiny`], with the least code. [`OneArena`] wraps
-//! any of them for a heap with one arena, which takes less code. [`Checked`] wraps any of them to detect misuse.
+//! any of them for a heap with one arena, which takes less code. [`Checked`] wraps any of them to
+//! detect misuse, and [`Hardened`] to detect memory that was overwritten, too.
 //!
 //! # Complexity
 //!
@@ -99,6 +100,9 @@
 //! * The bits of memory are cleared before its first use, which writes a 64th of its bytes. With
 //!   [`Config::CLEAR_AT_CLAIM`], they are cleared when memory is claimed, extended or moved.
 //! * A [`Checked`] heap with links of 16 bits reads a 512th of the bytes of each block that it is passed.
+//! * A [`Hardened`] heap fills and reads [`Measures::fill`] bytes of each freed block. It coalesces the blocks whose reuse
+//!   is delayed before a request fails. If its structures are found broken, it checks all of them once, and repairs them if
+//!   its handler says so, in time in proportion to the arenas.
 //! * A [`Source`] may take memory back once in [`TEND_INTERVAL`] operations that the quick lists could not serve. The
 //!   default source does not.
 //! * With several arenas, a heap finds the arena of a block, and the first arena with room, in a bounded number of
@@ -162,12 +166,12 @@ mod walkthrough;
 mod window;
 
 pub use batch::Batch;
-#[doc(hidden)]
-pub use checks::Level;
 pub use checks::{
     BlockChecks, Checks, Harden, HardenedChecks, KnowsBlocks, Measures, Standard, Unchecked,
 };
 pub use chunk::{Chunk, ChunkKind};
+#[doc(hidden)]
+pub use config::Level;
 pub use config::{Checked, Compact, Config, Hardened, Micro, OneArena, RealTime, Tiny};
 pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};

@@ -1,7 +1,8 @@
 //! From granule numbers to memory. Only this module computes the places of a free chunk's sizes and links.
 
-use crate::checks::{Checks, Level, LinkKey};
-use crate::config::Config;
+use core::marker::PhantomData;
+
+use crate::checks::LinkKey;
 use crate::granule::{GRANULE, Index};
 use crate::heads::MAX_BINS;
 
@@ -10,23 +11,21 @@ use crate::heads::MAX_BINS;
 /// Free chunks store each other's numbers, so the numbers never change. The window is therefore fixed when the arena is
 /// claimed, with the arena in its middle. The window's lower end need not be memory, or even an address. All arithmetic
 /// wraps.
-pub(crate) struct Window<C: Config> {
+pub(crate) struct Window<I, K> {
     /// The address of granule 0, with the provenance of the arena's memory.
     origin: *mut u8,
     /// By what sizes and links are encoded.
-    key: KeyOf<C>,
+    key: K,
+    index: PhantomData<I>,
 }
 
-/// By what a heap encodes sizes and links.
-type KeyOf<C> = <<C as Config>::Checks as Checks>::Key;
-
-impl<C: Config> Clone for Window<C> {
+impl<I, K: Copy> Clone for Window<I, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<C: Config> Copy for Window<C> {}
+impl<I, K: Copy> Copy for Window<I, K> {}
 
 /// The place of a size or a link in a free chunk.
 #[derive(Clone, Copy)]
@@ -36,16 +35,16 @@ enum Field {
     Prev = 2,
 }
 
-impl<C: Config> Window<C> {
+impl<I: Index, K: LinkKey> Window<I, K> {
     /// The window of an arena without memory.
-    pub(crate) const NONE: Self = Self { origin: core::ptr::null_mut(), key: KeyOf::<C>::ZERO };
+    pub(crate) const NONE: Self =
+        Self { origin: core::ptr::null_mut(), key: K::ZERO, index: PhantomData };
 
     /// How many granules a window has.
     const LEN: usize = {
         let address_space = usize::MAX / GRANULE + 1;
-        if (C::Index::BITS as usize) < (usize::BITS as usize) && 1 << C::Index::BITS < address_space
-        {
-            1 << C::Index::BITS
+        if (I::BITS as usize) < (usize::BITS as usize) && 1 << I::BITS < address_space {
+            1 << I::BITS
         } else {
             address_space
         }
@@ -75,12 +74,12 @@ impl<C: Config> Window<C> {
     ///
     /// `None` if a window has fewer granules. The number is one above a multiple of the bits in a word, so a small
     /// arena needs few words of bits.
-    pub(crate) fn around(base: *mut u8, len: usize) -> Option<(Self, usize)> {
+    pub(crate) fn around(base: *mut u8, len: usize, key: K) -> Option<(Self, usize)> {
         let bits = usize::BITS as usize;
         let low = Self::LEN.checked_sub(len)? / 2;
         let low = (low / bits * bits + 1).max(Self::LOWEST);
         let origin = base.wrapping_sub(low.wrapping_mul(GRANULE));
-        let window = Self { origin, key: draw_key::<C>() };
+        let window = Self { origin, key, index: PhantomData };
         window.holds(low, len).then_some((window, low))
     }
 
@@ -114,32 +113,32 @@ impl<C: Config> Window<C> {
     }
 
     #[inline(always)]
-    fn field(self, at: usize, field: Field) -> *mut C::Index {
-        self.ptr(at).cast::<C::Index>().wrapping_add(field as usize)
+    fn field(self, at: usize, field: Field) -> *mut I {
+        self.ptr(at).cast::<I>().wrapping_add(field as usize)
     }
 
     /// Where the free chunk at `at` stores its size at its start.
     #[inline(always)]
-    pub(crate) fn size_field(self, at: usize) -> *mut C::Index {
+    pub(crate) fn size_field(self, at: usize) -> *mut I {
         self.field(at, Field::Size)
     }
 
     /// Where the free chunk at `at` stores the granule of the next chunk in its bin.
     #[inline(always)]
-    pub(crate) fn next_field(self, at: usize) -> *mut C::Index {
+    pub(crate) fn next_field(self, at: usize) -> *mut I {
         self.field(at, Field::Next)
     }
 
     /// Where the free chunk at `at` stores the granule of the chunk before it in its bin, or the number of its bin.
     #[inline(always)]
-    pub(crate) fn prev_field(self, at: usize) -> *mut C::Index {
+    pub(crate) fn prev_field(self, at: usize) -> *mut I {
         self.field(at, Field::Prev)
     }
 
     /// Where the free chunk that ends before `end` stores its size a second time.
     #[inline(always)]
-    fn end_size_field(self, end: usize) -> *mut C::Index {
-        self.ptr(end).cast::<C::Index>().wrapping_sub(1)
+    fn end_size_field(self, end: usize) -> *mut I {
+        self.ptr(end).cast::<I>().wrapping_sub(1)
     }
 
     /// Reads a size or a link.
@@ -148,7 +147,7 @@ impl<C: Config> Window<C> {
     ///
     /// The field can be read.
     #[inline(always)]
-    pub(crate) unsafe fn read(self, field: *mut C::Index) -> C::Index {
+    pub(crate) unsafe fn read(self, field: *mut I) -> I {
         // SAFETY: The field can be read, by the contract of this function.
         self.key.mix(field.addr(), unsafe { field.read() })
     }
@@ -159,7 +158,7 @@ impl<C: Config> Window<C> {
     ///
     /// The field is memory of the arena that nobody else uses.
     #[inline(always)]
-    pub(crate) unsafe fn write(self, field: *mut C::Index, value: C::Index) {
+    pub(crate) unsafe fn write(self, field: *mut I, value: I) {
         // SAFETY: The field can be written, by the contract of this function.
         unsafe { field.write(self.key.mix(field.addr(), value)) }
     }
@@ -198,42 +197,37 @@ impl<C: Config> Window<C> {
         debug_assert!(len > 0 && self.holds(at, len), "the granules are in the window");
         // SAFETY: One granule has room for both sizes, and granules are aligned for an index.
         unsafe {
-            self.write(self.size_field(at), C::Index::new(len));
-            self.write(self.end_size_field(at + len), C::Index::new(len));
+            self.write(self.size_field(at), I::new(len));
+            self.write(self.end_size_field(at + len), I::new(len));
         }
     }
-}
-
-/// A key for the sizes and links of an arena.
-fn draw_key<C: Config>() -> KeyOf<C> {
-    if C::MEASURES.encode { KeyOf::<C>::new(C::Checks::draw()) } else { KeyOf::<C>::ZERO }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Compact, Micro};
+    use crate::checks::NoKey;
 
     #[test]
     fn a_window_is_centred_and_bounded() {
         let base = core::ptr::without_provenance_mut(1 << 20);
-        let (window, at) = Window::<Micro>::around(base, 1000).unwrap();
+        let (window, at) = Window::<u16, NoKey>::around(base, 1000, NoKey).unwrap();
         assert_eq!(window.ptr(at).addr(), 1 << 20);
         assert_eq!(window.granule((1 << 20) + 16), at + 2);
         assert!(at > 30_000 && at % usize::BITS as usize == 1);
         assert!(window.holds(at, (1 << 16) - 1 - at));
         assert!(!window.holds(at, (1 << 16) - at));
         assert!(!window.holds(MAX_BINS - 1, 1));
-        assert!(Window::<Micro>::around(base, 65_000).is_some());
-        assert!(Window::<Micro>::around(base, (1 << 16) - 256).is_none());
-        assert!(Window::<Micro>::around(base, usize::MAX / 8).is_none());
+        assert!(Window::<u16, NoKey>::around(base, 65_000, NoKey).is_some());
+        assert!(Window::<u16, NoKey>::around(base, (1 << 16) - 256, NoKey).is_none());
+        assert!(Window::<u16, NoKey>::around(base, usize::MAX / 8, NoKey).is_none());
     }
 
     #[test]
     fn small_windows_reach_beyond_the_ends_of_the_address_space() {
         for addr in [8, usize::MAX - 7] {
             let base = core::ptr::without_provenance_mut(addr);
-            let (window, at) = Window::<Compact>::around(base, 1).unwrap();
+            let (window, at) = Window::<u32, NoKey>::around(base, 1, NoKey).unwrap();
             assert_eq!((window.ptr(at).addr(), window.granule(addr)), (addr, at));
         }
     }

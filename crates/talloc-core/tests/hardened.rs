@@ -157,7 +157,8 @@ fn a_write_to_a_freed_block_is_found_when_it_is_used_again() {
         free(&mut heap, block, 64);
         overwrite(block, at, b"written");
         assert_eq!(malloc(&mut heap, 64), block, "the lists are last in, first out");
-        let [Misuse { call: Call::Use, addr, fault: Fault::WrittenAfterFree { .. }, .. }] = found()[..]
+        let [Misuse { call: Call::Use, addr, fault: Fault::WrittenAfterFree { .. }, .. }] =
+            found()[..]
         else {
             panic!("not found at {at}")
         };

@@ -8,8 +8,7 @@ use core::sync::atomic::{AtomicUsize, compiler_fence};
 #[cfg(not(feature = "hardened"))]
 use super::below::Checked;
 use super::below::{
-    Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock,
-    Violation,
+    Compact, Counters, Fault, Misuse, OnMisuse, SharedHeap, SizeClasses, SystemTallock, Violation,
 };
 #[cfg(feature = "hardened")]
 use super::below::{Harden, Hardened, Measures, random_key};

@@ -22,18 +22,18 @@ pub(crate) use below::{Counters, SizeClasses, Violation, print_statistics_at_exi
 mod below {
     #[cfg(any(test, not(feature = "checked")))]
     pub(super) use talloc_global::SystemTalloc;
-    #[cfg(any(test, feature = "checked"))]
-    pub(super) use talloc_global::config::Compact;
     #[cfg(all(any(test, feature = "checked"), not(feature = "hardened")))]
     pub(super) use talloc_global::config::Checked;
+    #[cfg(any(test, feature = "checked"))]
+    pub(super) use talloc_global::config::Compact;
     #[cfg(feature = "hardened")]
     pub(super) use talloc_global::config::{Harden, Hardened, Measures};
-    #[cfg(feature = "hardened")]
-    pub(super) use talloc_global::source::random_key;
     pub(crate) use talloc_global::inspect::Statistics as Counters;
     pub(crate) use talloc_global::inspect::{SizeClasses, Violation, print_statistics_at_exit};
     #[cfg(any(test, feature = "checked"))]
     pub(super) use talloc_global::misuse::{Fault, Misuse, OnMisuse};
+    #[cfg(feature = "hardened")]
+    pub(super) use talloc_global::source::random_key;
     #[cfg(any(test, feature = "checked"))]
     pub(super) use talloc_global::{SharedHeap, SystemTallock};
 

@@ -5,8 +5,7 @@ use core::ops::Range;
 
 use talloc_span::Span;
 
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 
 /// Bits in a word of the bitmap.
 pub(crate) const WORD: usize = usize::BITS as usize;

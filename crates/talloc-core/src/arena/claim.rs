@@ -6,11 +6,10 @@ use talloc_span::{Align, Span};
 
 use super::bits::{Bits, WORD};
 use super::{Arena, Own, words_for};
-use crate::config::Config;
+use crate::config::{Config, WindowOf, draw_key};
 use crate::error::ArenaError;
 use crate::granule::{GRANULE, granules};
 use crate::memory::Memory;
-use crate::window::Window;
 
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();
@@ -67,11 +66,12 @@ impl<C: Config> Arena<C> {
         let granules = usable(span)?;
         let len = granules.size() / GRANULE;
         let reach = usable(range)?.size() / GRANULE;
-        if !Window::<C>::may_hold(reach) {
+        if !WindowOf::<C>::may_hold(reach) {
             return Err(ArenaError::TooFar);
         }
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
-        let (window, at) = Window::around(base, reach).ok_or(ArenaError::TooFar)?;
+        let (window, at) =
+            WindowOf::<C>::around(base, reach, draw_key::<C>()).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
         let control = control.len();
         let own = Own::len::<C>(control, &words);

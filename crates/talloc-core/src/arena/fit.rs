@@ -8,8 +8,7 @@ use talloc_span::Align;
 
 use super::Arena;
 use crate::bin::BinIndex;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::free_chunk::FreeChunk;
 use crate::granule::GRANULE;
 

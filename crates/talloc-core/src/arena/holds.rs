@@ -7,8 +7,7 @@ use talloc_span::Align;
 
 use super::Arena;
 use super::marks::Mark;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::free_chunk::FreeChunk;
 
 impl<C: Config> Arena<C> {

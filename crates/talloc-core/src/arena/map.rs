@@ -1,9 +1,8 @@
 //! What lies in an arena, from its lowest address up.
 
 use super::Arena;
-use crate::checks::Level;
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::Config;
+use crate::config::{Config, Level};
 
 impl<C: Config> Arena<C> {
     /// Returns all chunks in address order. Where the heap does not know where blocks end, adjacent ones are one

@@ -4,8 +4,7 @@ use talloc_span::{Align, Span};
 
 use super::bits::WORD;
 use super::{Arena, Own, words_for};
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
 

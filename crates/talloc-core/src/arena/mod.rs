@@ -47,17 +47,15 @@ use core::ptr::NonNull;
 use talloc_span::Span;
 
 use crate::bin::Bins;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level, WindowOf};
 use crate::granule::{GRANULE, granules, min_linked};
 use crate::kind::Kind;
 use crate::quick::Lists;
-use crate::window::Window;
 use bits::{Bits, WORD};
 
 /// A complete heap in one piece of memory.
 pub(crate) struct Arena<C: Config> {
-    window: Window<C>,
+    window: WindowOf<C>,
     bits: Bits<C>,
     /// The first granule that may be used.
     start: usize,
@@ -103,7 +101,7 @@ impl<C: Config> Arena<C> {
     ///
     /// All its bytes are zero. A static heap therefore takes no room in the program's file.
     pub(crate) const NONE: Self = Self {
-        window: Window::NONE,
+        window: WindowOf::<C>::NONE,
         bits: Bits::NONE,
         start: 0,
         top: 0,
@@ -127,11 +125,11 @@ impl<C: Config> Arena<C> {
     }
 
     /// The granules of the largest arena that can be claimed.
-    pub(crate) const MAX_CLAIM: usize = Window::<C>::MAX_AROUND;
+    pub(crate) const MAX_CLAIM: usize = WindowOf::<C>::MAX_AROUND;
 
     /// An upper bound of the granules of the largest block. The rest of the largest arena is its bitmap.
     pub(crate) const MAX_BLOCK: usize = {
-        let granules = Window::<C>::MAX;
+        let granules = WindowOf::<C>::MAX;
         granules - granules / WORD * Bits::<C>::BYTES / GRANULE
     };
 

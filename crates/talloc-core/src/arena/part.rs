@@ -14,17 +14,17 @@ use talloc_span::Span;
 
 use super::bits::{Bits, WORD};
 use super::{Arena, Control, Own, words_for};
-use crate::config::Config;
+use crate::config::{Config, WindowOf, draw_key};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
-use crate::window::Window;
 
 impl<C: Config> Arena<C> {
     /// How many bytes at the start of a range the arena needs for its own chunk.
     fn own_bytes_of(range: Span, control: Control) -> Result<usize, ArenaError> {
         let (base, reach) =
             (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
-        let (_, at) = Window::<C>::around(base, reach).ok_or(ArenaError::TooFar)?;
+        let (_, at) =
+            WindowOf::<C>::around(base, reach, draw_key::<C>()).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
         Ok(Own::len::<C>(control.len(), &words) * GRANULE)
     }
@@ -40,7 +40,7 @@ impl<C: Config> Arena<C> {
         control: Control,
         bytes: usize,
     ) -> Result<(Span, [Span; 2]), ArenaError> {
-        if !Window::<C>::may_hold(range.size() / GRANULE) {
+        if !WindowOf::<C>::may_hold(range.size() / GRANULE) {
             return Err(ArenaError::TooFar);
         }
         let own = Self::own_bytes_of(range, control)?;

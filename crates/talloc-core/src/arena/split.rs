@@ -2,11 +2,9 @@
 
 use super::Arena;
 use crate::bin::BinIndex;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level, WindowOf};
 use crate::free_chunk::FreeChunk;
 use crate::granule::min_linked;
-use crate::window::Window;
 
 impl<C: Config> Arena<C> {
     /// Whether a free chunk of `len` granules is in a bin. A smaller one has no room for links.
@@ -67,7 +65,7 @@ impl<C: Config> Arena<C> {
     ///
     /// As for [`bin`](Self::bin).
     #[cfg_attr(not(small), inline(always))]
-    unsafe fn bin_rest(&mut self, window: Window<C>, chunk: FreeChunk) {
+    unsafe fn bin_rest(&mut self, window: WindowOf<C>, chunk: FreeChunk) {
         debug_assert!(self.is_marked(&chunk), "I3: both ends of a free chunk are marked");
         // SAFETY: As in `bin`.
         unsafe {

@@ -8,8 +8,7 @@ use super::Arena;
 use super::bits::WORD;
 use super::marks::Mark;
 use crate::bin::BinIndex;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::free_chunk::FreeChunk;
 use crate::granule::{GRANULE, Index, min_linked};
 

@@ -5,9 +5,8 @@ use core::ptr::NonNull;
 use super::Arena;
 use super::bits::WORD;
 use super::marks::Mark;
-use crate::checks::Level;
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 
 /// Changing the blocks' marks. In a heap that is not checked, this does nothing.

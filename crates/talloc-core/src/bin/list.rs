@@ -10,13 +10,11 @@
 
 use super::BinIndex;
 use super::map::Map;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level, WindowOf};
 use crate::free_chunk::FreeChunk;
 use crate::granule::{Index, min_linked};
 use crate::heads::{Heads, MAX_BINS};
 use crate::select::select;
-use crate::window::Window;
 
 /// The free chunks of an arena by size.
 pub(crate) struct Bins<C: Config> {
@@ -42,7 +40,7 @@ impl<C: Config> Bins<C> {
     ///
     /// The chunk is in no bin, and has room for links. It lies in the window's memory, as do all chunks in the bins.
     #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, window: Window<C>, chunk: FreeChunk) {
+    pub(crate) unsafe fn push(&mut self, window: WindowOf<C>, chunk: FreeChunk) {
         let (at, bin) = (chunk.at(), BinIndex::of_chunk::<C>(chunk.len()));
         debug_assert!(has_links::<C>(&chunk), "I6: a chunk in a bin has links");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
@@ -68,7 +66,7 @@ impl<C: Config> Bins<C> {
     ///
     /// As for [`push`](Self::push).
     #[inline(always)]
-    pub(crate) unsafe fn push_rest(&mut self, window: Window<C>, chunk: FreeChunk) {
+    pub(crate) unsafe fn push_rest(&mut self, window: WindowOf<C>, chunk: FreeChunk) {
         if cfg!(small) {
             // SAFETY: The same conditions hold.
             return unsafe { self.push(window, chunk) };
@@ -97,7 +95,7 @@ impl<C: Config> Bins<C> {
     ///
     /// The bin is not empty, and all chunks in it are in the window's memory.
     #[inline(always)]
-    pub(crate) unsafe fn pop(&mut self, window: Window<C>, bin: BinIndex) -> usize {
+    pub(crate) unsafe fn pop(&mut self, window: WindowOf<C>, bin: BinIndex) -> usize {
         debug_assert!(self.is_mapped(bin), "I7: the bin is not empty");
         debug_assert!(self.is_in_order(window, bin), "I5, I7: the bin is in order");
         let head = self.head(bin);
@@ -123,7 +121,7 @@ impl<C: Config> Bins<C> {
     ///
     /// The chunk is in its bin, and all chunks there are in the window's memory.
     #[inline(always)]
-    pub(crate) unsafe fn unlink(&mut self, window: Window<C>, chunk: &FreeChunk) {
+    pub(crate) unsafe fn unlink(&mut self, window: WindowOf<C>, chunk: &FreeChunk) {
         // SAFETY: The chunk is in a bin, so it has links to neighbours in the window's memory, or to none (I5).
         unsafe {
             let next = window.read(window.next_field(chunk.at()));
@@ -149,7 +147,7 @@ impl<C: Config> Bins<C> {
 
     /// The size of the first chunk of a bin, or zero if the bin is empty. Takes no branch.
     #[inline(always)]
-    pub(crate) fn first_size(&self, window: Window<C>, bin: BinIndex) -> usize {
+    pub(crate) fn first_size(&self, window: WindowOf<C>, bin: BinIndex) -> usize {
         // SAFETY: A bin's index is below the number of heads.
         let head = unsafe { *self.heads.as_slice().get_unchecked(bin.get()) };
         if C::ENCODED {
@@ -167,7 +165,7 @@ impl<C: Config> Bins<C> {
     /// # Safety
     ///
     /// The chunk is in its bin, in the window's memory.
-    pub(crate) unsafe fn next(&self, window: Window<C>, chunk: &FreeChunk) -> Option<usize> {
+    pub(crate) unsafe fn next(&self, window: WindowOf<C>, chunk: &FreeChunk) -> Option<usize> {
         // SAFETY: A chunk in a bin has links.
         let next = unsafe { window.read(window.next_field(chunk.at())) };
         if is_no_granule(next) { None } else { Some(next.get()) }
@@ -178,7 +176,7 @@ impl<C: Config> Bins<C> {
     /// # Safety
     ///
     /// The chunk is in its bin, in the window's memory.
-    pub(crate) unsafe fn before(&self, window: Window<C>, chunk: &FreeChunk) -> usize {
+    pub(crate) unsafe fn before(&self, window: WindowOf<C>, chunk: &FreeChunk) -> usize {
         // SAFETY: A chunk in a bin has links.
         unsafe { window.read(window.prev_field(chunk.at())) }.get()
     }
@@ -217,7 +215,7 @@ impl<C: Config> Bins<C> {
     ///
     /// `prev` is a chunk with links in the window's memory, or a bin's number.
     #[inline(always)]
-    unsafe fn set_next(&mut self, window: Window<C>, prev: C::Index, value: C::Index) {
+    unsafe fn set_next(&mut self, window: WindowOf<C>, prev: C::Index, value: C::Index) {
         let number = prev.get();
         let head = self.heads.as_mut_slice().as_mut_ptr().wrapping_add(number);
         let field = window.next_field(number);
@@ -239,7 +237,7 @@ impl<C: Config> Bins<C> {
     ///
     /// `next` is a chunk with links in the window's memory, or none.
     #[inline(always)]
-    unsafe fn set_prev(&mut self, window: Window<C>, next: C::Index, value: C::Index) {
+    unsafe fn set_prev(&mut self, window: WindowOf<C>, next: C::Index, value: C::Index) {
         let nowhere = &raw mut self.nowhere;
         let field = window.prev_field(next.get());
         // SAFETY: A chunk's field can be written, by the contract of this function.
@@ -264,7 +262,7 @@ impl<C: Config> Bins<C> {
 /// Conditions that are asserted before and after links change.
 impl<C: Config> Bins<C> {
     /// I5 and I7, of the first chunk of a bin: it links back to the bin, whose bit is set if there is one.
-    fn is_in_order(&self, window: Window<C>, bin: BinIndex) -> bool {
+    fn is_in_order(&self, window: WindowOf<C>, bin: BinIndex) -> bool {
         if C::ENCODED {
             // The first chunk may have been overwritten. It is checked when it is used.
             return true;
@@ -280,7 +278,7 @@ impl<C: Config> Bins<C> {
     /// # Safety
     ///
     /// As for [`unlink`](Self::unlink).
-    unsafe fn is_linked(&self, window: Window<C>, chunk: &FreeChunk) -> bool {
+    unsafe fn is_linked(&self, window: WindowOf<C>, chunk: &FreeChunk) -> bool {
         let at = C::Index::new(chunk.at());
         let bin = BinIndex::of_chunk::<C>(chunk.len());
         // SAFETY: A chunk in a bin has links, to chunks in the window's memory or to none (I5).

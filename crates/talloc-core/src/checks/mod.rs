@@ -22,7 +22,6 @@ pub use measures::{Harden, Measures, Standard};
 
 use core::marker::PhantomData;
 
-use crate::config::Config;
 use crate::misuse::{Misuse, OnMisuse, Panics};
 
 mod sealed {
@@ -128,32 +127,3 @@ pub trait KnowsBlocks: Checks {}
 
 impl<H: OnMisuse> KnowsBlocks for BlockChecks<H> {}
 impl<M: Harden, H: OnMisuse> KnowsBlocks for HardenedChecks<M, H> {}
-
-/// The level of a configuration, as constants that no implementation of [`Config`] can change.
-#[doc(hidden)]
-pub trait Level: Config {
-    /// Whether the heap knows its blocks, and checks those that it is passed.
-    const CHECKED: bool = <Self::Checks as Checks>::CHECKED;
-    /// Whether the heap protects itself against memory that is overwritten.
-    const HARDENED: bool = <Self::Checks as Checks>::MEASURES.is_some();
-    /// What it does, if it is hardened.
-    const MEASURES: Measures = match <Self::Checks as Checks>::MEASURES {
-        Some(measures) => measures,
-        None => Measures::NONE,
-    };
-    /// Whether links and sizes are encoded, and checked before they are used.
-    const ENCODED: bool = Self::MEASURES.encode;
-    /// How many more bytes a block has than its owner can use.
-    const TAIL: usize = if Self::MEASURES.tails { TAIL } else { 0 };
-    /// Whether there are canaries.
-    const HAS_CANARIES: bool = Self::MEASURES.slack || Self::MEASURES.tails;
-
-    /// Called with what the heap finds.
-    #[track_caller]
-    #[inline(always)]
-    fn misuse(misuse: &Misuse) {
-        <Self::Checks as Checks>::misuse(misuse);
-    }
-}
-
-impl<C: Config> Level for C {}

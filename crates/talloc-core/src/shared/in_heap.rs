@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::{Allocate, SharedHeap, blocks};
-use crate::checks::Level;
+use crate::config::Level;
 use crate::error::AllocError;
 use crate::misuse::{Call, Fault, Misuse};
 use crate::talloc::Talloc;

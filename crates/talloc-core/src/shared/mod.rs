@@ -23,8 +23,7 @@ pub use in_heap::free_in_heap;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::report::{Report, Violation};
 use crate::size_classes::SizeClasses;

@@ -3,8 +3,7 @@
 use core::ptr::NonNull;
 
 use super::Talloc;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::source::Source;

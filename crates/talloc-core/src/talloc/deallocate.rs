@@ -5,8 +5,7 @@ use core::ptr::NonNull;
 
 use super::{Backend, Talloc};
 use crate::arena::Arena;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 use crate::misuse::Call;
 use crate::quick::{Lists, Segment, next, with_provenance_of_all};

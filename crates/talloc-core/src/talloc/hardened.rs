@@ -18,8 +18,8 @@ use talloc_span::Span;
 
 use super::Talloc;
 use crate::arena::Arena;
-use crate::checks::{Canary, Checks, Guard, Level, State};
-use crate::config::Config;
+use crate::checks::{Canary, Checks, Guard, State};
+use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::granule::GRANULE;
 use crate::misuse::{Call, Fault, Misuse};

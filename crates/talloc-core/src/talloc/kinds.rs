@@ -11,8 +11,7 @@ use talloc_span::{Align, Span};
 
 use super::{ArenasMut, Inspect, SOURCE_TRIES, Talloc};
 use crate::arena::Arena;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::error::{AllocError, ArenaError};
 use crate::kind::{Kind, Kinds};
 use crate::memory::Memory;

@@ -2,9 +2,8 @@
 
 use super::Inspect;
 use super::arenas::Arenas;
-use crate::checks::Level;
 use crate::chunk::Chunk;
-use crate::config::Config;
+use crate::config::{Config, Level};
 
 impl<'h, C: Config, S> Inspect<'h, C, S> {
     /// Returns what lies in the arenas: for each arena, chunks that cover it, in address order, then the blocks in

@@ -7,8 +7,7 @@ use talloc_span::Align;
 
 use super::Talloc;
 use crate::arena::Arena;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::misuse::Call;
 use crate::quick::Lists;

@@ -4,9 +4,9 @@ use talloc_span::Span;
 
 use super::arenas::Arenas;
 use super::{Inspect, Talloc};
-use crate::checks::{Level, State};
+use crate::checks::State;
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::size_classes::SizeClasses;

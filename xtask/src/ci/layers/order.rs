@@ -42,6 +42,7 @@ pub const ORDERS: [Order; 3] = [
             "size_classes",
             "select",
             "heads",
+            "checks",
             "window",
             "free_chunk",
             "trie",

@@ -12,8 +12,7 @@ use core::ptr::NonNull;
 use talloc_span::Span;
 
 use crate::arena::Arena;
-use crate::checks::Level;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::error::ArenaError;
 use further::Further;
 use index::Index;

@@ -1,5 +1,10 @@
 //! The compile-time parameters of a heap.
 
+mod level;
+
+pub use level::Level;
+pub(crate) use level::{WindowOf, draw_key};
+
 use core::marker::PhantomData;
 
 use crate::checks::{BlockChecks, Checks, Harden, HardenedChecks, Standard, Unchecked};

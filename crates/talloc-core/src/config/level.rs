@@ -1,0 +1,46 @@
+//! What follows from the level of a configuration.
+
+use super::Config;
+use crate::checks::{Checks, LinkKey, Measures, TAIL};
+use crate::misuse::Misuse;
+use crate::window::Window;
+
+/// By what a heap encodes the sizes and links in free memory.
+pub(crate) type KeyOf<C> = <<C as Config>::Checks as Checks>::Key;
+
+/// The window of an arena.
+pub(crate) type WindowOf<C> = Window<<C as Config>::Index, KeyOf<C>>;
+
+/// A key for the sizes and links of an arena.
+pub(crate) fn draw_key<C: Config>() -> KeyOf<C> {
+    if C::ENCODED { KeyOf::<C>::new(C::Checks::draw()) } else { KeyOf::<C>::ZERO }
+}
+
+/// The level of a configuration, as constants that no implementation of [`Config`] can change.
+#[doc(hidden)]
+pub trait Level: Config {
+    /// Whether the heap knows its blocks, and checks those that it is passed.
+    const CHECKED: bool = <Self::Checks as Checks>::CHECKED;
+    /// Whether the heap protects itself against memory that is overwritten.
+    const HARDENED: bool = <Self::Checks as Checks>::MEASURES.is_some();
+    /// What it does, if it is hardened.
+    const MEASURES: Measures = match <Self::Checks as Checks>::MEASURES {
+        Some(measures) => measures,
+        None => Measures::NONE,
+    };
+    /// Whether links and sizes are encoded, and checked before they are used.
+    const ENCODED: bool = Self::MEASURES.encode;
+    /// How many more bytes a block has than its owner can use.
+    const TAIL: usize = if Self::MEASURES.tails { TAIL } else { 0 };
+    /// Whether there are canaries.
+    const HAS_CANARIES: bool = Self::MEASURES.slack || Self::MEASURES.tails;
+
+    /// Called with what the heap finds.
+    #[track_caller]
+    #[inline(always)]
+    fn misuse(misuse: &Misuse) {
+        <Self::Checks as Checks>::misuse(misuse);
+    }
+}
+
+impl<C: Config> Level for C {}
