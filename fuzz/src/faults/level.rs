@@ -1,0 +1,59 @@
+//! The levels of heap.
+
+use std::fmt;
+
+use talloc_core::{Checked, Compact, Config, Micro, RealTime};
+
+use super::class::Class;
+use super::injection::inject;
+use super::note::Note;
+use super::outcome::Outcome;
+
+/// A heap of some parameters, by name.
+#[derive(Clone, Copy)]
+pub struct Level {
+    /// The name, in tables and on the command line.
+    pub name: &'static str,
+    /// Whether the table shows the level if none is named.
+    pub is_usual: bool,
+    inject: fn(Class, u64) -> Outcome,
+}
+
+/// All levels.
+///
+/// A level whose handler is [`Note`] reports its faults.
+pub const LEVELS: &[Level] = &[
+    Level::of::<Compact>("plain"),
+    Level::of::<Checked<Compact, Note>>("checked"),
+    Level::of::<Checked<RealTime, Note>>("checked-real-time").unusual(),
+    Level::of::<Checked<Micro, Note>>("checked-micro").unusual(),
+];
+
+impl Level {
+    const fn of<C: Config>(name: &'static str) -> Self {
+        Self { name, is_usual: true, inject: inject::<C> }
+    }
+
+    /// The level, left out of the table unless it is named.
+    const fn unusual(self) -> Self {
+        Self { is_usual: false, ..self }
+    }
+
+    /// The level of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        LEVELS.iter().find(|level| level.name == name).copied()
+    }
+
+    /// Plants one fault in a random program on such a heap: see [`inject`].
+    #[must_use]
+    pub fn inject(&self, class: Class, seed: u64) -> Outcome {
+        (self.inject)(class, seed)
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
