@@ -19,6 +19,14 @@ const PATIENCE: i64 = 500_000;
 /// For one fault there are at most so many programs that give no opportunity for it.
 const TRIES: u64 = 20;
 
+/// How a line begins that says the size and the distance of the fault that was just planted.
+const PLANTED: &str = "planted ";
+
+/// Runs the program of a seed, and calls the function when the fault is planted.
+trait Run: Fn(u64, &mut dyn FnMut(usize, usize)) -> Outcome {}
+
+impl<F: Fn(u64, &mut dyn FnMut(usize, usize)) -> Outcome> Run for F {}
+
 /// Plants `count` faults of a class, the program of each from a seed of its own, from `first` on.
 ///
 /// Forks, and so must be called by a process with one thread.
@@ -33,7 +41,9 @@ pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
     let last = first + TRIES * count as u64;
     while tally.all.planted < count && seed < last {
         let left = (count - tally.all.planted) as u64;
-        for outcome in batch(seed, left.min(BATCH), |seed| level.inject(class, seed)) {
+        let inject =
+            |seed, on_planted: &mut dyn FnMut(usize, usize)| level.inject(class, seed, on_planted);
+        for outcome in batch(seed, left.min(BATCH), inject) {
             tally.add(seed, outcome);
             seed += 1;
         }
@@ -43,7 +53,7 @@ pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
 }
 
 /// Runs up to `count` programs in a process of its own, at least one.
-fn batch(first: u64, count: u64, run: impl Fn(u64) -> Outcome) -> Vec<Outcome> {
+fn batch(first: u64, count: u64, run: impl Run) -> Vec<Outcome> {
     let mut ends = [0; 2];
     // SAFETY: There is room for the two ends.
     assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0, "the system refuses a pipe");
@@ -64,12 +74,15 @@ fn batch(first: u64, count: u64, run: impl Fn(u64) -> Outcome) -> Vec<Outcome> {
 }
 
 /// Runs the programs up to the first whose fault did damage, and writes what came of them.
-fn child(first: u64, count: u64, mut write: File, run: impl Fn(u64) -> Outcome) -> ! {
+fn child(first: u64, count: u64, write: File, run: impl Run) -> ! {
     silence();
     for seed in first..first + count {
         set_timer(PATIENCE);
-        let outcome = run(seed);
-        if writeln!(write, "{outcome}").is_err() || outcome.is_dirty() {
+        let outcome = run(seed, &mut |size, distance| {
+            // If nobody reads, nobody cares.
+            let _ = writeln!(&write, "{PLANTED}{size} {distance}");
+        });
+        if writeln!(&write, "{outcome}").is_err() || outcome.is_dirty() {
             break;
         }
     }
@@ -79,8 +92,14 @@ fn child(first: u64, count: u64, mut write: File, run: impl Fn(u64) -> Outcome) 
 
 /// Reads what came of the programs, the last of which may have ended the process.
 fn parent(pid: libc::pid_t, read: File) -> Vec<Outcome> {
-    let lines = BufReader::new(read).lines().map_while(Result::ok);
-    let mut outcomes: Vec<Outcome> = lines.map_while(|line| Outcome::parse(&line)).collect();
+    let (mut outcomes, mut planted) = (Vec::new(), (0, 0));
+    for line in BufReader::new(read).lines().map_while(Result::ok) {
+        match (line.strip_prefix(PLANTED).and_then(pair), Outcome::parse(&line)) {
+            (Some(pair), _) => planted = pair,
+            (None, Some(outcome)) => outcomes.push(outcome),
+            (None, None) => break,
+        }
+    }
     let mut status = 0;
     // SAFETY: The status may be written to.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid, "the child can be awaited");
@@ -90,9 +109,16 @@ fn parent(pid: libc::pid_t, read: File) -> Vec<Outcome> {
             libc::SIGVTALRM => "looped for ever".into(),
             signal => format!("signal {signal}"),
         };
-        outcomes.push(Outcome::with_message(Verdict::Crashed, why));
+        let (size, distance) = planted;
+        outcomes.push(Outcome { size, distance, ..Outcome::with_message(Verdict::Crashed, why) });
     }
     outcomes
+}
+
+/// Reads two numbers.
+fn pair(text: &str) -> Option<(usize, usize)> {
+    let (size, distance) = text.split_once(' ')?;
+    Some((size.parse().ok()?, distance.parse().ok()?))
 }
 
 /// Has the process print nothing and leave no core file when it dies.

@@ -24,33 +24,49 @@ const TRIES: usize = 40;
 
 /// Plants a fault of a class in a random program on a heap of some parameters, and says what came of it.
 ///
-/// On a heap without checks, it may crash the process or never return.
+/// Calls `on_planted` with the fault's size and distance, as in [`Outcome`], once it is planted: on a heap without
+/// checks, it may crash the process or never return.
 #[must_use]
-pub fn inject<C: Config>(class: Class, seed: u64) -> Outcome {
+pub fn inject<C: Config>(
+    class: Class,
+    seed: u64,
+    on_planted: &mut dyn FnMut(usize, usize),
+) -> Outcome {
     note::take();
     note::set_panics(false);
     // Classes and seeds have programs of their own.
     let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(class as u64);
+    let mut known = (0, 0);
+    let mut on_planted = |size, distance| {
+        known = (size, distance);
+        on_planted(size, distance);
+    };
     let outcome = catch_unwind(AssertUnwindSafe(|| match class {
         Class::Starvation | Class::LyingSource | Class::PanickingSource | Class::Management => {
             storms::survive::<C>(class, seed)
         }
         Class::ReadAfterFree | Class::Uninitialised => exposure::look::<C>(class, seed),
-        _ => plant_in_program::<C>(class, seed),
+        _ => plant_in_program::<C>(class, seed, &mut on_planted),
     }));
     outcome.unwrap_or_else(|panic| {
-        Outcome::with_message(Verdict::Crashed, format!("panicked: {}", panic_message(&*panic)))
+        let (size, distance) = known;
+        let message = format!("panicked: {}", panic_message(&*panic));
+        Outcome { size, distance, ..Outcome::with_message(Verdict::Crashed, message) }
     })
 }
 
-fn plant_in_program<C: Config>(class: Class, seed: u64) -> Outcome {
+fn plant_in_program<C: Config>(
+    class: Class,
+    seed: u64,
+    on_planted: &mut dyn FnMut(usize, usize),
+) -> Outcome {
     let mut stack = [0_u64; STACK];
     let mut program = Program::<C>::new(seed);
     program.stack = stack.as_mut_ptr().cast();
     let before = program.random.usize(BEFORE / 8..BEFORE);
     program.run(before);
     let planted = (0..TRIES).find_map(|_| {
-        let planted = plant::plant(class, &mut program);
+        let planted = plant::plant(class, &mut program, on_planted);
         if planted.is_none() {
             program.run(8);
         }
@@ -60,6 +76,7 @@ fn plant_in_program<C: Config>(class: Class, seed: u64) -> Outcome {
         return Outcome::with_message(Verdict::Missed, format!("false alarm: {:?}", note::take()));
     }
     let Some(planted) = planted else { return Outcome::new(Verdict::Skipped) };
+    on_planted(planted.size, planted.distance);
     program.check_contents();
     let outcome = match program.reported {
         Some(_) => go_on_after_report(&mut program),

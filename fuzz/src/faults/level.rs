@@ -16,8 +16,11 @@ pub struct Level {
     pub name: &'static str,
     /// Whether the table shows the level if none is named.
     pub is_usual: bool,
-    inject: fn(Class, u64) -> Outcome,
+    inject: Inject,
 }
+
+/// [`inject`] for the parameters of a level.
+type Inject = fn(Class, u64, &mut dyn FnMut(usize, usize)) -> Outcome;
 
 /// All levels.
 ///
@@ -47,8 +50,13 @@ impl Level {
 
     /// Plants one fault in a random program on such a heap: see [`inject`].
     #[must_use]
-    pub fn inject(&self, class: Class, seed: u64) -> Outcome {
-        (self.inject)(class, seed)
+    pub fn inject(
+        &self,
+        class: Class,
+        seed: u64,
+        on_planted: &mut dyn FnMut(usize, usize),
+    ) -> Outcome {
+        (self.inject)(class, seed, on_planted)
     }
 }
 

@@ -289,9 +289,9 @@ impl<C: Config> Program<C> {
         self.expect(checked.map_err(|error| format!("of another heap, {error}")));
     }
 
-    /// Verifies the heap.
+    /// Verifies both heaps.
     pub fn verify(&mut self) {
-        let verified = self.heap.verify().map(drop);
+        let verified = self.heap.verify().and_then(|_| self.other.verify()).map(drop);
         self.expect(verified.map_err(|violation| format!("verify: {violation}")));
     }
 

@@ -72,7 +72,10 @@ pub(super) fn twice_with_delay<C: Config>(program: &mut Program<C>) -> Option<Pl
 }
 
 /// Frees a block, allocates some of its size or of others, and frees it again.
-pub(super) fn after_reuse<C: Config>(program: &mut Program<C>) -> Option<Planted> {
+pub(super) fn after_reuse<C: Config>(
+    program: &mut Program<C>,
+    on_planted: &mut dyn FnMut(usize, usize),
+) -> Option<Planted> {
     let index = program.any()?;
     let block = program.shadow.get(index);
     program.free(index);
@@ -87,6 +90,7 @@ pub(super) fn after_reuse<C: Config>(program: &mut Program<C>) -> Option<Planted
         }
     }
     let distance = program.calls - freed;
+    on_planted(0, distance);
     Some(Planted { distance, ..free(program, block.ptr, block.layout) })
 }
 

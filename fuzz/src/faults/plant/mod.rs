@@ -33,12 +33,17 @@ impl Planted {
     }
 }
 
-/// Plants a fault of a class, if the program gives an opportunity.
-pub(super) fn plant<C: Config>(class: Class, program: &mut Program<C>) -> Option<Planted> {
+/// Plants a fault of a class, if the program gives an opportunity. Tells `on_planted` the size and the distance of a
+/// wrong call that may not return, if they are of interest.
+pub(super) fn plant<C: Config>(
+    class: Class,
+    program: &mut Program<C>,
+    on_planted: &mut dyn FnMut(usize, usize),
+) -> Option<Planted> {
     match class {
         Class::DoubleFree => frees::twice(program),
         Class::DelayedDoubleFree => frees::twice_with_delay(program),
-        Class::FreeAfterReuse => frees::after_reuse(program),
+        Class::FreeAfterReuse => frees::after_reuse(program, on_planted),
         Class::InteriorFree => frees::interior(program),
         Class::UnalignedFree => frees::unaligned(program),
         Class::StackFree => frees::stack(program),
