@@ -34,9 +34,21 @@ impl Profile {
         Self::CheckedShrunk,
     ];
 
+    /// Those that trust the program.
+    pub const PLAIN: [Self; 4] = [Self::Compact, Self::RealTime, Self::Micro, Self::Shrunk];
+
     /// Those that find what a program does wrong.
     pub const CHECKED: [Self; 4] =
         [Self::Checked, Self::CheckedRealTime, Self::CheckedMicro, Self::CheckedShrunk];
+
+    /// The profiles of each level of checks, by the level's name.
+    pub const LEVELS: &[(&str, &[Self])] =
+        &[("all", &Self::ALL), ("plain", &Self::PLAIN), ("checked", &Self::CHECKED)];
+
+    /// The profiles of a level.
+    pub fn of_level(name: &str) -> Option<&'static [Self]> {
+        Self::LEVELS.iter().find(|level| level.0 == name).map(|level| level.1)
+    }
 
     /// Reads three bits of a byte, the lowest two and the sixth.
     pub(crate) fn decode(byte: usize) -> Self {
