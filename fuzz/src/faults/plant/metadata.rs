@@ -1,5 +1,6 @@
 //! Damaged metadata: links, sizes, bits, heads.
 
+use std::collections::HashSet;
 use std::ptr::NonNull;
 
 use talloc_core::{Chunk, ChunkKind, Config, Span};
@@ -7,6 +8,10 @@ use talloc_core::{Chunk, ChunkKind, Config, Span};
 use super::super::program::Program;
 use super::Planted;
 use super::frees::at;
+use crate::heap::GRANULE;
+
+/// Numbers below this are no granules.
+const MAX_BINS: usize = 256;
 
 /// A free chunk starts with its size and two links, each of the size of an index, and ends with its size.
 #[derive(Clone, Copy)]
@@ -67,20 +72,42 @@ pub(super) fn bitmap<C: Config>(program: &mut Program<C>) -> Option<Planted> {
 }
 
 /// Damages the head of a bin of the first arena.
-///
-/// The second chunk of a bin links back to the first, as the head does: such a value is looked for.
 pub(super) fn bin_head<C: Config>(program: &mut Program<C>) -> Option<Planted> {
-    let index = size_of::<C::Index>();
-    let back: Vec<Vec<u8>> = free_chunks(program)
-        .into_iter()
-        .filter_map(|chunk| Some(read(field_ptr::<C>(chunk, Field::Previous)?, index)))
-        .collect();
-    let heads = words(program, index);
-    let heads: Vec<_> =
-        heads.into_iter().filter(|head| back.contains(&read(*head, index))).collect();
+    let heads = bin_heads(program);
     let head = *program.random.choice(&heads)?;
-    let model = program.random.choice(&back)?.clone();
+    let model = read(*program.random.choice(&heads)?, size_of::<C::Index>());
     damage(program, head, &model)
+}
+
+/// The heads of bins that are not empty. A head is the number of a granule, counted from an address that is in the
+/// control structure, too: of all that may be it, the one is taken by which most words lead to free chunks.
+fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
+    let index = size_of::<C::Index>();
+    let arena = program.heap.get_arena();
+    let chunks: HashSet<usize> = free_chunks(program)
+        .into_iter()
+        .filter(|chunk| arena.contains_span(*chunk))
+        .filter_map(Span::base)
+        .collect();
+    let numbers: Vec<_> =
+        words(program, index).into_iter().map(|word| (word, number(word, index))).collect();
+    let origins = words(program, size_of::<usize>()).into_iter();
+    let heads = origins.map(|origin| number(origin, size_of::<usize>())).map(|origin| {
+        let leads = |number: usize| {
+            let addr = number.checked_mul(GRANULE).and_then(|offset| origin.checked_add(offset));
+            number >= MAX_BINS && addr.is_some_and(|addr| chunks.contains(&addr))
+        };
+        let heads = numbers.iter().filter(|(_, number)| origin != 0 && leads(*number));
+        heads.map(|(word, _)| *word).collect::<Vec<_>>()
+    });
+    heads.max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// Reads a number.
+fn number(ptr: NonNull<u8>, size: usize) -> usize {
+    let mut bytes = [0; size_of::<u64>()];
+    bytes[..size].copy_from_slice(&read(ptr, size));
+    u64::from_le_bytes(bytes) as usize
 }
 
 /// Damages the head of a quick list.
