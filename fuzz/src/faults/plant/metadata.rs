@@ -95,7 +95,8 @@ fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
     let heads = origins.map(|origin| number(origin, size_of::<usize>())).map(|origin| {
         let leads = |number: usize| {
             let addr = number.checked_mul(GRANULE).and_then(|offset| origin.checked_add(offset));
-            number >= MAX_BINS && addr.is_some_and(|addr| chunks.contains(&addr))
+            number >= MAX_BINS
+                && addr.is_some_and(|addr| arena.contains(addr) && chunks.contains(&addr))
         };
         let heads = numbers.iter().filter(|(_, number)| origin != 0 && leads(*number));
         heads.map(|(word, _)| *word).collect::<Vec<_>>()
@@ -105,9 +106,11 @@ fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
 
 /// Reads a number.
 fn number(ptr: NonNull<u8>, size: usize) -> usize {
-    let mut bytes = [0; size_of::<u64>()];
-    bytes[..size].copy_from_slice(&read(ptr, size));
-    u64::from_le_bytes(bytes) as usize
+    let bytes = read(ptr, size);
+    // The byte of the highest value first.
+    let ordered: &mut dyn Iterator<Item = &u8> =
+        if cfg!(target_endian = "big") { &mut bytes.iter() } else { &mut bytes.iter().rev() };
+    ordered.fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
 /// Damages the head of a quick list.
