@@ -32,6 +32,6 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     workspace
         .cargo(["run", "--profile", "soak", "-p", "talloc-fuzz", "--bin", "soak", "--"])
         .args(numbers)
-        .arg(if args.checked { "checked" } else { &args.level })
+        .args([if args.checked { "checked" } else { &args.level }])
         .run()
 }
