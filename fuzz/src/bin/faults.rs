@@ -18,7 +18,7 @@ fn main() -> std::process::ExitCode {
 mod planted {
     use std::process::ExitCode;
 
-    use talloc_fuzz::faults::{Class, LEVELS, Level, Tally, many, markdown};
+    use talloc_fuzz::faults::{Class, LEVELS, Level, Tally, details, heading, many, row};
 
     const USAGE: &str = "usage: faults [--each N] [--seed N] [--show N] [--raw] [--level NAME]... [--class NAME]...";
 
@@ -40,6 +40,9 @@ mod planted {
             return ExitCode::FAILURE;
         };
         let mut results = Vec::new();
+        if !plan.is_raw {
+            print!("{}", heading());
+        }
         for class in plan.classes {
             for level in &plan.levels {
                 let tally = many(level, class, plan.seed, plan.each);
@@ -49,13 +52,13 @@ mod planted {
                 if plan.is_raw {
                     print(class, *level, &tally);
                 } else {
-                    eprintln!("{} {}: {} planted", class.name(), level.name, tally.all.planted);
+                    print!("{}", row(class, *level, &tally));
                 }
                 results.push((class, *level, tally));
             }
         }
         if !plan.is_raw {
-            print!("{}", markdown(&results));
+            print!("{}", details(&results));
         }
         ExitCode::SUCCESS
     }

@@ -14,7 +14,7 @@ use super::tally::Tally;
 const BATCH: u64 = 64;
 
 /// How long the processor may work on one program, in microseconds, before the heap is taken to loop for ever.
-const PATIENCE: i64 = 100_000;
+const PATIENCE: i64 = if cfg!(debug_assertions) { 200_000 } else { 20_000 };
 
 /// For one fault there are at most so many programs that give no opportunity for it.
 const TRIES: u64 = 20;

@@ -11,7 +11,7 @@
 //! | how each is planted | `plant` |
 //! | what came of a fault, and of many | [`Outcome`], [`Tally`] |
 //! | many faults of a class, in processes of their own | [`many`] |
-//! | the table | [`markdown`], `cargo xtask faults` |
+//! | the tables, in Markdown | [`heading`], [`row`], [`details`], `cargo xtask faults` |
 //!
 //! A heap without checks does not survive most faults: it crashes, or loops for ever. Therefore [`many`] forks.
 
@@ -35,5 +35,5 @@ pub use injection::inject;
 pub use level::{LEVELS, Level};
 pub use note::Note;
 pub use outcome::{Outcome, Verdict};
-pub use table::markdown;
+pub use table::{details, heading, row};
 pub use tally::{Row, Tally};

@@ -13,14 +13,27 @@ const RULE: &str = "--:|--:|--:|--:|--:|--:|--:|--:|--:|";
 const SIZES: [&str; 6] = ["1", "2-7", "8", "9-16", "17-32", "33 and more"];
 const DISTANCES: [&str; 5] = ["0", "1-7", "8-31", "32-127", "128 and more"];
 
-/// The tables of what came of the faults of each class on each level.
+/// The head of the table of all classes.
 #[must_use]
-pub fn markdown(results: &[(Class, Level, Tally)]) -> String {
-    let mut text = format!("| class | fault | level | {HEAD}\n|---|---|---|{RULE}\n");
-    for (class, level, tally) in results.iter().filter(|(class, ..)| !is_exposure(*class)) {
+pub fn heading() -> String {
+    format!("| class | fault | level | {HEAD}\n|---|---|---|{RULE}\n")
+}
+
+/// A row of that table. Empty for a class that has another one, in [`details`].
+#[must_use]
+pub fn row(class: Class, level: Level, tally: &Tally) -> String {
+    let mut text = String::new();
+    if !is_exposure(class) {
         let fault = format!("{}: {}", class.name(), class.description());
         line(&mut text, &[class.number(), &fault, level.name], &tally.all);
     }
+    text
+}
+
+/// The other tables: what can be read, and what came of faults by size and distance.
+#[must_use]
+pub fn details(results: &[(Class, Level, Tally)]) -> String {
+    let mut text = String::new();
     exposures(&mut text, results);
     parts(&mut text, results, Class::has_sizes, "bytes written", SIZES, |tally| &tally.by_size);
     let heading = "calls since the free";
