@@ -67,8 +67,11 @@ mod planted {
     fn print(class: Class, level: Level, tally: &Tally) {
         let (name, level, row) = (class.name(), level.name, &tally.all);
         let (planted, caught, late) = (row.planted, row.caught(), row.late);
-        let (harmless, missed, crashed) = (row.harmless, row.missed, row.crashed);
-        println!("{name} {level} {planted} {caught} {late} {harmless} {missed} {crashed}");
+        let (harmless, lost, latent) = (row.harmless, row.lost, row.latent);
+        let (missed, crashed) = (row.missed, row.crashed);
+        println!(
+            "{name} {level} {planted} {caught} {late} {harmless} {lost} {latent} {missed} {crashed}"
+        );
     }
 
     fn plan() -> Option<Plan> {

@@ -9,7 +9,7 @@ use super::exposure;
 use super::note;
 use super::outcome::{Outcome, Verdict};
 use super::plant::{self, Planted, storms};
-use super::program::Program;
+use super::program::{Program, Trouble};
 use crate::run::panic_message;
 
 /// The most calls before a fault is planted, and after.
@@ -99,9 +99,26 @@ fn go_on_after_report<C: Config>(program: &mut Program<C>) -> Outcome {
         let why = format!("{reported:?}, then a false alarm: {:?}", note::take());
         return Outcome::with_message(Verdict::Missed, why);
     }
-    match &program.damage {
-        Some(damage) => Outcome::with_message(Verdict::Missed, format!("{reported:?}, {damage}")),
-        None => Outcome::new(Verdict::Caught { after: 0, is_late: false }),
+    match at_end(program, None) {
+        Outcome { verdict: Verdict::Harmless, .. } => {
+            Outcome::new(Verdict::Caught { after: 0, is_late: false })
+        }
+        outcome => {
+            let message = format!("{reported:?}, then {}", outcome.message);
+            Outcome::with_message(outcome.verdict, message)
+        }
+    }
+}
+
+/// What has come of a program that nothing was reported of.
+fn at_end<C: Config>(program: &Program<C>, harm: Option<&String>) -> Outcome {
+    if let Some(damage) = program.damage.as_ref().or(harm) {
+        return Outcome::with_message(Verdict::Missed, damage);
+    }
+    match program.find_trouble() {
+        Some(Trouble::Broken(message)) => Outcome::with_message(Verdict::Latent, message),
+        Some(Trouble::Lost(message)) => Outcome::with_message(Verdict::Lost, message),
+        None => Outcome::new(Verdict::Harmless),
     }
 }
 
@@ -121,8 +138,5 @@ fn go_on_unnoticed<C: Config>(program: &mut Program<C>, planted: &Planted) -> Ou
             message,
         );
     }
-    match program.damage.as_ref().or(planted.harm.as_ref()) {
-        Some(damage) => Outcome::with_message(Verdict::Missed, damage),
-        None => Outcome::new(Verdict::Harmless),
-    }
+    at_end(program, planted.harm.as_ref())
 }

@@ -27,7 +27,11 @@ pub enum Verdict {
     },
     /// Nothing was wrong at the end.
     Harmless,
-    /// Something was corrupted, and nothing was reported.
+    /// The program noticed nothing, but some of the heap's memory was lost at the end.
+    Lost,
+    /// The program noticed nothing, but the heap was found broken at the end, when it was verified.
+    Latent,
+    /// Something of the program's was corrupted, and nothing was reported.
     Missed,
     /// The process died, or the heap panicked or looped for ever.
     Crashed,
@@ -53,7 +57,7 @@ impl Outcome {
     pub fn is_dirty(&self) -> bool {
         match self.verdict {
             Verdict::Caught { is_late, .. } => is_late,
-            Verdict::Harmless | Verdict::Skipped => false,
+            Verdict::Harmless | Verdict::Lost | Verdict::Latent | Verdict::Skipped => false,
             Verdict::Missed | Verdict::Crashed => true,
         }
     }
@@ -69,6 +73,8 @@ impl Outcome {
         let verdict = match verdict {
             "caught" => Verdict::Caught { after, is_late: is_late != 0 },
             "harmless" => Verdict::Harmless,
+            "lost" => Verdict::Lost,
+            "latent" => Verdict::Latent,
             "missed" => Verdict::Missed,
             "crashed" => Verdict::Crashed,
             "skipped" => Verdict::Skipped,
@@ -84,6 +90,8 @@ impl fmt::Display for Outcome {
         let (name, after, is_late) = match self.verdict {
             Verdict::Caught { after, is_late } => ("caught", after, is_late),
             Verdict::Harmless => ("harmless", 0, false),
+            Verdict::Lost => ("lost", 0, false),
+            Verdict::Latent => ("latent", 0, false),
             Verdict::Missed => ("missed", 0, false),
             Verdict::Crashed => ("crashed", 0, false),
             Verdict::Skipped => ("skipped", 0, false),
@@ -103,6 +111,8 @@ mod tests {
             Verdict::Caught { after: 12, is_late: true },
             Verdict::Caught { after: 0, is_late: false },
             Verdict::Harmless,
+            Verdict::Lost,
+            Verdict::Latent,
             Verdict::Missed,
             Verdict::Crashed,
             Verdict::Skipped,
@@ -115,6 +125,6 @@ mod tests {
             }
         }
         assert_eq!(Outcome::parse("caught 1"), None);
-        assert_eq!(Outcome::parse("lost 0 0 0 0 "), None);
+        assert_eq!(Outcome::parse("unknown 0 0 0 0 "), None);
     }
 }

@@ -6,8 +6,8 @@ use super::class::{Class, Family};
 use super::level::Level;
 use super::tally::{Row, Tally};
 
-const HEAD: &str = "planted | caught | at once | later | calls until then, median / most | after damage | harmless | missed | crashed |";
-const RULE: &str = "--:|--:|--:|--:|--:|--:|--:|--:|--:|";
+const HEAD: &str = "planted | caught | at once | later | calls until then, median / most | after damage | harmless | lost | latent | missed | crashed |";
+const RULE: &str = "--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
 
 /// The names of [`Tally::SIZES`] and [`Tally::DISTANCES`].
 const SIZES: [&str; 6] = ["1", "2-7", "8", "9-16", "17-32", "33 and more"];
@@ -92,10 +92,10 @@ fn line(text: &mut String, names: &[&str; 3], row: &Row) {
     let share = 100.0 * row.caught() as f64 / row.planted.max(1) as f64;
     let delays = row.delays().map_or("-".into(), |(median, most)| format!("{median} / {most}"));
     let (later, caught) = (row.later.len(), row.caught());
-    let Row { planted, at_once, late, harmless, missed, crashed, .. } = row;
+    let Row { planted, at_once, late, harmless, lost, latent, missed, crashed, .. } = row;
     let _ = writeln!(
         text,
         "| {first} | {second} | {third} | {planted} | {caught} ({share:.1} %) | {at_once} | {later} | {delays} | \
-         {late} | {harmless} | {missed} | {crashed} |"
+         {late} | {harmless} | {lost} | {latent} | {missed} | {crashed} |"
     );
 }

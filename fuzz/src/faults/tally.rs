@@ -15,7 +15,11 @@ pub struct Row {
     pub late: usize,
     /// Without an effect.
     pub harmless: usize,
-    /// Corrupted something silently.
+    /// Some memory was lost.
+    pub lost: usize,
+    /// The heap was found broken when it was verified, and the program had not noticed.
+    pub latent: usize,
+    /// Corrupted something of the program's silently.
     pub missed: usize,
     /// Ended the process.
     pub crashed: usize,
@@ -48,6 +52,8 @@ impl Row {
                 self.late += usize::from(is_late);
             }
             Verdict::Harmless => self.harmless += 1,
+            Verdict::Lost => self.lost += 1,
+            Verdict::Latent => self.latent += 1,
             Verdict::Missed => self.missed += 1,
             Verdict::Crashed => self.crashed += 1,
             Verdict::Skipped => {}
@@ -66,7 +72,7 @@ pub struct Tally {
     pub by_distance: [Row; 5],
     /// Programs that gave no opportunity.
     pub skipped: usize,
-    /// Some of those that were missed, or crashed, by seed.
+    /// Some that were neither caught in time nor harmless, by seed.
     pub examples: Vec<(u64, Outcome)>,
 }
 
@@ -89,7 +95,9 @@ impl Tally {
         self.all.add(outcome.verdict);
         self.by_size[row_of(&Self::SIZES, outcome.size)].add(outcome.verdict);
         self.by_distance[row_of(&Self::DISTANCES, outcome.distance)].add(outcome.verdict);
-        if outcome.is_dirty() && self.examples.len() < Self::EXAMPLES {
+        let is_good =
+            matches!(outcome.verdict, Verdict::Caught { is_late: false, .. } | Verdict::Harmless);
+        if !is_good && self.examples.len() < Self::EXAMPLES {
             self.examples.push((seed, outcome));
         }
     }
@@ -111,6 +119,8 @@ mod tests {
             Verdict::Caught { after: 9, is_late: true },
             Verdict::Caught { after: 3, is_late: false },
             Verdict::Harmless,
+            Verdict::Lost,
+            Verdict::Latent,
             Verdict::Missed,
             Verdict::Crashed,
             Verdict::Skipped,
@@ -120,11 +130,11 @@ mod tests {
             tally.add(seed as u64, outcome);
         }
         let all = &tally.all;
-        assert_eq!((all.planted, all.caught(), all.late, tally.skipped), (6, 3, 1, 1));
-        assert_eq!((all.harmless, all.missed, all.crashed), (1, 1, 1));
+        assert_eq!((all.planted, all.caught(), all.late, tally.skipped), (8, 3, 1, 1));
+        assert_eq!((all.harmless, all.lost, all.latent, all.missed, all.crashed), (1, 1, 1, 1, 1));
         assert_eq!(all.delays(), Some((9, 9)));
-        assert_eq!(tally.by_size.each_ref().map(|row| row.planted), [1, 5, 0, 0, 0, 0]);
-        assert_eq!(tally.by_distance.each_ref().map(|row| row.planted), [0, 0, 0, 6, 0]);
-        assert_eq!(tally.examples.len(), 3);
+        assert_eq!(tally.by_size.each_ref().map(|row| row.planted), [1, 6, 1, 0, 0, 0]);
+        assert_eq!(tally.by_distance.each_ref().map(|row| row.planted), [0, 0, 0, 8, 0]);
+        assert_eq!(tally.examples.len(), 5);
     }
 }

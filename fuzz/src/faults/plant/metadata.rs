@@ -1,6 +1,6 @@
 //! Damaged metadata: links, sizes, bits, heads.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ptr::NonNull;
 
 use talloc_core::{Chunk, ChunkKind, Config, Span};
@@ -79,29 +79,48 @@ pub(super) fn bin_head<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     damage(program, head, &model)
 }
 
-/// The heads of bins that are not empty. A head is the number of a granule, counted from an address that is in the
-/// control structure, too: of all that may be it, the one is taken by which most words lead to free chunks.
+/// The heads of bins that are not empty.
+///
+/// A head is the number of a granule, counted from an address that is in the control structure, too. Small chunks have
+/// bins of their own, so that their heads say where the array of all heads starts. Two of them must agree.
 fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
     let index = size_of::<C::Index>();
     let arena = program.heap.get_arena();
-    let chunks: HashSet<usize> = free_chunks(program)
+    let chunks: HashMap<usize, usize> = free_chunks(program)
         .into_iter()
         .filter(|chunk| arena.contains_span(*chunk))
-        .filter_map(Span::base)
+        .filter_map(|chunk| Some((chunk.base()?, chunk.size() / GRANULE)))
         .collect();
     let numbers: Vec<_> =
         words(program, index).into_iter().map(|word| (word, number(word, index))).collect();
     let origins = words(program, size_of::<usize>()).into_iter();
-    let heads = origins.map(|origin| number(origin, size_of::<usize>())).map(|origin| {
-        let leads = |number: usize| {
-            let addr = number.checked_mul(GRANULE).and_then(|offset| origin.checked_add(offset));
-            number >= MAX_BINS
-                && addr.is_some_and(|addr| arena.contains(addr) && chunks.contains(&addr))
+    let found = origins.map(|origin| number(origin, size_of::<usize>())).filter_map(|origin| {
+        let len_at = |number: usize| {
+            let addr = origin.checked_add(number.checked_mul(GRANULE)?)?;
+            let is_granule = origin != 0 && number >= MAX_BINS && arena.contains(addr);
+            if is_granule { chunks.get(&addr).copied() } else { None }
         };
-        let heads = numbers.iter().filter(|(_, number)| origin != 0 && leads(*number));
-        heads.map(|(word, _)| *word).collect::<Vec<_>>()
+        let words = numbers.iter().filter_map(|(word, number)| Some((*word, len_at(*number)?)));
+        let words: Vec<_> = words.collect();
+        let start = start_of_heads::<C>(&words)?;
+        let heads = start..start + size_of::<C::Heads>();
+        let words = words.into_iter().map(|(word, _)| word);
+        Some(words.filter(|word| heads.contains(&word.addr().get())).collect::<Vec<_>>())
     });
-    heads.max_by_key(Vec::len).unwrap_or_default()
+    found.max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// Where the array of heads starts, by words that may be heads, and the sizes of the chunks that they lead to.
+fn start_of_heads<C: Config>(words: &[(NonNull<u8>, usize)]) -> Option<usize> {
+    let small = words.iter().filter(|(_, len)| *len < 1 << C::EXACT_LOG2);
+    let starts: Vec<usize> = small
+        .filter_map(|(word, len)| word.addr().get().checked_sub(len * size_of::<C::Index>()))
+        .collect();
+    let mut starts_twice = starts
+        .iter()
+        .enumerate()
+        .filter_map(|(at, start)| starts[at + 1..].contains(start).then_some(*start));
+    starts_twice.next()
 }
 
 /// Reads a number.
