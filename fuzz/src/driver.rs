@@ -42,6 +42,7 @@ pub struct Driver<H: Heap> {
     report: Report,
     trace: Trace,
     steps: usize,
+    refusals: usize,
 }
 
 impl<H: Heap> Driver<H> {
@@ -61,6 +62,7 @@ impl<H: Heap> Driver<H> {
             report,
             trace: Trace::new(),
             steps: 0,
+            refusals: 0,
         }
     }
 
@@ -76,6 +78,11 @@ impl<H: Heap> Driver<H> {
     /// Calls of the heap so far.
     pub fn steps(&self) -> usize {
         self.steps
+    }
+
+    /// Calls with a wrong span so far, which were refused.
+    pub fn refusals(&self) -> usize {
+        self.refusals
     }
 
     /// The heap under test.

@@ -14,9 +14,12 @@
 //! | several threads share a heap, logical ones and real ones | `tests/sync.rs`, `tests/threads.rs` |
 //! | logical threads that have a heap each | `tests/shards.rs` |
 //! | libFuzzer [`Target`]s, one for each [`Mix`], for [`sync`] and for [`shards`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
+//! | faults planted in random programs, and what the heaps do about them | [`faults`], `tests/faults.rs`, `src/bin/faults.rs`, `cargo xtask faults` |
 //! | random scripts for as long as one likes | `src/bin/soak.rs`, `cargo xtask soak` |
 
+mod catches;
 pub mod driver;
+pub mod faults;
 pub mod heap;
 mod minimise;
 pub mod ops;
@@ -33,6 +36,7 @@ pub mod sync;
 mod target;
 pub mod trace;
 
+pub use catches::Catches;
 pub use driver::Driver;
 pub use heap::{Heap, Limits};
 pub use ops::{Mix, Op, Profile, Script, Setup};

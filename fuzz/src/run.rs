@@ -64,7 +64,7 @@ fn run_with<C: Config>(script: &Script) -> Result<usize, Box<Failure>> {
     run_on(Talloc::<C, _>::with_source(Supply::new(script.setup.source)), script)
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
     literal.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -31,12 +31,12 @@ impl Block {
     }
 
     /// Writes the pattern from byte `start` on.
-    fn write(&self, start: usize) {
+    pub(crate) fn write(&self, start: usize) {
         pattern::write(self.id, start, &mut self.bytes()[start..]);
     }
 
     /// Checks the pattern up to byte `end`.
-    fn check(&self, end: usize) -> Result<(), String> {
+    pub(crate) fn check(&self, end: usize) -> Result<(), String> {
         match pattern::difference(self.id, 0, &self.bytes()[..end]) {
             None => Ok(()),
             Some(at) => Err(format!("block b{} was overwritten at its byte {at}", self.id)),

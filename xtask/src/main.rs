@@ -13,6 +13,7 @@ mod cmd;
 #[cfg(test)]
 mod documented;
 mod examples;
+mod faults;
 mod features;
 mod fuzz;
 mod jobs;
@@ -66,6 +67,8 @@ enum Task {
     Bench(bench::Args),
     /// Run the fuzz targets.
     Fuzz(fuzz::Args),
+    /// Plant memory errors in random programs, and print what the levels of heap do about them.
+    Faults(faults::Args),
     /// Run real programs with our `malloc` instead of the C library's.
     Preload(preload::Args),
     /// Run real programs of Rust's with our heap, the system's and mimalloc.
@@ -125,6 +128,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bounds(args) => bounds::run(&workspace, &args),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
+        Task::Faults(args) => faults::run(&workspace, &args),
         Task::Preload(args) => preload::run(&workspace, &args),
         Task::Programs(args) => programs::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),

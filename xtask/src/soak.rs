@@ -18,8 +18,11 @@ pub struct Args {
     /// How many threads run scripts; as many as there are processors if not said.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Only heaps that check what they are passed.
-    #[arg(long)]
+    /// Only heaps of this level: `plain` ones, or `checked` ones, which report what a program does wrong.
+    #[arg(long, default_value = "all")]
+    level: String,
+    /// Short for `--level checked`.
+    #[arg(long, conflicts_with = "level")]
     checked: bool,
 }
 
@@ -29,6 +32,6 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     workspace
         .cargo(["run", "--profile", "soak", "-p", "talloc-fuzz", "--bin", "soak", "--"])
         .args(numbers)
-        .args(args.checked.then_some("checked"))
+        .args([if args.checked { "checked" } else { &args.level }])
         .run()
 }

@@ -46,7 +46,12 @@ pub struct Args {
     only: Vec<String>,
 }
 
-fn parse_library(text: &str) -> Result<(String, Utf8PathBuf)> {
+/// Reads the name and the path of a library.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn parse_library(text: &str) -> Result<(String, Utf8PathBuf)> {
     let (name, path) = text.split_once('=').context("it is `NAME=PATH`")?;
     let path = Utf8PathBuf::from(path);
     ensure!(path.is_file(), "there is no file {path}");

@@ -1,4 +1,4 @@
-//! Runs random scripts until the heap has been called often enough: `soak OPERATIONS SEED JOBS [checked]`.
+//! Runs random scripts until the heap has been called often enough: `soak OPERATIONS SEED JOBS LEVEL`.
 //!
 //! Script number `n` is the same in every run with the same seed, whatever the number of jobs.
 
@@ -21,13 +21,15 @@ const SYNC: u64 = 8;
 const PERIOD: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let numbers: Vec<u64> = std::env::args().skip(1).flat_map(|arg| arg.parse()).collect();
-    let [operations, seed, jobs] = numbers[..] else {
-        eprintln!("usage: soak OPERATIONS SEED JOBS [checked]");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Vec<u64> = args.iter().flat_map(|arg| arg.parse()).collect();
+    let profiles = args.last().and_then(|level| Profile::of_level(level));
+    let (&[operations, seed, jobs], Some(profiles)) = (&numbers[..], profiles) else {
+        let levels: Vec<&str> = Profile::LEVELS.iter().map(|level| level.0).collect();
+        eprintln!("usage: soak OPERATIONS SEED JOBS {}", levels.join("|"));
         return ExitCode::FAILURE;
     };
-    let checked = std::env::args().any(|arg| arg == "checked");
-    let soak = Soak::new(operations, seed, checked);
+    let soak = Soak::new(operations, seed, profiles);
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| soak.work());
@@ -59,8 +61,7 @@ struct Soak {
 }
 
 impl Soak {
-    fn new(operations: u64, seed: u64, checked: bool) -> Self {
-        let profiles: &[Profile] = if checked { &Profile::CHECKED } else { &Profile::ALL };
+    fn new(operations: u64, seed: u64, profiles: &'static [Profile]) -> Self {
         let start = Instant::now();
         Self {
             operations,

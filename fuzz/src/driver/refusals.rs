@@ -175,6 +175,7 @@ impl<H: Heap> Driver<H> {
         errors: &[ArenaError],
     ) -> Check {
         self.reshaped(result, span, span, Expect::Refused)?;
+        self.refusals += 1;
         match result {
             Err(error) if !errors.contains(&error) => {
                 Err(format!("refused {span} because \"{error}\", not for any of {errors:?}"))

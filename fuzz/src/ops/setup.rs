@@ -43,6 +43,9 @@ impl Profile {
         Self::HardenedShrunk,
     ];
 
+    /// Those that trust the program.
+    pub const PLAIN: [Self; 4] = [Self::Compact, Self::RealTime, Self::Micro, Self::Shrunk];
+
     /// Those that find what a program does wrong.
     pub const CHECKED: [Self; 4] =
         [Self::Checked, Self::CheckedRealTime, Self::CheckedMicro, Self::CheckedShrunk];
@@ -50,6 +53,19 @@ impl Profile {
     /// Those that also find memory that was overwritten.
     pub const HARDENED: [Self; 4] =
         [Self::Hardened, Self::HardenedRealTime, Self::HardenedMicro, Self::HardenedShrunk];
+
+    /// The profiles of each level of checks, by the level's name.
+    pub const LEVELS: &[(&str, &[Self])] = &[
+        ("all", &Self::ALL),
+        ("plain", &Self::PLAIN),
+        ("checked", &Self::CHECKED),
+        ("hardened", &Self::HARDENED),
+    ];
+
+    /// The profiles of a level.
+    pub fn of_level(name: &str) -> Option<&'static [Self]> {
+        Self::LEVELS.iter().find(|level| level.0 == name).map(|level| level.1)
+    }
 
     /// Reads four bits of a byte, the lowest two and the highest two.
     pub(crate) fn decode(byte: usize) -> Self {

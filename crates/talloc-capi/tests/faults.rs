@@ -1,0 +1,96 @@
+//! Faults of C programs, and what the library does about them.
+//!
+//! `cargo xtask faults --programs` prints a table of all cases, with other libraries beside ours.
+#![cfg(all(target_os = "linux", feature = "prefixed"))]
+
+use std::path::Path;
+use std::process::Command;
+
+/// What a library promises about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// The program is aborted, with our message.
+    Stopped,
+    /// The call is refused, or nothing comes of it.
+    Harmless,
+    /// Nothing.
+    Nothing,
+}
+
+use Promise::{Harmless, Nothing, Stopped};
+
+/// How the names of cases begin, and what the plain library and the checked one promise.
+const PROMISES: &[(&str, [Promise; 2])] = &[
+    ("no fault", [Harmless, Harmless]),
+    ("double free after reuse", [Nothing, Nothing]),
+    ("double free", [Nothing, Stopped]),
+    ("free after realloc", [Nothing, Stopped]),
+    ("free", [Nothing, Stopped]),
+    ("overflow by ", [Nothing, Nothing]),
+    ("underflow by ", [Nothing, Nothing]),
+    ("overflow into a free ", [Nothing, Nothing]),
+    ("a header with a ", [Nothing, Nothing]),
+    ("write ", [Nothing, Nothing]),
+    ("link a freed ", [Nothing, Nothing]),
+    ("realloc of ", [Nothing, Stopped]),
+    ("calloc overflow", [Harmless, Harmless]),
+    ("reallocarray overflow", [Harmless, Harmless]),
+    ("huge sizes", [Harmless, Harmless]),
+    ("bad alignments", [Harmless, Harmless]),
+    ("size of null", [Harmless, Harmless]),
+    ("size of ", [Nothing, Stopped]),
+    ("read ", [Nothing, Nothing]),
+];
+
+/// The column of the library that this program is built with.
+const LIBRARY: usize = if cfg!(feature = "checked") { 1 } else { 0 };
+
+/// Compiles the program of all cases, and links it with the library.
+fn compile() -> std::path::PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let output = Command::new("cc")
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-fno-builtin", "-DPREFIXED"])
+        .arg("-o")
+        .arg(&program)
+        .arg("-I")
+        .arg(source.join("include"))
+        .arg(source.join("tests/c/faults.c"))
+        .arg("-L")
+        .arg(&library)
+        .arg(format!("-Wl,-rpath,{}", library.display()))
+        .args(["-l:libtalloc_capi.so", "-lpthread"])
+        .output()
+        .expect("there is no C compiler `cc`; to get it: apt-get install gcc libc6-dev");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+/// What is promised about a case.
+fn promise(case: &str) -> Promise {
+    let row = PROMISES.iter().find(|(begin, _)| case.starts_with(begin));
+    row.unwrap_or_else(|| panic!("nothing is said about {case}")).1[LIBRARY]
+}
+
+#[test]
+fn faults_of_c_programs_come_to_what_is_promised() {
+    let output = Command::new(compile()).output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut broken = Vec::new();
+    for line in text.lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [case, outcome, message] = cells[..] else { panic!("{line}") };
+        let is_kept = match promise(case) {
+            Stopped => outcome == "stopped" && message.starts_with("talloc: "),
+            Harmless => outcome == "harmless",
+            Nothing => true,
+        };
+        if !is_kept {
+            broken.push(line);
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(text.lines().count() > 100, "{text}");
+}

@@ -1,0 +1,105 @@
+//! The levels of heap.
+
+use std::fmt;
+
+use talloc_core::{
+    Checked, Compact, Config, Harden, Hardened, Measures, Micro, RealTime, Standard,
+};
+
+use super::class::Class;
+use super::injection::inject;
+use super::note::Note;
+use super::outcome::Outcome;
+
+/// A heap of some parameters, by name.
+#[derive(Clone, Copy)]
+pub struct Level {
+    /// The name, in tables and on the command line.
+    pub name: &'static str,
+    /// Whether the table shows the level if none is named.
+    pub is_usual: bool,
+    inject: Inject,
+}
+
+/// [`inject`] for the parameters of a level.
+type Inject = fn(Class, u64, &mut dyn FnMut(usize, usize)) -> Outcome;
+
+/// All levels.
+///
+/// A level whose handler is [`Note`] reports its faults.
+pub const LEVELS: &[Level] = &[
+    Level::of::<Compact>("plain"),
+    Level::of::<Checked<Compact, Note>>("checked"),
+    Level::of::<Hardened<Compact, Standard, Note>>("hardened"),
+    Level::of::<Hardened<Compact, All, Note>>("hardened-all"),
+    Level::of::<Checked<RealTime, Note>>("checked-real-time").unusual(),
+    Level::of::<Checked<Micro, Note>>("checked-micro").unusual(),
+    Level::of::<Hardened<RealTime, All, Note>>("hardened-real-time").unusual(),
+    Level::of::<Hardened<Micro, All, Note>>("hardened-micro").unusual(),
+    Level::of::<Hardened<Compact, Encode, Note>>("encode").unusual(),
+    Level::of::<Hardened<Compact, Delay, Note>>("delay").unusual(),
+    Level::of::<Hardened<Compact, Fill, Note>>("fill").unusual(),
+    Level::of::<Hardened<Compact, Slack, Note>>("slack").unusual(),
+    Level::of::<Hardened<Compact, Tails, Note>>("tails").unusual(),
+];
+
+/// Declares measures of a hardened heap.
+macro_rules! measures {
+    ($($(#[$doc:meta])* $name:ident: $measures:expr;)*) => {$(
+        $(#[$doc])*
+        struct $name;
+
+        impl Harden for $name {
+            const MEASURES: Measures = $measures;
+        }
+    )*};
+}
+
+measures! {
+    /// All measures.
+    All: Measures::ALL;
+    /// One measure of the standard ones, alone.
+    Encode: Measures { encode: true, ..Measures::NONE };
+    /// As above.
+    Delay: Measures { delay: Measures::STANDARD.delay, ..Measures::NONE };
+    /// As above.
+    Fill: Measures { fill: Measures::STANDARD.fill, ..Measures::NONE };
+    /// As above.
+    Slack: Measures { slack: true, ..Measures::NONE };
+    /// Canaries behind each block, alone.
+    Tails: Measures { tails: true, ..Measures::NONE };
+}
+
+impl Level {
+    const fn of<C: Config>(name: &'static str) -> Self {
+        Self { name, is_usual: true, inject: inject::<C> }
+    }
+
+    /// The level, left out of the table unless it is named.
+    const fn unusual(self) -> Self {
+        Self { is_usual: false, ..self }
+    }
+
+    /// The level of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        LEVELS.iter().find(|level| level.name == name).copied()
+    }
+
+    /// Plants one fault in a random program on such a heap: see [`inject`].
+    #[must_use]
+    pub fn inject(
+        &self,
+        class: Class,
+        seed: u64,
+        on_planted: &mut dyn FnMut(usize, usize),
+    ) -> Outcome {
+        (self.inject)(class, seed, on_planted)
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

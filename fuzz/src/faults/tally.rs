@@ -1,0 +1,140 @@
+//! What came of many faults.
+
+use super::outcome::{Outcome, Verdict};
+
+/// Counts of outcomes.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// Faults that were planted.
+    pub planted: usize,
+    /// Reported at once.
+    pub at_once: usize,
+    /// Reported later: after how many calls each.
+    pub later: Vec<usize>,
+    /// Of those that were reported: after something had been corrupted.
+    pub late: usize,
+    /// Without an effect.
+    pub harmless: usize,
+    /// Some memory was lost.
+    pub lost: usize,
+    /// The heap was found broken when it was verified, and the program had not noticed.
+    pub latent: usize,
+    /// Corrupted something of the program's silently.
+    pub missed: usize,
+    /// Ended the process.
+    pub crashed: usize,
+}
+
+impl Row {
+    /// Faults that were reported.
+    #[must_use]
+    pub fn caught(&self) -> usize {
+        self.at_once + self.later.len()
+    }
+
+    /// The median and the largest number of calls until a fault was reported that was not at once.
+    #[must_use]
+    pub fn delays(&self) -> Option<(usize, usize)> {
+        let mut later = self.later.clone();
+        later.sort_unstable();
+        Some((*later.get(later.len() / 2)?, *later.last()?))
+    }
+
+    fn add(&mut self, verdict: Verdict) {
+        self.planted += usize::from(verdict != Verdict::Skipped);
+        match verdict {
+            Verdict::Caught { after, is_late } => {
+                if after == 0 {
+                    self.at_once += 1;
+                } else {
+                    self.later.push(after);
+                }
+                self.late += usize::from(is_late);
+            }
+            Verdict::Harmless => self.harmless += 1,
+            Verdict::Lost => self.lost += 1,
+            Verdict::Latent => self.latent += 1,
+            Verdict::Missed => self.missed += 1,
+            Verdict::Crashed => self.crashed += 1,
+            Verdict::Skipped => {}
+        }
+    }
+}
+
+/// Outcomes of one class on one level.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// All of them.
+    pub all: Row,
+    /// By [`SIZES`](Self::SIZES).
+    pub by_size: [Row; 6],
+    /// By [`DISTANCES`](Self::DISTANCES).
+    pub by_distance: [Row; 5],
+    /// Programs that gave no opportunity.
+    pub skipped: usize,
+    /// Some that were neither caught in time nor harmless, by seed.
+    pub examples: Vec<(u64, Outcome)>,
+}
+
+impl Tally {
+    /// The most bytes of each row of [`by_size`](Self::by_size).
+    pub const SIZES: [usize; 6] = [1, 7, 8, 16, 32, usize::MAX];
+
+    /// The most calls of each row of [`by_distance`](Self::by_distance).
+    pub const DISTANCES: [usize; 5] = [0, 7, 31, 127, usize::MAX];
+
+    /// How many examples are kept.
+    const EXAMPLES: usize = 100;
+
+    /// Adds what came of the fault with a seed.
+    pub fn add(&mut self, seed: u64, outcome: Outcome) {
+        if outcome.verdict == Verdict::Skipped {
+            self.skipped += 1;
+            return;
+        }
+        self.all.add(outcome.verdict);
+        self.by_size[row_of(&Self::SIZES, outcome.size)].add(outcome.verdict);
+        self.by_distance[row_of(&Self::DISTANCES, outcome.distance)].add(outcome.verdict);
+        let is_good =
+            matches!(outcome.verdict, Verdict::Caught { is_late: false, .. } | Verdict::Harmless);
+        if !is_good && self.examples.len() < Self::EXAMPLES {
+            self.examples.push((seed, outcome));
+        }
+    }
+}
+
+fn row_of(bounds: &[usize], value: usize) -> usize {
+    bounds.iter().position(|most| value <= *most).expect("the last row has no bound")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_counted_once() {
+        let mut tally = Tally::default();
+        let verdicts = [
+            Verdict::Caught { after: 0, is_late: false },
+            Verdict::Caught { after: 9, is_late: true },
+            Verdict::Caught { after: 3, is_late: false },
+            Verdict::Harmless,
+            Verdict::Lost,
+            Verdict::Latent,
+            Verdict::Missed,
+            Verdict::Crashed,
+            Verdict::Skipped,
+        ];
+        for (seed, verdict) in verdicts.into_iter().enumerate() {
+            let outcome = Outcome { size: 1 + seed, distance: 40, ..Outcome::new(verdict) };
+            tally.add(seed as u64, outcome);
+        }
+        let all = &tally.all;
+        assert_eq!((all.planted, all.caught(), all.late, tally.skipped), (8, 3, 1, 1));
+        assert_eq!((all.harmless, all.lost, all.latent, all.missed, all.crashed), (1, 1, 1, 1, 1));
+        assert_eq!(all.delays(), Some((9, 9)));
+        assert_eq!(tally.by_size.each_ref().map(|row| row.planted), [1, 6, 1, 0, 0, 0]);
+        assert_eq!(tally.by_distance.each_ref().map(|row| row.planted), [0, 0, 0, 8, 0]);
+        assert_eq!(tally.examples.len(), 5);
+    }
+}
