@@ -84,7 +84,13 @@ impl<C: Config> Arena<C> {
     /// A lower bound of the largest free piece: the size of the top, or of the first chunk of the last bin in use,
     /// whichever is larger. Other chunks of that bin may be larger. Takes constant time.
     pub(crate) fn grade(&self) -> u32 {
-        let binned = self.bins.last_bin().map_or(0, |bin| self.bins.first_size(self.window, bin));
+        let binned = self.bins.last_bin().map_or(0, |bin| {
+            if C::ENCODED {
+                self.first_of(bin).map_or(0, |chunk| chunk.len())
+            } else {
+                self.bins.first_size(self.window, bin)
+            }
+        });
         binned.max(self.end - self.top) as u32
     }
 
@@ -172,20 +178,15 @@ impl<C: Config> Arena<C> {
     /// [`fit`](Self::fit) in a hardened heap, where no head and no size is used before it is known to be sound. `own` is
     /// the bin of chunks of `len` granules.
     fn fit_trusted(&self, own: BinIndex, len: usize) -> Option<BinIndex> {
-        // SAFETY: This heap is hardened, so `chunk_at` asks nothing.
-        let first = |bin| self.bins.first(bin).map(|at| unsafe { self.chunk_at(at) });
-        if let Some(chunk) = first(own) {
-            if chunk?.len() >= len {
-                return Some(own);
-            }
+        if self.bins.first(own).is_some() && self.first_of(own)?.len() >= len {
+            return Some(own);
         }
         let bin = self.bins.first_bin_from(own.get() + 1)?;
-        let chunk = first(bin);
-        if chunk.is_none() {
+        if self.bins.first(bin).is_none() {
             // The map says that there is one.
             self.note_broken();
         }
-        chunk??;
+        self.first_of(bin)?;
         Some(bin)
     }
 
@@ -195,8 +196,7 @@ impl<C: Config> Arena<C> {
         let mut from = BinIndex::of_chunk::<C>(len).get();
         for _ in 0..C::LAST_RESORT.min(ALIGNED_TRIES) {
             let bin = self.bins.first_bin_from(from)?;
-            // SAFETY: What is in a bin is a free chunk (I6).
-            let chunk = unsafe { self.chunk_at(self.bins.first(bin)?) }?;
+            let chunk = self.first_of(bin)?;
             if let Some(lead) = self.lead(&chunk, len, align) {
                 return Some((bin, lead));
             }
@@ -265,6 +265,9 @@ impl<C: Config> Arena<C> {
         while from <= last.get() {
             let bin = self.bins.first_bin_from(from)?;
             let mut next = self.bins.first(bin);
+            if C::ENCODED {
+                self.first_of(bin)?;
+            }
             let mut here = of_each;
             while let Some(at) = next.filter(|_| here > 0) {
                 here -= 1;

@@ -44,6 +44,20 @@ impl<C: Config> Arena<C> {
         Some(unsafe { self.free_chunk(at) })
     }
 
+    /// The first chunk of a bin, if there is one. A hardened heap returns `None` for a chunk that cannot be trusted, or is
+    /// not in this bin, and the arena is broken.
+    #[inline(always)]
+    pub(super) fn first_of(&self, bin: BinIndex) -> Option<FreeChunk> {
+        let at = self.bins.first(bin)?;
+        // SAFETY: What is in a bin is a free chunk (I6), or the heap is hardened.
+        let chunk = unsafe { self.chunk_at(at) }?;
+        if C::ENCODED && BinIndex::of_chunk::<C>(chunk.len()) != bin {
+            self.note_broken();
+            return None;
+        }
+        Some(chunk)
+    }
+
     /// Whether the free chunks on either side of used granules can be coalesced with them.
     pub(super) fn trusts_around(&self, at: usize, end: usize) -> bool {
         self.trusts_above(end) && self.trusts_below(at)

@@ -150,10 +150,7 @@ impl<C: Config> Bins<C> {
     pub(crate) fn first_size(&self, window: WindowOf<C>, bin: BinIndex) -> usize {
         // SAFETY: A bin's index is below the number of heads.
         let head = unsafe { *self.heads.as_slice().get_unchecked(bin.get()) };
-        if C::ENCODED {
-            // SAFETY: What is in a bin is a free chunk (I6).
-            return if is_no_granule(head) { 0 } else { unsafe { window.size_at(head.get()) } };
-        }
+        debug_assert!(!C::ENCODED, "a hardened heap trusts no head");
         let zero = &raw const self.zero;
         let size = window.size_field(head.get()).cast_const();
         // SAFETY: What is in a bin is a free chunk (I6).

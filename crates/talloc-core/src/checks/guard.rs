@@ -126,6 +126,12 @@ impl Delayed {
         self.first
     }
 
+    /// The block that was freed last.
+    #[inline(always)]
+    pub(crate) fn last(&self) -> Option<NonNull<u8>> {
+        self.last
+    }
+
     /// The block that was freed after `block`.
     ///
     /// # Safety

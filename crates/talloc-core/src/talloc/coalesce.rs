@@ -56,6 +56,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 self.flush_list(len, usize::MAX);
             }
         }
+        if C::ENCODED && self.quick.cached() > 0 {
+            self.close();
+        }
         debug_assert_eq!(self.quick.cached(), 0, "I9: the lists count what they hold");
         self.tidy() || cached
     }
@@ -100,6 +103,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// block became a part of, or 0 if the list was empty.
     pub(crate) fn flush_next(&mut self) -> usize {
         let len = self.quick.turn();
+        if C::ENCODED && self.quick.cached() > 0 && self.quick.first(len).is_none() {
+            // A head was overwritten, and the blocks of its list are lost.
+            self.close();
+        }
         self.flush_batch(len)
     }
 

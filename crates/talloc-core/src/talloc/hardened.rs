@@ -325,6 +325,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: It is a cached block in no list.
             return unsafe { self.let_go(block, len) };
         }
+        if !self.is_queue_sound() {
+            return self.close();
+        }
         if let Some(guard) = self.guard.get_mut() {
             // SAFETY: Nobody uses the block.
             unsafe { guard.delayed.push(guard.key, block, len) };
@@ -335,6 +338,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 break;
             }
         }
+    }
+
+    /// Whether the last block of the queue, if there is one, is a cached block.
+    #[inline(always)]
+    fn is_queue_sound(&self) -> bool {
+        let last = self.guard.get().and_then(|guard| guard.delayed.last());
+        last.is_none_or(|last| self.len_of_cached(last).is_some())
     }
 
     /// Frees the block that has waited longest. Returns whether there was one.
