@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use cargo_metadata::Package;
 
+use super::lint;
 use crate::cmd::Cmd;
 use crate::features::{self, Set};
 use crate::workspace::Workspace;
@@ -13,7 +14,7 @@ pub fn stable(workspace: &Workspace) -> Result<()> {
     for library in [workspace.libraries()?, workspace.observers()?, others.into()].concat() {
         let chosen = features::without(&library.features, &[features::NIGHTLY]);
         for set in features::combinations(&library.features, &chosen) {
-            lint(workspace.cargo(["clippy"]), library, &set)?;
+            check(workspace, workspace.cargo(["clippy"]), library, &set)?;
         }
     }
     Ok(())
@@ -30,7 +31,7 @@ pub fn nightly(workspace: &Workspace) -> Result<()> {
         let all = features::without(&library.features, &[]);
         let sets = features::combinations(&library.features, &all);
         for set in sets.iter().filter(|set| set.contains(features::NIGHTLY)) {
-            lint(unstable(workspace, "clippy"), library, set)?;
+            check(workspace, unstable(workspace, "clippy"), library, set)?;
             checked += 1;
         }
     }
@@ -53,12 +54,9 @@ fn unstable<'a>(workspace: &'a Workspace, command: &'a str) -> Cmd<'a> {
         .env("RUSTC_BOOTSTRAP", "1")
 }
 
-/// Warnings are refused by clippy's arguments, not by `RUSTFLAGS`, with which all that the libraries use would be built
-/// once more.
-fn lint(clippy: Cmd<'_>, library: &Package, set: &Set) -> Result<()> {
-    clippy
+fn check(workspace: &Workspace, clippy: Cmd<'_>, library: &Package, set: &Set) -> Result<()> {
+    let clippy = clippy
         .args(["-p", &library.name, "--no-default-features"])
-        .args(features::as_argument(set))
-        .args(["--", "-D", "warnings"])
-        .run()
+        .args(features::as_argument(set));
+    lint::complete(workspace, clippy)?.run()
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::lint;
 use crate::workspace::{INTERFACE, TOOL, Workspace};
 
 pub fn fmt(workspace: &Workspace) -> Result<()> {
@@ -17,11 +18,8 @@ pub fn clippy(workspace: &Workspace) -> Result<()> {
     ];
     let all = all.concat();
     for features in [Vec::new(), all] {
-        workspace
-            .cargo(["clippy", "--workspace", "--all-targets"])
-            .args(features)
-            .args(["--", "-D", "warnings"])
-            .run()?;
+        let clippy = workspace.cargo(["clippy", "--workspace", "--all-targets"]).args(features);
+        lint::complete(workspace, clippy)?.run()?;
     }
     Ok(())
 }
