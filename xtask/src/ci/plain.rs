@@ -54,13 +54,9 @@ pub fn test(workspace: &Workspace) -> Result<()> {
 
 /// Where the size of the code is all, the heap is put together in another way.
 pub fn small(workspace: &Workspace) -> Result<()> {
-    let folder = workspace.scratch("small");
     let test = |arguments: &[&str]| {
-        workspace
-            .cargo(["test", "--config", "profile.dev.opt-level=\"s\""])
-            .args(["--target-dir", folder.as_str()])
-            .args(arguments)
-            .run()
+        let cargo = workspace.cargo(["test", "--config", "profile.dev.opt-level=\"s\""]);
+        cargo.args(arguments).run()
     };
     test(&["-p", "talloc-core", "--features", "spin"])?;
     test(&["-p", "talloc-fuzz", "--test", "oracle", "--test", "regressions"])
