@@ -1,9 +1,10 @@
 //! Very many arenas: what operations cost in them, compared with a few, and with one that has as much memory.
 
-use crate::{count, heap::Memory};
+use crate::heap::Memory;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use std::{alloc::Layout, ptr::NonNull};
+use talloc_count::Program;
 use talloc_global::{
     Compact, OwnedTalloc, Span, Talloc,
     config::{Config, Micro, RealTime},
@@ -215,10 +216,11 @@ impl Run {
 /// # Errors
 /// If valgrind is not installed or fails.
 pub fn instructions(heap: &str, arenas: usize, most: usize, case: Case) -> Result<f64> {
+    let program = Program::current()?;
     let run = |heap: &str, ops: u64| {
         let [arenas, most, ops] = [arenas.to_string(), most.to_string(), ops.to_string()];
         let numbers = ["--arenas", &arenas, "--most", &most, "--ops", &ops];
-        count::instructions(
+        program.instructions(
             &[&["many", "--heap", heap, "--case", case.name()], &numbers[..]].concat(),
         )
     };

@@ -184,8 +184,8 @@ pub(crate) mod tests {
         heaps::System,
         random::{Mix, Random},
         registry::HEAPS,
+        replay::ample,
         script::Writer,
-        timing,
     };
     use std::ptr::NonNull;
 
@@ -193,7 +193,7 @@ pub(crate) mod tests {
     fn every_heap_passes() {
         for mix in Mix::ALL {
             let script = Random::new(mix, 2000).script(10_000);
-            let mut memory = Memory::new(timing::ample(&script));
+            let mut memory = Memory::new(ample(&script));
             for heap in HEAPS {
                 // SAFETY: the memory is borrowed for the call.
                 unsafe { heap.check(&script, memory.first(usize::MAX)) }.unwrap();

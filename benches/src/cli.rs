@@ -46,8 +46,6 @@ pub enum Command {
     Report,
     /// Instructions and mispredicted branches per operation, counted by valgrind.
     Count(CountArgs),
-    /// Instructions of pairs of operations on our own heaps, compared with the budget.
-    Budget(BudgetArgs),
     /// Runs the start of one workload on one heap, without a clock: for callgrind and cachegrind. The difference
     /// between two numbers of operations is the operations' cost; the heap `null` has the workload's own.
     Script(ScriptArgs),
@@ -303,13 +301,6 @@ pub struct CountArgs {
     /// The workloads: the name of a trace, or a mix and a largest size as in uniform-1024.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_value = "uniform-1024")]
     pub only: Vec<String>,
-}
-
-#[derive(Args)]
-pub struct BudgetArgs {
-    /// Make what is counted the budget.
-    #[arg(long)]
-    pub bless: bool,
 }
 
 #[derive(Args)]

@@ -3,8 +3,8 @@
 //! [`heap`] says what an allocator must do, [`heaps`] has one implementation for each, and [`registry`] lists them.
 //! A workload is a [`script`]: recorded from a real program ([`trace`]) or generated ([`random`]). Scripts are
 //! [`replay`]ed to take the time ([`timing`]) and to find how little memory a heap needs ([`memory`]), or
-//! [`check`]ed step by step. [`count`] has valgrind count instructions, for which there are workloads of [`pairs`]
-//! with a [`budget`].
+//! [`check`]ed step by step. [`talloc_count`] has valgrind count instructions, for which there are workloads of [`pairs`]
+//! with a budget.
 //!
 //! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
 //! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates those, and [`ticks`] is their clock.
@@ -14,22 +14,17 @@
 
 pub mod actions;
 pub mod arenas;
-pub mod budget;
 pub mod check;
-pub mod count;
 pub mod exhaustion;
-pub mod heap;
 pub mod heaps;
 pub mod hosted;
 pub mod latency;
 pub mod memory;
-pub mod pairs;
 pub mod plot;
 pub mod publish;
 pub mod random;
 pub mod readme;
 pub mod registry;
-pub mod replay;
 pub mod report;
 pub mod sizes;
 pub mod slices;
@@ -42,6 +37,6 @@ pub mod watched;
 pub mod workload;
 pub mod worst;
 
-pub use talloc_trace::script;
+pub use talloc_count::{heap, pairs, replay, script};
 
 const _: () = assert!(usize::BITS == 64, "the benchmarks are for 64-bit hosts");

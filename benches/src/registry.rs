@@ -2,9 +2,9 @@
 
 use crate::{
     check,
-    heap::Heap,
+    heap::{Heap, InPlace},
     heaps::{self, *},
-    replay::{self, Ends, Stop, Table},
+    replay::{Ends, Stop, replay_on},
     script::Script,
 };
 use anyhow::{Result, bail};
@@ -62,7 +62,7 @@ pub static NULL: &Entry = &Entry {
     name: heaps::NULL,
     usual: false,
     control_bytes: 0,
-    replay: heaps::replay_on_null::<Ends>,
+    replay: replay_on_null::<Dl, Ends>,
     check: |_, _| Ok(()),
 };
 
@@ -97,7 +97,7 @@ impl Entry {
             name: H::NAME,
             usual: H::USUAL,
             control_bytes: size_of::<H>(),
-            replay: replay_on::<H>,
+            replay: replay_on::<H, Ends>,
             check: check_on::<H>,
         }
     }
@@ -165,28 +165,6 @@ pub fn locked(heap: &'static Entry) -> &'static Entry {
     LOCKED.iter().find(|locked| locked.name == heap.name).unwrap_or(heap)
 }
 
-/// A heap's control structure at a place of its own in the cache, whatever its size.
-#[repr(align(128))]
-pub(crate) struct InPlace<H>(pub H);
-
-/// # Safety
-/// [`Entry::replay`]'s.
-unsafe fn replay_on<H: Heap>(
-    script: &Script,
-    events: usize,
-    memory: NonNull<[u8]>,
-    limit: Duration,
-) -> Result<Duration, Stop> {
-    let mut heap = InPlace(H::empty());
-    // SAFETY: the caller gives the memory to this heap, which stays where it is.
-    if !unsafe { heap.0.init(memory) } {
-        return Err(Stop::OutOfMemory);
-    }
-    let mut table = Table::new(script);
-    // SAFETY: the heap and the table are new.
-    unsafe { replay::replay::<_, Ends>(&mut heap.0, script, events, &mut table, limit) }
-}
-
 /// # Safety
 /// [`Entry::check`]'s.
 unsafe fn check_on<H: Heap>(script: &Script, memory: NonNull<[u8]>) -> Result<()> {
@@ -204,6 +182,30 @@ unsafe fn check_on<H: Heap>(script: &Script, memory: NonNull<[u8]>) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        heap::Memory,
+        random::{Mix, Random},
+        replay::ample,
+    };
+
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn every_heap_completes_and_says_when_it_cannot() {
+        let script = Random::new(Mix::Actions, 1000).script(10_000);
+        let events = script.events().len();
+        let mut memory = Memory::new(ample(&script));
+        for heap in HEAPS.iter().chain([NULL]) {
+            // SAFETY: the memory is borrowed for the call.
+            let mut run =
+                |size| unsafe { heap.replay(&script, events, memory.first(size), LIMIT) }.err();
+            assert_eq!(run(usize::MAX), None, "{}", heap.name);
+            for size in [1, 100, script.peak() as usize / 2] {
+                let stop = run(size);
+                assert_eq!(stop, Some(Stop::OutOfMemory), "{} in {size} bytes", heap.name);
+            }
+        }
+    }
 
     #[test]
     fn names_are_unique_and_found() {

@@ -3,7 +3,7 @@
 use crate::{
     heap::Memory,
     registry::{Entry, NULL},
-    replay::Stop,
+    replay::{Stop, ample},
     script::Script,
 };
 use std::time::Duration;
@@ -59,14 +59,6 @@ pub fn median(numbers: &[f64]) -> Option<f64> {
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;
     Some(if sorted.len() % 2 == 1 { upper } else { (sorted[sorted.len() / 2 - 1] + upper) / 2.0 })
-}
-
-/// Memory in which no usable heap fails on this script.
-pub fn ample(script: &Script) -> usize {
-    /// For small scripts, whose peak says little about what a heap needs for itself.
-    const MIN: u64 = 1 << 20;
-    let size = (script.peak() * 3).max(MIN).next_power_of_two();
-    usize::try_from(size).expect("a 64-bit host")
 }
 
 /// Times the heaps on a script. The rounds are interleaved, A B C A B C: when the machine becomes slower or faster,

@@ -1,8 +1,8 @@
 //! Workloads whose course depends on what the heap does, and which therefore are not scripts.
 
 use crate::{
-    heap::Heap,
-    registry::{Entry, InPlace, Visitor, visit_one},
+    heap::{Heap, InPlace},
+    registry::{Entry, Visitor, visit_one},
     replay::Stop,
     watched::Watched,
 };

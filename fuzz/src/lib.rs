@@ -10,6 +10,7 @@
 //! | random scripts over a grid of sizes and configurations | `tests/oracle.rs` |
 //! | the oracle finds the faults of broken heaps | `tests/mutants.rs` |
 //! | what went wrong in earlier allocators | `tests/regressions.rs` |
+//! | what the oracle consists of | `tests/tools.rs` |
 //! | the fuzzers' corpus, replayed | `tests/corpus.rs` |
 //! | several threads share a heap, logical ones and real ones | `tests/sync.rs`, `tests/threads.rs` |
 //! | logical threads that have a heap each | `tests/shards.rs` |
@@ -21,7 +22,7 @@ mod catches;
 pub mod driver;
 pub mod faults;
 pub mod heap;
-mod minimise;
+pub mod minimise;
 pub mod ops;
 pub mod pattern;
 pub mod pool;

@@ -9,9 +9,9 @@ use crate::run::Failure;
 const TRIES: usize = 4000;
 
 /// What operations can be left out of.
-pub(crate) trait Shorten {
+pub trait Shorten {
     /// The number of operations.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
 
     /// The script without `count` operations from `start` on, or as many as there are.
     #[must_use]
@@ -21,7 +21,7 @@ pub(crate) trait Shorten {
 /// Leaves out operations for as long as the script fails, in whatever way (Zeller's ddmin).
 ///
 /// Panics are not printed meanwhile, not even those of other threads.
-pub(crate) fn minimise<S: Shorten>(
+pub fn minimise<S: Shorten>(
     script: S,
     failure: Failure,
     run: impl Fn(&S) -> Result<usize, Box<Failure>>,
@@ -30,11 +30,11 @@ pub(crate) fn minimise<S: Shorten>(
     panic::set_hook(Box::new(|_| ()));
     let mut best = (script, failure);
     let mut tries = 0;
-    let mut step = best.0.len().div_ceil(2);
+    let mut step = best.0.count().div_ceil(2);
     while step > 0 && tries < TRIES {
         let mut start = 0;
         let mut shorter = false;
-        while start < best.0.len() && tries < TRIES {
+        while start < best.0.count() && tries < TRIES {
             tries += 1;
             let script = best.0.without(start, step);
             match run(&script) {
@@ -55,7 +55,7 @@ pub(crate) fn minimise<S: Shorten>(
 }
 
 impl Shorten for Script {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.ops.len()
     }
 
@@ -63,38 +63,5 @@ impl Shorten for Script {
         let mut short = self.clone();
         short.ops.drain(start..(start + count).min(self.ops.len()));
         short
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::{Mix, Op, Profile, Setup};
-    use crate::supply::Kind;
-
-    #[test]
-    fn only_what_is_needed_is_left() {
-        let setup = Setup {
-            profile: Profile::Compact,
-            size: 1024,
-            skew: 0,
-            source: Kind::Refuse,
-            max_arenas: 1,
-        };
-        // Fails with a flush after a move.
-        let run = |script: &Script| {
-            let mut after = script.ops.iter().skip_while(|op| **op != Op::Move);
-            if after.any(|op| *op == Op::Flush) {
-                let (message, setup) = ("flushed".into(), String::new());
-                Err(Box::new(Failure { message, setup, calls: String::new() }))
-            } else {
-                Ok(0)
-            }
-        };
-        let script = Script::random(setup, Mix::Heap, 1, 500);
-        let failure = run(&script).expect_err("there are enough of both");
-        let (shortest, failure) = minimise(script, *failure, run);
-        assert_eq!(shortest.ops, [Op::Move, Op::Flush]);
-        assert_eq!(failure.message, "flushed");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 /// After so many bytes a pattern starts over. A prime, so that memory that was moved by a power of
 /// two or a multiple of a granule differs.
-const PERIOD: usize = if cfg!(miri) { 4093 } else { 1_048_573 };
+pub const PERIOD: usize = if cfg!(miri) { 4093 } else { 1_048_573 };
 
 /// How far apart the patterns of successive seeds begin.
 const STRIDE: usize = 2_287;
@@ -57,52 +57,4 @@ pub fn difference(seed: usize, start: usize, bytes: &[u8]) -> Option<usize> {
         at += part.len();
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_agree_with_the_whole() {
-        let mut whole = [0; 64];
-        write(7, 0, &mut whole);
-        for start in 0..whole.len() {
-            for end in start..whole.len() {
-                let mut part = [0; 64];
-                write(7, start, &mut part[..end - start]);
-                assert_eq!(part[..end - start], whole[start..end]);
-                assert_eq!(difference(7, start, &whole[start..end]), None);
-            }
-        }
-    }
-
-    #[test]
-    fn every_changed_byte_is_found() {
-        let mut bytes = [0; 40];
-        write(3, 5, &mut bytes);
-        for at in 0..bytes.len() {
-            bytes[at] ^= 0x10;
-            assert_eq!(difference(3, 5, &bytes), Some(at));
-            bytes[at] ^= 0x10;
-        }
-    }
-
-    #[test]
-    fn patterns_go_on_after_a_period() {
-        let mut bytes = vec![0; 2 * PERIOD + 100];
-        write(1, 9, &mut bytes);
-        assert_eq!(bytes[..100], bytes[2 * PERIOD..]);
-        assert_eq!(difference(1, 9, &bytes), None);
-        bytes[2 * PERIOD + 50] ^= 1;
-        assert_eq!(difference(1, 9, &bytes), Some(2 * PERIOD + 50));
-    }
-
-    #[test]
-    fn patterns_of_other_seeds_and_places_differ() {
-        let mut bytes = [0; 32];
-        write(3, 8, &mut bytes);
-        assert!(difference(4, 8, &bytes).is_some());
-        assert!(difference(3, 16, &bytes).is_some());
-    }
 }

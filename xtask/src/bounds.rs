@@ -64,7 +64,7 @@ const HEAPS: [(&str, &str, Promise); 7] = [
 pub fn run(workspace: &Workspace, _: &Args) -> Result<()> {
     // What is missing is said before anything is built.
     boards::CORTEX_M3_LARGE.command(workspace, PACKAGE, &[], Clock::Counting)?;
-    let image = program::build(workspace, TRIPLE, PACKAGE, &[])?;
+    let image = program::build_measured(workspace, TRIPLE, PACKAGE)?;
     let mut rows = Vec::new();
     let mut broken = Vec::new();
     for (name, title, promise) in HEAPS {

@@ -2,6 +2,7 @@
 
 mod combinations;
 mod layers;
+mod lint;
 mod no_std;
 mod plain;
 pub mod report;

@@ -20,12 +20,10 @@ pub use slices::slices;
 pub use steps::{request, steps};
 pub use worst::worst;
 
-use crate::cli::{BudgetArgs, Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};
+use crate::cli::{Common, CountArgs, MemoryArgs, RandomArgs, ScriptArgs, Traces};
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use talloc_benches::{
-    budget::{self, Verdict},
-    count,
     heap::Memory,
     memory,
     pairs::Pair,
@@ -33,11 +31,12 @@ use talloc_benches::{
     publish::publish,
     random::{MAX_SIZES, Mix, Random},
     registry::{self, Entry},
-    replay::Stop,
+    replay::{Stop, ample},
     report::{self, Csv, Table},
     script::Script,
     timing, trace,
 };
+use talloc_count::Program;
 
 pub fn traces(args: &Traces) -> Result<()> {
     let names = if args.only.is_empty() { trace::names()? } else { args.only.clone() };
@@ -84,8 +83,9 @@ pub fn count(args: &CountArgs) -> Result<()> {
         "count",
         &["workload", "heap", "instructions_per_op", "mispredictions_per_op"],
     )?;
+    let program = Program::current()?;
     for workload in &args.only {
-        let costs = count::net(&names, workload)?;
+        let costs = program.net(&names, workload)?;
         for (heap, cost) in names.iter().zip(&costs) {
             csv.push(&[
                 workload,
@@ -102,43 +102,6 @@ pub fn count(args: &CountArgs) -> Result<()> {
     report::save("count", &[instructions, mispredictions])
 }
 
-pub fn budget(args: &BudgetArgs) -> Result<()> {
-    let measured = budget::measure()?;
-    let lines = if args.bless { measured.clone() } else { budget::read(budget::path())? };
-    println!("{}", budget::COMPILER);
-    let other = lines.iter().find(|line| line.compiler != budget::COMPILER);
-    if let Some(other) = other {
-        println!(
-            "warning: the budget is that of {}: counts may differ, and do not fail",
-            other.compiler
-        );
-    }
-    println!("{:14}{:14}{:>12}{:>10}", "pair", "heap", "instructions", "budget");
-    let mut exceeded = 0;
-    for line in &measured {
-        let (budget, verdict) = line.compare(&lines);
-        let budget = budget.map_or_else(|| "-".to_owned(), |budget| format!("{budget:.2}"));
-        let note = match verdict {
-            Verdict::Kept => "",
-            Verdict::Exceeded => "  exceeded",
-            Verdict::TooHigh => "  better: lower the budget, by --bless",
-            Verdict::Unknown => "  no budget: set one, by --bless",
-        };
-        exceeded += usize::from(matches!(verdict, Verdict::Exceeded | Verdict::Unknown));
-        let (workload, heap) = (&line.workload, &line.heap);
-        println!("{workload:14}{heap:14}{:>12.2}{budget:>10}{note}", line.instructions);
-    }
-    if args.bless {
-        budget::write(budget::path(), &measured)?;
-    }
-    ensure!(
-        exceeded == 0 || other.is_some(),
-        "{exceeded} of {} counts are not within the budget",
-        measured.len()
-    );
-    Ok(())
-}
-
 pub fn script(args: &ScriptArgs) -> Result<()> {
     /// More than anyone waits for under valgrind.
     const LONGEST: usize = 500_000;
@@ -147,7 +110,7 @@ pub fn script(args: &ScriptArgs) -> Result<()> {
     let script = workload(&args.workload, LONGEST)?;
     let events = script.events().len();
     ensure!(args.ops <= events, "{} has {events} events", script.name());
-    let mut memory = Memory::new(timing::ample(&script));
+    let mut memory = Memory::new(ample(&script));
     // SAFETY: the memory is borrowed for the call.
     unsafe { heap.replay(&script, args.ops, memory.first(usize::MAX), UNLIMITED) }?;
     Ok(())
@@ -248,7 +211,7 @@ fn note(script: &Script, heap: &Entry, stop: Option<Stop>) {
 
 /// Validates what the heap gives.
 fn check(script: &Script, heap: &Entry) -> Result<()> {
-    let mut memory = Memory::new(timing::ample(script));
+    let mut memory = Memory::new(ample(script));
     // SAFETY: the memory is borrowed for the call.
     unsafe { heap.check(script, memory.first(usize::MAX)) }
 }

@@ -4,13 +4,13 @@ use crate::cli::{RequestArgs, StepsArgs};
 use anyhow::{Context, Result};
 use std::time::Duration;
 use talloc_benches::{
-    count,
     heap::Memory,
     registry,
     report::{self, Csv, Table},
     workload,
     worst::{Case, Requests, Worst},
 };
+use talloc_count::Program;
 
 pub fn steps(args: &StepsArgs) -> Result<()> {
     let names: Vec<_> = registry::choose(&args.heaps)?.iter().map(|heap| heap.name).collect();
@@ -20,7 +20,7 @@ pub fn steps(args: &StepsArgs) -> Result<()> {
     for holes in &args.holes {
         for case in Case::ALL {
             let count = |heap: &&str| {
-                let count = count::request(heap, case, *holes);
+                let count = count_request(heap, case, *holes);
                 count.inspect_err(|error| eprintln!("{heap} {holes}: {error}")).ok()
             };
             let counts: Vec<_> = names.iter().map(count).collect();
@@ -34,6 +34,24 @@ pub fn steps(args: &StepsArgs) -> Result<()> {
     println!("{}", table.markdown());
     csv.finish()?;
     report::save("steps", &[table])
+}
+
+/// Counts the instructions of a request among so many free chunks, none of which will do, and of the free that follows
+/// it if it is met: the mean of those after the first few.
+///
+/// # Errors
+/// If valgrind is not installed or fails, as it does if the heap cannot make the chunks.
+fn count_request(heap: &str, case: Case, holes: usize) -> Result<f64> {
+    const FEW: u64 = 10;
+    const MORE: u64 = 60;
+    let program = Program::current()?;
+    let run = |requests: u64| {
+        let [holes, requests] = [holes.to_string(), requests.to_string()];
+        let place = ["request", "--heap", heap, "--case", case.name()];
+        program.instructions(&[&place[..], &["--holes", &holes, "--requests", &requests]].concat())
+    };
+    let [few, more] = [run(FEW)?, run(MORE)?];
+    Ok((more as f64 - few as f64) / (MORE - FEW) as f64)
 }
 
 pub fn request(args: &RequestArgs) -> Result<()> {

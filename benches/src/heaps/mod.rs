@@ -3,8 +3,6 @@
 mod hosted;
 mod locked;
 mod magazines;
-mod null;
-mod ours;
 mod peers;
 mod talc;
 
@@ -13,7 +11,9 @@ pub use hosted::Snmalloc;
 pub use hosted::{Hosted, Jemalloc, Mimalloc, RustyAlloc, System, SystemTalloc};
 pub use locked::Locked;
 pub use magazines::Magazines;
-pub use null::{NULL, replay_on_null};
-pub use ours::{Talloc, Tallock};
 pub use peers::{Buddy, Dl, Galloc, LinkedList, Rlsf};
 pub use talc::{Talc4, Talc5};
+pub use talloc_count::{
+    null::{NULL, replay_on_null},
+    ours::{Talloc, Tallock},
+};

@@ -3,10 +3,10 @@
 use super::resident::Resident;
 use crate::{
     heap::Memory,
-    heaps::{self, Hosted},
-    replay::{self, Pages, Table},
+    heaps::{self, Dl, Hosted},
+    replay::{self, Pages, Table, ample},
     script::Script,
-    timing::{ample, median},
+    timing::median,
 };
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -128,7 +128,7 @@ pub fn age_null(script: &Script, number: usize) -> Result<Vec<Round>> {
     let mut null = || {
         // SAFETY: the memory is borrowed for the call.
         let time = unsafe {
-            heaps::replay_on_null::<Pages>(
+            heaps::replay_on_null::<Dl, Pages>(
                 script,
                 script.events().len(),
                 memory.first(usize::MAX),

@@ -110,35 +110,3 @@ pub fn nearest_layout(size: usize, align: usize) -> Layout {
     let largest = isize::MAX as usize - (align - 1);
     Layout::from_size_align(size.min(largest), align).expect("the size was cut to fit")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_as_described() {
-        for first in 0..=u8::MAX {
-            for second in 0..=u8::MAX {
-                let bytes = [first, second, 0xff];
-                let cursor = || Cursor::new(&bytes);
-                assert!(cursor().size() < 1 << 20);
-                assert!(cursor().step() < 1 << 19);
-                assert!(cursor().arena_size(1 << 16) < 1 << 17);
-                assert!(cursor().align() <= 1 << 20);
-                let size = cursor().huge_size();
-                assert!((1 << 21..=isize::MAX as usize).contains(&size), "{size:#x}");
-                let layout = nearest_layout(size, cursor().huge_align());
-                assert!(layout.size() >= 1 << 21 || layout.align() > 1 << 20);
-            }
-        }
-    }
-
-    #[test]
-    fn alignments_of_every_size_occur() {
-        let mut seen = 0;
-        for byte in 0..=u8::MAX {
-            seen |= Cursor::new(&[byte]).align();
-        }
-        assert_eq!(seen, (1 << 21) - 1);
-    }
-}

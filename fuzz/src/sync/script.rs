@@ -137,7 +137,7 @@ impl Step {
 }
 
 impl Shorten for Script {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.steps.len()
     }
 

@@ -94,17 +94,23 @@ fn test(workspace: &Workspace, sanitizer: Sanitizer, scripts: u32) -> Result<()>
 
     let excluded = [&LIMITS[..], &[suite::EXAMPLES]].concat();
     let target = workspace.scratch("sanitize").join(sanitizer.name());
-    compiler
-        .cargo(workspace)
-        .args(["test", "--no-fail-fast", "--target", &compiler.host])
-        .args(["--target-dir", target.as_str()])
-        .args(build_std)
-        .args(rustflags(&compiler.host, &flags))
-        .args(suite::select(&suite::packages(workspace)?, &excluded)?)
-        .args(workspace.stable_features()?)
-        .env(suite::SCRIPTS, scripts.to_string())
-        .env("ASAN_OPTIONS", "detect_leaks=0")
-        .run()
+    // The oracle has no unit tests, for which all of it would be built once more.
+    let units = suite::select_units(&workspace.libraries()?);
+    let files = suite::select_files(&suite::packages(workspace)?, &excluded)?;
+    for selected in [units, files] {
+        compiler
+            .cargo(workspace)
+            .args(["test", "--no-fail-fast", "--target", &compiler.host])
+            .args(["--target-dir", target.as_str()])
+            .args(build_std)
+            .args(rustflags(&compiler.host, &flags))
+            .args(selected)
+            .args(workspace.stable_features()?)
+            .env(suite::SCRIPTS, scripts.to_string())
+            .env("ASAN_OPTIONS", "detect_leaks=0")
+            .run()?;
+    }
+    Ok(())
 }
 
 /// A system root like the compiler's, with the runtime library of the sanitizer.

@@ -47,16 +47,34 @@ fn is_models(file: &str) -> bool {
 ///
 /// # Errors
 ///
-/// If there is no such file: what is left out would not be what was meant.
+/// As [`select_files`].
 pub fn select(packages: &[&Package], excluded: &[&str]) -> Result<Vec<String>> {
+    Ok([select_units(packages), select_files(packages, excluded)?].concat())
+}
+
+/// Arguments that select the unit tests of `packages`.
+pub fn select_units(packages: &[&Package]) -> Vec<String> {
+    select_packages(packages).chain(["--lib".to_owned()]).collect()
+}
+
+/// Arguments that select the tests in the `tests` folders of `packages`, but for models and those in the files
+/// `excluded`.
+///
+/// # Errors
+///
+/// If there is no such file: what is left out would not be what was meant.
+pub fn select_files(packages: &[&Package], excluded: &[&str]) -> Result<Vec<String>> {
     let files: Vec<&str> = packages.iter().flat_map(|package| files(package)).collect();
     for name in excluded {
         ensure!(files.contains(name), "none of these packages has tests in `{name}.rs`");
     }
-    let packages = packages.iter().flat_map(|package| ["-p".to_owned(), package.name.to_string()]);
     let kept = files.iter().filter(|name| !is_models(name) && !excluded.contains(name));
     let tests = kept.flat_map(|name| ["--test".to_owned(), (*name).to_owned()]);
-    Ok(packages.chain(["--lib".to_owned()]).chain(tests).collect())
+    Ok(select_packages(packages).chain(tests).collect())
+}
+
+fn select_packages(packages: &[&Package]) -> impl Iterator<Item = String> {
+    packages.iter().flat_map(|package| ["-p".to_owned(), package.name.to_string()])
 }
 
 /// A program that cargo has built.

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use cargo_metadata::Package;
 
+use super::lint;
 use crate::cmd::Cmd;
 use crate::features::{self, Set};
 use crate::workspace::Workspace;
@@ -13,7 +14,7 @@ pub fn stable(workspace: &Workspace) -> Result<()> {
     for library in [workspace.libraries()?, workspace.observers()?, others.into()].concat() {
         let chosen = features::without(&library.features, &[features::NIGHTLY]);
         for set in features::combinations(&library.features, &chosen) {
-            check(workspace.cargo(["check"]), library, &set)?;
+            check(workspace, workspace.cargo(["clippy"]), library, &set)?;
         }
     }
     Ok(())
@@ -23,23 +24,18 @@ pub fn stable(workspace: &Workspace) -> Result<()> {
 const ALLOCATOR_TESTS: [(&str, &str); 1] = [("talloc-sync", "conformance")];
 
 /// Sets of features that need an unstable compiler, or a stable one made to accept unstable code;
-/// then all features at once are linted, and what differs with them is tested.
+/// then what differs with all features at once is tested.
 pub fn nightly(workspace: &Workspace) -> Result<()> {
     let mut checked = 0;
     for library in workspace.libraries()? {
         let all = features::without(&library.features, &[]);
         let sets = features::combinations(&library.features, &all);
         for set in sets.iter().filter(|set| set.contains(features::NIGHTLY)) {
-            check(unstable(workspace, "check"), library, set)?;
+            check(workspace, unstable(workspace, "clippy"), library, set)?;
             checked += 1;
         }
     }
     ensure!(checked > 0, "no library has the feature `{}`: nothing to check", features::NIGHTLY);
-    unstable(workspace, "clippy")
-        .args(["--all-features"])
-        .args(workspace.select_libraries())
-        .args(["--", "-D", "warnings"])
-        .run()?;
     for (package, test) in ALLOCATOR_TESTS {
         unstable(workspace, "test")
             .args(["--all-features", "-p", package, "--test", test])
@@ -58,10 +54,9 @@ fn unstable<'a>(workspace: &'a Workspace, command: &'a str) -> Cmd<'a> {
         .env("RUSTC_BOOTSTRAP", "1")
 }
 
-fn check(cargo: Cmd<'_>, library: &Package, set: &Set) -> Result<()> {
-    cargo
+fn check(workspace: &Workspace, clippy: Cmd<'_>, library: &Package, set: &Set) -> Result<()> {
+    let clippy = clippy
         .args(["-p", &library.name, "--no-default-features"])
-        .args(features::as_argument(set))
-        .env("RUSTFLAGS", "-D warnings")
-        .run()
+        .args(features::as_argument(set));
+    lint::complete(workspace, clippy)?.run()
 }

@@ -1,6 +1,6 @@
 //! The step that shows that no library links `std` or `alloc`.
 //!
-//! A `#![no_std]` static library is built on top of the libraries, on the host, so that no other
+//! A `#![no_std]` static library is checked on top of the libraries, on the host, so that no other
 //! target need be installed. It is a whole program as far as the compiler is concerned:
 //!
 //! - it brings its own panic handler: if `std` is anywhere below, there are two (E0152);
@@ -42,8 +42,8 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         default.push(Dependency { name: &library.name, path: path.clone(), features: usual });
         all.push(Dependency { name: &library.name, path, features: enabled });
     }
-    build(workspace, "default-features", &default)?.run()?;
-    build(workspace, "all-features", &all)?.run()
+    check_program(workspace, "default-features", &default)?.run()?;
+    check_program(workspace, "all-features", &all)?.run()
 }
 
 /// Checks that a library that links `forbidden` is found out.
@@ -54,7 +54,8 @@ fn check_control(workspace: &Workspace, forbidden: &str, complaint: &str) -> Res
     write_package(workspace, &path, &manifest(&name, "rlib", &[]), &source)?;
 
     let control = Dependency { name: &name, path, features: Vec::new() };
-    let output = build(workspace, &format!("control-{forbidden}"), &[control])?.run_failing()?;
+    let output =
+        check_program(workspace, &format!("control-{forbidden}"), &[control])?.run_failing()?;
     ensure!(
         output.contains(complaint),
         "a library that links `{forbidden}` must be refused with \"{complaint}\", but:\n{output}"
@@ -68,28 +69,24 @@ struct Dependency<'a> {
     features: Vec<String>,
 }
 
-/// The command that builds a program without `std` on top of `dependencies`.
-fn build<'a>(
+/// The command that checks a program without `std` on top of `dependencies`.
+fn check_program<'a>(
     workspace: &'a Workspace,
     name: &str,
     dependencies: &[Dependency<'_>],
 ) -> Result<Cmd<'a>> {
-    let scratch = workspace.scratch("no-std");
-    let folder = scratch.join(name);
+    let folder = workspace.scratch("no-std").join(name);
     let manifest = manifest(name, "staticlib", dependencies);
     write_package(workspace, &folder, &manifest, &program(dependencies))?;
 
     let manifest = folder.join("Cargo.toml");
-    let target = scratch.join("target");
-    Ok(workspace.cargo([
-        "build",
-        "--manifest-path",
-        manifest.as_str(),
-        "--target-dir",
-        target.as_str(),
-    ]))
+    // What is linked is known before any code is generated. In the usual folder, which has the macros already.
+    Ok(workspace
+        .cargo(["check", "--manifest-path", manifest.as_str()])
+        .args(["--target-dir", workspace.target().as_str()]))
 }
 
+/// The profile is the workspace's, except for panics: what runs at compile time is the same then, and is there already.
 fn manifest(name: &str, crate_type: &str, dependencies: &[Dependency<'_>]) -> String {
     let dependencies = dependencies.iter().map(|Dependency { name, path, features }| {
         format!(
@@ -106,7 +103,12 @@ edition = "2024"
 crate-type = ["{crate_type}"]
 
 [profile.dev]
+opt-level = 1
+debug = "limited"
 panic = "abort"
+
+[profile.dev.package."*"]
+debug = false
 
 [workspace]
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::lint;
 use crate::workspace::{INTERFACE, TOOL, Workspace};
 
 pub fn fmt(workspace: &Workspace) -> Result<()> {
@@ -17,11 +18,8 @@ pub fn clippy(workspace: &Workspace) -> Result<()> {
     ];
     let all = all.concat();
     for features in [Vec::new(), all] {
-        workspace
-            .cargo(["clippy", "--workspace", "--all-targets"])
-            .args(features)
-            .args(["--", "-D", "warnings"])
-            .run()?;
+        let clippy = workspace.cargo(["clippy", "--workspace", "--all-targets"]).args(features);
+        lint::complete(workspace, clippy)?.run()?;
     }
     Ok(())
 }
@@ -56,13 +54,9 @@ pub fn test(workspace: &Workspace) -> Result<()> {
 
 /// Where the size of the code is all, the heap is put together in another way.
 pub fn small(workspace: &Workspace) -> Result<()> {
-    let folder = workspace.scratch("small");
     let test = |arguments: &[&str]| {
-        workspace
-            .cargo(["test", "--config", "profile.dev.opt-level=\"s\""])
-            .args(["--target-dir", folder.as_str()])
-            .args(arguments)
-            .run()
+        let cargo = workspace.cargo(["test", "--config", "profile.dev.opt-level=\"s\""]);
+        cargo.args(arguments).run()
     };
     test(&["-p", "talloc-core", "--features", "spin"])?;
     test(&["-p", "talloc-fuzz", "--test", "oracle", "--test", "regressions"])

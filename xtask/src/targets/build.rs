@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::compiler::Compiler;
+use super::program;
 use crate::features::{self, NIGHTLY};
 use crate::workspace::Workspace;
 
@@ -17,6 +18,9 @@ pub fn run(workspace: &Workspace, triple: &str) -> Result<String> {
     }
     Compiler::find(workspace, triple, "core")?
         .cargo(workspace, "build", triple)
+        // The profile of the programs for the same machine, which have the standard library in common.
+        .args(["--release"])
+        .args(program::IN_PIECES)
         .args(workspace.select_libraries())
         .args(["--no-default-features"])
         .args(features::as_argument(&enabled))

@@ -7,7 +7,11 @@ use super::compiler::Compiler;
 use super::linker;
 use crate::workspace::Workspace;
 
-/// Builds the program of that package. Returns where it is.
+/// Has the standard library and the other dependencies compiled in pieces at the same time, for programs that are not
+/// measured. They are optimised together all the same.
+pub const IN_PIECES: [&str; 2] = ["--config", "profile.release.package.\"*\".codegen-units=16"];
+
+/// Builds the program of that package, to see whether it works. Returns where it is.
 ///
 /// # Errors
 ///
@@ -18,11 +22,30 @@ pub fn build(
     package: &str,
     features: &[&str],
 ) -> Result<Utf8PathBuf> {
+    let features = features.iter().flat_map(|feature| ["--features", feature]);
+    build_with(workspace, triple, package, IN_PIECES.into_iter().chain(features))
+}
+
+/// Builds the program of that package as users do, to measure it. Returns where it is.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_measured(workspace: &Workspace, triple: &str, package: &str) -> Result<Utf8PathBuf> {
+    build_with(workspace, triple, package, [])
+}
+
+fn build_with<'a>(
+    workspace: &Workspace,
+    triple: &str,
+    package: &str,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<Utf8PathBuf> {
     let compiler = Compiler::find(workspace, triple, "core,alloc")?;
     compiler
         .cargo(workspace, "build", triple)
         .args(["--release", "-p", package])
-        .args(features.iter().flat_map(|feature| ["--features", feature]))
+        .args(arguments)
         .args(linker::arguments(&compiler, triple)?)
         .run()?;
     let folder = workspace.scratch("targets").join(triple).join("release");

@@ -1,7 +1,6 @@
 //! The heap that only hands out what another heap has chosen: what a workload costs on it is the workload's own
 //! cost, which the measurements subtract.
 
-use super::Dl;
 use crate::{
     heap::Heap,
     replay::{self, Stop, Table, Writes},
@@ -12,22 +11,22 @@ use std::{alloc::Layout, hint::black_box, ptr::NonNull, time::Duration};
 /// The name of the null heap.
 pub const NULL: &str = "null";
 
-/// [`Entry::replay`](crate::registry::Entry::replay) on the null heap. The blocks are where dlmalloc, a best fit,
-/// puts them: the script's own cost includes the cache misses that come with its blocks on any heap.
+/// [`replay_on`](replay::replay_on) on the null heap. The blocks are where the heap `H` puts them: the script's own
+/// cost includes the cache misses that come with its blocks on any heap.
 ///
 /// # Errors
 /// As on any heap.
 ///
 /// # Safety
 /// The memory is valid for reads and writes and is nobody else's during the call.
-pub unsafe fn replay_on_null<W: Writes>(
+pub unsafe fn replay_on_null<H: Heap, W: Writes>(
     script: &Script,
     events: usize,
     memory: NonNull<[u8]>,
     limit: Duration,
 ) -> Result<Duration, Stop> {
     let mut recorder =
-        Recorder { heap: Dl::empty(), blocks: Vec::with_capacity(script.events().len()) };
+        Recorder { heap: H::empty(), blocks: Vec::with_capacity(script.events().len()) };
     // SAFETY: the caller gives the memory to this heap, which stays where it is.
     if !unsafe { recorder.init(memory) } {
         return Err(Stop::OutOfMemory);
@@ -49,23 +48,23 @@ pub unsafe fn replay_on_null<W: Writes>(
 }
 
 /// A heap whose answers are written down.
-struct Recorder {
-    heap: Dl,
+struct Recorder<H> {
+    heap: H,
     blocks: Vec<*mut u8>,
 }
 
-impl Recorder {
+impl<H> Recorder<H> {
     fn note(&mut self, block: *mut u8) -> *mut u8 {
         self.blocks.push(block);
         block
     }
 }
 
-impl Heap for Recorder {
+impl<H: Heap> Heap for Recorder<H> {
     const NAME: &'static str = NULL;
 
     fn empty() -> Self {
-        Self { heap: Dl::empty(), blocks: Vec::new() }
+        Self { heap: H::empty(), blocks: Vec::new() }
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {

@@ -1,4 +1,4 @@
-//! Tells the program which compiler it was built with: counts of instructions belong to one.
+//! Tells the library which compiler it was built with: counts of instructions belong to one.
 
 use std::env;
 use std::process::Command;
@@ -7,6 +7,6 @@ fn main() {
     let rustc = env::var_os("RUSTC").expect("set by cargo");
     let output = Command::new(rustc).arg("--version").output().expect("the compiler runs");
     let version = String::from_utf8(output.stdout).expect("the compiler writes UTF-8");
-    println!("cargo::rustc-env=TALLOC_BENCHES_COMPILER={}", version.trim());
+    println!("cargo::rustc-env=TALLOC_COUNT_COMPILER={}", version.trim());
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -92,6 +92,10 @@ pub unsafe fn move_block<H: Heap>(
     new
 }
 
+/// A heap's control structure at a place of its own in the cache, whatever its size.
+#[repr(align(128))]
+pub struct InPlace<H>(pub H);
+
 /// Memory for the heaps under test: present, zeroed once, and well aligned.
 pub struct Memory {
     base: NonNull<u8>,

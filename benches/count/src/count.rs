@@ -1,0 +1,135 @@
+//! Instructions and mispredicted branches per operation, from valgrind's simulation: unlike times they are the same
+//! on every run and on a busy machine.
+
+use crate::null::NULL;
+use anyhow::{Context, Result, ensure};
+use std::{env, path::PathBuf, process::Command, thread};
+
+/// What an operation costs in the simulated machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Instructions.
+    pub instructions: f64,
+    /// Mispredicted branches, conditional and indirect.
+    pub mispredictions: f64,
+}
+
+/// The counts are taken between these numbers of operations: the first ones build up the live blocks.
+const FROM: u64 = 100_000;
+const TO: u64 = 300_000;
+
+/// A program that has a command `script`, which runs the start of a workload on a heap.
+pub struct Program(PathBuf);
+
+impl Program {
+    /// The program that is running.
+    ///
+    /// # Errors
+    /// If it is not known where that is.
+    pub fn current() -> Result<Self> {
+        Ok(Self(env::current_exe()?))
+    }
+
+    /// Counts what an operation costs on the heap, the workload's own cost included; the workload's own on the heap
+    /// [`NULL`].
+    ///
+    /// Runs the program's `script` command under `valgrind --tool=cachegrind --branch-sim=yes` twice.
+    ///
+    /// # Errors
+    /// If valgrind is not installed or fails, or the workload is too short.
+    pub fn gross(&self, heap: &str, workload: &str) -> Result<Cost> {
+        let run = |ops: u64| {
+            self.run(&["script", "--heap", heap, "--workload", workload, "--ops", &ops.to_string()])
+        };
+        // A count does not depend on what else runs.
+        let (from, to) = thread::scope(|scope| {
+            let from = scope.spawn(|| run(FROM));
+            let to = run(TO);
+            (from.join().expect("it does not panic"), to)
+        });
+        let (from, to) = (from?, to?);
+        let per_op = |from: u64, to: u64| (to as f64 - from as f64) / (TO - FROM) as f64;
+        Ok(Cost {
+            instructions: per_op(from.instructions, to.instructions),
+            mispredictions: per_op(from.mispredictions, to.mispredictions),
+        })
+    }
+
+    /// Counts what an operation costs on each heap, without the workload's own cost.
+    ///
+    /// # Errors
+    /// As [`gross`](Self::gross).
+    pub fn net(&self, heaps: &[&str], workload: &str) -> Result<Vec<Cost>> {
+        let own = self.gross(NULL, workload)?;
+        let net = |heap: &&str| {
+            let gross = self.gross(heap, workload)?;
+            Ok(Cost {
+                instructions: gross.instructions - own.instructions,
+                mispredictions: gross.mispredictions - own.mispredictions,
+            })
+        };
+        heaps.iter().map(net).collect()
+    }
+
+    /// Counts the instructions of the program with these arguments.
+    ///
+    /// # Errors
+    /// If valgrind is not installed or fails, as it does if the program does.
+    pub fn instructions(&self, arguments: &[&str]) -> Result<u64> {
+        Ok(self.run(arguments)?.instructions)
+    }
+
+    /// Runs the program under valgrind.
+    fn run(&self, arguments: &[&str]) -> Result<Counts> {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args([
+            "--tool=cachegrind",
+            "--cache-sim=no",
+            "--branch-sim=yes",
+            "--cachegrind-out-file=/dev/null",
+        ]);
+        valgrind.arg(&self.0);
+        valgrind.args(arguments);
+        let output = valgrind.output().context("valgrind")?;
+        let report = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{valgrind:?}: {report}");
+        parse(&report)
+    }
+}
+
+/// What valgrind counted in a run.
+#[derive(Debug, PartialEq)]
+struct Counts {
+    instructions: u64,
+    mispredictions: u64,
+}
+
+/// Reads valgrind's summary.
+fn parse(report: &str) -> Result<Counts> {
+    let count = |label: &str| {
+        let mut rest =
+            report.lines().filter_map(|line| line.split_once("== ")?.1.strip_prefix(label));
+        let number = rest.next().and_then(|rest| rest.split_whitespace().next());
+        let number = number.with_context(|| format!("no {label:?} in {report}"))?;
+        anyhow::Ok(number.replace(',', "").parse()?)
+    };
+    Ok(Counts { instructions: count("I   refs:")?, mispredictions: count("Mispredicts:")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_read() {
+        let report = "==7== I   refs:      286,837,201\n\
+            ==7== Branches:       41,244,598  (40,141,671 cond + 1,102,927 ind)\n\
+            ==7== Mispredicts:     3,878,890  ( 3,329,965 cond +   548,925 ind)\n\
+            ==7== Mispred rate:          9.4%\n";
+        assert_eq!(
+            parse(report).unwrap(),
+            Counts { instructions: 286_837_201, mispredictions: 3_878_890 }
+        );
+        assert!(parse("==7== I   refs:      286,837,201\n").is_err());
+    }
+}
