@@ -1,4 +1,4 @@
-//! Call stacks, and the functions in them.
+//! The functions in call stacks.
 
 use crate::profile::{Frame, Line, Profile, Site};
 use crate::profiled::TableCopy;
@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::ptr;
 
 /// Functions that lie between a program and its allocator, by the beginnings of their names.
-const MACHINERY: [&str; 12] = [
+const MACHINERY: [&str; 13] = [
     "backtrace::",
+    "talloc_sampling::",
     "talloc_profile::",
     "<talloc_profile::",
     "__rustc::__rust_",
@@ -20,19 +21,6 @@ const MACHINERY: [&str; 12] = [
     "core::ops::function::FnOnce::call_once",
     "_Unwind_Backtrace",
 ];
-
-/// Writes the return addresses of the callers into `frames`, innermost first; says how many.
-#[inline(never)]
-pub fn call_stack(frames: &mut [u64]) -> usize {
-    let mut depth = 0;
-    backtrace::trace(|frame| {
-        let Some(place) = frames.get_mut(depth) else { return false };
-        *place = frame.ip().addr() as u64;
-        depth += 1;
-        true
-    });
-    depth
-}
 
 /// A profile with the names of functions.
 pub fn resolve(copy: &TableCopy) -> Profile {
@@ -104,7 +92,7 @@ mod tests {
     #[test]
     fn a_stack_begins_with_the_program() {
         let frames = [
-            frame_of(&["backtrace::trace", "talloc_profile::symbols::call_stack"]),
+            frame_of(&["backtrace::trace", "talloc_sampling::stack::call_stack"]),
             frame_of(&["__rust_alloc", "alloc::alloc::alloc", "program::inner"]),
             frame_of(&["program::outer"]),
             frame_of(&["alloc::alloc::handle"]),

@@ -1,0 +1,22 @@
+//! What the operating system does: pages, faults, and the names of modules.
+
+#[cfg(all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))))]
+mod unix;
+#[cfg(all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))))]
+pub use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::*;
+
+#[cfg(not(any(
+    windows,
+    all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita")))
+)))]
+mod none;
+#[cfg(not(any(
+    windows,
+    all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita")))
+)))]
+pub use none::*;

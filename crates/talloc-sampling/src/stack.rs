@@ -1,0 +1,38 @@
+//! Call stacks.
+
+/// Writes the return addresses of the callers into `frames`, innermost first, and returns how many there are.
+///
+/// The first ones lie in this function and its callers in the allocator. On Unix, nothing is allocated and no lock is
+/// taken. Takes about a microsecond for ten frames.
+///
+/// # Examples
+///
+/// ```
+/// let mut frames = [0; 32];
+/// let depth = talloc_sampling::call_stack(&mut frames);
+/// assert!(depth > 1 && frames[..depth].iter().all(|address| *address != 0));
+/// ```
+#[inline(never)]
+pub fn call_stack(frames: &mut [u64]) -> usize {
+    let mut depth = 0;
+    trace(|frame| {
+        let Some(place) = frames.get_mut(depth) else { return false };
+        *place = frame.ip().addr() as u64;
+        depth += 1;
+        depth < frames.len()
+    });
+    depth
+}
+
+#[cfg(not(windows))]
+fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
+    // The lock of the crate must not be taken: a thread that holds it may have been interrupted, or may be gone after
+    // a fork.
+    // SAFETY: Outside of Windows the unwinder needs no synchronisation.
+    unsafe { backtrace::trace_unsynchronized(each) }
+}
+
+#[cfg(windows)]
+fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
+    backtrace::trace(each);
+}
