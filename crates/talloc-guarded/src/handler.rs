@@ -122,7 +122,9 @@ impl Reporting {
         (report.action, report.addr, report.fault) = (action, addr, fault);
         report.block = slot.and_then(Slot::block);
         report.allocated = slot.map(Slot::allocated);
-        report.freed = slot.and_then(Slot::freed);
+        // The call that has found the damage frees the block.
+        let is_freeing = matches!(fault, Fault::Damaged { .. });
+        report.freed = slot.filter(|_| !is_freeing).and_then(Slot::freed);
         report.caller = CallStack::capture();
         let mut reaction = Reaction::Abort;
         call(report, &mut reaction);

@@ -18,22 +18,24 @@ pub fn check(pool: &Pool, addr: usize, layout: Layout, action: Action) -> Option
     }
 }
 
-/// Frees the block of a slot. Reports bytes beside it that have been overwritten, and that another thread has been
-/// faster.
+/// Frees the block of a slot. Reports that another thread has been faster, and bytes beside it that have been
+/// overwritten.
 ///
 /// # Safety
 ///
-/// The slot is that of a live block that the caller owns.
+/// Nobody uses the block, which [`check`] has found in the slot.
 pub unsafe fn free(pool: &Pool, number: usize, addr: usize, action: Action) {
     let slot = pool.slot(addr).map(|(_, slot)| slot);
-    // SAFETY: The caller's promise.
+    if !pool.free(number, &CallStack::capture()) {
+        report(action, addr, Fault::AlreadyFree, slot);
+        return;
+    }
+    // SAFETY: This thread has freed the block.
     unsafe {
         if let Some(at) = pool.damaged(number) {
             report(action, addr, Fault::Damaged { at }, slot);
         }
-        if !pool.free(number, &CallStack::capture()) {
-            report(action, addr, Fault::AlreadyFree, slot);
-        }
+        pool.give_back(number);
     }
 }
 

@@ -17,8 +17,11 @@ pub fn call_stack(frames: &mut [u64]) -> usize {
     let mut depth = 0;
     trace(|frame| {
         let Some(place) = frames.get_mut(depth) else { return false };
-        *place = frame.ip().addr() as u64;
-        depth += 1;
+        // The outermost frame may have none.
+        if !frame.ip().is_null() {
+            *place = frame.ip().addr() as u64;
+            depth += 1;
+        }
         depth < frames.len()
     });
     depth

@@ -200,35 +200,35 @@ impl Pool {
         Some(self.at(block.addr - self.start.addr().get()))
     }
 
-    /// Frees a block: makes its pages inaccessible, and returns true. Returns false if another thread has been faster.
-    ///
-    /// # Safety
-    ///
-    /// The block's owner frees it, and has checked that it is the block of the slot.
-    pub unsafe fn free(&self, number: usize, caller: &CallStack) -> bool {
-        let slot = &self.slots()[number];
-        if !slot.free(caller) {
-            return false;
-        }
-        let class = self.class_of(number);
-        // SAFETY: The slot is this thread's, as its block is not live any more, and its turn has not come.
-        unsafe { self.close(class, number, slot) };
-        class.give(self.turns(), number, self.clock.fetch_add(1, Relaxed));
-        true
+    /// Notes that the block of a slot is freed. Returns false if another thread has been faster.
+    pub fn free(&self, number: usize, caller: &CallStack) -> bool {
+        self.slots()[number].free(caller)
     }
 
     /// The first byte outside of the slot's block that has been overwritten on its pages.
     ///
     /// # Safety
     ///
-    /// The block is live, and the caller owns it.
+    /// The caller has [freed](Self::free) the block, and has not [given back](Self::give_back) the slot.
     pub unsafe fn damaged(&self, number: usize) -> Option<usize> {
         let block = self.slots()[number].block()?;
         let window = self.window(self.class_of(number), number, block);
-        // SAFETY: The pages of a live block are accessible.
+        // SAFETY: The pages are accessible, and the caller's.
         let find = |range| unsafe { slack::damaged(self.start, range) };
         let offset = self.slack(&window, block).into_iter().find_map(find)?;
         Some(self.start.addr().get() + offset)
+    }
+
+    /// Makes the pages of a freed block inaccessible. The slot is used again after all others.
+    ///
+    /// # Safety
+    ///
+    /// The caller has [freed](Self::free) the block, and calls this once.
+    pub unsafe fn give_back(&self, number: usize) {
+        let (class, slot) = (self.class_of(number), &self.slots()[number]);
+        // SAFETY: The slot is the caller's, as its block is not live any more, and its turn has not come.
+        unsafe { self.close(class, number, slot) };
+        class.give(self.turns(), number, self.clock.fetch_add(1, Relaxed));
     }
 
     /// The number and the record of the slot that an address among the slots lies in. The guard page before a slot counts
@@ -240,10 +240,20 @@ impl Pool {
         Some((number, &self.slots()[number]))
     }
 
-    /// The slots whose blocks an access may have been meant for: that of the address, and those beside it.
+    /// The slots whose blocks an access may have been meant for: that of the address if a block has been there, else those
+    /// beside it.
     pub fn candidates(&self, addr: usize) -> impl Iterator<Item = &Slot> {
-        let number = self.slot(addr).map_or(self.slots().len(), |(number, _)| number);
-        let numbers = number.saturating_sub(1)..(number + 2).min(self.slots().len());
+        let numbers = match self.slot(addr) {
+            // Behind the last slot.
+            None => self.slots().len().saturating_sub(1)..self.slots().len(),
+            Some((number, slot)) => {
+                let offset = addr - self.start.addr().get();
+                let pages = self.pages(self.class_of(number), number);
+                let is_own = pages.contains(&offset) && slot.phase() != Phase::Unused;
+                let around = number.saturating_sub(1)..(number + 2).min(self.slots().len());
+                if is_own { number..number + 1 } else { around }
+            }
+        };
         self.slots()[numbers].iter()
     }
 
