@@ -21,6 +21,10 @@ pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(5000).unwrap();
 /// How many sampled blocks there can be at a time, unless a program says otherwise.
 const DEFAULT_SLOTS: usize = 256;
 
+/// How many blocks are not guarded, in the hope that the standard library installs a handler of faults. It asks for a few
+/// blocks before; a program whose `main` is not Rust's has none.
+const EARLY: usize = 16;
+
 /// The rate is that of the environment, which has not been read yet.
 const UNKNOWN: usize = usize::MAX;
 
@@ -70,7 +74,8 @@ const UNKNOWN: usize = usize::MAX;
 ///
 /// On Unix, faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed when the first block is guarded.
 /// A fault that is not about a guarded block is passed on to the handler that was there before. Programs that install
-/// handlers later should pass on faults in the same way. Elsewhere nothing is guarded.
+/// handlers later should pass on faults in the same way. The handlers of the standard library, which tell that a stack has
+/// overflowed, come first: nothing is guarded before. Elsewhere nothing is guarded.
 ///
 /// A pool of slots stays for ever, even if the allocator is dropped.
 ///
@@ -100,6 +105,8 @@ pub struct Guarded<A> {
     /// The addresses of the pool's slots. The length is written last.
     start: AtomicUsize,
     len: AtomicUsize,
+    /// How many blocks were to be guarded before the program has a handler of faults.
+    early: AtomicUsize,
     /// Whether the system has refused the addresses for a pool.
     is_refused: AtomicBool,
 }
@@ -115,6 +122,7 @@ impl<A> Guarded<A> {
             pool: AtomicPtr::new(ptr::null_mut()),
             start: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
+            early: AtomicUsize::new(0),
             is_refused: AtomicBool::new(false),
         }
     }
@@ -260,7 +268,10 @@ impl<A> Guarded<A> {
     }
 
     fn make_pool(&self) -> Option<()> {
-        if self.is_refused.load(Relaxed) {
+        // The standard library allocates between looking whether there is a handler of faults and installing its own, which
+        // would replace ours.
+        let is_early = !sys::has_handler() && self.early.fetch_add(1, Relaxed) < EARLY;
+        if is_early || self.is_refused.load(Relaxed) {
             return None;
         }
         let without_large = Shape { large: usize::MAX, ..self.shape };

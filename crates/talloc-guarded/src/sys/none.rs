@@ -34,6 +34,11 @@ pub unsafe fn decommit(_: NonNull<u8>, _: usize) -> bool {
 /// None. There are no pages.
 pub unsafe fn release(_: NonNull<u8>, _: usize) {}
 
+/// There may be one.
+pub fn has_handler() -> bool {
+    true
+}
+
 /// No faults are heard of.
 pub fn watch(_: fn(usize, Action) -> bool) {}
 

@@ -18,6 +18,21 @@ static HANDLE: OnceLock<Handle> = OnceLock::new();
 /// How the signals were handled before, for faults that are not ours.
 static PREVIOUS: [OnceLock<libc::sigaction>; 2] = [const { OnceLock::new() }; 2];
 
+/// Whether the program handles faults.
+pub fn has_handler() -> bool {
+    handler_of(libc::SIGSEGV).sa_sigaction != libc::SIG_DFL
+}
+
+/// How a signal is handled.
+fn handler_of(signal: c_int) -> libc::sigaction {
+    let mut handler = MaybeUninit::zeroed();
+    // SAFETY: The structure is valid, and stays zero if the call fails: that is the default action.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), handler.as_mut_ptr());
+        handler.assume_init()
+    }
+}
+
 /// Calls a function for each fault from now on.
 ///
 /// The first call installs the handlers of signals. Those that the program installs later replace them, and should call
@@ -27,17 +42,12 @@ pub fn watch(handle: Handle) {
         return;
     }
     for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
-        // SAFETY: Both structures are valid, and the handler may run at any time.
-        unsafe {
-            let mut old = MaybeUninit::<libc::sigaction>::zeroed();
-            libc::sigaction(signal, ptr::null(), old.as_mut_ptr());
-            let old = *previous.get_or_init(|| old.assume_init());
-            let mut new = old;
-            new.sa_sigaction = on_signal as *const () as usize;
-            // On the alternate stack, for the handler before, which may report that the stack has overflowed.
-            new.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-            libc::sigaction(signal, &raw const new, ptr::null_mut());
-        }
+        let mut new = *previous.get_or_init(|| handler_of(signal));
+        new.sa_sigaction = on_signal as *const () as usize;
+        // On the alternate stack, for the handler before, which may report that the stack has overflowed.
+        new.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // SAFETY: The structure is valid, and the handler may run at any time.
+        unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
     }
 }
 

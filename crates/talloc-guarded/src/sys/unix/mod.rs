@@ -6,7 +6,7 @@ mod pages;
 
 use std::ffi::CStr;
 
-pub use faults::watch;
+pub use faults::{has_handler, watch};
 pub use modules::module;
 pub use pages::{commit, decommit, page_size, release, reserve};
 
