@@ -56,7 +56,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
-    println!("{:20} {:>12} {:>9} {:>9} {:>9}", "trace", "bare, ns", "off", "on", "large");
+    println!(
+        "{:20} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "trace", "events", "bare, ns", "off", "on", "large"
+    );
     for path in &arguments {
         let script = read(path)?;
         let mut best = WAYS.map(|_| Duration::MAX);
@@ -67,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let per_event = |time: Duration| time.as_nanos() as f64 / script.events().len() as f64;
         let bare = per_event(best[0]);
-        print!("{:20} {bare:12.2}", script.name());
+        print!("{:20} {:9} {bare:9.2}", script.name(), script.events().len());
         best[1..].iter().for_each(|time| print!(" {:>+9.2}", per_event(*time) - bare));
         println!();
     }

@@ -16,7 +16,7 @@ use crate::sampler;
 use crate::sys;
 
 /// One block in how many is guarded, unless a program or its environment says otherwise.
-pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(5000).unwrap();
+pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// How many sampled blocks there can be at a time, unless a program says otherwise.
 const DEFAULT_SLOTS: usize = 256;
@@ -227,9 +227,7 @@ impl<A> Guarded<A> {
         size >= self.shape.large || (self.rate.load(Relaxed) != 0 && sampler::is_due())
     }
 
-    /// A guarded block, all zeros, for a block that is due; null if it is to be unguarded.
-    #[cold]
-    #[inline(never)]
+    /// A guarded block, all zeros, for one that is due; null if it is to be unguarded.
     fn guard(&self, layout: Layout) -> *mut u8 {
         let is_large = layout.size() >= self.shape.large;
         let is_sampled = || {
@@ -340,29 +338,48 @@ impl<A> Guarded<A> {
             new
         }
     }
+}
 
-    /// Moves a block to a guarded one of a new size; null if there is none, and the block is as it was.
+/// What is due, out of line, so that the usual way is short.
+impl<A: GlobalAlloc> Guarded<A> {
+    /// # Safety
     ///
+    /// That of `GlobalAlloc::alloc`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_due(&self, layout: Layout) -> *mut u8 {
+        let block = self.guard(layout);
+        // SAFETY: The caller's promise.
+        if block.is_null() { unsafe { self.inner.alloc(layout) } } else { block }
+    }
+
+    /// # Safety
+    ///
+    /// That of `GlobalAlloc::alloc_zeroed`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_zeroed_due(&self, layout: Layout) -> *mut u8 {
+        let block = self.guard(layout);
+        // SAFETY: The caller's promise.
+        if block.is_null() { unsafe { self.inner.alloc_zeroed(layout) } } else { block }
+    }
+
     /// # Safety
     ///
     /// That of `GlobalAlloc::realloc`. The block is not guarded.
     #[cold]
     #[inline(never)]
-    unsafe fn move_in(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8
-    where
-        A: GlobalAlloc,
-    {
-        // SAFETY: The caller's promise: the new size makes a layout.
-        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let new = self.guard(new_layout);
-        if !new.is_null() {
-            // SAFETY: The caller's promise. Both blocks have the bytes.
-            unsafe {
-                new.copy_from_nonoverlapping(ptr, layout.size().min(new_size));
-                self.inner.dealloc(ptr, layout);
+    unsafe fn realloc_due(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: The caller's promise: the new size makes a layout, and the block has so many bytes, as has the new one.
+        unsafe {
+            let new = self.guard(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if new.is_null() {
+                return self.inner.realloc(ptr, layout, new_size);
             }
+            new.copy_from_nonoverlapping(ptr, layout.size().min(new_size));
+            self.inner.dealloc(ptr, layout);
+            new
         }
-        new
     }
 }
 
@@ -371,26 +388,26 @@ impl<A> Guarded<A> {
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if self.is_due(layout.size()) {
-            let block = self.guard(layout);
-            if !block.is_null() {
-                return block;
+        // SAFETY: The caller's promise.
+        unsafe {
+            if self.is_due(layout.size()) {
+                self.alloc_due(layout)
+            } else {
+                self.inner.alloc(layout)
             }
         }
-        // SAFETY: The caller's promise.
-        unsafe { self.inner.alloc(layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if self.is_due(layout.size()) {
-            let block = self.guard(layout);
-            if !block.is_null() {
-                return block;
+        // SAFETY: The caller's promise.
+        unsafe {
+            if self.is_due(layout.size()) {
+                self.alloc_zeroed_due(layout)
+            } else {
+                self.inner.alloc_zeroed(layout)
             }
         }
-        // SAFETY: The caller's promise.
-        unsafe { self.inner.alloc_zeroed(layout) }
     }
 
     #[inline]
@@ -410,15 +427,12 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
         // SAFETY: The caller's promise. A block that is not guarded is from the other allocator.
         unsafe {
             if self.is_guarded(ptr) {
-                return self.resize(ptr, layout, new_size);
+                self.resize(ptr, layout, new_size)
+            } else if self.is_due(new_size) {
+                self.realloc_due(ptr, layout, new_size)
+            } else {
+                self.inner.realloc(ptr, layout, new_size)
             }
-            if self.is_due(new_size) {
-                let block = self.move_in(ptr, layout, new_size);
-                if !block.is_null() {
-                    return block;
-                }
-            }
-            self.inner.realloc(ptr, layout, new_size)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who hears of memory errors.
 
 use std::cell::UnsafeCell;
+use std::ffi::c_void;
 use std::mem;
 use std::ptr;
 use std::sync::atomic::{
@@ -9,7 +10,6 @@ use std::sync::atomic::{
 };
 
 use crate::pool::Slot;
-use crate::print;
 use crate::report::{Action, CallStack, Fault, Report};
 use crate::sys;
 
@@ -32,12 +32,16 @@ pub enum Reaction {
 /// The handler of the program; null until it has set one.
 static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Sets the handler of all reports in this process. Without one, [`print_and_abort`] is called.
+/// Sets the handler of all reports in this process. Without one, reports are [printed](Report::print), and the program
+/// aborts.
 ///
 /// For accesses, it is called in a signal handler, on the thread that did it: what is in the middle of being changed
 /// stays so while it runs. It must not wait for a lock that the program may hold, nor allocate from a heap that the error
 /// may have damaged. Nor does the crate itself, which takes no memory for a report. Other threads that make an
 /// error meanwhile wait. If the handler panics, the program aborts.
+///
+/// The handler has a stack of 256 KiB on x86-64 and AArch64. Elsewhere it has that of signal handlers, which may be
+/// small.
 ///
 /// # Examples
 ///
@@ -56,15 +60,6 @@ static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 /// ```
 pub fn set_handler(handler: Handler) {
     HANDLER.store(handler as *mut (), Release);
-}
-
-/// Prints a report to the standard error, with the call stacks, and returns [`Reaction::Abort`].
-///
-/// A frame is printed as the address, and the module with the offset in it, for `addr2line -e MODULE OFFSET`.
-/// Nothing is allocated.
-pub fn print_and_abort(report: &Report) -> Reaction {
-    print::print(report);
-    Reaction::Abort
 }
 
 /// The right to make a report, which one thread has at a time.
@@ -126,9 +121,11 @@ impl Reporting {
         let is_freeing = matches!(fault, Fault::Damaged { .. });
         report.freed = slot.filter(|_| !is_freeing).and_then(Slot::freed);
         report.caller = CallStack::capture();
-        let mut reaction = Reaction::Abort;
-        call(report, &mut reaction);
-        reaction
+        let mut call = Call { report, reaction: Reaction::Abort };
+        // SAFETY: The argument is of the type that the function expects. Only this thread has the right to make a report, and
+        // no handler is called while one runs.
+        unsafe { sys::call(call_handler, (&raw mut call).cast()) };
+        call.reaction
     }
 }
 
@@ -138,14 +135,23 @@ impl Drop for Reporting {
     }
 }
 
+/// A call of the handler, and its answer.
+struct Call<'a> {
+    report: &'a Report,
+    reaction: Reaction,
+}
+
 /// Calls the handler. Nothing unwinds out of a function with this interface: it aborts.
-extern "C" fn call(report: &Report, reaction: &mut Reaction) {
+extern "C" fn call_handler(call: *mut c_void) {
+    // SAFETY: `Reporting::report` passes it, and waits for the answer.
+    let call = unsafe { &mut *call.cast::<Call<'_>>() };
     let handler = HANDLER.load(Acquire);
-    *reaction = if handler.is_null() {
-        print_and_abort(report)
+    call.reaction = if handler.is_null() {
+        call.report.print();
+        Reaction::Abort
     } else {
         // SAFETY: `set_handler` has stored it.
         let handler = unsafe { mem::transmute::<*mut (), Handler>(handler) };
-        handler(report)
+        handler(call.report)
     };
 }

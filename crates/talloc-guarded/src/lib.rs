@@ -14,5 +14,9 @@ mod sampler;
 mod sys;
 
 pub use guarded::{DEFAULT_RATE, Guarded};
-pub use handler::{Handler, Reaction, print_and_abort, set_handler};
+pub use handler::{Handler, Reaction, set_handler};
 pub use report::{Action, Block, CallStack, Fault, Report};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,23 +5,6 @@ use crate::profiled::TableCopy;
 use std::collections::HashMap;
 use std::ptr;
 
-/// Functions that lie between a program and its allocator, by the beginnings of their names.
-const MACHINERY: [&str; 13] = [
-    "backtrace::",
-    "talloc_sampling::",
-    "talloc_profile::",
-    "<talloc_profile::",
-    "__rustc::__rust_",
-    "__rustc[",
-    "__rust_",
-    "__rdl_",
-    "__rg_",
-    "alloc::alloc::",
-    "<alloc::alloc::",
-    "core::ops::function::FnOnce::call_once",
-    "_Unwind_Backtrace",
-];
-
 /// A profile with the names of functions.
 pub fn resolve(copy: &TableCopy) -> Profile {
     let mut profile = Profile {
@@ -65,7 +48,7 @@ fn frame(address: u64) -> Frame {
 
 /// The frames from the first function of the program on; all of them if there is none.
 fn without_machinery(frames: &[Frame]) -> impl Iterator<Item = Frame> {
-    let is_machinery = |line: &Line| MACHINERY.iter().any(|start| line.function.starts_with(start));
+    let is_machinery = |line: &Line| talloc_sampling::is_machinery(&line.function);
     let trimmed = frames.iter().map(move |frame| {
         let first = frame.lines.iter().position(|line| !is_machinery(line));
         let lines = frame.lines[first.unwrap_or(frame.lines.len())..].to_vec();

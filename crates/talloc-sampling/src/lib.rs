@@ -8,4 +8,4 @@ mod countdown;
 mod stack;
 
 pub use countdown::Countdown;
-pub use stack::call_stack;
+pub use stack::{call_stack, is_machinery};

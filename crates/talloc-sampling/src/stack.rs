@@ -39,3 +39,38 @@ fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
 fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
     backtrace::trace(each);
 }
+
+/// Functions that lie between a program and its allocator, by the beginnings of their names.
+const MACHINERY: [&str; 17] = [
+    "backtrace::",
+    "talloc_sampling::",
+    "talloc_profile::",
+    "<talloc_profile::",
+    "talloc_guarded::",
+    "<talloc_guarded::",
+    "__rustc::__rust_",
+    "__rustc[",
+    "__rust_",
+    "__rdl_",
+    "__rg_",
+    "alloc::alloc::",
+    "std::thread::local::LocalKey<",
+    "<std::thread::local::LocalKey<",
+    "<alloc::alloc::",
+    "core::ops::function::FnOnce::call_once",
+    "_Unwind_Backtrace",
+];
+
+/// Whether a function belongs to an allocator or what leads to it, by its demangled name.
+///
+/// The first functions of a call stack for which this is so can be left out.
+///
+/// # Examples
+///
+/// ```
+/// assert!(talloc_sampling::is_machinery("alloc::alloc::exchange_malloc"));
+/// assert!(!talloc_sampling::is_machinery("program::main"));
+/// ```
+pub fn is_machinery(function: &str) -> bool {
+    MACHINERY.iter().any(|start| function.starts_with(start))
+}

@@ -5,18 +5,10 @@ mod unix;
 #[cfg(all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))))]
 pub use unix::*;
 
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-pub use windows::*;
-
-#[cfg(not(any(
-    windows,
-    all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita")))
-)))]
+#[cfg(not(all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita")))))]
 mod none;
-#[cfg(not(any(
-    windows,
-    all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita")))
+#[cfg(not(all(
+    unix,
+    not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))
 )))]
 pub use none::*;

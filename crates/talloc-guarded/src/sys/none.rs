@@ -1,7 +1,6 @@
 //! Systems whose pages are not known here: nothing is guarded.
 
-use std::ffi::CStr;
-use std::fmt;
+use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
 use crate::report::Action;
@@ -64,15 +63,31 @@ pub fn with_variable<T>(_: &CStr, _: impl FnOnce(&[u8]) -> T) -> Option<T> {
     None
 }
 
+/// Whether [`call`] has a stack of its own.
+pub const IS_LARGE: bool = false;
+
+/// Calls a function on this stack.
+///
+/// # Safety
+///
+/// None. On other systems, there are some.
+pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
+    function(argument);
+}
+
 /// Modules are not known.
 pub struct Module(std::convert::Infallible);
 
 impl Module {
-    pub fn name(&self) -> impl fmt::Display + use<> {
+    pub fn name(&self) -> &str {
         match self.0 {}
     }
 
     pub fn offset(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub fn with_symbol(&self, _: impl FnOnce(&str)) -> bool {
         match self.0 {}
     }
 }

@@ -95,14 +95,15 @@ pub fn page() -> usize {
     rustix::param::page_size()
 }
 
-/// A guarded block at the end of its pages.
+/// A guarded block at the end of its pages. Not inlined, so that call stacks have it.
+#[inline(never)]
 pub fn at_end<A: GlobalAlloc>(allocator: &Guarded<A>, layout: Layout) -> *mut u8 {
-    placed(allocator, layout, |start| (start + layout.size()).is_multiple_of(page()))
+    placed(allocator, layout, |start| (start + layout.size()) % page() == 0)
 }
 
 /// A guarded block at the start of its pages.
 pub fn at_start<A: GlobalAlloc>(allocator: &Guarded<A>, layout: Layout) -> *mut u8 {
-    placed(allocator, layout, |start| start.is_multiple_of(page()))
+    placed(allocator, layout, |start| start % page() == 0)
 }
 
 fn placed<A: GlobalAlloc>(

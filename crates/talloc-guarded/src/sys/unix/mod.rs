@@ -3,12 +3,15 @@
 mod faults;
 mod modules;
 mod pages;
+mod stack;
+mod symbols;
 
 use std::ffi::CStr;
 
 pub use faults::{has_handler, watch};
 pub use modules::module;
 pub use pages::{commit, decommit, page_size, release, reserve};
+pub use stack::{IS_LARGE, call};
 
 /// A number of this thread that no other thread of the process has.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,10 +1,10 @@
 //! Which executable or library an address belongs to.
 
 use std::ffi::CStr;
-use std::fmt;
 
 /// An executable or library, and a place in it.
 pub struct Module {
+    /// The bytes after `len` are zero.
     path: [u8; 256],
     len: usize,
     offset: usize,
@@ -12,13 +12,19 @@ pub struct Module {
 
 impl Module {
     fn new(path: &[u8], offset: usize) -> Self {
-        let mut module = Self { path: [0; 256], len: path.len().min(256), offset };
+        let mut module = Self { path: [0; 256], len: path.len().min(255), offset };
         module.path[..module.len].copy_from_slice(&path[..module.len]);
         module
     }
 
-    pub fn name(&self) -> impl fmt::Display + use<'_> {
+    pub fn name(&self) -> &str {
         self.path[..self.len].utf8_chunks().next().map_or("", |chunk| chunk.valid())
+    }
+
+    /// Calls a function with the name of the function that the place is in. Returns whether that is known.
+    pub fn with_symbol(&self, then: impl FnOnce(rustc_demangle::Demangle<'_>)) -> bool {
+        let path = CStr::from_bytes_until_nul(&self.path);
+        path.is_ok_and(|path| super::symbols::with_symbol(path, self.offset, then))
     }
 
     /// The address as it is in the file, which is what `addr2line` wants.
@@ -75,8 +81,9 @@ pub fn module(addr: usize) -> Option<Module> {
 fn executable(offset: usize) -> Module {
     let mut module = Module::new(b"", offset);
     let path = c"/proc/self/exe".as_ptr();
-    // SAFETY: There is room for so many bytes.
-    let len = unsafe { libc::readlink(path, module.path.as_mut_ptr().cast(), module.path.len()) };
+    let room = module.path.len() - 1;
+    // SAFETY: There is room for so many bytes, and a zero behind them.
+    let len = unsafe { libc::readlink(path, module.path.as_mut_ptr().cast(), room) };
     module.len = usize::try_from(len).unwrap_or(0);
     module
 }
