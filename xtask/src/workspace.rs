@@ -17,7 +17,8 @@ pub const INTERFACE: &str = "talloc-capi";
 /// The libraries that observe heaps, from the lowest up. They use none of the others: any allocator can be observed.
 /// The topmost of the [`LAYERS`] may use the first, for its formats.
 /// The first is `no_std`.
-pub const OBSERVERS: [&str; 2] = ["talloc-trace", "talloc-profile"];
+pub const OBSERVERS: [&str; 4] =
+    ["talloc-trace", "talloc-sampling", "talloc-profile", "talloc-guarded"];
 
 /// The command-line tool, which replays on our heaps what was observed.
 pub const TOOL: &str = "talloc-cli";

@@ -12,13 +12,13 @@
 //!     target/release/examples/overhead on 2 benches/traces/redis.atr.zst
 //! ```
 
-use std::alloc::{GlobalAlloc, System};
+use std::alloc::System;
 use std::error::Error;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use talloc_profile::{DEFAULT_INTERVAL, Profiled};
-use talloc_trace::script::{Op, Script};
+use talloc_trace::script::Script;
 
 /// The ways are taken in turn, so that none has the quieter half of the time; the fastest round of each counts.
 const ROUNDS: usize = 15;
@@ -35,9 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         for _ in 0..rounds.parse()? {
             if way == "bare" {
-                replay(&System, &script)
+                script.replay(&System)
             } else {
-                replay(&profiled, &script)
+                script.replay(&profiled)
             };
         }
         return Ok(());
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         on.start(DEFAULT_INTERVAL);
         let mut best = [Duration::MAX; 3];
         for _ in 0..ROUNDS {
-            let times = [replay(&System, &script), replay(&off, &script), replay(&on, &script)];
+            let times = [script.replay(&System), script.replay(&off), script.replay(&on)];
             best.iter_mut().zip(times).for_each(|(best, time)| *best = time.min(*best));
         }
         let name = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
@@ -62,34 +62,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name:20} {bare:12.2} {:>8} {:>8} {samples:>8}", more(best[1]), more(best[2]));
     }
     Ok(())
-}
-
-#[inline(never)]
-fn replay<A: GlobalAlloc>(heap: &A, script: &Script) -> Duration {
-    let mut table = vec![std::ptr::null_mut(); script.slots()];
-    let start = Instant::now();
-    for event in script.events() {
-        let slot: &mut *mut u8 = &mut table[event.slot as usize];
-        // SAFETY: A script is valid: no size is zero, and slots hold live blocks of the layouts in the events.
-        unsafe {
-            match event.op {
-                Op::Alloc => *slot = heap.alloc(event.layout()),
-                Op::AllocZeroed => *slot = heap.alloc_zeroed(event.layout()),
-                Op::Realloc => *slot = heap.realloc(*slot, event.old_layout(), event.size as usize),
-                Op::Free => heap.dealloc(*slot, event.layout()),
-            }
-            if event.op != Op::Free {
-                assert!(!slot.is_null(), "the system has no memory");
-                // As any program would.
-                slot.write_volatile(1);
-                slot.add(event.size as usize - 1).write_volatile(1);
-            }
-        }
-    }
-    let time = start.elapsed();
-    for leftover in script.leftovers() {
-        // SAFETY: The block is live, and the script knows its layout.
-        unsafe { heap.dealloc(table[leftover.slot as usize], leftover.layout) };
-    }
-    time
 }

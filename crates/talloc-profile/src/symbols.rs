@@ -1,38 +1,9 @@
-//! Call stacks, and the functions in them.
+//! The functions in call stacks.
 
 use crate::profile::{Frame, Line, Profile, Site};
 use crate::profiled::TableCopy;
 use std::collections::HashMap;
 use std::ptr;
-
-/// Functions that lie between a program and its allocator, by the beginnings of their names.
-const MACHINERY: [&str; 12] = [
-    "backtrace::",
-    "talloc_profile::",
-    "<talloc_profile::",
-    "__rustc::__rust_",
-    "__rustc[",
-    "__rust_",
-    "__rdl_",
-    "__rg_",
-    "alloc::alloc::",
-    "<alloc::alloc::",
-    "core::ops::function::FnOnce::call_once",
-    "_Unwind_Backtrace",
-];
-
-/// Writes the return addresses of the callers into `frames`, innermost first; says how many.
-#[inline(never)]
-pub fn call_stack(frames: &mut [u64]) -> usize {
-    let mut depth = 0;
-    backtrace::trace(|frame| {
-        let Some(place) = frames.get_mut(depth) else { return false };
-        *place = frame.ip().addr() as u64;
-        depth += 1;
-        true
-    });
-    depth
-}
 
 /// A profile with the names of functions.
 pub fn resolve(copy: &TableCopy) -> Profile {
@@ -77,7 +48,7 @@ fn frame(address: u64) -> Frame {
 
 /// The frames from the first function of the program on; all of them if there is none.
 fn without_machinery(frames: &[Frame]) -> impl Iterator<Item = Frame> {
-    let is_machinery = |line: &Line| MACHINERY.iter().any(|start| line.function.starts_with(start));
+    let is_machinery = |line: &Line| talloc_sampling::is_machinery(&line.function);
     let trimmed = frames.iter().map(move |frame| {
         let first = frame.lines.iter().position(|line| !is_machinery(line));
         let lines = frame.lines[first.unwrap_or(frame.lines.len())..].to_vec();
@@ -104,7 +75,7 @@ mod tests {
     #[test]
     fn a_stack_begins_with_the_program() {
         let frames = [
-            frame_of(&["backtrace::trace", "talloc_profile::symbols::call_stack"]),
+            frame_of(&["backtrace::trace", "talloc_sampling::stack::call_stack"]),
             frame_of(&["__rust_alloc", "alloc::alloc::alloc", "program::inner"]),
             frame_of(&["program::outer"]),
             frame_of(&["alloc::alloc::handle"]),

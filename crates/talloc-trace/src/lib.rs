@@ -141,6 +141,8 @@ mod live;
 #[cfg(feature = "std")]
 mod reader;
 #[cfg(feature = "std")]
+mod replay;
+#[cfg(feature = "std")]
 pub mod script;
 #[cfg(feature = "std")]
 mod sites;

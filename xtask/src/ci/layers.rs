@@ -133,6 +133,9 @@ mod tests {
         assert!(!allowed("talloc-global", "talloc-profile", Normal));
         assert!(allowed("talloc-profile", "talloc-trace", Normal));
         assert!(!allowed("talloc-trace", "talloc-profile", Normal));
+        assert!(allowed("talloc-profile", "talloc-sampling", Normal));
+        assert!(allowed("talloc-guarded", "talloc-sampling", Normal));
+        assert!(!allowed("talloc-sampling", "talloc-guarded", Normal));
         assert!(allowed(TOOL, "talloc-global", Normal));
         assert!(!allowed(TOOL, INTERFACE, Normal));
         assert!(!allowed("talloc-profile", TOOL, Normal));

@@ -150,7 +150,7 @@ impl<A> Profiled<A> {
         }
         sampler::without_sampling(|| {
             let mut frames = [0; FRAMES];
-            let depth = symbols::call_stack(&mut frames);
+            let depth = talloc_sampling::call_stack(&mut frames);
             let mut table = self.table();
             let table = table.get_or_insert_with(Table::new);
             table.insert(block.addr(), size, interval, &frames[..depth]);

@@ -1,0 +1,84 @@
+//! What guarding costs: replays traces on the system's allocator, bare, and guarded in several ways.
+//!
+//! ```text
+//! cargo run --release -p talloc-guarded --example overhead -- benches/traces/*.zst
+//! ```
+//!
+//! With one of `bare`, `off`, `on` and `large`, and a number of rounds, before one trace, it replays that as often, and
+//! prints nothing: for valgrind, which counts instructions. The difference of two rounds and one is that of a replay.
+//!
+//! ```text
+//! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+//!     target/release/examples/overhead on 2 benches/traces/redis.atr.zst
+//! ```
+
+use std::alloc::System;
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use talloc_guarded::Guarded;
+use talloc_trace::script::Script;
+
+/// The ways are taken in turn, so that none has the quieter half of the time; the fastest round of each counts.
+const ROUNDS: usize = 15;
+
+/// From which size on blocks are large, in that way.
+const LARGE: usize = 128 << 10;
+
+/// A way to run a script.
+type Way = fn(&Script) -> Duration;
+
+const WAYS: [(&str, Way); 4] = [
+    ("bare", |script| script.replay(&System)),
+    ("off", |script| {
+        static ALLOCATOR: Guarded<System> = Guarded::new(System).with_rate(None);
+        script.replay(&ALLOCATOR)
+    }),
+    ("on", |script| {
+        static ALLOCATOR: Guarded<System> = Guarded::new(System);
+        script.replay(&ALLOCATOR)
+    }),
+    ("large", |script| {
+        static ALLOCATOR: Guarded<System> = Guarded::new(System).with_large(LARGE);
+        script.replay(&ALLOCATOR)
+    }),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [way, rounds, path] = &arguments[..] {
+        if let Some((_, run)) = WAYS.iter().find(|(name, _)| name == way) {
+            let script = read(path)?;
+            for _ in 0..rounds.parse()? {
+                run(&script);
+            }
+            return Ok(());
+        }
+    }
+    println!(
+        "{:20} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "trace", "events", "bare, ns", "off", "on", "large"
+    );
+    for path in &arguments {
+        let script = read(path)?;
+        let mut best = WAYS.map(|_| Duration::MAX);
+        for _ in 0..ROUNDS {
+            for (best, (_, run)) in best.iter_mut().zip(WAYS) {
+                *best = run(&script).min(*best);
+            }
+        }
+        let per_event = |time: Duration| time.as_nanos() as f64 / script.events().len() as f64;
+        let bare = per_event(best[0]);
+        print!("{:20} {:9} {bare:9.2}", script.name(), script.events().len());
+        best[1..].iter().for_each(|time| print!(" {:>+9.2}", per_event(*time) - bare));
+        println!();
+    }
+    Ok(())
+}
+
+fn read(path: &str) -> Result<Script, Box<dyn Error>> {
+    let path = Path::new(path);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(Script::read(name, talloc_trace::open(path)?)?)
+}

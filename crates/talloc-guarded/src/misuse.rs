@@ -1,0 +1,67 @@
+//! Calls that pass what is no block.
+
+use std::alloc::Layout;
+
+use crate::handler::{Reaction, Reporting};
+use crate::pool::{Phase, Pool, Slot};
+use crate::report::{Action, CallStack, Fault};
+
+/// Returns the slot of a live block that a call passes with its layout. Reports what is wrong if it is not one; if the
+/// handler continues, returns none.
+pub fn check(pool: &Pool, addr: usize, layout: Layout, action: Action) -> Option<usize> {
+    match judge(pool, addr, layout) {
+        Ok(number) => Some(number),
+        Err((fault, slot)) => {
+            report(action, addr, fault, slot);
+            None
+        }
+    }
+}
+
+/// Frees the block of a slot. Reports that another thread has been faster, and bytes beside it that have been
+/// overwritten.
+///
+/// # Safety
+///
+/// Nobody uses the block, which [`check`] has found in the slot.
+pub unsafe fn free(pool: &Pool, number: usize, addr: usize, action: Action) {
+    let slot = pool.slot(addr).map(|(_, slot)| slot);
+    if !pool.free(number, &CallStack::capture()) {
+        report(action, addr, Fault::AlreadyFree, slot);
+        return;
+    }
+    // SAFETY: This thread has freed the block.
+    unsafe {
+        if let Some(at) = pool.damaged(number) {
+            report(action, addr, Fault::Damaged { at }, slot);
+        }
+        pool.give_back(number);
+    }
+}
+
+fn judge(pool: &Pool, addr: usize, layout: Layout) -> Result<usize, (Fault, Option<&Slot>)> {
+    let Some((number, slot)) = pool.slot(addr) else { return Err((Fault::Foreign, None)) };
+    let Some(block) = slot.block() else { return Err((Fault::Foreign, None)) };
+    let fault = if block.distance(addr) != 0 {
+        Fault::Foreign
+    } else if slot.phase() == Phase::Freed {
+        Fault::AlreadyFree
+    } else if addr != block.addr {
+        Fault::NotABlock
+    } else if layout.size() != block.layout.size() {
+        Fault::WrongSize
+    } else if layout.align() != block.layout.align() {
+        Fault::WrongAlign
+    } else {
+        return Ok(number);
+    };
+    Err((fault, Some(slot)))
+}
+
+fn report(action: Action, addr: usize, fault: Fault, slot: Option<&Slot>) {
+    // A misuse in the handler of reports is not reported: there would be no end.
+    let Some(reporting) = Reporting::begin() else { std::process::abort() };
+    if reporting.report(action, addr, fault, slot) == Reaction::Abort {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,97 @@
+//! Systems whose pages are not known here: nothing is guarded.
+
+use std::ffi::{CStr, c_void};
+use std::ptr::NonNull;
+
+use crate::report::Action;
+
+pub fn page_size() -> usize {
+    4096
+}
+
+/// Reserves nothing.
+pub fn reserve(_: usize) -> Option<NonNull<u8>> {
+    None
+}
+
+/// # Safety
+///
+/// None. There are no pages.
+pub unsafe fn commit(_: NonNull<u8>, _: usize) -> bool {
+    false
+}
+
+/// # Safety
+///
+/// None. There are no pages.
+pub unsafe fn decommit(_: NonNull<u8>, _: usize) -> bool {
+    false
+}
+
+/// # Safety
+///
+/// None. There are no pages.
+pub unsafe fn release(_: NonNull<u8>, _: usize) {}
+
+/// There may be one.
+pub fn has_handler() -> bool {
+    true
+}
+
+/// No faults are heard of.
+pub fn watch(_: fn(usize, Action) -> bool) {}
+
+/// Threads have no numbers.
+pub fn thread() -> u64 {
+    0
+}
+
+/// Processes have no numbers.
+pub fn process() -> u32 {
+    1
+}
+
+pub fn pause() {
+    std::hint::spin_loop();
+}
+
+/// There is nobody to tell.
+pub fn write_error(_: &[u8]) {}
+
+/// The environment is not read.
+pub fn with_variable<T>(_: &CStr, _: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    None
+}
+
+/// Whether [`call`] has a stack of its own.
+pub const IS_LARGE: bool = false;
+
+/// Calls a function on this stack.
+///
+/// # Safety
+///
+/// None. On other systems, there are some.
+pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
+    function(argument);
+}
+
+/// Modules are not known.
+pub struct Module(std::convert::Infallible);
+
+impl Module {
+    pub fn name(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub fn offset(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub fn with_symbol(&self, _: impl FnOnce(&str)) -> bool {
+        match self.0 {}
+    }
+}
+
+pub fn module(_: usize) -> Option<Module> {
+    None
+}

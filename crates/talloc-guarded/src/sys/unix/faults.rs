@@ -1,0 +1,132 @@
+//! The signals of accesses that are not allowed.
+
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::OnceLock;
+
+use crate::report::Action;
+
+/// Systems send one or the other.
+const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+
+/// What handles a fault at an address, and returns whether the access may be tried again.
+type Handle = fn(usize, Action) -> bool;
+
+static HANDLE: OnceLock<Handle> = OnceLock::new();
+
+/// How the signals were handled before, for faults that are not ours.
+static PREVIOUS: [OnceLock<libc::sigaction>; 2] = [const { OnceLock::new() }; 2];
+
+/// Whether the program handles faults.
+pub fn has_handler() -> bool {
+    handler_of(libc::SIGSEGV).sa_sigaction != libc::SIG_DFL
+}
+
+/// How a signal is handled.
+fn handler_of(signal: c_int) -> libc::sigaction {
+    let mut handler = MaybeUninit::zeroed();
+    // SAFETY: The structure is valid, and stays zero if the call fails: that is the default action.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), handler.as_mut_ptr());
+        handler.assume_init()
+    }
+}
+
+/// Calls a function for each fault from now on.
+///
+/// The first call installs the handlers of signals. Those that the program installs later replace them, and should call
+/// them for faults that are not theirs.
+pub fn watch(handle: Handle) {
+    if HANDLE.set(handle).is_err() {
+        return;
+    }
+    for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
+        let mut new = *previous.get_or_init(|| handler_of(signal));
+        new.sa_sigaction = on_signal as *const () as usize;
+        // On the alternate stack, for the handler before, which may report that the stack has overflowed.
+        new.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // SAFETY: The structure is valid, and the handler may run at any time.
+        unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
+    }
+}
+
+unsafe extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let error = errno::errno();
+    // SAFETY: The system passes valid structures.
+    let (is_fault, addr) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
+    let handle = HANDLE.get().filter(|_| is_fault);
+    // SAFETY: The context is that of a signal.
+    let is_handled = handle.is_some_and(|handle| handle(addr, unsafe { action(context) }));
+    errno::set_errno(error);
+    if !is_handled {
+        // SAFETY: They are the arguments of this signal.
+        unsafe { pass_on(signal, info, context) };
+    }
+}
+
+/// Does with a signal what would have been done without this handler.
+///
+/// # Safety
+///
+/// The arguments are those of a handler.
+unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let number = SIGNALS.iter().position(|own| *own == signal).unwrap_or(0);
+    let previous = PREVIOUS[number].get().copied();
+    let handler = previous.map_or(libc::SIG_DFL, |previous| previous.sa_sigaction);
+    let takes_info = previous.is_some_and(|previous| previous.sa_flags & libc::SA_SIGINFO != 0);
+    // SAFETY: The arguments are valid, and the flags say what kind of function it is.
+    unsafe {
+        let is_fault = (*info).si_code > 0;
+        if handler == libc::SIG_DFL || (handler == libc::SIG_IGN && is_fault) {
+            die_of(signal, is_fault);
+        } else if handler == libc::SIG_IGN {
+            // Another process has sent it, to no avail.
+        } else if takes_info {
+            type Handler = unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+            let handler = ptr::with_exposed_provenance::<()>(handler);
+            std::mem::transmute::<*const (), Handler>(handler)(signal, info, context);
+        } else {
+            let handler = ptr::with_exposed_provenance::<()>(handler);
+            std::mem::transmute::<*const (), unsafe extern "C" fn(c_int)>(handler)(signal);
+        }
+    }
+}
+
+/// Lets the signal end the process when this handler returns: by the same access if it is a fault, which cannot be
+/// ignored.
+fn die_of(signal: c_int, is_fault: bool) {
+    // SAFETY: A structure of zeros has the default action.
+    unsafe {
+        let usual = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        libc::sigaction(signal, &raw const usual, ptr::null_mut());
+        if !is_fault {
+            libc::raise(signal);
+        }
+    }
+}
+
+/// Whether the access was a read or a write.
+///
+/// # Safety
+///
+/// The context is that of a signal.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "x86")))]
+unsafe fn action(context: *mut c_void) -> Action {
+    /// The bit of the processor's error code.
+    const IS_WRITE: u64 = 1 << 1;
+    // SAFETY: The caller's promise.
+    let registers = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    let error = registers[libc::REG_ERR as usize] as u64;
+    if error & IS_WRITE == 0 { Action::Read } else { Action::Write }
+}
+
+/// The processor's error code is not told here.
+///
+/// # Safety
+///
+/// None; other systems have some.
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "x86"))))]
+unsafe fn action(_: *mut c_void) -> Action {
+    Action::Access
+}

@@ -1,0 +1,409 @@
+//! Correct programs, most of whose blocks are guarded.
+#![cfg(unix)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
+
+use common::{ALL, child, guarding_all, in_child, succeeds, text};
+use talloc_guarded::Guarded;
+
+/// The programs' own allocator: they are tests of it, too.
+#[global_allocator]
+static ALLOCATOR: Guarded<System> = guarding_all();
+
+/// A live block, all of whose bytes are `mark`.
+struct Live {
+    block: *mut u8,
+    layout: Layout,
+    mark: u8,
+}
+
+// SAFETY: The block is the owner's.
+unsafe impl Send for Live {}
+
+impl Live {
+    fn new<A: GlobalAlloc>(allocator: &A, random: &mut fastrand::Rng, largest: usize) -> Self {
+        let size = random_size(random, largest);
+        let layout = Layout::from_size_align(size, 1 << random.u32(..=13)).unwrap();
+        // SAFETY: The size is not zero.
+        let block = unsafe {
+            if random.bool() {
+                let block = allocator.alloc_zeroed(layout);
+                assert!(holds(block, size, 0));
+                block
+            } else {
+                allocator.alloc(layout)
+            }
+        };
+        assert!(!block.is_null() && block.addr() % layout.align() == 0);
+        Self { block, layout, mark: 0 }.filled(random.u8(..))
+    }
+
+    fn filled(mut self, mark: u8) -> Self {
+        self.mark = mark;
+        // SAFETY: The block is live.
+        unsafe { self.block.write_bytes(mark, self.layout.size()) };
+        self
+    }
+
+    fn resized<A: GlobalAlloc>(self, allocator: &A, size: usize, mark: u8) -> Self {
+        let kept = self.layout.size().min(size);
+        self.check();
+        // SAFETY: The block is live, and the size is not zero.
+        let block = unsafe { allocator.realloc(self.block, self.layout, size) };
+        assert!(!block.is_null() && block.addr() % self.layout.align() == 0);
+        // SAFETY: The block has so many bytes.
+        assert!(unsafe { holds(block, kept, self.mark) });
+        let layout = Layout::from_size_align(size, self.layout.align()).unwrap();
+        Self { block, layout, mark: 0 }.filled(mark)
+    }
+
+    fn freed<A: GlobalAlloc>(self, allocator: &A) {
+        self.check();
+        // SAFETY: The block is live.
+        unsafe { allocator.dealloc(self.block, self.layout) }
+    }
+
+    fn check(&self) {
+        // SAFETY: The block is live.
+        assert!(unsafe { holds(self.block, self.layout.size(), self.mark) });
+    }
+}
+
+/// A size of at most `largest`. Each doubling is as likely.
+fn random_size(random: &mut fastrand::Rng, largest: usize) -> usize {
+    let bits = random.u32(..=largest.ilog2());
+    (1 + random.usize(..1 << bits)).min(largest)
+}
+
+/// Whether bytes all have a value.
+///
+/// # Safety
+///
+/// They can be read.
+unsafe fn holds(block: *const u8, size: usize, value: u8) -> bool {
+    // SAFETY: The caller's promise.
+    unsafe { std::slice::from_raw_parts(block, size) }.iter().all(|byte| *byte == value)
+}
+
+/// Allocates, reallocates and frees at random, with at most `most` blocks at a time.
+fn run<A: GlobalAlloc>(allocator: &A, seed: u64, steps: usize, most: usize, largest: usize) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut live: Vec<Live> = vec![];
+    for _ in 0..steps {
+        match random.u32(..10) {
+            0..5 if live.len() < most => live.push(Live::new(allocator, &mut random, largest)),
+            5..7 if !live.is_empty() => {
+                let block = live.swap_remove(random.usize(..live.len()));
+                let size = random_size(&mut random, largest);
+                live.push(block.resized(allocator, size, random.u8(..)));
+            }
+            _ if !live.is_empty() => {
+                live.swap_remove(random.usize(..live.len())).freed(allocator);
+            }
+            _ => {}
+        }
+    }
+    // All keep their contents to the end.
+    live.into_iter().for_each(|block| block.freed(allocator));
+}
+
+#[test]
+fn blocks_keep_their_contents() {
+    for seed in 0..4 {
+        run(&guarding_all(), seed, 4000, 100, 40_000);
+    }
+}
+
+#[test]
+fn blocks_keep_their_contents_when_slots_run_out() {
+    for seed in 0..4 {
+        run(&guarding_all().with_slots(16), seed, 4000, 100, 40_000);
+    }
+}
+
+#[test]
+fn blocks_keep_their_contents_at_other_rates() {
+    for seed in 0..4 {
+        let rate = NonZeroUsize::new(1 + 2 * seed as usize);
+        run(&Guarded::new(System).with_rate(rate), seed, 4000, 100, 40_000);
+    }
+}
+
+#[test]
+fn large_blocks_keep_their_contents() {
+    for seed in 0..2 {
+        let allocator = Guarded::new(System).with_rate(None).with_large(20_000);
+        run(&allocator, seed, 2000, 200, 300_000);
+    }
+}
+
+#[test]
+fn threads_have_blocks_of_their_own() {
+    for threads in [2, 4, 8] {
+        let allocator = guarding_all();
+        thread::scope(|scope| {
+            for seed in 0..threads {
+                let allocator = &allocator;
+                scope.spawn(move || run(allocator, seed, 2000, 60, 20_000));
+            }
+        });
+    }
+}
+
+#[test]
+fn blocks_are_freed_by_other_threads_and_outlive_theirs() {
+    let allocator = guarding_all();
+    let (sender, receiver) = mpsc::channel::<Live>();
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let (allocator, sender) = (&allocator, sender.clone());
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..300 {
+                    sender.send(Live::new(allocator, &mut random, 5000)).unwrap();
+                }
+            });
+        }
+        drop(sender);
+        receiver.into_iter().for_each(|block| block.freed(&allocator));
+    });
+}
+
+#[test]
+fn what_cannot_be_guarded_is_passed_on() {
+    let allocator = guarding_all();
+    let page = common::page();
+    let layouts = [(1, 2 * page, false), (16_385, 1, false), (16_384, 1, true), (1, page, true)];
+    for (size, align, is_guarded) in layouts {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        // SAFETY: The size is not zero, and the block is freed once.
+        unsafe {
+            let block = allocator.alloc(layout);
+            assert_eq!(allocator.is_guarded(block), is_guarded, "{layout:?}");
+            allocator.dealloc(block, layout);
+        }
+    }
+}
+
+#[test]
+fn when_all_slots_are_in_use_blocks_are_not_guarded() {
+    let allocator = guarding_all().with_slots(10);
+    let layout = Layout::new::<u64>();
+    // SAFETY: The size is not zero, and blocks are freed once.
+    unsafe {
+        let blocks: Vec<_> = (0..20).map(|_| allocator.alloc(layout)).collect();
+        let is_guarded: Vec<_> = blocks.iter().map(|block| allocator.is_guarded(*block)).collect();
+        assert_eq!(is_guarded, [[true; 10], [false; 10]].concat());
+        blocks.iter().for_each(|block| allocator.dealloc(*block, layout));
+        let block = allocator.alloc(layout);
+        assert!(allocator.is_guarded(block));
+        allocator.dealloc(block, layout);
+    }
+}
+
+#[test]
+fn without_slots_nothing_is_guarded() {
+    let allocator = guarding_all().with_slots(0);
+    run(&allocator, 1, 500, 50, 20_000);
+    assert!(!allocator.is_guarded(&raw const allocator as *const u8));
+}
+
+#[test]
+fn large_blocks_are_guarded_from_their_size_on() {
+    let allocator = Guarded::new(System).with_rate(None).with_large(100_000);
+    for (size, is_guarded) in [(99_999, false), (100_000, true), (1 << 20, true), (1 << 31, false)]
+    {
+        let Ok(layout) = Layout::from_size_align(size, 8) else { continue };
+        // SAFETY: The size is not zero, and the block is freed once.
+        unsafe {
+            let block = allocator.alloc_zeroed(layout);
+            if !block.is_null() {
+                assert_eq!(allocator.is_guarded(block), is_guarded, "{size}");
+                allocator.dealloc(block, layout);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_block_that_grows_large_is_guarded_and_one_that_shrinks_is_not() {
+    let allocator = Guarded::new(System).with_rate(None).with_large(100_000);
+    let mut random = fastrand::Rng::with_seed(3);
+    let block = Live::new(&allocator, &mut random, 50);
+    assert!(!allocator.is_guarded(block.block));
+    let block = block.resized(&allocator, 200_000, 5);
+    assert!(allocator.is_guarded(block.block));
+    let block = block.resized(&allocator, 300_000, 6);
+    assert!(allocator.is_guarded(block.block));
+    let block = block.resized(&allocator, 10, 7);
+    assert!(!allocator.is_guarded(block.block));
+    block.freed(&allocator);
+}
+
+/// Blocks are at either end of their pages.
+#[test]
+fn both_places_are_used() {
+    let allocator = guarding_all();
+    let layout = Layout::new::<[u64; 3]>();
+    let (mut at_start, mut at_end) = (0, 0);
+    for _ in 0..400 {
+        // SAFETY: The size is not zero, and the block is freed once.
+        unsafe {
+            let block = allocator.alloc(layout);
+            at_start += usize::from(block.addr() % common::page() == 0);
+            at_end += usize::from((block.addr() + 24) % common::page() == 0);
+            allocator.dealloc(block, layout);
+        }
+    }
+    assert_eq!(at_start + at_end, 400);
+    // Five standard deviations.
+    assert!((150..250).contains(&at_start), "{at_start}");
+}
+
+#[test]
+fn collections_work() {
+    let mut map = BTreeMap::new();
+    for number in 0..2000_u64 {
+        map.insert(number.wrapping_mul(7919) % 1000, vec![number; number as usize % 50]);
+    }
+    assert_eq!(map.len(), 1000);
+    assert!(map.values().all(|list| list.iter().all(|number| *number == list[0])));
+}
+
+#[test]
+fn the_rate_is_that_of_the_environment_unless_the_program_sets_it() {
+    let name = "the_rate_is_that_of_the_environment_unless_the_program_sets_it";
+    if in_child(name, print_rates).is_none() {
+        return;
+    }
+    for (value, expected) in [
+        ("7", "Some(7) Some(7) Some(3)"),
+        ("0", "None None Some(3)"),
+        (" 12 ", "Some(12) Some(12) Some(3)"),
+        // Nonsense counts for nothing.
+        ("", "Some(10000) None Some(3)"),
+        ("-1", "Some(10000) None Some(3)"),
+        ("many", "Some(10000) None Some(3)"),
+    ] {
+        let output = child(name).env("TALLOC_GUARDED_RATE", value).output().unwrap();
+        let text = text(&output);
+        assert!(text.contains(&format!("rates {expected}\n")), "{value}: {text}");
+    }
+}
+
+fn print_rates() {
+    let usual = Guarded::new(System);
+    let off = Guarded::new(System).with_rate(None);
+    let set = Guarded::new(System);
+    set.set_rate(NonZeroUsize::new(3));
+    println!("rates {:?} {:?} {:?}", usual.rate(), off.rate(), set.rate());
+}
+
+#[test]
+fn a_program_can_change_the_rate() {
+    let allocator = Guarded::new(System).with_rate(None);
+    let layout = Layout::new::<u64>();
+    // SAFETY: The size is not zero, and the block is freed once.
+    let is_guarded = || unsafe {
+        let block = allocator.alloc(layout);
+        let is_guarded = allocator.is_guarded(block);
+        allocator.dealloc(block, layout);
+        is_guarded
+    };
+    assert!(!(0..100).any(|_| is_guarded()));
+    allocator.set_rate(ALL);
+    assert_eq!(allocator.rate(), ALL);
+    // What was drawn for another allocator of this thread may come first.
+    assert!((0..100).skip(10).all(|_| is_guarded()));
+    allocator.set_rate(None);
+    assert!(!(0..100).any(|_| is_guarded()));
+}
+
+/// The children of a fork allocate, free and report, whatever the other threads were doing.
+#[test]
+fn children_of_forks_work() {
+    succeeds("children_of_forks_work", || {
+        static DONE: AtomicBool = AtomicBool::new(false);
+        common::note_reports();
+        // Not the program's own: the harness has blocks of that.
+        static FORKED: Guarded<System> = guarding_all();
+        thread::scope(|scope| {
+            for seed in 0..3 {
+                scope.spawn(move || {
+                    while !DONE.load(Relaxed) {
+                        run(&FORKED, seed, 200, 50, 10_000);
+                    }
+                });
+            }
+            // No assertion before the threads know that they are done.
+            let statuses: Vec<_> = (0..30).map(|_| status_of_forked(&FORKED)).collect();
+            DONE.store(true, Relaxed);
+            assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
+        });
+    });
+}
+
+/// The status of a child that uses the allocator.
+fn status_of_forked(allocator: &Guarded<System>) -> i32 {
+    // SAFETY: The child ends without unwinding.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::alarm(20);
+            libc::_exit(in_forked(allocator));
+        }
+        let mut status = -1;
+        libc::waitpid(child, &raw mut status, 0);
+        status
+    }
+}
+
+/// Uses the allocator in a child, with no allocation but from it. Returns the exit code.
+fn in_forked(allocator: &Guarded<System>) -> i32 {
+    static FOUND: AtomicBool = AtomicBool::new(false);
+    talloc_guarded::set_handler(|_| {
+        FOUND.store(true, Relaxed);
+        talloc_guarded::Reaction::Continue
+    });
+    let layout = Layout::new::<[u8; 100]>();
+    // SAFETY: Apart from the error, which is reported, blocks are freed once.
+    unsafe {
+        for _ in 0..300 {
+            let block = allocator.alloc(layout);
+            if !allocator.is_guarded(block) {
+                return 1;
+            }
+            block.write_bytes(1, 100);
+            allocator.dealloc(block, layout);
+        }
+        let block = allocator.alloc(layout);
+        allocator.dealloc(block, layout);
+        block.read_volatile();
+    }
+    if FOUND.load(Relaxed) { 0 } else { 2 }
+}
+
+/// In a destructor that runs when its thread ends.
+#[test]
+fn threads_allocate_while_they_end() {
+    struct AtExit(Vec<u8>);
+
+    impl Drop for AtExit {
+        fn drop(&mut self) {
+            self.0 = vec![1; 1000];
+            assert!(self.0.iter().all(|byte| *byte == 1));
+        }
+    }
+
+    thread_local!(static AT_EXIT: AtExit = const { AtExit(vec![]) });
+    for _ in 0..20 {
+        thread::spawn(|| AT_EXIT.with(|at_exit| assert!(at_exit.0.is_empty()))).join().unwrap();
+    }
+}
