@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Result, bail};
 use std::{ptr::NonNull, time::Duration};
-use talloc_sync::{Checked, Compact, Micro, RealTime};
+use talloc_sync::{Checked, Compact, Hardened, Micro, RealTime};
 
 /// Something to be done with each heap's type.
 pub trait Visitor {
@@ -47,6 +47,7 @@ heaps! {
     Talloc<RealTime> => Tallock<RealTime>,
     Talloc<Checked> => Tallock<Checked>,
     Talloc<Checked<RealTime>> => Tallock<Checked<RealTime>>,
+    Talloc<Hardened> => Tallock<Hardened>,
     Magazines => Magazines,
     Talc5 => Locked<Talc5>,
     Talc4 => Locked<Talc4>,

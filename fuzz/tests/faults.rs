@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use talloc_fuzz::faults::{Class, Family};
+use talloc_fuzz::faults::{Class, Family, Outcome, Tally, Verdict};
 
 /// Faults of each class on each level.
 const EACH: usize = 40;
@@ -130,4 +130,100 @@ fn checked_heaps_without_caches_report_wrong_calls() {
         expect_caught(&found, KNOWN);
         assert_eq!(found[Class::QuickLink.name()].planted, 0);
     }
+}
+
+/// What lies in free memory, and leads to it.
+const STRUCTURES: [Class; 6] = [
+    Class::FreeLink,
+    Class::FreeSize,
+    Class::Bitmap,
+    Class::BinHead,
+    Class::QuickHead,
+    Class::QuickLink,
+];
+
+/// Expects that these classes never corrupt anything of the program's without a report.
+fn expect_none_missed(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator<Item = Class>) {
+    for class in classes {
+        let counts = &found[class.name()];
+        assert_eq!((counts.missed, counts.crashed), (0, 0), "{}: {counts:?}", class.name());
+    }
+}
+
+#[test]
+fn hardened_heaps_use_nothing_that_was_overwritten() {
+    let found = plant("hardened");
+    expect_all_planted(&found);
+    expect_refusals(&found);
+    expect_caught(&found, KNOWN.into_iter().chain([Class::PanickingHandler]));
+    expect_none_missed(&found, STRUCTURES);
+}
+
+/// With canaries behind each block, and all of a freed block filled, nothing is overwritten silently.
+#[test]
+fn heaps_with_all_measures_find_what_is_overwritten() {
+    for level in ["hardened-all", "hardened-real-time", "hardened-micro"] {
+        let found = plant(level);
+        expect_refusals(&found);
+        expect_caught(&found, KNOWN);
+        expect_none_missed(&found, STRUCTURES);
+        expect_none_missed(&found, [Class::Overflow, Class::Underflow, Class::WriteAfterFree]);
+    }
+}
+
+#[test]
+fn outcomes_are_counted_once() {
+    let mut tally = Tally::default();
+    let verdicts = [
+        Verdict::Caught { after: 0, is_late: false },
+        Verdict::Caught { after: 9, is_late: true },
+        Verdict::Caught { after: 3, is_late: false },
+        Verdict::Harmless,
+        Verdict::Lost,
+        Verdict::Latent,
+        Verdict::Missed,
+        Verdict::Crashed,
+        Verdict::Skipped,
+    ];
+    for (seed, verdict) in verdicts.into_iter().enumerate() {
+        let outcome = Outcome { size: 1 + seed, distance: 40, ..Outcome::new(verdict) };
+        tally.add(seed as u64, outcome);
+    }
+    let all = &tally.all;
+    assert_eq!((all.planted, all.caught(), all.late, tally.skipped), (8, 3, 1, 1));
+    assert_eq!((all.harmless, all.lost, all.latent, all.missed, all.crashed), (1, 1, 1, 1, 1));
+    assert_eq!(all.delays(), Some((9, 9)));
+    assert_eq!(tally.by_size.each_ref().map(|row| row.planted), [1, 6, 1, 0, 0, 0]);
+    assert_eq!(tally.by_distance.each_ref().map(|row| row.planted), [0, 0, 0, 8, 0]);
+    assert_eq!(tally.examples.len(), 5);
+}
+
+#[test]
+fn classes_have_names_of_their_own() {
+    for class in Class::all() {
+        assert_eq!(Class::named(class.name()), Some(class));
+    }
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let verdicts = [
+        Verdict::Caught { after: 12, is_late: true },
+        Verdict::Caught { after: 0, is_late: false },
+        Verdict::Harmless,
+        Verdict::Lost,
+        Verdict::Latent,
+        Verdict::Missed,
+        Verdict::Crashed,
+        Verdict::Skipped,
+    ];
+    for verdict in verdicts {
+        for message in ["", "a block\nhas changed"] {
+            let outcome = Outcome::with_message(verdict, message);
+            let outcome = Outcome { size: 3, distance: 77, ..outcome };
+            assert_eq!(Outcome::parse(&outcome.to_string()), Some(outcome));
+        }
+    }
+    assert_eq!(Outcome::parse("caught 1"), None);
+    assert_eq!(Outcome::parse("unknown 0 0 0 0 "), None);
 }

@@ -5,7 +5,7 @@ use std::{
     alloc::{GlobalAlloc, Layout},
     ptr::{self, NonNull},
 };
-use talloc_sync::{Checked, Compact, Config, Micro, RealTime, Span, lock::Spin};
+use talloc_sync::{Checked, Compact, Config, Hardened, Level, Micro, RealTime, Span, lock::Spin};
 
 /// A configuration of the heap under a name.
 pub trait Named: Config {
@@ -34,6 +34,10 @@ impl Named for Checked<Compact> {
 
 impl Named for Checked<RealTime> {
     const NAME: &'static str = "talloc-plain-checked";
+}
+
+impl Named for Hardened<Compact> {
+    const NAME: &'static str = "talloc-hardened";
 }
 
 impl Named for Micro {

@@ -178,16 +178,3 @@ impl Class {
         matches!(self, Self::FreeAfterReuse | Self::WriteAfterFree | Self::ReadAfterFree)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_in_the_order_of_the_classes() {
-        for class in Class::all() {
-            assert_eq!(class.row().0, class);
-            assert_eq!(Class::named(class.name()), Some(class));
-        }
-    }
-}

@@ -100,31 +100,3 @@ impl fmt::Display for Outcome {
         write!(f, "{name} {after} {late} {size} {distance} {}", self.message)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_is_read() {
-        let verdicts = [
-            Verdict::Caught { after: 12, is_late: true },
-            Verdict::Caught { after: 0, is_late: false },
-            Verdict::Harmless,
-            Verdict::Lost,
-            Verdict::Latent,
-            Verdict::Missed,
-            Verdict::Crashed,
-            Verdict::Skipped,
-        ];
-        for verdict in verdicts {
-            for message in ["", "a block\nhas changed"] {
-                let outcome = Outcome::with_message(verdict, message);
-                let outcome = Outcome { size: 3, distance: 77, ..outcome };
-                assert_eq!(Outcome::parse(&outcome.to_string()), Some(outcome));
-            }
-        }
-        assert_eq!(Outcome::parse("caught 1"), None);
-        assert_eq!(Outcome::parse("unknown 0 0 0 0 "), None);
-    }
-}

@@ -106,35 +106,3 @@ impl Tally {
 fn row_of(bounds: &[usize], value: usize) -> usize {
     bounds.iter().position(|most| value <= *most).expect("the last row has no bound")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outcomes_are_counted_once() {
-        let mut tally = Tally::default();
-        let verdicts = [
-            Verdict::Caught { after: 0, is_late: false },
-            Verdict::Caught { after: 9, is_late: true },
-            Verdict::Caught { after: 3, is_late: false },
-            Verdict::Harmless,
-            Verdict::Lost,
-            Verdict::Latent,
-            Verdict::Missed,
-            Verdict::Crashed,
-            Verdict::Skipped,
-        ];
-        for (seed, verdict) in verdicts.into_iter().enumerate() {
-            let outcome = Outcome { size: 1 + seed, distance: 40, ..Outcome::new(verdict) };
-            tally.add(seed as u64, outcome);
-        }
-        let all = &tally.all;
-        assert_eq!((all.planted, all.caught(), all.late, tally.skipped), (8, 3, 1, 1));
-        assert_eq!((all.harmless, all.lost, all.latent, all.missed, all.crashed), (1, 1, 1, 1, 1));
-        assert_eq!(all.delays(), Some((9, 9)));
-        assert_eq!(tally.by_size.each_ref().map(|row| row.planted), [1, 6, 1, 0, 0, 0]);
-        assert_eq!(tally.by_distance.each_ref().map(|row| row.planted), [0, 0, 0, 8, 0]);
-        assert_eq!(tally.examples.len(), 5);
-    }
-}
