@@ -53,7 +53,7 @@ pub fn run(args: &cli::Fit) -> Result<()> {
     if let Some(heap) = args.heaps.iter().find(|heap| heap.hosted) {
         bail!("{} has its memory from the operating system, not in an arena", heap.name);
     }
-    let all: Vec<_> = heaps::ALL.iter().filter(|heap| !heap.hosted).collect();
+    let all: Vec<_> = heaps::ALL.iter().filter(|heap| heap.usual && !heap.hosted).collect();
     let heaps = if args.heaps.is_empty() { &all } else { &args.heaps };
     let script = args.input.script()?;
     ensure!(!script.events().is_empty(), "{}: the trace has no events", args.input.trace.display());

@@ -3,7 +3,9 @@
 use crate::probe::{self, Latency, OutOfMemory, Places, Plain, Steps};
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::{self, NonNull};
-use talloc_global::config::{Checked, Compact, Config, Micro, RealTime, Tiny};
+use talloc_global::config::{
+    Checked, Compact, Config, Harden, Hardened, Measures, Micro, RealTime, Standard, Tiny,
+};
 use talloc_global::{OwnedTalloc, Span, Talloc};
 use talloc_trace::script::Script;
 
@@ -198,6 +200,8 @@ pub struct Entry {
     pub about: &'static str,
     /// Whether its memory is the operating system's.
     pub hosted: bool,
+    /// Whether it is in tables for which no heap is named.
+    pub usual: bool,
     /// What it takes beside its arena, in bytes.
     pub control_bytes: usize,
     /// The most bytes of an arena that it uses.
@@ -220,6 +224,7 @@ impl Entry {
             name,
             about,
             hosted: false,
+            usual: true,
             control_bytes: size_of::<H>(),
             max_arena,
             plain: replay::<H, Plain>,
@@ -235,6 +240,11 @@ impl Entry {
 
     const fn hosted<H: Heap>(name: &'static str, about: &'static str) -> Self {
         Self { hosted: true, control_bytes: 0, ..Self::of::<H>(name, about, usize::MAX) }
+    }
+
+    /// The heap, left out of tables for which no heap is named.
+    const fn unusual(self) -> Self {
+        Self { usual: false, ..self }
     }
 
     /// Replays a script on a new heap in `memory`.
@@ -315,6 +325,32 @@ unsafe fn replay<H: Heap, P: probe::Probe>(
     unsafe { probe::drive(&mut heap, script, probe, true) }
 }
 
+/// Declares measures of a hardened heap.
+macro_rules! measures {
+    ($($name:ident: $measures:expr;)*) => {$(
+        struct $name;
+
+        impl Harden for $name {
+            const MEASURES: Measures = $measures;
+        }
+    )*};
+}
+
+// Each measure of the standard ones alone, those that are not among them, and all.
+measures! {
+    Encode: Measures { encode: true, ..Measures::NONE };
+    Delay: Measures { delay: Measures::STANDARD.delay, ..Measures::NONE };
+    Fill: Measures { fill: Measures::STANDARD.fill, ..Measures::NONE };
+    Slack: Measures { slack: true, ..Measures::NONE };
+    Tails: Measures { tails: true, ..Measures::NONE };
+    Fresh: Measures { fresh: Measures::ALL.fresh, ..Measures::NONE };
+    Shuffle: Measures { delay: Measures::STANDARD.delay, shuffle: true, ..Measures::NONE };
+    AllMeasures: Measures::ALL;
+}
+
+/// A hardened heap.
+type Protected<M> = Ours<Hardened<Compact, M>>;
+
 /// All heaps, in the order of the tables.
 pub static ALL: &[Entry] = &[
     Entry::of::<Ours<Compact>>("compact", "the default", usize::MAX),
@@ -322,6 +358,16 @@ pub static ALL: &[Entry] = &[
     Entry::of::<Ours<Micro, MICRO_ARENA>>("micro", "for microcontrollers", MICRO_ARENA),
     Entry::of::<Ours<Tiny, MICRO_ARENA>>("tiny", "the least code", MICRO_ARENA),
     Entry::of::<Ours<Checked>>("checked", "finds misuse", usize::MAX),
+    Entry::of::<Protected<Standard>>("hardened", "the standard measures", usize::MAX).unusual(),
+    Entry::of::<Protected<AllMeasures>>("hardened-all", "all measures", usize::MAX).unusual(),
+    Entry::of::<Protected<Encode>>("hardened-encode", "encoded links", usize::MAX).unusual(),
+    Entry::of::<Protected<Delay>>("hardened-delay", "reuse is delayed", usize::MAX).unusual(),
+    Entry::of::<Protected<Fill>>("hardened-fill", "freed blocks are filled", usize::MAX).unusual(),
+    Entry::of::<Protected<Slack>>("hardened-slack", "canaries in the slack", usize::MAX).unusual(),
+    Entry::of::<Protected<Tails>>("hardened-tails", "canaries behind blocks", usize::MAX).unusual(),
+    Entry::of::<Protected<Fresh>>("hardened-fresh", "new blocks are filled", usize::MAX).unusual(),
+    Entry::of::<Protected<Shuffle>>("hardened-shuffle", "the delay is random", usize::MAX)
+        .unusual(),
     #[cfg(any(unix, windows))]
     Entry::hosted::<Hosted<&'static talloc_global::SystemTalloc>>(
         "system-talloc",

@@ -27,7 +27,7 @@ struct Outcome {
 }
 
 pub fn run(args: &cli::Replay) -> Result<()> {
-    let all: Vec<_> = heaps::ALL.iter().collect();
+    let all: Vec<_> = heaps::ALL.iter().filter(|heap| heap.usual).collect();
     let heaps = if args.heaps.is_empty() { &all } else { &args.heaps };
     // A trace that cannot be read is told once.
     let live = args.input.script()?.peak();

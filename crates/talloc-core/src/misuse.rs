@@ -99,14 +99,6 @@ pub enum Fault {
     Broken,
 }
 
-impl Fault {
-    /// Whether the heap cannot be used further.
-    #[must_use]
-    pub fn is_fatal(self) -> bool {
-        matches!(self, Self::Broken)
-    }
-}
-
 impl Call {
     /// The fault that can be seen from the call alone, if there is one.
     #[inline(always)]

@@ -97,6 +97,16 @@
 //! 4. The source adds memory by [`ArenasMut::claim_as`], [`ArenaMut::extend`], [`ArenasMut::claim_part`] or
 //!    [`ArenaMut::raise_part`]. Each of them ends with [`Talloc::limit_quick`], which sets the limits of the lists.
 //!
+//! # A hardened heap
+//!
+//! 1. [`Talloc::malloc`] calls [`Talloc::guarded`], which allocates as above, and writes the canary ([`Talloc::seal`]). A
+//!    cached block is taken only if its marks say that it is one, and if it is as it was filled
+//!    ([`Talloc::pop_sound`]). A free chunk is taken only if its marks, sizes and links agree ([`Arena::chunk_at`]).
+//! 2. [`Talloc::free`] compares the canary, too ([`Talloc::knows`]). [`Talloc::retire`] fills the block and puts it in the
+//!    queue. [`Talloc::let_go`] puts the block that has waited longest on its list, or coalesces it.
+//! 3. What was found is reported when the operation has ended ([`Talloc::settle`]). If the heap's structures are broken, it is
+//!    closed ([`Talloc::close`]), and perhaps repaired ([`Talloc::repair`]).
+//!
 //! # Giving back
 //!
 //! 1. [`Talloc::tend`] counts operations that the lists could not serve, and calls
@@ -111,6 +121,7 @@
 //!
 //! [`Arena::allocate_aligned`]: crate::arena::Arena::allocate_aligned
 //! [`Arena::block_len`]: crate::arena::Arena::block_len
+//! [`Arena::chunk_at`]: crate::arena::Arena::chunk_at
 //! [`Arena::clear_bits`]: crate::arena::Arena::clear_bits
 //! [`Arena::fit`]: crate::arena::Arena::fit
 //! [`Arena::grow`]: crate::arena::Arena::grow
@@ -131,6 +142,11 @@
 //! [`ArenaMut::raise_part`]: crate::ArenaMut::raise_part
 //! [`Arenas::count_taken`]: crate::talloc::arenas::Arenas::count_taken
 //! [`Arenas::recent`]: method@crate::talloc::arenas::Arenas::recent
+//! [`ArenasMut::claim_as`]: crate::ArenasMut::claim_as
+//! [`ArenasMut::claim_part`]: crate::ArenasMut::claim_part
+//! [`ArenasMut::discard`]: crate::ArenasMut::discard
+//! [`ArenasMut::reclaim_arena`]: crate::ArenasMut::reclaim_arena
+//! [`Backend::take_back`]: crate::Backend::take_back
 //! [`BinIndex::of_chunk`]: crate::bin::BinIndex::of_chunk
 //! [`Bins::first_bin_from`]: crate::bin::Bins::first_bin_from
 //! [`Bins::first_size`]: crate::bin::Bins::first_size
@@ -159,10 +175,8 @@
 //! [`Talloc::allocate_last`]: crate::Talloc::allocate_last
 //! [`Talloc::allocate_run`]: crate::Talloc::allocate_run
 //! [`Talloc::allocate_uncached`]: crate::Talloc::allocate_uncached
-//! [`ArenasMut::claim_as`]: crate::ArenasMut::claim_as
-//! [`ArenasMut::claim_part`]: crate::ArenasMut::claim_part
+//! [`Talloc::close`]: crate::Talloc::close
 //! [`Talloc::coalesce_for`]: crate::Talloc::coalesce_for
-//! [`ArenasMut::discard`]: crate::ArenasMut::discard
 //! [`Talloc::exchange`]: crate::Talloc::exchange
 //! [`Talloc::extend_under`]: crate::Talloc::extend_under
 //! [`Talloc::flush_list`]: crate::Talloc::flush_list
@@ -170,8 +184,10 @@
 //! [`Talloc::free_known`]: crate::Talloc::free_known
 //! [`Talloc::free_moved`]: crate::Talloc::free_moved
 //! [`Talloc::free`]: crate::Talloc::free
+//! [`Talloc::guarded`]: crate::Talloc::guarded
 //! [`Talloc::hand_out_run`]: crate::Talloc::hand_out_run
 //! [`Talloc::knows`]: crate::Talloc::knows
+//! [`Talloc::let_go`]: crate::Talloc::let_go
 //! [`Talloc::limit_quick`]: crate::Talloc::limit_quick
 //! [`Talloc::make_room`]: crate::Talloc::make_room
 //! [`Talloc::malloc`]: crate::Talloc::malloc
@@ -180,20 +196,23 @@
 //! [`Talloc::note_reuse`]: crate::Talloc::note_reuse
 //! [`Talloc::overflow`]: crate::Talloc::overflow
 //! [`Talloc::pop_aligned`]: crate::Talloc::pop_aligned
+//! [`Talloc::pop_sound`]: crate::Talloc::pop_sound
 //! [`Talloc::pop`]: crate::Talloc::pop
 //! [`Talloc::purge`]: crate::Talloc::purge
 //! [`Talloc::put_on_list`]: crate::Talloc::put_on_list
 //! [`Talloc::realloc`]: crate::Talloc::realloc
-//! [`ArenasMut::reclaim_arena`]: crate::ArenasMut::reclaim_arena
 //! [`Talloc::recycle`]: crate::Talloc::recycle
 //! [`Talloc::refill`]: crate::Talloc::refill
 //! [`Talloc::release_or_send`]: crate::Talloc::release_or_send
 //! [`Talloc::release`]: crate::Talloc::release
 //! [`Talloc::relieve`]: crate::Talloc::relieve
+//! [`Talloc::repair`]: crate::Talloc::repair
 //! [`Talloc::reshape_block`]: crate::Talloc::reshape_block
 //! [`Talloc::resize_known`]: crate::Talloc::resize_known
 //! [`Talloc::resize_own`]: crate::Talloc::resize_own
-//! [`Backend::take_back`]: crate::Backend::take_back
+//! [`Talloc::retire`]: crate::Talloc::retire
+//! [`Talloc::seal`]: crate::Talloc::seal
+//! [`Talloc::settle`]: crate::Talloc::settle
 //! [`Talloc::take_top`]: crate::Talloc::take_top
 //! [`Talloc::tend`]: crate::Talloc::tend
 //! [`Talloc::tidy`]: crate::Talloc::tidy

@@ -42,7 +42,7 @@ pub struct Measures {
     pub tails: bool,
     /// A new block's bytes are set to this. With `None`, they are what they were.
     pub fresh: Option<u8>,
-    /// Requests are met at random from places that fit equally well.
+    /// Half of the blocks that have waited wait once more, at random. Nobody can foresee which block is reused next.
     pub shuffle: bool,
 }
 
@@ -59,7 +59,8 @@ impl Measures {
         shuffle: false,
     };
 
-    /// The measures of [`Standard`]: all but canaries behind each block, overwriting of new blocks, and random places.
+    /// The measures of [`Standard`]: all but canaries behind each block, overwriting of new blocks, and a random delay.
+    /// They fill 128 bytes of a freed block, and delay 16 KiB.
     pub const STANDARD: Self =
         Self { encode: true, delay: 16 << 10, fill: 128, slack: true, ..Self::NONE };
 
