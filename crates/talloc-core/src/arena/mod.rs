@@ -100,6 +100,7 @@ impl<C: Config> Arena<C> {
     /// An arena without memory, from which nothing can be allocated.
     ///
     /// All its bytes are zero. A static heap therefore takes no room in the program's file.
+    #[allow(clippy::declare_interior_mutable_const, reason = "each use makes an arena of its own")]
     pub(crate) const NONE: Self = Self {
         window: WindowOf::<C>::NONE,
         bits: Bits::NONE,

@@ -42,6 +42,7 @@ pub(crate) struct Arenas<C: Config> {
 /// Counting the bytes in use.
 impl<C: Config> Arenas<C> {
     /// No arenas. All bytes are zero, so a static heap takes no room in the program's file.
+    #[allow(clippy::declare_interior_mutable_const, reason = "each use makes arenas of its own")]
     pub(super) const NONE: Self =
         Self { first: Arena::NONE, others: None, recent: None, missed: 0, used: 0, peak: 0 };
 
