@@ -220,8 +220,11 @@ fn new_blocks_are_filled() {
     assert_eq!(unsafe { zeroed.cast::<[u8; 100]>().read() }, [0; 100]);
 }
 
+/// Blocks and their sizes.
+type Blocks = Vec<(NonNull<u8>, usize)>;
+
 /// A heap with free chunks between blocks.
-fn holes<C: Config>() -> (OwnedTalloc<C>, Vec<(NonNull<u8>, usize)>, Vec<Span>) {
+fn holes<C: Config>() -> (OwnedTalloc<C>, Blocks, Vec<Span>) {
     let mut heap = heap::<C>(1 << 15);
     let sizes = [100, 200, 300, 40, 500, 60];
     let blocks: Vec<_> =
@@ -240,7 +243,7 @@ fn holes<C: Config>() -> (OwnedTalloc<C>, Vec<(NonNull<u8>, usize)>, Vec<Span>) 
 
 /// Uses a heap in which something was overwritten: no two blocks overlap, and blocks keep their contents, until the heap
 /// reports what is wrong.
-fn use_up<C: Config>(heap: &mut Talloc<C>, mut blocks: Vec<(NonNull<u8>, usize)>, rng: &mut Rng) {
+fn use_up<C: Config>(heap: &mut Talloc<C>, mut blocks: Blocks, rng: &mut Rng) {
     let fill = |(block, size): (NonNull<u8>, usize), byte: usize| {
         // SAFETY: It is a block of the test.
         unsafe { block.write_bytes(byte as u8, size) };
