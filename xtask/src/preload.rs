@@ -42,8 +42,11 @@ pub struct Args {
     /// With the heap that finds misuse.
     #[arg(long)]
     checked: bool,
+    /// With the heap that also finds memory that was overwritten.
+    #[arg(long, conflicts_with = "checked")]
+    hardened: bool,
     /// Count what programs take with each of the heaps, and what a call takes, by valgrind, instead.
-    #[arg(long, conflicts_with_all = ["programs", "checked", "skip_missing"])]
+    #[arg(long, conflicts_with_all = ["programs", "checked", "hardened", "skip_missing"])]
     instructions: bool,
     /// Leave out programs that are not installed, instead of failing.
     #[arg(long)]
@@ -60,7 +63,12 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     };
     let recipes: Vec<&Recipe> = RECIPES.iter().filter(asked_for).collect();
     let (present, missing) = sort_out(&recipes, args.skip_missing)?;
-    let library = build(workspace, args.checked)?;
+    let level = match (args.checked, args.hardened) {
+        (true, _) => Level::Checked,
+        (_, true) => Level::Hardened,
+        _ => Level::Plain,
+    };
+    let library = build(workspace, level)?;
     let place = workspace.scratch("preload");
 
     let mut table = Table::new();
@@ -108,8 +116,10 @@ fn print_instructions(workspace: &Workspace) -> Result<()> {
         table.add_row([name.to_owned()].into_iter().chain(counts));
     };
     add("the C library", instructions::count(&place, None)?);
-    for (name, checked) in [("sizes in front of blocks", false), ("sizes in the bitmap", true)] {
-        let library = build(workspace, checked)?;
+    let levels =
+        [("sizes in front of blocks", Level::Plain), ("sizes in the bitmap", Level::Checked)];
+    for (name, level) in levels {
+        let library = build(workspace, level)?;
         add(name, instructions::count(&place, Some(&library))?);
     }
     for column in table.column_iter_mut().skip(1) {
@@ -139,10 +149,22 @@ fn sort_out<'a>(
     Ok((present, missing))
 }
 
+/// What the library finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Plain,
+    Checked,
+    Hardened,
+}
+
 /// Builds the library, to be preloaded.
-pub fn build(workspace: &Workspace, checked: bool) -> Result<Utf8PathBuf> {
+pub fn build(workspace: &Workspace, level: Level) -> Result<Utf8PathBuf> {
     let target = workspace.scratch("preload").join("target");
-    let features = if checked { "override,checked" } else { "override" };
+    let features = match level {
+        Level::Plain => "override",
+        Level::Checked => "override,checked",
+        Level::Hardened => "override,hardened",
+    };
     workspace
         .cargo(["build", "--release", "-p", INTERFACE, "--no-default-features"])
         .args(["--features", features, "--target-dir", target.as_str()])

@@ -64,7 +64,7 @@ type Cell = (f64, u64);
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "libraries are preloaded on Linux only");
     ensure!(args.rounds > 0 && !args.threads.is_empty(), "there is nothing to run");
-    let ours = (String::from("talloc"), Some(preload::build(workspace, false)?));
+    let ours = (String::from("talloc"), Some(preload::build(workspace, preload::Level::Plain)?));
     let others = args.library.iter().map(|(name, path)| (name.clone(), Some(path.clone())));
     let libraries: Vec<_> =
         [ours, (String::from("system"), None)].into_iter().chain(others).collect();

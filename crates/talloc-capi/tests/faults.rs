@@ -19,31 +19,37 @@ enum Promise {
 
 use Promise::{Harmless, Nothing, Stopped};
 
-/// How the names of cases begin, and what the plain library and the checked one promise.
-const PROMISES: &[(&str, [Promise; 2])] = &[
-    ("no fault", [Harmless, Harmless]),
-    ("double free after reuse", [Nothing, Nothing]),
-    ("double free", [Nothing, Stopped]),
-    ("free after realloc", [Nothing, Stopped]),
-    ("free", [Nothing, Stopped]),
-    ("overflow by ", [Nothing, Nothing]),
-    ("underflow by ", [Nothing, Nothing]),
-    ("overflow into a free ", [Nothing, Nothing]),
-    ("a header with a ", [Nothing, Nothing]),
-    ("write ", [Nothing, Nothing]),
-    ("link a freed ", [Nothing, Nothing]),
-    ("realloc of ", [Nothing, Stopped]),
-    ("calloc overflow", [Harmless, Harmless]),
-    ("reallocarray overflow", [Harmless, Harmless]),
-    ("huge sizes", [Harmless, Harmless]),
-    ("bad alignments", [Harmless, Harmless]),
-    ("size of null", [Harmless, Harmless]),
-    ("size of ", [Nothing, Stopped]),
-    ("read ", [Nothing, Nothing]),
+/// How the names of cases begin, and what the plain library, the checked one and the hardened one promise.
+const PROMISES: &[(&str, [Promise; 3])] = &[
+    ("no fault", [Harmless, Harmless, Harmless]),
+    ("double free after reuse", [Nothing, Nothing, Nothing]),
+    ("double free", [Nothing, Stopped, Stopped]),
+    ("free after realloc", [Nothing, Stopped, Stopped]),
+    ("free", [Nothing, Stopped, Stopped]),
+    ("overflow by ", [Nothing, Nothing, Nothing]),
+    ("underflow by ", [Nothing, Nothing, Nothing]),
+    ("overflow into a free ", [Nothing, Nothing, Nothing]),
+    ("a header with a ", [Nothing, Nothing, Nothing]),
+    ("write ", [Nothing, Nothing, Nothing]),
+    ("link a freed ", [Nothing, Nothing, Nothing]),
+    ("realloc of ", [Nothing, Stopped, Stopped]),
+    ("calloc overflow", [Harmless, Harmless, Harmless]),
+    ("reallocarray overflow", [Harmless, Harmless, Harmless]),
+    ("huge sizes", [Harmless, Harmless, Harmless]),
+    ("bad alignments", [Harmless, Harmless, Harmless]),
+    ("size of null", [Harmless, Harmless, Harmless]),
+    ("size of ", [Nothing, Stopped, Stopped]),
+    ("read ", [Nothing, Nothing, Nothing]),
 ];
 
 /// The column of the library that this program is built with.
-const LIBRARY: usize = if cfg!(feature = "checked") { 1 } else { 0 };
+const LIBRARY: usize = if cfg!(feature = "hardened") {
+    2
+} else if cfg!(feature = "checked") {
+    1
+} else {
+    0
+};
 
 /// Compiles the program of all cases, and links it with the library.
 fn compile() -> std::path::PathBuf {

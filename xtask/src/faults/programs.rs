@@ -9,7 +9,7 @@ use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 
 use crate::cmd::Cmd;
-use crate::preload;
+use crate::preload::{self, Level};
 use crate::workspace::Workspace;
 
 /// The program of all cases.
@@ -23,10 +23,15 @@ pub fn run(workspace: &Workspace, others: &[(String, Utf8PathBuf)]) -> Result<()
     let program = place.join("faults");
     compile(workspace, &program)?;
     let mut libraries = Vec::new();
-    for (name, checked) in [("talloc", false), ("talloc, checked", true)] {
+    let levels = [
+        ("talloc", Level::Plain),
+        ("talloc, checked", Level::Checked),
+        ("talloc, hardened", Level::Hardened),
+    ];
+    for (name, level) in levels {
         // The next one is built in the same place.
-        let library = place.join(format!("{}.so", if checked { "checked" } else { "plain" }));
-        fs::copy(preload::build(workspace, checked)?, &library)?;
+        let library = place.join(format!("{level:?}.so"));
+        fs::copy(preload::build(workspace, level)?, &library)?;
         libraries.push((name.to_owned(), Some(library)));
     }
     libraries.push(("the C library".to_owned(), None));

@@ -28,7 +28,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What a heap checks, for [`Config::Checks`].
+/// What a heap checks, for [`Config::Checks`](crate::Config::Checks).
 pub trait Checks: sealed::Sealed + 'static {
     /// Whether the heap knows its blocks, and checks those that it is passed.
     #[doc(hidden)]

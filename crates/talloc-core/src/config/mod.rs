@@ -228,7 +228,7 @@ impl Config for Tiny {
 /// A heap with the parameters of `C` that checks the blocks it is passed, also in release builds.
 ///
 /// `free`, `grow` and `shrink` detect whether they are passed an allocated block with its layout. If not, they report a
-/// [`Misuse`] to `H` before anything has changed. They detect a foreign pointer, a pointer into a block, a block that
+/// [`Misuse`](crate::Misuse) to `H` before anything has changed. They detect a foreign pointer, a pointer into a block, a block that
 /// is already free, a wrong size, and a wrong alignment. By default, a misuse panics.
 ///
 /// The heap can also be walked block by block, with [`Inspect::chunks`](crate::Inspect::chunks).
