@@ -2,7 +2,7 @@
 //!
 //! Whoever writes to a freed block, or behind the end of one, may change a free chunk's size or links. The marks are
 //! stored apart. A free chunk is trusted if its marks, its size at both ends and the links of its neighbours agree. That
-//! takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened.rs`.
+//! takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened`.
 
 use super::Arena;
 use super::bits::WORD;

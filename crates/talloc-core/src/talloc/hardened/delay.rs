@@ -1,0 +1,191 @@
+//! Cached blocks of a hardened heap: those whose reuse is delayed, and those on quick lists.
+//!
+//! Both kinds are marked as cached. A block is used only if its marks say that it is one.
+
+use core::ptr::NonNull;
+
+use crate::checks::{Guard, State};
+use crate::config::{Config, Level};
+use crate::granule::GRANULE;
+use crate::quick::Lists;
+use crate::source::Source;
+use crate::talloc::Talloc;
+
+/// The delayed blocks take at most this share of the bytes in use,
+const DELAYED_SHARE: usize = 64;
+
+/// but may always take as many bytes.
+const LEAST_DELAYED: usize = 1 << 10;
+
+/// A block of more than this share of the delay does not wait.
+const LARGE_SHARE: usize = 8;
+
+impl<C: Config, S> Talloc<C, S> {
+    /// Bytes of the blocks whose reuse is delayed.
+    #[inline(always)]
+    pub(in crate::talloc) fn delayed_bytes(&self) -> usize {
+        self.guard.get().map_or(0, |guard| guard.delayed.granules() * GRANULE)
+    }
+
+    /// The blocks whose reuse is delayed and their granules, in the order in which they were freed.
+    ///
+    /// If the queue is broken, the iterator ends early.
+    pub(in crate::talloc) fn delayed_blocks(
+        &self,
+    ) -> impl Iterator<Item = (NonNull<u8>, usize)> + '_ {
+        let guard = self.guard.get();
+        let with_len = |block: NonNull<u8>| Some((block, self.len_of_cached(block)?));
+        let first = guard.and_then(|guard| with_len(guard.delayed.first()?));
+        core::iter::successors(first, move |(block, _)| {
+            // SAFETY: The block is in the queue.
+            with_len(unsafe { guard?.delayed.after(guard?.key, *block) }?)
+        })
+    }
+
+    /// Whether a cached block of `len` granules starts at an address.
+    #[inline(always)]
+    fn is_cached_now(&self, block: NonNull<u8>, len: usize) -> bool {
+        self.arenas.is_single() && self.arenas.first.is_small_cached(block.addr().get(), len)
+            || self.len_of_cached(block) == Some(len)
+    }
+
+    /// The granules of a cached block, if there is one at an address.
+    fn len_of_cached(&self, block: NonNull<u8>) -> Option<usize> {
+        let addr = block.addr().get();
+        let place = self.arenas.containing(addr)?;
+        self.arenas.peek(place).len_of_cached(addr)
+    }
+}
+
+/// Allocating.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Takes the first block of a quick list, if there is one, and it is as it should be.
+    #[inline(always)]
+    pub(in crate::talloc) fn pop_sound(&mut self, len: usize) -> Option<NonNull<u8>> {
+        if C::ENCODED {
+            let head = self.quick.first(len)?;
+            if !self.is_cached_now(head, len) {
+                self.close();
+                return None;
+            }
+        }
+        let block = self.quick.pop(len)?;
+        if C::HARDENED {
+            self.expect_filled(block, len);
+        }
+        Some(block)
+    }
+}
+
+/// Freeing.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Frees a block: fills it, and delays its reuse.
+    ///
+    /// # Safety
+    ///
+    /// It is an allocated block of `len` granules, which the caller gives up.
+    #[inline(always)]
+    pub(in crate::talloc) unsafe fn retire(&mut self, ptr: NonNull<u8>, len: usize) {
+        let arena = self.arenas.arena_of(ptr);
+        let block = arena.block(ptr);
+        arena.set_aside(arena.granule(block));
+        // SAFETY: Nobody uses the block, and the heap's own pointer is valid for all of it.
+        unsafe { Self::fill(block, len) };
+        let bytes = len * GRANULE;
+        if bytes > C::MEASURES.delay / LARGE_SHARE {
+            // SAFETY: It is a cached block in no list.
+            return unsafe { self.let_go(block, len) };
+        }
+        if !self.is_queue_sound() {
+            return self.close();
+        }
+        if let Some(guard) = self.guard.get_mut() {
+            // SAFETY: Nobody uses the block.
+            unsafe { guard.delayed.push(guard.key, block, len) };
+        }
+        let share = (self.arenas.used() / DELAYED_SHARE).max(LEAST_DELAYED);
+        while self.delayed_bytes() > share.min(C::MEASURES.delay) {
+            if !self.let_oldest_go(false) {
+                break;
+            }
+        }
+    }
+
+    /// Whether the last block of the queue, if there is one, is a cached block.
+    #[inline(always)]
+    fn is_queue_sound(&self) -> bool {
+        let last = self.guard.get().and_then(|guard| guard.delayed.last());
+        last.is_none_or(|last| self.len_of_cached(last).is_some())
+    }
+
+    /// Frees the block that has waited longest. Returns whether there was one.
+    fn let_oldest_go(&mut self, coalesce: bool) -> bool {
+        let Some(guard) = self.guard.get() else { return false };
+        let Some(block) = guard.delayed.first() else { return false };
+        let Some(len) = self.len_of_cached(block) else {
+            self.close();
+            return false;
+        };
+        let again =
+            C::MEASURES.shuffle && !coalesce && self.guard.get_mut().is_some_and(Guard::flip);
+        if let Some(guard) = self.guard.get_mut() {
+            // SAFETY: It is the first block, which has `len` granules.
+            unsafe { guard.delayed.pop(guard.key, len) };
+            if again && guard.delayed.first().is_some() {
+                // A random block waits for another turn, so the order of reuse cannot be foreseen.
+                // SAFETY: Nobody uses the block.
+                unsafe { guard.delayed.push(guard.key, block, len) };
+                return true;
+            }
+        }
+        // SAFETY: It is a cached block, and in no list any more.
+        unsafe {
+            if coalesce {
+                self.coalesce_block(block, len);
+            } else {
+                self.let_go(block, len);
+            }
+        }
+        true
+    }
+
+    /// Frees a block that has waited: to its quick list, or to the arena.
+    ///
+    /// # Safety
+    ///
+    /// It is a cached block of `len` granules in no list.
+    #[inline(always)]
+    unsafe fn let_go(&mut self, block: NonNull<u8>, len: usize) {
+        if len < self.quick.classes() && self.is_listed(block) {
+            // SAFETY: It has a list, is in no list, and is marked as cached.
+            if unsafe { self.quick.push(block, len) } {
+                self.overflow(len);
+            }
+        } else {
+            // SAFETY: It is a cached block in no list.
+            unsafe { self.coalesce_block(block, len) };
+            self.note_uncached(len);
+            self.tend();
+        }
+    }
+
+    /// Coalesces a block that has waited.
+    ///
+    /// # Safety
+    ///
+    /// As for [`let_go`](Self::let_go).
+    #[inline(never)]
+    unsafe fn coalesce_block(&mut self, block: NonNull<u8>, len: usize) {
+        self.expect_filled(block, len);
+        self.forget(block, len);
+        // SAFETY: It is a block of this heap, of `len` granules that nobody uses.
+        unsafe { self.release(block, len) };
+    }
+
+    /// Coalesces all blocks that wait. Returns whether there were any.
+    pub(in crate::talloc) fn drain(&mut self) -> bool {
+        let had_any = self.delayed_bytes() > 0;
+        while self.let_oldest_go(true) {}
+        had_any
+    }
+}

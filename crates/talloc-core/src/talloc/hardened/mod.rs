@@ -1,0 +1,179 @@
+//! What a hardened heap does besides: canaries, filled memory, delayed reuse, and closing when it is broken.
+//!
+//! | when | what |
+//! |---|---|
+//! | [`malloc`](Talloc::malloc) | checks that the block is as it was filled, and writes its canary ([`Talloc::seal`]) |
+//! | [`free`](Talloc::free) | checks the canary ([`Talloc::is_sealed`]), fills the block and puts it in the queue ([`Talloc::retire`]) |
+//! | the queue is full | checks that the oldest block is as it was filled, and frees it ([`Talloc::let_go`]) |
+//! | a free chunk or a cached block is used | checks that it is one: see `arena/trust.rs` and [`Talloc::pop_sound`] |
+//!
+//! What is found in the middle of an operation is reported when the operation has ended ([`Talloc::settle`]), or when
+//! the caller has released the heap. If the heap's own structures are broken, the heap closes: it allocates nothing
+//! more, and ignores what is freed, unless it can be repaired (`talloc/repair.rs`).
+
+mod canaries;
+mod delay;
+mod fill;
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::Talloc;
+use crate::checks::{Checks, State};
+use crate::config::{Config, Level};
+use crate::error::AllocError;
+use crate::granule::GRANULE;
+use crate::misuse::{Call, Fault, Misuse};
+use crate::quick::Lists;
+use crate::source::Source;
+
+/// The state of the checks.
+impl<C: Config, S> Talloc<C, S> {
+    /// Whether the heap was found broken.
+    #[inline(always)]
+    pub(crate) fn is_closed(&self) -> bool {
+        C::HARDENED && self.guard.get().is_some_and(|guard| guard.is_closed)
+    }
+
+    /// Whether the heap was found broken, or is about to be closed for that.
+    #[inline(always)]
+    pub(in crate::talloc) fn is_broken(&self) -> bool {
+        C::HARDENED && (self.is_closed() || self.arenas.is_broken())
+    }
+
+    /// Checks a hardened heap before all its chunks are moved, and closes it if it is broken. Returns whether it is.
+    ///
+    /// Takes time in proportion to the chunks of a hardened heap.
+    pub(in crate::talloc) fn is_found_broken(&mut self) -> bool {
+        if C::HARDENED && !self.is_closed() && self.verify().is_err() {
+            self.close();
+        }
+        self.is_closed()
+    }
+
+    /// Gives a heap without blocks its key.
+    pub(in crate::talloc) fn arm(&mut self) {
+        let Some(guard) = self.guard.get_mut() else { return };
+        if !guard.is_armed() {
+            guard.arm(C::Checks::draw());
+            let bits = if C::ENCODED { C::Checks::draw() } else { 0 };
+            self.quick.set_key(bits);
+        }
+    }
+
+    /// Notes what was found, to be reported at the end of the operation.
+    #[cold]
+    fn note(&mut self, misuse: Misuse) {
+        if let Some(guard) = self.guard.get_mut() {
+            guard.note(misuse);
+        }
+    }
+
+    /// Closes the heap. Nothing in its free memory is used any more.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::talloc) fn close(&mut self) {
+        let addr = match self.verify() {
+            Err(violation) => violation.addr(),
+            Ok(_) => None,
+        };
+        self.quick.clear();
+        let addr = addr.or(self.arenas.first.span().base()).unwrap_or(0);
+        let Some(guard) = self.guard.get_mut() else { return };
+        guard.delayed.clear();
+        guard.is_closed = true;
+        let layout = Layout::new::<[usize; GRANULE / size_of::<usize>()]>();
+        guard.note(Misuse { call: Call::Use, addr, layout, fault: Fault::Broken });
+    }
+}
+
+/// Allocating.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// What `allocate` returns, with its canary, if the heap is not closed.
+    ///
+    /// # Safety
+    ///
+    /// `allocate` returns a new block of `size` bytes.
+    #[inline(always)]
+    pub(in crate::talloc) unsafe fn guarded<T: Copy>(
+        &mut self,
+        size: usize,
+        allocate: impl FnOnce(&mut Self) -> Result<T, AllocError>,
+        block: impl FnOnce(T) -> NonNull<u8>,
+    ) -> Result<T, AllocError> {
+        if self.is_closed() {
+            return Err(AllocError);
+        }
+        let result = allocate(self);
+        if let Ok(found) = result {
+            let block = block(found);
+            // SAFETY: The block has just been allocated for as many bytes.
+            unsafe {
+                self.seal(block, size);
+                if let Some(byte) = C::MEASURES.fresh {
+                    block.write_bytes(byte, size);
+                }
+            }
+        }
+        self.settle();
+        result
+    }
+}
+
+/// Reporting.
+impl<C: Config, S> Talloc<C, S> {
+    /// Takes what was found during an operation that has ended.
+    #[inline(always)]
+    fn take_found(&mut self) -> Option<Misuse> {
+        if !C::HARDENED {
+            return None;
+        }
+        if self.arenas.is_broken() && !self.is_closed() {
+            self.close();
+        }
+        self.guard.get_mut()?.found.take()
+    }
+
+    /// Reports what was found during an operation, unless the caller does that when it has released the heap.
+    #[inline(always)]
+    #[track_caller]
+    pub(in crate::talloc) fn settle(&mut self) {
+        let Some(guard) = self.guard.get() else { return };
+        if (guard.found.is_some() || self.arenas.is_broken()) && !guard.is_quiet {
+            if let Some(misuse) = self.take_found() {
+                self.tell(&misuse);
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn tell(&mut self, misuse: &Misuse) {
+        C::misuse(misuse);
+        self.reopen();
+    }
+
+    /// Lets the caller report what is found from now on.
+    #[inline(always)]
+    pub(crate) fn hush(&mut self) {
+        if let Some(guard) = self.guard.get_mut() {
+            guard.is_quiet = true;
+        }
+    }
+
+    /// Returns what was found since [`hush`](Self::hush).
+    #[inline(always)]
+    pub(crate) fn unhush(&mut self) -> Option<Misuse> {
+        self.guard.get_mut()?.is_quiet = false;
+        self.take_found()
+    }
+
+    /// Repairs a heap that was found broken, if its handler allows that.
+    #[cold]
+    pub(crate) fn reopen(&mut self) {
+        if C::Checks::REPAIRS && self.is_closed() {
+            self.repair();
+        }
+    }
+}
