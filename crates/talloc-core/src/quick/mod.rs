@@ -169,7 +169,7 @@ pub trait Lists: sealed::Sealed {
     }
 
     /// Takes a block of `len` granules from its list whose address has no bit of `mask`. Examines only the first few
-    /// blocks.
+    /// blocks. The links are not encoded.
     #[doc(hidden)]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>>;
 
@@ -389,24 +389,18 @@ impl<const N: usize, K: LinkKey> Lists for QuickLists<N, K> {
 
     #[inline]
     fn pop_aligned(&mut self, len: usize, mask: usize) -> Option<NonNull<u8>> {
-        let key = self.key;
-        let head = self.heads.get_mut(Self::list_for(len)?)?;
-        let mut before: Option<NonNull<u8>> = None;
-        let mut block = (*head)?;
+        let mut link: *mut Option<NonNull<u8>> = self.heads.get_mut(Self::list_for(len)?)?;
         for _ in 0..ALIGNED_TRIES {
-            // SAFETY: A block on the list starts with its link.
-            let next = unsafe { next_by(key, block) };
+            // SAFETY: It is the head, or the link that a block on the list starts with, which is not encoded.
+            let block = unsafe { link.read() }?;
             if block.addr().get() & mask == 0 {
-                match before {
-                    None => *head = next,
-                    // SAFETY: It is on the list.
-                    Some(before) => unsafe { link_by(key, before, next) },
-                }
+                // SAFETY: The link is still the head, or the first word of a block on the list.
+                unsafe { link.write(next(block)) };
                 debug_assert!(len <= self.cached.get(), "I9: the lists count what they hold");
                 self.cached.subtract(len);
                 return Some(block);
             }
-            (before, block) = (Some(block), next?);
+            link = block.cast().as_ptr();
         }
         None
     }
