@@ -123,7 +123,7 @@ impl<M: Harden, H: OnMisuse> Checks for HardenedChecks<M, H> {
 }
 
 /// Checks of a heap that knows its blocks. Such a heap can be walked block by block.
-pub trait KnowsBlocks: Checks {}
+pub trait KnowsBlocks: Checks + sealed::Sealed {}
 
 impl<H: OnMisuse> KnowsBlocks for BlockChecks<H> {}
 impl<M: Harden, H: OnMisuse> KnowsBlocks for HardenedChecks<M, H> {}

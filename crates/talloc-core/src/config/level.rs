@@ -18,7 +18,7 @@ pub(crate) fn draw_key<C: Config>() -> KeyOf<C> {
 
 /// The level of a configuration, as constants that no implementation of [`Config`] can change.
 #[doc(hidden)]
-pub trait Level: Config {
+pub trait Level: Config + sealed::Sealed {
     /// Whether the heap knows its blocks, and checks those that it is passed.
     const CHECKED: bool = <Self::Checks as Checks>::CHECKED;
     /// Whether the heap protects itself against memory that is overwritten.
@@ -44,3 +44,8 @@ pub trait Level: Config {
 }
 
 impl<C: Config> Level for C {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<C: super::Config> Sealed for C {}
+}
