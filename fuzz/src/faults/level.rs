@@ -36,38 +36,13 @@ pub const LEVELS: &[Level] = &[
     Level::of::<Checked<Micro, Note>>("checked-micro").unusual(),
     Level::of::<Hardened<RealTime, All, Note>>("hardened-real-time").unusual(),
     Level::of::<Hardened<Micro, All, Note>>("hardened-micro").unusual(),
-    Level::of::<Hardened<Compact, Encode, Note>>("encode").unusual(),
-    Level::of::<Hardened<Compact, Delay, Note>>("delay").unusual(),
-    Level::of::<Hardened<Compact, Fill, Note>>("fill").unusual(),
-    Level::of::<Hardened<Compact, Slack, Note>>("slack").unusual(),
-    Level::of::<Hardened<Compact, Tails, Note>>("tails").unusual(),
 ];
 
-/// Declares measures of a hardened heap.
-macro_rules! measures {
-    ($($(#[$doc:meta])* $name:ident: $measures:expr;)*) => {$(
-        $(#[$doc])*
-        struct $name;
+/// All measures.
+struct All;
 
-        impl Harden for $name {
-            const MEASURES: Measures = $measures;
-        }
-    )*};
-}
-
-measures! {
-    /// All measures.
-    All: Measures::ALL;
-    /// One measure of the standard ones, alone.
-    Encode: Measures { encode: true, ..Measures::NONE };
-    /// As above.
-    Delay: Measures { delay: Measures::STANDARD.delay, ..Measures::NONE };
-    /// As above.
-    Fill: Measures { fill: Measures::STANDARD.fill, ..Measures::NONE };
-    /// As above.
-    Slack: Measures { slack: true, ..Measures::NONE };
-    /// Canaries behind each block, alone.
-    Tails: Measures { tails: true, ..Measures::NONE };
+impl Harden for All {
+    const MEASURES: Measures = Measures::ALL;
 }
 
 impl Level {
