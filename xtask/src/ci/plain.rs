@@ -45,6 +45,8 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     // With these, the functions are those of the test programs, too. By itself: a shared library
     // cannot have the names of what defmt prints.
     workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run()?;
+    // They include `hardened`, which finds more than `checked`.
+    workspace.cargo(["test", "-p", INTERFACE, "--features", "checked", "--test", "*"]).run()?;
     workspace
         .cargo(["test", "-p", TOOL])
         .args(workspace.select_observers())

@@ -26,8 +26,8 @@ pub struct Measures {
     pub encode: bool,
     /// The bytes by which the reuse of freed blocks is delayed. With zero, a block may be reused at once.
     ///
-    /// Freed blocks wait in the order of freeing. No more than a 64th of the bytes in use wait, but at least
-    /// 1 KiB, and all of them are coalesced before a request fails. A block of more than an eighth of the delay does not
+    /// Freed blocks wait in the order of freeing. They take no more than a 64th of the bytes in use, or 4 KiB if that is
+    /// more and not above a 16th of the arenas. All of them are coalesced before a request fails. A block of more than an eighth of the delay does not
     /// wait.
     pub delay: usize,
     /// How many bytes at the start of a freed block are overwritten, and checked before the block is reused or

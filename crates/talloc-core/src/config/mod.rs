@@ -289,7 +289,7 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
 /// # Cost
 ///
 /// The second bitmap of a checked heap, and the blocks whose reuse is delayed: at most a 64th of the bytes in use, or
-/// 1 KiB. `talloc replay TRACE --heap hardened` of `talloc-cli` measures the time and the memory, also of each measure alone,
+/// 4 KiB. `talloc replay TRACE --heap hardened` of `talloc-cli` measures the time and the memory, also of each measure alone,
 /// such as `--heap hardened-fill`.
 ///
 /// # Examples

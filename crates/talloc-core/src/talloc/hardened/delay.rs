@@ -14,8 +14,11 @@ use crate::talloc::Talloc;
 /// The delayed blocks take at most this share of the bytes in use,
 const DELAYED_SHARE: usize = 64;
 
-/// but may always take as many bytes.
-const LEAST_DELAYED: usize = 1 << 10;
+/// but may always take as many bytes, if the arenas are large enough for that: a few blocks of some KiB can wait.
+const LEAST_DELAYED: usize = 4 << 10;
+
+/// The share of the arenas that they may take in any case.
+const LEAST_SHARE: usize = 16;
 
 /// A block of more than this share of the delay does not wait.
 const LARGE_SHARE: usize = 8;
@@ -103,7 +106,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: Nobody uses the block.
             unsafe { guard.delayed.push(guard.key, block, len) };
         }
-        let share = (self.arenas.used() / DELAYED_SHARE).max(LEAST_DELAYED);
+        let least = (self.arenas.size() / LEAST_SHARE).min(LEAST_DELAYED);
+        let share = (self.arenas.used() / DELAYED_SHARE).max(least);
         while self.delayed_bytes() > share.min(C::MEASURES.delay) {
             if !self.let_oldest_go(false) {
                 break;
