@@ -142,11 +142,13 @@ const STRUCTURES: [Class; 6] = [
     Class::QuickLink,
 ];
 
-/// Expects that these classes never corrupt anything of the program's without a report.
+/// Expects that these classes never corrupt anything of the program's without a report. An assertion of the heap may see
+/// first what was overwritten, and panics.
 fn expect_none_missed(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator<Item = Class>) {
     for class in classes {
         let counts = &found[class.name()];
-        assert_eq!((counts.missed, counts.crashed), (0, 0), "{}: {counts:?}", class.name());
+        let crashed = if cfg!(debug_assertions) { 0 } else { counts.crashed };
+        assert_eq!((counts.missed, crashed), (0, 0), "{}: {counts:?}", class.name());
     }
 }
 

@@ -13,8 +13,12 @@ use super::tally::Tally;
 /// Programs that one process runs, if no fault damages it.
 const BATCH: u64 = 64;
 
-/// How long the processor may work on one program, in microseconds, before the heap is taken to loop for ever.
+/// How long the processor may work on one program, in microseconds, before the heap is taken to loop for ever. Heaps without
+/// checks often do.
 const PATIENCE: i64 = if cfg!(debug_assertions) { 200_000 } else { 20_000 };
+
+/// How many times as long it may work on a heap with checks, which is not to be taken for one that loops.
+const MORE_PATIENCE: i64 = 50;
 
 /// For one fault there are at most so many programs that give no opportunity for it.
 const TRIES: u64 = 20;
@@ -43,7 +47,8 @@ pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
         let left = (count - tally.all.planted) as u64;
         let inject =
             |seed, on_planted: &mut dyn FnMut(usize, usize)| level.inject(class, seed, on_planted);
-        for outcome in batch(seed, left.min(BATCH), inject) {
+        let patience = if level.is_checked { PATIENCE * MORE_PATIENCE } else { PATIENCE };
+        for outcome in batch(seed, left.min(BATCH), patience, inject) {
             tally.add(seed, outcome);
             seed += 1;
         }
@@ -53,7 +58,7 @@ pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
 }
 
 /// Runs up to `count` programs in a process of its own, at least one.
-fn batch(first: u64, count: u64, run: impl Run) -> Vec<Outcome> {
+fn batch(first: u64, count: u64, patience: i64, run: impl Run) -> Vec<Outcome> {
     let mut ends = [0; 2];
     // SAFETY: There is room for the two ends.
     assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0, "the system refuses a pipe");
@@ -63,7 +68,7 @@ fn batch(first: u64, count: u64, run: impl Run) -> Vec<Outcome> {
     match unsafe { libc::fork() } {
         0 => {
             drop(read);
-            child(first, count, write, run)
+            child(first, count, patience, write, run)
         }
         pid => {
             assert!(pid > 0, "the system refuses a process");
@@ -74,10 +79,10 @@ fn batch(first: u64, count: u64, run: impl Run) -> Vec<Outcome> {
 }
 
 /// Runs the programs up to the first whose fault did damage, and writes what came of them.
-fn child(first: u64, count: u64, write: File, run: impl Run) -> ! {
+fn child(first: u64, count: u64, patience: i64, write: File, run: impl Run) -> ! {
     silence();
     for seed in first..first + count {
-        set_timer(PATIENCE);
+        set_timer(patience);
         let outcome = run(seed, &mut |size, distance| {
             // If nobody reads, nobody cares.
             let _ = writeln!(&write, "{PLANTED}{size} {distance}");

@@ -18,6 +18,8 @@ pub struct Level {
     pub name: &'static str,
     /// Whether the table shows the level if none is named.
     pub is_usual: bool,
+    /// Whether the heap finds some faults.
+    pub(super) is_checked: bool,
     inject: Inject,
 }
 
@@ -47,7 +49,8 @@ impl Harden for All {
 
 impl Level {
     const fn of<C: Config>(name: &'static str) -> Self {
-        Self { name, is_usual: true, inject: inject::<C> }
+        let is_checked = <C as talloc_core::Level>::CHECKED;
+        Self { name, is_usual: true, is_checked, inject: inject::<C> }
     }
 
     /// The level, left out of the table unless it is named.
