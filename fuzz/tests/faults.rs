@@ -164,7 +164,8 @@ fn hardened_heaps_use_nothing_that_was_overwritten() {
 /// With canaries behind each block, and all of a freed block filled, nothing is overwritten silently.
 #[test]
 fn heaps_with_all_measures_find_what_is_overwritten() {
-    for level in ["hardened-all", "hardened-real-time", "hardened-micro"] {
+    // Not `hardened-micro`: one in 65,536 random values of 16 bits passes for the right one.
+    for level in ["hardened-all", "hardened-real-time"] {
         let found = plant(level);
         expect_refusals(&found);
         expect_caught(&found, KNOWN);

@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use common::{layout, memory};
 use fastrand::Rng;
 use talloc_core::{
-    AllocError, Call, Chunk, ChunkKind, Compact, Config, Fault, Harden, Hardened, Measures, Micro,
-    Misuse, OnMisuse, OwnedTalloc, QuickLists, RealTime, Span, Talloc, Unchecked,
+    AllocError, Call, Chunk, ChunkKind, Compact, Config, Fault, Harden, Hardened, Measures, Misuse,
+    OnMisuse, OwnedTalloc, QuickLists, RealTime, Span, Talloc, Unchecked,
 };
 
 std::thread_local! {
@@ -298,7 +298,12 @@ fn overwritten<C: Config>(seed: u64) {
     overwrite(base, at, &bytes);
     use_up(&mut heap, blocks, &mut rng);
     for misuse in found() {
-        assert_eq!(misuse.fault, Fault::Broken, "{misuse}");
+        assert_eq!(
+            misuse.fault,
+            Fault::Broken,
+            "{misuse}, seed {seed}, {} byte {at} of {chunk}: {bytes:?}",
+            std::any::type_name::<C>()
+        );
     }
 }
 
@@ -311,7 +316,7 @@ fn overwritten_free_chunks_break_no_blocks() {
         overwritten::<Hardened<Compact, Standard, Notes>>(seed);
         overwritten::<Hardened<Plain, All, Notes>>(seed);
         overwritten::<Hardened<RealTime, All, Notes>>(seed);
-        overwritten::<Hardened<Micro, All, Notes>>(seed);
+        // Not `Micro`: one in 65,536 random values of 16 bits passes for the right one.
     }
 }
 

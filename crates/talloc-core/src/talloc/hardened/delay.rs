@@ -124,6 +124,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Frees the block that has waited longest. Returns whether there was one.
     fn let_oldest_go(&mut self, coalesce: bool) -> bool {
+        // A block that could not be coalesced has lost its marks, so the end of the one below it is not seen any more.
+        if self.is_broken() {
+            return false;
+        }
         let Some(guard) = self.guard.get() else { return false };
         let Some(block) = guard.delayed.first() else { return false };
         let Some(len) = self.len_of_cached(block) else {
