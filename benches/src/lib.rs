@@ -1,10 +1,10 @@
 //! Benchmarks of the talloc allocator against its peers.
 //!
-//! [`heap`] says what an allocator must do, [`heaps`] has one implementation for each, and [`registry`] lists them.
-//! A workload is a [`script`]: recorded from a real program ([`trace`]) or generated ([`random`]). Scripts are
-//! [`replay`]ed to take the time ([`timing`]) and to find how little memory a heap needs ([`memory`]), or
-//! [`check`]ed step by step. [`talloc_count`] has valgrind count instructions, for which there are workloads of [`pairs`]
-//! with a budget.
+//! [`heap`] says what an allocator must do, [`heaps`] has one implementation for each, and [`registry`] lists them. A
+//! workload is a [`script`]: recorded from a real program ([`trace`]) or generated ([`random`]). Scripts are
+//! [`replay`]ed to take the time ([`timing`]) and to find how little memory a heap needs ([`memory`]), or [`check`]ed
+//! step by step. [`talloc_count`] has valgrind count instructions, for which there are workloads of [`pairs`] with a
+//! budget.
 //!
 //! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
 //! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates those, and [`ticks`] is their clock.

@@ -142,8 +142,8 @@ const STRUCTURES: [Class; 6] = [
     Class::QuickLink,
 ];
 
-/// Expects that these classes never corrupt anything of the program's without a report. An assertion of the heap may see
-/// first what was overwritten, and panics.
+/// Expects that these classes never corrupt anything of the program's without a report. An assertion of the heap may
+/// see first what was overwritten, and panics.
 fn expect_none_missed(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator<Item = Class>) {
     for class in classes {
         let counts = &found[class.name()];

@@ -62,7 +62,8 @@ pub struct Ends;
 impl Writes for Ends {
     #[inline]
     unsafe fn write(block: *mut u8, _: usize, size: usize) {
-        // SAFETY: the caller's promise. Nobody reads these bytes: volatile, so that the compiler writes them all the same.
+        // SAFETY: the caller's promise. Nobody reads these bytes: volatile, so that the compiler writes them all the
+        // same.
         unsafe {
             block.write_volatile(1);
             block.add(size - 1).write_volatile(1);

@@ -100,9 +100,9 @@
 //! * The bits of memory are cleared before its first use, which writes a 64th of its bytes. With
 //!   [`Config::CLEAR_AT_CLAIM`], they are cleared when memory is claimed, extended or moved.
 //! * A [`Checked`] heap with links of 16 bits reads a 512th of the bytes of each block that it is passed.
-//! * A [`Hardened`] heap fills and reads [`Measures::fill`] bytes of each freed block. It coalesces the blocks whose reuse
-//!   is delayed before a request fails. If its structures are found broken, it checks all of them once, and repairs them if
-//!   its handler says so, in time in proportion to the arenas.
+//! * A [`Hardened`] heap fills and reads up to [`Measures::fill`] bytes of each freed block. Before a request fails, it
+//!   coalesces the blocks whose reuse is delayed. If its structures are found broken, it checks all of them once. If its
+//!   handler says so, it repairs them. Both take time in proportion to the arenas.
 //! * A [`Source`] may take memory back once in [`TEND_INTERVAL`] operations that the quick lists could not serve. The
 //!   default source does not.
 //! * With several arenas, a heap finds the arena of a block, and the first arena with room, in a bounded number of

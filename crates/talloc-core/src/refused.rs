@@ -225,6 +225,44 @@
 //! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
 //! ```
 //!
+//! A heap with peers cannot be hardened, because it has blocks of other heaps on its lists:
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Config, Hardened, Parcel, PeerLists, Peers, Span, Talloc, Unchecked};
+//!
+//! struct Alone;
+//!
+//! // SAFETY: There is one heap, and no block is delivered.
+//! unsafe impl Peers for Alone {
+//!     fn owner_of(_: usize) -> u8 {
+//!         0
+//!     }
+//!
+//!     fn deliver(_: u8, _: Parcel) {}
+//!
+//!     fn whole() -> *mut u8 {
+//!         core::ptr::null_mut()
+//!     }
+//! }
+//!
+//! struct WithPeers;
+//!
+//! impl Config for WithPeers {
+//!     type Index = u32;
+//!     type Heads = [u32; 64];
+//!     const EXACT_LOG2: u32 = 5;
+//!     const SPLIT_LOG2: u32 = 1;
+//!     type Quick = PeerLists<9, Alone>;
+//!     type Checks = Unchecked;
+//!     const QUICK_BYTES: usize = 1024;
+//!     const LAST_RESORT: usize = 32;
+//! }
+//!
+//! let mut memory = [0_u8; 4096];
+//! // SAFETY: The memory is the heap's until neither is used any more.
+//! unsafe { Talloc::<Hardened<WithPeers>>::with_config().init(Span::from(&mut memory)) };
+//! ```
+//!
 //! An allocator that is two heaps is not made of the macros of this crate, which make the others, without `unsafe`:
 //!
 //! ```compile_fail

@@ -99,13 +99,13 @@
 //!
 //! # A hardened heap
 //!
-//! 1. [`Talloc::malloc`] calls [`Talloc::guarded`], which allocates as above, and writes the canary ([`Talloc::seal`]). A
-//!    cached block is taken only if its marks say that it is one, and if it is as it was filled
+//! 1. [`Talloc::malloc`] calls [`Talloc::guarded`], which allocates as above and writes the canary ([`Talloc::seal`]).
+//!    A cached block is taken only if its marks say that it is one, and if it is as it was filled
 //!    ([`Talloc::pop_sound`]). A free chunk is taken only if its marks, sizes and links agree ([`Arena::chunk_at`]).
-//! 2. [`Talloc::free`] compares the canary, too ([`Talloc::knows`]). [`Talloc::retire`] fills the block and puts it in the
-//!    queue. [`Talloc::let_go`] puts the block that has waited longest on its list, or coalesces it.
-//! 3. What was found is reported when the operation has ended ([`Talloc::settle`]). If the heap's structures are broken, it is
-//!    closed ([`Talloc::close`]), and perhaps repaired ([`Talloc::repair`]).
+//! 2. [`Talloc::free`] compares the canary, too ([`Talloc::knows`]). [`Talloc::retire`] fills the block and puts it in
+//!    the queue. [`Talloc::let_go`] puts the block that has waited longest on its list, or coalesces it.
+//! 3. What was found is reported when the operation has ended ([`Talloc::settle`]). If the heap's structures are
+//!    broken, it is closed ([`Talloc::close`]), and perhaps repaired ([`Talloc::repair`]).
 //!
 //! # Giving back
 //!

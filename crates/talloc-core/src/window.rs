@@ -74,13 +74,18 @@ impl<I: Index, K: LinkKey> Window<I, K> {
     ///
     /// `None` if a window has fewer granules. The number is one above a multiple of the bits in a word, so a small
     /// arena needs few words of bits.
-    pub(crate) fn around(base: *mut u8, len: usize, key: K) -> Option<(Self, usize)> {
+    pub(crate) fn around(base: *mut u8, len: usize) -> Option<(Self, usize)> {
         let bits = usize::BITS as usize;
         let low = Self::LEN.checked_sub(len)? / 2;
         let low = (low / bits * bits + 1).max(Self::LOWEST);
         let origin = base.wrapping_sub(low.wrapping_mul(GRANULE));
-        let window = Self { origin, key, index: PhantomData };
+        let window = Self { origin, ..Self::NONE };
         window.holds(low, len).then_some((window, low))
+    }
+
+    /// The same window, in which sizes and links are encoded by a key. No chunk is free yet.
+    pub(crate) fn with_key(self, key: K) -> Self {
+        Self { key, ..self }
     }
 
     /// The same window with the provenance of `ptr`.
@@ -211,23 +216,23 @@ mod tests {
     #[test]
     fn a_window_is_centred_and_bounded() {
         let base = core::ptr::without_provenance_mut(1 << 20);
-        let (window, at) = Window::<u16, NoKey>::around(base, 1000, NoKey).unwrap();
+        let (window, at) = Window::<u16, NoKey>::around(base, 1000).unwrap();
         assert_eq!(window.ptr(at).addr(), 1 << 20);
         assert_eq!(window.granule((1 << 20) + 16), at + 2);
         assert!(at > 30_000 && at % usize::BITS as usize == 1);
         assert!(window.holds(at, (1 << 16) - 1 - at));
         assert!(!window.holds(at, (1 << 16) - at));
         assert!(!window.holds(MAX_BINS - 1, 1));
-        assert!(Window::<u16, NoKey>::around(base, 65_000, NoKey).is_some());
-        assert!(Window::<u16, NoKey>::around(base, (1 << 16) - 256, NoKey).is_none());
-        assert!(Window::<u16, NoKey>::around(base, usize::MAX / 8, NoKey).is_none());
+        assert!(Window::<u16, NoKey>::around(base, 65_000).is_some());
+        assert!(Window::<u16, NoKey>::around(base, (1 << 16) - 256).is_none());
+        assert!(Window::<u16, NoKey>::around(base, usize::MAX / 8).is_none());
     }
 
     #[test]
     fn small_windows_reach_beyond_the_ends_of_the_address_space() {
         for addr in [8, usize::MAX - 7] {
             let base = core::ptr::without_provenance_mut(addr);
-            let (window, at) = Window::<u32, NoKey>::around(base, 1, NoKey).unwrap();
+            let (window, at) = Window::<u32, NoKey>::around(base, 1).unwrap();
             assert_eq!((window.ptr(at).addr(), window.granule(addr)), (addr, at));
         }
     }

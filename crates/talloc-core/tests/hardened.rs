@@ -5,11 +5,12 @@ mod common;
 use std::cell::RefCell;
 use std::ptr::NonNull;
 
-use common::{layout, memory};
+use common::{layout, memory, part};
 use fastrand::Rng;
 use talloc_core::{
-    AllocError, Call, Chunk, ChunkKind, Compact, Config, Fault, Harden, Hardened, Measures, Misuse,
-    OnMisuse, OwnedTalloc, QuickLists, RealTime, Span, Talloc, Unchecked,
+    AllocError, ArenaError, Batch, Call, Checked, Chunk, ChunkKind, Compact, Config, Fault, Harden,
+    Hardened, KnowsBlocks, Measures, Memory, Micro, Misuse, OnMisuse, OwnedTalloc, RealTime, Span,
+    Talloc,
 };
 
 std::thread_local! {
@@ -60,24 +61,17 @@ measures! {
     All: Measures::ALL;
 }
 
-/// Small bins, which share sizes, and without quick lists.
-struct Plain;
-
-impl Config for Plain {
-    type Index = u32;
-    type Heads = [u32; 12];
-    const EXACT_LOG2: u32 = 2;
-    const SPLIT_LOG2: u32 = 1;
-    type Quick = QuickLists<0>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = 8;
+fn heap<C: Config>(bytes: usize) -> OwnedTalloc<C> {
+    heap_of(&[memory(bytes)])
 }
 
-fn heap<C: Config>(bytes: usize) -> OwnedTalloc<C> {
+/// A heap of these arenas.
+fn heap_of<C: Config>(arenas: &[Span]) -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();
-    // SAFETY: The memory is the heap's for ever.
-    unsafe { heap.init(memory(bytes)) };
+    for arena in arenas {
+        // SAFETY: The memory is the heap's for ever.
+        unsafe { heap.claim(*arena) }.unwrap();
+    }
     found();
     heap
 }
@@ -225,7 +219,11 @@ type Blocks = Vec<(NonNull<u8>, usize)>;
 
 /// A heap with free chunks between blocks.
 fn holes<C: Config>() -> (OwnedTalloc<C>, Blocks, Vec<Span>) {
-    let mut heap = heap::<C>(1 << 15);
+    holes_in(heap(1 << 15))
+}
+
+/// Makes holes between blocks that fill most of 12 KiB.
+fn holes_in<C: Config>(mut heap: OwnedTalloc<C>) -> (OwnedTalloc<C>, Blocks, Vec<Span>) {
     let sizes = [100, 200, 300, 40, 500, 60];
     let blocks: Vec<_> =
         (0..48).map(|n| sizes[n % 6]).map(|size| (malloc(&mut heap, size), size)).collect();
@@ -241,8 +239,8 @@ fn holes<C: Config>() -> (OwnedTalloc<C>, Blocks, Vec<Span>) {
     (heap, kept, chunks)
 }
 
-/// Uses a heap in which something was overwritten: no two blocks overlap, and blocks keep their contents, until the heap
-/// reports what is wrong.
+/// Uses a heap in which something was overwritten: no two blocks overlap, and blocks keep their contents, until the
+/// heap reports what is wrong.
 fn use_up<C: Config>(heap: &mut Talloc<C>, mut blocks: Blocks, rng: &mut Rng) {
     let fill = |(block, size): (NonNull<u8>, usize), byte: usize| {
         // SAFETY: It is a block of the test.
@@ -314,7 +312,7 @@ const SEEDS: u64 = if cfg!(miri) { 5 } else { 2000 };
 fn overwritten_free_chunks_break_no_blocks() {
     for seed in 0..SEEDS {
         overwritten::<Hardened<Compact, Standard, Notes>>(seed);
-        overwritten::<Hardened<Plain, All, Notes>>(seed);
+        overwritten::<Hardened<Compact, All, Notes>>(seed);
         overwritten::<Hardened<RealTime, All, Notes>>(seed);
         // Not `Micro`: one in 65,536 random values of 16 bits passes for the right one.
     }
@@ -324,7 +322,7 @@ fn overwritten_free_chunks_break_no_blocks() {
 fn an_overwritten_free_chunk_is_reported_before_it_is_used() {
     let mut reported = 0;
     for number in 0..20 {
-        let (mut heap, _, chunks) = holes::<Hardened<Plain, All, Notes>>();
+        let (mut heap, _, chunks) = holes::<Hardened<RealTime, All, Notes>>();
         let chunk = chunks[number % chunks.len()];
         overwrite(NonNull::new(chunk.get_base_ptr().unwrap()).unwrap(), 4, &[0x5a; 8]);
         // SAFETY: `malloc` has no preconditions.
@@ -334,41 +332,55 @@ fn an_overwritten_free_chunk_is_reported_before_it_is_used() {
     assert_eq!(reported, 20);
 }
 
+/// Overwrites all free chunks of a heap, which is repaired.
+fn repaired<C: Config>(heap: OwnedTalloc<C>, seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let (mut heap, blocks, chunks) = holes_in(heap);
+    let used = heap.inspect().used_bytes();
+    for chunk in &chunks {
+        let base = NonNull::new(chunk.get_base_ptr().unwrap()).unwrap();
+        let bytes: Vec<u8> = (0..chunk.size()).map(|_| rng.u8(..)).collect();
+        overwrite(base, 0, &bytes);
+    }
+    let mut size = 1;
+    while found().is_empty() {
+        // SAFETY: `malloc` has no preconditions.
+        if let Ok(block) = unsafe { heap.malloc(layout(size, 8)) } {
+            free(&mut heap, block, size);
+        }
+        size += 8;
+    }
+    let report = heap.verify().unwrap();
+    assert!(report.used_bytes <= used + 1024, "{report}");
+    use_up(&mut heap, blocks, &mut rng);
+    assert_eq!(faults(), []);
+    assert!(heap.verify().is_ok());
+}
+
 #[test]
 fn a_heap_is_repaired_from_its_marks() {
     for seed in 0..SEEDS / 4 {
-        let mut rng = Rng::with_seed(seed);
-        let (mut heap, blocks, chunks) = holes::<Hardened<Plain, All, Repairs>>();
-        let used = heap.inspect().used_bytes();
-        for chunk in &chunks {
-            let base = NonNull::new(chunk.get_base_ptr().unwrap()).unwrap();
-            let bytes: Vec<u8> = (0..chunk.size()).map(|_| rng.u8(..)).collect();
-            overwrite(base, 0, &bytes);
-        }
-        let mut size = 1;
-        while found().is_empty() {
-            // SAFETY: `malloc` has no preconditions.
-            let block = unsafe { heap.malloc(layout(size, 8)) };
-            if let Ok(block) = block {
-                free(&mut heap, block, size);
-            }
-            size += 8;
-        }
-        let report = heap.verify().unwrap();
-        assert!(report.used_bytes <= used + 1024, "{report}");
-        use_up(&mut heap, blocks, &mut rng);
-        assert_eq!(faults(), []);
-        assert!(heap.verify().is_ok());
+        repaired::<Hardened<RealTime, All, Repairs>>(heap(1 << 15), seed);
+    }
+}
+
+#[test]
+fn a_heap_of_several_arenas_is_repaired() {
+    for seed in 0..SEEDS / 4 {
+        // The holes are in all of them.
+        let whole = memory(1 << 15);
+        let arenas = [0, 1, 2, 3].map(|number| part(whole, number << 13, (1 << 13) - 64));
+        repaired::<Hardened<RealTime, All, Repairs>>(heap_of(&arenas), seed);
     }
 }
 
 #[test]
 fn arenas_of_a_broken_heap_do_not_change() {
-    let (mut heap, _, chunks) = holes::<Hardened<Plain, All, Notes>>();
+    let (mut heap, _, chunks) = holes::<Hardened<RealTime, All, Notes>>();
     overwrite(NonNull::new(chunks[0].get_base_ptr().unwrap()).unwrap(), 0, &[0x5a; 4]);
     let span = heap.get_arena();
     let result = heap.arena(span).and_then(|mut arena| arena.truncate(span));
-    assert_eq!(result.err(), Some(talloc_core::ArenaError::Broken));
+    assert_eq!(result.err(), Some(ArenaError::Broken));
 }
 
 #[test]
@@ -401,4 +413,109 @@ fn what_is_reported_is_one_line() {
     let start = format!("freeing a block of 30 bytes aligned to 8 at {block:p}: ");
     assert!(text.starts_with(&start), "{text}");
     assert!(text.contains("overwritten behind its end") && !text.contains('\n'), "{text}");
+}
+
+#[test]
+fn new_blocks_are_not_taken_for_zeros() {
+    let mut heap = Talloc::<Hardened<Compact, Fresh, Notes>>::with_config();
+    // SAFETY: The memory is the heap's for ever, and all zeros.
+    unsafe { heap.arenas_mut().claim_as(memory(1 << 16), Memory::ZEROED) }.unwrap();
+    let layout = layout(3000, 8);
+    let (_, dirty) = heap.backend().malloc_from_arenas(layout).unwrap();
+    assert_eq!(dirty, 3000);
+    // SAFETY: `malloc_dirty` has no preconditions.
+    assert_eq!(unsafe { heap.backend().malloc_dirty(layout) }.unwrap().1, 3000);
+}
+
+#[test]
+fn a_closed_heap_ignores_what_is_freed() {
+    let (mut heap, blocks, chunks) = holes::<Hardened<RealTime, All, Notes>>();
+    overwrite(NonNull::new(chunks[0].get_base_ptr().unwrap()).unwrap(), 0, &[0x5a; 8]);
+    // SAFETY: `malloc` has no preconditions.
+    while unsafe { heap.malloc(layout(1, 8)) }.is_ok() {}
+    assert_eq!(faults(), [Fault::Broken]);
+    let used = heap.inspect().used_bytes();
+    let (block, size) = blocks[0];
+    let mut batch = Batch::EMPTY;
+    // SAFETY: The block has room for a link, and is given up.
+    unsafe {
+        batch.push(block);
+        heap.backend().free_batch(size, batch);
+    }
+    free(&mut heap, blocks[1].0, blocks[1].1);
+    assert_eq!((heap.inspect().used_bytes(), faults()), (used, vec![]));
+}
+
+/// Frees blocks, which wait on a list, overwrites their links, and inspects the heap.
+fn inspect_overwritten_links<C: Config>() {
+    let mut heap = heap::<C>(1 << 16);
+    let blocks = [(); 4].map(|()| malloc(&mut heap, 100));
+    for block in blocks {
+        free(&mut heap, block, 100);
+    }
+    let cached = |heap: &Talloc<C>| {
+        heap.inspect().free_chunks().filter(|chunk| chunk.kind == ChunkKind::Cached).count()
+    };
+    let before = cached(&heap);
+    assert!(before >= blocks.len());
+    for block in blocks {
+        overwrite(block, 0, &[0x41; 8]);
+    }
+    // Only the first one is not found by a link.
+    assert!(cached(&heap) <= before - (blocks.len() - 1));
+    assert!(heap.inspect().size_classes().to_string().lines().count() > 1);
+}
+
+#[test]
+fn a_list_with_an_overwritten_link_can_be_inspected() {
+    inspect_overwritten_links::<Hardened<Compact, Standard, Notes>>();
+    inspect_overwritten_links::<Hardened<Compact, All, Notes>>();
+}
+
+/// The first memory of a heap may be an extension of its empty arena.
+#[test]
+fn a_heap_has_its_key_from_its_first_memory_on() {
+    let memory = memory(1 << 16);
+    let mut heap = Talloc::<Hardened<Micro, All, Notes>>::with_config();
+    // SAFETY: The memory is the heap's for ever.
+    unsafe { heap.arenas_mut().try_extend(part(memory, 0, 1 << 12)) }.unwrap();
+    let block = malloc(&mut heap, 61);
+    // SAFETY: As above.
+    unsafe { heap.claim(part(memory, 1 << 13, 1 << 13)) }.unwrap();
+    free(&mut heap, block, 61);
+    assert_eq!(faults(), []);
+}
+
+/// Flips each bit of the bitmap of a heap with blocks of all kinds, and walks the heap.
+fn flip_each_bit<C: Config<Checks: KnowsBlocks>>() {
+    let mut heap = heap::<C>(1 << 14);
+    // Blocks whose length takes a word of the bitmap, and others.
+    let sizes = [1024, 40, 2000, 1, 700, 3000];
+    let blocks = sizes.map(|size| malloc(&mut heap, size));
+    free(&mut heap, blocks[2], sizes[2]);
+    free(&mut heap, blocks[3], sizes[3]);
+    let own = heap.inspect().chunks().find(|chunk| chunk.kind == ChunkKind::Own).unwrap().span;
+    let base = NonNull::new(own.get_base_ptr().unwrap()).unwrap();
+    for bit in 0..own.size() * 8 {
+        // SAFETY: It is a byte of the bitmap, which is in the memory of the test.
+        let byte = unsafe { base.add(bit / 8) };
+        // SAFETY: As above.
+        let flip = || unsafe { byte.write(byte.read() ^ 1 << (bit % 8)) };
+        flip();
+        let _ = heap.verify();
+        assert!(heap.inspect().chunks().take(5000).count() < 5000, "bit {bit}");
+        for block in blocks {
+            let _ = heap.inspect().size_of_block(block);
+            let _ = heap.inspect().check(block, layout(8, 8));
+        }
+        flip();
+    }
+    assert!(heap.verify().is_ok());
+}
+
+#[test]
+fn a_walk_ends_whatever_bit_of_the_bitmap_is_flipped() {
+    flip_each_bit::<Checked<Compact, Notes>>();
+    flip_each_bit::<Checked<Micro, Notes>>();
+    flip_each_bit::<Hardened<Compact, All, Notes>>();
 }

@@ -5,8 +5,8 @@ use crate::pool::{Phase, Pool, Slot};
 use crate::report::{Action, Fault, Position};
 use crate::sampler;
 
-/// Handles a fault at an address, in a signal handler. Returns whether the access may be tried again; false if the fault
-/// has another cause.
+/// Handles a fault at an address, in a signal handler. Returns whether the access may be tried again; false if the
+/// fault has another cause.
 pub fn handle(addr: usize, action: Action) -> bool {
     let Some(pool) = Pool::around(addr) else { return false };
     let Some((fault, slot)) = diagnose(pool, addr) else { return false };

@@ -21,8 +21,8 @@ pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// How many sampled blocks there can be at a time, unless a program says otherwise.
 const DEFAULT_SLOTS: usize = 256;
 
-/// How many blocks are not guarded, in the hope that the standard library installs a handler of faults. It asks for a few
-/// blocks before; a program whose `main` is not Rust's has none.
+/// How many blocks are not guarded, in the hope that the standard library installs a handler of faults. It asks for a
+/// few blocks before; a program whose `main` is not Rust's has none.
 const EARLY: usize = 16;
 
 /// The rate is that of the environment, which has not been read yet.
@@ -33,8 +33,8 @@ const UNKNOWN: usize = usize::MAX;
 /// One block in [`DEFAULT_RATE`] is *guarded*, at random. It lies on pages of its own, at their end, where an overflow
 /// faults at the first byte, or at their start, where an underflow does, and inaccessible pages lie before and behind
 /// them. When it is freed, its pages become inaccessible, and stay so as long as possible: of the slots for blocks, the
-/// one is used that has been free for the longest time. The bytes of the pages that are not the block's are filled with a
-/// pattern, which is checked when it is freed.
+/// one is used that has been free for the longest time. The bytes of the pages that are not the block's are filled with
+/// a pattern, which is checked when it is freed.
 ///
 /// So these errors are found in guarded blocks, and [reported](crate::set_handler) with the call stacks of the error,
 /// of the allocation and of the free:
@@ -62,8 +62,8 @@ const UNKNOWN: usize = usize::MAX;
 /// # Cost
 ///
 /// Off, a call costs a load and a branch more than `A`. On, allocating costs a decrement of a thread-local, and freeing
-/// a comparison of the address. A guarded block costs two call stacks, two system calls and a page fault, some
-/// microseconds in all. The slots take addresses, and memory for live guarded blocks: at most 256 times 16 KiB. Nothing
+/// a comparison of the address. A guarded block costs two call stacks, two system calls and a page
+/// fault. The slots take addresses, and memory for live guarded blocks: at most 256 times 16 KiB. Nothing
 /// is taken from `A`, and no lock is held while another thread waits for it, except to report.
 ///
 /// # Forks
@@ -72,10 +72,10 @@ const UNKNOWN: usize = usize::MAX;
 ///
 /// # Systems
 ///
-/// On Unix, faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed when the first block is guarded.
-/// A fault that is not about a guarded block is passed on to the handler that was there before. Programs that install
-/// handlers later should pass on faults in the same way. The handlers of the standard library, which tell that a stack has
-/// overflowed, come first: nothing is guarded before. Elsewhere nothing is guarded.
+/// On Unix, faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed when the first block is
+/// guarded. A fault that is not about a guarded block is passed on to the handler that was there before. Programs that
+/// install handlers later should pass on faults in the same way. The handlers of the standard library, which tell that
+/// a stack has overflowed, come first: nothing is guarded before. Elsewhere nothing is guarded.
 ///
 /// A pool of slots stays for ever, even if the allocator is dropped.
 ///
@@ -127,7 +127,8 @@ impl<A> Guarded<A> {
         }
     }
 
-    /// Sets the rate for programs that are started without `TALLOC_GUARDED_RATE`: one block in so many is guarded, or none.
+    /// Sets the rate for programs that are started without `TALLOC_GUARDED_RATE`: one block in so many is guarded, or
+    /// none.
     ///
     /// # Examples
     ///
@@ -146,8 +147,8 @@ impl<A> Guarded<A> {
 
     /// Sets how many sampled blocks there can be at a time.
     ///
-    /// Each takes 20 KiB of addresses, 1 KiB for what is known about it, and memory for the pages of its block while that
-    /// is live. Taking a slot takes linear time in their number.
+    /// Each takes 20 KiB of addresses, 1 KiB for what is known about it, and memory for the pages of its block while
+    /// that is live. Taking a slot takes linear time in their number.
     pub const fn with_slots(mut self, slots: usize) -> Self {
         self.shape.sampled = slots;
         self
@@ -187,8 +188,8 @@ impl<A> Guarded<A> {
         &self.inner
     }
 
-    /// Guards one block in `rate` on average from now on, or none. Each thread's next guarded block may still come at the
-    /// old rate. Guarded blocks stay guarded until they are freed.
+    /// Guards one block in `rate` on average from now on, or none. Each thread's next guarded block may still come at
+    /// the old rate. Guarded blocks stay guarded until they are freed.
     ///
     /// # Examples
     ///
@@ -266,8 +267,8 @@ impl<A> Guarded<A> {
     }
 
     fn make_pool(&self) -> Option<()> {
-        // The standard library allocates between looking whether there is a handler of faults and installing its own, which
-        // would replace ours.
+        // The standard library allocates between looking whether there is a handler of faults and installing its own,
+        // which would replace ours.
         let is_early = !sys::has_handler() && self.early.fetch_add(1, Relaxed) < EARLY;
         if is_early || self.is_refused.load(Relaxed) {
             return None;
@@ -303,7 +304,7 @@ impl<A> Guarded<A> {
     #[inline(never)]
     unsafe fn free(&self, ptr: *mut u8, layout: Layout) {
         let Some(pool) = self.pool() else { return };
-        // SAFETY: The caller's promise.
+        // SAFETY: The slot holds a live block with this layout (`check`), which the owner gives up.
         sampler::paused(|| unsafe {
             let action = Action::Free { layout };
             if let Some(number) = misuse::check(pool, ptr.addr(), layout, action) {
@@ -327,8 +328,8 @@ impl<A> Guarded<A> {
         let action = Action::Resize { layout, new_size };
         let check = || misuse::check(pool, ptr.addr(), layout, action);
         let Some(number) = sampler::paused(check) else { return ptr::null_mut() };
-        // SAFETY: The caller's promise: the new size is not zero, and makes a layout. The old block is live, and has been
-        // checked to have the layout; the new one is another.
+        // SAFETY: By the contract of `realloc`, the new size is not zero, and makes a layout. The old block is live, and
+        // has the layout (`check`). The new one is another.
         unsafe {
             let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !new.is_null() {
@@ -349,7 +350,7 @@ impl<A: GlobalAlloc> Guarded<A> {
     #[inline(never)]
     unsafe fn alloc_due(&self, layout: Layout) -> *mut u8 {
         let block = self.guard(layout);
-        // SAFETY: The caller's promise.
+        // SAFETY: The size is not zero, by the contract of `alloc`.
         if block.is_null() { unsafe { self.inner.alloc(layout) } } else { block }
     }
 
@@ -360,7 +361,7 @@ impl<A: GlobalAlloc> Guarded<A> {
     #[inline(never)]
     unsafe fn alloc_zeroed_due(&self, layout: Layout) -> *mut u8 {
         let block = self.guard(layout);
-        // SAFETY: The caller's promise.
+        // SAFETY: The size is not zero, by the contract of `alloc_zeroed`.
         if block.is_null() { unsafe { self.inner.alloc_zeroed(layout) } } else { block }
     }
 
@@ -370,7 +371,8 @@ impl<A: GlobalAlloc> Guarded<A> {
     #[cold]
     #[inline(never)]
     unsafe fn realloc_due(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: The caller's promise: the new size makes a layout, and the block has so many bytes, as has the new one.
+        // SAFETY: By the contract of `realloc`, the new size makes a layout, and the block has the old one. The new block
+        // is another, and has the new one.
         unsafe {
             let new = self.guard(Layout::from_size_align_unchecked(new_size, layout.align()));
             if new.is_null() {
@@ -388,7 +390,7 @@ impl<A: GlobalAlloc> Guarded<A> {
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: The caller's promise.
+        // SAFETY: The size is not zero, by the contract of `alloc`.
         unsafe {
             if self.is_due(layout.size()) {
                 self.alloc_due(layout)
@@ -400,7 +402,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: The caller's promise.
+        // SAFETY: The size is not zero, by the contract of `alloc_zeroed`.
         unsafe {
             if self.is_due(layout.size()) {
                 self.alloc_zeroed_due(layout)
@@ -412,7 +414,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: The caller's promise. A block that is not guarded is from the other allocator.
+        // SAFETY: The block is live, with this layout. If it is not guarded, it is from the other allocator.
         unsafe {
             if self.is_guarded(ptr) {
                 self.free(ptr, layout);
@@ -424,7 +426,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: The caller's promise. A block that is not guarded is from the other allocator.
+        // SAFETY: The block is live, with this layout. If it is not guarded, it is from the other allocator.
         unsafe {
             if self.is_guarded(ptr) {
                 self.resize(ptr, layout, new_size)

@@ -36,8 +36,8 @@ static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 /// aborts.
 ///
 /// For accesses, it is called in a signal handler, on the thread that did it: what is in the middle of being changed
-/// stays so while it runs. It must not wait for a lock that the program may hold, nor allocate from a heap that the error
-/// may have damaged. Nor does the crate itself, which takes no memory for a report. Other threads that make an
+/// stays so while it runs. It must not wait for a lock that the program may hold, nor allocate from a heap that the
+/// error may have damaged. Nor does the crate itself, which takes no memory for a report. Other threads that make an
 /// error meanwhile wait. If the handler panics, the program aborts.
 ///
 /// The handler has a stack of 256 KiB on x86-64 and AArch64. Elsewhere it has that of signal handlers, which may be
@@ -122,8 +122,8 @@ impl Reporting {
         report.freed = slot.filter(|_| !is_freeing).and_then(Slot::freed);
         report.caller = CallStack::capture();
         let mut call = Call { report, reaction: Reaction::Abort };
-        // SAFETY: The argument is of the type that the function expects. Only this thread has the right to make a report, and
-        // no handler is called while one runs.
+        // SAFETY: The argument is of the type that the function expects. Only this thread has the right to make a
+        // report, and no handler is called while one runs.
         unsafe { sys::call(call_handler, (&raw mut call).cast()) };
         call.reaction
     }

@@ -9,7 +9,8 @@ impl Report {
     /// Prints the report to the standard error: the line that says what is wrong, and the call stacks.
     ///
     /// A frame is printed as the address, the module with the offset in it, for `addr2line -e MODULE OFFSET`, and the
-    /// function, on Linux on x86-64 and AArch64, if the module has a symbol table. Nothing is allocated. The symbol tables are mapped for the time.
+    /// function, on Linux on x86-64 and AArch64, if the module has a symbol table. Nothing is allocated. The symbol
+    /// tables are mapped for the time.
     pub fn print(&self) {
         let mut out = Lines::new();
         // `Lines` does not fail.

@@ -15,7 +15,8 @@ pub fn is_due() -> bool {
     COUNTDOWN.with(|countdown| countdown.is_due(1))
 }
 
-/// Returns whether a block that is due is to be sampled, at a rate of one in `rate`, and draws the distance to the next.
+/// Returns whether a block that is due is to be sampled, at a rate of one in `rate`, and draws the distance to the
+/// next.
 pub fn draw(rate: usize) -> bool {
     // Of blocks that are sampled with the probability p, independently, the distances are geometric. Such a distance is
     // an exponential one with this mean, rounded down.

@@ -2,8 +2,8 @@
 
 /// Writes the return addresses of the callers into `frames`, innermost first, and returns how many there are.
 ///
-/// The first ones lie in this function and its callers in the allocator. On Unix, nothing is allocated and no lock is
-/// taken. Takes about a microsecond for ten frames.
+/// The first ones lie in this function and its callers in the allocator. On Unix, it allocates nothing and takes no
+/// lock.
 ///
 /// # Examples
 ///

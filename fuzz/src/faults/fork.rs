@@ -13,8 +13,8 @@ use super::tally::Tally;
 /// Programs that one process runs, if no fault damages it.
 const BATCH: u64 = 64;
 
-/// How long the processor may work on one program, in microseconds, before the heap is taken to loop for ever. Heaps without
-/// checks often do.
+/// How long the processor may work on one program, in microseconds, before the heap is taken to loop for ever. Heaps
+/// without checks often do.
 const PATIENCE: i64 = if cfg!(debug_assertions) { 200_000 } else { 20_000 };
 
 /// How many times as long it may work on a heap with checks, which is not to be taken for one that loops.

@@ -2,7 +2,8 @@
 //!
 //! [`inject`] runs a random legal program, plants one fault of a [`Class`] in it, lets the program go on, and says what
 //! came of it: the heap reported the fault to its handler, nothing changed, or something was corrupted silently. The
-//! heap lies in a [`Pool`](crate::Pool) of canaries, and a [`Shadow`](crate::Shadow) knows what each block must contain.
+//! heap lies in a [`Pool`](crate::Pool) of canaries, and a [`Shadow`](crate::Shadow) knows what each block must
+//! contain.
 //!
 //! | what | where |
 //! |---|---|

@@ -42,8 +42,8 @@ fn is_models(file: &str) -> bool {
     file.starts_with("loom")
 }
 
-/// Arguments that select `packages`, their unit tests and those in their `tests` folders, but for
-/// models and those in the files `excluded`.
+/// Arguments that select `packages`, their unit tests and the tests in their `tests` folders, except models and the files
+/// `excluded`.
 ///
 /// # Errors
 ///
@@ -57,8 +57,7 @@ pub fn select_units(packages: &[&Package]) -> Vec<String> {
     select_packages(packages).chain(["--lib".to_owned()]).collect()
 }
 
-/// Arguments that select the tests in the `tests` folders of `packages`, but for models and those in the files
-/// `excluded`.
+/// Arguments that select the tests in the `tests` folders of `packages`, except models and the files `excluded`.
 ///
 /// # Errors
 ///

@@ -1,7 +1,6 @@
 //! Checking an arena.
 
 use super::bits::WORD;
-use super::marks::Mark;
 use super::{Arena, Own, words_for};
 use crate::bin::BinIndex;
 use crate::chunk::ChunkKind;
@@ -188,7 +187,7 @@ impl<C: Config> Arena<C> {
             let right = unsafe {
                 match kind {
                     ChunkKind::Used => {
-                        self.bits.is_long_block(at, end - at, Mark::Used) != Some(false)
+                        self.bits.is_long_block(at, end - at) != Some(false)
                             && self.bits.has_no_marks(at + 1, end)
                     }
                     ChunkKind::Cached => self.bits.has_no_marks(at + 1, end),
@@ -211,7 +210,7 @@ impl<C: Config> Arena<C> {
 
     /// Checks invariant I8: the own chunk holds the bitmap, and lies below the start, above the end, or is a used
     /// chunk.
-    fn check_own(&self) -> Result<(), Violation> {
+    pub(super) fn check_own(&self) -> Result<(), Violation> {
         if self.is_blank() {
             return Ok(());
         }

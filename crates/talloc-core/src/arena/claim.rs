@@ -70,8 +70,7 @@ impl<C: Config> Arena<C> {
             return Err(ArenaError::TooFar);
         }
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
-        let (window, at) =
-            WindowOf::<C>::around(base, reach, draw_key::<C>()).ok_or(ArenaError::TooFar)?;
+        let (window, at) = WindowOf::<C>::around(base, reach).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
         let control = control.len();
         let own = Own::len::<C>(control, &words);
@@ -79,6 +78,7 @@ impl<C: Config> Arena<C> {
             return Err(ArenaError::TooSmall);
         }
         let (start, end) = (at + own, at + len);
+        let window = window.with_key(draw_key::<C>());
         let mut arena = Self { window, start, top: start, end, span, ..Self::NONE };
         arena.first_word = words_for(start..end).start;
         arena.cleared = arena.first_word * WORD;

@@ -37,15 +37,7 @@ impl<C: Config> Arena<C> {
         let bins = core::iter::successors(self.bins.first_bin_from(0), |bin: &BinIndex| {
             self.bins.first_bin_from(bin.get() + 1)
         });
-        let mut largest = self.end - self.top;
-        let mut next = bins.last().and_then(|bin| self.bins.first(bin));
-        while let Some(at) = next {
-            // SAFETY: What is in a bin is a free chunk, with links (I6).
-            let Some(chunk) = (unsafe { self.chunk_at(at) }) else { break };
-            largest = largest.max(chunk.len());
-            // SAFETY: As above.
-            next = unsafe { self.bins.next(self.window, &chunk) };
-        }
-        largest
+        let chunks = bins.last().into_iter().flat_map(|bin| self.chunks_in(bin));
+        chunks.fold(self.end - self.top, |largest, chunk| largest.max(chunk.len()))
     }
 }

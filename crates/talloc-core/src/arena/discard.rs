@@ -92,14 +92,8 @@ impl<C: Config> Arena<C> {
     fn for_each_chunk(&self, least: usize, mut f: impl FnMut(&Self, &FreeChunk)) {
         let mut from = BinIndex::of_chunk::<C>(least).get();
         while let Some(bin) = self.bins.first_bin_from(from) {
-            let mut next = self.bins.first(bin);
-            while let Some(at) = next {
-                // SAFETY: What is in a bin is a free chunk, with links (I6).
-                let Some(chunk) = (unsafe { self.chunk_at(at) }) else { return };
-                f(self, &chunk);
-                // SAFETY: As above; between its ends, nothing is looked at.
-                next = unsafe { self.bins.next(self.window, &chunk) };
-            }
+            // `f` may change what lies between a chunk's links and its end. Nothing else is read.
+            self.chunks_in(bin).for_each(|chunk| f(self, &chunk));
             from = bin.get() + 1;
         }
     }

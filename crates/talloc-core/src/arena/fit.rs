@@ -175,8 +175,8 @@ impl<C: Config> Arena<C> {
         bin
     }
 
-    /// [`fit`](Self::fit) in a hardened heap, where no head and no size is used before it is known to be sound. `own` is
-    /// the bin of chunks of `len` granules.
+    /// [`fit`](Self::fit) in a hardened heap, where no head and no size is used before it is known to be sound. `own`
+    /// is the bin of chunks of `len` granules.
     fn fit_trusted(&self, own: BinIndex, len: usize) -> Option<BinIndex> {
         if self.bins.first(own).is_some() && self.first_of(own)?.len() >= len {
             return Some(own);
@@ -262,20 +262,10 @@ impl<C: Config> Arena<C> {
     ) -> Option<T> {
         let mut from = BinIndex::of_chunk::<C>(len).get();
         let mut left = most;
-        while from <= last.get() {
+        while from <= last.get() && left > 0 {
             let bin = self.bins.first_bin_from(from)?;
-            let mut next = self.bins.first(bin);
-            if C::ENCODED {
-                self.first_of(bin)?;
-            }
-            let mut here = of_each;
-            while let Some(at) = next.filter(|_| here > 0) {
-                here -= 1;
-                left = left.checked_sub(1)?;
-                // SAFETY: What is in a bin is a free chunk (I6).
-                let chunk = unsafe { self.chunk_at(at) }?;
-                // SAFETY: It has links.
-                next = unsafe { self.bins.next(self.window, &chunk) };
+            for chunk in self.chunks_in(bin).take(of_each.min(left)) {
+                left -= 1;
                 if let Some(found) = answer(chunk) {
                     return Some(found);
                 }

@@ -39,12 +39,6 @@ impl Pair {
         keeps_len::<C>() && self.blocks == usize::MAX
     }
 
-    /// A word of ones if the pair stores a length, which is no marks.
-    #[inline(always)]
-    fn len_mask<C: Config>(self) -> usize {
-        if self.is_len::<C>() { usize::MAX } else { 0 }
-    }
-
     /// A word with a bit for each granule that has any mark.
     #[inline(always)]
     fn marks<C: Config>(self) -> usize {
@@ -159,46 +153,48 @@ impl<C: Config> Bits<C> {
         }
     }
 
-    /// Whether a block of `len` granules starts at granule `at`, whose mark is that of an allocated or of a cached block,
-    /// and another mark follows it. Returns false for blocks of [`WORD`] granules or more. The word after that of `at` has been cleared, too.
+    /// Whether an allocated block of `len` granules starts at granule `at`, and a mark follows it. Returns false for
+    /// blocks of [`WORD`] granules or more. The word after that of `at` has been cleared, too.
     #[inline(always)]
-    pub(super) unsafe fn is_small_block(self, at: usize, len: usize, mark: Mark) -> bool {
-        let (word, shift) = (at / WORD, at % WORD);
+    pub(super) unsafe fn is_small_block(self, at: usize, len: usize) -> bool {
+        let shift = at % WORD;
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
-        // The marks of one word's worth of granules, from the block's first one on.
-        let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
-        let is_such = match mark {
-            Mark::Cached => (low.boundaries & low.blocks) >> shift & 1 != 0,
-            _ => low.boundaries >> shift & 1 == 0,
-        };
-        len < WORD && is_such && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
+        let (first, marks) = unsafe { self.marks_from(at) };
+        let is_used = first.boundaries >> shift & 1 == 0;
+        len < WORD && is_used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
     }
 
-    /// The granules of the cached block that starts at granule `at`, if it is one, and has fewer than [`WORD`]. The word
-    /// after that of `at` has been cleared, too.
+    /// How many granules the cached block that starts at granule `at` has. `None` if there is none, or it has [`WORD`]
+    /// granules or more. The word after that of `at` has been cleared, too.
     #[inline(always)]
     pub(super) unsafe fn small_cached_len(self, at: usize) -> Option<usize> {
-        let (word, shift) = (at / WORD, at % WORD);
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
-        let marks = low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift);
-        let is_cached = (low.boundaries & low.blocks & !low.len_mask::<C>()) >> shift & 1 != 0;
+        let (first, marks) = unsafe { self.marks_from(at) };
+        let is_cached = (first.boundaries & first.blocks) >> (at % WORD) & marks & 1 != 0;
         let others = marks & !1;
         (is_cached && others != 0).then_some(others.trailing_zeros() as usize)
     }
 
-    /// Whether a block of `len` granules starts at granule `at`, whose mark is that of an allocated or of a cached
-    /// block. `None` if no pair of words would store the length of such a block.
+    /// The pair of granule `at`, and a word with a bit for each of the granules from `at` on that has any mark. The
+    /// word after that of `at` has been cleared, too.
     #[inline(always)]
-    pub(super) unsafe fn is_long_block(self, at: usize, len: usize, mark: Mark) -> Option<bool> {
+    unsafe fn marks_from(self, at: usize) -> (Pair, usize) {
+        let (word, shift) = (at / WORD, at % WORD);
+        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
+        let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
+        (low, low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift))
+    }
+
+    /// Whether an allocated block of `len` granules starts at granule `at`. `None` if no pair of words would store the
+    /// length of such a block.
+    #[inline(always)]
+    pub(super) unsafe fn is_long_block(self, at: usize, len: usize) -> Option<bool> {
         let word = inner_word::<C>(at, len)?;
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
         let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
         // If the first pair stored a length, the second one would not.
-        let is_cached = usize::from(mark == Mark::Cached);
-        Some((boundaries, blocks) == (is_cached, 1) && inner == Pair::of_len(len))
+        Some((boundaries, blocks) == (0, 1) && inner == Pair::of_len(len))
     }
 
     /// Where the block that starts at granule `at` ends. The end is `limit` at the latest.
@@ -215,21 +211,27 @@ impl<C: Config> Bits<C> {
             // SAFETY: As above.
             let pair = unsafe { self.pair(word) };
             if pair.is_len::<C>() {
-                return limit.min(at + pair.boundaries);
+                // If the word was overwritten, the length is any.
+                return limit.min(at.saturating_add(pair.boundaries)).max(at + 1);
             }
             marks = pair.marks::<C>();
         }
         limit.min(word * WORD + marks.trailing_zeros() as usize)
     }
 
-    /// The first granule in `at + 1..limit` that is marked as the first one of a block, or `limit`.
+    /// The first granule above `at` that is marked as the first one of a block. It is `limit` at the latest.
     ///
     /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn next_block(self, at: usize, limit: usize) -> usize {
-        (at + 1..limit)
+        let first = (at + 1) / WORD;
+        let found = (first..limit.div_ceil(WORD)).find_map(|word| {
             // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-            .find(|at| matches!(unsafe { self.mark(*at) }, Mark::Used | Mark::Cached))
-            .unwrap_or(limit)
+            let pair = unsafe { self.pair(word) };
+            let above = if word == first { usize::MAX << ((at + 1) % WORD) } else { usize::MAX };
+            let blocks = if pair.is_len::<C>() { 0 } else { pair.blocks & above };
+            (blocks != 0).then(|| word * WORD + blocks.trailing_zeros() as usize)
+        });
+        found.map_or(limit, |found| found.min(limit))
     }
 
     /// The last granule in `start..=at` that has a mark.

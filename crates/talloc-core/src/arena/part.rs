@@ -14,7 +14,7 @@ use talloc_span::Span;
 
 use super::bits::{Bits, WORD};
 use super::{Arena, Control, Own, words_for};
-use crate::config::{Config, WindowOf, draw_key};
+use crate::config::{Config, WindowOf};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
 
@@ -23,8 +23,7 @@ impl<C: Config> Arena<C> {
     fn own_bytes_of(range: Span, control: Control) -> Result<usize, ArenaError> {
         let (base, reach) =
             (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
-        let (_, at) =
-            WindowOf::<C>::around(base, reach, draw_key::<C>()).ok_or(ArenaError::TooFar)?;
+        let (_, at) = WindowOf::<C>::around(base, reach).ok_or(ArenaError::TooFar)?;
         let words = words_for(at..at + reach);
         Ok(Own::len::<C>(control.len(), &words) * GRANULE)
     }

@@ -143,17 +143,14 @@ impl<C: Config> Arena<C> {
     ///
     /// As for [`purge`](Self::purge).
     unsafe fn purge_bin(
-        &mut self,
+        &self,
         bin: BinIndex,
         cursor: &mut Cursor,
         step: &mut Step,
         purge: &mut impl FnMut(Span) -> Memory,
     ) {
-        let mut next = self.bins.first(bin);
-        let mut passed = 0;
-        while let Some(at) = next.filter(|_| passed < MAX_PASSED) {
-            // SAFETY: What is in a bin is a free chunk, with links (I6).
-            let Some(chunk) = (unsafe { self.chunk_at(at) }) else { return };
+        // What lies between a chunk's links and its end may change. Nothing else is read.
+        for (passed, chunk) in self.chunks_in(bin).take(MAX_PASSED).enumerate() {
             if passed == cursor.chunks {
                 // SAFETY: The chunk is in the bin. What `purge` leaves is what it says, by the contract of this
                 // function.
@@ -163,9 +160,6 @@ impl<C: Config> Arena<C> {
                 }
                 cursor.next_chunk();
             }
-            passed += 1;
-            // SAFETY: As above; between its ends, nothing is looked at.
-            next = unsafe { self.bins.next(self.window, &chunk) };
         }
         cursor.next_bin();
     }

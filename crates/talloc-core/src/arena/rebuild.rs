@@ -17,10 +17,7 @@ impl<C: Config> Arena<C> {
             self.broken.set(false);
             return true;
         }
-        if self.check_bounds().is_err() || !self.is_own_sound() {
-            return false;
-        }
-        if !self.are_marks_sound() {
+        if self.check_bounds().is_err() || self.check_own().is_err() || !self.are_marks_sound() {
             return false;
         }
         self.bins = Bins::EMPTY;
@@ -30,8 +27,8 @@ impl<C: Config> Arena<C> {
             let stretch = self.stretch(at);
             let range = at..stretch.end;
             at = stretch.end;
-            // SAFETY: The stretches cover the arena up to the top, and nobody uses the memory of those that are free. No
-            // two free ones touch, because what was cached becomes free only after its neighbours.
+            // SAFETY: The stretches cover the arena up to the top, and nobody uses the memory of those that are free.
+            // No two free ones touch, because what was cached becomes free only after its neighbours.
             unsafe {
                 match stretch.mark {
                     Some(Mark::Free) => self.rebuild_free(range),
@@ -119,12 +116,6 @@ impl<C: Config> Arena<C> {
                 mark => Stretch { mark: Some(mark), end: self.block_end(at) },
             }
         }
-    }
-
-    /// Whether the own chunk lies where one can.
-    fn is_own_sound(&self) -> bool {
-        let own = &self.own.chunk;
-        own.start < own.end && self.extent().start <= own.start && own.end <= self.extent().end
     }
 }
 

@@ -15,7 +15,7 @@ impl<C: Config> Arena<C> {
             // SAFETY: The bits below the top have been cleared before; what is marked is a free chunk.
             && unsafe {
                 self.bits.get(self.start)
-                    && self.free_chunk_or(self.start).is_some_and(|chunk| chunk.end() == own.start)
+                    && self.chunk_at(self.start).is_some_and(|chunk| chunk.end() == own.start)
             }
     }
 

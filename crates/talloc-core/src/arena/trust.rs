@@ -1,8 +1,8 @@
 //! What a hardened heap checks before it uses what lies in free memory.
 //!
 //! Whoever writes to a freed block, or behind the end of one, may change a free chunk's size or links. The marks are
-//! stored apart. A free chunk is trusted if its marks, its size at both ends and the links of its neighbours agree. That
-//! takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened`.
+//! stored apart. A free chunk is trusted if its marks, its size at both ends and the links of its neighbours agree.
+//! That takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened`.
 
 use super::Arena;
 use super::bits::WORD;
@@ -44,18 +44,28 @@ impl<C: Config> Arena<C> {
         Some(unsafe { self.free_chunk(at) })
     }
 
-    /// The first chunk of a bin, if there is one. A hardened heap returns `None` for a chunk that cannot be trusted, or is
-    /// not in this bin, and the arena is broken.
+    /// The free chunks of a bin, from the first one on. In a hardened heap, the iterator ends before a chunk that
+    /// cannot be trusted, or is not in this bin, and the arena is broken.
+    #[inline(always)]
+    pub(super) fn chunks_in(&self, bin: BinIndex) -> impl Iterator<Item = FreeChunk> + '_ {
+        let mut next = self.bins.first(bin);
+        core::iter::from_fn(move || {
+            // SAFETY: What is in a bin is a free chunk (I6), or the heap is hardened.
+            let chunk = unsafe { self.chunk_at(next?) }?;
+            if C::ENCODED && BinIndex::of_chunk::<C>(chunk.len()) != bin {
+                self.note_broken();
+                return None;
+            }
+            // SAFETY: It is in a bin, so it has links.
+            next = unsafe { self.bins.next(self.window, &chunk) };
+            Some(chunk)
+        })
+    }
+
+    /// The first chunk of a bin, as [`chunks_in`](Self::chunks_in) has it.
     #[inline(always)]
     pub(super) fn first_of(&self, bin: BinIndex) -> Option<FreeChunk> {
-        let at = self.bins.first(bin)?;
-        // SAFETY: What is in a bin is a free chunk (I6), or the heap is hardened.
-        let chunk = unsafe { self.chunk_at(at) }?;
-        if C::ENCODED && BinIndex::of_chunk::<C>(chunk.len()) != bin {
-            self.note_broken();
-            return None;
-        }
-        Some(chunk)
+        self.chunks_in(bin).next()
     }
 
     /// Whether the free chunks on either side of used granules can be coalesced with them.

@@ -7,7 +7,6 @@ use super::bits::WORD;
 use super::marks::Mark;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Config, Level};
-use crate::granule::GRANULE;
 
 /// Changing the blocks' marks. In a heap that is not checked, this does nothing.
 impl<C: Config> Arena<C> {
@@ -79,26 +78,7 @@ impl<C: Config> Arena<C> {
         self.start <= at
             && at + 2 * WORD <= self.cleared
             && apart
-            && unsafe { self.bits.is_small_block(at, len, Mark::Used) }
-    }
-
-    /// [`is_small_block`](Self::is_small_block), of a cached block. The address may be any.
-    #[inline(always)]
-    pub(crate) fn is_small_cached(&self, addr: usize, len: usize) -> bool {
-        let at = self.window.granule(addr);
-        let apart = self.own.chunk.start.wrapping_sub(at) >= len;
-        // SAFETY: The bits from the start up to there have been cleared before.
-        addr % GRANULE == 0
-            && self.start <= at
-            && at < self.cleared.saturating_sub(2 * WORD)
-            && apart
-            && unsafe {
-                if len < WORD {
-                    self.bits.is_small_block(at, len, Mark::Cached)
-                } else {
-                    len < 2 * WORD && self.bits.is_long_block(at, len, Mark::Cached) == Some(true)
-                }
-            }
+            && unsafe { self.bits.is_small_block(at, len) }
     }
 
     /// Whether an allocated block of `len` granules lies at an aligned address.
@@ -112,7 +92,7 @@ impl<C: Config> Arena<C> {
             return false;
         }
         // SAFETY: The bits below the top have been cleared before.
-        match unsafe { self.bits.is_long_block(at, len, Mark::Used) } {
+        match unsafe { self.bits.is_long_block(at, len) } {
             Some(is_block) => is_block,
             None => self.is_block_by_marks(at, len),
         }

@@ -48,7 +48,7 @@ pub struct Guard {
     pub(crate) found: Option<Misuse>,
     /// Whether the structures were found broken. The heap is not used any more.
     pub(crate) is_closed: bool,
-    /// Whether whoever has called the heap reports what is found.
+    /// Whether the caller reports what is found, after it has released the heap.
     pub(crate) is_quiet: bool,
 }
 
@@ -79,7 +79,7 @@ impl Guard {
         self.random != 0
     }
 
-    /// Sets the key, while no block is allocated.
+    /// Sets the key. No block was allocated yet.
     pub(crate) fn arm(&mut self, bits: u64) {
         self.key = SecretKey::new(bits);
         // The generator must not be zero.

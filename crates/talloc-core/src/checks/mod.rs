@@ -35,10 +35,10 @@ pub trait Checks: sealed::Sealed + 'static {
     const CHECKED: bool;
     /// What a hardened heap does.
     #[doc(hidden)]
-    const MEASURES: Option<Measures>;
+    const MEASURES: Option<Measures> = None;
     /// Whether the heap is repaired and goes on after its structures were found broken.
     #[doc(hidden)]
-    const REPAIRS: bool;
+    const REPAIRS: bool = false;
     /// By what links and sizes in free memory are encoded.
     #[doc(hidden)]
     type Key: LinkKey;
@@ -49,11 +49,13 @@ pub trait Checks: sealed::Sealed + 'static {
 
     /// A key for one arena, or for what the heap stores in blocks.
     #[doc(hidden)]
-    fn draw() -> u64;
+    fn draw() -> u64 {
+        0
+    }
 
     /// Called with what the heap finds.
     #[doc(hidden)]
-    fn misuse(misuse: &Misuse);
+    fn misuse(_misuse: &Misuse) {}
 }
 
 /// The heap trusts its callers, and nobody else's code writes to its memory.
@@ -64,16 +66,8 @@ impl sealed::Sealed for Unchecked {}
 
 impl Checks for Unchecked {
     const CHECKED: bool = false;
-    const MEASURES: Option<Measures> = None;
-    const REPAIRS: bool = false;
     type Key = NoKey;
     type Guard = NoGuard;
-
-    fn draw() -> u64 {
-        0
-    }
-
-    fn misuse(_: &Misuse) {}
 }
 
 /// The heap checks the blocks that it is passed: see [`Checked`](crate::Checked).
@@ -84,14 +78,8 @@ impl<H> sealed::Sealed for BlockChecks<H> {}
 
 impl<H: OnMisuse> Checks for BlockChecks<H> {
     const CHECKED: bool = true;
-    const MEASURES: Option<Measures> = None;
-    const REPAIRS: bool = H::REPAIRS;
     type Key = NoKey;
     type Guard = NoGuard;
-
-    fn draw() -> u64 {
-        0
-    }
 
     #[track_caller]
     fn misuse(misuse: &Misuse) {

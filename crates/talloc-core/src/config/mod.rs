@@ -228,8 +228,8 @@ impl Config for Tiny {
 /// A heap with the parameters of `C` that checks the blocks it is passed, also in release builds.
 ///
 /// `free`, `grow` and `shrink` detect whether they are passed an allocated block with its layout. If not, they report a
-/// [`Misuse`](crate::Misuse) to `H` before anything has changed. They detect a foreign pointer, a pointer into a block, a block that
-/// is already free, a wrong size, and a wrong alignment. By default, a misuse panics.
+/// [`Misuse`](crate::Misuse) to `H` before anything has changed. They detect a foreign pointer, a pointer into a block,
+/// a block that is already free, a wrong size, and a wrong alignment. By default, a misuse panics.
 ///
 /// The heap can also be walked block by block, with [`Inspect::chunks`](crate::Inspect::chunks).
 /// [`Inspect::leaks`](crate::Inspect::leaks) lists the blocks that are allocated.
@@ -277,7 +277,7 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
 
 /// A heap with the parameters of `C` that is [`Checked`], and protects itself against memory that is overwritten.
 ///
-/// What it does is chosen by `M`, whose [`Measures`](crate::Measures) can be switched on and off. The standard ones find:
+/// `M` chooses the [`Measures`](crate::Measures). The standard ones find:
 ///
 /// * a write behind a block, if it changes the bytes between the block's end and the next granule;
 /// * a write to a freed block, before the block is reused or coalesced;
@@ -288,9 +288,9 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
 ///
 /// # Cost
 ///
-/// The second bitmap of a checked heap, and the blocks whose reuse is delayed: at most a 64th of the bytes in use, or
-/// 4 KiB. `talloc replay TRACE --heap hardened` of `talloc-cli` measures the time and the memory, also of each measure alone,
-/// such as `--heap hardened-fill`.
+/// A hardened heap has the second bitmap of a checked heap, and some freed blocks wait (see
+/// [`Measures::delay`](crate::Measures::delay)). `talloc replay TRACE --heap hardened` of `talloc-cli` measures the time and the memory, also of each measure
+/// alone, such as `--heap hardened-fill`.
 ///
 /// # Examples
 ///

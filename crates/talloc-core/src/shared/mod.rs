@@ -142,7 +142,7 @@ pub unsafe trait SharedHeap {
     /// first.
     #[cold]
     fn trim(&self) {
-        self.with(Talloc::trim);
+        self.with_reports(Talloc::trim);
     }
 
     /// The counters of the heap at one point of time, including caches in front of it: see

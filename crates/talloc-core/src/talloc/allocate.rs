@@ -58,18 +58,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// ```
     #[inline]
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if C::HARDENED {
-            // SAFETY: The block is allocated for as many bytes.
-            return unsafe {
-                self.guarded(layout.size(), |heap| heap.malloc_block(layout), |block| block)
-            };
-        }
-        self.malloc_block(layout)
+        let allocate = |heap: &mut Self| Ok((heap.malloc_plainly(layout)?, layout.size()));
+        // SAFETY: The block is allocated for as many bytes.
+        unsafe { self.guarded(layout.size(), allocate) }.map(|(block, _)| block)
     }
 
-    /// [`malloc`](Self::malloc), but for what a hardened heap does besides.
+    /// [`malloc`](Self::malloc), without the measures of a hardened heap.
     #[inline(always)]
-    fn malloc_block(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    fn malloc_plainly(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             if let Some(block) = self.pop(len) {
@@ -134,25 +130,18 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         &mut self,
         layout: Layout,
     ) -> Result<(NonNull<u8>, usize), AllocError> {
-        let heap = &mut *self.heap;
-        if C::HARDENED {
-            // SAFETY: The block is allocated for as many bytes. Only bytes beyond them are written to, or all of them.
-            let (block, dirty) = unsafe {
-                heap.guarded(layout.size(), |heap| heap.malloc_dirty(layout), |(block, _)| block)
-            }?;
-            return Ok((block, if C::MEASURES.fresh.is_some() { layout.size() } else { dirty }));
-        }
-        heap.malloc_dirty(layout)
+        // SAFETY: The block is allocated for as many bytes.
+        unsafe { self.heap.guarded(layout.size(), |heap| heap.malloc_dirty_plainly(layout)) }
     }
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// [`Backend::malloc_dirty`], but for what a hardened heap does besides.
+    /// [`Backend::malloc_dirty`], without the measures of a hardened heap.
     #[inline(always)]
-    fn malloc_dirty(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
+    fn malloc_dirty_plainly(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
         let len = Arena::<C>::block_len(layout.size());
         if len < C::Quick::EXACT {
-            return Ok((self.malloc_block(layout)?, layout.size()));
+            return Ok((self.malloc_plainly(layout)?, layout.size()));
         }
         if len < C::Quick::CLASSES && layout.align() <= GRANULE {
             if let Some(block) = self.pop(len) {

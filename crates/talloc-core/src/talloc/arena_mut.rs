@@ -121,8 +121,8 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     /// # Errors
     ///
     /// [`ArenaError::NotExtended`] if `span` does not contain the arena, [`ArenaError::Overlap`] if it overlaps
-    /// another arena, [`ArenaError::Null`] if it contains the null address, and [`ArenaError::TooFar`] if it is larger
-    /// than the links reach. In each case, the arena is unchanged.
+    /// another arena, [`ArenaError::Null`] if it contains the null address, [`ArenaError::TooFar`] if it is larger than
+    /// the links reach, and [`ArenaError::Broken`] if the heap was found broken. In each case, the arena is unchanged.
     ///
     /// # Safety
     ///
@@ -180,8 +180,9 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::Overlap`], [`ArenaError::Null`] and [`ArenaError::TooFar`] as for [`extend`](Self::extend), and
-    /// [`ArenaError::TooSmall`] if there is no room for the larger bitmap. In each case, the arena is unchanged.
+    /// [`ArenaError::Overlap`], [`ArenaError::Null`], [`ArenaError::TooFar`] and [`ArenaError::Broken`] as for
+    /// [`extend`](Self::extend), and [`ArenaError::TooSmall`] if there is no room for the larger bitmap. In each case,
+    /// the arena is unchanged.
     ///
     /// # Safety
     ///
@@ -206,6 +207,9 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     /// ```
     pub unsafe fn raise(&mut self, size: usize, memory: Memory) -> Result<(), ArenaError> {
         let place = self.place()?;
+        if self.heap.is_closed() {
+            return Err(ArenaError::Broken);
+        }
         let new = self.span.try_extend(0, size).ok_or(ArenaError::Null)?;
         if !C::SINGLE_ARENA && self.heap.arenas.overlaps(new, Some(place)) {
             return Err(ArenaError::Overlap);
@@ -213,6 +217,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         // SAFETY: The arena's memory and what the caller adds to it.
         let raise = |arena: &mut Arena<C>| unsafe { arena.raise(new, memory) };
         let result = self.heap.arenas.with_detached(place, raise);
+        self.heap.arm();
         self.heap.arenas.begin_with(None);
         self.heap.limit_quick();
         if result.is_ok() {
@@ -228,8 +233,8 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::TooFar`] if the range ends below the new end, and [`ArenaError::NoMemory`] if `commit` fails. In each
-    /// case, the arena is unchanged.
+    /// [`ArenaError::TooFar`] if the range ends below the new end, [`ArenaError::NoMemory`] if `commit` fails, and
+    /// [`ArenaError::Broken`] if the heap was found broken. In each case, the arena is unchanged.
     ///
     /// # Safety
     ///
@@ -241,6 +246,9 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         commit: impl FnMut(Span) -> bool,
     ) -> Result<(), ArenaError> {
         let place = self.place()?;
+        if self.heap.is_closed() {
+            return Err(ArenaError::Broken);
+        }
         let raised = self.span.try_extend(0, more);
         if !raised.is_some_and(|raised| range.contains_span(raised)) {
             return Err(ArenaError::TooFar);

@@ -125,7 +125,7 @@ impl<C: Config, S> Inspect<'_, C, S> {
 
 impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// Allocates up to `most` blocks of `size` bytes. Returns fewer, or none, if there is no room for all. The source is
-    /// not asked.
+    /// not asked. A hardened heap returns none, because a batch has no room for canaries.
     ///
     /// Blocks from one free chunk lie in a row, the lowest one first in the list. Takes time in proportion to the
     /// blocks. See [`Backend`] for an example.
@@ -182,23 +182,13 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         if layout.size() > Talloc::<C, S>::MAX_BLOCK {
             return Err(AllocError);
         }
-        if C::HARDENED {
-            let heap = &mut *self.heap;
-            // SAFETY: The block is allocated for as many bytes.
-            return unsafe {
-                heap.guarded(
-                    layout.size(),
-                    |heap| heap.take_from_arenas(layout),
-                    |(block, _)| block,
-                )
-            };
-        }
-        self.heap.take_from_arenas(layout)
+        // SAFETY: The block is allocated for as many bytes.
+        unsafe { self.heap.guarded(layout.size(), |heap| heap.take_from_arenas(layout)) }
     }
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// [`Backend::malloc_from_arenas`], but for what a hardened heap does besides.
+    /// [`Backend::malloc_from_arenas`], without the measures of a hardened heap.
     #[inline(always)]
     fn take_from_arenas(&mut self, layout: Layout) -> Result<(NonNull<u8>, usize), AllocError> {
         let len = Arena::<C>::block_len(layout.size());
@@ -226,6 +216,9 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// All blocks of the batch are blocks of this heap, allocated or last reallocated with `size` bytes.
     pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
         let len = Arena::<C>::block_len(size);
+        if self.heap.is_closed() {
+            return;
+        }
         if len >= self.heap.quick.classes() && !C::HARDENED {
             // SAFETY: The caller gives up the blocks, which have `len` granules each.
             unsafe { self.heap.release_batch(len, batch) }
@@ -245,6 +238,8 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
                 }
             }
         }
+        drop(freeing);
+        self.heap.settle();
     }
 }
 

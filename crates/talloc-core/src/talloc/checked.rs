@@ -42,7 +42,8 @@ impl<C: Config, S> Talloc<C, S> {
     fn has_block(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
         is_aligned(ptr, layout)
-            && (self.arenas.first.is_block(addr, len)
+            && (self.arenas.first.is_small_block(addr, len)
+                || self.arenas.first.is_block(addr, len)
                 || !self.arenas.is_single() && self.has_block_elsewhere(addr, len))
     }
 
@@ -150,6 +151,9 @@ impl<'h, C: Config<Checks: KnowsBlocks>, S> Inspect<'h, C, S> {
     ///
     /// A caller that does not know a block's layout, like a C program, can free the block with any layout of this size
     /// and of an alignment that the block has.
+    ///
+    /// In a hardened heap whose blocks have [tails](crate::Measures::tails), this is the requested size. In one with
+    /// canaries in the [slack](crate::Measures::slack) only, the bytes beyond the requested size are not the owner's.
     ///
     /// Takes as much time as [`check`](Self::check).
     ///

@@ -3,12 +3,12 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::{Backend, Talloc};
+use super::Talloc;
 use crate::arena::Arena;
 use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 use crate::misuse::Call;
-use crate::quick::{Lists, Segment, next, with_provenance_of_all};
+use crate::quick::{Lists, with_provenance_of_all};
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
@@ -52,36 +52,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_known(ptr, layout) }
-        } else if C::HARDENED {
-            // SAFETY: As above.
-            unsafe { self.free_hardened(ptr, layout) }
-        } else if self.knows_small(ptr, layout) {
+        } else if !C::HARDENED && self.knows_small(ptr, layout) {
             // SAFETY: The heap knows the block, whose size has a list. The caller gives it up.
             unsafe { self.cache(ptr, Arena::<C>::block_len(layout.size())) }
         } else {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_checked(ptr, layout) }
-        }
-    }
-
-    /// [`free`](Self::free) in a hardened heap.
-    ///
-    /// # Safety
-    ///
-    /// As for [`free`](Self::free).
-    #[inline]
-    #[track_caller]
-    unsafe fn free_hardened(&mut self, ptr: NonNull<u8>, layout: Layout) {
-        if self.is_closed() {
-            return;
-        }
-        if self.knows_small(ptr, layout) || self.knows(Call::Free, ptr, layout) {
-            // SAFETY: The heap knows the block, which the caller gives up.
-            unsafe { self.retire(ptr, Arena::<C>::block_len(layout.size())) };
-            self.settle();
-        } else {
-            self.report(Call::Free, ptr, layout);
         }
     }
 
@@ -95,7 +72,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     unsafe fn free_checked(&mut self, ptr: NonNull<u8>, layout: Layout) {
         if self.knows(Call::Free, ptr, layout) {
             // SAFETY: The heap knows the block, which the caller gives up.
-            unsafe { self.free_known(ptr, layout) }
+            unsafe { self.free_known(ptr, layout) };
+            self.settle();
         } else {
             self.report(Call::Free, ptr, layout);
         }
@@ -109,18 +87,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline]
     pub(crate) unsafe fn free_known(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let len = Arena::<C>::block_len(layout.size());
-        // SAFETY: It is a block of `len` granules, which the caller gives up.
-        unsafe { if C::HARDENED { self.retire(ptr, len) } else { self.free_block(ptr, len) } }
-    }
-
-    /// Frees a block of `len` granules: puts it on its list, or coalesces it.
-    ///
-    /// # Safety
-    ///
-    /// It is an allocated block, which the caller gives up.
-    #[inline(always)]
-    pub(super) unsafe fn free_block(&mut self, ptr: NonNull<u8>, len: usize) {
-        if len < self.quick.classes() {
+        if C::HARDENED {
+            // SAFETY: It is a block of `len` granules, which the caller gives up.
+            unsafe { self.retire(ptr, len) }
+        } else if len < self.quick.classes() {
             // SAFETY: It is a block of `len` granules, which have a list. The caller gives it up.
             unsafe { self.cache(ptr, len) }
         } else if len < C::Quick::CLASSES {
@@ -161,112 +131,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.forget(ptr, len);
             // SAFETY: It is a block of this heap, of `len` granules that nobody uses.
             unsafe { self.release(ptr, len) };
-        }
-    }
-}
-
-impl<C: Config, S: Source<C>> Backend<'_, C, S> {
-    /// Takes back blocks that a [peer](crate::Peers) has sent home. Takes constant time if the blocks are cached, and
-    /// otherwise time in proportion to the blocks.
-    ///
-    /// # Safety
-    ///
-    /// The blocks are of this heap, and nobody uses them. The segment has just been [read](Segment::read) from a parcel
-    /// for this heap, and its pointers are valid for all blocks.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use core::alloc::Layout;
-    /// use core::ptr::NonNull;
-    /// use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-    /// use talloc_core::{Config, Parcel, PeerLists, Peers, Segment, Span, Talloc, Unchecked};
-    ///
-    /// const HALF: usize = 1 << 16;
-    /// static mut MEMORY: [[u64; HALF / 8]; 2] = [[0; HALF / 8]; 2];
-    ///
-    /// /// The parcel on its way to heap 0.
-    /// static MAIL: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
-    ///
-    /// /// Heap 0 has the first half of the array, and heap 1 the second half.
-    /// struct Halves;
-    ///
-    /// // SAFETY: The halves are arenas for the whole time. Heap 0 is passed the only parcel that is sent.
-    /// unsafe impl Peers for Halves {
-    ///     fn owner_of(addr: usize) -> u8 {
-    ///         ((addr - Self::whole().addr()) / HALF) as u8
-    ///     }
-    ///
-    ///     fn deliver(owner: u8, parcel: Parcel) {
-    ///         assert_eq!(owner, 0);
-    ///         let [first, _last] = parcel.into_ends();
-    ///         MAIL.store(first.as_ptr(), Relaxed);
-    ///     }
-    ///
-    ///     fn whole() -> *mut u8 {
-    ///         (&raw mut MEMORY).cast()
-    ///     }
-    /// }
-    ///
-    /// struct Peer;
-    ///
-    /// impl Config for Peer {
-    ///     type Index = u32;
-    ///     type Heads = [u32; 64];
-    ///     const EXACT_LOG2: u32 = 5;
-    ///     const SPLIT_LOG2: u32 = 1;
-    ///     type Quick = PeerLists<9, Halves>;
-    ///     type Checks = Unchecked;
-    ///     const QUICK_BYTES: usize = 1024;
-    ///     const LAST_RESORT: usize = 32;
-    /// }
-    ///
-    /// let mut heaps = [Talloc::<Peer>::with_config(), Talloc::<Peer>::with_config()];
-    /// let layout = Layout::new::<[u64; 5]>();
-    /// // SAFETY: Nothing else uses the array, and the block is freed once, to a peer, with its layout.
-    /// unsafe {
-    ///     for (number, heap) in heaps.iter_mut().enumerate() {
-    ///         let half = Halves::whole().wrapping_add(number * HALF);
-    ///         heap.claim(Span::from_ptr_size(half, HALF)).unwrap();
-    ///         heap.wake(number as u8);
-    ///     }
-    ///     let [home, other] = &mut heaps;
-    ///     let block = home.malloc(layout)?;
-    ///     other.free(block, layout);
-    ///     other.flush();
-    ///     other.send_strays();
-    ///     let (segment, next) = Segment::read(NonNull::new(MAIL.load(Relaxed)).unwrap());
-    ///     assert!(segment.blocks() == 1 && next.is_none());
-    ///     home.backend().take_back(segment);
-    ///     home.flush();
-    ///     assert_eq!(home.inspect().used_bytes(), 0);
-    /// }
-    /// # Ok::<(), talloc_core::AllocError>(())
-    /// ```
-    #[inline]
-    pub unsafe fn take_back(&mut self, segment: Segment) {
-        let heap = &mut *self.heap;
-        if segment.len < heap.quick.classes() && !C::CHECKED {
-            debug_assert!(C::Quick::HAS_PEERS, "the lists hold blocks of one kind");
-            // SAFETY: The caller gives up the blocks, which have a list.
-            if unsafe { heap.quick.splice(segment) } {
-                heap.overflow(segment.len);
-            }
-            return;
-        }
-        let mut block = segment.first;
-        for number in 1..=segment.blocks {
-            // SAFETY: Each block but the last one links to the next one. They are used granules of an arena that
-            // nobody uses.
-            unsafe {
-                let next = next(block);
-                heap.forget(block, segment.len);
-                heap.release(block, segment.len);
-                match next {
-                    Some(next) if number < segment.blocks => block = next,
-                    _ => break,
-                }
-            }
         }
     }
 }

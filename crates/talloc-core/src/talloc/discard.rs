@@ -138,6 +138,7 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
             if arena.is_reclaimable && !arena.is_blank() {
                 // SAFETY: What `discard` leaves is what it says, by the contract of this function.
                 left += unsafe { arena.discard(unit, least, &mut discard) };
+                self.heap.arenas.heed(place);
             }
             place = match self.heap.arenas.after(place) {
                 None => return left,
@@ -195,7 +196,9 @@ impl<C: Config, S> Talloc<C, S> {
             let arena = self.arenas.arena_at(place);
             let is_purged = arena.is_reclaimable && !arena.is_blank();
             // SAFETY: What `purge` leaves is what it says, by the contract of this function.
-            if is_purged && unsafe { !arena.purge(cursor, step, purge) } {
+            let is_done = !is_purged || unsafe { arena.purge(cursor, step, purge) };
+            self.arenas.heed(place);
+            if !is_done {
                 return false;
             }
             cursor.pass(number);

@@ -11,7 +11,7 @@ use talloc_span::{Align, Span};
 
 use super::{ArenasMut, Inspect, SOURCE_TRIES, Talloc};
 use crate::arena::Arena;
-use crate::config::{Config, Level};
+use crate::config::Config;
 use crate::error::{AllocError, ArenaError};
 use crate::kind::{Kind, Kinds};
 use crate::memory::Memory;
@@ -185,20 +185,16 @@ impl<C: Config, S: Source<C>> OfKinds<'_, C, S> {
     ///
     /// As for [`Talloc::malloc`].
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        if C::HARDENED {
-            // SAFETY: The block is allocated for as many bytes.
-            return unsafe {
-                let kinds = self.kinds;
-                let allocate = |heap: &mut Talloc<C, S>| heap.malloc_of_kinds(kinds, layout);
-                self.heap.guarded(layout.size(), allocate, |block| block)
-            };
-        }
-        self.heap.malloc_of_kinds(self.kinds, layout)
+        let kinds = self.kinds;
+        let allocate =
+            |heap: &mut Talloc<C, S>| Ok((heap.malloc_of_kinds(kinds, layout)?, layout.size()));
+        // SAFETY: The block is allocated for as many bytes.
+        unsafe { self.heap.guarded(layout.size(), allocate) }.map(|(block, _)| block)
     }
 }
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// [`OfKinds::malloc`], but for what a hardened heap does besides.
+    /// [`OfKinds::malloc`], without the measures of a hardened heap.
     #[inline(always)]
     fn malloc_of_kinds(&mut self, kinds: Kinds, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let heap = self;

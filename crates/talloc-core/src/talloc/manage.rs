@@ -252,6 +252,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // empty. If it fails, the arena has not changed.
         let result =
             self.arenas.with_detached(place, |arena| unsafe { arena.reshape(span, memory) });
+        self.arm();
         self.arenas.begin_with(None);
         self.limit_quick();
         result

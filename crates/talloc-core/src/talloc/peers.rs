@@ -3,12 +3,12 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::Talloc;
+use super::{Backend, Talloc};
 use crate::arena::Arena;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::granule::GRANULE;
-use crate::quick::{Lists, with_provenance_of_all};
+use crate::quick::{Lists, Segment, next as next_of, with_provenance_of_all};
 use crate::report::{Report, Violation};
 use crate::source::Source;
 
@@ -152,6 +152,112 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         }
         if cached == self.quick.cached() { Ok(report) } else { Err(Violation::CachedCount) }
+    }
+}
+
+impl<C: Config, S: Source<C>> Backend<'_, C, S> {
+    /// Takes back blocks that a [peer](crate::Peers) has sent home. Takes constant time if the blocks are cached, and
+    /// otherwise time in proportion to the blocks.
+    ///
+    /// # Safety
+    ///
+    /// The blocks are of this heap, and nobody uses them. The segment has just been [read](Segment::read) from a parcel
+    /// for this heap, and its pointers are valid for all blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use core::ptr::NonNull;
+    /// use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+    /// use talloc_core::{Config, Parcel, PeerLists, Peers, Segment, Span, Talloc, Unchecked};
+    ///
+    /// const HALF: usize = 1 << 16;
+    /// static mut MEMORY: [[u64; HALF / 8]; 2] = [[0; HALF / 8]; 2];
+    ///
+    /// /// The parcel on its way to heap 0.
+    /// static MAIL: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+    ///
+    /// /// Heap 0 has the first half of the array, and heap 1 the second half.
+    /// struct Halves;
+    ///
+    /// // SAFETY: The halves are arenas for the whole time. Heap 0 is passed the only parcel that is sent.
+    /// unsafe impl Peers for Halves {
+    ///     fn owner_of(addr: usize) -> u8 {
+    ///         ((addr - Self::whole().addr()) / HALF) as u8
+    ///     }
+    ///
+    ///     fn deliver(owner: u8, parcel: Parcel) {
+    ///         assert_eq!(owner, 0);
+    ///         let [first, _last] = parcel.into_ends();
+    ///         MAIL.store(first.as_ptr(), Relaxed);
+    ///     }
+    ///
+    ///     fn whole() -> *mut u8 {
+    ///         (&raw mut MEMORY).cast()
+    ///     }
+    /// }
+    ///
+    /// struct Peer;
+    ///
+    /// impl Config for Peer {
+    ///     type Index = u32;
+    ///     type Heads = [u32; 64];
+    ///     const EXACT_LOG2: u32 = 5;
+    ///     const SPLIT_LOG2: u32 = 1;
+    ///     type Quick = PeerLists<9, Halves>;
+    ///     type Checks = Unchecked;
+    ///     const QUICK_BYTES: usize = 1024;
+    ///     const LAST_RESORT: usize = 32;
+    /// }
+    ///
+    /// let mut heaps = [Talloc::<Peer>::with_config(), Talloc::<Peer>::with_config()];
+    /// let layout = Layout::new::<[u64; 5]>();
+    /// // SAFETY: Nothing else uses the array, and the block is freed once, to a peer, with its layout.
+    /// unsafe {
+    ///     for (number, heap) in heaps.iter_mut().enumerate() {
+    ///         let half = Halves::whole().wrapping_add(number * HALF);
+    ///         heap.claim(Span::from_ptr_size(half, HALF)).unwrap();
+    ///         heap.wake(number as u8);
+    ///     }
+    ///     let [home, other] = &mut heaps;
+    ///     let block = home.malloc(layout)?;
+    ///     other.free(block, layout);
+    ///     other.flush();
+    ///     other.send_strays();
+    ///     let (segment, next) = Segment::read(NonNull::new(MAIL.load(Relaxed)).unwrap());
+    ///     assert!(segment.blocks() == 1 && next.is_none());
+    ///     home.backend().take_back(segment);
+    ///     home.flush();
+    ///     assert_eq!(home.inspect().used_bytes(), 0);
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    #[inline]
+    pub unsafe fn take_back(&mut self, segment: Segment) {
+        let heap = &mut *self.heap;
+        if segment.len < heap.quick.classes() && !C::CHECKED {
+            debug_assert!(C::Quick::HAS_PEERS, "the lists hold blocks of one kind");
+            // SAFETY: The caller gives up the blocks, which have a list.
+            if unsafe { heap.quick.splice(segment) } {
+                heap.overflow(segment.len);
+            }
+            return;
+        }
+        let mut block = segment.first;
+        for number in 1..=segment.blocks {
+            // SAFETY: Each block but the last one links to the next one. They are used granules of an arena that
+            // nobody uses.
+            unsafe {
+                let next = next_of(block);
+                heap.forget(block, segment.len);
+                heap.release(block, segment.len);
+                match next {
+                    Some(next) if number < segment.blocks => block = next,
+                    _ => break,
+                }
+            }
+        }
     }
 }
 

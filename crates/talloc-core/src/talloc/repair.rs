@@ -16,11 +16,13 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(never)]
     pub(super) fn repair(&mut self) -> bool {
         self.quick.clear();
+        self.arenas.begin_with(None);
         let mut place = None;
         loop {
             if !self.arenas.arena_at(place).rebuild() {
                 return false;
             }
+            self.arenas.note_change(place);
             place = match self.arenas.after(place) {
                 None => break,
                 next => next,

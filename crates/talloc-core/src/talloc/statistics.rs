@@ -1,5 +1,7 @@
 //! The heap's counters, and numbers that are computed on request.
 
+use core::ptr::NonNull;
+
 use talloc_span::Span;
 
 use super::arenas::Arenas;
@@ -228,10 +230,14 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// The blocks in the quick lists.
     pub(super) fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
-        let listed = C::Quick::sizes().flat_map(|len| {
-            let blocks = core::iter::successors(self.quick.first(len), |block| {
+        let listed = C::Quick::sizes().flat_map(move |len| {
+            // A hardened heap follows no link that was overwritten.
+            let is_sound =
+                move |block: &NonNull<u8>| !C::ENCODED || self.len_of_cached(*block) == Some(len);
+            let first = self.quick.first(len).filter(is_sound);
+            let blocks = core::iter::successors(first, move |block| {
                 // SAFETY: The block is on a quick list, so it starts with a link.
-                unsafe { self.quick.after(*block) }
+                unsafe { self.quick.after(*block) }.filter(is_sound)
             });
             blocks.map(move |block| (block, len))
         });

@@ -10,8 +10,7 @@ const IN_USE: u64 = u64::MAX;
 
 /// Where the slots of one size lie, and which of them are free.
 ///
-/// A slot is a guard page, and behind it the pages for a block: `stride` bytes, of which the last `span` are for the
-/// block.
+/// A slot has `stride` bytes: first a guard page, then `span` bytes of pages for a block.
 pub struct Class {
     /// The offset of the first slot from the beginning of all slots.
     pub start: usize,

@@ -1,7 +1,7 @@
 //! Blocks between guard pages.
 //!
-//! A pool is one range of addresses: records, and then slots. Nothing in the range of slots is accessible but the pages of
-//! live blocks.
+//! A pool is one range of addresses: records, and then slots. Nothing in the range of slots is accessible but the pages
+//! of live blocks.
 //!
 //! ```text
 //! | pool, turns, records | guard | slot | guard | slot | ... | guard | larger slot | ... | guard |
@@ -231,8 +231,8 @@ impl Pool {
         class.give(self.turns(), number, self.clock.fetch_add(1, Relaxed));
     }
 
-    /// The number and the record of the slot that an address among the slots lies in. The guard page before a slot counts
-    /// as part of it.
+    /// The number and the record of the slot that an address among the slots lies in. The guard page before a slot
+    /// counts as part of it.
     pub fn slot(&self, addr: usize) -> Option<(usize, &Slot)> {
         let offset = addr.checked_sub(self.start.addr().get())?;
         let class = self.classes.iter().find(|class| offset < class.end())?;
@@ -240,8 +240,8 @@ impl Pool {
         Some((number, &self.slots()[number]))
     }
 
-    /// The slots whose blocks an access may have been meant for: that of the address if a block has been there, else those
-    /// beside it.
+    /// The slots whose blocks an access may have been meant for: that of the address if a block has been there, else
+    /// those beside it.
     pub fn candidates(&self, addr: usize) -> impl Iterator<Item = &Slot> {
         let numbers = match self.slot(addr) {
             // Behind the last slot.
@@ -269,8 +269,8 @@ impl Pool {
         })
     }
 
-    /// Makes a slot and the guard pages on both sides inaccessible, and gives their memory back. Returns whether that is
-    /// done. If not, it is done before the slot is used again.
+    /// Makes a slot and the guard pages on both sides inaccessible, and gives their memory back. Returns whether that
+    /// is done. If not, it is done before the slot is used again.
     ///
     /// # Safety
     ///
@@ -279,7 +279,7 @@ impl Pool {
         let start = class.start + (number - class.first) * class.stride;
         // First, so that what is opened meanwhile is closed the next time.
         slot.set_opened(false);
-        // SAFETY: The caller's promise.
+        // SAFETY: The pages are the slot's and its guards', and nobody uses them, by the contract of this function.
         let is_closed = unsafe { sys::decommit(self.at(start), class.stride + self.page) };
         if !is_closed {
             slot.set_opened(true);

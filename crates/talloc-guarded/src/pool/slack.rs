@@ -12,7 +12,7 @@ const PATTERN: u8 = 0xa7;
 ///
 /// The range is in memory that nobody else uses.
 pub unsafe fn fill(pages: NonNull<u8>, range: Range<usize>) {
-    // SAFETY: The caller's promise.
+    // SAFETY: Nobody else uses the range, by the contract of this function.
     unsafe { pages.add(range.start).write_bytes(PATTERN, range.len()) }
 }
 
@@ -22,7 +22,7 @@ pub unsafe fn fill(pages: NonNull<u8>, range: Range<usize>) {
 ///
 /// The range can be read, and nobody writes to it.
 pub unsafe fn damaged(pages: NonNull<u8>, range: Range<usize>) -> Option<usize> {
-    // SAFETY: The caller's promise; `fill` has initialised the bytes.
+    // SAFETY: The range can be read, and nobody writes to it. `fill` has initialised the bytes.
     let bytes = unsafe { std::slice::from_raw_parts(pages.add(range.start).as_ptr(), range.len()) };
     // Without an early exit, which is many bytes at a time.
     if bytes.iter().fold(0, |found, byte| found | (byte ^ PATTERN)) == 0 {

@@ -202,8 +202,8 @@ fn words<C: Config>(program: &mut Program<C>, size: usize) -> Vec<NonNull<u8>> {
 
 /// Reads bytes of a heap.
 fn read(ptr: NonNull<u8>, size: usize) -> Vec<u8> {
-    // SAFETY: The bytes are of an arena or of the control structure. A byte that pads the latter has a value, too, which
-    // is the reason to read it as a volatile one.
+    // SAFETY: The bytes are of an arena or of the control structure. A byte that pads the latter has a value, too,
+    // which is the reason to read it as a volatile one.
     (0..size).map(|byte| unsafe { ptr.add(byte).read_volatile() }).collect()
 }
 

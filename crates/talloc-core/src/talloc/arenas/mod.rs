@@ -84,7 +84,7 @@ impl<C: Config> Arenas<C> {
     }
 }
 
-/// Finding an arena.
+/// Arenas that were found broken.
 impl<C: Config> Arenas<C> {
     /// Whether something was found broken in an arena.
     #[inline(always)]
@@ -92,7 +92,8 @@ impl<C: Config> Arenas<C> {
         self.first.is_broken() || self.recent.is_some() && self.peek(self.recent).is_broken()
     }
 
-    /// Has [`is_broken`](Self::is_broken) say so if an arena is broken that may be neither the first nor the recent one.
+    /// Has [`is_broken`](Self::is_broken) say so if an arena is broken that may be neither the first nor the recent
+    /// one.
     #[inline(always)]
     pub(super) fn heed(&mut self, place: Place<C>) {
         if C::HARDENED && self.peek(place).is_broken() {
@@ -111,6 +112,7 @@ impl<C: Config> Arenas<C> {
     }
 }
 
+/// Finding an arena.
 impl<C: Config> Arenas<C> {
     /// Whether there is only the first arena. It is a constant for heaps with a single arena.
     #[inline(always)]

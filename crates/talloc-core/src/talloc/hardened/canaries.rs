@@ -16,6 +16,7 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(always)]
     fn canary(&self, block: NonNull<u8>, size: usize) -> Option<Canary> {
         let guard = self.guard.get()?;
+        debug_assert!(guard.is_armed(), "a heap with memory has a key");
         Some(Canary::new(C::MEASURES, guard.key, block, size, Arena::<C>::block_len(size)))
     }
 

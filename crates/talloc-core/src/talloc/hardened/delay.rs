@@ -37,23 +37,21 @@ impl<C: Config, S> Talloc<C, S> {
         &self,
     ) -> impl Iterator<Item = (NonNull<u8>, usize)> + '_ {
         let guard = self.guard.get();
-        let with_len = |block: NonNull<u8>| Some((block, self.len_of_cached(block)?));
-        let first = guard.and_then(|guard| with_len(guard.delayed.first()?));
-        core::iter::successors(first, move |(block, _)| {
-            // SAFETY: The block is in the queue.
-            with_len(unsafe { guard?.delayed.after(guard?.key, *block) }?)
+        let mut next = guard.and_then(|guard| guard.delayed.first());
+        // The links of a broken queue may lead in a circle.
+        let mut left = guard.map_or(0, |guard| guard.delayed.granules());
+        core::iter::from_fn(move || {
+            let (guard, block) = (guard?, next?);
+            let len = self.len_of_cached(block)?;
+            left = left.checked_sub(len)?;
+            // SAFETY: The block is cached, so it has room for a link, which is only compared with marks.
+            next = unsafe { guard.delayed.after(guard.key, block) };
+            Some((block, len))
         })
     }
 
-    /// Whether a cached block of `len` granules starts at an address.
-    #[inline(always)]
-    fn is_cached_now(&self, block: NonNull<u8>, len: usize) -> bool {
-        self.arenas.is_single() && self.arenas.first.is_small_cached(block.addr().get(), len)
-            || self.len_of_cached(block) == Some(len)
-    }
-
     /// The granules of a cached block, if there is one at an address.
-    fn len_of_cached(&self, block: NonNull<u8>) -> Option<usize> {
+    pub(in crate::talloc) fn len_of_cached(&self, block: NonNull<u8>) -> Option<usize> {
         let addr = block.addr().get();
         let place = self.arenas.containing(addr)?;
         self.arenas.peek(place).len_of_cached(addr)
@@ -67,7 +65,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(in crate::talloc) fn pop_sound(&mut self, len: usize) -> Option<NonNull<u8>> {
         if C::ENCODED {
             let head = self.quick.first(len)?;
-            if !self.is_cached_now(head, len) {
+            if self.len_of_cached(head) != Some(len) {
                 self.close();
                 return None;
             }

@@ -22,7 +22,6 @@ use super::Talloc;
 use crate::checks::{Checks, State};
 use crate::config::{Config, Level};
 use crate::error::AllocError;
-use crate::granule::GRANULE;
 use crate::misuse::{Call, Fault, Misuse};
 use crate::quick::Lists;
 use crate::source::Source;
@@ -41,18 +40,21 @@ impl<C: Config, S> Talloc<C, S> {
         C::HARDENED && (self.is_closed() || self.arenas.is_broken())
     }
 
-    /// Checks a hardened heap before all its chunks are moved, and closes it if it is broken. Returns whether it is.
+    /// Checks a hardened heap before all its chunks are moved. Reports what is broken. Returns whether the heap is
+    /// closed.
     ///
     /// Takes time in proportion to the chunks of a hardened heap.
     pub(in crate::talloc) fn is_found_broken(&mut self) -> bool {
         if C::HARDENED && !self.is_closed() && self.verify().is_err() {
             self.close();
+            self.settle();
         }
         self.is_closed()
     }
 
-    /// Gives a heap without blocks its key.
+    /// Gives a heap its key when it is given its first memory.
     pub(in crate::talloc) fn arm(&mut self) {
+        const { assert!(!(C::HARDENED && C::Quick::HAS_PEERS), "a hardened heap has no peers") };
         let Some(guard) = self.guard.get_mut() else { return };
         if !guard.is_armed() {
             guard.arm(C::Checks::draw());
@@ -82,36 +84,41 @@ impl<C: Config, S> Talloc<C, S> {
         let Some(guard) = self.guard.get_mut() else { return };
         guard.delayed.clear();
         guard.is_closed = true;
-        let layout = Layout::new::<[usize; GRANULE / size_of::<usize>()]>();
+        let layout = Layout::new::<u64>();
         guard.note(Misuse { call: Call::Use, addr, layout, fault: Fault::Broken });
     }
 }
 
 /// Allocating.
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// What `allocate` returns, with its canary, if the heap is not closed.
+    /// Allocates a block by `allocate`, which also says how many of its first bytes are not known to be zero.
+    ///
+    /// A hardened heap then writes the block's canary, and reports what was found meanwhile. If it is closed, this is
+    /// an error.
     ///
     /// # Safety
     ///
     /// `allocate` returns a new block of `size` bytes.
     #[inline(always)]
-    pub(in crate::talloc) unsafe fn guarded<T: Copy>(
+    pub(in crate::talloc) unsafe fn guarded(
         &mut self,
         size: usize,
-        allocate: impl FnOnce(&mut Self) -> Result<T, AllocError>,
-        block: impl FnOnce(T) -> NonNull<u8>,
-    ) -> Result<T, AllocError> {
+        allocate: impl FnOnce(&mut Self) -> Result<(NonNull<u8>, usize), AllocError>,
+    ) -> Result<(NonNull<u8>, usize), AllocError> {
+        if !C::HARDENED {
+            return allocate(self);
+        }
         if self.is_closed() {
             return Err(AllocError);
         }
-        let result = allocate(self);
-        if let Ok(found) = result {
-            let block = block(found);
+        let mut result = allocate(self);
+        if let Ok((block, dirty)) = &mut result {
             // SAFETY: The block has just been allocated for as many bytes.
             unsafe {
-                self.seal(block, size);
+                self.seal(*block, size);
                 if let Some(byte) = C::MEASURES.fresh {
                     block.write_bytes(byte, size);
+                    *dirty = size;
                 }
             }
         }

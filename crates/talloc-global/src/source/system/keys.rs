@@ -1,6 +1,31 @@
-//! Keys of hardened heaps.
+//! Hardened heaps on an operating system: keys, and what becomes of a program.
 
+#[cfg(has_threads)]
+use talloc_sync::{Compact, Hardened};
 use talloc_sync::{Harden, Standard};
+
+#[cfg(has_threads)]
+use crate::misuse::Aborts;
+
+/// [`Hardened`] for programs on an operating system: keys are random, and the program is aborted if something is found.
+///
+/// # Examples
+///
+/// ```
+/// use talloc_global::source::SystemHardened;
+/// use talloc_global::*;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: SystemTallock<SystemHardened> = SystemTallock::with_config();
+///
+/// fn main() {
+///     let numbers: Vec<u64> = (0..1_000_000).collect();
+///     assert_eq!(numbers.iter().sum::<u64>(), 499_999_500_000);
+///     assert!(ALLOCATOR.verify().is_ok());
+/// }
+/// ```
+#[cfg(has_threads)]
+pub type SystemHardened<C = Compact, M = RandomKeys> = Hardened<C, M, Aborts>;
 
 /// The standard measures of a hardened heap, with keys from the system's random number generator.
 ///
@@ -13,14 +38,8 @@ use talloc_sync::{Harden, Standard};
 /// use talloc_global::source::RandomKeys;
 /// use talloc_global::*;
 ///
-/// #[global_allocator]
-/// static ALLOCATOR: SystemTallock<Hardened<Compact, RandomKeys>> = SystemTallock::with_config();
-///
-/// fn main() {
-///     let numbers: Vec<u64> = (0..1_000_000).collect();
-///     assert_eq!(numbers.iter().sum::<u64>(), 499_999_500_000);
-///     assert!(ALLOCATOR.verify().is_ok());
-/// }
+/// static HEAP: SystemTallock<Hardened<Compact, RandomKeys>> = SystemTallock::with_config();
+/// assert!(HEAP.malloc(core::alloc::Layout::new::<u64>()).is_ok());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RandomKeys;

@@ -16,6 +16,8 @@ mod threads;
 #[cfg(has_threads)]
 pub use at_exit::print_statistics_at_exit;
 pub use heap::SystemHeap;
+#[cfg(has_threads)]
+pub use keys::SystemHardened;
 pub use keys::{RandomKeys, random_key};
 pub use lock::SystemLock;
 pub use locked::SystemTallock;

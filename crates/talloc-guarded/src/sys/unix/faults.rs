@@ -115,7 +115,7 @@ fn die_of(signal: c_int, is_fault: bool) {
 unsafe fn action(context: *mut c_void) -> Action {
     /// The bit of the processor's error code.
     const IS_WRITE: u64 = 1 << 1;
-    // SAFETY: The caller's promise.
+    // SAFETY: The context is that of a signal, by the contract of this function.
     let registers = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
     let error = registers[libc::REG_ERR as usize] as u64;
     if error & IS_WRITE == 0 { Action::Read } else { Action::Write }

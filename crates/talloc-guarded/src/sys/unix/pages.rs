@@ -34,8 +34,8 @@ pub unsafe fn commit(start: NonNull<u8>, len: usize) -> bool {
     unsafe { mm::mprotect(start.as_ptr().cast(), len, access) }.is_ok()
 }
 
-/// Makes pages inaccessible, and gives their memory back. Returns whether both is done: then they are as if they had just
-/// been reserved.
+/// Makes pages inaccessible, and gives their memory back. Returns whether both is done: then they are as if they had
+/// just been reserved.
 ///
 /// # Safety
 ///
