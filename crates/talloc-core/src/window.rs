@@ -211,7 +211,7 @@ impl<I: Index, K: LinkKey> Window<I, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::NoKey;
+    use crate::checks::{NoKey, SecretKey};
 
     #[test]
     fn a_window_is_centred_and_bounded() {
@@ -226,6 +226,30 @@ mod tests {
         assert!(Window::<u16, NoKey>::around(base, 65_000).is_some());
         assert!(Window::<u16, NoKey>::around(base, (1 << 16) - 256).is_none());
         assert!(Window::<u16, NoKey>::around(base, usize::MAX / 8).is_none());
+    }
+
+    #[test]
+    fn sizes_are_encoded_by_the_key_and_the_place() {
+        let mut memory = [0_u64; 20];
+        let base = memory.as_mut_ptr().cast();
+        let (window, at) = Window::<u32, SecretKey>::around(base, 20).unwrap();
+        let raw = |key| {
+            let window = window.with_key(SecretKey::new(key));
+            [0, 10].map(|shift| {
+                let at = at + shift;
+                // SAFETY: The granules are those of `memory`.
+                unsafe {
+                    window.set_sizes(at, 7);
+                    assert_eq!((window.size_at(at), window.size_before(at + 7)), (7, 7));
+                    [window.size_field(at), window.end_size_field(at + 7)].map(|field| field.read())
+                }
+            })
+        };
+        let mut all = [raw(1), raw(2)].concat().concat();
+        all.push(7);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 9, "each differs from the others and from the size");
     }
 
     #[test]

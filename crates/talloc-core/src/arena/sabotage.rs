@@ -7,6 +7,7 @@ use std::string::String;
 use talloc_span::Span;
 
 use super::Arena;
+use crate::bin::BinIndex;
 use crate::config::Config;
 use crate::granule::Index;
 
@@ -108,6 +109,11 @@ impl<C: Config> Arena<C> {
 
     pub(crate) fn set_own(&mut self, at: usize) {
         self.own.chunk = at..at + self.own.chunk.len();
+    }
+
+    /// Makes `at` the first chunk of the bin for chunks of `len` granules.
+    pub(crate) fn set_head(&mut self, len: usize, at: usize) {
+        self.bins.set_head(BinIndex::of_chunk::<C>(len), at);
     }
 
     pub(crate) fn map_bin(&mut self, number: usize) {

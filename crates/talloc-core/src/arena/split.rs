@@ -179,6 +179,7 @@ impl<C: Config> Arena<C> {
     pub(crate) unsafe fn release(&mut self, at: usize, len: usize) -> usize {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
         if C::ENCODED && !self.trusts_around(at, at + len) {
+            self.strand(at, len);
             return len;
         }
         // SAFETY: Chunks cover the arena, so the bit next to the granules tells whether that neighbour is free (I3).
@@ -220,6 +221,7 @@ impl<C: Config> Arena<C> {
         debug_assert!(self.is_used(at, len), "I1, I3: the granules are used and in the arena");
         debug_assert!(self.is_used_before(at), "the block goes on below the granules");
         if C::ENCODED && !self.trusts_above(at + len) {
+            self.strand(at, len);
             return;
         }
         // SAFETY: As for `release`.

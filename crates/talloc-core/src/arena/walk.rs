@@ -52,6 +52,17 @@ impl<C: Config> Arena<C> {
         }
     }
 
+    /// Marks granules as a cached block that could not be coalesced, as what lies next to it is broken. If the arena is
+    /// repaired, they become free.
+    #[cold]
+    pub(super) fn strand(&mut self, at: usize, len: usize) {
+        if C::CHECKED {
+            // SAFETY: They are a used chunk without marks, below the top.
+            unsafe { self.bits.mark_used(at, len) };
+            self.set_aside(at);
+        }
+    }
+
     /// Changes the marks of the block at granule `at` from `old` granules to `new`.
     #[inline(always)]
     pub(crate) fn resize(&mut self, at: usize, old: usize, new: usize) {

@@ -200,6 +200,12 @@ impl<C: Config> Bins<C> {
         self.map.set(BinIndex::new::<C>(number).unwrap());
     }
 
+    /// Makes `at` the first chunk of a bin, whether or not it is one.
+    #[cfg(test)]
+    pub(crate) fn set_head(&mut self, bin: BinIndex, at: usize) {
+        self.heads.as_mut_slice()[bin.get()] = C::Index::new(at);
+    }
+
     /// A pointer to the head of a bin.
     #[inline(always)]
     fn head(&mut self, bin: BinIndex) -> *mut C::Index {

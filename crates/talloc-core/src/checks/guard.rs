@@ -182,6 +182,16 @@ impl Delayed {
         self.granules = self.granules.saturating_sub(len);
     }
 
+    #[cfg(test)]
+    pub(crate) fn set_first(&mut self, block: NonNull<u8>) {
+        self.first = Some(block);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_last(&mut self, block: NonNull<u8>) {
+        self.last = Some(block);
+    }
+
     /// Forgets all blocks.
     pub(crate) fn clear(&mut self) {
         (self.first, self.last, self.granules) = (None, None, 0);

@@ -51,6 +51,14 @@ impl<const N: usize, K: LinkKey> QuickLists<N, K> {
     }
 }
 
+#[cfg(test)]
+impl<const N: usize, K: LinkKey> QuickLists<N, K> {
+    /// Makes `block` the first one of the list of `len` granules, whether or not it is on it.
+    pub(crate) fn set_head(&mut self, len: usize, block: Option<NonNull<u8>>) {
+        self.heads[Self::list_of(len)] = block;
+    }
+}
+
 impl<const N: usize, K: LinkKey> Lists for QuickLists<N, K> {
     const EMPTY: Self = Self {
         heads: [None; N],

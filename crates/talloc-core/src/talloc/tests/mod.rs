@@ -1,6 +1,7 @@
 //! Tests that look inside.
 
 mod bounds;
+mod broken;
 mod counts;
 mod order;
 mod script;

@@ -1,0 +1,205 @@
+//! Structures of a hardened heap, each broken alone: the heap notices before it uses them.
+
+use core::ptr::NonNull;
+use std::cell::RefCell;
+use std::vec::Vec;
+
+use talloc_span::Span;
+
+use super::{Block, Owned, layout};
+use crate::checks::{Harden, Measures, State};
+use crate::config::{Compact, Config, Hardened, RealTime};
+use crate::granule::GRANULE;
+use crate::misuse::{Fault, Misuse, OnMisuse};
+use crate::quick::Lists;
+
+std::thread_local! {
+    static FOUND: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers what was found.
+struct Notes;
+
+impl OnMisuse for Notes {
+    fn misuse(misuse: &Misuse) {
+        FOUND.with_borrow_mut(|found| found.push(misuse.fault));
+    }
+}
+
+struct Encoded;
+
+impl Harden for Encoded {
+    const MEASURES: Measures = Measures { encode: true, ..Measures::NONE };
+}
+
+struct Delayed;
+
+impl Harden for Delayed {
+    const MEASURES: Measures = Measures { delay: 1 << 10, ..Encoded::MEASURES };
+}
+
+/// What a used block is filled with.
+const PATTERN: u8 = 0x5a;
+
+impl<C: Config> Owned<C> {
+    /// Allocates a block that the test does not free. Nothing must overwrite it.
+    fn keep(&mut self, granules: usize) -> Block {
+        let block = self.take(granules);
+        // SAFETY: It is a block of the test, of that size.
+        unsafe { block.ptr.write_bytes(PATTERN, granules * GRANULE) };
+        block
+    }
+
+    /// Frees a block of a broken heap.
+    fn drop_block(&mut self, block: Block) {
+        // SAFETY: It is one of the heap's, and is used up.
+        unsafe { self.heap.free(block.ptr, block.layout) };
+    }
+
+    /// Requests a block of a broken heap. If there is one, it overlaps no other.
+    #[track_caller]
+    fn request(&mut self, granules: usize, kept: &[Block]) {
+        // SAFETY: The size is not zero.
+        let Ok(new) = (unsafe { self.heap.malloc(layout(granules)) }) else { return };
+        let span = |ptr: NonNull<u8>, bytes| Span::from_ptr_size(ptr.as_ptr(), bytes);
+        let new = span(new, granules * GRANULE);
+        assert!(kept.iter().all(|old| !span(old.ptr, old.layout.size()).overlaps(new)));
+    }
+
+    /// Expects that the heap has found itself broken, allocates nothing more, and has not changed a block.
+    #[track_caller]
+    fn expect_closed(&mut self, kept: &[Block]) {
+        assert_eq!(FOUND.take(), [Fault::Broken]);
+        // SAFETY: The size is not zero.
+        assert!(unsafe { self.heap.malloc(layout(1)) }.is_err());
+        for block in kept {
+            for at in 0..block.layout.size() {
+                // SAFETY: It is a block of the test.
+                assert_eq!(unsafe { block.ptr.add(at).read() }, PATTERN, "byte {at}");
+            }
+        }
+    }
+}
+
+/// A heap with free chunks of 8 and 12 granules, its blocks, and one more of 8 granules that can be freed.
+fn two_bins() -> (Owned<Hardened<RealTime, Encoded, Notes>>, [usize; 2], Vec<Block>, Block) {
+    let mut heap = Owned::new(126);
+    let small = heap.take(8);
+    let mut kept = std::vec![heap.keep(8)];
+    let large = heap.take(12);
+    kept.push(heap.keep(8));
+    let other = heap.take(8);
+    kept.push(heap.keep(8));
+    let at = [heap.at(&small), heap.at(&large)];
+    heap.give(small);
+    heap.give(large);
+    (heap, at, kept, other)
+}
+
+/// Granules at which a head may wrongly point: a block, the top, the chunk of another bin, and no memory of the arena.
+fn wrong_heads() -> impl Iterator<Item = usize> {
+    let (heap, [_, large], kept, _) = two_bins();
+    let arena = &heap.arenas.first;
+    [heap.at(&kept[0]), arena.top(), large, arena.end() + 100].into_iter()
+}
+
+#[test]
+fn a_wrong_head_is_noticed_by_a_request() {
+    for to in wrong_heads() {
+        let (mut heap, _, kept, _) = two_bins();
+        heap.arenas.first.set_head(8, to);
+        heap.request(8, &kept);
+        heap.expect_closed(&kept);
+    }
+}
+
+#[test]
+fn a_wrong_head_is_noticed_by_a_search_upwards() {
+    for to in wrong_heads() {
+        let (mut heap, _, kept, _) = two_bins();
+        heap.arenas.first.set_head(8, to);
+        heap.request(5, &kept);
+        heap.expect_closed(&kept);
+    }
+}
+
+#[test]
+fn a_wrong_head_is_noticed_when_a_chunk_is_put_before_it() {
+    for to in wrong_heads() {
+        let (mut heap, _, kept, other) = two_bins();
+        heap.arenas.first.set_head(8, to);
+        heap.drop_block(other);
+        heap.expect_closed(&kept);
+    }
+}
+
+#[test]
+fn a_bin_that_is_empty_but_mapped_is_noticed() {
+    let number_of_a_bin = 12;
+    for no_granule in [0, number_of_a_bin] {
+        let (mut heap, _, kept, _) = two_bins();
+        heap.arenas.first.set_head(8, no_granule);
+        heap.request(5, &kept);
+        heap.expect_closed(&kept);
+    }
+}
+
+/// A heap with one block on the quick list of 8 granules.
+fn listed() -> (Owned<Hardened<Compact, Encoded, Notes>>, Vec<Block>) {
+    let mut heap = Owned::<Hardened<Compact, Encoded, Notes>>::new(500);
+    let kept = std::vec![heap.keep(8)];
+    let block = heap.take(8);
+    heap.give(block);
+    assert!(heap.quick.first(8).is_some());
+    (heap, kept)
+}
+
+#[test]
+fn a_lost_list_is_noticed_when_the_lists_are_flushed() {
+    let (mut heap, kept) = listed();
+    heap.quick.set_head(8, None);
+    heap.flush();
+    heap.expect_closed(&kept);
+}
+
+#[test]
+fn a_lost_list_is_noticed_before_a_request_fails() {
+    let (mut heap, kept) = listed();
+    heap.quick.set_head(8, None);
+    heap.request(1000, &kept);
+    heap.expect_closed(&kept);
+}
+
+#[test]
+fn a_list_that_starts_with_a_used_block_is_noticed() {
+    let (mut heap, kept) = listed();
+    heap.quick.set_head(8, Some(kept[0].ptr));
+    heap.request(8, &kept);
+    heap.expect_closed(&kept);
+}
+
+/// A heap with a block in the queue, and one more that can be freed.
+fn queued() -> (Owned<Hardened<RealTime, Delayed, Notes>>, Vec<Block>, Block) {
+    let mut heap = Owned::new(500);
+    let kept = std::vec![heap.keep(8)];
+    let [block, other] = [8; 2].map(|len| heap.take(len));
+    heap.give(block);
+    assert_eq!(heap.delayed_bytes(), 8 * GRANULE);
+    (heap, kept, other)
+}
+
+#[test]
+fn a_queue_that_ends_with_a_used_block_is_noticed() {
+    let (mut heap, kept, other) = queued();
+    heap.guard.get_mut().unwrap().delayed.set_last(kept[0].ptr);
+    heap.drop_block(other);
+    heap.expect_closed(&kept);
+}
+
+#[test]
+fn a_queue_that_starts_with_a_used_block_is_noticed() {
+    let (mut heap, kept, _) = queued();
+    heap.guard.get_mut().unwrap().delayed.set_first(kept[0].ptr);
+    heap.flush();
+    heap.expect_closed(&kept);
+}
