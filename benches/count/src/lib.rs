@@ -21,7 +21,7 @@ use crate::{
 };
 use anyhow::{Result, bail};
 use std::{ptr::NonNull, time::Duration};
-use talloc_sync::{Checked, Compact, Micro, RealTime};
+use talloc_sync::{Checked, Compact, Hardened, Micro, RealTime};
 
 pub use count::{Cost, Program};
 pub use talloc_trace::script;
@@ -31,9 +31,14 @@ const _: () = assert!(usize::BITS == 64, "the counts are for 64-bit hosts");
 /// The compiler that this library was built with.
 pub const COMPILER: &str = env!("TALLOC_COUNT_COMPILER");
 
-/// The heaps that have a budget: with quick lists, without, and for microcontrollers.
-pub const HEAPS: [&str; 3] =
-    [Talloc::<Compact>::NAME, Talloc::<RealTime>::NAME, Talloc::<Micro>::NAME];
+/// The heaps that have a budget: with quick lists, without, for microcontrollers, and those that check.
+pub const HEAPS: [&str; 5] = [
+    Talloc::<Compact>::NAME,
+    Talloc::<RealTime>::NAME,
+    Talloc::<Micro>::NAME,
+    Talloc::<Checked>::NAME,
+    Talloc::<Hardened>::NAME,
+];
 
 /// [`replay_on`] a heap.
 pub type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
@@ -47,6 +52,8 @@ pub fn find(heap: &str) -> Result<Replay> {
         Talloc::<Compact>::NAME => replay_on::<Talloc<Compact>, Ends>,
         Talloc::<RealTime>::NAME => replay_on::<Talloc<RealTime>, Ends>,
         Talloc::<Micro>::NAME => replay_on::<Talloc<Micro>, Ends>,
+        Talloc::<Checked>::NAME => replay_on::<Talloc<Checked>, Ends>,
+        Talloc::<Hardened>::NAME => replay_on::<Talloc<Hardened>, Ends>,
         // Not one that is counted: the compiler inlines less of what has more than one caller.
         NULL => replay_on_null::<Talloc<Checked<RealTime>>, Ends>,
         _ => bail!("no heap is called {heap}: there are {}, {NULL}", HEAPS.join(", ")),

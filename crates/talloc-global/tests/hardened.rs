@@ -47,15 +47,16 @@ fn commit(fault: &str) -> Output {
 #[test]
 fn commits_a_fault() {
     let Ok(fault) = env::var(FAULT) else { return };
+    // The compiler would drop other writes to memory that is freed.
     // SAFETY: The program breaks the rules on purpose. The heap finds that before it changes anything.
     unsafe {
         let block = alloc(layout());
         match &*fault {
-            "overflow" => block.add(100).write(0),
+            "overflow" => block.add(100).write_volatile(0),
             "double free" => dealloc(block, layout()),
             "write after free" => {
                 dealloc(block, layout());
-                block.add(50).write(0);
+                block.add(50).write_volatile(0);
                 let blocks: Vec<Vec<u8>> = (0..10_000).map(|_| vec![1; 100]).collect();
                 drop(blocks);
             }

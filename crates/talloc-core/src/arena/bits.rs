@@ -7,7 +7,7 @@ use talloc_span::Span;
 
 use crate::config::{Config, Level};
 
-/// Bits in a word of the bitmap.
+/// How many granules a unit of the bitmap stands for. In a heap that is not checked, a unit is one word.
 pub(crate) const WORD: usize = usize::BITS as usize;
 
 /// A bit for each granule of an arena. It is Knuth's boundary tag (The Art of Computer Programming, volume 1,
@@ -15,15 +15,14 @@ pub(crate) const WORD: usize = usize::BITS as usize;
 ///
 /// Invariant I3: a granule's bit is set if and only if the granule is the first or the last one of a free chunk.
 ///
-/// In a checked heap, each word of boundary bits is followed by a word with a second bit for each granule. The second
-/// bit is set for the first granule of each block (I11). The first granule of a cached block has both bits set. A
+/// In a checked heap, each boundary bit is followed by a second bit for the same granule, and a unit is two words. The
+/// second bit is set for the first granule of each block (I11). The first granule of a cached block has both bits set. A
 /// granule of a free chunk never has.
 ///
-/// A block ends where the next chunk starts. To find that quickly, the first pair of words whose granules all belong to
-/// one block stores the block's length: the first word is the length, and the second word has all bits set. Such a
-/// second word is never a word of marks, because a block has two granules or more.
+/// A block ends where the next chunk starts. To find that quickly, the first word whose granules all belong to one block
+/// stores the block's length: see `marks.rs`.
 pub(crate) struct Bits<C> {
-    /// Where the word of granule 0 would lie. The pointer has the provenance of the arena's memory.
+    /// Where the bits of granule 0 would lie. The pointer has the provenance of the arena's memory.
     words: *mut usize,
     config: PhantomData<C>,
 }
@@ -40,36 +39,51 @@ impl<C: Config> Bits<C> {
     /// The bits of an arena without memory.
     pub(crate) const NONE: Self = Self { words: core::ptr::null_mut(), config: PhantomData };
 
-    /// How many words stand for one word's worth of granules.
+    /// Words of a unit, which are as many as there are bits for a granule.
     const WORDS: usize = if C::CHECKED { 2 } else { 1 };
 
-    /// How many bytes stand for one word's worth of granules.
+    /// Bytes of a unit.
     pub(crate) const BYTES: usize = Self::WORDS * size_of::<usize>();
 
-    /// Bits whose word number `first` lies at `ptr`.
+    /// Granules of a word.
+    pub(super) const PER_WORD: usize = WORD / Self::WORDS;
+
+    /// The position of a granule's boundary bit in its word.
+    #[inline(always)]
+    pub(super) fn shift(at: usize) -> usize {
+        at % Self::PER_WORD * Self::WORDS
+    }
+
+    /// Bits whose unit number `first` lies at `ptr`.
     pub(crate) fn at(ptr: *mut u8, first: usize) -> Self {
         let words = ptr.cast::<usize>().wrapping_sub(first * Self::WORDS);
         Self { words, config: PhantomData }
     }
 
-    /// A pointer to a word of boundary bits.
+    /// A pointer to the word with the bits of granule `at`.
     #[inline(always)]
-    pub(super) fn word(self, word: usize) -> *mut usize {
-        self.words.wrapping_add(word * Self::WORDS)
+    pub(super) fn word(self, at: usize) -> *mut usize {
+        self.words.wrapping_add(at / Self::PER_WORD)
     }
 
-    /// A word of boundary bits, without the bits of cached blocks.
+    /// Whether a word says that granule `at` is the first or the last one of a free chunk.
+    #[inline(always)]
+    fn is_free_in(word: usize, at: usize) -> bool {
+        let bits = word >> Self::shift(at);
+        if C::CHECKED { bits & 3 == 1 } else { bits & 1 != 0 }
+    }
+
+    /// A word with the boundary bits of free chunks, of the granules from `at` on in the word of `at`.
     ///
     /// # Safety
     ///
     /// It lies in the bitmap, and has been cleared before.
     #[inline(always)]
-    unsafe fn free_bits(self, word: usize) -> usize {
-        // SAFETY: The words lie in the bitmap and are initialised.
-        unsafe {
-            let bits = self.word(word).read();
-            if C::CHECKED { bits & !self.word(word).add(1).read() } else { bits }
-        }
+    unsafe fn free_bits(self, at: usize) -> usize {
+        // SAFETY: The word lies in the bitmap and is initialised.
+        let word = unsafe { self.word(at).read() };
+        let free = if C::CHECKED { Self::free_in(word) } else { word };
+        free >> Self::shift(at) << Self::shift(at)
     }
 
     /// Whether granule `at` is the first or the last one of a free chunk.
@@ -81,7 +95,7 @@ impl<C: Config> Bits<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn get(self, at: usize) -> bool {
         // SAFETY: The bitmap covers the granule, whose word has been cleared, by the contract of this function.
-        unsafe { self.free_bits(at / WORD) >> (at % WORD) & 1 != 0 }
+        unsafe { self.look(at) }.0
     }
 
     /// [`get`](Self::get), and the word that it has read.
@@ -96,11 +110,8 @@ impl<C: Config> Bits<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn look(self, at: usize) -> (bool, usize) {
         // SAFETY: The word lies in the bitmap and is initialised.
-        unsafe {
-            let word = self.word(at / WORD).read();
-            let is_free = if C::CHECKED { self.get(at) } else { word >> (at % WORD) & 1 != 0 };
-            (is_free, word)
-        }
+        let word = unsafe { self.word(at).read() };
+        (Self::is_free_in(word, at), word)
     }
 
     /// Clears the boundary bit of granule `at`. `word` is what [`look`](Self::look) has returned.
@@ -112,13 +123,13 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn clear_in(self, word: usize, at: usize) {
         // The mask is rotated, not shifted and inverted. The compiler would share an inverted mask with the test in
         // `look` and compute it early, although x86 tests a bit without a mask.
-        let others = (!1_usize).rotate_left((at % WORD) as u32);
+        let others = (!1_usize).rotate_left(Self::shift(at) as u32);
         // SAFETY: The word lies in the bitmap and is initialised.
-        let is_same = || unsafe { self.word(at / WORD).read() == word };
+        let is_same = || unsafe { self.word(at).read() == word };
         debug_assert!(is_same(), "the word is as it was found");
         debug_assert_ne!(word & !others, 0, "I3: an end of a free chunk is marked");
         // SAFETY: The word lies in the bitmap.
-        unsafe { self.word(at / WORD).write(word & others) }
+        unsafe { self.word(at).write(word & others) }
     }
 
     /// Sets the boundary bit of granule `at`.
@@ -130,7 +141,7 @@ impl<C: Config> Bits<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn set(self, at: usize) {
         // SAFETY: The word lies in the bitmap and is initialised.
-        unsafe { *self.word(at / WORD) |= 1 << (at % WORD) }
+        unsafe { *self.word(at) |= 1 << Self::shift(at) }
     }
 
     /// Clears the boundary bit of granule `at`.
@@ -142,7 +153,7 @@ impl<C: Config> Bits<C> {
     #[cfg_attr(not(small), inline(always))]
     pub(crate) unsafe fn clear(self, at: usize) {
         // SAFETY: The word lies in the bitmap and is initialised.
-        unsafe { *self.word(at / WORD) &= !(1 << (at % WORD)) }
+        unsafe { *self.word(at) &= !(1 << Self::shift(at)) }
     }
 
     /// The first granule in `at..end` that is the first or the last one of a free chunk.
@@ -156,44 +167,49 @@ impl<C: Config> Bits<C> {
         if at >= end {
             return None;
         }
-        let mut word = at / WORD;
         // SAFETY: The words up to that of the last granule below `end` lie in the bitmap.
-        let mut bits = unsafe { self.free_bits(word) } >> (at % WORD) << (at % WORD);
+        let mut bits = unsafe { self.free_bits(at) };
+        let mut start = at - at % Self::PER_WORD;
         while bits == 0 {
-            word += 1;
-            if word * WORD >= end {
+            start += Self::PER_WORD;
+            if start >= end {
                 return None;
             }
             // SAFETY: As above.
-            bits = unsafe { self.free_bits(word) };
+            bits = unsafe { self.free_bits(start) };
         }
-        let found = word * WORD + bits.trailing_zeros() as usize;
+        let found = start + bits.trailing_zeros() as usize / Self::WORDS;
         (found < end).then_some(found)
     }
 
-    /// The memory of some words.
-    pub(super) fn span_of(self, words: Range<usize>) -> Span {
-        Span::from_ptr_size(self.word(words.start).cast(), words.len() * Self::BYTES)
+    /// The memory of some units.
+    pub(super) fn span_of(self, units: Range<usize>) -> Span {
+        Span::from_ptr_size(self.unit(units.start).cast(), units.len() * Self::BYTES)
     }
 
-    /// Clears all bits in these words.
+    /// Clears all bits in these units.
     ///
     /// # Safety
     ///
-    /// The words lie in the bitmap.
-    pub(crate) unsafe fn clear_words(self, words: Range<usize>) {
-        // SAFETY: The words lie in the bitmap, by the contract of this function.
-        unsafe { self.word(words.start).write_bytes(0, words.len() * Self::WORDS) };
+    /// The units lie in the bitmap.
+    pub(crate) unsafe fn clear_words(self, units: Range<usize>) {
+        // SAFETY: The units lie in the bitmap, by the contract of this function.
+        unsafe { self.unit(units.start).write_bytes(0, units.len() * Self::WORDS) };
     }
 
-    /// Copies all bits in these words from another bitmap, which may overlap this one.
+    /// Copies all bits in these units from another bitmap, which may overlap this one.
     ///
     /// # Safety
     ///
-    /// The words lie in both bitmaps.
-    pub(crate) unsafe fn copy_words(self, from: Self, words: Range<usize>) {
-        let (from, to) = (from.word(words.start), self.word(words.start));
-        // SAFETY: The words lie in both bitmaps, by the contract of this function.
-        unsafe { to.copy_from(from, words.len() * Self::WORDS) };
+    /// The units lie in both bitmaps.
+    pub(crate) unsafe fn copy_words(self, from: Self, units: Range<usize>) {
+        let (from, to) = (from.unit(units.start), self.unit(units.start));
+        // SAFETY: The units lie in both bitmaps, by the contract of this function.
+        unsafe { to.copy_from(from, units.len() * Self::WORDS) };
+    }
+
+    /// A pointer to the first word of a unit.
+    fn unit(self, unit: usize) -> *mut usize {
+        self.words.wrapping_add(unit * Self::WORDS)
     }
 }

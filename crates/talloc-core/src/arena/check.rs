@@ -186,11 +186,9 @@ impl<C: Config> Arena<C> {
             // SAFETY: The chunk lies below the top.
             let right = unsafe {
                 match kind {
-                    ChunkKind::Used => {
-                        self.bits.is_long_block(at, end - at) != Some(false)
-                            && self.bits.has_no_marks(at + 1, end)
+                    ChunkKind::Used | ChunkKind::Cached => {
+                        self.bits.has_len(at, end - at) && self.bits.has_no_marks(at + 1, end)
                     }
-                    ChunkKind::Cached => self.bits.has_no_marks(at + 1, end),
                     _ => self.bits.has_no_blocks(at, end),
                 }
             };

@@ -1,4 +1,9 @@
-//! The second bit for each granule of a checked heap, which tells where blocks start and how long they are.
+//! The marks of a checked heap: two bits for each granule, which tell where blocks start and how long they are.
+//!
+//! A block ends where the next chunk starts, which is the next granule with a mark. A long block would take long to scan.
+//! The first word whose granules all belong to one block, if there is one, therefore stores the block's length, with the
+//! [`LEN`] bits set. In a word of marks, these bits would mark two neighbouring granules as the first ones of blocks. A
+//! block has two granules or more, so there is no such word.
 
 use super::bits::{Bits, WORD};
 use crate::config::Config;
@@ -8,93 +13,89 @@ use crate::granule::min_linked;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// Nothing. The granule lies within a chunk, or is the first one of the arena's own chunk.
-    Nothing,
+    Nothing = 0,
     /// The granule is the first or the last one of a free chunk.
-    Free,
+    Free = 1,
     /// The granule is the first one of an allocated block.
-    Used,
+    Used = 2,
     /// The granule is the first one of a cached block.
-    Cached,
+    Cached = 3,
 }
 
-/// The bits of one word's worth of granules.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Pair {
-    boundaries: usize,
-    blocks: usize,
-}
+/// The bits of a granule.
+const MASK: usize = 3;
 
-impl Pair {
-    const EMPTY: Self = Self { boundaries: 0, blocks: 0 };
+/// The bits of the highest granule of a word.
+const HIGHEST: usize = MASK << (WORD - 2);
 
-    /// The pair that stores the length of a block to which all its granules belong.
-    #[inline(always)]
-    fn of_len(len: usize) -> Self {
-        Self { boundaries: len, blocks: usize::MAX }
-    }
+/// The lower bit of each granule of a word.
+const LOWER: usize = usize::MAX / MASK;
 
-    /// Whether the pair stores a block's length.
-    #[inline(always)]
-    fn is_len<C: Config>(self) -> bool {
-        keeps_len::<C>() && self.blocks == usize::MAX
-    }
+/// The bits that are set in a word that stores a length. The bits below them are the length, in granules.
+const LEN: usize = 7 << (WORD - 3);
 
-    /// A word with a bit for each granule that has any mark.
-    #[inline(always)]
-    fn marks<C: Config>(self) -> usize {
-        if self.is_len::<C>() { 0 } else { self.boundaries | self.blocks }
-    }
-}
-
-/// Whether a pair of words stores the length of a long block.
+/// Whether a word stores the length of a long block.
 ///
-/// If blocks may have a single granule, a word with all bits set may be marks. But then indices have 16 bits, and
-/// blocks are so short that their end is found quickly.
+/// If blocks may have a single granule, any word may be one of marks. But then indices have 16 bits, and blocks are so
+/// short that their end is found quickly.
+#[inline(always)]
+fn is_len<C: Config>(word: usize) -> bool {
+    keeps_len::<C>() && word >= LEN
+}
+
 const fn keeps_len<C: Config>() -> bool {
     min_linked::<C::Index>() > 1
 }
 
-/// The word after that of granule `at`, if all its granules belong to the block of `len` granules at `at`.
+/// A word with the lower bit of each granule that has any mark in `word`.
 #[inline(always)]
-fn inner_word<C: Config>(at: usize, len: usize) -> Option<usize> {
-    let word = at / WORD + 1;
-    (keeps_len::<C>() && at + len >= (word + 1) * WORD).then_some(word)
+fn marks<C: Config>(word: usize) -> usize {
+    if is_len::<C>(word) { 0 } else { (word | word >> 1) & LOWER }
+}
+
+/// A word with the lower bit of each granule that `word` marks as the first one of a block.
+#[inline(always)]
+fn blocks<C: Config>(word: usize) -> usize {
+    if is_len::<C>(word) { 0 } else { word >> 1 & LOWER }
+}
+
+impl<C: Config> Bits<C> {
+    /// A word with the lower bit of each granule that a word marks as an end of a free chunk.
+    #[inline(always)]
+    pub(super) fn free_in(word: usize) -> usize {
+        if is_len::<C>(word) { 0 } else { word & !(word >> 1) & LOWER }
+    }
+
+    /// The first granule of the word after that of `at`.
+    #[inline(always)]
+    fn next_word(at: usize) -> usize {
+        at - at % Self::PER_WORD + Self::PER_WORD
+    }
+
+    /// The first granule of the word that stores the length of a block of `len` granules at granule `at`, if one does.
+    #[inline(always)]
+    fn len_word(at: usize, len: usize) -> Option<usize> {
+        let next = Self::next_word(at);
+        (keeps_len::<C>() && at + len >= next + Self::PER_WORD).then_some(next)
+    }
 }
 
 /// The safety conditions are the same for all of them. The heap is checked, the bitmap covers the granules, and the
 /// words up to that of the block's end have been cleared before (I1).
 #[allow(clippy::missing_safety_doc, reason = "it is the same for all")]
 impl<C: Config> Bits<C> {
-    #[inline(always)]
-    unsafe fn pair(self, word: usize) -> Pair {
-        let words = self.word(word);
-        // SAFETY: The words lie in the bitmap and are initialised.
-        unsafe { Pair { boundaries: words.read(), blocks: words.add(1).read() } }
-    }
-
-    #[inline(always)]
-    unsafe fn set_pair(self, word: usize, pair: Pair) {
-        let words = self.word(word);
-        // SAFETY: The words lie in the bitmap.
-        unsafe {
-            words.write(pair.boundaries);
-            words.add(1).write(pair.blocks);
-        }
-    }
-
     /// The mark of granule `at`.
     pub(super) unsafe fn mark(self, at: usize) -> Mark {
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let pair = unsafe { self.pair(at / WORD) };
-        if pair.is_len::<C>() {
+        // SAFETY: The word lies in the bitmap and is initialised (I1).
+        let word = unsafe { self.word(at).read() };
+        if is_len::<C>(word) {
             return Mark::Nothing;
         }
-        let is_set = |bits: usize| bits >> (at % WORD) & 1 != 0;
-        match (is_set(pair.boundaries), is_set(pair.blocks)) {
-            (false, false) => Mark::Nothing,
-            (true, false) => Mark::Free,
-            (false, true) => Mark::Used,
-            (true, true) => Mark::Cached,
+        match word >> Self::shift(at) & MASK {
+            0 => Mark::Nothing,
+            1 => Mark::Free,
+            2 => Mark::Used,
+            _ => Mark::Cached,
         }
     }
 
@@ -105,8 +106,8 @@ impl<C: Config> Bits<C> {
         debug_assert_eq!(unsafe { self.mark(at) }, Mark::Nothing, "I11: a block has one mark");
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
-            *self.word(at / WORD).add(1) |= 1 << (at % WORD);
-            self.set_len(at, len, Pair::of_len(len));
+            *self.word(at) |= (Mark::Used as usize) << Self::shift(at);
+            self.set_len(at, len, LEN | len);
             debug_assert_eq!(self.mark(at), Mark::Used, "I11: a block has one mark");
             debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
         }
@@ -118,9 +119,8 @@ impl<C: Config> Bits<C> {
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
             debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
-            *self.word(at / WORD) &= !(1 << (at % WORD));
-            *self.word(at / WORD).add(1) &= !(1 << (at % WORD));
-            self.set_len(at, len, Pair::EMPTY);
+            *self.word(at) &= !(MASK << Self::shift(at));
+            self.set_len(at, len, 0);
             debug_assert_eq!(self.mark(at), Mark::Nothing, "I11: it is a block no longer");
         }
     }
@@ -131,152 +131,165 @@ impl<C: Config> Bits<C> {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         unsafe {
             debug_assert!(self.has_len(at, old), "I11: the marks tell the length");
-            self.set_len(at, old, Pair::EMPTY);
-            self.set_len(at, new, Pair::of_len(new));
+            self.set_len(at, old, 0);
+            self.set_len(at, new, LEN | new);
             debug_assert!(self.has_len(at, new), "I11: the marks tell the length");
         }
     }
 
-    /// Whether the pair of words that tells the length of a block of `len` granules says so, if there is one. It is
-    /// asserted before and after the marks change.
-    unsafe fn has_len(self, at: usize, len: usize) -> bool {
-        // SAFETY: All the word's granules are the block's, and so below the top, where words have been cleared (I1).
-        inner_word::<C>(at, len).is_none_or(|word| unsafe { self.pair(word) } == Pair::of_len(len))
+    /// Whether the word that tells the length of a block of `len` granules says so, if there is one.
+    pub(super) unsafe fn has_len(self, at: usize, len: usize) -> bool {
+        Self::len_word(at, len).is_none_or(|word| {
+            // SAFETY: All the word's granules are the block's, and so below the top, where words have been cleared (I1).
+            unsafe { self.word(word).read() == LEN | len }
+        })
     }
 
-    /// Sets the pair of words that stores the length of a block of `len` granules, if there is one.
+    /// Sets the word that stores the length of a block of `len` granules, if there is one.
     #[inline(always)]
-    unsafe fn set_len(self, at: usize, len: usize, pair: Pair) {
-        if let Some(word) = inner_word::<C>(at, len) {
+    unsafe fn set_len(self, at: usize, len: usize, value: usize) {
+        if let Some(word) = Self::len_word(at, len) {
             // SAFETY: All the word's granules are the block's.
-            unsafe { self.set_pair(word, pair) }
+            unsafe { self.word(word).write(value) }
         }
     }
 
-    /// Whether an allocated block of `len` granules starts at granule `at`, and a mark follows it. Returns false for
-    /// blocks of [`WORD`] granules or more. The word after that of `at` has been cleared, too.
+    /// Whether a block of `len` granules with this mark starts at granule `at`, and two words tell that: the next one
+    /// has its length, or the mark of its end. The word after that of `at` has been cleared, too.
     #[inline(always)]
-    pub(super) unsafe fn is_small_block(self, at: usize, len: usize) -> bool {
-        let shift = at % WORD;
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let (first, marks) = unsafe { self.marks_from(at) };
-        let is_used = first.boundaries >> shift & 1 == 0;
-        len < WORD && is_used && (marks ^ (1 | 1 << len)) << (WORD - 1 - len) == 0
+    pub(super) unsafe fn is_near_block(self, at: usize, len: usize, mark: Mark) -> bool {
+        // SAFETY: The conditions are the same.
+        let [first, next] = unsafe { self.words_from(at) };
+        let shift = Self::shift(at);
+        if is_len::<C>(first) {
+            return false;
+        }
+        if is_len::<C>(next) {
+            return first >> shift == mark as usize && next == LEN | len;
+        }
+        if len >= Self::PER_WORD {
+            return false;
+        }
+        // The mark of the end becomes the highest one, and those above it are dropped.
+        let marks = Self::join(first, next, shift) ^ mark as usize;
+        let up_to_end = marks << (2 * (Self::PER_WORD - 1 - len));
+        up_to_end != 0 && up_to_end & !HIGHEST == 0
     }
 
-    /// How many granules the cached block that starts at granule `at` has. `None` if there is none, or it has [`WORD`]
-    /// granules or more. The word after that of `at` has been cleared, too.
+    /// How many granules the cached block that starts at granule `at` has, if two words tell that: the next one has its
+    /// length, or the mark of its end. The word after that of `at` has been cleared, too.
     #[inline(always)]
-    pub(super) unsafe fn small_cached_len(self, at: usize) -> Option<usize> {
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let (first, marks) = unsafe { self.marks_from(at) };
-        let is_cached = (first.boundaries & first.blocks) >> (at % WORD) & marks & 1 != 0;
-        let others = marks & !1;
-        (is_cached && others != 0).then_some(others.trailing_zeros() as usize)
+    pub(super) unsafe fn near_cached_len(self, at: usize) -> Option<usize> {
+        // SAFETY: The conditions are the same.
+        let [first, next] = unsafe { self.words_from(at) };
+        let shift = Self::shift(at);
+        if is_len::<C>(first) {
+            return None;
+        }
+        if is_len::<C>(next) {
+            return (first >> shift == Mark::Cached as usize).then_some(next & !LEN);
+        }
+        let marks = Self::join(first, next, shift);
+        let others = marks & !MASK;
+        let is_cached = marks & MASK == Mark::Cached as usize;
+        (is_cached && others != 0).then(|| others.trailing_zeros() as usize / 2)
     }
 
-    /// The pair of granule `at`, and a word with a bit for each of the granules from `at` on that has any mark. The
-    /// word after that of `at` has been cleared, too.
+    /// The word of granule `at` and the next one, which has been cleared, too.
     #[inline(always)]
-    unsafe fn marks_from(self, at: usize) -> (Pair, usize) {
-        let (word, shift) = (at / WORD, at % WORD);
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let [low, high] = unsafe { [self.pair(word), self.pair(word + 1)] };
-        (low, low.marks::<C>() >> shift | high.marks::<C>() << 1 << (WORD - 1 - shift))
+    unsafe fn words_from(self, at: usize) -> [usize; 2] {
+        let word = self.word(at);
+        // SAFETY: The words lie in the bitmap and are initialised (I1).
+        unsafe { [word.read(), word.add(1).read()] }
     }
 
-    /// Whether an allocated block of `len` granules starts at granule `at`. `None` if no pair of words would store the
-    /// length of such a block.
+    /// The marks of as many granules as a word has, from the one at `shift` of two words on.
     #[inline(always)]
-    pub(super) unsafe fn is_long_block(self, at: usize, len: usize) -> Option<bool> {
-        let word = inner_word::<C>(at, len)?;
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let [first, inner] = unsafe { [self.pair(at / WORD), self.pair(word)] };
-        let [boundaries, blocks] = [first.boundaries >> (at % WORD), first.blocks >> (at % WORD)];
-        // If the first pair stored a length, the second one would not.
-        Some((boundaries, blocks) == (0, 1) && inner == Pair::of_len(len))
+    fn join(first: usize, next: usize, shift: usize) -> usize {
+        first >> shift | next << 1 << (WORD - 1 - shift)
     }
 
     /// Where the block that starts at granule `at` ends. The end is `limit` at the latest.
     pub(super) unsafe fn block_end(self, at: usize, limit: usize) -> usize {
-        let mut word = at / WORD;
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let first = unsafe { self.pair(word) }.marks::<C>();
-        let mut marks = first & (usize::MAX << 1 << (at % WORD));
-        while marks == 0 {
-            word += 1;
-            if word * WORD >= limit {
+        let first = marks::<C>(unsafe { self.word(at).read() });
+        let mut marks_found = first & (usize::MAX << 2 << Self::shift(at));
+        let mut start = at - at % Self::PER_WORD;
+        while marks_found == 0 {
+            start += Self::PER_WORD;
+            if start >= limit {
                 return limit;
             }
             // SAFETY: As above.
-            let pair = unsafe { self.pair(word) };
-            if pair.is_len::<C>() {
+            let word = unsafe { self.word(start).read() };
+            if is_len::<C>(word) {
                 // If the word was overwritten, the length is any.
-                return limit.min(at.saturating_add(pair.boundaries)).max(at + 1);
+                return limit.min(at.saturating_add(word & !LEN)).max(at + 1);
             }
-            marks = pair.marks::<C>();
+            marks_found = marks::<C>(word);
         }
-        limit.min(word * WORD + marks.trailing_zeros() as usize)
+        limit.min(start + marks_found.trailing_zeros() as usize / 2)
     }
 
     /// The first granule above `at` that is marked as the first one of a block. It is `limit` at the latest.
     ///
     /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn next_block(self, at: usize, limit: usize) -> usize {
-        let first = (at + 1) / WORD;
-        let found = (first..limit.div_ceil(WORD)).find_map(|word| {
-            // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-            let pair = unsafe { self.pair(word) };
-            let above = if word == first { usize::MAX << ((at + 1) % WORD) } else { usize::MAX };
-            let blocks = if pair.is_len::<C>() { 0 } else { pair.blocks & above };
-            (blocks != 0).then(|| word * WORD + blocks.trailing_zeros() as usize)
-        });
-        found.map_or(limit, |found| found.min(limit))
+        // SAFETY: The conditions are the same.
+        unsafe { self.first_in(at + 1, limit, blocks::<C>) }.unwrap_or(limit)
     }
 
     /// The last granule in `start..=at` that has a mark.
     ///
     /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn last_mark(self, start: usize, at: usize) -> Option<usize> {
-        let mut word = at / WORD;
-        let unwanted = WORD - 1 - at % WORD;
+        let mut first = at - at % Self::PER_WORD;
+        let unwanted = WORD - 2 - Self::shift(at);
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        let mut marks = unsafe { self.pair(word) }.marks::<C>() << unwanted >> unwanted;
-        while marks == 0 {
-            if word * WORD <= start {
+        let mut found = marks::<C>(unsafe { self.word(at).read() }) << unwanted >> unwanted;
+        while found == 0 {
+            if first <= start {
                 return None;
             }
-            word -= 1;
+            first -= Self::PER_WORD;
             // SAFETY: As above.
-            marks = unsafe { self.pair(word) }.marks::<C>();
+            found = marks::<C>(unsafe { self.word(first).read() });
         }
-        let found = word * WORD + marks.ilog2() as usize;
-        (found >= start).then_some(found)
+        let last = first + found.ilog2() as usize / 2;
+        (last >= start).then_some(last)
     }
 
     /// Whether no granule in `at..end` is marked as the first of a block.
     ///
     /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn has_no_blocks(self, at: usize, end: usize) -> bool {
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        unsafe { self.has_none(at, end, |pair| pair.blocks) }
+        // SAFETY: The conditions are the same.
+        unsafe { self.first_in(at, end, blocks::<C>) }.is_none()
     }
 
     /// Whether no granule in `at..end` has any mark.
     ///
     /// Takes time in proportion to the words that it reads.
     pub(super) unsafe fn has_no_marks(self, at: usize, end: usize) -> bool {
-        // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-        unsafe { self.has_none(at, end, Pair::marks::<C>) }
+        // SAFETY: The conditions are the same.
+        unsafe { self.first_in(at, end, marks::<C>) }.is_none()
     }
 
-    /// Whether no granule in `at..end` has a bit in the words that `bits` returns.
-    unsafe fn has_none(self, at: usize, end: usize, bits: impl Fn(Pair) -> usize) -> bool {
-        (at / WORD..end.div_ceil(WORD)).all(|word| {
-            let (low, high) = (at.saturating_sub(word * WORD), (end - word * WORD).min(WORD));
-            let wanted = usize::MAX >> (WORD - high) >> low << low;
+    /// The first granule in `at..end` whose lower bit is set in the words that `bits` makes of those of the bitmap.
+    unsafe fn first_in(
+        self,
+        at: usize,
+        end: usize,
+        bits: impl Fn(usize) -> usize,
+    ) -> Option<usize> {
+        let shift = Self::shift(at);
+        let first = at - at % Self::PER_WORD;
+        let found = (first..end).step_by(Self::PER_WORD).find_map(|start| {
             // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
-            bits(unsafe { self.pair(word) }) & wanted == 0
-        })
+            let bits = bits(unsafe { self.word(start).read() });
+            let bits = if start == first { bits >> shift << shift } else { bits };
+            (bits != 0).then(|| start + bits.trailing_zeros() as usize / 2)
+        });
+        found.filter(|found| *found < end)
     }
 }

@@ -179,7 +179,7 @@ impl<C: Config> Arena<C> {
         let is_below_top = self.start <= at && at < self.top && at != self.own.chunk.start;
         if addr % GRANULE == 0 && is_below_top && at + 2 * WORD <= self.cleared {
             // SAFETY: The bits from the start up to there have been cleared before.
-            let len = unsafe { self.bits.small_cached_len(at) };
+            let len = unsafe { self.bits.near_cached_len(at) };
             // The own chunk has no mark.
             let own = self.own.chunk.start.wrapping_sub(at);
             if let Some(len) = len.filter(|len| *len <= own) {

@@ -7,6 +7,7 @@ use super::bits::WORD;
 use super::marks::Mark;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Config, Level};
+use crate::granule::GRANULE;
 
 /// Changing the blocks' marks. In a heap that is not checked, this does nothing.
 impl<C: Config> Arena<C> {
@@ -77,40 +78,41 @@ impl<C: Config> Arena<C> {
 
 /// Reading the blocks' marks, in a checked heap.
 impl<C: Config> Arena<C> {
-    /// Whether an allocated block of `len` granules lies at an aligned address. Returns false for some blocks: those of
-    /// [`WORD`] granules or more, and some next to the own chunk or below the top.
-    ///
-    /// Reads two pairs of words.
+    /// Whether an allocated block of `len` granules lies at an aligned address. Returns false for some blocks: those
+    /// whose end the nearest two words do not tell, and some next to the own chunk or below the top.
     #[inline(always)]
-    pub(crate) fn is_small_block(&self, addr: usize, len: usize) -> bool {
+    pub(crate) fn is_near_block(&self, addr: usize, len: usize) -> bool {
+        self.is_near(addr, len, Mark::Used)
+    }
+
+    /// [`is_near_block`](Self::is_near_block), of a cached block, at any address.
+    #[inline(always)]
+    pub(crate) fn is_near_cached(&self, addr: usize, len: usize) -> bool {
+        addr % GRANULE == 0 && self.is_near(addr, len, Mark::Cached)
+    }
+
+    #[inline(always)]
+    fn is_near(&self, addr: usize, len: usize, mark: Mark) -> bool {
         let at = self.window.granule(addr);
         let apart = self.own.chunk.start.wrapping_sub(at) >= len;
         // SAFETY: The bits from the start up to there have been cleared before.
         self.start <= at
             && at + 2 * WORD <= self.cleared
             && apart
-            && unsafe { self.bits.is_small_block(at, len) }
+            && unsafe { self.bits.is_near_block(at, len, mark) }
     }
 
     /// Whether an allocated block of `len` granules lies at an aligned address.
     ///
     /// Takes constant time if links have 32 bits, and time in proportion to a 512th of the block's bytes if they have
     /// 16.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn is_block(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
-        if at < self.start || at >= self.top || len > self.top - at {
-            return false;
-        }
-        // SAFETY: The bits below the top have been cleared before.
-        match unsafe { self.bits.is_long_block(at, len) } {
-            Some(is_block) => is_block,
-            None => self.is_block_by_marks(at, len),
-        }
+        self.start <= at && at < self.top && len <= self.top - at && self.is_block_by_marks(at, len)
     }
 
     /// Whether an allocated block of `len` granules starts at granule `at`, below the top.
-    #[inline(never)]
     fn is_block_by_marks(&self, at: usize, len: usize) -> bool {
         // SAFETY: The bits below the top have been cleared before.
         let mark = unsafe { self.bits.mark(at) };

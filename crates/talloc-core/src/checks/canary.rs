@@ -20,19 +20,6 @@ const REACH: usize = 2 * GRANULE;
 /// A word in which a byte is repeated, divided by the byte.
 const REPEATED: u64 = u64::MAX / u8::MAX as u64;
 
-/// Two pieces of 1, 2, 4 or 8 bytes that cover a range of up to 16 bytes. They may overlap.
-#[inline(always)]
-fn pieces(range: &core::ops::Range<usize>) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let width = match range.len() {
-        0 | 1 => 1,
-        2 | 3 => 2,
-        4..8 => 4,
-        _ => 8,
-    };
-    let pieces = [(range.start, width), (range.end.wrapping_sub(width), width)];
-    pieces.into_iter().take(if range.is_empty() { 0 } else { 2 })
-}
-
 /// The bytes of a tail.
 pub(crate) const TAIL: usize = GRANULE;
 
@@ -84,18 +71,9 @@ impl Canary {
     /// The block has as many granules as [`new`](Self::new) was told, and its owner knows only the requested bytes.
     #[inline(always)]
     pub(crate) unsafe fn write(&self) {
-        let word = u64::from(self.slack_byte()) * REPEATED;
-        for (at, width) in pieces(&self.slack) {
-            // SAFETY: The piece is within the block.
-            unsafe {
-                let place = self.block.add(at);
-                match width {
-                    8 => place.cast::<u64>().write_unaligned(word),
-                    4 => place.cast::<u32>().write_unaligned(word as u32),
-                    2 => place.cast::<u16>().write_unaligned(word as u16),
-                    _ => place.write(word as u8),
-                }
-            }
+        if !self.slack.is_empty() {
+            // SAFETY: The caller's block has as many bytes.
+            unsafe { self.write_slack() };
         }
         if let Some(end) = self.tail {
             let word = self.tail_word(end, end - self.size);
@@ -111,19 +89,10 @@ impl Canary {
     /// It was written.
     #[inline(always)]
     pub(crate) unsafe fn is_intact(&self) -> bool {
-        let word = u64::from(self.slack_byte()) * REPEATED;
         let mut changed = 0;
-        for (at, width) in pieces(&self.slack) {
-            // SAFETY: The piece is within the block, and was written.
-            changed |= unsafe {
-                let place = self.block.add(at);
-                match width {
-                    8 => place.cast::<u64>().read_unaligned() ^ word,
-                    4 => u64::from(place.cast::<u32>().read_unaligned() ^ word as u32),
-                    2 => u64::from(place.cast::<u16>().read_unaligned() ^ word as u16),
-                    _ => u64::from(place.read() ^ word as u8),
-                }
-            };
+        if !self.slack.is_empty() {
+            // SAFETY: The slack was written.
+            changed |= unsafe { self.slack_changes() };
         }
         if let Some(end) = self.tail {
             // SAFETY: As above.
@@ -131,6 +100,76 @@ impl Canary {
             changed |= word ^ self.tail_word(end, end - self.size);
         }
         changed == 0
+    }
+
+    /// Writes the slack, which is not empty, in two pieces that may overlap.
+    ///
+    /// # Safety
+    ///
+    /// As for [`write`](Self::write).
+    #[inline(always)]
+    unsafe fn write_slack(&self) {
+        let word = u64::from(self.slack_byte()) * REPEATED;
+        // SAFETY: Both pieces are within the slack.
+        unsafe {
+            match self.slack.len() {
+                0 | 1 => self.write_ends(word as u8),
+                2 | 3 => self.write_ends(word as u16),
+                4..8 => self.write_ends(word as u32),
+                _ => self.write_ends(word),
+            }
+        }
+    }
+
+    /// A word that is zero if the slack, which is not empty, is as it was written.
+    ///
+    /// # Safety
+    ///
+    /// It was written.
+    #[inline(always)]
+    unsafe fn slack_changes(&self) -> u64 {
+        let word = u64::from(self.slack_byte()) * REPEATED;
+        // SAFETY: Both pieces are within the slack, which was written.
+        unsafe {
+            match self.slack.len() {
+                0 | 1 => self.changes_at_ends(word as u8),
+                2 | 3 => self.changes_at_ends(word as u16),
+                4..8 => self.changes_at_ends(word as u32),
+                _ => self.changes_at_ends(word),
+            }
+        }
+    }
+
+    /// Writes a piece to both ends of the slack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`write`](Self::write), and the slack is as long as the piece.
+    #[inline(always)]
+    unsafe fn write_ends<T: Copy>(&self, piece: T) {
+        for place in self.ends::<T>() {
+            // SAFETY: The place is within the block.
+            unsafe { place.write_unaligned(piece) };
+        }
+    }
+
+    /// A word that is zero if both ends of the slack are equal to a piece.
+    ///
+    /// # Safety
+    ///
+    /// As for [`slack_changes`](Self::slack_changes), and the slack is as long as the piece.
+    #[inline(always)]
+    unsafe fn changes_at_ends<T: Copy + Into<u64>>(&self, piece: T) -> u64 {
+        // SAFETY: Both places are within the block, and were written.
+        let [first, last] = self.ends::<T>().map(|place| unsafe { place.read_unaligned() }.into());
+        (first ^ piece.into()) | (last ^ piece.into())
+    }
+
+    /// Where a piece starts at either end of the slack.
+    #[inline(always)]
+    fn ends<T>(&self) -> [*mut T; 2] {
+        let place = |at| self.block.as_ptr().wrapping_add(at).cast();
+        [place(self.slack.start), place(self.slack.end - size_of::<T>())]
     }
 
     /// The requested size of a block of `len` granules that has a tail. `None` if the tail was changed.

@@ -42,6 +42,8 @@ pub struct Guard {
     /// The key of canaries and of the queue.
     pub(crate) key: SecretKey,
     pub(crate) delayed: Delayed,
+    /// Bytes that may be delayed in any case.
+    pub(crate) least_delayed: usize,
     /// The state of the generator of random bits.
     random: u64,
     /// What was found, until it is reported.
@@ -55,7 +57,8 @@ pub struct Guard {
 impl State for Guard {
     const EMPTY: Self = Self {
         key: SecretKey::ZERO,
-        delayed: Delayed { first: None, last: None, granules: 0 },
+        delayed: Delayed::EMPTY,
+        least_delayed: 0,
         random: 0,
         found: None,
         is_closed: false,
@@ -110,10 +113,27 @@ impl Guard {
 pub(crate) struct Delayed {
     first: Option<NonNull<u8>>,
     last: Option<NonNull<u8>>,
+    /// The complement of the address of `last`, by which a change of either is noticed. The block is written to before
+    /// anything else is known of it.
+    twin: usize,
     granules: usize,
 }
 
 impl Delayed {
+    const EMPTY: Self = Self { first: None, last: None, twin: !0, granules: 0 };
+
+    #[inline(always)]
+    fn set_end(&mut self, last: Option<NonNull<u8>>) {
+        self.last = last;
+        self.twin = !addr_of(last);
+    }
+
+    /// Whether the end of the queue is as it was set.
+    #[inline(always)]
+    pub(crate) fn is_end_sound(&self) -> bool {
+        addr_of(self.last) == !self.twin
+    }
+
     /// Granules of the blocks.
     #[inline(always)]
     pub(crate) fn granules(&self) -> usize {
@@ -124,12 +144,6 @@ impl Delayed {
     #[inline(always)]
     pub(crate) fn first(&self) -> Option<NonNull<u8>> {
         self.first
-    }
-
-    /// The block that was freed last.
-    #[inline(always)]
-    pub(crate) fn last(&self) -> Option<NonNull<u8>> {
-        self.last
     }
 
     /// The block that was freed after `block`.
@@ -162,7 +176,7 @@ impl Delayed {
                 unsafe { last.cast::<*mut u8>().write(link) };
             }
         }
-        self.last = Some(block);
+        self.set_end(Some(block));
         self.granules += len;
     }
 
@@ -177,7 +191,7 @@ impl Delayed {
         // SAFETY: It is in the queue.
         self.first = unsafe { self.after(key, first) };
         if self.first.is_none() {
-            self.last = None;
+            self.set_end(None);
         }
         self.granules = self.granules.saturating_sub(len);
     }
@@ -194,6 +208,12 @@ impl Delayed {
 
     /// Forgets all blocks.
     pub(crate) fn clear(&mut self) {
-        (self.first, self.last, self.granules) = (None, None, 0);
+        *self = Self::EMPTY;
     }
+}
+
+/// The address of a block, or zero.
+#[inline(always)]
+fn addr_of(block: Option<NonNull<u8>>) -> usize {
+    block.map_or(0, |block| block.addr().get())
 }

@@ -57,7 +57,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub unsafe fn malloc(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if !C::HARDENED {
+            return self.malloc_plainly(layout);
+        }
+        match self.malloc_sound(layout) {
+            Some(block) => Ok(block),
+            None => self.malloc_guarded(layout),
+        }
+    }
+
+    /// [`malloc`](Self::malloc), of a hardened heap whose quick lists do not serve the request.
+    #[inline(never)]
+    #[track_caller]
+    fn malloc_guarded(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let allocate = |heap: &mut Self| Ok((heap.malloc_plainly(layout)?, layout.size()));
         // SAFETY: The block is allocated for as many bytes.
         unsafe { self.guarded(layout.size(), allocate) }.map(|(block, _)| block)

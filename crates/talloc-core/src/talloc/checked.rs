@@ -26,14 +26,15 @@ impl<C: Config, S> Talloc<C, S> {
                 && self.is_sealed(ptr, layout.size())
     }
 
-    /// Whether a block with this layout is allocated at `ptr`, in the first arena of a checked heap, and its size has a
-    /// quick list. Reads only the nearest marks, and so returns false for some blocks.
+    /// [`knows`](Self::knows), of a block in the first arena of a checked heap whose size has a quick list, if there are
+    /// any. Reads only the nearest marks, and so returns false for some blocks.
     #[inline(always)]
-    pub(super) fn knows_small(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
+    pub(super) fn knows_near(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let len = Arena::<C>::block_len(layout.size());
-        len < self.quick.classes()
+        (C::HARDENED || len < self.quick.classes())
+            && !self.is_closed()
             && is_aligned(ptr, layout)
-            && self.arenas.first.is_small_block(ptr.addr().get(), len)
+            && self.arenas.first.is_near_block(ptr.addr().get(), len)
             && self.is_sealed(ptr, layout.size())
     }
 
@@ -42,7 +43,7 @@ impl<C: Config, S> Talloc<C, S> {
     fn has_block(&self, ptr: NonNull<u8>, layout: Layout) -> bool {
         let (addr, len) = (ptr.addr().get(), Arena::<C>::block_len(layout.size()));
         is_aligned(ptr, layout)
-            && (self.arenas.first.is_small_block(addr, len)
+            && (self.arenas.first.is_near_block(addr, len)
                 || self.arenas.first.is_block(addr, len)
                 || !self.arenas.is_single() && self.has_block_elsewhere(addr, len))
     }

@@ -52,13 +52,14 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_known(ptr, layout) }
-        } else if !C::HARDENED && self.knows_small(ptr, layout) {
-            // SAFETY: The heap knows the block, whose size has a list. The caller gives it up.
-            unsafe { self.cache(ptr, Arena::<C>::block_len(layout.size())) }
-        } else {
+        } else if !self.knows_near(ptr, layout) {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_checked(ptr, layout) }
+        } else {
+            // SAFETY: The heap knows the block, which the caller gives up.
+            unsafe { self.free_known(ptr, layout) };
+            self.settle();
         }
     }
 

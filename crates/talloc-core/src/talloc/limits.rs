@@ -68,6 +68,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Sets the bounds of the quick lists by the heap's memory. They are not set below what the lists hold.
     pub(super) fn limit_quick(&mut self) {
+        self.limit_delay();
         if C::Quick::CLASSES == 0 {
             return;
         }

@@ -4,7 +4,7 @@
 
 use core::ptr::NonNull;
 
-use crate::checks::{Guard, State};
+use crate::checks::State;
 use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 use crate::quick::Lists;
@@ -51,8 +51,18 @@ impl<C: Config, S> Talloc<C, S> {
     }
 
     /// The granules of a cached block, if there is one at an address.
+    #[inline(always)]
     pub(in crate::talloc) fn len_of_cached(&self, block: NonNull<u8>) -> Option<usize> {
         let addr = block.addr().get();
+        if self.arenas.is_single() {
+            return self.arenas.first.len_of_cached(addr);
+        }
+        self.len_of_cached_among(addr)
+    }
+
+    /// [`len_of_cached`](Self::len_of_cached), in a heap of several arenas.
+    #[inline(never)]
+    fn len_of_cached_among(&self, addr: usize) -> Option<usize> {
         let place = self.arenas.containing(addr)?;
         self.arenas.peek(place).len_of_cached(addr)
     }
@@ -97,62 +107,65 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: It is a cached block in no list.
             return unsafe { self.let_go(block, len) };
         }
-        if !self.is_queue_sound() {
+        let Some(guard) = self.guard.get_mut() else { return };
+        if !guard.delayed.is_end_sound() {
             return self.close();
         }
+        // SAFETY: Nobody uses the block.
+        unsafe { guard.delayed.push(guard.key, block, len) };
+        while self.delayed_bytes() > self.most_delayed() {
+            let Some((block, len)) = self.take_oldest() else { break };
+            if C::MEASURES.shuffle && self.waits_again(block, len) {
+                continue;
+            }
+            // SAFETY: It is a cached block, and in no list any more.
+            unsafe { self.let_go(block, len) };
+        }
+    }
+
+    /// How many bytes may be delayed.
+    #[inline(always)]
+    fn most_delayed(&self) -> usize {
+        let least = self.guard.get().map_or(0, |guard| guard.least_delayed);
+        (self.arenas.used() / DELAYED_SHARE).max(least).min(C::MEASURES.delay)
+    }
+
+    /// Sets how many bytes may be delayed in any case, by the heap's memory.
+    pub(in crate::talloc) fn limit_delay(&mut self) {
+        let least = (self.arenas.size() / LEAST_SHARE).min(LEAST_DELAYED);
         if let Some(guard) = self.guard.get_mut() {
+            guard.least_delayed = least;
+        }
+    }
+
+    /// Takes the block that has waited longest from the queue.
+    #[inline(always)]
+    fn take_oldest(&mut self) -> Option<(NonNull<u8>, usize)> {
+        // A block that could not be coalesced has lost its marks, so the end of the one below it is not seen any more.
+        if self.is_broken() {
+            return None;
+        }
+        let block = self.guard.get()?.delayed.first()?;
+        let Some(len) = self.len_of_cached(block) else {
+            self.close();
+            return None;
+        };
+        let guard = self.guard.get_mut()?;
+        // SAFETY: It is the first block, which has `len` granules.
+        unsafe { guard.delayed.pop(guard.key, len) };
+        Some((block, len))
+    }
+
+    /// Puts a block that was taken from the queue back to its end, at random, if others wait, too. So the order of reuse
+    /// cannot be foreseen.
+    fn waits_again(&mut self, block: NonNull<u8>, len: usize) -> bool {
+        let Some(guard) = self.guard.get_mut() else { return false };
+        let waits = guard.flip() && guard.delayed.first().is_some();
+        if waits {
             // SAFETY: Nobody uses the block.
             unsafe { guard.delayed.push(guard.key, block, len) };
         }
-        let least = (self.arenas.size() / LEAST_SHARE).min(LEAST_DELAYED);
-        let share = (self.arenas.used() / DELAYED_SHARE).max(least);
-        while self.delayed_bytes() > share.min(C::MEASURES.delay) {
-            if !self.let_oldest_go(false) {
-                break;
-            }
-        }
-    }
-
-    /// Whether the last block of the queue, if there is one, is a cached block.
-    #[inline(always)]
-    fn is_queue_sound(&self) -> bool {
-        let last = self.guard.get().and_then(|guard| guard.delayed.last());
-        last.is_none_or(|last| self.len_of_cached(last).is_some())
-    }
-
-    /// Frees the block that has waited longest. Returns whether there was one.
-    fn let_oldest_go(&mut self, coalesce: bool) -> bool {
-        // A block that could not be coalesced has lost its marks, so the end of the one below it is not seen any more.
-        if self.is_broken() {
-            return false;
-        }
-        let Some(guard) = self.guard.get() else { return false };
-        let Some(block) = guard.delayed.first() else { return false };
-        let Some(len) = self.len_of_cached(block) else {
-            self.close();
-            return false;
-        };
-        let again =
-            C::MEASURES.shuffle && !coalesce && self.guard.get_mut().is_some_and(Guard::flip);
-        if let Some(guard) = self.guard.get_mut() {
-            // SAFETY: It is the first block, which has `len` granules.
-            unsafe { guard.delayed.pop(guard.key, len) };
-            if again && guard.delayed.first().is_some() {
-                // A random block waits for another turn, so the order of reuse cannot be foreseen.
-                // SAFETY: Nobody uses the block.
-                unsafe { guard.delayed.push(guard.key, block, len) };
-                return true;
-            }
-        }
-        // SAFETY: It is a cached block, and in no list any more.
-        unsafe {
-            if coalesce {
-                self.coalesce_block(block, len);
-            } else {
-                self.let_go(block, len);
-            }
-        }
-        true
+        waits
     }
 
     /// Frees a block that has waited: to its quick list, or to the arena.
@@ -169,10 +182,21 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             }
         } else {
             // SAFETY: It is a cached block in no list.
-            unsafe { self.coalesce_block(block, len) };
-            self.note_uncached(len);
-            self.tend();
+            unsafe { self.let_go_unlisted(block, len) };
         }
+    }
+
+    /// [`let_go`](Self::let_go), of a block whose size has no list, or is not cached while memory is short.
+    ///
+    /// # Safety
+    ///
+    /// As for [`let_go`](Self::let_go).
+    #[inline(never)]
+    unsafe fn let_go_unlisted(&mut self, block: NonNull<u8>, len: usize) {
+        // SAFETY: It is a cached block in no list.
+        unsafe { self.coalesce_block(block, len) };
+        self.note_uncached(len);
+        self.tend();
     }
 
     /// Coalesces a block that has waited.
@@ -180,7 +204,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// # Safety
     ///
     /// As for [`let_go`](Self::let_go).
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn coalesce_block(&mut self, block: NonNull<u8>, len: usize) {
         self.expect_filled(block, len);
         self.forget(block, len);
@@ -191,7 +215,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Coalesces all blocks that wait. Returns whether there were any.
     pub(in crate::talloc) fn drain(&mut self) -> bool {
         let had_any = self.delayed_bytes() > 0;
-        while self.let_oldest_go(true) {}
+        while let Some((block, len)) = self.take_oldest() {
+            // SAFETY: It is a cached block, and in no list any more.
+            unsafe { self.coalesce_block(block, len) };
+        }
         had_any
     }
 }

@@ -45,13 +45,15 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
-    /// Notes a misuse if a freed block is not as it was filled.
+    /// Whether a freed block is as it was filled. If it is not, a misuse is noted.
     #[inline(always)]
-    pub(super) fn expect_filled(&mut self, block: NonNull<u8>, len: usize) {
+    pub(super) fn expect_filled(&mut self, block: NonNull<u8>, len: usize) -> bool {
         // SAFETY: The block is cached, so it was filled.
-        if C::MEASURES.fill > 0 && unsafe { !Self::is_filled(block, len) } {
+        let is_filled = C::MEASURES.fill == 0 || unsafe { Self::is_filled(block, len) };
+        if !is_filled {
             self.note_written(block, len);
         }
+        is_filled
     }
 
     /// Whether a freed block is as it was filled.

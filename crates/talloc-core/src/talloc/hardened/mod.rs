@@ -19,9 +19,11 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::Talloc;
+use crate::arena::Arena;
 use crate::checks::{Checks, State};
 use crate::config::{Config, Level};
 use crate::error::AllocError;
+use crate::granule::GRANULE;
 use crate::misuse::{Call, Fault, Misuse};
 use crate::quick::Lists;
 use crate::source::Source;
@@ -114,16 +116,53 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut result = allocate(self);
         if let Ok((block, dirty)) = &mut result {
             // SAFETY: The block has just been allocated for as many bytes.
-            unsafe {
-                self.seal(*block, size);
-                if let Some(byte) = C::MEASURES.fresh {
-                    block.write_bytes(byte, size);
-                    *dirty = size;
-                }
+            unsafe { self.furnish(*block, size) };
+            if C::MEASURES.fresh.is_some() {
+                *dirty = size;
             }
         }
         self.settle();
         result
+    }
+
+    /// Allocates from a quick list. `None` if the heap has several arenas, or the first block of the list is not
+    /// [near](Arena::is_near_block) its end, or there is none.
+    #[inline(always)]
+    #[track_caller]
+    pub(in crate::talloc) fn malloc_sound(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        let len = Arena::<C>::block_len(layout.size());
+        let has_list = len < C::Quick::CLASSES && layout.align() <= GRANULE;
+        if !has_list || self.is_closed() || !self.arenas.is_single() {
+            return None;
+        }
+        let first = self.quick.first(len)?;
+        if C::ENCODED && !self.arenas.first.is_near_cached(first.addr().get(), len) {
+            return None;
+        }
+        let block = self.quick.pop(len)?;
+        self.note_reuse(block);
+        if !self.expect_filled(block, len) {
+            self.settle();
+        }
+        // SAFETY: The block has just been allocated for as many bytes.
+        unsafe { self.furnish(block, layout.size()) };
+        Some(block)
+    }
+
+    /// Writes what a new block of `size` bytes has in it and behind it.
+    ///
+    /// # Safety
+    ///
+    /// The block has just been allocated for as many bytes.
+    #[inline(always)]
+    unsafe fn furnish(&self, block: NonNull<u8>, size: usize) {
+        // SAFETY: The block is new, and has as many bytes.
+        unsafe {
+            self.seal(block, size);
+            if let Some(byte) = C::MEASURES.fresh {
+                block.write_bytes(byte, size);
+            }
+        }
     }
 }
 

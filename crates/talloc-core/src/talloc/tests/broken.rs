@@ -81,8 +81,17 @@ impl<C: Config> Owned<C> {
     }
 }
 
-/// A heap with free chunks of 8 and 12 granules, its blocks, and one more of 8 granules that can be freed.
-fn two_bins() -> (Owned<Hardened<RealTime, Encoded, Notes>>, [usize; 2], Vec<Block>, Block) {
+/// A heap with two free chunks.
+struct TwoBins {
+    heap: Owned<Hardened<RealTime, Encoded, Notes>>,
+    /// The granule of the larger one, of 12 granules. The other one has 8.
+    large: usize,
+    kept: Vec<Block>,
+    /// A block of 8 granules that can be freed.
+    other: Block,
+}
+
+fn two_bins() -> TwoBins {
     let mut heap = Owned::new(126);
     let small = heap.take(8);
     let mut kept = std::vec![heap.keep(8)];
@@ -90,15 +99,15 @@ fn two_bins() -> (Owned<Hardened<RealTime, Encoded, Notes>>, [usize; 2], Vec<Blo
     kept.push(heap.keep(8));
     let other = heap.take(8);
     kept.push(heap.keep(8));
-    let at = [heap.at(&small), heap.at(&large)];
+    let at = heap.at(&large);
     heap.give(small);
     heap.give(large);
-    (heap, at, kept, other)
+    TwoBins { heap, large: at, kept, other }
 }
 
 /// Granules at which a head may wrongly point: a block, the top, the chunk of another bin, and no memory of the arena.
 fn wrong_heads() -> impl Iterator<Item = usize> {
-    let (heap, [_, large], kept, _) = two_bins();
+    let TwoBins { heap, large, kept, .. } = two_bins();
     let arena = &heap.arenas.first;
     [heap.at(&kept[0]), arena.top(), large, arena.end() + 100].into_iter()
 }
@@ -106,7 +115,7 @@ fn wrong_heads() -> impl Iterator<Item = usize> {
 #[test]
 fn a_wrong_head_is_noticed_by_a_request() {
     for to in wrong_heads() {
-        let (mut heap, _, kept, _) = two_bins();
+        let TwoBins { mut heap, kept, .. } = two_bins();
         heap.arenas.first.set_head(8, to);
         heap.request(8, &kept);
         heap.expect_closed(&kept);
@@ -116,7 +125,7 @@ fn a_wrong_head_is_noticed_by_a_request() {
 #[test]
 fn a_wrong_head_is_noticed_by_a_search_upwards() {
     for to in wrong_heads() {
-        let (mut heap, _, kept, _) = two_bins();
+        let TwoBins { mut heap, kept, .. } = two_bins();
         heap.arenas.first.set_head(8, to);
         heap.request(5, &kept);
         heap.expect_closed(&kept);
@@ -126,7 +135,7 @@ fn a_wrong_head_is_noticed_by_a_search_upwards() {
 #[test]
 fn a_wrong_head_is_noticed_when_a_chunk_is_put_before_it() {
     for to in wrong_heads() {
-        let (mut heap, _, kept, other) = two_bins();
+        let TwoBins { mut heap, kept, other, .. } = two_bins();
         heap.arenas.first.set_head(8, to);
         heap.drop_block(other);
         heap.expect_closed(&kept);
@@ -137,7 +146,7 @@ fn a_wrong_head_is_noticed_when_a_chunk_is_put_before_it() {
 fn a_bin_that_is_empty_but_mapped_is_noticed() {
     let number_of_a_bin = 12;
     for no_granule in [0, number_of_a_bin] {
-        let (mut heap, _, kept, _) = two_bins();
+        let TwoBins { mut heap, kept, .. } = two_bins();
         heap.arenas.first.set_head(8, no_granule);
         heap.request(5, &kept);
         heap.expect_closed(&kept);
