@@ -13,7 +13,7 @@ const ALIGNED_TRIES: usize = 4;
 /// `N` quick lists.
 ///
 /// Each size of up to 128 granules of 8 bytes has its own list. Larger sizes, up to that of the last list, are rounded
-/// up to one of eight sizes in each doubling. [`lists_for`] says how many lists a largest size needs.
+/// up to one of eight sizes in each doubling. [`lists_for`](super::lists_for) says how many lists a largest size needs.
 pub struct QuickLists<const N: usize, K = NoKey> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.
