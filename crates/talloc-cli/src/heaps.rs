@@ -366,8 +366,7 @@ pub static ALL: &[Entry] = &[
     Entry::of::<Protected<Slack>>("hardened-slack", "canaries in the slack", usize::MAX).unusual(),
     Entry::of::<Protected<Tails>>("hardened-tails", "canaries behind blocks", usize::MAX).unusual(),
     Entry::of::<Protected<Fresh>>("hardened-fresh", "new blocks are filled", usize::MAX).unusual(),
-    Entry::of::<Protected<Shuffle>>("hardened-shuffle", "the delay is random", usize::MAX)
-        .unusual(),
+    Entry::of::<Protected<Shuffle>>("hardened-shuffle", "places are random", usize::MAX).unusual(),
     #[cfg(any(unix, windows))]
     Entry::hosted::<Hosted<&'static talloc_global::SystemTalloc>>(
         "system-talloc",

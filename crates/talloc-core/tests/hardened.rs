@@ -57,6 +57,7 @@ measures! {
     Standard: Measures { delay: 0, ..Measures::STANDARD };
     Delays: Measures { delay: 1 << 10, fill: 64, ..Measures::NONE };
     Encoded: Measures { encode: true, ..Measures::NONE };
+    Shuffled: Measures { shuffle: true, ..Measures::NONE };
     Tails: Measures { tails: true, ..Measures::NONE };
     Fresh: Measures { fresh: Some(0xce), ..Measures::NONE };
     All: Measures::ALL;
@@ -214,6 +215,29 @@ fn new_blocks_are_filled() {
     let zeroed = unsafe { heap.malloc_zeroed(layout(100, 8)) }.unwrap();
     // SAFETY: As above.
     assert_eq!(unsafe { zeroed.cast::<[u8; 100]>().read() }, [0; 100]);
+}
+
+/// With measures that choose at random, several blocks of a heap follow each other, and others do not.
+#[test]
+fn places_are_chosen_at_random() {
+    let mut heap = heap::<Hardened<RealTime, Shuffled, Notes>>(1 << 15);
+    let (hole, _above) = (malloc(&mut heap, 1 << 14), malloc(&mut heap, 40));
+    free(&mut heap, hole, 1 << 14);
+    let end = hole.addr().get() + (1 << 14);
+    let blocks = [(); 64].map(|()| malloc(&mut heap, 64).addr().get());
+    let low = blocks.iter().filter(|block| **block < end - (1 << 13)).count();
+    assert!(low > 8 && low < 56, "{low} of 64 blocks were cut from the lower end");
+
+    let mut heap = self::heap::<Hardened<Compact, Shuffled, Notes>>(1 << 15);
+    let blocks = [(); 32].map(|()| malloc(&mut heap, 64));
+    for block in blocks {
+        free(&mut heap, block, 64);
+    }
+    let again = [(); 32].map(|()| malloc(&mut heap, 64));
+    let last_first = again.iter().zip(blocks.iter().rev()).filter(|(a, b)| a == b).count();
+    assert!(last_first < 28, "{last_first} of 32 blocks came back last in, first out");
+    assert!(heap.verify().is_ok());
+    assert_eq!(faults(), []);
 }
 
 /// Blocks and their sizes.

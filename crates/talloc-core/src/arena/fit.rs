@@ -38,20 +38,21 @@ impl<C: Config> Arena<C> {
     /// Takes `len` granules of a binned chunk that is surely large enough, or else of the top.
     #[cfg_attr(not(small), inline(always))]
     fn allocate_any(&mut self, len: usize) -> Option<usize> {
-        if let Some(at) = self.allocate_from_bins(len) {
+        if let Some(at) = self.allocate_from_bins(len, false) {
             return Some(at);
         }
         self.take_top(0, len)
     }
 
-    /// Takes `len` granules of a binned chunk that is surely large enough.
+    /// Takes `len` granules of a binned chunk that is surely large enough, from its start or its end.
     #[cfg_attr(not(small), inline(always))]
-    pub(crate) fn allocate_from_bins(&mut self, len: usize) -> Option<usize> {
+    pub(crate) fn allocate_from_bins(&mut self, len: usize, from_end: bool) -> Option<usize> {
         let bin = self.fit(len)?;
         // SAFETY: The bin's first chunk is large enough.
         unsafe {
             let chunk = self.pop(bin);
-            Some(self.split(chunk, 0, len))
+            let lead = if from_end { chunk.len() - len } else { 0 };
+            Some(self.split(chunk, lead, len))
         }
     }
 

@@ -116,6 +116,11 @@ impl<C: Config> Arena<C> {
         self.bins.set_head(BinIndex::of_chunk::<C>(len), at);
     }
 
+    /// Clears the map's bit of the bin for chunks of `len` granules, which is set.
+    pub(crate) fn unmap_bin(&mut self, len: usize) {
+        self.bins.unmap_bin(BinIndex::of_chunk::<C>(len));
+    }
+
     pub(crate) fn map_bin(&mut self, number: usize) {
         self.bins.map_bin(number);
     }

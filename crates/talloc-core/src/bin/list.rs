@@ -200,6 +200,12 @@ impl<C: Config> Bins<C> {
         self.map.set(BinIndex::new::<C>(number).unwrap());
     }
 
+    /// Clears the bit of a bin in the map, which is set.
+    #[cfg(test)]
+    pub(crate) fn unmap_bin(&mut self, bin: BinIndex) {
+        self.map.flip_if(bin, true);
+    }
+
     /// Makes `at` the first chunk of a bin, whether or not it is one.
     #[cfg(test)]
     pub(crate) fn set_head(&mut self, bin: BinIndex, at: usize) {

@@ -42,7 +42,8 @@ pub struct Measures {
     pub tails: bool,
     /// A new block's bytes are set to this. With `None`, they are what they were.
     pub fresh: Option<u8>,
-    /// Half of the blocks that have waited wait once more, at random. Nobody can foresee which block is reused next.
+    /// Random choices: half of the blocks that have waited wait once more, a block becomes the first or the second one of
+    /// its quick list, and a new block is cut from either end of a free chunk. Nobody can foresee where a block will lie.
     pub shuffle: bool,
 }
 
@@ -59,7 +60,7 @@ impl Measures {
         shuffle: false,
     };
 
-    /// The measures of [`Standard`]: all but canaries behind each block, overwriting of new blocks, and a random delay.
+    /// The measures of [`Standard`]: all but canaries behind each block, overwriting of new blocks, and random choices.
     ///
     /// They fill two cache lines of a freed block, and let blocks wait that fit into the first-level cache of a processor
     /// together with what the program uses. More of either costs most: `talloc replay TRACE --heap hardened-fill` and

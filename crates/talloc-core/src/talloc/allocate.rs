@@ -432,8 +432,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Allocates a block from the bins of the arena where requests begin.
     #[inline(always)]
     pub(super) fn allocate_from_bins(&mut self, len: usize) -> Option<NonNull<u8>> {
+        let from_end = self.chooses();
         let arena = self.arenas.recent();
-        let at = arena.allocate_from_bins(len)?;
+        let at = arena.allocate_from_bins(len, from_end)?;
         let block = arena.hand_out(at, len);
         self.arenas.count_taken(len * GRANULE);
         Some(block)

@@ -4,7 +4,7 @@
 
 use core::ptr::NonNull;
 
-use crate::checks::State;
+use crate::checks::{Guard, State};
 use crate::config::{Config, Level};
 use crate::granule::GRANULE;
 use crate::quick::Lists;
@@ -115,7 +115,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         unsafe { guard.delayed.push(guard.key, block, len) };
         while self.delayed_bytes() > self.most_delayed() {
             let Some((block, len)) = self.take_oldest() else { break };
-            if C::MEASURES.shuffle && self.waits_again(block, len) {
+            if self.waits_again(block, len) {
                 continue;
             }
             // SAFETY: It is a cached block, and in no list any more.
@@ -156,11 +156,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         Some((block, len))
     }
 
+    /// A random choice. Without [`Measures::shuffle`](crate::Measures::shuffle), it is always false.
+    #[inline(always)]
+    pub(in crate::talloc) fn chooses(&mut self) -> bool {
+        C::MEASURES.shuffle && self.guard.get_mut().is_some_and(Guard::flip)
+    }
+
     /// Puts a block that was taken from the queue back to its end, at random, if others wait, too. So the order of reuse
     /// cannot be foreseen.
+    #[inline(always)]
     fn waits_again(&mut self, block: NonNull<u8>, len: usize) -> bool {
+        let waits = self.chooses();
         let Some(guard) = self.guard.get_mut() else { return false };
-        let waits = guard.flip() && guard.delayed.first().is_some();
+        let waits = waits && guard.delayed.first().is_some();
         if waits {
             // SAFETY: Nobody uses the block.
             unsafe { guard.delayed.push(guard.key, block, len) };
@@ -176,8 +184,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(always)]
     unsafe fn let_go(&mut self, block: NonNull<u8>, len: usize) {
         if len < self.quick.classes() && self.is_listed(block) {
-            // SAFETY: It has a list, is in no list, and is marked as cached.
-            if unsafe { self.quick.push(block, len) } {
+            let first = if self.chooses() { self.pop_sound(len) } else { None };
+            let push = |heap: &mut Self, block| {
+                // SAFETY: It has a list, is in no list, and is marked as cached.
+                unsafe { heap.quick.push(block, len) }
+            };
+            let mut overflows = push(self, block);
+            if let Some(first) = first {
+                // The block becomes the second one.
+                overflows = push(self, first);
+            }
+            if overflows {
                 self.overflow(len);
             }
         } else {

@@ -153,6 +153,16 @@ fn a_bin_that_is_empty_but_mapped_is_noticed() {
     }
 }
 
+#[test]
+fn a_chunk_whose_bin_is_not_mapped_is_noticed_when_a_neighbour_is_freed() {
+    let TwoBins { mut heap, large, mut kept, .. } = two_bins();
+    heap.arenas.first.unmap_bin(12);
+    let above = kept.remove(1);
+    assert_eq!(heap.at(&above), large + 12);
+    heap.drop_block(above);
+    heap.expect_closed(&kept);
+}
+
 /// A heap with one block on the quick list of 8 granules.
 fn listed() -> (Owned<Hardened<Compact, Encoded, Notes>>, Vec<Block>) {
     let mut heap = Owned::<Hardened<Compact, Encoded, Notes>>::new(500);
