@@ -5,7 +5,9 @@ use std::{
     alloc::{GlobalAlloc, Layout},
     ptr::{self, NonNull},
 };
-use talloc_sync::{Checked, Compact, Config, Hardened, Level, Micro, RealTime, Span, lock::Spin};
+use talloc_sync::{
+    Checked, Compact, Config, Harden, Hardened, Level, Measures, Micro, RealTime, Span, lock::Spin,
+};
 
 /// A configuration of the heap under a name.
 pub trait Named: Config {
@@ -38,6 +40,17 @@ impl Named for Checked<RealTime> {
 
 impl Named for Hardened<Compact> {
     const NAME: &'static str = "talloc-hardened";
+}
+
+/// One measure of a hardened heap, by its position in [`Measures::EACH`].
+pub struct Only<const N: usize>;
+
+impl<const N: usize> Harden for Only<N> {
+    const MEASURES: Measures = Measures::EACH[N].1;
+}
+
+impl<const N: usize> Named for Hardened<Compact, Only<N>> {
+    const NAME: &'static str = Measures::EACH[N].0;
 }
 
 impl Named for Micro {

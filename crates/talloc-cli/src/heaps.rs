@@ -325,27 +325,18 @@ unsafe fn replay<H: Heap, P: probe::Probe>(
     unsafe { probe::drive(&mut heap, script, probe, true) }
 }
 
-/// Declares measures of a hardened heap.
-macro_rules! measures {
-    ($($name:ident: $measures:expr;)*) => {$(
-        struct $name;
+/// One measure of a hardened heap, by its position in [`Measures::EACH`].
+struct Only<const N: usize>;
 
-        impl Harden for $name {
-            const MEASURES: Measures = $measures;
-        }
-    )*};
+impl<const N: usize> Harden for Only<N> {
+    const MEASURES: Measures = Measures::EACH[N].1;
 }
 
-// Each measure of the standard ones alone, those that are not among them, and all.
-measures! {
-    Encode: Measures { encode: true, ..Measures::NONE };
-    Delay: Measures { delay: Measures::STANDARD.delay, ..Measures::NONE };
-    Fill: Measures { fill: Measures::STANDARD.fill, ..Measures::NONE };
-    Slack: Measures { slack: true, ..Measures::NONE };
-    Tails: Measures { tails: true, ..Measures::NONE };
-    Fresh: Measures { fresh: Measures::ALL.fresh, ..Measures::NONE };
-    Shuffle: Measures { delay: Measures::STANDARD.delay, shuffle: true, ..Measures::NONE };
-    AllMeasures: Measures::ALL;
+/// All measures of a hardened heap.
+struct AllMeasures;
+
+impl Harden for AllMeasures {
+    const MEASURES: Measures = Measures::ALL;
 }
 
 /// A hardened heap.
@@ -360,13 +351,17 @@ pub static ALL: &[Entry] = &[
     Entry::of::<Ours<Checked>>("checked", "finds misuse", usize::MAX),
     Entry::of::<Protected<Standard>>("hardened", "the standard measures", usize::MAX).unusual(),
     Entry::of::<Protected<AllMeasures>>("hardened-all", "all measures", usize::MAX).unusual(),
-    Entry::of::<Protected<Encode>>("hardened-encode", "encoded links", usize::MAX).unusual(),
-    Entry::of::<Protected<Delay>>("hardened-delay", "reuse is delayed", usize::MAX).unusual(),
-    Entry::of::<Protected<Fill>>("hardened-fill", "freed blocks are filled", usize::MAX).unusual(),
-    Entry::of::<Protected<Slack>>("hardened-slack", "canaries in the slack", usize::MAX).unusual(),
-    Entry::of::<Protected<Tails>>("hardened-tails", "canaries behind blocks", usize::MAX).unusual(),
-    Entry::of::<Protected<Fresh>>("hardened-fresh", "new blocks are filled", usize::MAX).unusual(),
-    Entry::of::<Protected<Shuffle>>("hardened-shuffle", "places are random", usize::MAX).unusual(),
+    Entry::of::<Protected<Only<0>>>("hardened-encode", "encoded links", usize::MAX).unusual(),
+    Entry::of::<Protected<Only<1>>>("hardened-delay", "reuse is delayed", usize::MAX).unusual(),
+    Entry::of::<Protected<Only<2>>>("hardened-fill", "freed blocks are filled", usize::MAX)
+        .unusual(),
+    Entry::of::<Protected<Only<3>>>("hardened-slack", "canaries in the slack", usize::MAX)
+        .unusual(),
+    Entry::of::<Protected<Only<4>>>("hardened-tails", "canaries behind blocks", usize::MAX)
+        .unusual(),
+    Entry::of::<Protected<Only<5>>>("hardened-fresh", "new blocks are filled", usize::MAX)
+        .unusual(),
+    Entry::of::<Protected<Only<6>>>("hardened-shuffle", "places are random", usize::MAX).unusual(),
     #[cfg(any(unix, windows))]
     Entry::hosted::<Hosted<&'static talloc_global::SystemTalloc>>(
         "system-talloc",

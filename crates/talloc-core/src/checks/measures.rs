@@ -77,6 +77,18 @@ impl Measures {
         shuffle: true,
         ..Self::STANDARD
     };
+
+    /// Each measure alone, with its name: to measure what each of them costs. Those of [`STANDARD`](Self::STANDARD) are
+    /// as they are there. To shuffle is of use only together with a delay.
+    pub const EACH: [(&'static str, Self); 7] = [
+        ("encode", Self { encode: true, ..Self::NONE }),
+        ("delay", Self { delay: Self::STANDARD.delay, ..Self::NONE }),
+        ("fill", Self { fill: Self::STANDARD.fill, ..Self::NONE }),
+        ("slack", Self { slack: true, ..Self::NONE }),
+        ("tails", Self { tails: true, ..Self::NONE }),
+        ("fresh", Self { fresh: Self::ALL.fresh, ..Self::NONE }),
+        ("shuffle", Self { delay: Self::STANDARD.delay, shuffle: true, ..Self::NONE }),
+    ];
 }
 
 /// The measures of a hardened heap, and its source of keys, for [`Hardened`](crate::Hardened).
