@@ -3,6 +3,7 @@
 mod common;
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use common::{layout, memory, part};
@@ -57,6 +58,7 @@ measures! {
     Standard: Measures { delay: 0, ..Measures::STANDARD };
     Delays: Measures { delay: 1 << 10, fill: 64, ..Measures::NONE };
     Encoded: Measures { encode: true, ..Measures::NONE };
+    Filled: Measures { fill: 128, ..Measures::NONE };
     Shuffled: Measures { shuffle: true, ..Measures::NONE };
     Tails: Measures { tails: true, ..Measures::NONE };
     Fresh: Measures { fresh: Some(0xce), ..Measures::NONE };
@@ -215,6 +217,112 @@ fn new_blocks_are_filled() {
     let zeroed = unsafe { heap.malloc_zeroed(layout(100, 8)) }.unwrap();
     // SAFETY: As above.
     assert_eq!(unsafe { zeroed.cast::<[u8; 100]>().read() }, [0; 100]);
+}
+
+#[test]
+fn an_aligned_request_checks_the_filling() {
+    let mut heap = heap::<Hardened<Compact, Filled, Notes>>(1 << 16);
+    let layout = layout(64, 16);
+    // SAFETY: The block is freed once. It is written to afterwards on purpose.
+    unsafe {
+        let block = heap.malloc(layout).unwrap();
+        heap.free(block, layout);
+        block.add(20).write(1);
+        assert_eq!(heap.malloc(layout), Ok(block));
+    }
+    assert!(matches!(faults()[..], [Fault::WrittenAfterFree { .. }]));
+}
+
+/// The old block of `realloc` is freed when the new one is already the caller's, so what is found then is reported by
+/// the next call.
+#[test]
+fn what_realloc_finds_is_reported_by_the_next_call() {
+    let mut heap = heap::<Hardened<Compact, Delays, Repairs>>(1 << 16);
+    let blocks = [(); 40].map(|()| (malloc(&mut heap, 64), malloc(&mut heap, 24)).0);
+    let (used, _above) = (malloc(&mut heap, 64), malloc(&mut heap, 64));
+    for block in &blocks[..16] {
+        free(&mut heap, *block, 64);
+    }
+    for block in &blocks[..16] {
+        overwrite(*block, 0, &[0x41; 8]);
+    }
+    free(&mut heap, blocks[16], 64);
+    assert_eq!(faults(), []);
+    // SAFETY: It is the block of the test, of that size.
+    let moved = unsafe { heap.realloc(used, layout(64, 8), 1200) }.unwrap();
+    free(&mut heap, moved, 1200);
+    assert!(faults().contains(&Fault::Broken));
+    malloc(&mut heap, 640);
+    assert!(heap.verify().is_ok());
+}
+
+#[test]
+fn a_broken_chunk_in_another_arena_is_found() {
+    let whole = memory(3 << 13);
+    let arenas = [0, 1, 2].map(|number| part(whole, number << 13, (1 << 13) - 64));
+    let mut heap = heap_of::<Hardened<RealTime, Encoded, Notes>>(&arenas);
+    // SAFETY: `malloc` has no preconditions.
+    let mut take = |size| unsafe { heap.malloc(layout(size, 8)) };
+    let blocks: Vec<_> = core::iter::from_fn(|| take(496).ok()).collect();
+    let second = blocks.iter().find(|block| arenas[1].contains(block.addr().get())).unwrap();
+    free(&mut heap, *second, 496);
+    overwrite(*second, 0, &[0xff; 8]);
+    // SAFETY: As above.
+    while unsafe { heap.malloc(layout(488, 8)) }.is_ok() {}
+    assert_eq!(faults(), [Fault::Broken]);
+}
+
+#[test]
+fn blocks_of_a_closed_heap_can_be_checked() {
+    let (mut heap, blocks, chunks) = holes::<Hardened<RealTime, All, Notes>>();
+    overwrite(NonNull::new(chunks[0].get_base_ptr().unwrap()).unwrap(), 0, &[0x5a; 8]);
+    // SAFETY: `malloc` has no preconditions.
+    while unsafe { heap.malloc(layout(1, 8)) }.is_ok() {}
+    assert_eq!(faults(), [Fault::Broken]);
+    let (block, size) = blocks[0];
+    assert!(heap.inspect().check(block, layout(size, 8)).is_ok());
+    assert!(heap.inspect().check(block, layout(size + 8, 8)).is_err());
+}
+
+/// Panics, and lets the heap be repaired.
+struct Unwinds;
+
+impl OnMisuse for Unwinds {
+    const REPAIRS: bool = true;
+
+    fn misuse(misuse: &Misuse) {
+        panic!("{misuse}");
+    }
+}
+
+#[test]
+fn a_heap_is_repaired_though_the_handler_panics() {
+    let mut heap = heap::<Hardened<RealTime, All, Unwinds>>(1 << 16);
+    let (hole, _above) = (malloc(&mut heap, 4000), malloc(&mut heap, 64));
+    free(&mut heap, hole, 4000);
+    heap.flush();
+    overwrite(hole, 0, &[7; 8]);
+    let use_it = || malloc(&mut heap, 2000);
+    assert!(catch_unwind(AssertUnwindSafe(use_it)).is_err());
+    malloc(&mut heap, 2000);
+    assert!(heap.verify().is_ok());
+}
+
+#[test]
+fn a_batch_of_unknown_blocks_is_reported() {
+    let mut heap = heap::<Checked<Compact, Notes>>(1 << 16);
+    let (block, other) = (malloc(&mut heap, 64), malloc(&mut heap, 16));
+    let mut batch = Batch::EMPTY;
+    // SAFETY: The heap knows one of the blocks, and does not free the other.
+    unsafe {
+        batch.push(block.add(16));
+        batch.push(other);
+        heap.backend().free_batch(16, batch);
+    }
+    assert!(matches!(faults()[..], [Fault::NotABlock { .. }]));
+    assert!(heap.verify().is_ok());
+    assert!(heap.inspect().check(other, layout(16, 8)).is_err());
+    assert!(heap.inspect().check(block, layout(64, 8)).is_ok());
 }
 
 /// With measures that choose at random, several blocks of a heap follow each other, and others do not.

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The slack is what a block has beyond the requested size. The tail is 8 bytes more, which each block has if the
-//! measures say so. Both depend on the key, the block's address and its size, and so a wrong size is also found.
+//! measures say so. Both depend on the key, the block's address and its size. So a tail also finds a wrong size, and the
+//! slack finds one that leaves some slack.
 
 use core::ptr::NonNull;
 

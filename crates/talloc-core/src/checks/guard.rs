@@ -82,11 +82,12 @@ impl Guard {
         self.random != 0
     }
 
-    /// Sets the key. No block was allocated yet.
-    pub(crate) fn arm(&mut self, bits: u64) {
-        self.key = SecretKey::new(bits);
-        // The generator must not be zero.
-        self.random = bits | 1;
+    /// Sets the key, and where the random bits start. No block was allocated yet.
+    pub(crate) fn arm(&mut self, key: u64, seed: u64) {
+        self.key = SecretKey::new(key);
+        // Who sees many choices can compute where they started. Both numbers may be the same, so half of the seed's bits
+        // are dropped. The generator must not be zero.
+        self.random = mixed(mixed(seed) >> 32) | 1;
     }
 
     /// A random bit (Marsaglia, *Xorshift RNGs*, 2003).
@@ -216,4 +217,12 @@ impl Delayed {
 #[inline(always)]
 fn addr_of(block: Option<NonNull<u8>>) -> usize {
     block.map_or(0, |block| block.addr().get())
+}
+
+/// Mixes bits: the finalizer of SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*,
+/// 2014).
+fn mixed(bits: u64) -> u64 {
+    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
 }

@@ -90,11 +90,14 @@ pub unsafe trait SharedHeap {
         let (result, found) = self.with(|heap| {
             heap.hush();
             let result = f(heap);
-            (result, heap.unhush())
+            let found = heap.unhush();
+            if found.is_some() {
+                heap.reopen();
+            }
+            (result, found)
         });
         if let Some(misuse) = found {
             Self::Config::misuse(&misuse);
-            self.with(Talloc::reopen);
         }
         result
     }

@@ -348,6 +348,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let block = self.quick.pop_aligned(len, align.get() - 1)?;
         self.note_reuse(block);
+        if C::HARDENED {
+            self.expect_filled(block, len);
+        }
         Some(block)
     }
 

@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::granule::{GRANULE, min_linked};
+use crate::misuse::Call;
 use crate::quick::{self, Lists};
 use crate::report::Violation;
 use crate::source::Source;
@@ -209,6 +210,8 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// Frees blocks of `size` bytes: to their quick list, or, if that size has none, to the arenas. In the second case,
     /// neighbours in memory that are neighbours in the list are coalesced first.
     ///
+    /// A [`Checked`](crate::Checked) heap frees the blocks that it knows, and reports the first one that it does not.
+    ///
     /// Takes time in proportion to the blocks. See [`Backend`] for an example.
     ///
     /// # Safety
@@ -219,19 +222,25 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         if self.heap.is_closed() {
             return;
         }
-        if len >= self.heap.quick.classes() && !C::HARDENED {
+        if len >= self.heap.quick.classes() && !C::CHECKED {
             // SAFETY: The caller gives up the blocks, which have `len` granules each.
             unsafe { self.heap.release_batch(len, batch) }
             self.heap.note_uncached(len);
             return;
         }
+        let layout = Layout::from_size_align(size, 1).unwrap_or(Layout::new::<u8>());
+        let mut unknown = None;
         let mut freeing = Freeing { heap: self.heap, len, left: batch, others: Batch::EMPTY };
         while let Some(block) = freeing.left.pop() {
+            if C::CHECKED && !freeing.heap.recognizes(Call::Free, block, layout) {
+                unknown.get_or_insert(block);
+                continue;
+            }
             // SAFETY: The caller gives up the blocks. Those that are listed have a list.
             unsafe {
                 if C::HARDENED {
                     freeing.heap.retire(block, len);
-                } else if freeing.heap.is_listed(block) {
+                } else if len < freeing.heap.quick.classes() && freeing.heap.is_listed(block) {
                     freeing.heap.put_on_list(block, len);
                 } else {
                     freeing.others.push(block);
@@ -240,6 +249,9 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         }
         drop(freeing);
         self.heap.settle();
+        if let Some(block) = unknown {
+            self.heap.report(Call::Free, block, layout);
+        }
     }
 }
 

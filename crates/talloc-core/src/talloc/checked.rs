@@ -16,14 +16,25 @@ use crate::quick::Lists;
 
 impl<C: Config, S> Talloc<C, S> {
     /// Whether a block with this layout is allocated at `ptr`, and `call` is right for it. A heap that is not checked
-    /// returns true.
+    /// returns true, and one that is closed returns false.
+    ///
+    /// What an earlier call has found is reported first, if it was not yet.
     #[inline(always)]
-    pub(crate) fn knows(&self, call: Call, ptr: NonNull<u8>, layout: Layout) -> bool {
-        !C::CHECKED
-            || !self.is_closed()
-                && call.fault(layout).is_none()
-                && self.has_block(ptr, layout)
-                && self.is_sealed(ptr, layout.size())
+    #[track_caller]
+    pub(crate) fn knows(&mut self, call: Call, ptr: NonNull<u8>, layout: Layout) -> bool {
+        if !C::CHECKED {
+            return true;
+        }
+        self.settle();
+        !self.is_closed() && self.recognizes(call, ptr, layout)
+    }
+
+    /// [`knows`](Self::knows), also of a heap that is closed, and is checked.
+    #[inline(always)]
+    pub(super) fn recognizes(&self, call: Call, ptr: NonNull<u8>, layout: Layout) -> bool {
+        call.fault(layout).is_none()
+            && self.has_block(ptr, layout)
+            && self.is_sealed(ptr, layout.size())
     }
 
     /// [`knows`](Self::knows), of a block in the first arena of a checked heap whose size has a quick list, if there are
@@ -141,7 +152,7 @@ impl<'h, C: Config<Checks: KnowsBlocks>, S> Inspect<'h, C, S> {
     /// # Ok::<(), talloc_core::AllocError>(())
     /// ```
     pub fn check(self, ptr: NonNull<u8>, layout: Layout) -> Result<(), Misuse> {
-        if self.heap.knows(Call::Check, ptr, layout) {
+        if self.heap.recognizes(Call::Check, ptr, layout) {
             Ok(())
         } else {
             Err(self.heap.explain(Call::Check, ptr, layout))

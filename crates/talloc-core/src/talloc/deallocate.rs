@@ -56,9 +56,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: `ptr` is a block of this heap with `layout`, and is not used any more, by the contract of this
             // function.
             unsafe { self.free_checked(ptr, layout) }
+        } else if !C::HARDENED {
+            // SAFETY: The heap knows the block, whose size has a list. The caller gives it up.
+            unsafe { self.cache(ptr, Arena::<C>::block_len(layout.size())) }
         } else {
             // SAFETY: The heap knows the block, which the caller gives up.
-            unsafe { self.free_known(ptr, layout) };
+            unsafe { self.retire(ptr, Arena::<C>::block_len(layout.size())) };
             self.settle();
         }
     }

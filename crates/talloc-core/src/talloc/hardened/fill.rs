@@ -47,7 +47,7 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Whether a freed block is as it was filled. If it is not, a misuse is noted.
     #[inline(always)]
-    pub(super) fn expect_filled(&mut self, block: NonNull<u8>, len: usize) -> bool {
+    pub(in crate::talloc) fn expect_filled(&mut self, block: NonNull<u8>, len: usize) -> bool {
         // SAFETY: The block is cached, so it was filled.
         let is_filled = C::MEASURES.fill == 0 || unsafe { Self::is_filled(block, len) };
         if !is_filled {

@@ -56,10 +56,10 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Gives a heap its key when it is given its first memory.
     pub(in crate::talloc) fn arm(&mut self) {
-        const { assert!(!(C::HARDENED && C::Quick::HAS_PEERS), "a hardened heap has no peers") };
+        const { assert!(!(C::CHECKED && C::Quick::HAS_PEERS), "a checked heap has no peers") };
         let Some(guard) = self.guard.get_mut() else { return };
         if !guard.is_armed() {
-            guard.arm(C::Checks::draw());
+            guard.arm(C::Checks::draw(), C::Checks::draw());
             let bits = if C::ENCODED { C::Checks::draw() } else { 0 };
             self.quick.set_key(bits);
         }
@@ -111,7 +111,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return allocate(self);
         }
         if self.is_closed() {
-            return Err(AllocError);
+            self.settle();
+            if self.is_closed() {
+                return Err(AllocError);
+            }
         }
         let mut result = allocate(self);
         if let Ok((block, dirty)) = &mut result {
@@ -196,8 +199,9 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(never)]
     #[track_caller]
     fn tell(&mut self, misuse: &Misuse) {
-        C::misuse(misuse);
+        // The handler may panic.
         self.reopen();
+        C::misuse(misuse);
     }
 
     /// Lets the caller report what is found from now on.
