@@ -87,14 +87,17 @@ impl<C: Config> Arena<C> {
     /// Whether what lies below used granules from `at` on is used, or a free chunk that can be trusted.
     pub(super) fn trusts_below(&self, at: usize) -> bool {
         // SAFETY: The bits below the top and that of the granule before the start have been cleared before (I1).
-        if at == self.start || unsafe { !self.bits.get(at - 1) } {
+        if unsafe { !self.bits.get(at - 1) } {
             return true;
         }
-        // SAFETY: The granule below lies in the arena, so it can be read.
-        let len = unsafe { self.window.size_before(at) };
-        let is_sound = len > 0
-            && len <= at - self.start
-            && self.trusted(at - len).is_some_and(|chunk| chunk.end() == at);
+        let ends_before = |at| {
+            // SAFETY: The granule below lies in the arena, so it can be read.
+            let len = unsafe { self.window.size_before(at) };
+            len > 0
+                && len <= at - self.start
+                && self.trusted(at - len).is_some_and(|chunk| chunk.end() == at)
+        };
+        let is_sound = at > self.start && ends_before(at);
         if !is_sound {
             self.note_broken();
         }
@@ -126,11 +129,12 @@ impl<C: Config> Arena<C> {
             return None;
         }
         let chunk = FreeChunk::new(at, len);
-        // SAFETY: The chunk lies below the top.
+        // SAFETY: The chunk lies below the top, and the bit before the start has been cleared, too (I1).
         let is_sound = unsafe {
             self.is_marked_free(chunk.end() - 1)
                 && self.window.size_before(chunk.end()) == len
                 && !self.bits.get(chunk.end())
+                && !self.bits.get(at - 1)
         };
         let has_links = Self::is_linked(len);
         (is_sound && (!has_links || self.are_links_sound(&chunk))).then_some(chunk)

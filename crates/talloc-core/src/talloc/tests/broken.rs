@@ -163,6 +163,17 @@ fn a_chunk_whose_bin_is_not_mapped_is_noticed_when_a_neighbour_is_freed() {
     heap.expect_closed(&kept);
 }
 
+#[test]
+fn a_mark_before_the_start_is_noticed_when_the_first_block_is_freed() {
+    let mut heap = Owned::<Hardened<RealTime, Encoded, Notes>>::new(126);
+    let [first, above] = [(); 2].map(|()| heap.keep(8));
+    let start = heap.arenas.first.start();
+    assert_eq!(heap.at(&first), start);
+    heap.arenas.first.set_bit(start - 1, true);
+    heap.drop_block(first);
+    heap.expect_closed(&[above]);
+}
+
 /// A heap with one block on the quick list of 8 granules.
 fn listed() -> (Owned<Hardened<Compact, Encoded, Notes>>, Vec<Block>) {
     let mut heap = Owned::<Hardened<Compact, Encoded, Notes>>::new(500);
