@@ -3,7 +3,8 @@
 //! A block ends where the next chunk starts, which is the next granule with a mark. A long block would take long to scan.
 //! The first word whose granules all belong to one block, if there is one, therefore stores the block's length, with the
 //! [`LEN`] bits set. In a word of marks, these bits would mark two neighbouring granules as the first ones of blocks. A
-//! block has two granules or more, so there is no such word.
+//! block has two granules or more, so there is no such word. Where words have 64 bits, the length is stored twice, so a
+//! bit that was flipped is noticed.
 
 use super::bits::{Bits, WORD};
 use crate::config::Config;
@@ -31,8 +32,29 @@ const HIGHEST: usize = MASK << (WORD - 2);
 /// The lower bit of each granule of a word.
 const LOWER: usize = usize::MAX / MASK;
 
-/// The bits that are set in a word that stores a length. The bits below them are the length, in granules.
+/// The bits that are set in a word that stores a length.
 const LEN: usize = 7 << (WORD - 3);
+
+/// Bits of a length, in granules. A link of 32 bits reaches no further, nor does an address of 32 bits.
+const LEN_BITS: usize = if WORD == 64 { 32 } else { WORD - 3 };
+
+/// The word that stores a length: the `LEN` bits, the complement of the length if there is room, and the length.
+#[inline(always)]
+fn len_word(len: usize) -> usize {
+    debug_assert!(len >> (LEN_BITS - 1) <= 1, "a block is no larger than an arena");
+    if WORD == LEN_BITS + 3 {
+        return LEN | len;
+    }
+    let again = !(len ^ len >> (WORD - 3 - LEN_BITS)) << LEN_BITS;
+    LEN | again | len
+}
+
+/// The length that a word stores, unless the word was changed.
+#[inline(always)]
+fn len_in(word: usize) -> Option<usize> {
+    let len = word & ((1 << LEN_BITS) - 1);
+    (len_word(len) == word).then_some(len)
+}
 
 /// Whether a word stores the length of a long block.
 ///
@@ -107,7 +129,7 @@ impl<C: Config> Bits<C> {
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
             *self.word(at) |= (Mark::Used as usize) << Self::shift(at);
-            self.set_len(at, len, LEN | len);
+            self.set_len(at, len, len_word(len));
             debug_assert_eq!(self.mark(at), Mark::Used, "I11: a block has one mark");
             debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
         }
@@ -132,7 +154,7 @@ impl<C: Config> Bits<C> {
         unsafe {
             debug_assert!(self.has_len(at, old), "I11: the marks tell the length");
             self.set_len(at, old, 0);
-            self.set_len(at, new, LEN | new);
+            self.set_len(at, new, len_word(new));
             debug_assert!(self.has_len(at, new), "I11: the marks tell the length");
         }
     }
@@ -141,7 +163,7 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn has_len(self, at: usize, len: usize) -> bool {
         Self::len_word(at, len).is_none_or(|word| {
             // SAFETY: All the word's granules are the block's, and so below the top, where words have been cleared (I1).
-            unsafe { self.word(word).read() == LEN | len }
+            unsafe { self.word(word).read() == len_word(len) }
         })
     }
 
@@ -165,7 +187,7 @@ impl<C: Config> Bits<C> {
             return false;
         }
         if is_len::<C>(next) {
-            return first >> shift == mark as usize && next == LEN | len;
+            return first >> shift == mark as usize && len_in(next) == Some(len);
         }
         if len >= Self::PER_WORD {
             return false;
@@ -187,7 +209,7 @@ impl<C: Config> Bits<C> {
             return None;
         }
         if is_len::<C>(next) {
-            return (first >> shift == Mark::Cached as usize).then_some(next & !LEN);
+            return len_in(next).filter(|_| first >> shift == Mark::Cached as usize);
         }
         let marks = Self::join(first, next, shift);
         let others = marks & !MASK;
@@ -209,26 +231,26 @@ impl<C: Config> Bits<C> {
         first >> shift | next << 1 << (WORD - 1 - shift)
     }
 
-    /// Where the block that starts at granule `at` ends. The end is `limit` at the latest.
-    pub(super) unsafe fn block_end(self, at: usize, limit: usize) -> usize {
+    /// Where the block that starts at granule `at` ends. The end is `limit` at the latest. `None` if the word that stores
+    /// the block's length was changed.
+    pub(super) unsafe fn block_end(self, at: usize, limit: usize) -> Option<usize> {
         // SAFETY: The bitmap covers the granules, whose words have been cleared (I1).
         let first = marks::<C>(unsafe { self.word(at).read() });
-        let mut marks_found = first & (usize::MAX << 2 << Self::shift(at));
+        let mut found = first & (usize::MAX << 2 << Self::shift(at));
         let mut start = at - at % Self::PER_WORD;
-        while marks_found == 0 {
+        while found == 0 {
             start += Self::PER_WORD;
             if start >= limit {
-                return limit;
+                return Some(limit);
             }
             // SAFETY: As above.
             let word = unsafe { self.word(start).read() };
             if is_len::<C>(word) {
-                // If the word was overwritten, the length is any.
-                return limit.min(at.saturating_add(word & !LEN)).max(at + 1);
+                return Some(at + len_in(word)?).filter(|end| at < *end && *end <= limit);
             }
-            marks_found = marks::<C>(word);
+            found = marks::<C>(word);
         }
-        limit.min(start + marks_found.trailing_zeros() as usize / 2)
+        Some(limit.min(start + found.trailing_zeros() as usize / 2))
     }
 
     /// The first granule above `at` that is marked as the first one of a block. It is `limit` at the latest.

@@ -186,7 +186,7 @@ impl<C: Config> Arena<C> {
             let len = unsafe { self.bits.near_cached_len(at) };
             // The own chunk has no mark.
             let own = self.own.chunk.start.wrapping_sub(at);
-            if let Some(len) = len.filter(|len| *len <= own) {
+            if let Some(len) = len.filter(|len| *len <= own.min(self.top - at)) {
                 return Some(len);
             }
         }
@@ -199,7 +199,7 @@ impl<C: Config> Arena<C> {
         // SAFETY: The bits below the top have been cleared before (I1).
         let is_cached =
             addr % GRANULE == 0 && is_below_top && unsafe { self.bits.mark(at) } == Mark::Cached;
-        is_cached.then(|| self.block_end(at) - at)
+        if is_cached { Some(self.certain_block_end(at)? - at) } else { None }
     }
 }
 

@@ -129,12 +129,22 @@ impl<C: Config> Arena<C> {
         is_block.then(|| self.block_end(at) - at)
     }
 
-    /// Where the block that starts at granule `at` ends.
+    /// Where the block that starts at granule `at` ends. If its length was overwritten, that is where the next chunk that
+    /// is certain starts.
     pub(super) fn block_end(&self, at: usize) -> usize {
-        let own = self.own.chunk.start;
-        let limit = if at < own && own < self.top { own } else { self.top };
+        self.certain_block_end(at).unwrap_or(self.block_limit(at))
+    }
+
+    /// [`block_end`](Self::block_end), unless the block's length was overwritten.
+    pub(super) fn certain_block_end(&self, at: usize) -> Option<usize> {
         // SAFETY: The bits below the top have been cleared before.
-        unsafe { self.bits.block_end(at, limit) }
+        unsafe { self.bits.block_end(at, self.block_limit(at)) }
+    }
+
+    /// Where a block that starts at granule `at` ends at the latest.
+    fn block_limit(&self, at: usize) -> usize {
+        let own = self.own.chunk.start;
+        if at < own && own < self.top { own } else { self.top }
     }
 
     /// The chunk that starts at granule `at`, unless the heap is broken there: what it is, and where
