@@ -8,6 +8,7 @@ mod heaps;
 mod input;
 mod leaks;
 mod map;
+mod output;
 mod peak;
 mod probe;
 mod profile;

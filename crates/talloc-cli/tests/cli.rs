@@ -409,6 +409,32 @@ fn what_is_wrong_is_told_with_the_file_and_the_place() {
 }
 
 #[test]
+fn an_output_replaces_neither_its_input_nor_a_file_if_the_command_fails() {
+    let trace = by_address();
+    let before = std::fs::read(&trace.path).unwrap();
+    // By another name, too.
+    let link = trace.file("linked.svg");
+    std::fs::hard_link(&trace.path, &link).unwrap();
+    let outputs = [(&["convert", "--to", "csv"][..], &trace.path), (&["map"], &link)];
+    for (command, output) in outputs {
+        let error =
+            fails(&[command, &["--output", output.to_str().unwrap()]].concat(), &trace.path);
+        assert!(error.contains("the output would replace the input"), "{error}");
+        assert_eq!(std::fs::read(&trace.path).unwrap(), before);
+    }
+
+    let cut = Trace::of("cut.atr", &before[..before.len() - 1]);
+    let output = cut.file("out");
+    std::fs::write(&output, "before").unwrap();
+    fails(&["convert", "--to", "csv", "--output", output.to_str().unwrap()], &cut.path);
+    assert_eq!(std::fs::read(&output).unwrap(), b"before");
+    let names = std::fs::read_dir(cut.folder.path()).unwrap().count();
+    assert_eq!(names, 2, "no temporary file stays");
+    cut.written(&["convert", "--to", "csv", "--partial"], "out");
+    assert_ne!(std::fs::read(&output).unwrap(), b"before");
+}
+
+#[test]
 fn the_help_names_every_command() {
     let output = Command::new(env!("CARGO_BIN_EXE_talloc")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();

@@ -12,7 +12,7 @@ use std::hash::Hash;
 use std::io::Write;
 use talloc_trace::{Flags, Live, Object, SiteId, Sites};
 
-pub fn write(input: &Input, out: &mut impl Write) -> Result<()> {
+pub fn write(input: &Input, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "v 10400 2")?;
     writeln!(out, "X {}", input.name())?;
     writeln!(out, "I 1000 0")?;

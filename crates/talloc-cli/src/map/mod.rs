@@ -8,10 +8,10 @@ mod svg;
 
 use crate::cli;
 use crate::heaps::{self, Entry};
+use crate::output;
 use crate::region::Region;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
-use std::fs;
 use talloc_trace::script::{Op, Script};
 use talloc_trace::snapshot::Snapshot;
 use talloc_trace::{Flags, Live, Op as TraceOp};
@@ -57,11 +57,13 @@ pub fn run(args: &cli::Map) -> Result<()> {
         Some(extension) if extension == "html" => Picture::Html,
         _ => bail!("{}: the name must end in .svg or .html", args.output.display()),
     };
-    let text = match args.input.snapshot()? {
-        Some(snapshot) => draw_snapshot(&snapshot, picture, args),
-        None => draw_trace(picture, args),
-    }?;
-    fs::write(&args.output, text).with_context(|| format!("writing {}", args.output.display()))
+    output::create(&args.output, &args.input.trace, |out| {
+        let text = match args.input.snapshot()? {
+            Some(snapshot) => draw_snapshot(&snapshot, picture, args),
+            None => draw_trace(picture, args),
+        }?;
+        Ok(out.write_all(text.as_bytes())?)
+    })
 }
 
 fn draw_snapshot(snapshot: &Snapshot, picture: Picture, args: &cli::Map) -> Result<String> {
