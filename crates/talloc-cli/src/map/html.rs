@@ -46,8 +46,8 @@ pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
 /// The page that draws `data`.
 pub fn page(data: &Data<'_>) -> Result<String> {
     let data = serde_json::to_string(data)?;
-    // Within a script, only this could end it.
-    Ok(PAGE.replace(PLACE, &data.replace("</", "<\\/")))
+    // Nothing else could end the script, or begin a comment in it.
+    Ok(PAGE.replace(PLACE, &data.replace('<', "\\u003c")))
 }
 
 /// Keeps no more blocks than a page can draw, the largest. Returns how many are left out.
@@ -74,14 +74,15 @@ fn data(history: &History, number: u64) -> Data<'_> {
     let first = |event: u64| points.partition_point(|point| *point < event);
     let seen = history.blocks.iter().map(|block| (block, first(block.from), first(block.to)));
     let mut seen: Vec<_> = seen.filter(|(_, from, to)| from < to).collect();
-    let mut live = vec![0; points.len() + 1];
+    // Changes of either sign, which wrap. Their sums do not.
+    let mut live = vec![0_u64; points.len() + 1];
     for (block, from, to) in &seen {
-        live[*from] += block.size as i64;
-        live[*to] -= block.size as i64;
+        live[*from] = live[*from].wrapping_add(block.size);
+        live[*to] = live[*to].wrapping_sub(block.size);
     }
-    let live = live.iter().scan(0, |sum, change| {
-        *sum += change;
-        Some(*sum as u64)
+    let live = live.iter().scan(0_u64, |sum, change| {
+        *sum = sum.wrapping_add(*change);
+        Some(*sum)
     });
     let live = live.take(points.len()).collect();
     let omitted = keep_largest(&mut seen, |(block, ..)| block.size);

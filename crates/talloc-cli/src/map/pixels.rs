@@ -41,7 +41,7 @@ impl Pixels {
     pub fn spread(&self, offset: u64, size: u64, mut add: impl FnMut(usize, u64)) {
         let (mut at, end) = (offset, offset + size);
         while at < end {
-            let next = ((at / self.bytes + 1) * self.bytes).min(end);
+            let next = (at / self.bytes + 1).saturating_mul(self.bytes).min(end);
             add((at / self.bytes) as usize, next - at);
             at = next;
         }
@@ -127,6 +127,15 @@ mod tests {
         pixels.spread(25, 20, |cell, part| parts.push((cell, part)));
         assert_eq!(parts, [(2, 5), (3, 10), (4, 5)]);
         assert_eq!((pixels.bytes(), pixels.columns), (10, WIDTH));
+    }
+
+    #[test]
+    fn a_block_may_take_all_addresses() {
+        let pixels = Pixels::of(u64::MAX);
+        let mut parts = vec![];
+        pixels.spread(0, u64::MAX, |cell, part| parts.push((cell, part)));
+        assert_eq!(parts.len(), pixels.count());
+        assert_eq!(parts.last(), Some(&(pixels.count() - 1, pixels.bytes() - 1)));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
         count(alive.len() as u64)
     );
     let subtitle = format!("{}; {}; darker is fuller", history.heap, pixels.scale());
-    let shade = |pixel: usize| SHADES[(used[pixel] * 7).div_ceil(pixels.bytes()).min(7) as usize];
+    let shade = |pixel: usize| {
+        let sevenths = (u128::from(used[pixel]) * 7).div_ceil(pixels.bytes().into());
+        SHADES[sevenths.min(7) as usize]
+    };
     Ok(pixels.picture(&title, &subtitle, &[], shade))
 }
