@@ -12,6 +12,7 @@ mod output;
 mod peak;
 mod probe;
 mod profile;
+mod progress;
 mod region;
 mod replay;
 mod stat;
