@@ -33,7 +33,7 @@ pub fn write(input: &Input, out: &mut dyn Write) -> Result<()> {
             writeln!(tables.out, "{sign} {allocation:x}")?;
         }
     }
-    writeln!(tables.out, "c {:x}", milliseconds + 1)?;
+    writeln!(tables.out, "c {:x}", milliseconds.saturating_add(1))?;
     Ok(())
 }
 
