@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Trace, by_address, fails, large, ok, plain, snapshot, with_sites};
+use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 use talloc_trace::{Reader, Writer};
 
 #[test]
@@ -38,6 +40,14 @@ fn replay_measures_each_heap() {
     }
     let text = ok(&["replay", "--rounds", "1", "--heap", "micro"], &large().path);
     assert!(text.contains("no room at event 0"), "{text}");
+
+    // What it runs has the same bounds.
+    for command in [&["replay", "trace"][..], &["replay-one"]] {
+        let mut talloc = Command::new(env!("CARGO_BIN_EXE_talloc"));
+        let output = talloc.args(command).args(["--rounds", "1001", "--heap", "tiny"]).output();
+        let error = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert!(error.contains("1001 is not in 1..=1000"), "{error}");
+    }
 }
 
 /// The number in a column of the row of a heap.
@@ -99,6 +109,17 @@ fn pprof_reads_back_with_the_trace_s_numbers() {
     };
     assert_eq!(of(0x1000), [10, 1000, 0, 0]);
     assert_eq!(of(0x2000), [10, 500, 10, 500]);
+    assert_eq!((profile.time_nanos, profile.duration_nanos), (0, 999_000_000));
+    let without_times = plain().written(&["convert", "--to", "pprof"], "heap.pb.gz");
+    assert_eq!(talloc_profile::pprof::decode(&without_times).unwrap().duration_nanos, 0);
+}
+
+#[test]
+fn pprof_has_the_time_of_a_profile_that_knows_it() {
+    let taken = Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_000_000_001));
+    let profile = talloc_profile::Profile { taken, end: 5, ..Default::default() };
+    let read = talloc_profile::pprof::decode(&profile.to_pprof().unwrap()).unwrap();
+    assert_eq!((read.time_nanos, read.duration_nanos), (1_700_000_000_000_000_001, 5000));
 }
 
 #[test]
@@ -163,6 +184,12 @@ fn leaks_are_told_by_call_site() {
     assert!(ok(&["leaks"], &clean.path).contains("nothing is allocated at the end"));
 }
 
+/// What a page draws.
+fn data(page: &str) -> serde_json::Value {
+    let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
+    serde_json::from_str(data).unwrap()
+}
+
 #[test]
 fn maps_are_pictures_and_pages() {
     for (trace, addresses) in [(plain(), "compact"), (by_address(), "addresses as recorded")] {
@@ -171,14 +198,23 @@ fn maps_are_pictures_and_pages() {
         assert!(svg.contains(addresses), "{svg}");
         assert!(svg.contains("#1d5bb2"), "something is drawn");
         let page = String::from_utf8(trace.written(&["map", "--points", "9"], "map.html")).unwrap();
-        let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
-        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        let data = data(&page);
         // Nine, and that of the peak, if it is another one.
         assert!(matches!(data["points"].as_array().unwrap().len(), 9 | 10));
         assert!(data["heap"].as_str().unwrap().starts_with(addresses));
         assert!(data["blocks"].as_array().unwrap().len() >= 10);
         assert!(!page.contains("http://") && !page.contains("https://"), "self-contained");
     }
+    // Blocks that a heap places have the call sites of the trace, too.
+    let trace = with_sites();
+    let page = trace.written(&["map", "--heap", "real-time"], "map.html");
+    let data = data(&String::from_utf8(page).unwrap());
+    // The last one is that of a request that was refused.
+    let sites = ["0x1000 < 0x3000", "0x2000 < 0x3000", "0x1000"];
+    assert_eq!(data["sites"], serde_json::json!(sites));
+    let sites = data["blocks"].as_array().unwrap().iter().map(|block| block[5].as_u64().unwrap());
+    assert_eq!(sites.collect::<BTreeSet<_>>(), [1, 2].into());
+
     let trace = plain();
     let map = |name: &str, more: &[&str]| {
         let output = trace.file(name);
@@ -204,8 +240,7 @@ fn snapshots_are_drawn_chunk_by_chunk() {
     assert!(!svg.contains(">used</text>"), "there is none");
 
     let page = String::from_utf8(snapshot.written(&["map"], "map.html")).unwrap();
-    let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
-    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let data = data(&page);
     assert_eq!(data["heap"], summary);
     assert_eq!(data["pieces"], serde_json::json!([["0x20000000", "0x20005000", 0]]));
     let found: Vec<&str> =
