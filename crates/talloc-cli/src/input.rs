@@ -12,7 +12,7 @@ use talloc_trace::{Change, Event, Flags, Live, Reader, Recording};
 
 /// What a file is.
 pub enum Opened {
-    Trace(Trace),
+    Trace(Box<Trace>),
     Snapshot(Snapshot),
 }
 
@@ -32,7 +32,7 @@ impl Input {
         let file = self.file()?;
         let context = || self.context();
         match talloc_trace::read_any(shown(file)?).with_context(context)? {
-            Recording::Trace(reader) => Ok(Opened::Trace(self.trace(reader))),
+            Recording::Trace(reader) => Ok(Opened::Trace(Box::new(self.trace(*reader)))),
             Recording::Snapshot(reader) => {
                 let snapshot = Snapshot::read(reader.partial(self.partial));
                 snapshot.map(Opened::Snapshot).with_context(context)

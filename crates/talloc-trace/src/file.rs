@@ -34,7 +34,7 @@ pub fn read_from(inner: impl Read + Send + 'static) -> Result<Reader<Box<dyn Rea
 /// What a file is.
 pub enum Recording {
     /// A trace.
-    Trace(Reader<Box<dyn Read + Send>>),
+    Trace(Box<Reader<Box<dyn Read + Send>>>),
     /// A snapshot of a heap.
     Snapshot(snapshot::Reader<Box<dyn Read + Send>>),
 }
@@ -56,7 +56,7 @@ pub fn read_any(inner: impl Read + Send + 'static) -> Result<Recording, Error> {
     let inner: Box<dyn Read + Send> = Box::new(io::Cursor::new(magic).chain(inner));
     match is_snapshot {
         true => snapshot::Reader::new(inner).map(Recording::Snapshot),
-        false => Reader::new(inner).map(Recording::Trace),
+        false => Reader::new(inner).map(|reader| Recording::Trace(Box::new(reader))),
     }
 }
 

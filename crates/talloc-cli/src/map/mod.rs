@@ -63,7 +63,7 @@ pub fn run(args: &cli::Map) -> Result<()> {
     output::create(&args.output, &args.input.trace, |out| {
         let text = match args.input.open_any()? {
             Opened::Snapshot(snapshot) => draw_snapshot(&snapshot, picture, args),
-            Opened::Trace(trace) => draw_trace(trace, picture, args),
+            Opened::Trace(trace) => draw_trace(*trace, picture, args),
         }?;
         Ok(out.write_all(text.as_bytes())?)
     })
