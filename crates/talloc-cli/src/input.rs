@@ -3,6 +3,7 @@
 use crate::cli::Input;
 use crate::progress::{bar, spinner};
 use anyhow::{Context, Result};
+use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
@@ -29,10 +30,10 @@ impl Input {
 
     /// Opens the trace, or reads the snapshot of a heap.
     pub fn open_any(&self) -> Result<Opened> {
-        let file = self.file()?;
+        let (file, progress) = shown(self.file()?)?;
         let context = || self.context();
-        match talloc_trace::read_any(shown(file)?).with_context(context)? {
-            Recording::Trace(reader) => Ok(Opened::Trace(Box::new(self.trace(*reader)))),
+        match talloc_trace::read_any(file).with_context(context)? {
+            Recording::Trace(reader) => Ok(Opened::Trace(Box::new(self.trace(*reader, progress)))),
             Recording::Snapshot(reader) => {
                 let snapshot = Snapshot::read(reader.partial(self.partial));
                 snapshot.map(Opened::Snapshot).with_context(context)
@@ -57,8 +58,9 @@ impl Input {
 
     /// Reads the trace in a file that has been opened.
     pub fn read(&self, file: File) -> Result<Trace> {
-        let reader = talloc_trace::read_from(shown(file)?).with_context(|| self.context())?;
-        Ok(self.trace(reader))
+        let (file, progress) = shown(file)?;
+        let reader = talloc_trace::read_from(file).with_context(|| self.context())?;
+        Ok(self.trace(reader, progress))
     }
 
     /// Reads the whole trace.
@@ -70,9 +72,10 @@ impl Input {
         File::open(&self.trace).with_context(|| self.context())
     }
 
-    fn trace(&self, reader: TraceReader) -> Trace {
+    fn trace(&self, reader: TraceReader, progress: ProgressBar) -> Trace {
         let reader = reader.partial(self.partial);
-        Trace { name: self.name(), context: self.context(), reader, live: Live::new() }
+        let (name, context) = (self.name(), self.context());
+        Trace { name, context, reader, live: Live::new(), progress }
     }
 
     fn context(&self) -> String {
@@ -91,6 +94,7 @@ pub struct Trace {
     pub reader: TraceReader,
     /// The objects that are live after the last event.
     pub live: Live,
+    progress: ProgressBar,
 }
 
 impl Trace {
@@ -100,7 +104,10 @@ impl Trace {
     }
 
     fn advance(&mut self) -> Result<Option<(Event, Option<Change>)>, talloc_trace::Error> {
-        let Some(event) = self.reader.next_event()? else { return Ok(None) };
+        let Some(event) = self.reader.next_event()? else {
+            self.progress.finish_and_clear();
+            return Ok(None);
+        };
         let change = self.live.apply(&event)?;
         Ok(Some((event, change)))
     }
@@ -108,6 +115,7 @@ impl Trace {
     /// Reads all events, and shows each that is in the script, too.
     pub fn script(&mut self, show: impl FnMut(&Event)) -> Result<Script> {
         let script = Script::read_with(self.name.clone(), &mut self.reader, show);
+        self.progress.finish_and_clear();
         script.with_context(|| self.context.clone())
     }
 
@@ -118,10 +126,10 @@ impl Trace {
 }
 
 /// A file that shows on a terminal how much of it has been read.
-fn shown(file: File) -> Result<impl Read + Send + 'static> {
+fn shown(file: File) -> Result<(impl Read + Send + 'static, ProgressBar)> {
     let metadata = file.metadata()?;
     let progress = if metadata.is_file() { bar(metadata.len(), "reading") } else { spinner() };
-    Ok(progress.wrap_read(file))
+    Ok((progress.wrap_read(file), progress))
 }
 
 /// A path as a text that can stand in a line, and in XML.
