@@ -43,7 +43,7 @@ const ROUNDS: RangeInclusive<i64> = 1..=1000;
 /// The trace that a command reads.
 #[derive(Args)]
 pub struct Input {
-    /// The trace.
+    /// The trace; a pipe will do.
     pub trace: PathBuf,
     /// Accept a trace that ends anywhere, as of a program that was killed.
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! Where results go: the standard output, or a file that is complete or not there.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
@@ -22,16 +22,17 @@ pub fn create(
 ) -> Result<()> {
     let name = path.display().to_string();
     ensure!(!is_same(path, input), "{name}: the output would replace the input");
-    let context = || format!("writing {name}");
+    let failed = |error| failed(&name, &error);
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        let device = File::options().write(true).open(path).with_context(context)?;
+        let device = File::options().write(true).open(path).map_err(failed)?;
         return fill(device, name, write).map(drop);
     }
     // A link stays, and what it leads to is replaced.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let beside = temporary(&target).with_context(context)?;
+    let beside = temporary(&target).map_err(failed)?;
     let complete = fill(beside, name.clone(), write)?;
-    complete.persist(&target).map(drop).with_context(context)
+    complete.persist(&target).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 /// Whether two paths lead to one file.
@@ -74,18 +75,17 @@ struct Named<W> {
     name: String,
 }
 
-impl<W> Named<W> {
-    fn error(&self, error: &io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("writing {}: {error}", self.name))
-    }
-}
-
 impl<W: Write> Write for Named<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(bytes).map_err(|error| self.error(&error))
+        self.inner.write(bytes).map_err(|error| failed(&self.name, &error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush().map_err(|error| self.error(&error))
+        self.inner.flush().map_err(|error| failed(&self.name, &error))
     }
+}
+
+/// An error of an output, with its name.
+fn failed(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("writing {name}: {error}"))
 }

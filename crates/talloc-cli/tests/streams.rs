@@ -80,6 +80,16 @@ fn an_output_that_is_full_is_an_error_of_the_output() {
 }
 
 #[test]
+fn an_output_that_cannot_be_made_is_told_once() {
+    let trace = plain();
+    let nowhere = trace.file("no").join("where");
+    let error =
+        fails(&["convert", "--to", "csv", "--output", nowhere.to_str().unwrap()], &trace.path);
+    assert!(error.starts_with(&format!("talloc: writing {}: ", nowhere.display())), "{error}");
+    assert_eq!(error.matches("(os error").count(), 1, "{error}");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let trace = long();

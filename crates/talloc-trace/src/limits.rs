@@ -5,7 +5,7 @@
 /// The defaults are far above what programs have, and need no more than a few GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most live objects. 2^24 by default.
+    /// The most live objects, and the most that are being reallocated. 2^24 by default.
     pub objects: usize,
     /// The most frames of all call sites together; a call site counts as one more. 2^25 by default.
     pub frames: usize,

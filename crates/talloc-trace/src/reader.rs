@@ -311,8 +311,11 @@ impl<R: Read> Reader<R> {
         let id = self.addresses.take(old_address);
         let align_log2 = event.align_log2;
         let reallocation = Reallocation { id, old_address, size, align_log2, site };
-        self.addresses.begin(event.thread, reallocation);
-        Ok(())
+        let most = self.limits.objects;
+        match self.addresses.begin(event.thread, reallocation) {
+            begun if begun > most => Err(ErrorKind::LiveObjects(most)),
+            _ => Ok(()),
+        }
     }
 
     fn realloc_ends(&mut self, event: &mut Event) -> Result<Option<Op>, ErrorKind> {

@@ -220,6 +220,15 @@ fn a_reader_goes_no_further_than_its_limits() {
     assert!(matches!((error.record, error.kind), (9, ErrorKind::LiveObjects(9))));
     let error = read(10, 19).unwrap_err();
     assert!(matches!((error.record, error.kind), (4, ErrorKind::CallSites(19))));
+
+    let begin = by_address(&[Action::Realloc { object: 64, size: 8 }; 5]);
+    let read = |objects| {
+        let reader = Reader::new(begin.as_slice()).unwrap();
+        reader.limits(Limits { objects, ..Limits::default() }).try_for_each(|event| event.map(drop))
+    };
+    read(5).unwrap();
+    let error = read(4).unwrap_err();
+    assert!(matches!((error.record, error.kind), (4, ErrorKind::LiveObjects(4))));
 }
 
 #[test]
