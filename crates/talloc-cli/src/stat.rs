@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
-use talloc_trace::{Change, Event, Flags, Live, Op, SiteId, Sites};
+use talloc_trace::{Change, Event, Flags, Header, Live, Op, SiteId, Sites};
 
 /// What a trace has.
 #[derive(Debug, Default, Serialize)]
@@ -83,10 +83,9 @@ fn collect(args: &cli::Stat) -> Result<Stat> {
     while let Some((event, change)) = trace.next()? {
         collector.count(&event, change, &trace.live);
     }
-    let has_times = trace.has(Flags::TIMES);
     let Trace { name, reader, live, .. } = trace;
-    let ticks_per_second = reader.header().ticks_per_second;
-    let has_times = has_times && ticks_per_second > 0;
+    let Header { flags, ticks_per_second, .. } = *reader.header();
+    let has_times = flags.contains(Flags::TIMES) && ticks_per_second > 0;
     let seconds = has_times.then(|| collector.last_time as f64 / ticks_per_second as f64);
     Ok(Stat {
         trace: name,
