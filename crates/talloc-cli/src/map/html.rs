@@ -2,6 +2,7 @@
 
 use super::History;
 use super::layout::Layout;
+use super::sums::Sums;
 use crate::cli;
 use anyhow::Result;
 use serde::Serialize;
@@ -74,17 +75,9 @@ fn data(history: &History, number: u64) -> Data<'_> {
     let first = |event: u64| points.partition_point(|point| *point < event);
     let seen = history.blocks.iter().map(|block| (block, first(block.from), first(block.to)));
     let mut seen: Vec<_> = seen.filter(|(_, from, to)| from < to).collect();
-    // Changes of either sign, which wrap. Their sums do not.
-    let mut live = vec![0_u64; points.len() + 1];
-    for (block, from, to) in &seen {
-        live[*from] = live[*from].wrapping_add(block.size);
-        live[*to] = live[*to].wrapping_sub(block.size);
-    }
-    let live = live.iter().scan(0_u64, |sum, change| {
-        *sum = sum.wrapping_add(*change);
-        Some(*sum)
-    });
-    let live = live.take(points.len()).collect();
+    let mut live = Sums::new(points.len());
+    seen.iter().for_each(|(block, from, to)| live.add(*from..*to, block.size));
+    let live = live.finish();
     let omitted = keep_largest(&mut seen, |(block, ..)| block.size);
     let layout = Layout::of(seen.iter().map(|(block, ..)| (block.address, block.size)));
     let mut blocks: Vec<[u64; 6]> = seen

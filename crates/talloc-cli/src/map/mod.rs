@@ -4,6 +4,7 @@ mod html;
 mod layout;
 mod pixels;
 mod snapshot;
+mod sums;
 mod svg;
 
 use crate::cli;

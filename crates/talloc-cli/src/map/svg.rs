@@ -2,6 +2,7 @@
 
 use super::layout::Layout;
 use super::pixels::Pixels;
+use super::sums::Sums;
 use super::{Block, History};
 use crate::cli;
 use crate::table::{bytes, count};
@@ -18,10 +19,12 @@ pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
         history.blocks.iter().filter(|block| block.from <= at && at < block.to).collect();
     let layout = Layout::of(history.blocks.iter().map(|block| (block.address, block.size)));
     let pixels = Pixels::of(layout.size());
-    let mut used = vec![0; pixels.count()];
+    let mut used = Sums::new(pixels.count());
     for block in &alive {
-        pixels.spread(layout.offset(block.address), block.size, |pixel, part| used[pixel] += part);
+        let offset = layout.offset(block.address);
+        pixels.spread(offset, block.size, |cells, part| used.add(cells, part));
     }
+    let used = used.finish();
 
     let live: u64 = alive.iter().map(|block| block.size).sum();
     let title = format!(
