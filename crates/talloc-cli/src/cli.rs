@@ -1,7 +1,9 @@
 //! The command line.
 
 use crate::heaps::{self, Entry};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// Reads, replays, converts and draws allocation traces, and finds the smallest arena for a program.
@@ -35,10 +37,13 @@ pub enum Command {
     ReplayOne(ReplayOne),
 }
 
+/// How often a trace can be replayed.
+const ROUNDS: RangeInclusive<i64> = 1..=1000;
+
 /// The trace that a command reads.
 #[derive(Args)]
 pub struct Input {
-    /// The trace.
+    /// The trace; a pipe will do.
     pub trace: PathBuf,
     /// Accept a trace that ends anywhere, as of a program that was killed.
     #[arg(long)]
@@ -65,7 +70,7 @@ pub struct Replay {
     #[arg(long = "heap", value_name = "NAME", value_parser = heap)]
     pub heaps: Vec<&'static Entry>,
     /// How often the trace is replayed; the fastest counts.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(ROUNDS))]
     pub rounds: u32,
 }
 
@@ -124,8 +129,8 @@ pub struct Map {
     /// The heap whose addresses are drawn. By default, those in the trace if there are any, else `compact`.
     #[arg(long, value_name = "NAME", value_parser = heap)]
     pub heap: Option<&'static Entry>,
-    /// The size of the arena in bytes. By default, a quarter more than the peak.
-    #[arg(long, value_name = "BYTES", requires = "heap")]
+    /// The size of the arena in bytes. By default, a quarter more than the peak, or twice as much until it suffices.
+    #[arg(long, value_name = "BYTES", requires = "heap", value_parser = arena())]
     pub arena: Option<usize>,
     /// In an SVG: after which event. By default, at the peak.
     #[arg(long, value_name = "EVENT")]
@@ -135,14 +140,20 @@ pub struct Map {
     pub points: u32,
 }
 
+/// The trace is the standard input.
 #[derive(Args)]
 pub struct ReplayOne {
-    #[command(flatten)]
-    pub input: Input,
+    #[arg(long)]
+    pub partial: bool,
     #[arg(long, value_parser = heap)]
     pub heap: &'static Entry,
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(ROUNDS))]
     pub rounds: u32,
+}
+
+/// An arena is no larger than what a machine addresses.
+fn arena() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=talloc_trace::MAX_OBJECT_SIZE)
 }
 
 fn heap(name: &str) -> Result<&'static Entry, String> {

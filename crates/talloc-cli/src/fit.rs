@@ -2,13 +2,15 @@
 
 use crate::cli;
 use crate::heaps::{self, Entry};
-use crate::input::bar;
+use crate::output;
 use crate::probe::{Latency, Plain, Steps};
+use crate::progress::spinner;
 use crate::region::Region;
 use crate::steps;
 use crate::table::{bytes, count, percent, table};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
+use std::io::Write;
 use talloc_trace::script::{Op, Script};
 
 /// A heap that needs more than this many times the peak, and a little, does not fit.
@@ -60,23 +62,31 @@ pub fn run(args: &cli::Fit) -> Result<()> {
     let mut fits = vec![];
     let mut unfit = vec![];
     for heap in heaps {
-        match fit(heap, &script, !args.no_latency) {
+        let mut region = region(heap, &script)?;
+        match fit(heap, &script, &mut region, !args.no_latency) {
             Some(fit) => fits.push(fit),
-            None => unfit.push(*heap),
+            None => unfit.push((*heap, region.size())),
         }
     }
-    print(&args.input.name(), &script, &fits, &unfit);
-    Ok(())
+    output::print(|out| print(out, &script, &fits, &unfit))
 }
 
-fn print(name: &str, script: &Script, fits: &[Fit], unfit: &[&Entry]) {
+/// Prints what fits, and what does not fit in how many bytes.
+fn print(
+    out: &mut dyn Write,
+    script: &Script,
+    fits: &[Fit],
+    unfit: &[(&Entry, usize)],
+) -> Result<()> {
     let live = script.peak();
-    println!(
-        "{name}: {} events, at most {} bytes ({}) live",
+    writeln!(
+        out,
+        "{}: {} events, at most {} bytes ({}) live",
+        script.name(),
         count(script.events().len() as u64),
         count(live),
         bytes(live)
-    );
+    )?;
     let header = ["heap", "arena in bytes", "control", "overhead", "worst steps", "worst ns", ""];
     let mut rows = table(&header);
     for fit in fits {
@@ -91,23 +101,25 @@ fn print(name: &str, script: &Script, fits: &[Fit], unfit: &[&Entry]) {
             worst.map_or_else(String::new, describe),
         ]);
     }
-    println!("{rows}");
-    for heap in unfit {
-        println!("{}: does not fit in {}", heap.name, bytes(limit(heap, script) as u64));
+    writeln!(out, "{rows}")?;
+    for (heap, most) in unfit {
+        writeln!(out, "{}: does not fit in {}", heap.name, bytes(*most as u64))?;
     }
     if let Some(best) = fits.iter().min_by_key(|fit| fit.total()) {
-        println!(
+        writeln!(
+            out,
             "\nSmallest: {}, in an arena of {} bytes and {} beside it",
             best.heap.name,
             count(best.arena as u64),
             count(best.heap.control_bytes as u64)
-        );
+        )?;
     }
     let steps = |fit: &&Fit| fit.worst.as_ref().and_then(|worst| worst.steps);
     if let Some(best) = fits.iter().filter(|fit| steps(fit).is_some()).min_by_key(|fit| steps(fit))
     {
-        println!("Shortest worst call: {}", best.heap.name);
+        writeln!(out, "Shortest worst call: {}", best.heap.name)?;
     }
+    Ok(())
 }
 
 fn describe(worst: &Worst) -> String {
@@ -119,24 +131,25 @@ fn describe(worst: &Worst) -> String {
     format!("{op} of {} at event {}", bytes(worst.size.into()), count(worst.event as u64))
 }
 
-fn limit(heap: &Entry, script: &Script) -> usize {
-    let live = usize::try_from(script.peak()).unwrap_or(usize::MAX / MAX_RATIO);
-    live.saturating_mul(MAX_RATIO).saturating_add(LITTLE).min(heap.max_arena)
+/// As much memory as a heap may need, or as there is.
+fn region(heap: &Entry, script: &Script) -> Result<Region> {
+    let live = usize::try_from(script.peak()).unwrap_or(usize::MAX);
+    let limit = live.saturating_mul(MAX_RATIO).saturating_add(LITTLE).min(heap.max_arena);
+    Region::at_most(limit, live.min(limit)).context(heap.name)
 }
 
-/// The smallest arena, and the worst call in it; none if the heap needs too much.
-fn fit(heap: &'static Entry, script: &Script, latency: bool) -> Option<Fit> {
-    let limit = limit(heap, script);
-    let mut region = Region::new(limit);
-    let progress = bar(0, heap.name);
+/// The smallest arena in a region, and the worst call in it; none if the heap needs more.
+fn fit(heap: &'static Entry, script: &Script, region: &mut Region, latency: bool) -> Option<Fit> {
+    let progress = spinner();
     let live = usize::try_from(script.peak()).ok()?;
-    let arena = search(live, limit, |size| {
+    let arena = search(live, region.size(), |size| {
+        progress.set_message(format!("{}: an arena of {}", heap.name, bytes(size as u64)));
         progress.tick();
         // SAFETY: The region is borrowed for the call.
         unsafe { heap.plain(script, region.first(size), &mut Plain { pages: false }) }.is_ok()
     })?;
-    let worst = latency.then(|| worst(heap, script, &mut region, arena, &progress)).flatten();
-    progress.finish_and_clear();
+    progress.set_message(format!("{}: the slowest call", heap.name));
+    let worst = latency.then(|| worst(heap, script, region, arena, &progress)).flatten();
     Some(Fit { heap, arena, worst })
 }
 

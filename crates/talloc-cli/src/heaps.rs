@@ -395,7 +395,7 @@ mod tests {
         slots.iter().step_by(2).for_each(|slot| writer.realloc(*slot, 300));
         slots.iter().step_by(3).for_each(|slot| writer.free(*slot));
         let script = writer.finish();
-        let mut region = Region::new(400 << 10);
+        let mut region = Region::new(400 << 10).unwrap();
         for heap in ALL {
             let mut blocks = BTreeMap::new();
             let mut place = |event: usize, address: usize| {

@@ -1,9 +1,9 @@
 //! `talloc leaks`: what is still allocated at the end, by call site.
 
 use crate::cli;
+use crate::output;
 use crate::table::{bytes, count, percent, table};
 use anyhow::Result;
-use std::io::{Write, stdout};
 
 pub fn run(args: &cli::Leaks) -> Result<()> {
     let profile = crate::profile::read(&args.input)?;
@@ -12,18 +12,10 @@ pub fn run(args: &cli::Leaks) -> Result<()> {
         leaks.iter().map(|site| value(site)).sum::<f64>() as u64
     };
     let (all_bytes, all_blocks) = (total(|site| site.live.bytes), total(|site| site.live.blocks));
-    let mut out = stdout().lock();
     let name = args.input.name();
     if leaks.is_empty() {
-        writeln!(out, "{name}: nothing is allocated at the end")?;
-        return Ok(());
+        return output::print(|out| Ok(writeln!(out, "{name}: nothing is allocated at the end")?));
     }
-    writeln!(
-        out,
-        "{name}: {} in {} objects are allocated at the end",
-        bytes(all_bytes),
-        count(all_blocks)
-    )?;
     let mut rows = table(&["call site", "bytes", "share", "objects", "of all from there"]);
     for site in leaks.iter().take(args.top) {
         rows.add_row([
@@ -34,9 +26,17 @@ pub fn run(args: &cli::Leaks) -> Result<()> {
             percent(site.live.blocks as u64, site.total.blocks as u64),
         ]);
     }
-    writeln!(out, "{rows}")?;
-    if leaks.len() > args.top {
-        writeln!(out, "and {} more call sites", leaks.len() - args.top)?;
-    }
-    Ok(())
+    output::print(|out| {
+        writeln!(
+            out,
+            "{name}: {} in {} objects are allocated at the end",
+            bytes(all_bytes),
+            count(all_blocks)
+        )?;
+        writeln!(out, "{rows}")?;
+        if leaks.len() > args.top {
+            writeln!(out, "and {} more call sites", leaks.len() - args.top)?;
+        }
+        Ok(())
+    })
 }

@@ -4,27 +4,26 @@ use crate::classes;
 use crate::cli::Input;
 use anyhow::Result;
 use talloc_profile::{Counts, Frame, Line, Profile, Site, SiteTally, Tally, TimeUnit};
-use talloc_trace::{Change, Event, Flags, Object, Sites};
+use talloc_trace::{Change, Event, Flags, Header, Object, Sites};
 
 /// Reads a trace and counts by call site. In a trace without call sites, the class of an object's size takes their
 /// place, and the thread.
 pub fn read(input: &Input) -> Result<Profile> {
-    let mut live = talloc_trace::Live::new();
+    let mut trace = input.open()?;
+    let clock = Clock::of(trace.reader.header());
     let mut tallies = Tallies::default();
     let mut end = 0;
-    let reader = input.for_each(|reader, event| {
-        let clock = Clock::of(reader.header().flags, reader.header().ticks_per_second);
+    while let Some((event, change)) = trace.next()? {
         end = clock.time(event.time, event.record);
-        if let Some(change) = live.apply(event)? {
-            tallies.count(&clock, event, change, !reader.sites().is_empty());
+        if let Some(change) = change {
+            tallies.count(&clock, &event, change, !trace.reader.sites().is_empty());
         }
-        Ok(())
-    })?;
+    }
     // What is still live has lived until the end.
-    let clock = Clock::of(reader.header().flags, reader.header().ticks_per_second);
-    for (_, object) in live.iter() {
+    let sites = trace.reader.sites();
+    for (_, object) in trace.live.iter() {
         let lifetime = end.saturating_sub(clock.time(object.time, object.record));
-        tallies.site(object, !reader.sites().is_empty()).lifetimes += lifetime as f64;
+        tallies.site(object, !sites.is_empty()).lifetimes += lifetime as f64;
     }
     let profile = Profile {
         command: input.name(),
@@ -33,7 +32,7 @@ pub fn read(input: &Input) -> Result<Profile> {
         end,
         ..Profile::default()
     };
-    Ok(tallies.finish(profile, reader.sites()))
+    Ok(tallies.finish(profile, sites))
 }
 
 /// What the times in a profile are.
@@ -45,9 +44,9 @@ enum Clock {
 }
 
 impl Clock {
-    fn of(flags: Flags, ticks_per_second: u64) -> Self {
-        match ticks_per_second {
-            1.. if flags.contains(Flags::TIMES) => Self::Ticks(ticks_per_second),
+    fn of(header: &Header) -> Self {
+        match header.ticks_per_second {
+            per_second @ 1.. if header.flags.contains(Flags::TIMES) => Self::Ticks(per_second),
             _ => Self::Records,
         }
     }

@@ -1,6 +1,7 @@
 //! Memory that is given to a heap.
 
-use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
+use anyhow::{Context, Result};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::NonNull;
 
 /// Memory that is given to a heap. Only pages that are written to are taken from the operating system.
@@ -13,19 +14,32 @@ pub struct Region {
 const ALIGN: usize = 4096;
 
 impl Region {
-    /// Zeroed memory.
-    ///
-    /// # Panics
-    ///
-    /// If the size is larger than half of the addresses.
-    pub fn new(size: usize) -> Self {
-        // Zeroed memory that is aligned to more than this is written to by the standard library.
-        let layout = Layout::from_size_align(size.saturating_add(ALIGN), 8);
-        let layout = layout.expect("less than half of the addresses");
-        // SAFETY: The size is not zero.
-        let block = unsafe { System.alloc_zeroed(layout) };
-        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
-        Self { block, layout }
+    /// Zeroed memory, or an error if the operating system has none to promise.
+    pub fn new(size: usize) -> Result<Self> {
+        let region = || {
+            // Zeroed memory that is aligned to more than this is written to by the standard library.
+            let layout = Layout::from_size_align(size.checked_add(ALIGN)?, 8).ok()?;
+            // SAFETY: The size is not zero.
+            let block = NonNull::new(unsafe { System.alloc_zeroed(layout) })?;
+            Some(Self { block, layout })
+        };
+        region().with_context(|| format!("there is no memory for an arena of {size} bytes"))
+    }
+
+    /// As much as there is of `most` bytes, but at least `least`.
+    pub fn at_most(most: usize, least: usize) -> Result<Self> {
+        let mut size = most;
+        loop {
+            match Self::new(size) {
+                Err(_) if size / 2 >= least.max(1) => size /= 2,
+                region => return region,
+            }
+        }
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> usize {
+        self.layout.size() - ALIGN
     }
 
     /// The first `size` bytes, or all if there are fewer.
@@ -33,7 +47,7 @@ impl Region {
         let offset = self.block.addr().get().wrapping_neg() % ALIGN;
         // SAFETY: The block has `ALIGN` bytes more than the region, and the offset is less.
         let base = unsafe { self.block.add(offset) };
-        NonNull::slice_from_raw_parts(base, size.min(self.layout.size() - ALIGN))
+        NonNull::slice_from_raw_parts(base, size.min(self.size()))
     }
 }
 

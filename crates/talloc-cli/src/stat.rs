@@ -2,12 +2,14 @@
 
 use crate::classes;
 use crate::cli;
+use crate::input::Trace;
+use crate::output;
 use crate::table::{bytes, count, percent, table};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
-use std::io::{Write, stdout};
-use talloc_trace::{Change, Event, Flags, Live, Op, SiteId, Sites};
+use std::io::{self, Write};
+use talloc_trace::{Change, Event, Flags, Header, Live, Op, SiteId, Sites};
 
 /// What a trace has.
 #[derive(Debug, Default, Serialize)]
@@ -65,27 +67,30 @@ struct Site {
 
 pub fn run(args: &cli::Stat) -> Result<()> {
     let stat = collect(args)?;
-    if args.json {
-        serde_json::to_writer_pretty(stdout().lock(), &stat)?;
-        writeln!(stdout())?;
-    } else {
-        print(&stat)?;
-    }
-    Ok(())
+    output::print(|out| {
+        if args.json {
+            serde_json::to_writer_pretty(&mut *out, &stat).map_err(io::Error::from)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        print(&stat, out)
+    })
 }
 
 fn collect(args: &cli::Stat) -> Result<Stat> {
+    let mut trace = args.input.open()?;
     let mut collector = Collector::new();
-    let reader = args.input.for_each(|_, event| {
-        let change = collector.live.apply(event)?;
-        collector.count(event, change);
-        Ok(())
-    })?;
-    let header = reader.header();
-    let has_times = header.flags.contains(Flags::TIMES) && header.ticks_per_second > 0;
-    let seconds = has_times.then(|| collector.last_time as f64 / header.ticks_per_second as f64);
+    while let Some((event, change)) = trace.next()? {
+        collector.count(&event, change, &trace.live);
+    }
+    let Trace { name, reader, live, .. } = trace;
+    let Header { flags, ticks_per_second, .. } = *reader.header();
+    let has_times = flags.contains(Flags::TIMES) && ticks_per_second > 0;
+    let seconds = has_times.then(|| collector.last_time as f64 / ticks_per_second as f64);
     Ok(Stat {
-        trace: args.input.name(),
+        trace: name,
+        live_bytes: live.bytes(),
+        live_objects: live.len() as u64,
         records: reader.records(),
         lost: reader.lost(),
         unknown_frees: reader.unknown_frees(),
@@ -96,7 +101,6 @@ fn collect(args: &cli::Stat) -> Result<Stat> {
 }
 
 struct Collector {
-    live: Live,
     stat: Stat,
     sizes: Vec<Class>,
     lifetimes: Vec<Class>,
@@ -113,7 +117,6 @@ impl Collector {
         });
         let classes: Vec<_> = classes.collect();
         Self {
-            live: Live::new(),
             stat: Stat::default(),
             sizes: classes.clone(),
             lifetimes: classes,
@@ -123,7 +126,8 @@ impl Collector {
         }
     }
 
-    fn count(&mut self, event: &Event, change: Option<Change>) {
+    /// Counts an event, after which these objects are live.
+    fn count(&mut self, event: &Event, change: Option<Change>, live: &Live) {
         let stat = &mut self.stat;
         match event.op {
             Op::Alloc { zeroed, .. } => {
@@ -151,26 +155,27 @@ impl Collector {
         } else if let Some(old) = old {
             let class = &mut self.lifetimes[classes::of(event.record - old.record)];
             class.objects += 1;
-            class.bytes += old.size;
+            class.bytes = class.bytes.saturating_add(old.size);
         }
-        if self.live.bytes() > self.stat.peak_bytes {
-            self.stat.peak_bytes = self.live.bytes();
+        if live.bytes() > self.stat.peak_bytes {
+            self.stat.peak_bytes = live.bytes();
             self.stat.peak_record = event.record;
         }
-        self.stat.peak_objects = self.stat.peak_objects.max(self.live.len() as u64);
+        self.stat.peak_objects = self.stat.peak_objects.max(live.len() as u64);
     }
 
     /// Counts an object of `size` bytes that had `old_size`, or is `fresh`.
     fn add(&mut self, size: u64, old_size: u64, site: Option<SiteId>, fresh: bool) {
-        self.stat.requested_bytes += size.saturating_sub(old_size);
+        let more = size.saturating_sub(old_size);
+        self.stat.requested_bytes = self.stat.requested_bytes.saturating_add(more);
         let class = &mut self.sizes[classes::of(size)];
         class.objects += u64::from(fresh);
-        class.bytes += size;
+        class.bytes = class.bytes.saturating_add(size);
         class.live_bytes += size;
         class.peak_bytes = class.peak_bytes.max(class.live_bytes);
         let site = self.at(site);
         site.allocations += u64::from(fresh);
-        site.bytes += size.saturating_sub(old_size);
+        site.bytes = site.bytes.saturating_add(more);
         site.live_bytes += size;
         site.live_objects += 1;
         site.peak_bytes = site.peak_bytes.max(site.live_bytes);
@@ -184,30 +189,30 @@ impl Collector {
         &mut self.sites[index]
     }
 
-    fn finish(mut self, sites: &Sites, most: usize) -> Stat {
-        for (id, frames) in sites.iter() {
-            self.at(Some(id)).frames = frames.iter().map(|frame| format!("{frame:#x}")).collect();
-        }
-        self.sites.retain(|site| site.allocations > 0 && !sites.is_empty());
-        self.sites.sort_by_key(|site| std::cmp::Reverse(site.bytes));
-        self.sites.truncate(most);
+    fn finish(self, sites: &Sites, most: usize) -> Stat {
+        // Frames become texts for those sites only that are shown.
+        let mut found: Vec<_> = sites.iter().zip(self.sites).collect();
+        found.retain(|(_, site)| site.allocations > 0);
+        found.sort_by_key(|(_, site)| std::cmp::Reverse(site.bytes));
+        found.truncate(most);
+        let found = found.into_iter().map(|((_, frames), site)| Site {
+            frames: frames.iter().map(|frame| format!("{frame:#x}")).collect(),
+            ..site
+        });
         let used = |classes: Vec<Class>| {
             classes.into_iter().filter(|class| class.bytes > 0 || class.objects > 0).collect()
         };
         Stat {
-            live_bytes: self.live.bytes(),
-            live_objects: self.live.len() as u64,
+            sites: found.collect(),
             threads: self.threads.len() as u64,
             sizes: used(self.sizes),
             lifetimes: used(self.lifetimes),
-            sites: self.sites,
             ..self.stat
         }
     }
 }
 
-fn print(stat: &Stat) -> Result<()> {
-    let mut out = stdout().lock();
+fn print(stat: &Stat, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}: {} records, {} threads", stat.trace, count(stat.records), stat.threads)?;
     if let Some(seconds) = stat.seconds {
         writeln!(out, "  {seconds:.3} seconds")?;
@@ -241,7 +246,7 @@ fn print(stat: &Stat) -> Result<()> {
         bytes(stat.live_bytes),
         count(stat.live_objects)
     )?;
-    print_classes(stat, &mut out)?;
+    print_classes(stat, out)?;
     for (log2, objects) in &stat.alignments {
         let align = 2_f64.powi((*log2).into());
         writeln!(out, "\n{} objects asked for an alignment of {align}", count(*objects))?;
@@ -262,7 +267,7 @@ fn print(stat: &Stat) -> Result<()> {
     Ok(())
 }
 
-fn print_classes(stat: &Stat, out: &mut impl Write) -> Result<()> {
+fn print_classes(stat: &Stat, out: &mut dyn Write) -> Result<()> {
     let name = |class: &Class| match class {
         Class { least, greatest, .. } if least == greatest => least.to_string(),
         Class { least, greatest, .. } => format!("{least}-{greatest}"),

@@ -1,118 +1,12 @@
 //! Every subcommand, run on small traces.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use talloc_trace::{Action, Encoder, Event, Flags, IoSink, Op, Reader, Record, Writer, create};
-use tempfile::TempDir;
+mod common;
 
-fn talloc(args: &[&str], trace: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_talloc"));
-    command.arg(args[0]).arg(trace).args(&args[1..]).output().unwrap()
-}
-
-/// What a command prints that succeeds.
-#[track_caller]
-fn ok(args: &[&str], trace: &Path) -> String {
-    let output = talloc(args, trace);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {errors}");
-    assert_eq!(errors, "", "{args:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a command complains of that fails.
-#[track_caller]
-fn fails(args: &[&str], trace: &Path) -> String {
-    let output = talloc(args, trace);
-    assert!(!output.status.success(), "{args:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-/// A trace in a folder that goes away.
-struct Trace {
-    folder: TempDir,
-    path: PathBuf,
-}
-
-impl Trace {
-    fn of(name: &str, file: &[u8]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, file).unwrap();
-        Self { folder, path }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs a command that writes a file; gives the file.
-    #[track_caller]
-    fn written(&self, args: &[&str], name: &str) -> Vec<u8> {
-        let output = self.file(name);
-        let args = [args, &["--output", output.to_str().unwrap()]].concat();
-        assert_eq!(ok(&args, &self.path), "");
-        std::fs::read(output).unwrap()
-    }
-}
-
-/// 300 objects of 16 to 315 bytes, half of which grow to 400; all but ten are freed. The plain format, compressed.
-fn plain() -> Trace {
-    let trace = Trace::of("plain.atr.zst", b"");
-    let mut writer = create(&trace.path).unwrap();
-    let objects: Vec<u64> =
-        (0..300).map(|number| writer.alloc(16 + number, None).unwrap()).collect();
-    for id in objects.iter().step_by(2) {
-        writer.realloc(*id, 400).unwrap();
-    }
-    objects[10..].iter().for_each(|id| writer.free(*id).unwrap());
-    writer.finish().unwrap();
-    trace
-}
-
-/// Two call sites, of which the second leaks, with times in milliseconds.
-fn with_sites() -> Trace {
-    let flags = Flags::CALL_SITES | Flags::TIMES;
-    let mut writer = Writer::with_flags(vec![], flags, 1000).unwrap();
-    let event = |op, time| Event {
-        op,
-        thread: 1,
-        align_log2: None,
-        time,
-        site: None,
-        offset: 0,
-        record: 0,
-    };
-    let alloc = |id, size| Op::Alloc { id, size, zeroed: false, address: 0 };
-    for id in (0..20).step_by(2) {
-        writer.write(&event(alloc(id, 100), id * 10), &[0x1000, 0x3000]).unwrap();
-        writer.write(&event(alloc(id + 1, 50), id * 10 + 1), &[0x2000, 0x3000]).unwrap();
-        writer.write(&event(Op::Free { id }, id * 10 + 5), &[]).unwrap();
-    }
-    writer.write(&event(Op::Refused { size: 1 << 40 }, 999), &[0x1000]).unwrap();
-    Trace::of("sites.atr", &writer.finish().unwrap())
-}
-
-/// As a device records it: by address.
-fn by_address() -> Trace {
-    let mut sink = IoSink::new(vec![]);
-    let mut encoder = Encoder::<0>::new(Flags::ADDRESSES | Flags::STREAMED);
-    encoder.start(0, &mut sink).unwrap();
-    let mut write = |action, sink: &mut IoSink<Vec<u8>>| {
-        let record = Record { action, thread: 0, align_log2: None, time: 0, frames: &[] };
-        encoder.encode(&record, sink).unwrap();
-    };
-    for number in 0..50 {
-        let address = 0x2000_0000 + number * 64;
-        write(Action::Alloc { size: 48, zeroed: false, address }, &mut sink);
-    }
-    for number in (0..50).step_by(2) {
-        write(Action::Free { object: 0x2000_0000 + number * 64 }, &mut sink);
-    }
-    write(Action::Lost { count: 7 }, &mut sink);
-    write(Action::End, &mut sink);
-    Trace::of("device.atr", &sink.finish().unwrap())
-}
+use common::{Trace, by_address, fails, large, ok, plain, snapshot, with_sites};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+use talloc_trace::{Reader, Writer};
 
 #[test]
 fn stat_counts() {
@@ -146,13 +40,14 @@ fn replay_measures_each_heap() {
     }
     let text = ok(&["replay", "--rounds", "1", "--heap", "micro"], &large().path);
     assert!(text.contains("no room at event 0"), "{text}");
-}
 
-/// An object that is larger than the arenas of some heaps.
-fn large() -> Trace {
-    let mut writer = Writer::streaming(vec![]).unwrap();
-    writer.alloc(1 << 20, None).unwrap();
-    Trace::of("large.atr", &writer.finish().unwrap())
+    // What it runs has the same bounds.
+    for command in [&["replay", "trace"][..], &["replay-one"]] {
+        let mut talloc = Command::new(env!("CARGO_BIN_EXE_talloc"));
+        let output = talloc.args(command).args(["--rounds", "1001", "--heap", "tiny"]).output();
+        let error = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert!(error.contains("1001 is not in 1..=1000"), "{error}");
+    }
 }
 
 /// The number in a column of the row of a heap.
@@ -214,6 +109,17 @@ fn pprof_reads_back_with_the_trace_s_numbers() {
     };
     assert_eq!(of(0x1000), [10, 1000, 0, 0]);
     assert_eq!(of(0x2000), [10, 500, 10, 500]);
+    assert_eq!((profile.time_nanos, profile.duration_nanos), (0, 999_000_000));
+    let without_times = plain().written(&["convert", "--to", "pprof"], "heap.pb.gz");
+    assert_eq!(talloc_profile::pprof::decode(&without_times).unwrap().duration_nanos, 0);
+}
+
+#[test]
+fn pprof_has_the_time_of_a_profile_that_knows_it() {
+    let taken = Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_000_000_001));
+    let profile = talloc_profile::Profile { taken, end: 5, ..Default::default() };
+    let read = talloc_profile::pprof::decode(&profile.to_pprof().unwrap()).unwrap();
+    assert_eq!((read.time_nanos, read.duration_nanos), (1_700_000_000_000_000_001, 5000));
 }
 
 #[test]
@@ -278,6 +184,12 @@ fn leaks_are_told_by_call_site() {
     assert!(ok(&["leaks"], &clean.path).contains("nothing is allocated at the end"));
 }
 
+/// What a page draws.
+fn data(page: &str) -> serde_json::Value {
+    let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
+    serde_json::from_str(data).unwrap()
+}
+
 #[test]
 fn maps_are_pictures_and_pages() {
     for (trace, addresses) in [(plain(), "compact"), (by_address(), "addresses as recorded")] {
@@ -286,14 +198,23 @@ fn maps_are_pictures_and_pages() {
         assert!(svg.contains(addresses), "{svg}");
         assert!(svg.contains("#1d5bb2"), "something is drawn");
         let page = String::from_utf8(trace.written(&["map", "--points", "9"], "map.html")).unwrap();
-        let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
-        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        let data = data(&page);
         // Nine, and that of the peak, if it is another one.
         assert!(matches!(data["points"].as_array().unwrap().len(), 9 | 10));
         assert!(data["heap"].as_str().unwrap().starts_with(addresses));
         assert!(data["blocks"].as_array().unwrap().len() >= 10);
         assert!(!page.contains("http://") && !page.contains("https://"), "self-contained");
     }
+    // Blocks that a heap places have the call sites of the trace, too.
+    let trace = with_sites();
+    let page = trace.written(&["map", "--heap", "real-time"], "map.html");
+    let data = data(&String::from_utf8(page).unwrap());
+    // The last one is that of a request that was refused.
+    let sites = ["0x1000 < 0x3000", "0x2000 < 0x3000", "0x1000"];
+    assert_eq!(data["sites"], serde_json::json!(sites));
+    let sites = data["blocks"].as_array().unwrap().iter().map(|block| block[5].as_u64().unwrap());
+    assert_eq!(sites.collect::<BTreeSet<_>>(), [1, 2].into());
+
     let trace = plain();
     let map = |name: &str, more: &[&str]| {
         let output = trace.file(name);
@@ -303,24 +224,6 @@ fn maps_are_pictures_and_pages() {
     assert!(map("map.svg", &["--at", "5000"]).contains("the trace has 740 events"));
     let small = map("map.svg", &["--heap", "compact", "--arena", "20000"]);
     assert!(small.contains("no room for the trace in 20000 bytes"), "{small}");
-}
-
-/// A heap with a hole of each kind.
-fn snapshot() -> Trace {
-    use talloc_trace::snapshot::{Chunk, ChunkKind, Writer};
-    let mut writer = Writer::start(IoSink::new(vec![])).unwrap();
-    let chunks = [
-        (ChunkKind::Own, 0x2000_0000, 0x200),
-        (ChunkKind::Blocks, 0x2000_0200, 0x3000),
-        (ChunkKind::Free, 0x2000_3200, 0x400),
-        (ChunkKind::Blocks, 0x2000_3600, 0x1000),
-        (ChunkKind::Top, 0x2000_4600, 0xa00),
-        (ChunkKind::Cached, 0x2000_0400, 0x100),
-    ];
-    for (kind, address, size) in chunks {
-        assert!(writer.chunk(Chunk { kind, address, size }));
-    }
-    Trace::of("device.heap", &writer.finish().unwrap().finish().unwrap())
 }
 
 #[test]
@@ -337,8 +240,7 @@ fn snapshots_are_drawn_chunk_by_chunk() {
     assert!(!svg.contains(">used</text>"), "there is none");
 
     let page = String::from_utf8(snapshot.written(&["map"], "map.html")).unwrap();
-    let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
-    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let data = data(&page);
     assert_eq!(data["heap"], summary);
     assert_eq!(data["pieces"], serde_json::json!([["0x20000000", "0x20005000", 0]]));
     let found: Vec<&str> =

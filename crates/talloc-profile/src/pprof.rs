@@ -3,11 +3,12 @@
 //! The samples have the four values of Go's heap profiles, so that every viewer knows them: `alloc_objects`,
 //! `alloc_space`, `inuse_objects` and `inuse_space`.
 
-use crate::profile::{Counts, Frame, Profile};
+use crate::profile::{Counts, Frame, Profile, TimeUnit};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use indexmap::IndexSet;
 use prost::Message;
 use std::io::{self, Read, Write};
+use std::time::SystemTime;
 
 /// The message `Profile`.
 #[derive(Clone, PartialEq, Message)]
@@ -170,11 +171,28 @@ impl From<&Profile> for Pprof {
             location,
             function: function.collect(),
             string_table: texts.finish(),
+            time_nanos: profile.taken.map_or(0, since_1970),
+            duration_nanos: duration(profile),
             period_type: Some(period_type),
             period: i64::try_from(profile.interval).unwrap_or(i64::MAX),
             default_sample_type,
-            ..Self::default()
         }
+    }
+}
+
+/// In nanoseconds; 0 before 1970, which stands for an unknown time.
+fn since_1970(time: SystemTime) -> i64 {
+    let duration = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// In nanoseconds; 0 where the profile has no clock.
+fn duration(profile: &Profile) -> i64 {
+    match profile.time_unit {
+        TimeUnit::Microseconds => {
+            i64::try_from(profile.end).unwrap_or(i64::MAX).saturating_mul(1000)
+        }
+        TimeUnit::Events => 0,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use indexmap::IndexSet;
 use std::io;
+use std::time::SystemTime;
 
 /// A number of blocks and their bytes.
 ///
@@ -97,6 +98,8 @@ pub struct Profile {
     pub interval: u64,
     /// What times are.
     pub time_unit: TimeUnit,
+    /// When the profile was taken; none if that is not known.
+    pub taken: Option<SystemTime>,
     /// When the profile ends.
     pub end: u64,
     /// When the heap was at its peak.

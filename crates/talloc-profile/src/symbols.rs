@@ -4,6 +4,7 @@ use crate::profile::{Frame, Line, Profile, Site};
 use crate::profiled::TableCopy;
 use std::collections::HashMap;
 use std::ptr;
+use std::time::SystemTime;
 
 /// A profile with the names of functions.
 pub fn resolve(copy: &TableCopy) -> Profile {
@@ -11,6 +12,7 @@ pub fn resolve(copy: &TableCopy) -> Profile {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         process: std::process::id(),
         interval: copy.interval as u64,
+        taken: Some(SystemTime::now()),
         end: copy.end,
         peak: copy.tally.peak_time(),
         ..Profile::default()

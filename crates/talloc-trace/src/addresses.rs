@@ -14,6 +14,8 @@ pub struct Addresses {
     /// Whether events were lost, so that objects may be unknown, or gone unnoticed.
     pub lossy: bool,
     pub unknown_frees: u64,
+    /// How many reallocations there are in `reallocating`.
+    begun: usize,
 }
 
 /// A reallocation that has begun.
@@ -47,15 +49,22 @@ impl Addresses {
         id
     }
 
-    pub fn begin(&mut self, thread: u64, reallocation: Reallocation) {
+    /// Notes that a reallocation has begun. Returns how many have, and not ended.
+    pub fn begin(&mut self, thread: u64, reallocation: Reallocation) -> usize {
         self.reallocating.entry(thread).or_default().push(reallocation);
+        self.begun += 1;
+        self.begun
     }
 
     /// The innermost reallocation of a thread, which has ended.
     pub fn end(&mut self, thread: u64) -> Result<Option<Reallocation>, ErrorKind> {
         match self.reallocating.get_mut(&thread).and_then(Vec::pop) {
             None if !self.lossy => Err(ErrorKind::NotReallocating(thread)),
-            reallocation => Ok(reallocation),
+            None => Ok(None),
+            reallocation => {
+                self.begun -= 1;
+                Ok(reallocation)
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 
 /// Why a trace or a snapshot could not be read: what is wrong, and where.
+///
+/// It is printed with its kind, which is therefore no source of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("byte {offset}, record {record}: {kind}")]
 pub struct Error {
@@ -11,7 +13,6 @@ pub struct Error {
     /// The number of the record, from 0.
     pub record: u64,
     /// What is wrong.
-    #[source]
     pub kind: ErrorKind,
 }
 
@@ -21,7 +22,7 @@ pub struct Error {
 pub enum ErrorKind {
     /// The file could not be read or decompressed.
     #[error("cannot read: {0}")]
-    Io(#[source] io::Error),
+    Io(io::Error),
     /// It does not begin with the magic.
     #[error("not a trace")]
     NotATrace,
@@ -31,6 +32,14 @@ pub enum ErrorKind {
     /// A chunk of a snapshot has no bytes, or reaches beyond the address space.
     #[error("a chunk of {size} bytes at the address {address:#x}")]
     ChunkSize {
+        /// Its address.
+        address: u64,
+        /// Its size.
+        size: u64,
+    },
+    /// An object reaches beyond the address space.
+    #[error("an object of {size} bytes at the address {address:#x}, which has no room for it")]
+    Span {
         /// Its address.
         address: u64,
         /// Its size.
@@ -60,6 +69,15 @@ pub enum ErrorKind {
     /// A size is larger than an object can be.
     #[error("a size of {0} bytes")]
     Size(u64),
+    /// The live objects have 2^64 bytes or more.
+    #[error("2^64 or more bytes are live")]
+    LiveBytes,
+    /// There are more live objects than the reader's [`Limits`](crate::Limits) allow.
+    #[error("more than {0} live objects")]
+    LiveObjects(usize),
+    /// There are more call sites than the reader's [`Limits`](crate::Limits) allow.
+    #[error("call sites of more than {0} frames")]
+    CallSites(usize),
     /// A call stack has more than [`MAX_FRAMES`](crate::MAX_FRAMES) frames, or shares more than there were.
     #[error("a call stack of {new} new frames and {shared} shared ones")]
     CallStack {
@@ -104,7 +122,7 @@ pub enum ErrorKind {
         /// According to the records.
         found: u64,
     },
-    /// There are more objects, or larger ones, than a [`Script`](crate::script::Script) can have.
+    /// There are more objects or events, or larger ones, than a [`Script`](crate::script::Script) can have.
     #[error("{0}")]
     NotReplayable(&'static str),
 }

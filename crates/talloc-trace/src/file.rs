@@ -2,11 +2,13 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::reader::Reader;
+use crate::snapshot;
 use crate::writer::Writer;
 use std::boxed::Box;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
+use std::vec::Vec;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -27,6 +29,35 @@ pub fn open(path: &Path) -> Result<Reader<Box<dyn Read + Send>>, Error> {
 /// As [`open`].
 pub fn read_from(inner: impl Read + Send + 'static) -> Result<Reader<Box<dyn Read + Send>>, Error> {
     Reader::new(decompressed(inner)?)
+}
+
+/// What a file is.
+pub enum Recording {
+    /// A trace.
+    Trace(Box<Reader<Box<dyn Read + Send>>>),
+    /// A snapshot of a heap.
+    Snapshot(snapshot::Reader<Box<dyn Read + Send>>),
+}
+
+/// Reads the beginning of a trace or of a snapshot, whichever it is.
+///
+/// # Errors
+///
+/// As [`open`]: what is not a snapshot is read as a trace.
+pub fn read_any(inner: impl Read + Send + 'static) -> Result<Recording, Error> {
+    let mut inner = decompressed(inner)?;
+    let mut magic = Vec::new();
+    match inner.by_ref().take(snapshot::MAGIC.len() as u64).read_to_end(&mut magic) {
+        // What is cut short has an end, too.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(io_error(error)),
+        _ => {}
+    }
+    let is_snapshot = magic == snapshot::MAGIC;
+    let inner: Box<dyn Read + Send> = Box::new(io::Cursor::new(magic).chain(inner));
+    match is_snapshot {
+        true => snapshot::Reader::new(inner).map(Recording::Snapshot),
+        false => Reader::new(inner).map(|reader| Recording::Trace(Box::new(reader))),
+    }
 }
 
 /// What is read, decompressed if it is compressed.

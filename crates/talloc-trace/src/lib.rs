@@ -137,6 +137,8 @@ mod event;
 #[cfg(feature = "std")]
 mod file;
 #[cfg(feature = "std")]
+mod limits;
+#[cfg(feature = "std")]
 mod live;
 #[cfg(feature = "std")]
 mod reader;
@@ -160,7 +162,9 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "std")]
 pub use event::{Event, Op};
 #[cfg(feature = "std")]
-pub use file::{create, open, read_from};
+pub use file::{Recording, create, open, read_any, read_from};
+#[cfg(feature = "std")]
+pub use limits::Limits;
 #[cfg(feature = "std")]
 pub use live::{Change, Live, Object};
 #[cfg(feature = "std")]

@@ -104,7 +104,8 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotLive`] if the event is about an object that is not allocated.
+    /// [`ErrorKind::NotLive`] if the event is about an object that is not allocated; [`ErrorKind::LiveBytes`] if the
+    /// sum of the sizes overflows. What is live is not known after that.
     pub fn apply(&mut self, event: &Event) -> Result<Option<Change>, Error> {
         let change = match event.op {
             Op::Alloc { id, size, address, .. } => {
@@ -126,12 +127,19 @@ impl Live {
             Op::Refused { .. } | Op::Lost { .. } => return Ok(None),
         };
         let size = |object: Option<Object>| object.map_or(0, |object| object.size);
-        self.bytes = (self.bytes - size(change.old)).saturating_add(size(change.new));
+        let rest = self.bytes - size(change.old);
+        self.bytes = rest
+            .checked_add(size(change.new))
+            .ok_or_else(|| error_at(event, ErrorKind::LiveBytes))?;
         self.peak_bytes = self.peak_bytes.max(self.bytes);
         Ok(Some(change))
     }
 }
 
 pub(crate) fn not_live(id: u64, event: &Event) -> Error {
-    Error { offset: event.offset, record: event.record, kind: ErrorKind::NotLive(id) }
+    error_at(event, ErrorKind::NotLive(id))
+}
+
+pub(crate) fn error_at(event: &Event, kind: ErrorKind) -> Error {
+    Error { offset: event.offset, record: event.record, kind }
 }

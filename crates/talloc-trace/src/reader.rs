@@ -8,6 +8,7 @@ use crate::flags::{
     ALIGNED, END, Flags, HEADER_SIZE, Header, LOST, MAGIC, MAX_FRAMES, MAX_OBJECT_SIZE, NOTE,
     OPERATION, REFUSED, THREAD_CHANGES, UNKNOWN_BITS,
 };
+use crate::limits::Limits;
 use crate::sites::{SiteId, Sites};
 use crate::varint::unzigzag;
 use std::io::Read;
@@ -16,7 +17,8 @@ use std::vec::Vec;
 /// Reads an uncompressed trace event by event, from a file of any size.
 ///
 /// It takes memory for the call sites, and, if the trace names objects by their addresses, for the live objects: no
-/// number in a file makes it take more. [`open`](crate::open) reads compressed files, too.
+/// number in a file makes it take more. [`Limits`] bound both, since a small compressed file can have many of them.
+/// [`open`](crate::open) reads compressed files, too.
 ///
 /// Ids are checked as far as that needs no memory; [`Live`](crate::Live) finds what is used after it was freed.
 ///
@@ -35,6 +37,7 @@ pub struct Reader<R> {
     /// Of the first record.
     data_offset: u64,
     partial: bool,
+    limits: Limits,
     state: State,
     addresses: Addresses,
     sites: Sites,
@@ -51,6 +54,8 @@ pub struct Reader<R> {
 struct State {
     records: u64,
     objects: u64,
+    /// How many objects are live, if none is freed twice.
+    live: usize,
     thread: u64,
     time: u64,
     address: u64,
@@ -79,6 +84,7 @@ impl<R: Read> Reader<R> {
             bytes,
             header,
             partial: false,
+            limits: Limits::default(),
             state: State::default(),
             addresses: Addresses::default(),
             sites: Sites::new(),
@@ -94,6 +100,13 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn partial(mut self, accept: bool) -> Self {
         self.partial = accept;
+        self
+    }
+
+    /// Reads no further than to these limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -147,14 +160,14 @@ impl<R: Read> Reader<R> {
     pub fn next_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = self.pending.take() {
-                return Ok(Some(event));
+                return self.counted(event).map(Some);
             }
             if self.done {
                 return Ok(None);
             }
             self.state.offset = self.bytes.offset();
             match self.record() {
-                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(Some(event)) => return self.counted(event).map(Some),
                 Ok(None) => {}
                 Err(ErrorKind::CutShort) if self.partial => {
                     self.truncated = true;
@@ -167,6 +180,23 @@ impl<R: Read> Reader<R> {
                 }
             }
         }
+    }
+
+    /// Counts the live objects after an event.
+    fn counted(&mut self, event: Event) -> Result<Event, Error> {
+        let live = &mut self.state.live;
+        match event.op {
+            Op::Alloc { .. } => *live += 1,
+            Op::Free { .. } => *live = live.saturating_sub(1),
+            Op::Realloc { .. } | Op::Refused { .. } | Op::Lost { .. } => {}
+        }
+        let most = self.limits.objects;
+        if *live <= most {
+            return Ok(event);
+        }
+        self.done = true;
+        let Event { offset, record, .. } = event;
+        Err(Error { offset, record, kind: ErrorKind::LiveObjects(most) })
     }
 
     /// Reads a record, or the end. Not every record is an event.
@@ -258,6 +288,7 @@ impl<R: Read> Reader<R> {
         let mut replaced = None;
         if self.header.flags.contains(Flags::ADDRESSES) {
             address = self.address()?;
+            check_span(address, size)?;
             replaced = self.addresses.place(address, id)?;
         }
         event.site = self.call_site()?;
@@ -280,8 +311,11 @@ impl<R: Read> Reader<R> {
         let id = self.addresses.take(old_address);
         let align_log2 = event.align_log2;
         let reallocation = Reallocation { id, old_address, size, align_log2, site };
-        self.addresses.begin(event.thread, reallocation);
-        Ok(())
+        let most = self.limits.objects;
+        match self.addresses.begin(event.thread, reallocation) {
+            begun if begun > most => Err(ErrorKind::LiveObjects(most)),
+            _ => Ok(()),
+        }
     }
 
     fn realloc_ends(&mut self, event: &mut Event) -> Result<Option<Op>, ErrorKind> {
@@ -293,6 +327,7 @@ impl<R: Read> Reader<R> {
         let refused = address == 0;
         if !refused {
             check_size(begun.size)?;
+            check_span(address, begun.size)?;
         }
         let now = if refused { begun.old_address } else { address };
         // A block that the trace does not know is a new one from here on.
@@ -345,7 +380,9 @@ impl<R: Read> Reader<R> {
         self.stack.truncate(shared as usize);
         self.stack.extend(self.scratch.iter().rev());
         self.scratch.extend(self.stack[..shared as usize].iter().rev());
-        Ok(Some(self.sites.intern(&self.scratch)))
+        let site = self.sites.intern(&self.scratch);
+        let most = self.limits.frames;
+        if self.sites.words() > most { Err(ErrorKind::CallSites(most)) } else { Ok(Some(site)) }
     }
 
     /// Checks what the header promises, and that nothing follows.
@@ -377,9 +414,16 @@ impl<R: Read> Iterator for Reader<R> {
     }
 }
 
-/// Sums of sizes of this kind cannot overflow: each takes at least two bytes of the file.
+/// What is larger is an error in the file. Sums of sizes may overflow all the same: see [`ErrorKind::LiveBytes`].
 fn check_size(size: u64) -> Result<u64, ErrorKind> {
     if size <= MAX_OBJECT_SIZE { Ok(size) } else { Err(ErrorKind::Size(size)) }
+}
+
+fn check_span(address: u64, size: u64) -> Result<(), ErrorKind> {
+    match address.checked_add(size) {
+        Some(_) => Ok(()),
+        None => Err(ErrorKind::Span { address, size }),
+    }
 }
 
 /// `start` is where the current part of the header begins.

@@ -4,7 +4,7 @@
 //! heap, and spends little outside the heap.
 
 use crate::error::{Error, ErrorKind};
-use crate::live::not_live;
+use crate::live::{error_at, not_live};
 use crate::reader::Reader;
 use std::alloc::Layout;
 use std::collections::HashMap;
@@ -89,17 +89,27 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// [`Error`]; [`ErrorKind::NotReplayable`] for objects of 4 GiB or more, alignments of 2 GiB or more, and for
-    /// more than 2^32 objects at a time.
+    /// [`Error`]; [`ErrorKind::NotReplayable`] for objects of 4 GiB or more, alignments of 2 GiB or more, for more
+    /// than 2^32 objects at a time, and if there is no memory for the script.
     pub fn read<R: Read>(name: impl Into<String>, mut reader: Reader<R>) -> Result<Self, Error> {
+        Self::read_with(name, &mut reader, |_| ())
+    }
+
+    /// The same, showing each event of the trace that is an event of the script, in its order.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read).
+    pub fn read_with<R: Read>(
+        name: impl Into<String>,
+        reader: &mut Reader<R>,
+        mut show: impl FnMut(&crate::Event),
+    ) -> Result<Self, Error> {
         let mut writer = Writer::new(name);
         let mut slots: HashMap<u64, u32, foldhash::fast::RandomState> = HashMap::default();
         while let Some(event) = reader.next_event()? {
-            let refuse = |reason| Error {
-                offset: event.offset,
-                record: event.record,
-                kind: ErrorKind::NotReplayable(reason),
-            };
+            let refuse = |reason| error_at(&event, ErrorKind::NotReplayable(reason));
+            writer.try_reserve().map_err(refuse)?;
             match event.op {
                 crate::Op::Alloc { id, size, zeroed, .. } => {
                     let align_log2 = event.align_log2.unwrap_or(0).max(NATURAL_ALIGN_LOG2);
@@ -114,8 +124,9 @@ impl Script {
                     let slot = slots.remove(&id).ok_or_else(|| not_live(id, &event))?;
                     writer.free(slot);
                 }
-                crate::Op::Refused { .. } | crate::Op::Lost { .. } => {}
+                crate::Op::Refused { .. } | crate::Op::Lost { .. } => continue,
             }
+            show(&event);
         }
         Ok(writer.finish())
     }
@@ -175,6 +186,15 @@ impl Writer {
             live_bytes: 0,
             peak: 0,
         }
+    }
+
+    /// Makes room for one more event, about a new object or another one.
+    fn try_reserve(&mut self) -> Result<(), &'static str> {
+        let reserved = self.events.try_reserve(1);
+        reserved
+            .and_then(|()| self.table.try_reserve(1))
+            .and_then(|()| self.empty.try_reserve(1))
+            .map_err(|_| "more events than there is memory for")
     }
 
     /// How many events there are.

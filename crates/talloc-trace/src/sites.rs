@@ -9,7 +9,10 @@ pub struct SiteId(pub u32);
 
 /// The call stacks of a trace, each once.
 #[derive(Debug, Clone, Default)]
-pub struct Sites(IndexSet<Box<[u64]>, foldhash::fast::RandomState>);
+pub struct Sites {
+    stacks: IndexSet<Box<[u64]>, foldhash::fast::RandomState>,
+    words: usize,
+}
 
 impl Sites {
     /// No call stacks.
@@ -23,8 +26,10 @@ impl Sites {
     ///
     /// If there are 2^32 call stacks.
     pub fn intern(&mut self, frames: &[u64]) -> SiteId {
-        let index = self.0.get_index_of(frames);
-        let index = index.unwrap_or_else(|| self.0.insert_full(frames.into()).0);
+        let index = self.stacks.get_index_of(frames).unwrap_or_else(|| {
+            self.words += frames.len() + 1;
+            self.stacks.insert_full(frames.into()).0
+        });
         SiteId(u32::try_from(index).expect("fewer than 2^32 call stacks"))
     }
 
@@ -34,21 +39,26 @@ impl Sites {
     ///
     /// If the site is of another trace.
     pub fn frames(&self, site: SiteId) -> &[u64] {
-        &self.0[site.0 as usize]
+        &self.stacks[site.0 as usize]
+    }
+
+    /// How many frames there are, and one for each call stack.
+    pub(crate) fn words(&self) -> usize {
+        self.words
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.stacks.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.stacks.is_empty()
     }
 
     /// All of them, with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (SiteId, &[u64])> {
-        (0..).map(SiteId).zip(self.0.iter().map(AsRef::as_ref))
+        (0..).map(SiteId).zip(self.stacks.iter().map(AsRef::as_ref))
     }
 }

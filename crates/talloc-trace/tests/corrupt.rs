@@ -5,7 +5,11 @@ mod common;
 
 use common::model;
 use proptest::prelude::*;
-use talloc_trace::{Error, ErrorKind, Flags, Header, Live, Reader, Writer};
+use std::error::Error as _;
+use talloc_trace::{
+    Action, Encoder, Error, ErrorKind, Flags, Header, IoSink, Limits, Live, Reader, Record,
+    Recording, Writer, read_any,
+};
 
 /// Reads a trace to its end, and follows its objects.
 fn read(file: &[u8]) -> Result<u64, Error> {
@@ -148,6 +152,104 @@ fn addresses_must_make_sense_unless_events_were_lost() {
     let mut reader = Reader::new(file.as_slice()).unwrap();
     assert_eq!(reader.by_ref().count(), 0);
     assert_eq!(reader.unknown_frees(), 1);
+}
+
+/// A trace by address that has these actions.
+fn by_address(actions: &[Action]) -> Vec<u8> {
+    let mut sink = IoSink::new(vec![]);
+    let mut encoder = Encoder::<0>::new(Flags::ADDRESSES | Flags::STREAMED);
+    encoder.start(0, &mut sink).unwrap();
+    for action in actions.iter().copied().chain([Action::End]) {
+        let record = Record { action, thread: 0, align_log2: None, time: 0, frames: &[] };
+        encoder.encode(&record, &mut sink).unwrap();
+    }
+    sink.finish().unwrap()
+}
+
+#[test]
+fn objects_lie_within_the_address_space() {
+    let alloc = |address, size| Action::Alloc { size, zeroed: false, address };
+    assert_eq!(read(&by_address(&[alloc(u64::MAX - 9, 9)])).unwrap(), 1);
+    let place = "byte 80, record 0: an object of 10 bytes at the address 0xfffffffffffffff6";
+    assert!(error(&by_address(&[alloc(u64::MAX - 9, 10)])).starts_with(place));
+    let grown = [
+        alloc(64, 8),
+        Action::Realloc { object: 64, size: 100 },
+        Action::Moved { address: u64::MAX - 99 },
+    ];
+    let grown = error(&by_address(&grown));
+    assert!(grown.contains("record 2: an object of 100 bytes at the address"), "{grown}");
+}
+
+#[test]
+fn the_bytes_of_live_objects_are_a_number() {
+    let mut writer = Writer::streaming(vec![]).unwrap();
+    for _ in 0..256 {
+        writer.alloc(1 << 56, None).unwrap();
+    }
+    let error = error(&writer.finish().unwrap());
+    assert!(error.ends_with("record 255: 2^64 or more bytes are live"), "{error}");
+}
+
+#[test]
+fn a_reader_goes_no_further_than_its_limits() {
+    let flags = Flags::CALL_SITES | Flags::STREAMED;
+    let mut writer = Writer::with_flags(vec![], flags, 0).unwrap();
+    let event = |op| talloc_trace::Event {
+        op,
+        thread: 0,
+        align_log2: None,
+        time: 0,
+        site: None,
+        offset: 0,
+        record: 0,
+    };
+    for id in 0..10 {
+        let alloc = talloc_trace::Op::Alloc { id, size: 1, zeroed: false, address: 0 };
+        // Five call sites of three frames.
+        writer.write(&event(alloc), &[id % 5, 1, 2]).unwrap();
+    }
+    writer.write(&event(talloc_trace::Op::Free { id: 0 }), &[]).unwrap();
+    let file = writer.finish().unwrap();
+    let read = |objects, frames| {
+        let reader = Reader::new(file.as_slice()).unwrap();
+        reader.limits(Limits { objects, frames }).try_for_each(|event| event.map(drop))
+    };
+    read(10, 20).unwrap();
+    let error = read(9, 20).unwrap_err();
+    assert!(matches!((error.record, error.kind), (9, ErrorKind::LiveObjects(9))));
+    let error = read(10, 19).unwrap_err();
+    assert!(matches!((error.record, error.kind), (4, ErrorKind::CallSites(19))));
+
+    let begin = by_address(&[Action::Realloc { object: 64, size: 8 }; 5]);
+    let read = |objects| {
+        let reader = Reader::new(begin.as_slice()).unwrap();
+        reader.limits(Limits { objects, ..Limits::default() }).try_for_each(|event| event.map(drop))
+    };
+    read(5).unwrap();
+    let error = read(4).unwrap_err();
+    assert!(matches!((error.record, error.kind), (4, ErrorKind::LiveObjects(4))));
+}
+
+#[test]
+fn an_error_has_no_source_that_says_the_same_again() {
+    let error = read(b"no trace").unwrap_err();
+    assert!(error.source().is_none() && error.kind.source().is_none());
+    let unreadable = ErrorKind::Io(std::io::Error::other("a broken disk"));
+    assert_eq!(unreadable.to_string(), "cannot read: a broken disk");
+    assert!(unreadable.source().is_none());
+}
+
+#[test]
+fn a_file_is_a_snapshot_or_read_as_a_trace() {
+    let any = |bytes: &'static [u8]| read_any(bytes);
+    assert!(matches!(any(b"AHEAP1\0\0\0\0"), Ok(Recording::Snapshot(_))));
+    let error = |bytes| any(bytes).err().unwrap().to_string();
+    assert_eq!(error(b"something else"), "byte 0, record 0: not a trace");
+    assert_eq!(error(b""), "byte 0, record 0: cut short");
+    let trace: &'static [u8] = plain(1, 1, &[0x00, 0x28]).leak();
+    let Ok(Recording::Trace(reader)) = any(trace) else { panic!("it is a trace") };
+    assert_eq!(reader.count(), 1);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! An event per line.
 
 use crate::cli::Input;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::io::Write;
-use talloc_trace::{Change, Live, Op, Sites};
+use talloc_trace::{Change, Op, Sites};
 
 const HEADER: [&str; 10] = [
     "record",
@@ -20,10 +20,9 @@ const HEADER: [&str; 10] = [
 
 pub fn write(input: &Input, out: impl Write) -> Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(HEADER)?;
-    let mut live = Live::new();
-    input.for_each(|reader, event| {
-        let change = live.apply(event)?;
+    csv.write_record(HEADER).map_err(unwrapped)?;
+    let mut trace = input.open()?;
+    while let Some((event, change)) = trace.next()? {
         let (operation, size) = match event.op {
             Op::Alloc { size, zeroed: false, .. } => ("alloc", Some(size)),
             Op::Alloc { size, zeroed: true, .. } => ("alloc_zeroed", Some(size)),
@@ -51,11 +50,19 @@ pub fn write(input: &Input, out: impl Write) -> Result<()> {
             text(old),
             text(event.align_log2.map(|log2| 1 << log2)),
             address.map_or_else(String::new, |address| format!("{address:#x}")),
-            event.site.map_or_else(String::new, |site| stack(reader.sites(), site)),
-        ])?;
-        Ok(())
-    })?;
+            event.site.map_or_else(String::new, |site| stack(trace.reader.sites(), site)),
+        ])
+        .map_err(unwrapped)?;
+    }
     Ok(csv.flush()?)
+}
+
+/// The error of the output, which a reader that has seen enough makes, too.
+fn unwrapped(error: csv::Error) -> anyhow::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        kind => anyhow!("{kind:?}"),
+    }
 }
 
 fn stack(sites: &Sites, site: talloc_trace::SiteId) -> String {

@@ -10,30 +10,30 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::io::Write;
-use talloc_trace::{Flags, Live, Object, SiteId, Sites};
+use talloc_trace::{Flags, Header, Object, SiteId, Sites};
 
-pub fn write(input: &Input, out: &mut impl Write) -> Result<()> {
+pub fn write(input: &Input, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "v 10400 2")?;
     writeln!(out, "X {}", input.name())?;
     writeln!(out, "I 1000 0")?;
-    let mut live = Live::new();
+    let mut trace = input.open()?;
     let mut tables = Tables::new(out, input.name());
     let mut milliseconds = 0;
-    input.for_each(|reader, event| {
-        let now = time(reader.header().flags, reader.header().ticks_per_second, event);
+    let Header { flags, ticks_per_second, .. } = *trace.reader.header();
+    while let Some((event, change)) = trace.next()? {
+        let now = time(flags, ticks_per_second, &event);
         if now > milliseconds {
             milliseconds = now;
             writeln!(tables.out, "c {now:x}")?;
         }
-        let Some(change) = live.apply(event)? else { return Ok(()) };
+        let Some(change) = change else { continue };
         for (sign, object) in [('-', change.old), ('+', change.new)] {
             let Some(object) = object else { continue };
-            let allocation = tables.allocation(&object, reader.sites())?;
+            let allocation = tables.allocation(&object, trace.reader.sites())?;
             writeln!(tables.out, "{sign} {allocation:x}")?;
         }
-        Ok(())
-    })?;
-    writeln!(tables.out, "c {:x}", milliseconds + 1)?;
+    }
+    writeln!(tables.out, "c {:x}", milliseconds.saturating_add(1))?;
     Ok(())
 }
 
@@ -117,7 +117,7 @@ impl<W: Write> Tables<W> {
     fn text(&mut self, text: String) -> Result<u64> {
         let (number, new) = number(&mut self.texts, text.clone(), 1);
         if new {
-            writeln!(self.out, "s {}", text.replace('\n', " "))?;
+            writeln!(self.out, "s {}", text)?;
         }
         Ok(number)
     }

@@ -2,6 +2,7 @@
 
 use super::History;
 use super::layout::Layout;
+use super::sums::Sums;
 use crate::cli;
 use anyhow::Result;
 use serde::Serialize;
@@ -46,8 +47,8 @@ pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
 /// The page that draws `data`.
 pub fn page(data: &Data<'_>) -> Result<String> {
     let data = serde_json::to_string(data)?;
-    // Within a script, only this could end it.
-    Ok(PAGE.replace(PLACE, &data.replace("</", "<\\/")))
+    // Nothing else could end the script, or begin a comment in it.
+    Ok(PAGE.replace(PLACE, &data.replace('<', "\\u003c")))
 }
 
 /// Keeps no more blocks than a page can draw, the largest. Returns how many are left out.
@@ -74,16 +75,9 @@ fn data(history: &History, number: u64) -> Data<'_> {
     let first = |event: u64| points.partition_point(|point| *point < event);
     let seen = history.blocks.iter().map(|block| (block, first(block.from), first(block.to)));
     let mut seen: Vec<_> = seen.filter(|(_, from, to)| from < to).collect();
-    let mut live = vec![0; points.len() + 1];
-    for (block, from, to) in &seen {
-        live[*from] += block.size as i64;
-        live[*to] -= block.size as i64;
-    }
-    let live = live.iter().scan(0, |sum, change| {
-        *sum += change;
-        Some(*sum as u64)
-    });
-    let live = live.take(points.len()).collect();
+    let mut live = Sums::new(points.len());
+    seen.iter().for_each(|(block, from, to)| live.add(*from..*to, block.size));
+    let live = live.finish();
     let omitted = keep_largest(&mut seen, |(block, ..)| block.size);
     let layout = Layout::of(seen.iter().map(|(block, ..)| (block.address, block.size)));
     let mut blocks: Vec<[u64; 6]> = seen

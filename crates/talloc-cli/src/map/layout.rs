@@ -16,6 +16,16 @@ pub struct Piece {
     pub offset: u64,
 }
 
+impl Piece {
+    /// Where the next piece is in the picture.
+    ///
+    /// Pieces do not overlap, and have gaps between them: only one that takes all addresses has no room to be aligned.
+    fn end_offset(&self) -> u64 {
+        let size = self.end - self.start;
+        self.offset + size.checked_next_multiple_of(ALIGN).unwrap_or(size)
+    }
+}
+
 /// A gap that is left out.
 const GAP: u64 = 1 << 20;
 
@@ -38,7 +48,7 @@ impl Layout {
         let mut offset = 0;
         let pieces = merged.into_iter().map(|(start, end)| {
             let piece = Piece { start, end, offset };
-            offset += (end - start).next_multiple_of(ALIGN);
+            offset = piece.end_offset();
             piece
         });
         Self { pieces: pieces.collect() }
@@ -50,9 +60,7 @@ impl Layout {
 
     /// The size of the picture in bytes.
     pub fn size(&self) -> u64 {
-        self.pieces
-            .last()
-            .map_or(0, |piece| piece.offset + (piece.end - piece.start).next_multiple_of(ALIGN))
+        self.pieces.last().map_or(0, Piece::end_offset)
     }
 
     /// Where an address is in the picture, which must be that of a block.
@@ -77,5 +85,13 @@ mod tests {
         assert_eq!(layout.offset(1000), 40);
         assert_eq!(layout.offset(far), 4160);
         assert_eq!(layout.size(), 4224);
+    }
+
+    #[test]
+    fn all_addresses_have_a_place() {
+        let all = Layout::of([(0, u64::MAX)].into_iter());
+        assert_eq!((all.size(), all.offset(u64::MAX - 1)), (u64::MAX, u64::MAX - 1));
+        let ends = Layout::of([(0, 1), (u64::MAX, 0)].into_iter());
+        assert_eq!((ends.pieces().len(), ends.offset(u64::MAX), ends.size()), (2, 127, 128));
     }
 }

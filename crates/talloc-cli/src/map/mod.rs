@@ -4,17 +4,21 @@ mod html;
 mod layout;
 mod pixels;
 mod snapshot;
+mod sums;
 mod svg;
 
 use crate::cli;
 use crate::heaps::{self, Entry};
+use crate::input::{Opened, Trace};
+use crate::output;
+use crate::progress::{moving, spinner};
 use crate::region::Region;
-use anyhow::{Context, Result, bail, ensure};
+use crate::table::bytes;
+use anyhow::{Result, bail, ensure};
 use std::collections::HashMap;
-use std::fs;
 use talloc_trace::script::{Op, Script};
 use talloc_trace::snapshot::Snapshot;
-use talloc_trace::{Flags, Live, Op as TraceOp};
+use talloc_trace::{Flags, Object, SiteId};
 
 /// A block at an address, from one event to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +61,13 @@ pub fn run(args: &cli::Map) -> Result<()> {
         Some(extension) if extension == "html" => Picture::Html,
         _ => bail!("{}: the name must end in .svg or .html", args.output.display()),
     };
-    let text = match args.input.snapshot()? {
-        Some(snapshot) => draw_snapshot(&snapshot, picture, args),
-        None => draw_trace(picture, args),
-    }?;
-    fs::write(&args.output, text).with_context(|| format!("writing {}", args.output.display()))
+    output::create(&args.output, &args.input.trace, |out| {
+        let text = match args.input.open_any()? {
+            Opened::Snapshot(snapshot) => draw_snapshot(&snapshot, picture, args),
+            Opened::Trace(trace) => draw_trace(*trace, picture, args),
+        }?;
+        Ok(out.write_all(text.as_bytes())?)
+    })
 }
 
 fn draw_snapshot(snapshot: &Snapshot, picture: Picture, args: &cli::Map) -> Result<String> {
@@ -78,13 +84,10 @@ fn draw_snapshot(snapshot: &Snapshot, picture: Picture, args: &cli::Map) -> Resu
     }
 }
 
-fn draw_trace(picture: Picture, args: &cli::Map) -> Result<String> {
-    let reader = args.input.open()?;
-    let has_addresses = reader.header().flags.contains(Flags::ADDRESSES);
-    drop(reader);
+fn draw_trace(trace: Trace, picture: Picture, args: &cli::Map) -> Result<String> {
     let history = match args.heap {
-        None if has_addresses => recorded(&args.input)?,
-        heap => replayed(heap.unwrap_or(&heaps::ALL[0]), args)?,
+        None if trace.has(Flags::ADDRESSES) => recorded(trace)?,
+        heap => replayed(trace, heap.unwrap_or(&heaps::ALL[0]), args.arena)?,
     };
     ensure!(!history.blocks.is_empty(), "{}: the trace has no objects", history.name);
     match picture {
@@ -94,57 +97,53 @@ fn draw_trace(picture: Picture, args: &cli::Map) -> Result<String> {
 }
 
 /// The addresses in the trace.
-fn recorded(input: &cli::Input) -> Result<History> {
-    let mut live = Live::new();
+fn recorded(mut trace: Trace) -> Result<History> {
     let mut builder = Builder::default();
     let mut events = 0;
-    let reader = input.for_each(|_, event| {
-        let change = live.apply(event)?;
-        let id = match event.op {
-            TraceOp::Alloc { id, .. } | TraceOp::Realloc { id, .. } | TraceOp::Free { id } => id,
-            TraceOp::Refused { .. } | TraceOp::Lost { .. } => return Ok(()),
-        };
-        let new = change.and_then(|change| change.new);
-        builder.change(
-            events,
-            id,
-            new.map(|new| (new.address, new.size, new.site.map_or(0, |site| site.0 + 1))),
-        );
+    while let Some((_, change)) = trace.next()? {
+        let Some(change) = change else { continue };
+        let place = |new: Object| (new.address, new.size, number(new.site));
+        builder.change(events, change.id, change.new.map(place));
         events += 1;
-        Ok(())
-    })?;
-    let sites = reader.sites().iter().map(|(_, frames)| {
-        frames.iter().take(6).map(|frame| format!("{frame:#x}")).collect::<Vec<_>>().join(" < ")
-    });
-    let sites = sites.collect();
-    let heap = "addresses as recorded".to_owned();
-    Ok(History { sites, ..builder.finish(input.name(), heap, events) })
+    }
+    Ok(builder.finish(&trace, "addresses as recorded".to_owned(), events))
 }
 
-/// The addresses that a heap gives.
-fn replayed(heap: &Entry, args: &cli::Map) -> Result<History> {
-    let script = args.input.script()?;
-    let live = usize::try_from(script.peak()).unwrap_or(usize::MAX);
-    let roomy = live.saturating_add(live / 4).saturating_add(64 << 10);
-    let size = args.arena.unwrap_or(roomy).min(heap.max_arena);
-    let mut region = Region::new(if heap.hosted { 1 } else { size });
-    let addresses = addresses(heap, &script, &mut region).with_context(|| {
-        format!(
-            "{} has no room for the trace in {size} bytes: give it more with --arena",
-            heap.name
-        )
-    })?;
+/// The addresses that a heap gives, in an arena of so many bytes.
+fn replayed(mut trace: Trace, heap: &Entry, arena: Option<usize>) -> Result<History> {
+    let mut sites = vec![];
+    let script = trace.script(|event| sites.push(number(event.site)))?;
+    let (size, addresses) = places(heap, &script, arena)?;
     let mut builder = Builder::default();
-    for (number, (event, address)) in (0..).zip(script.events().iter().zip(addresses)) {
-        let block = (event.op != Op::Free).then_some((address as u64, event.size.into(), 0));
-        builder.change(number, event.slot.into(), block);
+    for (index, (event, address)) in script.events().iter().zip(addresses).enumerate() {
+        let block = || (address as u64, event.size.into(), sites[index]);
+        builder.change(index as u64, event.slot.into(), (event.op != Op::Free).then(block));
     }
-    let events = script.events().len() as u64;
     let heap = match heap.hosted {
         true => heap.name.to_owned(),
         false => format!("{}, in {size} bytes", heap.name),
     };
-    Ok(builder.finish(args.input.name(), heap, events))
+    Ok(builder.finish(&trace, heap, script.events().len() as u64))
+}
+
+/// The address of each event's block, and the size of the arena. If none is given, it is doubled until it suffices.
+fn places(heap: &Entry, script: &Script, arena: Option<usize>) -> Result<(usize, Vec<usize>)> {
+    let live = usize::try_from(script.peak()).unwrap_or(usize::MAX);
+    let roomy = live.saturating_add(live / 4).saturating_add(64 << 10);
+    let mut size = arena.unwrap_or(roomy).min(heap.max_arena);
+    let progress = moving(spinner());
+    loop {
+        progress.set_message(format!("replaying on {}, in {}", heap.name, bytes(size as u64)));
+        let mut region = Region::new(if heap.hosted { 1 } else { size })?;
+        if let Some(addresses) = addresses(heap, script, &mut region) {
+            return Ok((size, addresses));
+        }
+        ensure!(!heap.hosted, "{} has no memory for the trace", heap.name);
+        let no_room = format!("{} has no room for the trace in {size} bytes", heap.name);
+        ensure!(size < heap.max_arena, "{no_room}, the most that it can use");
+        ensure!(arena.is_none(), "{no_room}: give it more with --arena");
+        size = size.saturating_mul(2).min(heap.max_arena);
+    }
 }
 
 fn addresses(heap: &Entry, script: &Script, region: &mut Region) -> Option<Vec<usize>> {
@@ -157,6 +156,16 @@ fn addresses(heap: &Entry, script: &Script, region: &mut Region) -> Option<Vec<u
     }
     .ok()?;
     Some(addresses)
+}
+
+/// The number of a call site in a [`Block`].
+fn number(site: Option<SiteId>) -> u32 {
+    site.map_or(0, |site| site.0 + 1)
+}
+
+/// The innermost frames of a call site.
+fn text(frames: &[u64]) -> String {
+    frames.iter().take(6).map(|frame| format!("{frame:#x}")).collect::<Vec<_>>().join(" < ")
 }
 
 #[derive(Default)]
@@ -188,8 +197,10 @@ impl Builder {
         }
     }
 
-    fn finish(self, name: String, heap: String, events: u64) -> History {
-        History { name, heap, events, peak: self.peak.1, blocks: self.blocks, sites: vec![] }
+    fn finish(self, trace: &Trace, heap: String, events: u64) -> History {
+        let sites = trace.reader.sites().iter().map(|(_, frames)| text(frames)).collect();
+        let (name, peak) = (trace.name.clone(), self.peak.1);
+        History { name, heap, events, peak, blocks: self.blocks, sites }
     }
 }
 
@@ -204,17 +215,16 @@ mod tests {
         builder.change(1, 8, Some((200, 20, 2)));
         builder.change(2, 7, Some((300, 30, 1)));
         builder.change(3, 8, None);
-        let history = builder.finish("test".into(), "test".into(), 4);
         let block =
             |address, size, from, to, born, site| Block { address, size, from, to, born, site };
         assert_eq!(
-            history.blocks,
+            builder.blocks,
             [
                 block(100, 10, 0, 2, 0, 1),
                 block(200, 20, 1, 3, 1, 2),
                 block(300, 30, 2, u64::MAX, 0, 1),
             ]
         );
-        assert_eq!(history.peak, 2);
+        assert_eq!(builder.peak.1, 2);
     }
 }

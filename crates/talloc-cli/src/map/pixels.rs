@@ -2,6 +2,7 @@
 
 use crate::table::bytes;
 use std::fmt::Write;
+use std::ops::Range;
 
 /// A power of two.
 const WIDTH: u64 = 1024;
@@ -37,13 +38,18 @@ impl Pixels {
         (self.columns * ROWS) as usize
     }
 
-    /// Calls `add` for each cell that a block lies in, with how many of its bytes do.
-    pub fn spread(&self, offset: u64, size: u64, mut add: impl FnMut(usize, u64)) {
+    /// Calls `add` for the cells that a block lies in, with how many of its bytes are in each: once for those that it
+    /// fills, and for the first and the last.
+    pub fn spread(&self, offset: u64, size: u64, mut add: impl FnMut(Range<usize>, u64)) {
         let (mut at, end) = (offset, offset + size);
         while at < end {
-            let next = ((at / self.bytes + 1) * self.bytes).min(end);
-            add((at / self.bytes) as usize, next - at);
-            at = next;
+            let (cell, before) = (at / self.bytes, at % self.bytes);
+            let (cells, part) = match (end - at) / self.bytes {
+                filled @ 1.. if before == 0 => (filled, self.bytes),
+                _ => (1, (self.bytes - before).min(end - at)),
+            };
+            add(cell as usize..(cell + cells) as usize, part);
+            at += cells * part;
         }
     }
 
@@ -124,9 +130,18 @@ mod tests {
     fn blocks_are_spread_over_the_cells_that_they_lie_in() {
         let pixels = Pixels::of(WIDTH * ROWS * 10);
         let mut parts = vec![];
-        pixels.spread(25, 20, |cell, part| parts.push((cell, part)));
-        assert_eq!(parts, [(2, 5), (3, 10), (4, 5)]);
+        pixels.spread(25, 40, |cells, part| parts.push((cells, part)));
+        assert_eq!(parts, [(2..3, 5), (3..6, 10), (6..7, 5)]);
         assert_eq!((pixels.bytes(), pixels.columns), (10, WIDTH));
+    }
+
+    #[test]
+    fn a_block_may_take_all_addresses() {
+        let pixels = Pixels::of(u64::MAX);
+        let mut parts = vec![];
+        pixels.spread(0, u64::MAX, |cells, part| parts.push((cells, part)));
+        let last = pixels.count() - 1;
+        assert_eq!(parts, [(0..last, pixels.bytes()), (last..last + 1, pixels.bytes() - 1)]);
     }
 
     #[test]

@@ -61,7 +61,9 @@ impl<'a> Drawing<'a> {
         let mut kinds = vec![[0; ChunkKind::ALL.len()]; pixels.count()];
         for Chunk { kind, address, size } in &self.snapshot.chunks {
             let offset = self.layout.offset(*address);
-            pixels.spread(offset, *size, |pixel, part| kinds[pixel][index(*kind)] += part);
+            pixels.spread(offset, *size, |cells, part| {
+                kinds[cells].iter_mut().for_each(|kinds| kinds[index(*kind)] += part);
+            });
         }
         let colour = |pixel: usize| {
             let most = (0..COLOURS.len()).max_by_key(|kind| kinds[pixel][*kind]).unwrap_or(0);

@@ -2,6 +2,7 @@
 
 use super::layout::Layout;
 use super::pixels::Pixels;
+use super::sums::Sums;
 use super::{Block, History};
 use crate::cli;
 use crate::table::{bytes, count};
@@ -18,10 +19,12 @@ pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
         history.blocks.iter().filter(|block| block.from <= at && at < block.to).collect();
     let layout = Layout::of(history.blocks.iter().map(|block| (block.address, block.size)));
     let pixels = Pixels::of(layout.size());
-    let mut used = vec![0; pixels.count()];
+    let mut used = Sums::new(pixels.count());
     for block in &alive {
-        pixels.spread(layout.offset(block.address), block.size, |pixel, part| used[pixel] += part);
+        let offset = layout.offset(block.address);
+        pixels.spread(offset, block.size, |cells, part| used.add(cells, part));
     }
+    let used = used.finish();
 
     let live: u64 = alive.iter().map(|block| block.size).sum();
     let title = format!(
@@ -33,6 +36,9 @@ pub fn draw(history: &History, args: &cli::Map) -> Result<String> {
         count(alive.len() as u64)
     );
     let subtitle = format!("{}; {}; darker is fuller", history.heap, pixels.scale());
-    let shade = |pixel: usize| SHADES[(used[pixel] * 7).div_ceil(pixels.bytes()).min(7) as usize];
+    let shade = |pixel: usize| {
+        let sevenths = (u128::from(used[pixel]) * 7).div_ceil(pixels.bytes().into());
+        SHADES[sevenths.min(7) as usize]
+    };
     Ok(pixels.picture(&title, &subtitle, &[], shade))
 }
