@@ -115,6 +115,29 @@ impl SizeClasses {
     }
 }
 
+/// Counts chunks, such as those of a memory map. Chunks of the kinds [`Blocks`](ChunkKind::Blocks) and
+/// [`Own`](ChunkKind::Own) do not count.
+///
+/// # Examples
+///
+/// ```
+/// use talloc_core::{SizeClasses, Span, Talloc};
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::new();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe { heap.init(Span::from(&mut memory)) };
+/// let classes: SizeClasses = heap.inspect().memory_map().collect();
+/// assert_eq!(classes, heap.inspect().size_classes());
+/// ```
+impl FromIterator<Chunk> for SizeClasses {
+    fn from_iter<I: IntoIterator<Item = Chunk>>(chunks: I) -> Self {
+        let mut classes = Self::EMPTY;
+        chunks.into_iter().for_each(|chunk| classes.count(&chunk));
+        classes
+    }
+}
+
 impl Default for SizeClasses {
     fn default() -> Self {
         Self::EMPTY
