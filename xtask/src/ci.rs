@@ -100,7 +100,7 @@ const STEPS: [Step; 16] = [
     },
     Step {
         name: "viewers",
-        about: "pprof and heaptrack find in our files what is in the trace",
+        about: "pprof, heaptrack, dh_view and a browser find in our files what is in the trace",
         run: viewers::check,
     },
 ];

@@ -1,7 +1,10 @@
 //! `viewers`: opens what we write in the programs that it is for, and compares what they say with the trace.
 //!
 //! The trace is of a program with call sites, which `talloc-trace` records. `talloc stat` counts it, `talloc convert`
-//! converts it, and each viewer must find the same numbers and functions.
+//! converts it, and each viewer must find the same numbers and functions. `talloc map` makes a page of it, which a browser
+//! must show.
+
+mod page;
 
 use std::fs;
 
@@ -17,7 +20,7 @@ use crate::workspace::{OBSERVERS, TOOL, Workspace};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-The viewers are Debian's: golang-go, heaptrack, and valgrind with chromium.")]
+The viewers are Debian's: golang-go, heaptrack, valgrind with chromium, and chromium.")]
 pub struct Args {
     /// Open these, not all.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(VIEWERS.map(|viewer| viewer.name)))]
@@ -27,21 +30,43 @@ pub struct Args {
 struct Viewer {
     name: &'static str,
     about: &'static str,
+    /// The arguments of `talloc` that make the file of the trace.
+    make: &'static [&'static str],
     /// The name of the file that is opened.
     file: &'static str,
     /// Opens the file, and compares what is shown with the numbers; returns what is shown of them.
     open: fn(&Workspace, &Utf8Path, &Counted) -> Result<String>,
 }
 
-const VIEWERS: [Viewer; 3] = [
-    Viewer { name: "pprof", about: "Go's pprof", file: "trace.pb.gz", open: pprof },
+const VIEWERS: [Viewer; 4] = [
+    Viewer {
+        name: "pprof",
+        about: "Go's pprof",
+        make: &["convert", "--to", "pprof"],
+        file: "trace.pb.gz",
+        open: pprof,
+    },
     Viewer {
         name: "heaptrack",
         about: "heaptrack_print",
+        make: &["convert", "--to", "heaptrack"],
         file: "trace.heaptrack",
         open: heaptrack,
     },
-    Viewer { name: "dhat", about: "valgrind's dh_view", file: "trace.json", open: dh_view },
+    Viewer {
+        name: "dhat",
+        about: "valgrind's dh_view in Chromium",
+        make: &["convert", "--to", "dhat"],
+        file: "trace.json",
+        open: dh_view,
+    },
+    Viewer {
+        name: "map",
+        about: "the page of `talloc map` in Chromium",
+        make: &["map"],
+        file: "trace.html",
+        open: page::open,
+    },
 ];
 
 /// What is in the trace.
@@ -51,6 +76,7 @@ struct Counted {
     /// The sizes of all of them.
     bytes: u64,
     peak_bytes: u64,
+    peak_objects: u64,
     live_objects: u64,
     live_bytes: u64,
 }
@@ -70,15 +96,16 @@ impl Counted {
             calls: number("allocations")? + number("reallocations")?,
             bytes: sizes.sum::<Result<u64>>()?,
             peak_bytes: number("peak_bytes")?,
+            peak_objects: number("peak_objects")?,
             live_objects: number("live_objects")?,
             live_bytes: number("live_bytes")?,
         })
     }
 }
 
-/// Those that need no browser.
+/// Opens all.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    run(workspace, &Args { names: ["pprof", "heaptrack"].map(str::to_owned).to_vec() })
+    run(workspace, &Args { names: vec![] })
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -95,8 +122,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let job = |viewer: &'static Viewer| {
         let (file, trace, counted) = (folder.join(viewer.file), &trace, &counted);
         let run = move || {
-            let to = ["convert", trace.as_str(), "--to", viewer.name, "--output", file.as_str()];
-            talloc(workspace, &to)?;
+            let of_trace = [trace.as_str(), "--output", file.as_str()];
+            talloc(workspace, &[viewer.make, &of_trace].concat())?;
             (viewer.open)(workspace, &file, counted)
         };
         Job { name: viewer.name, about: viewer.about.to_owned(), run: Box::new(run) }

@@ -32,6 +32,39 @@ pub struct Chunk {
     pub span: Span,
 }
 
+impl Chunk {
+    /// Puts chunks in a list, as far as there is `room`, and returns how many there are.
+    ///
+    /// A heap that is locked or borrowed is listed this way, and what allocates is done with the list afterwards. Takes
+    /// time in proportion to the chunks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_core::{Chunk, ChunkKind, Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe { heap.init(Span::from(&mut memory)) };
+    /// let mut room = [Chunk { kind: ChunkKind::Own, span: Span::empty() }; 10];
+    /// let count = Chunk::list(heap.inspect().memory_map(), &mut room);
+    /// assert_eq!(count, 2);
+    /// assert_eq!(room[1].kind, ChunkKind::Top);
+    /// // There is more than fits.
+    /// assert_eq!(Chunk::list(heap.inspect().memory_map(), &mut room[..1]), 2);
+    /// ```
+    pub fn list(chunks: impl IntoIterator<Item = Self>, room: &mut [Self]) -> usize {
+        let mut room = room.iter_mut();
+        chunks.into_iter().fold(0, |count, chunk| {
+            if let Some(place) = room.next() {
+                *place = chunk;
+            }
+            count + 1
+        })
+    }
+}
+
 /// The kind of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

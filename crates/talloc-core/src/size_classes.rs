@@ -63,9 +63,14 @@ const CLASSES: usize = {
 
 /// What a heap holds, by size: see [`Inspect::size_classes`](crate::Inspect::size_classes).
 ///
-/// It is printed as a table of the classes that have anything. With the feature `serde`, these are a sequence.
+/// It is printed as a table of the classes that have anything, and of the
+/// [external fragmentation](Self::external_fragmentation). With the feature `serde`, the classes are a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SizeClasses([SizeClass; CLASSES]);
+pub struct SizeClasses {
+    classes: [SizeClass; CLASSES],
+    /// Bytes of the largest free chunk.
+    largest_free: usize,
+}
 
 impl SizeClasses {
     /// No chunks.
@@ -76,16 +81,19 @@ impl SizeClasses {
             classes[number].min_size = GRANULE << number;
             number += 1;
         }
-        Self(classes)
+        Self { classes, largest_free: 0 }
     };
 
     /// Counts a chunk.
     pub(crate) fn count(&mut self, chunk: &Chunk) {
         let bytes = chunk.span.size();
         let number = bytes.checked_ilog2().unwrap_or(0).saturating_sub(FIRST_LOG2) as usize;
-        let class = &mut self.0[number.min(CLASSES - 1)];
+        let class = &mut self.classes[number.min(CLASSES - 1)];
         let (count, sum) = match chunk.kind {
-            ChunkKind::Free | ChunkKind::Top => (&mut class.free_chunks, &mut class.free_bytes),
+            ChunkKind::Free | ChunkKind::Top => {
+                self.largest_free = self.largest_free.max(bytes);
+                (&mut class.free_chunks, &mut class.free_bytes)
+            }
             ChunkKind::Cached => (&mut class.cached_blocks, &mut class.cached_bytes),
             ChunkKind::Used => (&mut class.used_blocks, &mut class.used_bytes),
             ChunkKind::Blocks | ChunkKind::Own => return,
@@ -96,22 +104,94 @@ impl SizeClasses {
 
     /// Returns the non-empty classes, in ascending order of size.
     pub fn iter(&self) -> impl Iterator<Item = &SizeClass> + '_ {
-        self.0.iter().filter(|class| !class.is_empty())
+        self.classes.iter().filter(|class| !class.is_empty())
     }
 
     /// Returns the sum of all classes. Its `min_size` is that of the smallest class.
     #[must_use]
     pub fn total(&self) -> SizeClass {
         let mut total = SizeClass::from(GRANULE);
-        self.0.iter().for_each(|class| total.add(class));
+        self.classes.iter().for_each(|class| total.add(class));
         total
     }
 
     /// Adds the contents of another heap, which shares no arena with this one.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
-        self.0.iter_mut().zip(&other.0).for_each(|(class, other)| class.add(other));
+        self.classes.iter_mut().zip(&other.classes).for_each(|(class, other)| class.add(other));
+        self.largest_free = self.largest_free.max(other.largest_free);
         self
+    }
+
+    /// Returns the size of the largest free chunk in bytes, or 0 if there is none: see
+    /// [`Inspect::largest_free_bytes`](crate::Inspect::largest_free_bytes).
+    #[must_use]
+    pub const fn largest_free_bytes(&self) -> usize {
+        self.largest_free
+    }
+
+    /// Returns the external fragmentation in thousandths, from 0 to 999, rounded down: how much of the free memory is not
+    /// in the largest free chunk. It is 0 if all free memory is one chunk, or there is none.
+    ///
+    /// A request that is larger than the largest free chunk fails, or makes the heap grow, however much is free in
+    /// all. Cached blocks do not count: the heap coalesces them before a request fails. Of several heaps, it is the share
+    /// that is not in the largest free chunk of all; heaps share no memory, so that it is high even if none is fragmented.
+    /// Takes time in proportion to the classes, of which there are at most 36.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = [0_u8; 10_000];
+    /// let mut heap = Talloc::new();
+    /// let layout = Layout::new::<[u8; 2000]>();
+    /// // SAFETY: The memory is the heap's until neither is used any more, and each block is freed once, with its layout.
+    /// unsafe {
+    ///     heap.init(Span::from(&mut memory));
+    ///     assert_eq!(heap.inspect().size_classes().external_fragmentation(), 0);
+    ///     let blocks: Vec<_> = core::iter::from_fn(|| heap.malloc(layout).ok()).collect();
+    ///     heap.free(blocks[0], layout);
+    ///     heap.free(blocks[2], layout);
+    /// }
+    /// // Two holes of 2000 bytes, and what is left at the end.
+    /// let classes = heap.inspect().size_classes();
+    /// assert_eq!(classes.largest_free_bytes(), 2000);
+    /// assert!((500..750).contains(&classes.external_fragmentation()));
+    /// println!("{classes}");
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    #[must_use]
+    pub fn external_fragmentation(&self) -> u32 {
+        let free: usize = self.classes.iter().map(|class| class.free_bytes).sum();
+        let rest = (free - self.largest_free) as u64;
+        // So that the product is in the range of numbers.
+        let shift = (u64::BITS - (free as u64).leading_zeros()).saturating_sub(54);
+        (1000 * (rest >> shift)).checked_div(free as u64 >> shift).unwrap_or(0) as u32
+    }
+}
+
+/// Counts chunks, such as those of a memory map. Chunks of the kinds [`Blocks`](ChunkKind::Blocks) and
+/// [`Own`](ChunkKind::Own) do not count.
+///
+/// # Examples
+///
+/// ```
+/// use talloc_core::{SizeClasses, Span, Talloc};
+///
+/// let mut memory = [0_u8; 10_000];
+/// let mut heap = Talloc::new();
+/// // SAFETY: The memory is the heap's until neither is used any more.
+/// unsafe { heap.init(Span::from(&mut memory)) };
+/// let classes: SizeClasses = heap.inspect().memory_map().collect();
+/// assert_eq!(classes, heap.inspect().size_classes());
+/// ```
+impl FromIterator<Chunk> for SizeClasses {
+    fn from_iter<I: IntoIterator<Item = Chunk>>(chunks: I) -> Self {
+        let mut classes = Self::EMPTY;
+        chunks.into_iter().for_each(|chunk| classes.count(&chunk));
+        classes
     }
 }
 
@@ -149,6 +229,9 @@ macro_rules! size_classes {
                 $say!($f, "{}{}", fill(14, summed), bytes);
             }
         }
+        let (largest, share) = ($classes.largest_free_bytes(), $classes.external_fragmentation());
+        $say!($f, "\nlargest free chunk{}{}", fill(11, digits(largest as u64)), largest);
+        $say!($f, ", external fragmentation {}.{} %", share / 10, share % 10);
     };
 }
 

@@ -176,6 +176,34 @@ fn several_arenas_are_one_heap() {
 }
 
 #[test]
+fn free_memory_beside_the_largest_chunk_is_fragmentation() {
+    let mut memory = vec![0; 2 * BYTES];
+    let (first, second) = memory.split_at_mut(BYTES);
+    let mut heaps = [heap::<RealTime>(first), heap::<RealTime>(second)];
+    let classes = |heap: &OwnedTalloc<RealTime>| heap.inspect().size_classes();
+    assert_eq!(classes(&heaps[0]).external_fragmentation(), 0);
+
+    // A hole of 8000 bytes, one of 16000, and no more.
+    let blocks = [8000, 1000, 16_000, 1000].map(|size| (malloc(&mut heaps[0], size), size));
+    let rest = heaps[0].inspect().largest_free_bytes();
+    malloc(&mut heaps[0], rest);
+    assert_eq!(heaps[0].inspect().free_bytes(), 0);
+    assert_eq!(classes(&heaps[0]).external_fragmentation(), 0);
+    for (block, size) in blocks.into_iter().step_by(2) {
+        free(&mut heaps[0], block, size);
+    }
+    let holes = classes(&heaps[0]);
+    assert_eq!((holes.largest_free_bytes(), holes.external_fragmentation()), (16_000, 333));
+
+    // Of two heaps, the largest chunk of both counts.
+    let both = holes.with(&classes(&heaps[1]));
+    let top = heaps[1].inspect().largest_free_bytes();
+    assert_eq!(both.largest_free_bytes(), top);
+    assert_eq!(both.external_fragmentation(), (24_000_000 / (24_000 + top)) as u32);
+    assert_eq!(SizeClasses::EMPTY.external_fragmentation(), 0);
+}
+
+#[test]
 fn a_heap_without_memory_has_nothing_to_tell() {
     let heap = Talloc::new();
     let counted = heap.inspect().statistics();
@@ -214,6 +242,14 @@ fn tables_are_printed() {
     assert_eq!(lines[0], ["size", "from", "free", "cached", "used"]);
     assert_eq!(lines[1], ["64", "0", "0", "0", "0", "1", "104"]);
     assert_eq!(lines[2], ["2048", "1", "4000", "0", "0", "0", "0"]);
+    let counted = heap.inspect().size_classes();
+    let (largest, share) = (counted.largest_free_bytes(), counted.external_fragmentation());
+    let last = format!(
+        "largest free chunk{largest:>11}, external fragmentation {}.{} %",
+        share / 10,
+        share % 10
+    );
+    assert_eq!(classes.lines().last(), Some(last.as_str()));
 }
 
 #[cfg(feature = "serde")]

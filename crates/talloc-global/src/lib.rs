@@ -105,7 +105,7 @@
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //! | `serde` | `serde::Serialize` for statistics |
 //! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
-//! | `snapshot` | `write_snapshot`: what lies where in a heap, as bytes that `talloc map` draws |
+//! | `snapshot` | `write_snapshot`: what lies where in heaps, as bytes that `talloc map` draws |
 //! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.

@@ -43,7 +43,44 @@ pub fn write_snapshot<C: Config, S>(
     heap: &Talloc<C, S>,
     sink: impl Sink,
 ) -> Result<(), Incomplete> {
-    let chunks = heap.inspect().memory_map();
+    write_chunks(heap.inspect().memory_map(), sink)
+}
+
+/// Writes chunks to `sink` as one snapshot, which `talloc map` draws: those of one heap, or of several.
+///
+/// Chunks may come in any order; those of an arena take the fewest bytes in the order of their addresses. They must not
+/// overlap, except that cached blocks may lie in chunks of the kind [`Blocks`](ChunkKind::Blocks): readers refuse such a
+/// snapshot. The function allocates nothing. Takes time in proportion to the chunks.
+///
+/// # Errors
+///
+/// [`Incomplete`] if the sink did not take all records. It tells how many chunks the snapshot lacks.
+///
+/// # Examples
+///
+/// Two heaps in one picture:
+///
+/// ```
+/// use talloc_global::{inspect::write_chunks, *};
+/// use talloc_trace::IoSink;
+///
+/// let mut memory = [[0_u8; 10_000]; 2];
+/// let mut heaps = [Talloc::new(), Talloc::new()];
+/// for (heap, memory) in heaps.iter_mut().zip(&mut memory) {
+///     // SAFETY: The memory is the heap's until neither is used any more.
+///     unsafe { heap.init(Span::from(memory)) };
+/// }
+/// let mut sink = IoSink::new(Vec::new());
+/// write_chunks(heaps.iter().flat_map(|heap| heap.inspect().memory_map()), &mut sink)?;
+/// let file = sink.finish()?;
+/// # assert!(file.starts_with(b"AHEAP1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_chunks(
+    chunks: impl IntoIterator<Item = Chunk>,
+    sink: impl Sink,
+) -> Result<(), Incomplete> {
+    let chunks = chunks.into_iter();
     let Some(mut writer) = Writer::start(sink) else {
         return Err(Incomplete { lost: chunks.count() as u64, has_end: false });
     };

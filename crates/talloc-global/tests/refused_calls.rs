@@ -244,6 +244,13 @@ fn check_purged(is_refused: bool) {
     }
 }
 
+/// Expects the heap of the other thread to be left out of the maps if it cannot be read, and said to be.
+fn check_unseen(is_refused: bool) {
+    let maps = THREADED.heap_maps();
+    assert_eq!(maps.unseen_heaps().len(), THREADED.statistics().unseen_heaps);
+    assert_eq!(maps.unseen_heaps().is_empty(), !is_refused, "{:?}", maps.unseen_heaps());
+}
+
 /// Uses all memory that the heap can get, and expects only calls that fail to count as refused.
 fn check_refused_requests() {
     let mut blocks = Vec::new();
@@ -304,6 +311,7 @@ fn refused() {
         _ => {
             assert_eq!(counts, [BLOCKS + 3; 2]);
             check_purged(name == "madvise" && instead != PRETENDS.to_string());
+            check_unseen(name == "membarrier");
         }
     }
 }

@@ -102,3 +102,41 @@ fn a_sink_that_is_full_is_an_error_and_the_rest_can_be_read() {
     let reader = Reader::new(half.bytes.as_slice()).unwrap().partial(true);
     assert_eq!(reader.map(Result::unwrap).count() as u64 + lost, chunks);
 }
+
+/// The heap is not held while the sink is called.
+#[cfg(all(feature = "system", any(unix, windows)))]
+#[test]
+fn a_locked_heap_is_written_to_a_sink_that_allocates_from_it() {
+    use std::alloc::GlobalAlloc;
+    use talloc_global::{SharedHeap, SystemTallock};
+
+    struct Allocating<'a>(&'a SystemTallock, Buffer);
+    impl Sink for Allocating<'_> {
+        fn write(&mut self, bytes: &[u8]) -> bool {
+            let layout = Layout::new::<[u8; 100]>();
+            // SAFETY: The block is freed once, with its layout.
+            unsafe { self.0.dealloc(self.0.alloc(layout), layout) };
+            self.1.write(bytes)
+        }
+    }
+
+    let heap = SystemTallock::new();
+    let layout = Layout::from_size_align(50_000, 8).unwrap();
+    // SAFETY: Each block is freed once, with its layout. Those that stay are lost with the heap.
+    unsafe {
+        let blocks: Vec<_> = (0..5000).map(|_| heap.alloc(layout)).collect();
+        blocks.iter().step_by(2).for_each(|block| heap.dealloc(*block, layout));
+    }
+    let (map, counted) = (heap.heap_map().unwrap(), heap.statistics());
+    let holes = map.free_chunks().count();
+    assert!(holes > 2400, "{holes} holes: {counted}");
+    let free: usize = map.free_chunks().map(|chunk| chunk.span.size()).sum();
+    assert_eq!(free, counted.free_bytes);
+    let mut sink = Allocating(&heap, Buffer { bytes: vec![], room: usize::MAX });
+    map.write_snapshot(&mut sink).unwrap();
+    let snapshot = Snapshot::read(Reader::new(sink.1.bytes.as_slice()).unwrap()).unwrap();
+    assert_eq!(
+        snapshot.chunks.iter().map(|chunk| chunk.size).sum::<u64>(),
+        counted.arena_bytes as u64
+    );
+}

@@ -1,7 +1,7 @@
 //! What lies where in the arenas.
 
-use super::Inspect;
 use super::arenas::Arenas;
+use super::{Inspect, Talloc};
 use crate::chunk::Chunk;
 use crate::config::{Config, Level};
 
@@ -41,6 +41,23 @@ impl<'h, C: Config, S> Inspect<'h, C, S> {
         // In a checked heap, the walk over the arenas has returned them.
         let cached = (!C::CHECKED).then(|| self.heap.cached_chunks());
         self.heap.arenas.memory_map().chain(cached.into_iter().flatten())
+    }
+}
+
+impl<C: Config, S> Talloc<C, S> {
+    /// [`Inspect::memory_map`] of the arenas of a heap whose lists somebody else uses. Cached blocks are parts of the
+    /// chunks of the kind [`Blocks`](crate::ChunkKind::Blocks).
+    ///
+    /// # Safety
+    ///
+    /// As for [`statistics_of`](Self::statistics_of), for as long as the iterator is used.
+    #[doc(hidden)]
+    pub unsafe fn memory_map_of<'h>(
+        this: *const Self,
+    ) -> impl Iterator<Item = Chunk> + use<'h, C, S> {
+        // SAFETY: Nobody changes the arenas meanwhile.
+        let arenas: &'h Arenas<C> = unsafe { &(*this).arenas };
+        arenas.memory_map()
     }
 }
 

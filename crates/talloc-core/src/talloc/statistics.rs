@@ -204,8 +204,7 @@ impl<'h, C: Config, S> Inspect<'h, C, S> {
     /// ```
     #[must_use]
     pub fn size_classes(self) -> SizeClasses {
-        let mut classes = SizeClasses::EMPTY;
-        self.free_chunks().for_each(|chunk| classes.count(&chunk));
+        let mut classes: SizeClasses = self.free_chunks().collect();
         if C::CHECKED {
             let next = |chunk: &Chunk| self.heap.next_chunk(Some(*chunk));
             let all = core::iter::successors(self.heap.next_chunk(None), next);
@@ -254,10 +253,8 @@ impl<C: Config, S> Talloc<C, S> {
     /// As for [`statistics_of`](Self::statistics_of).
     #[doc(hidden)]
     pub unsafe fn size_classes_of(this: *const Self) -> SizeClasses {
-        let mut classes = SizeClasses::EMPTY;
         // SAFETY: Nobody changes the arenas meanwhile.
-        unsafe { (*this).arenas.free_chunks() }.for_each(|chunk| classes.count(&chunk));
-        classes
+        unsafe { (*this).arenas.free_chunks() }.collect()
     }
 }
 

@@ -52,6 +52,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walk;
 
 pub(crate) use memory::LinearMemory;
 #[cfg(target_arch = "wasm32")]

@@ -60,7 +60,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     }
 
     /// The first granule from `at` on, and below `end`, whose bit is set.
-    fn next_edge(&self, mut at: usize, end: usize) -> Option<usize> {
+    pub(super) fn next_edge(&self, mut at: usize, end: usize) -> Option<usize> {
         while at < end {
             // SAFETY: The bitmap covers it (L1).
             unsafe {

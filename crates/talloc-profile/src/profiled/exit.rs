@@ -6,6 +6,8 @@ use std::path::PathBuf;
 impl<A> Profiled<A> {
     /// [Writes](Self::write) a profile when the value that this returns is dropped: keep it in `main`.
     ///
+    /// If the program calls [`std::process::exit`], it is not dropped: see `at_process_exit`.
+    ///
     /// A path that ends in `.txt` selects a list of leaks by call site. If the file cannot be written, an error
     /// message goes to the standard error.
     ///

@@ -2,6 +2,8 @@
 
 mod exit;
 mod filter;
+#[cfg(any(unix, windows))]
+mod process_exit;
 mod replace;
 mod sampler;
 #[cfg(unix)]

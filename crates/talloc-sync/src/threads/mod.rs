@@ -16,6 +16,7 @@ mod delivery;
 mod entry;
 mod host;
 mod inbox;
+mod map;
 mod operations;
 mod shard;
 mod statistics;

@@ -69,7 +69,9 @@ impl<H: Host> Heaps<H> {
 
     /// Calls `whole` if the caller can have the heap alone, or `part` if another living thread owns it, which may
     /// use its quick lists meanwhile. Returns `None` if neither is possible.
-    fn inspect<T>(
+    ///
+    /// Neither allocates or frees: the heap is borrowed.
+    pub(super) fn inspect<T>(
         &'static self,
         shard: &'static Shard<H>,
         whole: impl Fn(&Heap<H>) -> T,

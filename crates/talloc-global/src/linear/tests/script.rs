@@ -2,6 +2,8 @@
 
 use std::vec::Vec;
 
+use talloc_sync::{Chunk, ChunkKind, SizeClasses};
+
 use super::super::memory::GRANULE;
 use super::super::{Address, Linear, block_len};
 use super::{Model, PAGES, for_both};
@@ -137,7 +139,48 @@ fn verify<const BINS: usize, const SPLIT: u32, const QUICK: usize>(
     assert_eq!((counted.free_bytes, counted.top_bytes), (report.free_bytes, report.top_bytes));
     assert_eq!(counted.arena_bytes, report.arena_bytes);
     assert!(counted.peak_bytes >= counted.used_bytes + counted.cached_bytes, "{counted:?}");
+    check_walks(heap, &report);
     report
+}
+
+/// The walks find what the heap has, and the map covers all of its memory.
+fn check_walks<const BINS: usize, const SPLIT: u32, const QUICK: usize>(
+    heap: &Linear<&Model, BINS, SPLIT, QUICK>,
+    report: &talloc_sync::Report,
+) {
+    let classes: SizeClasses = heap.free_chunks().collect();
+    let total = classes.total();
+    assert_eq!(total.free_chunks, report.free_chunks);
+    assert_eq!(total.cached_blocks, report.cached_blocks);
+    assert_eq!(total.free_bytes + total.cached_bytes, report.free_bytes);
+    let free = heap.free_chunks().filter(|chunk| chunk.kind != ChunkKind::Cached);
+    let largest = free.map(|chunk| chunk.span.size()).max().unwrap_or(0);
+    assert!(heap.largest_free_bytes() == largest || largest == GRANULE);
+
+    let map: Vec<Chunk> = heap.memory_map().collect();
+    let (cached, covering): (Vec<Chunk>, Vec<Chunk>) =
+        map.iter().partition(|chunk| chunk.kind == ChunkKind::Cached);
+    for pair in covering.windows(2) {
+        assert_eq!(pair[0].span.acme(), pair[1].span.base(), "{} and {}", pair[0], pair[1]);
+    }
+    let is_in_blocks = |block: &Chunk| {
+        let after = covering.partition_point(|chunk| chunk.span.base() <= block.span.base());
+        let around = covering[after - 1];
+        around.kind == ChunkKind::Blocks && around.span.contains_span(block.span)
+    };
+    assert!(cached.iter().all(is_in_blocks));
+    assert_eq!(map.iter().copied().collect::<SizeClasses>(), classes);
+    let own = covering.iter().filter(|chunk| chunk.kind == ChunkKind::Own);
+    assert_eq!(own.map(|chunk| chunk.span.size()).sum::<usize>(), report.overhead_bytes);
+}
+
+/// There is nothing to walk in a heap without memory.
+#[test]
+fn a_heap_without_memory_has_no_chunks() {
+    let model = Model::new(PAGES);
+    let heap = super::Usual::new(&model);
+    assert_eq!((heap.memory_map().count(), heap.free_chunks().count()), (0, 0));
+    assert_eq!(heap.largest_free_bytes(), 0);
 }
 
 /// A heap may be moved while blocks live.

@@ -8,9 +8,11 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use talloc_sync::Level;
 use talloc_sync::{
-    AllocError, Config, Report, SharedHeap, Statistics, Talloc, Violation, allocator, global_alloc,
+    AllocError, Chunk, Config, Report, SharedHeap, Statistics, Talloc, Violation, allocator,
+    global_alloc,
 };
 
+use super::map::HeapMap;
 use super::{SystemSource, blocks};
 
 /// A heap whose memory is the operating system's, and which leaves very large blocks to that.
@@ -54,6 +56,29 @@ impl<H> SystemHeap<H> {
 }
 
 impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
+    /// Returns what lies where in the heap, without very large blocks; `None` if there is no memory for the list. Takes
+    /// time as [`Inspect::memory_map`](crate::inspect::Inspect::memory_map) does, for which others wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use talloc_global::{inspect::ChunkKind, *};
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: SystemTallock = SystemTallock::new();
+    ///
+    /// fn main() {
+    ///     let map = ALLOCATOR.heap_map().expect("there is memory for the list");
+    ///     println!("{} free chunks", map.free_chunks().count());
+    ///     assert!(map.iter().any(|chunk| chunk.kind == ChunkKind::Blocks));
+    /// }
+    /// ```
+    pub fn heap_map(&self) -> Option<HeapMap> {
+        HeapMap::read(0, |room| {
+            Some(self.heap.with(|heap| Chunk::list(heap.inspect().memory_map(), room)))
+        })
+    }
+
     /// Allocates a large block.
     #[cold]
     #[inline(never)]

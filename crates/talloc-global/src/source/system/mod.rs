@@ -9,6 +9,7 @@ mod huge_pages;
 mod keys;
 mod lock;
 mod locked;
+mod map;
 mod space;
 #[cfg(has_threads)]
 mod threads;
@@ -21,8 +22,9 @@ pub use keys::SystemHardened;
 pub use keys::{RandomKeys, random_key};
 pub use lock::SystemLock;
 pub use locked::SystemTallock;
+pub use map::HeapMap;
 #[cfg(has_threads)]
-pub use threads::SystemTalloc;
+pub use threads::{HeapMaps, SystemTalloc};
 
 use core::alloc::Layout;
 

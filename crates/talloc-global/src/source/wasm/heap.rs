@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use talloc_sync::{Report, Statistics, Violation, allocator, global_alloc};
+use talloc_sync::{Chunk, Report, SizeClasses, Statistics, Violation, allocator, global_alloc};
 
 use super::WasmSource;
 use super::parameters::{Heap, WasmDefault, WasmParameters};
@@ -96,6 +96,62 @@ impl<P: WasmParameters> WasmTalloc<P> {
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
         self.0.statistics().peak_bytes
+    }
+
+    /// Bytes of the largest free chunk; see
+    /// [`Inspect::largest_free_bytes`](crate::inspect::Inspect::largest_free_bytes). Takes time in proportion to the free
+    /// chunks of about that size.
+    #[must_use]
+    pub fn largest_free_bytes(&self) -> usize {
+        self.0.largest_free_bytes()
+    }
+
+    /// What is free, by size; see [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). Takes time in
+    /// proportion to the free chunks, and to one 512th of the memory's bytes.
+    #[must_use]
+    pub fn size_classes(&self) -> SizeClasses {
+        self.0.size_classes()
+    }
+
+    /// Lists the free chunks in address order, the top, and the blocks in the quick lists, as far as there is `room`.
+    /// Returns how many there are. Takes time as [`size_classes`](Self::size_classes) does.
+    ///
+    /// The room may be a vector of this heap, or an array. What is in it is written over, and then tells what the heap had
+    /// at that time.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// use talloc_global::{inspect::{Chunk, ChunkKind}, *};
+    ///
+    /// let mut room = [Chunk { kind: ChunkKind::Own, span: Span::empty() }; 100];
+    /// let count = ALLOCATOR.free_chunks(&mut room);
+    /// let largest = room.iter().take(count).map(|chunk| chunk.span.size()).max();
+    /// ```
+    pub fn free_chunks(&self, room: &mut [Chunk]) -> usize {
+        self.0.free_chunks(room)
+    }
+
+    /// Lists what lies where in the heap's memory, as far as there is `room`, and returns how many chunks there are; see
+    /// [`Inspect::memory_map`](crate::inspect::Inspect::memory_map). Takes time as [`size_classes`](Self::size_classes)
+    /// does.
+    ///
+    /// With [`WasmDefault`] and [`WasmSmall`](crate::source::WasmSmall), memory of others between two pieces of the heap's
+    /// is part of a chunk of the kind [`Blocks`](crate::inspect::ChunkKind::Blocks), as if it were a block.
+    ///
+    /// `write_chunks` (feature `snapshot`) makes a snapshot of the list, which `talloc map` draws.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// use talloc_global::{inspect::{Chunk, ChunkKind, write_chunks}, *};
+    ///
+    /// let mut room = vec![Chunk { kind: ChunkKind::Own, span: Span::empty() }; 1000];
+    /// let count = ALLOCATOR.memory_map(&mut room).min(room.len());
+    /// write_chunks(room.drain(..count), &mut sink)?;
+    /// ```
+    pub fn memory_map(&self, room: &mut [Chunk]) -> usize {
+        self.0.memory_map(room)
     }
 
     /// Checks every invariant of the heap, and counts what there is; see

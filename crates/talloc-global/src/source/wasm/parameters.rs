@@ -7,7 +7,8 @@ use core::ptr::{self, NonNull};
 
 use talloc_sync::shared::Allocate;
 use talloc_sync::{
-    AllocError, Config, OwnedTalloc, Report, SharedHeap, Statistics, Talloc, Violation,
+    AllocError, Chunk, Config, OwnedTalloc, Report, SharedHeap, SizeClasses, Statistics, Talloc,
+    Violation,
 };
 
 use super::WasmSource;
@@ -72,6 +73,10 @@ pub trait Heap: Allocate + Sync + Sized {
     fn flush(&self);
     fn verify(&self) -> Result<Report, Violation>;
     fn statistics(&self) -> Statistics;
+    fn size_classes(&self) -> SizeClasses;
+    fn largest_free_bytes(&self) -> usize;
+    fn free_chunks(&self, room: &mut [Chunk]) -> usize;
+    fn memory_map(&self, room: &mut [Chunk]) -> usize;
     /// Prints the heap. To print may allocate from this very heap: it is not held meanwhile.
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -148,6 +153,22 @@ impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
         self.lend(|heap| heap.statistics())
     }
 
+    fn size_classes(&self) -> SizeClasses {
+        self.lend(|heap| heap.free_chunks().collect())
+    }
+
+    fn largest_free_bytes(&self) -> usize {
+        self.lend(|heap| heap.largest_free_bytes())
+    }
+
+    fn free_chunks(&self, room: &mut [Chunk]) -> usize {
+        self.lend(|heap| Chunk::list(heap.free_chunks(), room))
+    }
+
+    fn memory_map(&self, room: &mut [Chunk]) -> usize {
+        self.lend(|heap| Chunk::list(heap.memory_map(), room))
+    }
+
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.lend(|heap| heap.owned());
         f.debug_struct("WasmTalloc").field("bytes", &bytes).finish_non_exhaustive()
@@ -169,6 +190,22 @@ impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
 
     fn statistics(&self) -> Statistics {
         self.with(|heap| heap.inspect().statistics())
+    }
+
+    fn size_classes(&self) -> SizeClasses {
+        self.with(|heap| heap.inspect().size_classes())
+    }
+
+    fn largest_free_bytes(&self) -> usize {
+        self.with(|heap| heap.inspect().largest_free_bytes())
+    }
+
+    fn free_chunks(&self, room: &mut [Chunk]) -> usize {
+        self.with(|heap| Chunk::list(heap.inspect().free_chunks(), room))
+    }
+
+    fn memory_map(&self, room: &mut [Chunk]) -> usize {
+        self.with(|heap| Chunk::list(heap.inspect().memory_map(), room))
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,9 +8,10 @@ use core::arch::wasm32::{memory_grow, memory_size};
 
 use talloc_exercise::Plan;
 use talloc_exercise::walk::Walk;
-use talloc_global::WasmTalloc;
 use talloc_global::config::{Checked, Compact, Config, QuickLists, RealTime, Unchecked};
+use talloc_global::inspect::{Chunk, ChunkKind, SizeClasses};
 use talloc_global::source::{WasmDefault, WasmParameters, WasmSmall, WasmSource};
+use talloc_global::{Span, WasmTalloc};
 
 const PAGE: usize = 64 << 10;
 
@@ -48,11 +49,31 @@ fn walk<P: WasmParameters>(plan: &Plan) {
     for _ in 0..8 {
         walk.steps(&mut &heap, STEPS / 8);
         memory_grow::<0>(1);
+        look(&heap);
     }
     walk.finish(&mut &heap);
     heap.flush();
     let report = heap.verify().unwrap_or_else(|violation| panic!("{violation}"));
     assert!(report.used_bytes == 0 && walk.counts().refused == 0, "{report:?}");
+}
+
+/// What is free is listed, counted by size, and told by its largest piece.
+fn look<P: WasmParameters>(heap: &WasmTalloc<P>) {
+    const ROOM: usize = 1000;
+    let mut room = [Chunk { kind: ChunkKind::Own, span: Span::empty() }; ROOM];
+    let count = heap.free_chunks(&mut room);
+    assert!(count < ROOM, "{count} free chunks");
+    let listed: SizeClasses = room[..count].iter().copied().collect();
+    let (listed, counted) = (listed.total(), heap.size_classes().total());
+    assert!(listed.free_chunks == counted.free_chunks && listed.free_bytes == counted.free_bytes);
+    let free = heap.free_bytes();
+    assert!(listed.free_bytes + listed.cached_bytes == free, "{listed:?}, and {free} bytes");
+    let is_free = |chunk: &&Chunk| chunk.kind != ChunkKind::Cached;
+    let largest = room[..count].iter().filter(is_free).map(|chunk| chunk.span.size()).max();
+    assert!(Some(heap.largest_free_bytes()) == largest);
+    let count = heap.memory_map(&mut room).min(ROOM);
+    let own = room[..count].iter().filter(|chunk| chunk.kind == ChunkKind::Own).count();
+    assert!(own > 0, "the heap's own memory is not in its map");
 }
 
 /// The first block lies in what the module's initial memory has left.

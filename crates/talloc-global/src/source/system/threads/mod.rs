@@ -2,6 +2,7 @@
 
 mod current;
 mod exit;
+mod maps;
 mod range;
 mod source;
 #[cfg(doc)]
@@ -21,6 +22,7 @@ use talloc_sync::{
 };
 
 use super::{blocks, giving_back, huge_pages, print_statistics_at_exit, space};
+pub use maps::HeapMaps;
 use range::Range;
 pub use source::ThreadSource;
 
@@ -319,7 +321,7 @@ impl SystemTalloc {
     }
 
     /// What is free in all heaps, by size, without what other living threads have cached; see
-    /// [`Inspect::size_classes`](crate::inspect::Inspect::size_classes).
+    /// [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). [`heap_maps`](Self::heap_maps) tells where it is.
     #[must_use]
     pub fn size_classes(&self) -> SizeClasses {
         HEAPS.size_classes()

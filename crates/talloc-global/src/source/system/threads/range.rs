@@ -38,6 +38,9 @@ pub(super) struct Range {
     owners: [AtomicU8; SLICES],
 }
 
+/// The heap that each slice belonged to at one time, plus one; zero for nobody's.
+pub(super) struct Owners([u8; SLICES]);
+
 // SAFETY: What is not atomic is written once, by the thread that has made the state `BUSY`, and read by those
 // that have seen `READY`, or have a block, which comes from a thread that has.
 unsafe impl Sync for Range {}
@@ -82,6 +85,18 @@ impl Range {
     pub(super) fn owner_of(&self, addr: usize) -> u8 {
         let owner = self.owners.get(self.slice_at(addr));
         owner.map_or(u8::MAX, |owner| owner.load(Relaxed).wrapping_sub(1))
+    }
+
+    /// The owners of all slices as they are now.
+    pub(super) fn owners(&self) -> Owners {
+        Owners(core::array::from_fn(|slice| self.owners[slice].load(Relaxed)))
+    }
+
+    /// Whether all of a piece of memory in the range belonged to a heap when the owners were read.
+    pub(super) fn was_owned(&self, piece: Span, owner: usize, owners: &Owners) -> bool {
+        let Some((base, acme)) = piece.get_base_acme() else { return false };
+        let slices = owners.0.get(self.slice_at(base)..=self.slice_at(acme - 1));
+        slices.is_some_and(|slices| slices.iter().all(|slice| usize::from(*slice) == owner + 1))
     }
 
     /// Bytes of a slice.

@@ -1,0 +1,138 @@
+//! What lies where in the heaps of all threads, while the threads go on.
+#![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Barrier, Mutex, mpsc};
+use std::thread;
+
+use talloc_global::inspect::{ChunkKind, HeapMap, SizeClasses};
+use talloc_global::*;
+
+#[global_allocator]
+static ALLOCATOR: SystemTalloc = SystemTalloc::new();
+
+/// One test at a time: they share the allocator.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Whether there is a barrier for all threads, without which heaps of other threads are not seen.
+const SEES_OTHERS: bool = cfg!(any(target_os = "linux", windows));
+
+/// Holes in a heap, each too large for a quick list, between blocks that stay.
+const HOLES: usize = 500;
+const BYTES: usize = 40_000;
+
+/// Bytes of the chunks of some kinds.
+fn bytes(map: &HeapMap, kinds: &[ChunkKind]) -> usize {
+    map.iter().filter(|chunk| kinds.contains(&chunk.kind)).map(|chunk| chunk.span.size()).sum()
+}
+
+/// Fills the thread's heap, and returns the blocks between the holes.
+fn perforate() -> Vec<Vec<u8>> {
+    let mut blocks: Vec<Vec<u8>> = (0..2 * HOLES).map(|_| vec![1; BYTES]).collect();
+    let mut number = 0;
+    blocks.retain(|_| {
+        number += 1;
+        number % 2 == 0
+    });
+    blocks
+}
+
+#[test]
+fn the_heaps_of_living_threads_are_listed() {
+    let _turn = TURN.lock();
+    const THREADS: usize = 3;
+    let (ready, done) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let kept = perforate();
+                ready.wait();
+                done.wait();
+                assert_eq!(kept.len(), HOLES);
+            });
+        }
+        ready.wait();
+        let counted: Vec<_> = ALLOCATOR.heap_statistics().collect();
+        let maps = ALLOCATOR.heap_maps();
+        if SEES_OTHERS {
+            assert!(maps.unseen_heaps().is_empty());
+            let is_full = |map: &&HeapMap| {
+                map.free_chunks().filter(|c| c.span.size() >= BYTES).count() >= HOLES
+            };
+            let full: Vec<&HeapMap> = maps.iter().filter(is_full).collect();
+            assert!(full.len() >= THREADS, "{} heaps have holes", full.len());
+            for map in full {
+                let heap = counted.iter().find(|heap| heap.arena_bytes == all_bytes(map));
+                let heap = heap.expect("the map covers the arenas of a heap");
+                let free = bytes(map, &[ChunkKind::Free, ChunkKind::Top]);
+                assert_eq!(free, heap.free_bytes - heap.cached_bytes);
+                let classes: SizeClasses = map.iter().copied().collect();
+                assert_eq!(classes.total().free_bytes, free);
+            }
+        } else {
+            assert!(maps.unseen_heaps().len() >= THREADS);
+        }
+        done.wait();
+    });
+}
+
+/// Bytes of the arenas that a map covers.
+fn all_bytes(map: &HeapMap) -> usize {
+    bytes(map, &[ChunkKind::Blocks, ChunkKind::Free, ChunkKind::Top, ChunkKind::Own])
+}
+
+/// What the caller has cached is listed, and lies in its own heap.
+#[test]
+fn cached_blocks_of_the_caller_are_listed() {
+    let _turn = TURN.lock();
+    drop((0..300).map(|_| vec![1_u8; 1000]).collect::<Vec<_>>());
+    let maps = ALLOCATOR.heap_maps();
+    let most = maps.iter().map(|map| bytes(map, &[ChunkKind::Cached])).max();
+    assert!(most >= Some(100 * 1000), "{most:?}");
+}
+
+#[cfg(feature = "snapshot")]
+#[test]
+fn one_snapshot_of_all_heaps_can_be_read_whatever_the_threads_do() {
+    use talloc_trace::IoSink;
+    use talloc_trace::snapshot::{Reader, Snapshot};
+
+    let _turn = TURN.lock();
+    let stop = AtomicBool::new(false);
+    let (to, from) = mpsc::sync_channel(64);
+    thread::scope(|scope| {
+        // Blocks go to another thread, which frees them.
+        scope.spawn(|| {
+            let to = to;
+            let mut random = fastrand::Rng::with_seed(1);
+            while !stop.load(Relaxed) {
+                let _ = to.send(vec![1_u8; random.usize(1..2000)]);
+            }
+        });
+        scope.spawn(|| from.into_iter().for_each(drop));
+        // Memory goes from heap to heap.
+        scope.spawn(|| {
+            while !stop.load(Relaxed) {
+                thread::scope(|inner| {
+                    inner.spawn(perforate);
+                    inner.spawn(|| vec![1_u8; 8 << 20]);
+                });
+                ALLOCATOR.trim();
+            }
+        });
+        for _ in 0..100 {
+            let maps = ALLOCATOR.heap_maps();
+            let mut sink = IoSink::new(Vec::new());
+            maps.write_snapshot(&mut sink).unwrap();
+            let file = sink.finish().unwrap();
+            let snapshot = Snapshot::read(Reader::new(file.as_slice()).unwrap());
+            let snapshot = snapshot.unwrap_or_else(|error| panic!("{error}"));
+            let listed: usize = maps.iter().map(all_bytes).sum();
+            let bytes: u64 = snapshot.chunks.iter().map(|chunk| chunk.size).sum();
+            // Cached blocks lie in others.
+            assert_eq!(bytes, listed as u64);
+            assert_eq!(snapshot.lost, 0);
+        }
+        stop.store(true, Relaxed);
+    });
+}

@@ -1,0 +1,48 @@
+//! What lies where in the heaps of all threads.
+
+use core::cell::RefCell;
+use core::sync::atomic::Ordering::Relaxed;
+
+use talloc_core::{Chunk, ChunkKind};
+
+use super::shard::Heap;
+use super::{Heaps, Host, SHARDS};
+
+/// Each heap is read as for its [statistics](Heaps::statistics), between two operations of its thread, which waits
+/// meanwhile if it needs its arenas: a time in proportion to the free chunks.
+impl<H: Host> Heaps<H> {
+    /// Returns the numbers of the heaps that a thread owns or has owned, without those that were lost in a fork.
+    pub fn numbers(&'static self) -> impl Iterator<Item = usize> + 'static {
+        let all = (0..SHARDS).take_while(|number| *number < self.used.load(Relaxed));
+        all.filter(|number| self.shards[*number].entry.is_in_use())
+    }
+
+    /// Lists what lies where in a heap, as far as there is `room`, and returns how many chunks there are. Returns
+    /// `None` if the heap cannot be read now.
+    ///
+    /// The chunks are those of [`Inspect::memory_map`](talloc_core::Inspect::memory_map). Cached blocks are listed only if
+    /// the heap is the caller's, that of guests or nobody's, and only those of the heap's own memory: others, which
+    /// their heap takes for allocated, might have changed by the time that heap is read.
+    ///
+    /// # Panics
+    ///
+    /// If `number` is not less than [`SHARDS`].
+    pub fn memory_map(&'static self, number: usize, room: &mut [Chunk]) -> Option<usize> {
+        let is_own = |chunk: &Chunk| {
+            let base = chunk.span.base();
+            chunk.kind != ChunkKind::Cached
+                || base.is_some_and(|base| usize::from(H::owner_of(base)) == number)
+        };
+        let room = RefCell::new(room);
+        let whole = |heap: &Heap<H>| {
+            Chunk::list(heap.inspect().memory_map().filter(is_own), &mut room.borrow_mut())
+        };
+        let part = |heap: *const Heap<H>| {
+            // SAFETY: `look_in` keeps the owner out of the arenas until the chunks are listed. The owner accesses its
+            // lists through raw pointers only.
+            let chunks = unsafe { Heap::<H>::memory_map_of(heap) };
+            Chunk::list(chunks, &mut room.borrow_mut())
+        };
+        self.inspect(&self.shards[number], whole, part)
+    }
+}
