@@ -167,6 +167,14 @@ impl<C: Config> Bits<C> {
         })
     }
 
+    /// Flips a bit of the word that stores the length of a block of `len` granules. There is one.
+    #[cfg(test)]
+    pub(super) unsafe fn flip_len(self, at: usize, len: usize, bit: usize) {
+        let word = Self::len_word(at, len).unwrap();
+        // SAFETY: The word lies in the bitmap and is initialised.
+        unsafe { *self.word(word) ^= 1 << bit }
+    }
+
     /// Sets the word that stores the length of a block of `len` granules, if there is one.
     #[inline(always)]
     unsafe fn set_len(self, at: usize, len: usize, value: usize) {

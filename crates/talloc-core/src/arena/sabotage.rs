@@ -111,6 +111,12 @@ impl<C: Config> Arena<C> {
         self.own.chunk = at..at + self.own.chunk.len();
     }
 
+    /// Flips a bit of the word that stores the length of the block of `len` granules at `at`.
+    pub(crate) fn flip_len(&mut self, at: usize, len: usize, bit: usize) {
+        // SAFETY: The tests pass long blocks of checked heaps.
+        unsafe { self.bits.flip_len(at, len, bit) }
+    }
+
     /// Makes `at` the first chunk of the bin for chunks of `len` granules.
     pub(crate) fn set_head(&mut self, len: usize, at: usize) {
         self.bins.set_head(BinIndex::of_chunk::<C>(len), at);

@@ -35,7 +35,7 @@ impl Harden for Encoded {
 struct Delayed;
 
 impl Harden for Delayed {
-    const MEASURES: Measures = Measures { delay: 1 << 10, ..Encoded::MEASURES };
+    const MEASURES: Measures = Measures { delay: 1 << 13, ..Encoded::MEASURES };
 }
 
 /// What a used block is filled with.
@@ -224,6 +224,24 @@ fn a_queue_that_ends_with_a_used_block_is_noticed() {
     heap.guard.get_mut().unwrap().delayed.set_last(kept[0].ptr);
     heap.drop_block(other);
     heap.expect_closed(&kept);
+}
+
+/// Where words have 32 bits, the length is stored once.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_flipped_bit_of_a_length_is_noticed() {
+    for bit in 0..usize::BITS as usize {
+        let mut heap = Owned::<Hardened<RealTime, Delayed, Notes>>::new(5000);
+        let kept = std::vec![heap.keep(8)];
+        let block = heap.take(100);
+        let at = heap.at(&block);
+        heap.keep(8);
+        heap.drop_block(block);
+        assert_eq!(heap.delayed_bytes(), 100 * GRANULE, "it waits");
+        heap.arenas.first.flip_len(at, 100, bit);
+        heap.flush();
+        heap.expect_closed(&kept);
+    }
 }
 
 #[test]
