@@ -20,7 +20,7 @@
 //! - Blocks with an alignment above 16, and a size below 64 times the alignment, lie in address ranges
 //!   of their own, where the address determines the size. A word in front of such a block would waste as
 //!   many bytes as the alignment.
-//! - With the feature `checked`, the second bitmap of a `Checked` heap determines the size. An invalid
+//! - With the feature `checked`, the marks of a `Checked` heap determine the size. An invalid
 //!   `free` is reported, and the program aborted. Each call takes a lock.
 //!
 //! # Features
