@@ -289,8 +289,8 @@ impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
 /// # Cost
 ///
 /// A hardened heap has the second bits of a checked heap, and some freed blocks wait (see
-/// [`Measures::delay`](crate::Measures::delay)). `talloc replay TRACE --heap hardened` of `talloc-cli` measures the time and the memory, also of each measure
-/// alone, such as `--heap hardened-fill`.
+/// [`Measures::delay`](crate::Measures::delay)). `talloc replay TRACE --heap hardened` of `talloc-cli` measures the
+/// time and the memory, also of each measure alone, such as `--heap hardened-fill`.
 ///
 /// # Examples
 ///
