@@ -218,8 +218,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         len: usize,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // Where code is to be small, one path serves both.
-        if layout.align() > GRANULE || cfg!(small) && len >= C::Quick::CLASSES {
+        // Where code is to be small, one path serves both. It makes no random choices.
+        let shares_path = cfg!(small) && len >= C::Quick::CLASSES && !C::MEASURES.shuffle;
+        if layout.align() > GRANULE || shares_path {
             self.allocate_aligned(len, layout)
         } else if S::IS_AMPLE && len < C::Quick::EXACT {
             self.allocate_run(len, layout)
