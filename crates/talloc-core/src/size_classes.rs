@@ -44,12 +44,12 @@ impl SizeClass {
     }
 
     fn add(&mut self, other: &Self) {
-        self.free_chunks += other.free_chunks;
-        self.free_bytes += other.free_bytes;
-        self.cached_blocks += other.cached_blocks;
-        self.cached_bytes += other.cached_bytes;
-        self.used_blocks += other.used_blocks;
-        self.used_bytes += other.used_bytes;
+        self.free_chunks = self.free_chunks.saturating_add(other.free_chunks);
+        self.free_bytes = self.free_bytes.saturating_add(other.free_bytes);
+        self.cached_blocks = self.cached_blocks.saturating_add(other.cached_blocks);
+        self.cached_bytes = self.cached_bytes.saturating_add(other.cached_bytes);
+        self.used_blocks = self.used_blocks.saturating_add(other.used_blocks);
+        self.used_bytes = self.used_bytes.saturating_add(other.used_bytes);
     }
 }
 
@@ -99,7 +99,8 @@ impl SizeClasses {
             ChunkKind::Blocks | ChunkKind::Own => return,
         };
         *count += 1;
-        *sum += bytes;
+        // Whoever collects chunks may pass any.
+        *sum = sum.saturating_add(bytes);
     }
 
     /// Returns the non-empty classes, in ascending order of size.
@@ -135,8 +136,8 @@ impl SizeClasses {
     ///
     /// A request that is larger than the largest free chunk fails, or makes the heap grow, however much is free in
     /// all. Cached blocks do not count: the heap coalesces them before a request fails. Of several heaps, it is the share
-    /// that is not in the largest free chunk of all; heaps share no memory, so that it is high even if none is fragmented.
-    /// Takes time in proportion to the classes, of which there are at most 36.
+    /// that is not in the largest free chunk of all; heaps share no memory, so it is high even if none is fragmented. Takes
+    /// constant time: there are at most 36 classes.
     ///
     /// # Examples
     ///
@@ -164,8 +165,8 @@ impl SizeClasses {
     /// ```
     #[must_use]
     pub fn external_fragmentation(&self) -> u32 {
-        let free: usize = self.classes.iter().map(|class| class.free_bytes).sum();
-        let rest = (free - self.largest_free) as u64;
+        let free = self.total().free_bytes;
+        let rest = free.saturating_sub(self.largest_free) as u64;
         // So that the product is in the range of numbers.
         let shift = (u64::BITS - (free as u64).leading_zeros()).saturating_sub(54);
         (1000 * (rest >> shift)).checked_div(free as u64 >> shift).unwrap_or(0) as u32

@@ -1,11 +1,14 @@
 //! Many blocks of one size at a time.
 
+mod common;
+
 use std::alloc::Layout;
 use std::collections::HashSet;
 
+use common::found::{Note, found};
 use talloc_core::{
-    Batch, Checked, Compact, Config, Inspect, Memory, Micro, OomHandler, RealTime, Span, Talloc,
-    Violation,
+    Batch, Checked, Compact, Config, Fault, Inspect, Memory, Micro, Misuse, OomHandler, RealTime,
+    Span, Talloc, Violation,
 };
 
 fn layout(size: usize) -> Layout {
@@ -249,4 +252,24 @@ fn absurd_batches_have_nothing_that_is_not_there() {
         assert!(batch.len() > 1000, "{}", batch.len());
         free(heap, 24, batch);
     });
+}
+
+#[test]
+fn a_checked_heap_frees_the_blocks_that_it_knows_and_reports_another() {
+    let mut heap = Talloc::<Checked<Compact, Note>>::with_config();
+    // SAFETY: The memory is the heap's for ever. The heap knows one of the blocks, and does not free the other.
+    let (block, other) = unsafe {
+        heap.claim(common::memory(1 << 16)).unwrap();
+        let [block, other] = [64, 16].map(|size| heap.malloc(layout(size)).unwrap());
+        let mut batch = Batch::EMPTY;
+        batch.push(block.add(16));
+        batch.push(other);
+        heap.backend().free_batch(16, batch);
+        (block, other)
+    };
+    let found = found();
+    assert!(matches!(found[..], [Misuse { fault: Fault::NotABlock { .. }, .. }]), "{found:?}");
+    assert!(heap.verify().is_ok());
+    assert!(heap.inspect().check(other, layout(16)).is_err());
+    assert!(heap.inspect().check(block, layout(64)).is_ok());
 }

@@ -5,10 +5,14 @@ use core::ops::Range;
 
 use talloc_span::Span;
 
+use super::marks::{MASK, Mark};
 use crate::config::{Config, Level};
 
-/// How many granules a unit of the bitmap stands for. In a heap that is not checked, a unit is one word.
-pub(crate) const WORD: usize = usize::BITS as usize;
+/// Bits in a word of the bitmap.
+pub(super) const WORD: usize = usize::BITS as usize;
+
+/// How many granules a unit of the bitmap stands for: one word, or two words in a checked heap.
+pub(crate) const UNIT: usize = WORD;
 
 /// A bit for each granule of an arena. It is Knuth's boundary tag (The Art of Computer Programming, volume 1,
 /// section 2.5), reduced to one bit.
@@ -70,7 +74,7 @@ impl<C: Config> Bits<C> {
     #[inline(always)]
     fn is_free_in(word: usize, at: usize) -> bool {
         let bits = word >> Self::shift(at);
-        if C::CHECKED { bits & 3 == 1 } else { bits & 1 != 0 }
+        if C::CHECKED { bits & MASK == Mark::Free as usize } else { bits & 1 != 0 }
     }
 
     /// A word with the boundary bits of free chunks, of the granules from `at` on in the word of `at`.
@@ -192,7 +196,7 @@ impl<C: Config> Bits<C> {
     /// # Safety
     ///
     /// The units lie in the bitmap.
-    pub(crate) unsafe fn clear_words(self, units: Range<usize>) {
+    pub(crate) unsafe fn clear_units(self, units: Range<usize>) {
         // SAFETY: The units lie in the bitmap, by the contract of this function.
         unsafe { self.unit(units.start).write_bytes(0, units.len() * Self::WORDS) };
     }
@@ -202,7 +206,7 @@ impl<C: Config> Bits<C> {
     /// # Safety
     ///
     /// The units lie in both bitmaps.
-    pub(crate) unsafe fn copy_words(self, from: Self, units: Range<usize>) {
+    pub(crate) unsafe fn copy_units(self, from: Self, units: Range<usize>) {
         let (from, to) = (from.unit(units.start), self.unit(units.start));
         // SAFETY: The units lie in both bitmaps, by the contract of this function.
         unsafe { to.copy_from(from, units.len() * Self::WORDS) };

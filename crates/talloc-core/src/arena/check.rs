@@ -1,7 +1,7 @@
 //! Checking an arena.
 
-use super::bits::WORD;
-use super::{Arena, Own, words_for};
+use super::bits::UNIT;
+use super::{Arena, Own, units_for};
 use crate::bin::BinIndex;
 use crate::chunk::ChunkKind;
 use crate::config::{Config, Level};
@@ -57,16 +57,16 @@ impl<C: Config> Arena<C> {
     /// Checks invariant I1: `start <= top <= end`, all of them lie in the span, and the bitmap covers them and is
     /// cleared up to the top.
     pub(super) fn check_bounds(&self) -> Result<(), Violation> {
-        let words = &self.own.words;
+        let units = &self.own.units;
         let ordered = self.start <= self.top && self.top <= self.end;
         let covered = self.is_blank() || {
-            let needed = words_for(self.start..self.end);
-            words.start <= needed.start
-                && needed.end <= words.end
-                && (words.start..=needed.start).contains(&self.first_word)
+            let needed = units_for(self.start..self.end);
+            units.start <= needed.start
+                && needed.end <= units.end
+                && (units.start..=needed.start).contains(&self.first_unit)
         };
         let cleared =
-            self.is_blank() || self.top <= self.cleared && self.cleared / WORD <= words.end;
+            self.is_blank() || self.top <= self.cleared && self.cleared / UNIT <= units.end;
         if ordered && covered && cleared && self.span.contains_span(self.allocatable()) {
             Ok(())
         } else {
@@ -213,7 +213,7 @@ impl<C: Config> Arena<C> {
             return Ok(());
         }
         let own = &self.own.chunk;
-        let room = Own::len::<C>(self.own.control, &self.own.words) <= own.len();
+        let room = Own::len::<C>(self.own.control, &self.own.units) <= own.len();
         let within = self.start <= own.start && own.start < own.end && own.end <= self.top;
         // SAFETY: The chunk lies below the top.
         let used = || unsafe { self.bits.next(own.start, own.end) }.is_none();

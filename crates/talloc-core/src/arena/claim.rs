@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use talloc_span::{Align, Span};
 
-use super::bits::{Bits, WORD};
-use super::{Arena, Own, words_for};
+use super::bits::{Bits, UNIT};
+use super::{Arena, Own, units_for};
 use crate::config::{Config, WindowOf, draw_key};
 use crate::error::ArenaError;
 use crate::granule::{GRANULE, granules};
@@ -14,7 +14,7 @@ use crate::memory::Memory;
 /// The alignment of a granule.
 const ALIGN: Align = Align::new(GRANULE).unwrap();
 
-/// How many words of bits are cleared ahead of the top, so that it can rise several times before more must be cleared.
+/// How many units of bits are cleared ahead of the top, so that it can rise several times before more must be cleared.
 const CLEAR_AHEAD: usize = 7;
 
 /// The room for the control block at the start of an arena's own chunk, in granules. It is 0 if the control block lies
@@ -56,7 +56,7 @@ impl<C: Config> Arena<C> {
     ///
     /// # Safety
     ///
-    /// As for [`claim`](Self::claim). Only the words of the bitmap that stand for `span` must be memory.
+    /// As for [`claim`](Self::claim). Only the units of the bitmap that stand for `span` must be memory.
     pub(crate) unsafe fn claim_part(
         span: Span,
         range: Span,
@@ -71,20 +71,20 @@ impl<C: Config> Arena<C> {
         }
         let base = granules.get_base_ptr().ok_or(ArenaError::TooSmall)?;
         let (window, at) = WindowOf::<C>::around(base, reach).ok_or(ArenaError::TooFar)?;
-        let words = words_for(at..at + reach);
+        let units = units_for(at..at + reach);
         let control = control.len();
-        let own = Own::len::<C>(control, &words);
+        let own = Own::len::<C>(control, &units);
         if len < own + Self::block_len(1) {
             return Err(ArenaError::TooSmall);
         }
         let (start, end) = (at + own, at + len);
         let window = window.with_key(draw_key::<C>());
         let mut arena = Self { window, start, top: start, end, span, ..Self::NONE };
-        arena.first_word = words_for(start..end).start;
-        arena.cleared = arena.first_word * WORD;
-        arena.own = Own { chunk: at..start, control, words };
+        arena.first_unit = units_for(start..end).start;
+        arena.cleared = arena.first_unit * UNIT;
+        arena.own = Own { chunk: at..start, control, units };
         arena.bits = arena.own_bits();
-        arena.clear_at_claim(arena.first_word..end.div_ceil(WORD));
+        arena.clear_at_claim(arena.first_unit..end.div_ceil(UNIT));
         arena.clear_bits();
         let is_zero = memory.contains(Memory::ZEROED);
         arena.is_reclaimable = memory.contains(Memory::RECLAIMABLE);
@@ -132,52 +132,52 @@ impl<C: Config> Arena<C> {
     /// The bits in the own chunk.
     pub(super) fn own_bits(&self) -> Bits<C> {
         let words = self.window.ptr(self.own.chunk.start + self.own.control);
-        Bits::at(words, self.own.words.start)
+        Bits::at(words, self.own.units.start)
     }
 
-    /// Clears the words of bits up to the top that have never been cleared, and a few words ahead of it.
+    /// Clears the units of bits up to the top that have never been cleared, and a few units ahead of it.
     ///
     /// With [`Config::CLEAR_AT_CLAIM`], the bits are clear already. Then this only notes how far memory has been used,
     /// in constant time.
     #[cold]
     pub(super) fn clear_bits(&mut self) {
-        let start = self.cleared / WORD;
-        // If the arena is a part of a range, the words above its end are not memory yet.
-        let end = (self.top.div_ceil(WORD) + CLEAR_AHEAD).min(self.end.div_ceil(WORD));
-        debug_assert!(self.own.words.start <= start && start <= end && end <= self.own.words.end);
+        let start = self.cleared / UNIT;
+        // If the arena is a part of a range, the units above its end are not memory yet.
+        let end = (self.top.div_ceil(UNIT) + CLEAR_AHEAD).min(self.end.div_ceil(UNIT));
+        debug_assert!(self.own.units.start <= start && start <= end && end <= self.own.units.end);
         if !C::CLEAR_AT_CLAIM {
             // SAFETY: The bitmap covers all granules up to the end.
-            unsafe { self.bits.clear_words(start..end) };
+            unsafe { self.bits.clear_units(start..end) };
         }
-        self.cleared = end * WORD;
+        self.cleared = end * UNIT;
     }
 
-    /// Clears words of bits that are new to the arena, if [`Config::CLEAR_AT_CLAIM`] is set.
-    pub(super) fn clear_at_claim(&mut self, words: Range<usize>) {
+    /// Clears units of bits that are new to the arena, if [`Config::CLEAR_AT_CLAIM`] is set.
+    pub(super) fn clear_at_claim(&mut self, units: Range<usize>) {
         if C::CLEAR_AT_CLAIM {
-            debug_assert!(words.is_empty() || self.own.words.start <= words.start);
-            debug_assert!(words.is_empty() || words.end <= self.own.words.end, "I1: in the bitmap");
-            // SAFETY: The words lie in the bitmap, and no chunk has bits in them.
-            unsafe { self.bits.clear_words(words) };
+            debug_assert!(units.is_empty() || self.own.units.start <= units.start);
+            debug_assert!(units.is_empty() || units.end <= self.own.units.end, "I1: in the bitmap");
+            // SAFETY: The units lie in the bitmap, and no chunk has bits in them.
+            unsafe { self.bits.clear_units(units) };
         }
     }
 
-    /// Clears the lowest words of bits, down to that of the granule before the start, if they have never been cleared.
+    /// Clears the lowest units of bits, down to that of the granule before the start, if they have never been cleared.
     pub(super) fn clear_bits_below(&mut self) {
-        let first = words_for(self.start..self.end).start;
-        debug_assert!(self.own.words.start <= first, "I1: the bitmap covers the start");
-        if first < self.first_word {
+        let first = units_for(self.start..self.end).start;
+        debug_assert!(self.own.units.start <= first, "I1: the bitmap covers the start");
+        if first < self.first_unit {
             // SAFETY: The bitmap covers all granules from the start on, and the one before.
-            unsafe { self.bits.clear_words(first..self.first_word) };
-            self.first_word = first;
+            unsafe { self.bits.clear_units(first..self.first_unit) };
+            self.first_unit = first;
         }
     }
 }
 
 impl Own {
-    /// The granules of a chunk for a control block and words of bits.
-    pub(super) fn len<C: Config>(control: usize, words: &Range<usize>) -> usize {
-        control + granules(words.len() * Bits::<C>::BYTES)
+    /// The granules of a chunk for a control block and units of bits.
+    pub(super) fn len<C: Config>(control: usize, units: &Range<usize>) -> usize {
+        control + granules(units.len() * Bits::<C>::BYTES)
     }
 }
 

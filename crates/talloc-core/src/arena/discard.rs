@@ -12,7 +12,7 @@
 use talloc_span::{Align, Span};
 
 use super::Arena;
-use super::bits::WORD;
+use super::bits::UNIT;
 use crate::bin::BinIndex;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;
@@ -57,13 +57,13 @@ impl<C: Config> Arena<C> {
             return;
         };
         let is_zero = discard(piece).contains(Memory::ZEROED);
-        let cleared = self.cleared / WORD;
+        let cleared = self.cleared / UNIT;
         self.renew(piece, is_zero);
         if C::CLEAR_AT_CLAIM {
             // The bits are cleared only once, so they must stay.
             return;
         }
-        let first = self.window.granule(base).div_ceil(WORD);
+        let first = self.window.granule(base).div_ceil(UNIT);
         let words = self.bits.span_of(first..cleared.max(first)).align_inward(unit);
         if words.size() >= least.max(GRANULE) {
             discard(words);
@@ -76,7 +76,7 @@ impl<C: Config> Arena<C> {
         debug_assert!(self.window.addr(self.top) <= base && acme <= self.window.addr(self.end));
         let was_zero = self.zero_from();
         self.peak = self.high_water();
-        let cleared = self.window.granule(base).next_multiple_of(WORD);
+        let cleared = self.window.granule(base).next_multiple_of(UNIT);
         self.cleared = self.cleared.min(cleared);
         self.dirty = 0;
         self.zero = match is_zero {

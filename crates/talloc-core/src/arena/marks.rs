@@ -24,7 +24,7 @@ pub(super) enum Mark {
 }
 
 /// The bits of a granule.
-const MASK: usize = 3;
+pub(super) const MASK: usize = 3;
 
 /// The bits of the highest granule of a word.
 const HIGHEST: usize = MASK << (WORD - 2);
@@ -40,7 +40,7 @@ const LEN_BITS: usize = if WORD == 64 { 32 } else { WORD - 3 };
 
 /// The word that stores a length: the `LEN` bits, the complement of the length if there is room, and the length.
 #[inline(always)]
-fn len_word(len: usize) -> usize {
+fn encoded(len: usize) -> usize {
     debug_assert!(len >> (LEN_BITS - 1) <= 1, "a block is no larger than an arena");
     if WORD == LEN_BITS + 3 {
         return LEN | len;
@@ -51,9 +51,9 @@ fn len_word(len: usize) -> usize {
 
 /// The length that a word stores, unless the word was changed.
 #[inline(always)]
-fn len_in(word: usize) -> Option<usize> {
+fn decoded(word: usize) -> Option<usize> {
     let len = word & ((1 << LEN_BITS) - 1);
-    (len_word(len) == word).then_some(len)
+    (encoded(len) == word).then_some(len)
 }
 
 /// Whether a word stores the length of a long block.
@@ -129,7 +129,7 @@ impl<C: Config> Bits<C> {
         // SAFETY: The words lie in the bitmap and are initialised.
         unsafe {
             *self.word(at) |= (Mark::Used as usize) << Self::shift(at);
-            self.set_len(at, len, len_word(len));
+            self.set_len(at, len, encoded(len));
             debug_assert_eq!(self.mark(at), Mark::Used, "I11: a block has one mark");
             debug_assert!(self.has_len(at, len), "I11: the marks tell the length");
         }
@@ -154,7 +154,7 @@ impl<C: Config> Bits<C> {
         unsafe {
             debug_assert!(self.has_len(at, old), "I11: the marks tell the length");
             self.set_len(at, old, 0);
-            self.set_len(at, new, len_word(new));
+            self.set_len(at, new, encoded(new));
             debug_assert!(self.has_len(at, new), "I11: the marks tell the length");
         }
     }
@@ -163,7 +163,7 @@ impl<C: Config> Bits<C> {
     pub(super) unsafe fn has_len(self, at: usize, len: usize) -> bool {
         Self::len_word(at, len).is_none_or(|word| {
             // SAFETY: All the word's granules are the block's, and so below the top, where words have been cleared (I1).
-            unsafe { self.word(word).read() == len_word(len) }
+            unsafe { self.word(word).read() == encoded(len) }
         })
     }
 
@@ -195,7 +195,7 @@ impl<C: Config> Bits<C> {
             return false;
         }
         if is_len::<C>(next) {
-            return first >> shift == mark as usize && len_in(next) == Some(len);
+            return first >> shift == mark as usize && decoded(next) == Some(len);
         }
         if len >= Self::PER_WORD {
             return false;
@@ -217,7 +217,7 @@ impl<C: Config> Bits<C> {
             return None;
         }
         if is_len::<C>(next) {
-            return len_in(next).filter(|_| first >> shift == Mark::Cached as usize);
+            return decoded(next).filter(|_| first >> shift == Mark::Cached as usize);
         }
         let marks = Self::join(first, next, shift);
         let others = marks & !MASK;
@@ -254,7 +254,7 @@ impl<C: Config> Bits<C> {
             // SAFETY: As above.
             let word = unsafe { self.word(start).read() };
             if is_len::<C>(word) {
-                return Some(at + len_in(word)?).filter(|end| at < *end && *end <= limit);
+                return Some(at + decoded(word)?).filter(|end| at < *end && *end <= limit);
             }
             found = marks::<C>(word);
         }

@@ -2,8 +2,8 @@
 
 use talloc_span::{Align, Span};
 
-use super::bits::WORD;
-use super::{Arena, Own, words_for};
+use super::bits::UNIT;
+use super::{Arena, Own, units_for};
 use crate::config::{Config, Level};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -48,7 +48,7 @@ impl<C: Config> Arena<C> {
             (self.zero, self.peak) = (zero, peak);
             self.is_reclaimable &= upper.is_reclaimable;
             self.dirty = upper.dirty_to();
-            self.clear_at_claim(self.end.div_ceil(WORD)..(base + len).div_ceil(WORD));
+            self.clear_at_claim(self.end.div_ceil(UNIT)..(base + len).div_ceil(UNIT));
             (self.top, self.end) = (here(upper.top), base + len);
             if self.top > self.cleared {
                 self.clear_bits();
@@ -87,11 +87,11 @@ impl<C: Config> Arena<C> {
     /// An own chunk whose bitmap covers all granules up to `end`. It is the present one if that does, and otherwise a
     /// chunk that is allocated in this arena or in `upper`.
     fn room_for_own(&mut self, upper: &mut Self, end: usize) -> Option<Own> {
-        let words = words_for(self.extent().start..end);
-        if words.end <= self.own.words.end {
+        let units = units_for(self.extent().start..end);
+        if units.end <= self.own.units.end {
             return Some(self.own.clone());
         }
-        let len = Own::len::<C>(self.own.control, &words);
+        let len = Own::len::<C>(self.own.control, &units);
         let at = match self.allocate(len, Align::MIN) {
             Some(at) => at,
             None => {
@@ -101,6 +101,6 @@ impl<C: Config> Arena<C> {
                 self.window.granule(upper.window.addr(at))
             }
         };
-        Some(Own { chunk: at..at + len, control: self.own.control, words })
+        Some(Own { chunk: at..at + len, control: self.own.control, units })
     }
 }

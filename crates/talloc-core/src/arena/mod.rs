@@ -51,7 +51,7 @@ use crate::config::{Config, Level, WindowOf};
 use crate::granule::{GRANULE, granules, min_linked};
 use crate::kind::Kind;
 use crate::quick::Lists;
-use bits::{Bits, WORD};
+use bits::{Bits, UNIT};
 
 /// A complete heap in one piece of memory.
 pub(crate) struct Arena<C: Config> {
@@ -63,10 +63,10 @@ pub(crate) struct Arena<C: Config> {
     top: usize,
     /// One past the last granule that may be used.
     end: usize,
-    /// The first granule whose bit has never been cleared. It is a multiple of [`WORD`].
+    /// The first granule whose bit has never been cleared. It is a multiple of [`UNIT`].
     cleared: usize,
-    /// The first word of bits that has been cleared. It is the word of the granule before the start.
-    first_word: usize,
+    /// The first unit of bits that has been cleared. It is the unit of the granule before the start.
+    first_unit: usize,
     /// Memory from this address on is zero, except where it has ever been below the top.
     zero: usize,
     /// The top may have been written to up to this address, or as far as the bits are cleared, whichever is higher.
@@ -92,8 +92,8 @@ struct Own {
     chunk: Range<usize>,
     /// How many granules at its start are kept for the control block.
     control: usize,
-    /// The words of bits that it has room for.
-    words: Range<usize>,
+    /// The units of bits that it has room for.
+    units: Range<usize>,
 }
 
 impl<C: Config> Arena<C> {
@@ -108,7 +108,7 @@ impl<C: Config> Arena<C> {
         top: 0,
         end: 0,
         cleared: 0,
-        first_word: 0,
+        first_unit: 0,
         zero: 0,
         dirty: 0,
         peak: 0,
@@ -117,7 +117,7 @@ impl<C: Config> Arena<C> {
         is_reclaimable: false,
         broken: Cell::new(false),
         kind: Kind::DEFAULT,
-        own: Own { chunk: 0..0, control: 0, words: 0..0 },
+        own: Own { chunk: 0..0, control: 0, units: 0..0 },
     };
 
     /// An arena without memory, of some kind.
@@ -131,7 +131,7 @@ impl<C: Config> Arena<C> {
     /// An upper bound of the granules of the largest block. The rest of the largest arena is its bitmap.
     pub(crate) const MAX_BLOCK: usize = {
         let granules = WindowOf::<C>::MAX;
-        granules - granules / WORD * Bits::<C>::BYTES / GRANULE
+        granules - granules / UNIT * Bits::<C>::BYTES / GRANULE
     };
 
     /// The granules of a block of `size` bytes.
@@ -204,13 +204,13 @@ impl<C: Config> Arena<C> {
     }
 
     /// The most bytes that were ever in use at once, including the own chunk. It is rounded up to the granules whose
-    /// words of bits have been cleared.
+    /// units of bits have been cleared.
     pub(crate) fn high_water(&self) -> usize {
-        let words = (self.cleared / WORD).saturating_sub(self.first_word);
+        let units = (self.cleared / UNIT).saturating_sub(self.first_unit);
         let own = if self.is_split_by_own() {
             0
         } else {
-            self.own.control * GRANULE + words * Bits::<C>::BYTES
+            self.own.control * GRANULE + units * Bits::<C>::BYTES
         };
         self.peak.max(self.chunks_high_water() + own)
     }
@@ -250,7 +250,7 @@ impl<C: Config> Arena<C> {
     }
 }
 
-/// The words of bits for a range of granules, and for the granule before it, whose bit is read, too.
-fn words_for(range: Range<usize>) -> Range<usize> {
-    (range.start - 1) / WORD..range.end.div_ceil(WORD)
+/// The units of bits for a range of granules, and for the granule before it, whose bit is read, too.
+fn units_for(range: Range<usize>) -> Range<usize> {
+    (range.start - 1) / UNIT..range.end.div_ceil(UNIT)
 }

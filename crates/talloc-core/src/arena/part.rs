@@ -8,12 +8,12 @@
 //!   the range's base                         start                   end                 the range's end
 //! ```
 //!
-//! To raise the arena, the caller commits the memory above its end, and the words of bits that stand for it.
+//! To raise the arena, the caller commits the memory above its end, and the units of bits that stand for it.
 
 use talloc_span::Span;
 
-use super::bits::{Bits, WORD};
-use super::{Arena, Control, Own, words_for};
+use super::bits::{Bits, UNIT};
+use super::{Arena, Control, Own, units_for};
 use crate::config::{Config, WindowOf};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -24,8 +24,8 @@ impl<C: Config> Arena<C> {
         let (base, reach) =
             (range.get_base_ptr().ok_or(ArenaError::TooSmall)?, range.size() / GRANULE);
         let (_, at) = WindowOf::<C>::around(base, reach).ok_or(ArenaError::TooFar)?;
-        let words = words_for(at..at + reach);
-        Ok(Own::len::<C>(control.len(), &words) * GRANULE)
+        let units = units_for(at..at + reach);
+        Ok(Own::len::<C>(control.len(), &units) * GRANULE)
     }
 
     /// The lower part of a range that makes an arena with room for `bytes` bytes of blocks. Also returns the two pieces
@@ -45,15 +45,15 @@ impl<C: Config> Arena<C> {
         let own = Self::own_bytes_of(range, control)?;
         let size = own.checked_add(bytes).filter(|size| *size <= range.size());
         let size = size.ok_or(ArenaError::TooSmall)?;
-        let words = (size / GRANULE).div_ceil(WORD) + 2;
-        let bits = control.len() * GRANULE + words * Bits::<C>::BYTES;
+        let units = (size / GRANULE).div_ceil(UNIT) + 2;
+        let bits = control.len() * GRANULE + units * Bits::<C>::BYTES;
         let low = |bytes: usize| range.truncate(0, range.size() - bytes);
         let part = low(size);
         Ok((part, [low(bits.min(own)), part.truncate(own, 0)]))
     }
 
     /// The two pieces that must be memory before [`raise_within`](Self::raise_within) raises the end by `more` bytes:
-    /// the words of bits, and the memory above the end.
+    /// the units of bits, and the memory above the end.
     ///
     /// # Errors
     ///
@@ -66,11 +66,11 @@ impl<C: Config> Arena<C> {
         if self.is_blank() {
             return Err(ArenaError::TooFar);
         }
-        let words = words_for(self.start..self.end + more);
-        if words.end > self.own.words.end || !self.window.holds(self.end, more) {
+        let units = units_for(self.start..self.end + more);
+        if units.end > self.own.units.end || !self.window.holds(self.end, more) {
             return Err(ArenaError::TooFar);
         }
-        let bits = self.bits.span_of(self.end / WORD..words.end);
+        let bits = self.bits.span_of(self.end / UNIT..units.end);
         Ok([bits, self.span_of(self.end..self.end + more)])
     }
 
@@ -83,7 +83,7 @@ impl<C: Config> Arena<C> {
     pub(crate) unsafe fn raise_within(&mut self, more: usize) {
         debug_assert!(self.parts_above(more).is_ok());
         let end = self.end + more / GRANULE;
-        self.clear_at_claim(self.end.div_ceil(WORD)..end.div_ceil(WORD));
+        self.clear_at_claim(self.end.div_ceil(UNIT)..end.div_ceil(UNIT));
         self.end = end;
         self.span = self.span.extend(0, more / GRANULE * GRANULE);
         debug_assert!(self.is_bounded(), "I1");

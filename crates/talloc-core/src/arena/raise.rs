@@ -13,8 +13,8 @@
 
 use talloc_span::Span;
 
-use super::bits::WORD;
-use super::{Arena, Own, words_for};
+use super::bits::UNIT;
+use super::{Arena, Own, units_for};
 use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -53,13 +53,13 @@ impl<C: Config> Arena<C> {
         if !self.window.holds(start, end - start) {
             return Err(ArenaError::TooFar);
         }
-        let words = words_for(start..end);
-        let len = Own::len::<C>(self.own.control, &words);
+        let units = units_for(start..end);
+        let len = Own::len::<C>(self.own.control, &units);
         if end - self.top < len + Self::block_len(1) {
             return Err(ArenaError::TooSmall);
         }
         let above = self.is_own_above();
-        let own = Own { chunk: end - len..end, control: self.own.control, words };
+        let own = Own { chunk: end - len..end, control: self.own.control, units };
         // SAFETY: Only the own chunk may lie in the place of the new one, and the bits may be moved over it. The new
         // bitmap covers the arena. Nobody uses the memory of the old own chunk any more.
         unsafe {
@@ -89,7 +89,7 @@ impl<C: Config> Arena<C> {
             self.end = own.end;
             let taken = self.take_top(lead, own.len());
             debug_assert_eq!(taken, Some(own.start));
-            debug_assert!(self.cleared / WORD <= self.own.words.end);
+            debug_assert!(self.cleared / UNIT <= self.own.units.end);
         }
     }
 }

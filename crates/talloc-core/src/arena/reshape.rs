@@ -8,9 +8,9 @@ use core::ops::Range;
 
 use talloc_span::Span;
 
-use super::bits::WORD;
+use super::bits::UNIT;
 use super::claim::usable;
-use super::{Arena, Own, words_for};
+use super::{Arena, Own, units_for};
 use crate::config::{Config, Level};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
@@ -77,7 +77,7 @@ impl<C: Config> Arena<C> {
     /// of the arena, and the own chunk stays where it is.
     fn least_range(&self, allocated: &Range<usize>) -> Range<usize> {
         let (start, end) = (allocated.start, allocated.end);
-        let len = |range| Own::len::<C>(self.own.control, &words_for(range));
+        let len = |range| Own::len::<C>(self.own.control, &units_for(range));
         // The own chunk's granules need bits, too, which make it larger. The size settles in a few rounds. If the chunk
         // lies below the allocations, its bits may begin in one more word.
         let own = (0..8).fold(len(start..end), |own, _| len(start..end + own));
@@ -166,8 +166,8 @@ impl<C: Config> Arena<C> {
     /// The arena uses all of `range` if there is a place for a bitmap that covers it. Otherwise it uses what the
     /// present bitmap covers, or at least what must stay. A later extension can make the rest usable.
     fn plan(&self, allocated: &Range<usize>, range: Range<usize>) -> Option<(Range<usize>, Own)> {
-        let words = &self.own.words;
-        let covered = words.start * WORD + 1..words.end * WORD;
+        let units = &self.own.units;
+        let covered = units.start * UNIT + 1..units.end * UNIT;
         let least = self.least_range(allocated);
         [range.clone(), intersection(&range, &covered), intersection(&range, &least)]
             .into_iter()
@@ -177,36 +177,36 @@ impl<C: Config> Arena<C> {
     /// A place for the own chunk of an arena of the granules `range`. The present place is kept if it is suitable.
     /// Otherwise it is below or above all allocations, or else in a free chunk between them.
     fn place_own(&self, allocated: &Range<usize>, range: &Range<usize>) -> Option<Own> {
-        let words = words_for(range.clone());
-        let least = Own::len::<C>(self.own.control, &words);
+        let units = units_for(range.clone());
+        let least = Own::len::<C>(self.own.control, &units);
         let own = &self.own;
         let within = range.start <= own.chunk.start && own.chunk.end <= range.end;
-        let covers = own.words.start <= words.start && words.end <= own.words.end;
+        let covers = own.units.start <= units.start && units.end <= own.units.end;
         // An own chunk of more than twice the size that is needed is worth moving.
         if within && covers && own.chunk.len() <= 2 * least {
             return Some(own.clone());
         }
-        let roomy = self.roomy(&words, range);
+        let roomy = self.roomy(&units, range);
         self.free_place(allocated, range, roomy)
-            .or_else(|| self.free_place(allocated, range, words))
+            .or_else(|| self.free_place(allocated, range, units))
             .or_else(|| (within && covers).then(|| own.clone()))
     }
 
-    /// The words of a bitmap, and an eighth more at each end where the arena is extended, for the next extension.
-    fn roomy(&self, words: &Range<usize>, range: &Range<usize>) -> Range<usize> {
-        let spare = |extended| if extended { words.len() / 8 } else { 0 };
-        let below = spare(range.start < self.extent().start).min(words.start);
-        words.start - below..words.end + spare(range.end > self.end)
+    /// The units of a bitmap, and an eighth more at each end where the arena is extended, for the next extension.
+    fn roomy(&self, units: &Range<usize>, range: &Range<usize>) -> Range<usize> {
+        let spare = |extended| if extended { units.len() / 8 } else { 0 };
+        let below = spare(range.start < self.extent().start).min(units.start);
+        units.start - below..units.end + spare(range.end > self.end)
     }
 
-    /// A place for an own chunk with `words` that is free, apart from the present own chunk.
+    /// A place for an own chunk with `units` that is free, apart from the present own chunk.
     fn free_place(
         &self,
         allocated: &Range<usize>,
         range: &Range<usize>,
-        words: Range<usize>,
+        units: Range<usize>,
     ) -> Option<Own> {
-        let len = Own::len::<C>(self.own.control, &words);
+        let len = Own::len::<C>(self.own.control, &units);
         let at = if allocated.start - range.start >= len {
             range.start
         } else if range.end - allocated.end >= len {
@@ -214,7 +214,7 @@ impl<C: Config> Arena<C> {
         } else {
             self.fit_between(allocated, len)?
         };
-        Some(Own { chunk: at..at + len, control: self.own.control, words })
+        Some(Own { chunk: at..at + len, control: self.own.control, units })
     }
 
     /// Takes the free chunks below and above the allocations out of their bins, and clears their bits.
@@ -285,19 +285,19 @@ impl<C: Config> Arena<C> {
     ///
     /// Only the old own chunk may overlap the new place. The new bitmap covers all allocations that the old one covers.
     pub(super) unsafe fn move_bits(&mut self, own: Own) -> Range<usize> {
-        let (bits, cleared) = (self.bits, self.cleared / WORD);
+        let (bits, cleared) = (self.bits, self.cleared / UNIT);
         let old = core::mem::replace(&mut self.own, own);
         self.bits = self.own_bits();
-        let words = &self.own.words;
-        let kept = self.first_word.max(words.start)..cleared.min(words.end);
+        let units = &self.own.units;
+        let kept = self.first_unit.max(units.start)..cleared.min(units.end);
         debug_assert!(kept.start <= kept.end, "both bitmaps cover all blocks");
-        debug_assert!(Own::len::<C>(self.own.control, words) <= self.own.chunk.len(), "I8");
-        // SAFETY: The words lie in the new bitmap and the old one. The places may overlap.
-        unsafe { self.bits.copy_words(bits, kept.clone()) };
-        let (first, end) = (words.start, words.end);
+        debug_assert!(Own::len::<C>(self.own.control, units) <= self.own.chunk.len(), "I8");
+        // SAFETY: The units lie in the new bitmap and the old one. The places may overlap.
+        unsafe { self.bits.copy_units(bits, kept.clone()) };
+        let (first, end) = (units.start, units.end);
         self.clear_at_claim(first..kept.start);
         self.clear_at_claim(kept.end..end);
-        (self.first_word, self.cleared) = (kept.start, kept.end * WORD);
+        (self.first_unit, self.cleared) = (kept.start, kept.end * UNIT);
         old.chunk
     }
 
@@ -316,7 +316,7 @@ impl<C: Config> Arena<C> {
         debug_assert!(range.start <= allocated.start && allocated.end <= range.end);
         let start = if own.start == range.start { own.end } else { range.start };
         let (below, above) = (start..allocated.start, allocated.end..range.end);
-        self.clear_at_claim(self.end.div_ceil(WORD)..range.end.div_ceil(WORD));
+        self.clear_at_claim(self.end.div_ceil(UNIT)..range.end.div_ceil(UNIT));
         (self.start, self.end) = (start, range.end);
         let (below_own, above_own) = (below.contains(&own.start), above.contains(&own.start));
         self.top = if above_own { own.end } else { above.start };

@@ -89,17 +89,17 @@ impl<C: Config> Arena<C> {
         self.cleared = cleared;
     }
 
-    /// The words of the bitmap.
-    pub(crate) fn words(&self) -> Range<usize> {
-        self.own.words.clone()
+    /// The units of the bitmap.
+    pub(crate) fn units(&self) -> Range<usize> {
+        self.own.units.clone()
     }
 
-    pub(crate) fn set_words(&mut self, words: Range<usize>) {
-        self.own.words = words;
+    pub(crate) fn set_units(&mut self, units: Range<usize>) {
+        self.own.units = units;
     }
 
-    pub(crate) fn set_first_word(&mut self, word: usize) {
-        self.first_word = word;
+    pub(crate) fn set_first_unit(&mut self, unit: usize) {
+        self.first_unit = unit;
     }
 
     /// The granules of the own chunk.

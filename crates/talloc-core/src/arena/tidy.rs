@@ -1,7 +1,7 @@
 //! Moving the own chunk back to the start when nothing is allocated.
 
-use super::bits::WORD;
-use super::{Arena, Own, words_for};
+use super::bits::UNIT;
+use super::{Arena, Own, units_for};
 use crate::bin::Bins;
 use crate::config::Config;
 
@@ -26,15 +26,15 @@ impl<C: Config> Arena<C> {
         (self.zero, self.dirty) = (self.zero_from(), self.dirty_to());
         self.peak = self.peak.max(self.chunks_high_water());
         // Words to spare are no longer needed.
-        self.own.words = words_for(self.start..self.end);
-        let (start, len) = (self.start, Own::len::<C>(self.own.control, &self.own.words));
+        self.own.units = units_for(self.start..self.end);
+        let (start, len) = (self.start, Own::len::<C>(self.own.control, &self.own.units));
         self.own.chunk = start..start + len;
         self.bits = self.own_bits();
         self.bins = Bins::EMPTY;
         (self.start, self.top) = (start + len, start + len);
-        self.first_word = words_for(self.start..self.end).start;
-        self.cleared = self.first_word * WORD;
-        self.clear_at_claim(self.first_word..self.end.div_ceil(WORD));
+        self.first_unit = units_for(self.start..self.end).start;
+        self.cleared = self.first_unit * UNIT;
+        self.clear_at_claim(self.first_unit..self.end.div_ceil(UNIT));
         self.clear_bits();
         debug_assert!(self.is_bounded(), "I1");
         debug_assert!(

@@ -5,7 +5,7 @@
 //! That takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened`.
 
 use super::Arena;
-use super::bits::WORD;
+use super::bits::UNIT;
 use super::marks::Mark;
 use crate::bin::BinIndex;
 use crate::config::{Config, Level};
@@ -181,7 +181,7 @@ impl<C: Config> Arena<C> {
     pub(crate) fn len_of_cached(&self, addr: usize) -> Option<usize> {
         let at = self.window.granule(addr);
         let is_below_top = self.start <= at && at < self.top && at != self.own.chunk.start;
-        if addr % GRANULE == 0 && is_below_top && at + 2 * WORD <= self.cleared {
+        if addr % GRANULE == 0 && is_below_top && at + 2 * UNIT <= self.cleared {
             // SAFETY: The bits from the start up to there have been cleared before.
             let len = unsafe { self.bits.near_cached_len(at) };
             // The own chunk has no mark.

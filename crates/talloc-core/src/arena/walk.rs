@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::Arena;
-use super::bits::WORD;
+use super::bits::UNIT;
 use super::marks::Mark;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Config, Level};
@@ -57,11 +57,8 @@ impl<C: Config> Arena<C> {
     /// repaired, they become free.
     #[cold]
     pub(super) fn strand(&mut self, at: usize, len: usize) {
-        if C::CHECKED {
-            // SAFETY: They are a used chunk without marks, below the top.
-            unsafe { self.bits.mark_used(at, len) };
-            self.set_aside(at);
-        }
+        let _ = self.hand_out(at, len);
+        self.set_aside(at);
     }
 
     /// Changes the marks of the block at granule `at` from `old` granules to `new`.
@@ -97,7 +94,7 @@ impl<C: Config> Arena<C> {
         let apart = self.own.chunk.start.wrapping_sub(at) >= len;
         // SAFETY: The bits from the start up to there have been cleared before.
         self.start <= at
-            && at + 2 * WORD <= self.cleared
+            && at + 2 * UNIT <= self.cleared
             && apart
             && unsafe { self.bits.is_near_block(at, len, mark) }
     }
@@ -109,14 +106,13 @@ impl<C: Config> Arena<C> {
     #[inline(never)]
     pub(crate) fn is_block(&self, addr: usize, len: usize) -> bool {
         let at = self.window.granule(addr);
-        self.start <= at && at < self.top && len <= self.top - at && self.is_block_by_marks(at, len)
-    }
-
-    /// Whether an allocated block of `len` granules starts at granule `at`, below the top.
-    fn is_block_by_marks(&self, at: usize, len: usize) -> bool {
         // SAFETY: The bits below the top have been cleared before.
-        let mark = unsafe { self.bits.mark(at) };
-        mark == Mark::Used && self.block_end(at) == at + len
+        let is_used = || unsafe { self.bits.mark(at) } == Mark::Used;
+        self.start <= at
+            && at < self.top
+            && len <= self.top - at
+            && is_used()
+            && self.certain_block_end(at) == Some(at + len)
     }
 
     /// The granules of the allocated block that starts in the granule of an address, if one does.

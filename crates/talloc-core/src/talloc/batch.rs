@@ -219,6 +219,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// All blocks of the batch are blocks of this heap, allocated or last reallocated with `size` bytes.
     pub unsafe fn free_batch(&mut self, size: usize, batch: Batch) {
         let len = Arena::<C>::block_len(size);
+        self.heap.settle();
         if self.heap.is_closed() {
             return;
         }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test uses some of this.
 
+pub mod found;
 pub mod program;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub mod sparse;

@@ -141,7 +141,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Takes the block that has waited longest from the queue.
     #[inline(always)]
     fn take_oldest(&mut self) -> Option<(NonNull<u8>, usize)> {
-        // A block that could not be coalesced has lost its marks, so the end of the one below it is not seen any more.
+        // Nothing more is coalesced.
         if self.is_broken() {
             return None;
         }
@@ -184,15 +184,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(always)]
     unsafe fn let_go(&mut self, block: NonNull<u8>, len: usize) {
         if len < self.quick.classes() && self.is_listed(block) {
-            let first = if self.chooses() { self.pop_sound(len) } else { None };
-            let push = |heap: &mut Self, block| {
-                // SAFETY: It has a list, is in no list, and is marked as cached.
-                unsafe { heap.quick.push(block, len) }
-            };
-            let mut overflows = push(self, block);
-            if let Some(first) = first {
-                // The block becomes the second one.
-                overflows = push(self, first);
+            // SAFETY: It has a list, is in no list, and is marked as cached.
+            let mut overflows = unsafe { self.quick.push(block, len) };
+            if self.chooses() {
+                overflows = self.swap_first(len);
             }
             if overflows {
                 self.overflow(len);
@@ -201,6 +196,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: It is a cached block in no list.
             unsafe { self.let_go_unlisted(block, len) };
         }
+    }
+
+    /// Makes the first block of a list the second one, if there is a second one that is sound. Returns whether the lists
+    /// hold too much.
+    fn swap_first(&mut self, len: usize) -> bool {
+        let two = [self.pop_sound(len), self.pop_sound(len)];
+        if self.is_closed() {
+            return false;
+        }
+        two.into_iter().flatten().fold(false, |_, block| {
+            // SAFETY: It has a list, was just taken from it, and is marked as cached.
+            unsafe { self.quick.push(block, len) }
+        })
     }
 
     /// [`let_go`](Self::let_go), of a block whose size has no list, or is not cached while memory is short.

@@ -144,11 +144,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let block = self.quick.pop(len)?;
         self.note_reuse(block);
-        if !self.expect_filled(block, len) {
-            self.settle();
-        }
+        let is_filled = self.expect_filled(block, len);
         // SAFETY: The block has just been allocated for as many bytes.
         unsafe { self.furnish(block, layout.size()) };
+        if !is_filled {
+            self.settle();
+        }
         Some(block)
     }
 

@@ -10,8 +10,8 @@ use crate::report::Violation;
 /// Granules of an arena whose bitmap is not all cleared ahead.
 const GRANULES: usize = 2000;
 
-/// Bits in a word of the bitmap.
-const WORD: usize = usize::BITS as usize;
+/// Granules of a unit of the bitmap.
+const UNIT: usize = usize::BITS as usize;
 
 /// A heap with a block, whose arena is as it should be until `change` is made.
 fn broken(change: impl FnOnce(&mut Arena<RealTime>)) -> Owned<RealTime> {
@@ -52,27 +52,27 @@ fn the_arena_lies_beyond_its_span() {
 #[test]
 fn the_bitmap_ends_too_early() {
     expect_bounds(|arena| {
-        let words = arena.words();
-        arena.set_words(words.start..words.end - 1);
+        let units = arena.units();
+        arena.set_units(units.start..units.end - 1);
     });
 }
 
 #[test]
 fn the_bitmap_starts_too_late() {
     expect_bounds(|arena| {
-        let words = arena.words();
-        arena.set_words(arena.start() / WORD + 1..words.end);
+        let units = arena.units();
+        arena.set_units(arena.start() / UNIT + 1..units.end);
     });
 }
 
 #[test]
-fn the_first_words_are_not_cleared() {
-    expect_bounds(|arena| arena.set_first_word(arena.start() / WORD + 1));
+fn the_first_units_are_not_cleared() {
+    expect_bounds(|arena| arena.set_first_unit(arena.start() / UNIT + 1));
 }
 
 #[test]
-fn the_first_word_lies_before_the_bitmap() {
-    expect_bounds(|arena| arena.set_first_word(arena.words().start - 1));
+fn the_first_unit_lies_before_the_bitmap() {
+    expect_bounds(|arena| arena.set_first_unit(arena.units().start - 1));
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn not_all_is_cleared_up_to_the_top() {
 
 #[test]
 fn more_is_cleared_than_there_is() {
-    expect_bounds(|arena| arena.set_cleared((arena.words().end + 1) * WORD));
+    expect_bounds(|arena| arena.set_cleared((arena.units().end + 1) * UNIT));
 }
 
 #[test]
 fn the_own_chunk_has_no_room_for_the_bitmap() {
     expect_own(|arena| {
-        let words = arena.words();
-        arena.set_words(words.start..words.end + 2);
+        let units = arena.units();
+        arena.set_units(units.start..units.end + 2);
     });
 }
 

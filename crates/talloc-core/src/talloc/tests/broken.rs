@@ -81,9 +81,12 @@ impl<C: Config> Owned<C> {
     }
 }
 
+/// A heap without lists.
+type Bins = Hardened<RealTime, Encoded, Notes>;
+
 /// A heap with two free chunks.
 struct TwoBins {
-    heap: Owned<Hardened<RealTime, Encoded, Notes>>,
+    heap: Owned<Bins>,
     /// The granule of the larger one, of 12 granules. The other one has 8.
     large: usize,
     kept: Vec<Block>,
@@ -112,34 +115,30 @@ fn wrong_heads() -> impl Iterator<Item = usize> {
     [heap.at(&kept[0]), arena.top(), large, arena.end() + 100].into_iter()
 }
 
-#[test]
-fn a_wrong_head_is_noticed_by_a_request() {
+/// Points the head of the bin for 8 granules at each wrong granule, calls `f` with the heap, its blocks, and one more
+/// block of 8 granules, and expects that the heap notices.
+fn with_wrong_heads(f: impl Fn(&mut Owned<Bins>, &[Block], Block)) {
     for to in wrong_heads() {
-        let TwoBins { mut heap, kept, .. } = two_bins();
+        let TwoBins { mut heap, kept, other, .. } = two_bins();
         heap.arenas.first.set_head(8, to);
-        heap.request(8, &kept);
+        f(&mut heap, &kept, other);
         heap.expect_closed(&kept);
     }
+}
+
+#[test]
+fn a_wrong_head_is_noticed_by_a_request() {
+    with_wrong_heads(|heap, kept, _| heap.request(8, kept));
 }
 
 #[test]
 fn a_wrong_head_is_noticed_by_a_search_upwards() {
-    for to in wrong_heads() {
-        let TwoBins { mut heap, kept, .. } = two_bins();
-        heap.arenas.first.set_head(8, to);
-        heap.request(5, &kept);
-        heap.expect_closed(&kept);
-    }
+    with_wrong_heads(|heap, kept, _| heap.request(5, kept));
 }
 
 #[test]
 fn a_wrong_head_is_noticed_when_a_chunk_is_put_before_it() {
-    for to in wrong_heads() {
-        let TwoBins { mut heap, kept, other, .. } = two_bins();
-        heap.arenas.first.set_head(8, to);
-        heap.drop_block(other);
-        heap.expect_closed(&kept);
-    }
+    with_wrong_heads(|heap, _, other| heap.drop_block(other));
 }
 
 #[test]
@@ -165,7 +164,7 @@ fn a_chunk_whose_bin_is_not_mapped_is_noticed_when_a_neighbour_is_freed() {
 
 #[test]
 fn a_mark_before_the_start_is_noticed_when_the_first_block_is_freed() {
-    let mut heap = Owned::<Hardened<RealTime, Encoded, Notes>>::new(126);
+    let mut heap = Owned::<Bins>::new(126);
     let [first, above] = [(); 2].map(|()| heap.keep(8));
     let start = heap.arenas.first.start();
     assert_eq!(heap.at(&first), start);
