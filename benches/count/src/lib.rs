@@ -15,13 +15,13 @@ pub mod replay;
 use crate::{
     heap::Heap,
     null::{NULL, replay_on_null},
-    ours::{Only, Talloc},
+    ours::Talloc,
     replay::{Ends, Stop, replay_on},
     script::Script,
 };
 use anyhow::{Result, bail};
 use std::{ptr::NonNull, time::Duration};
-use talloc_sync::{Checked, Compact, Hardened, Measures, Micro, RealTime};
+use talloc_sync::{Checked, Compact, Hardened, Micro, RealTime};
 
 pub use count::{Cost, Program};
 pub use talloc_trace::script;
@@ -40,28 +40,10 @@ pub const HEAPS: [&str; 5] = [
     Talloc::<Hardened>::NAME,
 ];
 
-/// The heaps whose counts tell what each measure of a hardened heap costs: those without any, and with one.
-pub fn measures() -> Vec<&'static str> {
-    let each = Measures::EACH.iter().map(|(name, _)| *name);
-    [Talloc::<Compact>::NAME, Talloc::<Checked>::NAME].into_iter().chain(each).collect()
-}
-
-/// How a script is replayed on a hardened heap with the measure of this name alone.
-fn find_measure(name: &str) -> Option<Replay> {
-    macro_rules! replays {
-        ($($number:literal)*) => {
-            [$(replay_on::<Talloc<Hardened<Compact, Only<$number>>>, Ends> as Replay),*]
-        };
-    }
-    let replays: [Replay; Measures::EACH.len()] = replays!(0 1 2 3 4 5 6);
-    let number = Measures::EACH.iter().position(|(each, _)| *each == name)?;
-    Some(replays[number])
-}
-
 /// [`replay_on`] a heap.
 pub type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
 
-/// How a script is replayed on one of the [`HEAPS`] or of the heaps of [`measures`], or on the [`null`] heap.
+/// How a script is replayed on one of the [`HEAPS`], or on the [`null`] heap.
 ///
 /// # Errors
 /// If it is none of them.
@@ -74,10 +56,7 @@ pub fn find(heap: &str) -> Result<Replay> {
         Talloc::<Hardened>::NAME => replay_on::<Talloc<Hardened>, Ends>,
         // Not one that is counted: the compiler inlines less of what has more than one caller.
         NULL => replay_on_null::<Talloc<Checked<RealTime>>, Ends>,
-        _ => match find_measure(heap) {
-            Some(replay) => replay,
-            None => bail!("no heap is called {heap}: there are {}, {NULL}", HEAPS.join(", ")),
-        },
+        _ => bail!("no heap is called {heap}: there are {}, {NULL}", HEAPS.join(", ")),
     })
 }
 
@@ -91,7 +70,7 @@ mod tests {
         for pair in Pair::ALL {
             let script = pair.script(10_000);
             let mut memory = Memory::new(ample(&script));
-            for heap in HEAPS.iter().chain(&measures()).chain([&NULL]) {
+            for heap in HEAPS.iter().chain([&NULL]) {
                 let replay = find(heap).unwrap();
                 // SAFETY: the memory is borrowed for the call.
                 let mut run = |size| unsafe {

@@ -1,34 +1,28 @@
-//! Counts what pairs of operations cost on each of our heaps, in instructions, and prints that as CSV. With the argument
-//! `measures`, the heaps are those that have one measure of a hardened heap each.
+//! Counts what pairs of operations cost on each of our heaps, in instructions, and prints that as CSV.
 
 use anyhow::{Result, bail, ensure};
 use std::{env, time::Duration};
-use talloc_count::{
-    COMPILER, HEAPS, Program, find, heap::Memory, measures, pairs::Pair, replay::ample,
-};
+use talloc_count::{COMPILER, HEAPS, Program, find, heap::Memory, pairs::Pair, replay::ample};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // clap would take longer to build than everything else.
     match arguments[..] {
-        [] => count(&Program::current()?, &HEAPS),
-        ["measures"] => count(&Program::current()?, &measures()),
+        [] => count(&Program::current()?),
         ["script", "--heap", heap, "--workload", pair, "--ops", ops] => {
             run(heap, pair.parse()?, ops.parse()?)
         }
-        _ => bail!(
-            "usage: talloc-count [measures | script --heap HEAP --workload PAIR --ops NUMBER]"
-        ),
+        _ => bail!("usage: talloc-count [script --heap HEAP --workload PAIR --ops NUMBER]"),
     }
 }
 
-fn count(program: &Program, heaps: &[&str]) -> Result<()> {
+fn count(program: &Program) -> Result<()> {
     /// By how many percent a later count may differ.
     const TOLERANCE: u32 = 1;
     println!("workload,heap,instructions,tolerance_percent,compiler");
     for pair in Pair::ALL {
-        for (heap, cost) in heaps.iter().zip(program.net(heaps, &pair.to_string())?) {
+        for (heap, cost) in HEAPS.iter().zip(program.net(&HEAPS, &pair.to_string())?) {
             let instructions = cost.instructions * f64::from(pair.events());
             println!("{pair},{heap},{instructions:.2},{TOLERANCE},{COMPILER}");
         }

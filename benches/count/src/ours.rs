@@ -53,6 +53,17 @@ impl<const N: usize> Named for Hardened<Compact, Only<N>> {
     const NAME: &'static str = Measures::EACH[N].0;
 }
 
+/// All measures of a hardened heap.
+pub struct AllMeasures;
+
+impl Harden for AllMeasures {
+    const MEASURES: Measures = Measures::ALL;
+}
+
+impl Named for Hardened<Compact, AllMeasures> {
+    const NAME: &'static str = "talloc-all-measures";
+}
+
 impl Named for Micro {
     const NAME: &'static str = "talloc-micro";
     // Its links do not reach much further.

@@ -15,5 +15,5 @@ pub use peers::{Buddy, Dl, Galloc, LinkedList, Rlsf};
 pub use talc::{Talc4, Talc5};
 pub use talloc_count::{
     null::{NULL, replay_on_null},
-    ours::{Talloc, Tallock},
+    ours::{AllMeasures, Only, Talloc, Tallock},
 };

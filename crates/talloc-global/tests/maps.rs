@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
-use talloc_global::inspect::{ChunkKind, HeapMap, HeapMaps, SizeClasses, Statistics};
+use talloc_global::inspect::{Chunk, ChunkKind, HeapMap, HeapMaps, SizeClasses, Statistics};
 use talloc_global::*;
 
 #[global_allocator]
@@ -102,6 +102,34 @@ fn cached_blocks_of_the_caller_are_listed() {
     let maps = ALLOCATOR.heap_maps();
     let most = maps.iter().map(|map| bytes(map, &[ChunkKind::Cached])).max();
     assert!(most >= Some(100 * 1000), "{most:?}");
+}
+
+/// A cached block of another heap is allocated as far as that heap knows, and must not be listed twice.
+#[test]
+fn cached_blocks_of_other_heaps_are_not_listed() {
+    let _turn = TURN.lock();
+    let done = Barrier::new(2);
+    let (to, from) = mpsc::channel();
+    let maps = thread::scope(|scope| {
+        scope.spawn(|| {
+            to.send((0..300).map(|_| vec![1_u8; 1000]).collect::<Vec<_>>()).unwrap();
+            done.wait();
+        });
+        // The caller's lists hold some of them.
+        drop(from.recv().unwrap());
+        let maps = ALLOCATOR.heap_maps();
+        done.wait();
+        maps
+    });
+    for map in maps.iter() {
+        let is_in_blocks = |block: &Chunk| {
+            map.iter().any(|chunk| {
+                chunk.kind == ChunkKind::Blocks && chunk.span.contains_span(block.span)
+            })
+        };
+        let mut cached = map.iter().filter(|chunk| chunk.kind == ChunkKind::Cached);
+        assert!(cached.all(is_in_blocks), "heap {} has blocks of others", map.number());
+    }
 }
 
 #[cfg(feature = "snapshot")]

@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::sync::atomic::Ordering::Relaxed;
 
-use talloc_core::{Chunk, ChunkKind};
+use talloc_core::Chunk;
 
 use super::shard::Heap;
 use super::{Heaps, Host, SHARDS};
@@ -21,22 +21,15 @@ impl<H: Host> Heaps<H> {
     /// `None` if the heap cannot be read now.
     ///
     /// The chunks are those of [`Inspect::memory_map`](talloc_core::Inspect::memory_map). Cached blocks are listed only if
-    /// the heap is the caller's, that of guests or nobody's, and only those of the heap's own memory: others, which
-    /// their heap takes for allocated, might have changed by the time that heap is read.
+    /// the heap is the caller's, that of guests or nobody's. They may be blocks of other heaps.
     ///
     /// # Panics
     ///
     /// If `number` is not less than [`SHARDS`].
     pub fn memory_map(&'static self, number: usize, room: &mut [Chunk]) -> Option<usize> {
-        let is_own = |chunk: &Chunk| {
-            let base = chunk.span.base();
-            chunk.kind != ChunkKind::Cached
-                || base.is_some_and(|base| usize::from(H::owner_of(base)) == number)
-        };
         let room = RefCell::new(room);
-        let whole = |heap: &Heap<H>| {
-            Chunk::list(heap.inspect().memory_map().filter(is_own), &mut room.borrow_mut())
-        };
+        let whole =
+            |heap: &Heap<H>| Chunk::list(heap.inspect().memory_map(), &mut room.borrow_mut());
         let part = |heap: *const Heap<H>| {
             // SAFETY: `look_in` keeps the owner out of the arenas until the chunks are listed. The owner accesses its
             // lists through raw pointers only.

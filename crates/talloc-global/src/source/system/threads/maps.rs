@@ -109,7 +109,8 @@ impl HeapMaps {
         crate::snapshot::write_chunks(self.chunks().copied(), sink)
     }
 
-    /// Takes out what is in the map of a heap that does not own it any more, so that no memory is listed for two heaps.
+    /// Takes out of each map what its heap does not own, or does not own any more: cached blocks of other heaps, and memory
+    /// that has gone to another heap meanwhile. So no memory is listed for two heaps.
     fn settle(&mut self) {
         let owners = RANGE.owners();
         for map in &mut self.maps {
@@ -132,5 +133,39 @@ impl Deref for HeapMaps {
 impl fmt::Debug for HeapMaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeapMaps").field("maps", &self.maps).field("unseen", &self.unseen).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::alloc::{GlobalAlloc, Layout};
+    use talloc_sync::{ChunkKind, Span};
+
+    /// A map of a heap in which one block is said to be.
+    fn map_of(number: usize, block: Span) -> HeapMap {
+        let fill = |room: &mut [Chunk]| {
+            room[0] = Chunk { kind: ChunkKind::Blocks, span: block };
+            Some(1)
+        };
+        HeapMap::read(number, fill).expect("there is memory for the list")
+    }
+
+    #[test]
+    fn memory_that_has_gone_to_another_heap_is_not_listed() {
+        let layout = Layout::new::<[u64; 10]>();
+        let heap = SystemTalloc::new();
+        // SAFETY: The layout has a size, and the block is freed once.
+        unsafe {
+            let block = heap.alloc(layout);
+            let span = Span::from_ptr_size(block, layout.size());
+            let owner = usize::from(RANGE.owner_of(block.addr()));
+            let maps = [owner, owner + 1].map(|number| map_of(number, span));
+            let mut all = HeapMaps { maps: maps.into(), unseen: Vec::new() };
+            all.settle();
+            let left: Vec<usize> = all.iter().map(|map| map.len()).collect();
+            assert_eq!(left, [1, 0]);
+            heap.dealloc(block, layout);
+        }
     }
 }
