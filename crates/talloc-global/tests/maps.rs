@@ -1,7 +1,6 @@
 //! What lies where in the heaps of all threads, while the threads go on.
 #![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
@@ -135,6 +134,8 @@ fn cached_blocks_of_other_heaps_are_not_listed() {
 #[cfg(feature = "snapshot")]
 #[test]
 fn one_snapshot_of_all_heaps_can_be_read_whatever_the_threads_do() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
     use talloc_trace::IoSink;
     use talloc_trace::snapshot::{Reader, Snapshot};
 
