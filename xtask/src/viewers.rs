@@ -177,14 +177,18 @@ fn heaptrack(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Resul
 
 /// Bytes as heaptrack prints them.
 fn decimal(bytes: u64) -> String {
-    let mut number = bytes as f64;
-    for unit in ["B", "K", "M"] {
-        if number < 1000.0 {
-            return if unit == "B" { format!("{bytes}B") } else { format!("{number:.2}{unit}") };
-        }
-        number /= 1000.0;
+    in_units(bytes, 1000.0, ["B", "K", "M", "G"])
+}
+
+/// Bytes in the first unit in which there are fewer than `step`, or in the last one. Each unit is `step` of the one before
+/// it. There are no fractions of the first one.
+fn in_units(bytes: u64, step: f64, units: [&str; 4]) -> String {
+    let last = units.len() - 1;
+    let scaled = |power| bytes as f64 / step.powi(power as i32);
+    match (0..last).find(|power| scaled(*power) < step).unwrap_or(last) {
+        0 => format!("{bytes}{}", units[0]),
+        power => format!("{:.2}{}", scaled(power), units[power]),
     }
-    format!("{number:.2}G")
 }
 
 fn dh_view(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<String> {

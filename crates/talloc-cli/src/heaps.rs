@@ -389,6 +389,13 @@ mod tests {
     use talloc_trace::script::Writer;
 
     #[test]
+    fn each_measure_has_a_heap_of_its_name() {
+        let names = ALL.iter().filter_map(|heap| heap.name.strip_prefix("hardened-"));
+        let each = Measures::EACH.iter().map(|(name, _)| *name);
+        assert!(names.filter(|name| *name != "all").eq(each));
+    }
+
+    #[test]
     fn every_heap_replays_and_says_where_blocks_are() {
         let mut writer = Writer::new("test");
         let slots: Vec<u32> = (1..200).map(|size| writer.alloc(size, 16, size % 2 == 0)).collect();

@@ -277,3 +277,14 @@ fn statistics_are_serialised() {
     let mut buffer = [0; 512];
     assert!(postcard::to_slice(&heap.inspect().size_classes(), &mut buffer).is_ok());
 }
+
+/// Safe code may pass chunks of any sizes.
+#[test]
+fn sums_of_any_chunks_are_no_larger_than_the_largest_number() {
+    let chunk = Chunk { kind: ChunkKind::Free, span: Span::from_base_size(8, usize::MAX - 15) };
+    let classes: SizeClasses = [chunk; 3].into_iter().collect();
+    assert_eq!((classes.total().free_chunks, classes.total().free_bytes), (3, usize::MAX));
+    let both = classes.with(&classes);
+    assert_eq!((both.total().free_chunks, both.total().free_bytes), (6, usize::MAX));
+    assert!(both.external_fragmentation() < 1000);
+}

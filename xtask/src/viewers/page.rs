@@ -8,7 +8,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::Utf8Path;
 
-use super::{Counted, grouped, shows, without_tags};
+use super::{Counted, grouped, in_units, shows, without_tags};
 use crate::browser;
 use crate::workspace::Workspace;
 
@@ -51,14 +51,7 @@ fn check(said: &str, counted: &Counted) -> Result<String> {
 
 /// Bytes as the page prints them.
 fn binary(bytes: u64) -> String {
-    let mut number = bytes as f64;
-    for unit in ["B", "KiB", "MiB"] {
-        if number < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{number:.2} {unit}") };
-        }
-        number /= 1024.0;
-    }
-    format!("{number:.2} GiB")
+    in_units(bytes, 1024.0, [" B", " KiB", " MiB", " GiB"])
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub fn plain() -> Trace {
     trace
 }
 
-/// Two call sites, of which the second leaks, with times in milliseconds.
+/// A trace of two call sites, with times in milliseconds. The second one leaks.
 pub fn with_sites() -> Trace {
     let flags = Flags::CALL_SITES | Flags::TIMES;
     let mut writer = Writer::with_flags(vec![], flags, 1000).unwrap();
