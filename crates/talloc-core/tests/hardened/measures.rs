@@ -133,7 +133,8 @@ fn places_are_chosen_at_random() {
     let low = blocks.iter().filter(|block| **block < end - (1 << 13)).count();
     assert!(low > 8 && low < 56, "{low} of 64 blocks were cut from the lower end");
 
-    let mut heap = self::heap::<Hardened<Compact, Shuffled, Note>>(1 << 15);
+    // The lists hold all of the blocks.
+    let mut heap = self::heap::<Hardened<Compact, Shuffled, Note>>(1 << 20);
     let blocks = [(); 32].map(|()| malloc(&mut heap, 64));
     for block in blocks {
         free(&mut heap, block, 64);

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use fastrand::Rng;
-use talloc_core::{Compact, Config, Fault, Hardened, Misuse, OnMisuse, OwnedTalloc, RealTime};
+use talloc_core::{
+    Batch, Compact, Config, Fault, Hardened, Misuse, OnMisuse, OwnedTalloc, RealTime, Talloc,
+};
 
 use crate::common::{layout, memory, part};
 use crate::{
@@ -23,11 +25,9 @@ impl OnMisuse for Unwinds {
     }
 }
 
-/// The old block of `realloc` is freed when the new one is already the caller's, so what is found then is reported by
-/// the next call.
-#[test]
-fn what_realloc_finds_is_reported_by_the_next_call() {
-    let mut heap = heap::<Hardened<Compact, Delays, Repairs>>(1 << 16);
+/// A heap whose call of `realloc` has found a broken queue, and the new block.
+fn broken_by_realloc() -> (OwnedTalloc<Hardened<Compact, Delays, Repairs>>, NonNull<u8>) {
+    let mut heap = heap(1 << 16);
     let blocks = [(); 40].map(|()| (malloc(&mut heap, 64), malloc(&mut heap, 24)).0);
     let (used, _above) = (malloc(&mut heap, 64), malloc(&mut heap, 64));
     for block in &blocks[..16] {
@@ -37,13 +37,30 @@ fn what_realloc_finds_is_reported_by_the_next_call() {
         overwrite(*block, 0, &[0x41; 8]);
     }
     free(&mut heap, blocks[16], 64);
-    assert_eq!(faults(), []);
     // SAFETY: It is the block of the test, of that size.
     let moved = unsafe { heap.realloc(used, layout(64, 8), 1200) }.unwrap();
-    free(&mut heap, moved, 1200);
-    assert!(faults().contains(&Fault::Broken));
-    malloc(&mut heap, 640);
-    assert!(heap.verify().is_ok());
+    assert_eq!(faults(), [], "the block is the caller's first");
+    (heap, moved)
+}
+
+/// The old block of `realloc` is freed when the new one is already the caller's, so what is found then is reported by
+/// the next call.
+#[test]
+fn what_realloc_finds_is_reported_by_the_next_call() {
+    type Call = fn(&mut Talloc<Hardened<Compact, Delays, Repairs>>, NonNull<u8>);
+    let calls: [Call; 3] = [
+        |heap, block| free(heap, block, 1200),
+        |heap, _| _ = malloc(heap, 640),
+        // SAFETY: An empty batch has no blocks.
+        |heap, _| unsafe { heap.backend().free_batch(8, Batch::EMPTY) },
+    ];
+    for call in calls {
+        let (mut heap, moved) = broken_by_realloc();
+        call(&mut heap, moved);
+        assert!(faults().contains(&Fault::Broken));
+        assert!(heap.verify().is_ok());
+        malloc(&mut heap, 640);
+    }
 }
 
 #[test]

@@ -57,8 +57,8 @@ const UNKNOWN: usize = usize::MAX;
 /// # What is guarded
 ///
 /// Blocks of up to 16 KiB are sampled, if their alignment does not exceed a page. There are 256 slots for them, unless
-/// the program [says otherwise](Self::with_slots). If all are in use, blocks are not guarded. From a size
-/// that the program [chooses](Self::with_large), all blocks are guarded.
+/// the program [says otherwise](Self::with_slots). If all are in use, or another thread is making the slots, blocks are
+/// not guarded. From a size that the program [chooses](Self::with_large), all blocks are guarded.
 ///
 /// # Cost
 ///
