@@ -46,6 +46,9 @@ pub enum Command {
     Report,
     /// Instructions and mispredicted branches per operation, counted by valgrind.
     Count(CountArgs),
+    /// What checks and measures against memory errors cost: instructions, counted by valgrind, and time and memory on
+    /// traces.
+    Levels(LevelsArgs),
     /// Runs the start of one workload on one heap, without a clock: for callgrind and cachegrind. The difference
     /// between two numbers of operations is the operations' cost; the heap `null` has the workload's own.
     Script(ScriptArgs),
@@ -301,6 +304,16 @@ pub struct CountArgs {
     /// The workloads: the name of a trace, or a mix and a largest size as in uniform-1024.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_value = "uniform-1024")]
     pub only: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct LevelsArgs {
+    /// Only these traces.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How often each heap runs; the median counts.
+    #[arg(long, default_value_t = 7)]
+    pub rounds: usize,
 }
 
 #[derive(Args)]

@@ -25,6 +25,7 @@ fn main() -> anyhow::Result<()> {
         Command::Slices(args) => commands::slices(&args),
         Command::Report => summary::save().and_then(|()| readme::fill()),
         Command::Count(args) => commands::count(&args),
+        Command::Levels(args) => commands::levels(&args),
         Command::Script(args) => commands::script(&args),
         Command::Hosted(args) => commands::hosted(&args),
         Command::GiveBack(args) => commands::give_back(&args),

@@ -10,8 +10,10 @@ const BEGIN: (&str, &str) = ("<!-- results: ", " -->\n");
 /// After a table.
 const END: &str = "<!-- end of results -->";
 
-/// The results page, that of the locks, and the first page of all, which may have some of the tables, too.
-const PAGES: [&str; 3] = ["README.md", "../crates/talloc-sync/README.md", "../README.md"];
+/// The results page, those of the locks and of the levels of checks, and the first page of all, which may have some of
+/// the tables, too.
+const PAGES: [&str; 4] =
+    ["README.md", "../crates/talloc-sync/README.md", "../crates/HARDENING.md", "../README.md"];
 
 /// Puts the tables of the last runs, `results/NAME.md`, between their markers on all pages.
 ///

@@ -217,7 +217,6 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         // SAFETY: The arena's memory and what the caller adds to it.
         let raise = |arena: &mut Arena<C>| unsafe { arena.raise(new, memory) };
         let result = self.heap.arenas.with_detached(place, raise);
-        self.heap.arm();
         self.heap.arenas.begin_with(None);
         self.heap.limit_quick();
         if result.is_ok() {
@@ -276,8 +275,9 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// [`ArenaError::NoSuchArena`] if `upper` is not the span of an arena, [`ArenaError::NotAdjacent`] if it does not
     /// begin where this arena ends, [`ArenaError::OtherKind`] if the arenas are of different [kinds](Kind),
-    /// [`ArenaError::TooFar`] if both together are larger than the links reach, and [`ArenaError::InUse`] if there is no
-    /// room for a common bitmap. In each case, both arenas are unchanged.
+    /// [`ArenaError::TooFar`] if both together are larger than the links reach, [`ArenaError::InUse`] if there is no room
+    /// for a common bitmap, and [`ArenaError::Broken`] if the heap was found broken. In each case, both arenas are
+    /// unchanged.
     ///
     /// # Safety
     ///

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use fastrand::Rng;
 use talloc_core::{
     AllocError, ArenaError, Batch, Checked, ChunkKind, Compact, Config, Fault, Hardened,
-    KnowsBlocks, Micro, OwnedTalloc, RealTime, Talloc,
+    KnowsBlocks, Memory, Micro, OwnedTalloc, RealTime, Talloc,
 };
 
 use crate::common::found::Note;
@@ -127,6 +127,23 @@ fn arenas_of_a_broken_heap_do_not_change() {
     let span = heap.get_arena();
     let result = heap.arena(span).and_then(|mut arena| arena.truncate(span));
     assert_eq!(result.err(), Some(ArenaError::Broken));
+}
+
+#[test]
+fn arenas_of_a_closed_heap_keep_their_spans() {
+    let (mut heap, _) = closed();
+    let span = heap.get_arena();
+    let mut arena = heap.arena(span).unwrap();
+    // SAFETY: The heap is closed, so it does not use what it is offered.
+    let results = unsafe {
+        [
+            arena.extend(span.extend(0, 1 << 10), Memory::empty()),
+            arena.raise(1 << 10, Memory::empty()),
+            arena.truncate(span.truncate(0, 1 << 10)),
+        ]
+    };
+    assert_eq!(results, [Err(ArenaError::Broken); 3]);
+    assert_eq!((heap.get_arena(), faults()), (span, vec![]));
 }
 
 #[test]

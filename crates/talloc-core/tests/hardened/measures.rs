@@ -6,8 +6,8 @@ use talloc_core::{Call, Compact, Fault, Hardened, Memory, Micro, Misuse, RealTim
 use crate::common::found::Note;
 use crate::common::{layout, memory, part};
 use crate::{
-    All, Delays, Filled, Fresh, Shuffled, Standard, Tails, faults, found, free, heap, malloc,
-    overwrite,
+    All, Delays, Filled, Fresh, Shuffled, Standard, Tails, faults, found, free, heap, heap_of,
+    malloc, overwrite,
 };
 
 #[test]
@@ -188,6 +188,25 @@ fn new_blocks_are_not_taken_for_zeros() {
     assert_eq!(dirty, 3000);
     // SAFETY: `malloc_dirty` has no preconditions.
     assert_eq!(unsafe { heap.backend().malloc_dirty(layout) }.unwrap().1, 3000);
+}
+
+/// The structures of an arena, which may lie between blocks, have no mark that ends the block below them.
+#[test]
+fn blocks_below_the_arenas_own_structures_are_known() {
+    for few in 1..40 {
+        let memory = memory(1 << 12);
+        let mut heap = heap_of::<Hardened<Compact, Standard, Note>>(&[part(memory, 0, 1 << 11)]);
+        let mut blocks: Vec<_> = (0..few).map(|_| malloc(&mut heap, 16)).collect();
+        let span = heap.get_arena();
+        // SAFETY: The memory is the heap's for ever.
+        unsafe { heap.arena(span).unwrap().extend(memory, Memory::empty()) }.unwrap();
+        blocks.extend((0..40).map(|_| malloc(&mut heap, 16)));
+        for block in blocks {
+            free(&mut heap, block, 16);
+            assert_eq!((malloc(&mut heap, 16), faults()), (block, vec![]));
+        }
+        assert!(heap.verify().is_ok());
+    }
 }
 
 /// The first memory of a heap may be an extension of its empty arena.

@@ -135,3 +135,22 @@ fn a_repaired_arena_serves_requests_again() {
     assert_eq!(heap.verify().err(), None);
     assert_eq!(malloc(&mut heap, 992), lower);
 }
+
+#[test]
+fn the_end_of_a_block_that_shrinks_below_a_broken_chunk_is_free_after_the_repair() {
+    let mut heap = heap::<Hardened<RealTime, Encoded, Repairs>>(1 << 14);
+    let [block, above, _kept] = [(); 3].map(|()| malloc(&mut heap, 496));
+    free(&mut heap, above, 496);
+    overwrite(above, 0, &[0x5a; 8]);
+    // SAFETY: It is the block of the test, of that size.
+    let shrunk = unsafe { heap.realloc(block, layout(496, 8), 248) }.unwrap();
+    assert_eq!((shrunk, faults()), (block, vec![]));
+    malloc(&mut heap, 8);
+    assert_eq!(faults(), [Fault::Broken]);
+    assert_eq!(heap.verify().err(), None);
+    let between = malloc(&mut heap, 744);
+    assert_eq!(between.addr().get(), block.addr().get() + 248);
+    free(&mut heap, block, 248);
+    free(&mut heap, between, 744);
+    assert_eq!(faults(), []);
+}

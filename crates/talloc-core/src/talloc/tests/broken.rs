@@ -163,6 +163,14 @@ fn a_chunk_whose_bin_is_not_mapped_is_noticed_when_a_neighbour_is_freed() {
 }
 
 #[test]
+fn a_mark_below_a_free_chunk_is_noticed_by_a_request() {
+    let TwoBins { mut heap, large, kept, .. } = two_bins();
+    heap.arenas.first.set_bit(large - 1, true);
+    heap.request(12, &kept);
+    heap.expect_closed(&kept);
+}
+
+#[test]
 fn a_mark_before_the_start_is_noticed_when_the_first_block_is_freed() {
     let mut heap = Owned::<Bins>::new(126);
     let [first, above] = [(); 2].map(|()| heap.keep(8));
