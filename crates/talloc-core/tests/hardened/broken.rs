@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use fastrand::Rng;
 use talloc_core::{
-    AllocError, ArenaError, Batch, Checked, ChunkKind, Compact, Config, Fault, Hardened,
+    Align, AllocError, ArenaError, Batch, Checked, ChunkKind, Compact, Config, Fault, Hardened,
     KnowsBlocks, Memory, Micro, OwnedTalloc, RealTime, Talloc,
 };
 
@@ -47,6 +47,29 @@ fn a_broken_chunk_in_another_arena_is_found() {
     overwrite(*second, 0, &[0xff; 8]);
     // SAFETY: As above.
     while unsafe { heap.malloc(layout(488, 8)) }.is_ok() {}
+    assert_eq!(faults(), [Fault::Broken]);
+}
+
+#[test]
+fn a_broken_chunk_that_a_discard_finds_in_another_arena_closes_the_heap() {
+    let mut heap = Talloc::<Hardened<RealTime, Encoded, Note>>::with_config();
+    let arenas = [(); 3].map(|()| memory(1 << 12));
+    for arena in arenas {
+        // SAFETY: The memory is the heap's for ever.
+        unsafe { heap.arenas_mut().claim_as(arena, Memory::RECLAIMABLE) }.unwrap();
+    }
+    // SAFETY: `malloc` has no preconditions.
+    let blocks = || unsafe { heap.malloc(layout(496, 8)) }.ok();
+    let blocks: Vec<_> = core::iter::from_fn(blocks).collect();
+    let [first, middle, _] = arenas
+        .map(|arena| *blocks.iter().find(|block| arena.contains(block.addr().get())).unwrap());
+    free(&mut heap, middle, 496);
+    overwrite(middle, 0, &[0x5a; 8]);
+    free(&mut heap, first, 496);
+    // SAFETY: Nothing becomes of what is discarded.
+    unsafe { heap.arenas_mut().discard(Align::new(8).unwrap(), 64, |_| Memory::empty()) };
+    // The first arena has room, and its chunks are sound.
+    malloc(&mut heap, 496);
     assert_eq!(faults(), [Fault::Broken]);
 }
 

@@ -252,6 +252,33 @@ fn a_flipped_bit_of_a_length_is_noticed() {
 }
 
 #[test]
+fn a_walk_through_a_queue_with_a_circle_ends() {
+    let (mut heap, kept, other) = queued();
+    heap.drop_block(other);
+    let guard = heap.guard.get_mut().unwrap();
+    let first = guard.delayed.first().unwrap();
+    // SAFETY: It is a cached block of 8 granules, which has room for a link.
+    unsafe { guard.delayed.push(guard.key, first, 8) };
+    guard.delayed.set_last(kept[0].ptr);
+    assert_eq!(heap.delayed_blocks().count(), 3);
+}
+
+/// The word with the length of a long block has bits that would be marks elsewhere.
+#[test]
+fn no_cached_block_starts_within_another_one() {
+    for len in 64..128 {
+        let mut heap = Owned::<Hardened<RealTime, Delayed, Notes>>::new(5000);
+        let block = heap.take(len);
+        let at = heap.at(&block);
+        heap.drop_block(block);
+        let arena = &heap.arenas.first;
+        let found = |granule| arena.len_of_cached(arena.ptr(granule).addr().get());
+        assert_eq!(found(at), Some(len));
+        assert!((at + 1..at + len).all(|granule| found(granule).is_none()), "{len}");
+    }
+}
+
+#[test]
 fn a_queue_that_starts_with_a_used_block_is_noticed() {
     let (mut heap, kept, _) = queued();
     heap.guard.get_mut().unwrap().delayed.set_first(kept[0].ptr);
