@@ -1,9 +1,12 @@
 //! `faults`: memory errors of every class, planted in random programs, and what each level of heap does about them.
 //!
 //! The heaps are built without assertions, as in a release. With `--programs`, it is C programs that have faults, and
-//! libraries that are in the place of `malloc`.
+//! libraries that are in the place of `malloc`. With `--folder`, somebody has built the programs.
 
+mod folder;
+mod libraries;
 mod programs;
+mod table;
 
 use anyhow::Result;
 use cargo_metadata::camino::Utf8PathBuf;
@@ -16,8 +19,12 @@ pub struct Args {
     /// Run C programs with faults instead, with our libraries and the C library's `malloc`.
     #[arg(long, conflicts_with_all = ["each", "seed", "level", "class", "show"])]
     programs: bool,
+    /// Run the programs of a folder instead, such as those of mimalloc-bench's `security`. They print `NOT_CAUGHT` if
+    /// nothing stops them.
+    #[arg(long, conflicts_with_all = ["programs", "each", "seed", "level", "class", "show"])]
+    folder: Option<Utf8PathBuf>,
     /// Another library for the C programs, as `NAME=PATH`.
-    #[arg(long, value_name = "NAME=PATH", value_parser = parse_library, requires = "programs")]
+    #[arg(long, value_name = "NAME=PATH", value_parser = parse_library)]
     library: Vec<(String, Utf8PathBuf)>,
     /// How many faults of each class are planted on each level.
     #[arg(long, default_value_t = 10_000)]
@@ -38,7 +45,10 @@ pub struct Args {
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     if args.programs {
-        return programs::run(workspace, &args.library);
+        return programs::run(workspace, &libraries::build(workspace, &args.library)?);
+    }
+    if let Some(folder) = &args.folder {
+        return folder::run(folder, &libraries::build(workspace, &args.library)?);
     }
     let numbers = [("--each", args.each.to_string()), ("--seed", args.seed.to_string())];
     let show = [("--show", args.show.to_string())];

@@ -1,0 +1,36 @@
+//! What came of programs with faults.
+
+use std::collections::BTreeMap;
+
+use comfy_table::Table;
+use comfy_table::presets::ASCII_MARKDOWN;
+
+use super::libraries::Library;
+
+/// The names of cases, and what came of each.
+pub type Outcomes = Vec<(String, String)>;
+
+/// Prints a row for each case with a column for each library, and how often there is which outcome.
+pub fn print(what: &str, libraries: &[Library], columns: &[Outcomes]) {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header([what].into_iter().chain(libraries.iter().map(|library| &*library.name)));
+    for (row, (case, _)) in columns[0].iter().enumerate() {
+        table.add_row([case].into_iter().chain(columns.iter().map(|column| &column[row].1)));
+    }
+    table.add_row(
+        [String::from("in all")].into_iter().chain(columns.iter().map(|column| sum(column))),
+    );
+    println!("\n{table}");
+}
+
+/// How often there is which outcome.
+fn sum(column: &Outcomes) -> String {
+    let mut counts = BTreeMap::new();
+    for (_, outcome) in column {
+        *counts.entry(outcome.as_str()).or_insert(0) += 1;
+    }
+    let counts: Vec<String> =
+        counts.into_iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    counts.join(", ")
+}
