@@ -18,9 +18,7 @@ pub fn print(what: &str, libraries: &[Library], columns: &[Outcomes]) {
     for (row, (case, _)) in columns[0].iter().enumerate() {
         table.add_row([case].into_iter().chain(columns.iter().map(|column| &column[row].1)));
     }
-    table.add_row(
-        [String::from("in all")].into_iter().chain(columns.iter().map(|column| sum(column))),
-    );
+    table.add_row([String::from("in all")].into_iter().chain(columns.iter().map(sum)));
     println!("\n{table}");
 }
 

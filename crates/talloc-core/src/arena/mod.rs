@@ -137,7 +137,8 @@ impl<C: Config> Arena<C> {
     /// The granules of a block of `size` bytes.
     #[inline(always)]
     pub(crate) fn block_len(size: usize) -> usize {
-        C::Quick::rounded(granules(size + C::TAIL).max(const { min_linked::<C::Index>() }))
+        let len = granules(size + C::TAIL).max(const { min_linked::<C::Index>() });
+        C::Quick::rounded(if C::EVEN { len + len % 2 } else { len })
     }
 
     /// The memory as it was given.

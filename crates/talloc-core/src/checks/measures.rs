@@ -26,10 +26,12 @@ pub struct Measures {
     pub encode: bool,
     /// The bytes by which the reuse of freed blocks is delayed. With zero, a block may be reused at once.
     ///
-    /// Freed blocks wait in the order of freeing. They take no more than a 64th of the bytes in use, or 4 KiB if that
-    /// is more and not above a 16th of the arenas. All of them are coalesced before a request fails. A block of more
-    /// than an eighth of the delay does not wait.
+    /// Freed blocks wait in the order of freeing. They take no more than a 64th of the bytes in use, or
+    /// [`least_delay`](Self::least_delay) if that is more. All of them are coalesced before a request fails. A block of
+    /// more than an eighth of the delay does not wait.
     pub delay: usize,
+    /// The bytes that may wait though few are in use: no more than a 16th of the arenas.
+    pub least_delay: usize,
     /// How many bytes at the start of a freed block are overwritten, and checked before the block is reused or
     /// coalesced. Zero leaves blocks as they are.
     pub fill: usize,
@@ -40,6 +42,9 @@ pub struct Measures {
     pub slack: bool,
     /// Each block has 8 more bytes, which hold a canary.
     pub tails: bool,
+    /// Blocks take multiples of 16 bytes. It is for those who align all blocks to 16 bytes: blocks then follow each other
+    /// without holes, and `slack` begins behind the last byte that was requested.
+    pub even: bool,
     /// A new block's bytes are set to this. With `None`, they are what they were.
     pub fresh: Option<u8>,
     /// Random choices: half of the blocks that have waited wait once more, a block becomes the first or the second one of
@@ -52,10 +57,12 @@ impl Measures {
     pub const NONE: Self = Self {
         encode: false,
         delay: 0,
+        least_delay: 4 << 10,
         fill: 0,
         filler: 0xdf,
         slack: false,
         tails: false,
+        even: false,
         fresh: None,
         shuffle: false,
     };

@@ -32,6 +32,8 @@ pub trait Level: Config + sealed::Sealed {
     const ENCODED: bool = Self::MEASURES.encode;
     /// How many more bytes a block has than its owner can use.
     const TAIL: usize = if Self::MEASURES.tails { TAIL } else { 0 };
+    /// Whether all blocks take an even number of granules.
+    const EVEN: bool = Self::MEASURES.even;
     /// Whether there are canaries.
     const HAS_CANARIES: bool = Self::MEASURES.slack || Self::MEASURES.tails;
 

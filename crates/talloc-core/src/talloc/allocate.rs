@@ -72,7 +72,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(never)]
     #[track_caller]
     fn malloc_guarded(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let allocate = |heap: &mut Self| Ok((heap.malloc_plainly(layout)?, layout.size()));
+        let allocate = |heap: &mut Self| {
+            // Memory that is known to be zero need not be cleared.
+            if C::MEASURES.fresh == Some(0) {
+                return heap.malloc_dirty_plainly(layout);
+            }
+            Ok((heap.malloc_plainly(layout)?, layout.size()))
+        };
         // SAFETY: The block is allocated for as many bytes.
         unsafe { self.guarded(layout.size(), allocate) }.map(|(block, _)| block)
     }

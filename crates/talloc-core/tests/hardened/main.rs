@@ -46,6 +46,9 @@ measures! {
     Shuffled: Measures { shuffle: true, ..Measures::NONE };
     Tails: Measures { tails: true, ..Measures::NONE };
     Fresh: Measures { fresh: Some(0xce), ..Measures::NONE };
+    Zeros: Measures { fresh: Some(0), ..Measures::NONE };
+    Even: Measures { even: true, tails: true, slack: true, ..Measures::NONE };
+    Patient: Measures { delay: 1 << 20, least_delay: 64 << 10, ..Measures::NONE };
     All: Measures::ALL;
 }
 

@@ -1,13 +1,15 @@
 //! What each measure finds.
 
+use std::ptr::NonNull;
+
 use fastrand::Rng;
 use talloc_core::{Call, Compact, Fault, Hardened, Memory, Micro, Misuse, RealTime, Talloc};
 
 use crate::common::found::Note;
 use crate::common::{layout, memory, part};
 use crate::{
-    All, Delays, Filled, Fresh, Shuffled, Standard, Tails, faults, found, free, heap, heap_of,
-    malloc, overwrite,
+    All, Delays, Even, Filled, Fresh, Patient, Shuffled, Standard, Tails, Zeros, faults, found,
+    free, heap, heap_of, malloc, overwrite,
 };
 
 #[test]
@@ -188,6 +190,72 @@ fn new_blocks_are_not_taken_for_zeros() {
     assert_eq!(dirty, 3000);
     // SAFETY: `malloc_dirty` has no preconditions.
     assert_eq!(unsafe { heap.backend().malloc_dirty(layout) }.unwrap().1, 3000);
+}
+
+#[test]
+fn new_blocks_are_zero_and_memory_that_is_known_to_be_zero_is_not_written() {
+    let mut heap = Talloc::<Hardened<Compact, Zeros, Note>>::with_config();
+    let memory = memory(1 << 16);
+    // SAFETY: The memory is the heap's for ever, and zero.
+    unsafe { heap.arenas_mut().claim_as(memory, Memory::ZEROED) }.unwrap();
+    for size in [8, 100, 3000] {
+        for _ in 0..2 {
+            let block = malloc(&mut heap, size);
+            // SAFETY: The block has as many bytes.
+            let bytes = unsafe { NonNull::slice_from_raw_parts(block, size).as_mut() };
+            assert!(bytes.iter().all(|byte| *byte == 0), "{size}");
+            bytes.fill(0x5a);
+            free(&mut heap, block, size);
+        }
+        // SAFETY: `malloc_dirty` has no preconditions.
+        let (_, dirty) = unsafe { heap.backend().malloc_dirty(layout(size, 8)) }.unwrap();
+        assert_eq!(dirty, 0, "it need not be cleared again");
+    }
+    // What the caller may write is not written here, though the arena claims that it is zero.
+    let top = part(memory, (1 << 16) - (1 << 12), 1 << 10);
+    overwrite(NonNull::new(top.get_base_ptr().unwrap()).unwrap(), 0, &[0x5a]);
+    let block = malloc(&mut heap, 56 << 10);
+    // SAFETY: It is within the block.
+    assert_eq!(unsafe { block.add(top.base().unwrap() - block.addr().get()).read() }, 0x5a);
+}
+
+#[test]
+fn the_slack_of_an_even_block_begins_at_its_end() {
+    let mut heap = heap::<Hardened<Compact, Even, Note>>(1 << 16);
+    for size in 1..300 {
+        // SAFETY: `malloc` has no preconditions.
+        let [block, above] = [(); 2].map(|()| unsafe { heap.malloc(layout(size, 16)) }.unwrap());
+        let len = above.addr().get().abs_diff(block.addr().get());
+        assert_eq!(len, (size + 8).next_multiple_of(16), "{size}: there is no hole");
+        // SAFETY: It is within the memory of the block.
+        let old = unsafe { block.add(size).read() };
+        overwrite(block, size as isize, &[old ^ 0x41]);
+        let layout = layout(size, 16);
+        // SAFETY: The heap finds what is wrong before it changes anything.
+        unsafe { heap.free(block, layout) };
+        assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}");
+        overwrite(block, size as isize, &[old]);
+        // SAFETY: The blocks are given up.
+        unsafe { [block, above].map(|block| heap.free(block, layout)) };
+        assert_eq!(faults(), []);
+        heap.flush();
+    }
+    assert!(heap.verify().is_ok());
+}
+
+#[test]
+fn blocks_wait_though_few_bytes_are_in_use() {
+    let mut heap = heap::<Hardened<Compact, Patient, Note>>(1 << 21);
+    let size = 16 << 10;
+    let blocks = [(); 8].map(|()| {
+        let block = malloc(&mut heap, size);
+        free(&mut heap, block, size);
+        block
+    });
+    let mut distinct = blocks.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 5, "64 KiB wait, and the next block takes another place");
 }
 
 /// The structures of an arena, which may lie between blocks, have no mark that ends the block below them.

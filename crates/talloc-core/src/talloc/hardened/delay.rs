@@ -11,11 +11,8 @@ use crate::quick::Lists;
 use crate::source::Source;
 use crate::talloc::Talloc;
 
-/// The delayed blocks take at most this share of the bytes in use,
+/// The delayed blocks take at most this share of the bytes in use.
 const DELAYED_SHARE: usize = 64;
-
-/// but may always take as many bytes, if the arenas are large enough for that: a few blocks of some KiB can wait.
-const LEAST_DELAYED: usize = 4 << 10;
 
 /// The share of the arenas that they may take in any case.
 const LEAST_SHARE: usize = 16;
@@ -132,7 +129,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Sets how many bytes may be delayed in any case, by the heap's memory.
     pub(in crate::talloc) fn limit_delay(&mut self) {
-        let least = (self.arenas.size() / LEAST_SHARE).min(LEAST_DELAYED);
+        let least = (self.arenas.size() / LEAST_SHARE).min(C::MEASURES.least_delay);
         if let Some(guard) = self.guard.get_mut() {
             guard.least_delayed = least;
         }

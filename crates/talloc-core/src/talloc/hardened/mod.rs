@@ -118,11 +118,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let mut result = allocate(self);
         if let Ok((block, dirty)) = &mut result {
-            // SAFETY: The block has just been allocated for as many bytes.
-            unsafe { self.furnish(*block, size) };
-            if C::MEASURES.fresh.is_some() {
-                *dirty = size;
-            }
+            // SAFETY: The block has just been allocated for as many bytes, of which those beyond `dirty` are zero.
+            unsafe { self.furnish(*block, size, *dirty) };
+            *dirty = match C::MEASURES.fresh {
+                None => *dirty,
+                Some(0) => 0,
+                Some(_) => size,
+            };
         }
         self.settle();
         result
@@ -146,7 +148,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.note_reuse(block);
         let is_filled = self.expect_filled(block, len);
         // SAFETY: The block has just been allocated for as many bytes.
-        unsafe { self.furnish(block, layout.size()) };
+        unsafe { self.furnish(block, layout.size(), layout.size()) };
         if !is_filled {
             self.settle();
         }
@@ -157,14 +159,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Safety
     ///
-    /// The block has just been allocated for as many bytes.
+    /// The block has just been allocated for as many bytes. Those from the first `dirty` on are zero.
     #[inline(always)]
-    unsafe fn furnish(&self, block: NonNull<u8>, size: usize) {
+    unsafe fn furnish(&self, block: NonNull<u8>, size: usize, dirty: usize) {
         // SAFETY: The block is new, and has as many bytes.
         unsafe {
             self.seal(block, size);
-            if let Some(byte) = C::MEASURES.fresh {
-                block.write_bytes(byte, size);
+            match C::MEASURES.fresh {
+                None => {}
+                // Pages that were never used stay so.
+                Some(0) => block.write_bytes(0, dirty.min(size)),
+                Some(byte) => block.write_bytes(byte, size),
             }
         }
     }
