@@ -90,6 +90,11 @@ pub enum Fault {
         /// All bytes that the block takes.
         block: Span,
     },
+    /// The eight bytes before the block have changed. They are the canary of the block below.
+    Underflow {
+        /// All bytes that the block takes.
+        block: Span,
+    },
     /// The block was written to after it had been freed.
     WrittenAfterFree {
         /// All bytes that the block takes.
@@ -146,6 +151,9 @@ macro_rules! fault {
             Self::WrongNewSize => $say!($f, "wrong new size"),
             Self::Overflow { block } => {
                 $say!($f, "overwritten behind its end, or of another size, the block is {}", block)
+            }
+            Self::Underflow { block } => {
+                $say!($f, "overwritten before its start, the block is {}", block)
             }
             Self::WrittenAfterFree { block } => {
                 $say!($f, "written to after it was freed, the block is {}", block)

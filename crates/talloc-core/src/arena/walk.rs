@@ -115,6 +115,19 @@ impl<C: Config> Arena<C> {
             && self.certain_block_end(at) == Some(at + len)
     }
 
+    /// The last granule of the allocated block that ends where this one starts, if there is one that starts not far
+    /// below.
+    pub(crate) fn tail_below(&self, block: NonNull<u8>) -> Option<NonNull<u8>> {
+        let at = self.granule(block);
+        if at <= self.start || at == self.own.chunk.end {
+            return None;
+        }
+        let least = self.start.max(at.saturating_sub(UNIT));
+        // SAFETY: The bits below the top have been cleared before.
+        let is_used = unsafe { self.bits.mark(self.bits.last_mark(least, at - 1)?) == Mark::Used };
+        is_used.then(|| self.ptr(at - 1))
+    }
+
     /// The granules of the allocated block that starts in the granule of an address, if one does.
     #[inline]
     pub(crate) fn len_of_block(&self, addr: usize) -> Option<usize> {

@@ -173,6 +173,17 @@ impl Canary {
         [place(self.slack.start), place(self.slack.end - size_of::<T>())]
     }
 
+    /// Whether the granule at `tail` may be a tail. It is not compared with its block, of which only the end is known.
+    ///
+    /// # Safety
+    ///
+    /// It is the last granule of a block, whose canary was written.
+    pub(crate) unsafe fn is_tail(key: SecretKey, tail: NonNull<u8>) -> bool {
+        // SAFETY: The granule lies in the heap's memory.
+        let word = unsafe { tail.cast::<u64>().read() };
+        (word ^ key.word(!tail.addr().get())) >> u32::BITS == 0
+    }
+
     /// The requested size of a block of `len` granules that has a tail. `None` if the tail was changed.
     ///
     /// # Safety

@@ -1,6 +1,6 @@
 //! What a hardened heap remembers: its key, the blocks that wait, and what it has found.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use super::key::{LinkKey, SecretKey};
 use crate::misuse::Misuse;
@@ -129,10 +129,15 @@ impl Delayed {
         self.twin = !addr_of(last);
     }
 
-    /// Whether the end of the queue is as it was set.
+    /// Whether the end of the queue is as it was set, and the link of the last block, too.
     #[inline(always)]
-    pub(crate) fn is_end_sound(&self) -> bool {
+    pub(crate) fn is_end_sound(&self, key: SecretKey) -> bool {
         addr_of(self.last) == !self.twin
+            && self.last.is_none_or(|last| {
+                // SAFETY: A block of the queue starts with a link.
+                let link = unsafe { last.cast::<*mut u8>().read() };
+                key.mix_ptr(last.addr().get(), link).is_null()
+            })
     }
 
     /// Granules of the blocks.
@@ -169,13 +174,14 @@ impl Delayed {
     /// Nobody uses the block, which has room for a pointer.
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, key: SecretKey, block: NonNull<u8>, len: usize) {
+        let link = |block: NonNull<u8>, to| {
+            // SAFETY: A block of the queue has room for a link, and only the queue uses it.
+            unsafe { block.cast::<*mut u8>().write(key.mix_ptr(block.addr().get(), to)) };
+        };
+        link(block, ptr::null_mut());
         match self.last {
             None => self.first = Some(block),
-            Some(last) => {
-                let link = key.mix_ptr(last.addr().get(), block.as_ptr());
-                // SAFETY: A block of the queue has room for a link, and only the queue uses it.
-                unsafe { last.cast::<*mut u8>().write(link) };
-            }
+            Some(last) => link(last, block.as_ptr()),
         }
         self.set_end(Some(block));
         self.granules += len;

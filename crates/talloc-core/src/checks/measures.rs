@@ -40,7 +40,7 @@ pub struct Measures {
     /// Bytes between the end of a block and the next granule hold a canary, which is checked when the block is freed
     /// or changes its size.
     pub slack: bool,
-    /// Each block has 8 more bytes, which hold a canary.
+    /// Each block has 8 more bytes, which hold a canary. It is checked when the block or the one above it is freed.
     pub tails: bool,
     /// Blocks take multiples of 16 bytes. It is for those who align all blocks to 16 bytes: blocks then follow each other
     /// without holes, and `slack` begins behind the last byte that was requested.

@@ -47,6 +47,38 @@ fn an_overflow_of_a_full_granule_is_found_by_its_tail() {
 }
 
 #[test]
+fn an_underflow_is_found_by_the_tail_below() {
+    for size in [1, 24, 100, 400] {
+        let mut heap = heap::<Hardened<Compact, Tails, Note>>(1 << 16);
+        let [one, other] = [(); 2].map(|()| malloc(&mut heap, size));
+        let (below, block) = (one.min(other), one.max(other));
+        // SAFETY: It is the last byte of the tail below.
+        let old = unsafe { block.sub(1).read() };
+        overwrite(block, -1, &[!old]);
+        free(&mut heap, block, size);
+        assert!(matches!(faults()[..], [Fault::Underflow { .. }]), "{size}");
+        free(&mut heap, block, size);
+        assert!(matches!(faults()[..], [Fault::AlreadyFree { .. }]), "{size}: it was freed");
+        free(&mut heap, below, size);
+        assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}");
+        overwrite(block, -1, &[old]);
+        free(&mut heap, below, size);
+        assert_eq!(faults(), []);
+        assert!(heap.verify().is_ok());
+    }
+}
+
+#[test]
+fn a_write_to_the_link_of_the_last_freed_block_is_found() {
+    let mut heap = heap::<Hardened<Compact, Delays, Note>>(1 << 16);
+    let [last, next] = [(); 2].map(|()| malloc(&mut heap, 64));
+    free(&mut heap, last, 64);
+    overwrite(last, 0, &[0x41; 8]);
+    free(&mut heap, next, 64);
+    assert_eq!(faults(), [Fault::Broken]);
+}
+
+#[test]
 fn a_size_that_takes_the_same_granules_is_found() {
     let mut heap = heap::<Hardened<Compact, Tails, Note>>(1 << 16);
     let block = malloc(&mut heap, 35);
@@ -236,7 +268,7 @@ fn the_slack_of_an_even_block_begins_at_its_end() {
         assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}");
         overwrite(block, size as isize, &[old]);
         // SAFETY: The blocks are given up.
-        unsafe { [block, above].map(|block| heap.free(block, layout)) };
+        unsafe { [block, above].into_iter().for_each(|block| heap.free(block, layout)) };
         assert_eq!(faults(), []);
         heap.flush();
     }

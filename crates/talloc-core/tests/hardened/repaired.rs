@@ -33,7 +33,7 @@ fn broken_by_realloc() -> (OwnedTalloc<Hardened<Compact, Delays, Repairs>>, NonN
     for block in &blocks[..16] {
         free(&mut heap, *block, 64);
     }
-    for block in &blocks[..16] {
+    for block in &blocks[..15] {
         overwrite(*block, 0, &[0x41; 8]);
     }
     free(&mut heap, blocks[16], 64);

@@ -8,7 +8,7 @@ use crate::arena::Arena;
 use crate::checks::{Canary, State};
 use crate::config::{Config, Level};
 use crate::granule::GRANULE;
-use crate::misuse::Fault;
+use crate::misuse::{Call, Fault};
 use crate::talloc::Talloc;
 
 impl<C: Config, S> Talloc<C, S> {
@@ -50,6 +50,25 @@ impl<C: Config, S> Talloc<C, S> {
         };
         // SAFETY: The caller has found an allocated block of that many granules there, and so it has a canary.
         self.canary(block, size).is_none_or(|canary| unsafe { canary.is_intact() })
+    }
+
+    /// Notes a misuse if the tail of an allocated block that ends where this one starts was overwritten.
+    #[inline(always)]
+    pub(in crate::talloc) fn expect_tail_below(&mut self, block: NonNull<u8>, len: usize) {
+        if C::MEASURES.tails && !self.is_tail_below_sound(block) {
+            let span = Span::from_ptr_size(block.as_ptr(), len * GRANULE);
+            self.note_about(Call::Free, block, len, Fault::Underflow { block: span });
+        }
+    }
+
+    #[inline(never)]
+    fn is_tail_below_sound(&self, block: NonNull<u8>) -> bool {
+        let arena = self.arenas.containing(block.addr().get()).map(|place| self.arenas.peek(place));
+        let tail = arena.and_then(|arena| arena.tail_below(block));
+        self.guard.get().zip(tail).is_none_or(|(guard, tail)| {
+            // SAFETY: An allocated block ends with that granule, and all blocks have tails.
+            unsafe { Canary::is_tail(guard.key, tail) }
+        })
     }
 
     /// The size with which a block of `len` granules was requested, as far as the heap knows.

@@ -97,6 +97,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let arena = self.arenas.arena_of(ptr);
         let block = arena.block(ptr);
         arena.set_aside(arena.granule(block));
+        self.expect_tail_below(block, len);
         // SAFETY: Nobody uses the block, and the heap's own pointer is valid for all of it.
         unsafe { Self::fill(block, len) };
         let bytes = len * GRANULE;
@@ -105,7 +106,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return unsafe { self.let_go(block, len) };
         }
         let Some(guard) = self.guard.get_mut() else { return };
-        if !guard.delayed.is_end_sound() {
+        if !guard.delayed.is_end_sound(guard.key) {
             return self.close();
         }
         // SAFETY: Nobody uses the block.

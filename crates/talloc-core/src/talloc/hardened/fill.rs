@@ -1,13 +1,12 @@
 //! Filling freed blocks, and noticing who writes to them.
 
-use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use talloc_span::Span;
 
 use crate::config::{Config, Level};
 use crate::granule::GRANULE;
-use crate::misuse::{Call, Fault, Misuse};
+use crate::misuse::{Call, Fault};
 use crate::talloc::Talloc;
 
 /// Up to so many bytes are filled without a call.
@@ -77,12 +76,6 @@ impl<C: Config, S> Talloc<C, S> {
     #[inline(never)]
     fn note_written(&mut self, block: NonNull<u8>, len: usize) {
         let span = Span::from_ptr_size(block.as_ptr(), len * GRANULE);
-        self.note(Misuse {
-            call: Call::Use,
-            addr: block.addr().get(),
-            // SAFETY: Granules are aligned, and a block is smaller than all memory.
-            layout: unsafe { Layout::from_size_align_unchecked(len * GRANULE, GRANULE) },
-            fault: Fault::WrittenAfterFree { block: span },
-        });
+        self.note_about(Call::Use, block, len, Fault::WrittenAfterFree { block: span });
     }
 }

@@ -73,6 +73,14 @@ impl<C: Config, S> Talloc<C, S> {
         }
     }
 
+    /// [`note`](Self::note), of a block of `len` granules.
+    #[cold]
+    fn note_about(&mut self, call: Call, block: NonNull<u8>, len: usize, fault: Fault) {
+        // SAFETY: Granules are aligned, and a block is smaller than all memory.
+        let layout = unsafe { Layout::from_size_align_unchecked(len * GRANULE, GRANULE) };
+        self.note(Misuse { call, addr: block.addr().get(), layout, fault });
+    }
+
     /// Closes the heap. Nothing in its free memory is used any more.
     #[cold]
     #[inline(never)]

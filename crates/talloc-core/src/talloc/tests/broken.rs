@@ -253,14 +253,13 @@ fn a_flipped_bit_of_a_length_is_noticed() {
 
 #[test]
 fn a_walk_through_a_queue_with_a_circle_ends() {
-    let (mut heap, kept, other) = queued();
-    heap.drop_block(other);
+    let (mut heap, kept, _) = queued();
     let guard = heap.guard.get_mut().unwrap();
     let first = guard.delayed.first().unwrap();
     // SAFETY: It is a cached block of 8 granules, which has room for a link.
     unsafe { guard.delayed.push(guard.key, first, 8) };
     guard.delayed.set_last(kept[0].ptr);
-    assert_eq!(heap.delayed_blocks().count(), 3);
+    assert_eq!(heap.delayed_blocks().count(), 2);
 }
 
 /// The word with the length of a long block has bits that would be marks elsewhere.
