@@ -24,28 +24,38 @@ type Level = Checked<Compact, Aborts>;
 #[cfg(feature = "hardened")]
 type Level = Hardened<Compact, Protection, Aborts>;
 
-/// The measures of the hardened library. The canary behind a block also stores its size.
+/// The measures of the hardened library.
+///
+/// The canary behind a block also stores its size. Blocks of some KiB wait before they are reused in processes that have
+/// little memory, too. New blocks are zero, as C programs read what they have not written more often than others.
 #[cfg(feature = "hardened")]
 pub(crate) struct Protection;
 
 #[cfg(feature = "hardened")]
 impl Harden for Protection {
-    const MEASURES: Measures = Measures { tails: true, ..Measures::STANDARD };
+    const MEASURES: Measures = Measures {
+        delay: 1 << 20,
+        least_delay: 64 << 10,
+        tails: true,
+        even: true,
+        fresh: Some(0),
+        ..Measures::STANDARD
+    };
 
     fn key() -> u64 {
         random_key()
     }
 }
 
-/// How many bytes behind a block hold its canary.
-const TAIL: usize = if cfg!(feature = "hardened") { 8 } else { 0 };
-
-/// The layout of a block. With its canary, its size is a multiple of the alignment, so that the next one is aligned,
-/// too. `None` if it is too large.
+/// The layout of a block. A block takes a multiple of the alignment, so the next one is aligned, too. `None` if it is
+/// too large.
 #[inline(always)]
 fn layout_for(size: usize, align: usize) -> Option<Layout> {
-    let whole = size.max(1).checked_add(TAIL)?.checked_next_multiple_of(MIN_ALIGN)?;
-    Layout::from_size_align(whole - TAIL, align).ok()
+    let size = size.max(1);
+    // The hardened heap itself rounds what a block takes, and knows the exact size.
+    let is_exact = cfg!(feature = "hardened");
+    let whole = if is_exact { size } else { size.checked_next_multiple_of(MIN_ALIGN)? };
+    Layout::from_size_align(whole, align).ok()
 }
 
 /// A layout of a block that is as good as the one it was allocated with.
