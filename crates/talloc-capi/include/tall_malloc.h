@@ -29,7 +29,8 @@ extern "C" {
 
 /*
  * Allocates a block of `size` bytes, aligned to 16 bytes. A size of zero is valid: the block is
- * distinct from all others, and must be freed. Returns NULL if there is not enough memory, and sets
+ * distinct from all others, and must be freed. In a library that was built with the feature `checked`,
+ * a read or write of that block ends the program. Returns NULL if there is not enough memory, and sets
  * `errno` to ENOMEM.
  */
 void *tall_malloc(size_t size) TALL_ATTRIBUTES(malloc, alloc_size(1));

@@ -1,6 +1,7 @@
 //! Aborting a program that has freed an invalid pointer.
 
 use core::fmt::{self, Write};
+use core::ptr::NonNull;
 
 use crate::fd::Fd;
 
@@ -12,4 +13,11 @@ pub(crate) fn abort(text: fmt::Arguments<'_>) -> ! {
     let _ = writeln!(Fd(libc::STDERR_FILENO), "talloc: {text}");
     // SAFETY: It does not return.
     unsafe { libc::abort() }
+}
+
+/// Reports that there is no allocated block at an address, and aborts the program.
+#[cold]
+#[inline(never)]
+pub(crate) fn abort_at(doing: &str, ptr: NonNull<u8>, fault: impl fmt::Display) -> ! {
+    abort(format_args!("{doing} {ptr:p}: {fault}"))
 }

@@ -2,7 +2,7 @@
 //!
 //! The child of a process has only the thread that forked. If another thread holds the lock at that time,
 //! nobody releases it in the child. So the thread that forks takes the lock first, and releases it in the
-//! parent and in the child. The other heap, and the zone, need no such care.
+//! parent and in the child. The other heap, the zone, and blocks of no bytes need no such care.
 //!
 //! A signal handler that forks may have interrupted a function of this library, which perhaps holds the lock
 //! already. Then nothing is locked: in both processes, the function goes on when the handler returns. If another thread

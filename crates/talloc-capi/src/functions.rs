@@ -18,7 +18,7 @@ pub(crate) type Chosen = heap::Checking;
 pub(crate) static LIBRARY: Library<Chosen> = Library::new();
 
 /// Allocates a block of `size` bytes, aligned to 16 bytes. A block of size zero is distinct from all
-/// others.
+/// others; with the feature `checked`, it cannot be accessed.
 ///
 /// Returns null if there is not enough memory, and sets `errno` to `ENOMEM`.
 #[inline(always)]
@@ -130,7 +130,7 @@ pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
     LIBRARY.pvalloc(size)
 }
 
-/// The number of usable bytes in a block, at least its size. Zero for null.
+/// The number of usable bytes in a block, at least its size. Zero for null, and for a block that cannot be accessed.
 ///
 /// # Safety
 ///

@@ -29,7 +29,12 @@
 //! |---|---|
 //! | `prefixed` (default) | exports `tall_malloc`, `tall_free` and so on |
 //! | `override` | exports `malloc`, `free` and so on, for the whole program, and no other names |
-//! | `checked` | finds misuse; each call takes a lock |
+//! | `checked` | finds misuse, and accesses to blocks of size zero; each call takes a lock |
+//!
+//! With `checked`, blocks of size zero are addresses of inaccessible memory, unless their alignment is above 16: the
+//! first read or write ends the program, even after the block has been freed. There are 65,536 such addresses, which
+//! take about 1 MiB of address space, and no memory. If all are in use, or the system refuses them, such a block has at
+//! least one byte, as without `checked`.
 //!
 //! Without the first two, nothing is exported, and the functions are those of a Rust library.
 //!
@@ -53,7 +58,7 @@
 //!
 //! Statistics cover the heaps of all threads and the zone. Caches of other threads are included in bytes, but not
 //! in numbers of blocks. On systems without a barrier for all threads, heaps of other living threads are not
-//! included. With `checked`, there is a single heap.
+//! included. With `checked`, there is a single heap, and inaccessible blocks of size zero are not counted.
 //!
 //! # Statistics at exit
 //!

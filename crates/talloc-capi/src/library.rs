@@ -5,10 +5,10 @@ use core::ptr::{self, NonNull};
 
 use errno::{Errno, set_errno};
 
-use crate::abort::abort;
+use crate::abort::abort_at;
 use crate::heap::{Counters, Heap, MIN_ALIGN, Violation};
 use crate::statistics::Statistics;
-use crate::zone::{NotABlock, Zone};
+use crate::zone::Zone;
 
 /// A heap with the interface of the C library, and a zone for blocks with larger alignments.
 pub(crate) struct Library<H> {
@@ -55,7 +55,7 @@ impl<H: Heap> Library<H> {
         let Some(block) = NonNull::new(ptr) else { return };
         match self.zone.free(ptr.addr()) {
             Some(Ok(())) => {}
-            Some(Err(fault)) => abort_at("freeing", ptr, fault),
+            Some(Err(fault)) => abort_at("freeing", block.cast(), fault),
             // SAFETY: The caller upholds the contract.
             None => unsafe { self.heap.free(block.cast()) },
         }
@@ -89,7 +89,7 @@ impl<H: Heap> Library<H> {
         }
         let usable = match self.zone.size_of(ptr.addr()) {
             Some(Ok(usable)) => usable,
-            Some(Err(fault)) => abort_at("resizing", ptr, fault),
+            Some(Err(fault)) => abort_at("resizing", block.cast(), fault),
             // SAFETY: The caller upholds the contract.
             None => return or_no_memory(unsafe { self.heap.resize(block.cast(), size) }),
         };
@@ -176,7 +176,7 @@ impl<H: Heap> Library<H> {
         let Some(block) = NonNull::new(ptr) else { return 0 };
         match self.zone.size_of(ptr.addr()) {
             Some(Ok(usable)) => usable,
-            Some(Err(fault)) => abort_at("measuring", ptr, fault),
+            Some(Err(fault)) => abort_at("measuring", block.cast(), fault),
             // SAFETY: The caller upholds the contract.
             None => unsafe { self.heap.usable_size(block.cast()) },
         }
@@ -237,18 +237,6 @@ impl<H: Heap> Library<H> {
     pub(crate) fn verify(&self) -> Result<(), Violation> {
         self.heap.verify()
     }
-}
-
-/// Reports that there is no allocated block at an address, and aborts the program.
-#[cold]
-#[inline(never)]
-fn abort_at(doing: &str, ptr: *mut c_void, fault: NotABlock) -> ! {
-    let words = match fault {
-        NotABlock::Free => "already free",
-        NotABlock::Within => "not a block's start",
-        NotABlock::Foreign => "foreign pointer",
-    };
-    abort(format_args!("{doing} {ptr:p}: {words}"))
 }
 
 /// A pointer to a block, or null and an error.

@@ -11,13 +11,15 @@ use std::process::Command;
 enum Promise {
     /// The program is aborted, with our message.
     Stopped,
+    /// The program is ended by the system, at once.
+    Crashed,
     /// The call is refused, or nothing comes of it.
     Harmless,
     /// Nothing.
     Nothing,
 }
 
-use Promise::{Harmless, Nothing, Stopped};
+use Promise::{Crashed, Harmless, Nothing, Stopped};
 
 /// How the names of cases begin, and what the plain library, the checked one and the hardened one promise.
 const PROMISES: &[(&str, [Promise; 3])] = &[
@@ -30,6 +32,8 @@ const PROMISES: &[(&str, [Promise; 3])] = &[
     ("underflow by ", [Nothing, Nothing, Nothing]),
     ("overflow into a free ", [Nothing, Nothing, Nothing]),
     ("a header with a ", [Nothing, Nothing, Nothing]),
+    ("write a block of size zero", [Nothing, Crashed, Crashed]),
+    ("write a freed block of size zero", [Nothing, Crashed, Crashed]),
     ("write ", [Nothing, Nothing, Nothing]),
     ("link a freed ", [Nothing, Nothing, Nothing]),
     ("realloc of ", [Nothing, Stopped, Stopped]),
@@ -39,6 +43,8 @@ const PROMISES: &[(&str, [Promise; 3])] = &[
     ("bad alignments", [Harmless, Harmless, Harmless]),
     ("size of null", [Harmless, Harmless, Harmless]),
     ("size of ", [Nothing, Stopped, Stopped]),
+    ("read a block of size zero", [Nothing, Crashed, Crashed]),
+    ("read a freed block of size zero", [Nothing, Crashed, Crashed]),
     ("read ", [Nothing, Nothing, Nothing]),
 ];
 
@@ -90,6 +96,7 @@ fn faults_of_c_programs_come_to_what_is_promised() {
         let [case, outcome, message] = cells[..] else { panic!("{line}") };
         let is_kept = match promise(case) {
             Stopped => outcome == "stopped" && message.starts_with("talloc: "),
+            Crashed => outcome == "crashed",
             Harmless => outcome == "harmless",
             Nothing => true,
         };

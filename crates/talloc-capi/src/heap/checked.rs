@@ -12,11 +12,17 @@ use super::below::{
 };
 #[cfg(feature = "hardened")]
 use super::below::{Harden, Hardened, Measures, random_key};
+use super::empty::EmptyBlocks;
 use super::{Heap, MIN_ALIGN};
-use crate::abort::abort;
+use crate::abort::{abort, abort_at};
 
 /// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
-pub(crate) struct Checking(SystemTallock<Level>);
+///
+/// Blocks of no bytes are not in the heap, unless they have a larger alignment.
+pub(crate) struct Checking {
+    heap: SystemTallock<Level>,
+    empty: EmptyBlocks,
+}
 
 /// What is checked.
 #[cfg(not(feature = "hardened"))]
@@ -105,41 +111,88 @@ impl Checking {
     /// Locks the heap.
     #[cfg(feature = "checked")]
     pub(crate) fn lock(&'static self) -> CheckingGuard {
-        self.0.0.lock()
+        self.heap.0.lock()
+    }
+
+    /// Allocates a block of no bytes, in inaccessible memory. `None` if it has bytes or a larger alignment, or there is
+    /// no room: then it comes from the heap.
+    #[inline(always)]
+    fn allocate_empty(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        if size == 0 && align == MIN_ALIGN { self.empty.allocate() } else { None }
+    }
+
+    /// Whether a block is one of no bytes; if it is none any more, that is reported.
+    #[inline(always)]
+    fn is_empty(&self, doing: &str, block: NonNull<u8>) -> bool {
+        self.empty.may_contain(block.addr().get()) && self.expect_empty(doing, block)
+    }
+
+    /// [`is_empty`](Self::is_empty), after the first look.
+    #[cold]
+    #[inline(never)]
+    fn expect_empty(&self, doing: &str, block: NonNull<u8>) -> bool {
+        let checked = self.empty.check(block.addr().get());
+        checked.transpose().unwrap_or_else(|fault| abort_at(doing, block, fault)).is_some()
+    }
+
+    /// Frees a block of no bytes. Returns false if the block is another one.
+    #[cold]
+    #[inline(never)]
+    fn free_empty(&self, block: NonNull<u8>) -> bool {
+        let freed = self.empty.free(block.addr().get());
+        freed.transpose().unwrap_or_else(|fault| abort_at("freeing", block, fault)).is_some()
+    }
+
+    /// Replaces a block of no bytes, unless there is no room.
+    #[cold]
+    #[inline(never)]
+    fn resize_empty(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
+        let new = self.allocate(size, MIN_ALIGN)?;
+        self.free_empty(block);
+        Some(new)
     }
 
     /// The layout of a block; if it is none, what is wrong is reported.
     #[inline(always)]
     fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
-        let size = self.0.with(|heap| heap.inspect().size_of_block(block));
+        let size = self.heap.with(|heap| heap.inspect().size_of_block(block));
         size.map_or_else(|fault| abort_at(doing, block, fault), layout_of)
     }
 }
 
 impl Heap for Checking {
-    const NEW: Self = Self(SystemTallock::with_config());
+    const NEW: Self = Self { heap: SystemTallock::with_config(), empty: EmptyBlocks::new() };
 
     #[cfg(test)]
     const IS_OWN: bool = true;
 
     #[inline]
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        if let Some(block) = self.allocate_empty(size, align) {
+            return Some(block);
+        }
         let _inside = Inside::new();
-        self.0.malloc(layout_for(size, align)?).ok()
+        self.heap.malloc(layout_for(size, align)?).ok()
     }
 
     #[inline]
     fn allocate_zeroed(&self, size: usize) -> Option<NonNull<u8>> {
+        if let Some(block) = self.allocate_empty(size, MIN_ALIGN) {
+            return Some(block);
+        }
         let _inside = Inside::new();
         let layout = layout_for(size, MIN_ALIGN)?;
         // SAFETY: The size is not zero.
-        NonNull::new(unsafe { self.0.alloc_zeroed(layout) })
+        NonNull::new(unsafe { self.heap.alloc_zeroed(layout) })
     }
 
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
+        if self.empty.may_contain(block.addr().get()) && self.free_empty(block) {
+            return;
+        }
         let _inside = Inside::new();
-        let freed = self.0.with(|heap| {
+        let freed: Result<(), Fault> = self.heap.with(|heap| {
             let size = heap.inspect().size_of_block(block)?;
             // SAFETY: It is a block of this size, which the caller gives up.
             unsafe { heap.free(block, layout_of(size)) };
@@ -150,37 +203,43 @@ impl Heap for Checking {
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
+        if self.is_empty("resizing", block) {
+            return self.resize_empty(block, size);
+        }
         let _inside = Inside::new();
         let new_size = layout_for(size, MIN_ALIGN)?.size();
         let layout = self.layout("resizing", block);
         // SAFETY: It is a block with this layout, which is the caller's.
-        NonNull::new(unsafe { self.0.realloc(block.as_ptr(), layout, new_size) })
+        NonNull::new(unsafe { self.heap.realloc(block.as_ptr(), layout, new_size) })
     }
 
     #[inline]
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
+        if self.is_empty("measuring", block) {
+            return 0;
+        }
         let _inside = Inside::new();
         self.layout("measuring", block).size()
     }
 
     fn trim(&self) {
         let _inside = Inside::new();
-        self.0.trim();
+        self.heap.trim();
     }
 
     fn statistics(&self) -> Counters {
         let _inside = Inside::new();
-        self.0.statistics()
+        self.heap.statistics()
     }
 
     fn size_classes(&self) -> SizeClasses {
         let _inside = Inside::new();
-        self.0.size_classes()
+        self.heap.size_classes()
     }
 
     fn verify(&self) -> Result<(), Violation> {
         let _inside = Inside::new();
-        self.0.verify().map(drop)
+        self.heap.verify().map(drop)
     }
 }
 
@@ -192,10 +251,4 @@ impl OnMisuse for Aborts {
     fn misuse(misuse: &Misuse) {
         abort(format_args!("{misuse}"));
     }
-}
-
-#[cold]
-#[inline(never)]
-fn abort_at(doing: &str, block: NonNull<u8>, fault: Fault) -> ! {
-    abort(format_args!("{doing} {block:p}: {fault}"))
 }

@@ -2,6 +2,8 @@
 
 #[cfg(any(test, feature = "checked"))]
 mod checked;
+#[cfg(any(test, feature = "checked"))]
+mod empty;
 #[cfg(any(test, not(feature = "checked")))]
 mod prefix;
 #[cfg(any(test, not(feature = "checked")))]
@@ -58,8 +60,8 @@ pub(crate) trait Heap: Sync + 'static {
     #[cfg(test)]
     const IS_OWN: bool;
 
-    /// Allocates a block, distinct from all others even if `size` is zero. `align` is a power of two, at
-    /// least [`MIN_ALIGN`].
+    /// Allocates a block, distinct from all others even if `size` is zero: then it may be inaccessible. `align` is a
+    /// power of two, at least [`MIN_ALIGN`].
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
 
     /// Allocates a block of zeros, aligned to [`MIN_ALIGN`].

@@ -1,36 +1,13 @@
 //! What a checking heap does about what it should not be asked.
 
 use core::ffi::c_void;
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::FromRawFd;
 use std::string::String;
 
+use super::child::child;
 use crate::heap::Checking;
 use crate::library::Library;
 
 static LIBRARY: Library<Checking> = Library::new();
-
-/// What a child process says that does this, and the signal that ends it.
-fn child(wrong: impl FnOnce()) -> (String, i32) {
-    let mut pipe = [0; 2];
-    // SAFETY: The child has what it needs: nobody else uses this heap, and it does no more than that.
-    unsafe {
-        assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
-        let child = libc::fork();
-        if child == 0 {
-            libc::dup2(pipe[1], libc::STDERR_FILENO);
-            wrong();
-            libc::_exit(0);
-        }
-        libc::close(pipe[1]);
-        let mut said = String::new();
-        File::from_raw_fd(pipe[0]).read_to_string(&mut said).unwrap();
-        let mut status = 0;
-        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
-        (said, if libc::WIFSIGNALED(status) { libc::WTERMSIG(status) } else { 0 })
-    }
-}
 
 #[test]
 fn what_is_wrong_is_said_and_ends_the_program() {

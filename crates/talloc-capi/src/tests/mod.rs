@@ -1,5 +1,7 @@
 //! The functions, with each of the heaps.
 
+mod child;
+mod empty;
 mod header;
 mod misuse;
 mod script;

@@ -1,5 +1,6 @@
 //! Address space and memory from the system. All functions preserve `errno`.
 
+use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{
     AtomicUsize,
@@ -19,11 +20,15 @@ const CHANCES: usize = 1 << 14;
 /// The least number of bytes that get memory at a time.
 const STEP: usize = 1 << 20;
 
-/// Reserves address space, without memory.
-pub(super) fn reserve(size: usize) -> Option<NonNull<u8>> {
+/// The preferred place of the zone of this process. Null if there is none.
+pub(super) fn wish() -> *mut c_void {
     let wish = if WISH == 0 { 0 } else { WISH + chance() % CHANCES * (STEP * 2) };
+    ptr::without_provenance_mut(wish)
+}
+
+/// Reserves address space, without memory, in a preferred place if that is not null and the system complies.
+pub(crate) fn reserve(size: usize, wish: *mut c_void) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
-    let wish = ptr::without_provenance_mut(wish);
     // SAFETY: A new mapping affects no other memory.
     let range = keeping_errno(|| unsafe { libc::mmap(wish, size, libc::PROT_NONE, flags, -1, 0) });
     NonNull::new(range.cast()).filter(|_| range != libc::MAP_FAILED)
@@ -34,7 +39,7 @@ pub(super) fn reserve(size: usize) -> Option<NonNull<u8>> {
 /// # Safety
 ///
 /// It has been reserved, and is not in use.
-pub(super) unsafe fn release(range: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn release(range: NonNull<u8>, size: usize) {
     // SAFETY: The caller gives it up.
     keeping_errno(|| unsafe { libc::munmap(range.as_ptr().cast(), size) });
 }

@@ -34,11 +34,12 @@
 mod class;
 mod extents;
 mod list;
-mod memory;
+pub(crate) mod memory;
 mod row;
 #[cfg(test)]
 mod tests;
 
+use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{
     AtomicPtr, AtomicUsize,
@@ -81,6 +82,16 @@ pub(crate) enum NotABlock {
     Within,
     /// There are no blocks there.
     Foreign,
+}
+
+impl fmt::Display for NotABlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Free => "already free",
+            Self::Within => "not a block's start",
+            Self::Foreign => "foreign pointer",
+        })
+    }
 }
 
 /// The contents of a zone.
@@ -198,7 +209,7 @@ const fn reserved(units: usize) -> usize {
 
 /// Starts a zone in a new address range.
 fn start(units: usize) -> Option<(Extents, NonNull<u8>, usize)> {
-    let range = memory::reserve(reserved(units))?;
+    let range = memory::reserve(reserved(units), memory::wish())?;
     // SAFETY: The range is new, and has room for the zone after it is aligned.
     let extents = unsafe {
         let before = range.align_offset(UNIT);

@@ -572,6 +572,41 @@ static void read_new(size_t size) {
     }
 }
 
+// Blocks of size zero.
+
+static unsigned char *empty(size_t size) {
+    crowd(size);
+    unsigned char *block = malloc(opaque_size(0));
+    if (block == NULL) fail("no memory\n");
+    return opaque(block);
+}
+
+static unsigned char *freed_empty(size_t size) {
+    unsigned char *block = empty(size);
+    free(block);
+    return opaque(block);
+}
+
+static void read_byte(const volatile unsigned char *byte) {
+    (void)*byte;
+}
+
+static void write_byte(volatile unsigned char *byte) {
+    *byte = 'A';
+}
+
+static void read_empty(size_t size) { read_byte(empty(size)); }
+static void write_empty(size_t size) { write_byte(empty(size)); }
+static void read_freed_empty(size_t size) { read_byte(freed_empty(size)); }
+static void write_freed_empty(size_t size) { write_byte(freed_empty(size)); }
+static void double_free_empty(size_t size) { free(freed_empty(size)); }
+static void free_interior_empty(size_t size) { free(opaque(empty(size) + 8)); }
+
+static void realloc_freed_empty(size_t size) {
+    void *moved = realloc(freed_empty(size), size);
+    if (moved != NULL) hold_at(moved, size);
+}
+
 #define SIZES(name, run) {name ", small", run, SMALL}, {name ", medium", run, MEDIUM}, {name ", large", run, LARGE}
 
 #define ENDS(bytes)                                                                                                   \
@@ -647,6 +682,13 @@ static const struct test {
     {"size of null", measure_null, SMALL},
     SIZES("read a freed block", read_freed),
     SIZES("read a new block", read_new),
+    {"read a block of size zero", read_empty, SMALL},
+    {"write a block of size zero", write_empty, SMALL},
+    {"read a freed block of size zero", read_freed_empty, SMALL},
+    {"write a freed block of size zero", write_freed_empty, SMALL},
+    {"double free of a block of size zero", double_free_empty, SMALL},
+    {"free byte 8 of a block of size zero", free_interior_empty, SMALL},
+    {"realloc of a freed block of size zero", realloc_freed_empty, SMALL},
 };
 
 enum { TESTS = sizeof tests / sizeof *tests };
