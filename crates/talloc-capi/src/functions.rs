@@ -70,24 +70,24 @@ pub unsafe extern "C" fn free(ptr: *mut c_void) {
     unsafe { LIBRARY.free(ptr) }
 }
 
-/// [`free`], of C23. The size is not needed.
+/// [`free`], of C23. With the feature `checked`, the size is compared with that of the block.
 ///
 /// # Safety
 ///
-/// As for [`free`].
-pub unsafe extern "C" fn free_sized(ptr: *mut c_void, _size: usize) {
+/// As for [`free`], and the block was requested with this size.
+pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
     // SAFETY: The caller upholds the contract, which is the same.
-    unsafe { free(ptr) }
+    unsafe { LIBRARY.free_sized(ptr, size) }
 }
 
-/// [`free`], of C23. The alignment and the size are not needed.
+/// [`free_sized`], of C23, for blocks of [`aligned_alloc`]. The alignment is not needed.
 ///
 /// # Safety
 ///
-/// As for [`free`].
-pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, _align: usize, _size: usize) {
+/// As for [`free_sized`].
+pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, _align: usize, size: usize) {
     // SAFETY: The caller upholds the contract, which is the same.
-    unsafe { free(ptr) }
+    unsafe { free_sized(ptr, size) }
 }
 
 /// Allocates a block aligned to `align`, a power of two.

@@ -88,6 +88,13 @@ extern crate std;
 
 mod abort;
 mod at_exit;
+#[cfg(all(
+    feature = "checked",
+    feature = "override",
+    target_os = "linux",
+    target_pointer_width = "64"
+))]
+mod cpp;
 mod fd;
 #[cfg(feature = "checked")]
 mod fork;
@@ -101,6 +108,13 @@ mod statistics_functions;
 mod tests;
 mod zone;
 
+#[cfg(all(
+    feature = "checked",
+    feature = "override",
+    target_os = "linux",
+    target_pointer_width = "64"
+))]
+pub use cpp::*;
 pub use functions::*;
 pub use statistics::{MallInfo, MallInfo2};
 pub use statistics_functions::*;

@@ -63,6 +63,19 @@ impl<H: Heap> Library<H> {
 
     /// # Safety
     ///
+    /// As for [`free`](Self::free).
+    #[inline(always)]
+    pub(crate) unsafe fn free_sized(&self, ptr: *mut c_void, size: usize) {
+        if self.zone.may_contain(ptr.addr()) {
+            // SAFETY: The caller upholds the contract, which is the same.
+            return unsafe { self.free_low(ptr) };
+        }
+        // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
+        unsafe { self.heap.free_sized(NonNull::new_unchecked(ptr).cast(), size) }
+    }
+
+    /// # Safety
+    ///
     /// `ptr` is null, or a block of this heap that is not used any more unless this fails.
     #[inline(always)]
     pub(crate) unsafe fn realloc(&self, ptr: *mut c_void, size: usize) -> *mut c_void {

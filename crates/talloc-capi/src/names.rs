@@ -71,6 +71,17 @@ mod overriding {
         "malloc_trim": malloc_trim(keep: usize) -> c_int;
     }
 
+    /// The operators by which C++ deletes objects of known size.
+    #[cfg(all(feature = "checked", target_os = "linux", target_pointer_width = "64"))]
+    mod cpp {
+        use core::ffi::c_void;
+
+        export! {
+            "_ZdlPvm": delete_sized(ptr: *mut c_void, size: usize);
+            "_ZdaPvm": delete_sized(ptr: *mut c_void, size: usize);
+        }
+    }
+
     /// The functions that are specific to the GNU C library. Programs that define `malloc` themselves
     /// call `__libc_malloc` from there; programs linked before 2017 may call `cfree`.
     #[cfg(target_os = "linux")]

@@ -33,7 +33,8 @@ type Level = Hardened<Compact, Protection, Aborts>;
 /// The measures of the hardened library.
 ///
 /// The canary behind a block also stores its size. Blocks of some KiB wait before they are reused in processes that have
-/// little memory, too. New blocks are zero, as C programs read what they have not written more often than others.
+/// little memory, too. New blocks are zero, and freed ones become so: C programs read what they have not written more
+/// often than others.
 #[cfg(feature = "hardened")]
 pub(crate) struct Protection;
 
@@ -44,6 +45,8 @@ impl Harden for Protection {
         least_delay: 64 << 10,
         tails: true,
         even: true,
+        fill: usize::MAX,
+        filler: 0,
         fresh: Some(0),
         ..Measures::STANDARD
     };
@@ -199,6 +202,22 @@ impl Heap for Checking {
             Ok(())
         });
         freed.unwrap_or_else(|fault| abort_at("freeing", block, fault));
+    }
+
+    unsafe fn free_sized(&self, block: NonNull<u8>, size: usize) {
+        let is_empty = self.empty.may_contain(block.addr().get());
+        let Some(layout) = layout_for(size, MIN_ALIGN).filter(|_| !(is_empty && size == 0)) else {
+            // SAFETY: The caller upholds the contract, which is the same.
+            return unsafe { self.free(block) };
+        };
+        let _inside = Inside::new();
+        let freed: Result<(), Misuse> = self.heap.with(|heap| {
+            heap.inspect().check(block, layout)?;
+            // SAFETY: It is a block with this layout, which the caller gives up.
+            unsafe { heap.free(block, layout) };
+            Ok(())
+        });
+        freed.unwrap_or_else(|misuse| abort_at("freeing", block, misuse.fault));
     }
 
     #[inline]

@@ -74,6 +74,18 @@ pub(crate) trait Heap: Sync + 'static {
     /// It is one of this heap, and not used any more.
     unsafe fn free(&self, block: NonNull<u8>);
 
+    /// Frees a block of which the caller says that it was requested with `size` bytes. A heap that checks its blocks
+    /// compares that.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    #[inline(always)]
+    unsafe fn free_sized(&self, block: NonNull<u8>, _size: usize) {
+        // SAFETY: The caller upholds the contract, which is the same.
+        unsafe { self.free(block) }
+    }
+
     /// Gives a block another size, of at least one byte; returns where it is then, aligned to
     /// [`MIN_ALIGN`]. `None` if there is no room: then it is as it was.
     ///

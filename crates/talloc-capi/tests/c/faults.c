@@ -35,8 +35,11 @@
 #define posix_memalign tall_posix_memalign
 #define memalign tall_memalign
 #define malloc_usable_size tall_usable_size
+#define free_sized tall_free_sized
 #else
 #include <malloc.h>
+// Not all C libraries have it.
+extern void free_sized(void *block, size_t size) __attribute__((weak));
 #endif
 
 enum { CORRUPT = 3, EXPOSED = 4 };
@@ -470,6 +473,24 @@ static void realloc_static(size_t size) {
     if (moved != NULL) hold_at(moved, 3 * size);
 }
 
+// Where the C library has no such function, there is no fault.
+static void free_with(size_t size, size_t wrong) {
+    crowd(size);
+    void *block = hold(size);
+#ifndef PREFIXED
+    if (free_sized == NULL) return;
+#endif
+    free_sized(give_up(block), opaque_size(wrong));
+}
+
+static void free_with_larger(size_t size) {
+    free_with(size, 3 * size);
+}
+
+static void free_with_smaller(size_t size) {
+    free_with(size, size / 3);
+}
+
 static void realloc_in_thread_freed(size_t size) {
     crowd(size);
     void *stale = give_up(hold(size));
@@ -646,6 +667,8 @@ static const struct test {
     {"free byte 16 of a large block", free_interior_16, LARGE},
     {"free below a block", free_below, SMALL},
     {"free a forged block", free_forged, SMALL},
+    SIZES("free with a larger size", free_with_larger),
+    SIZES("free with a smaller size", free_with_smaller),
     ENDS(1),
     ENDS(8),
     ENDS(16),

@@ -109,7 +109,7 @@ impl Guard {
 /// Freed blocks whose reuse is delayed: a queue in the order of freeing.
 ///
 /// To the arenas, they are used, and their marks say that they are cached. Each block starts with an encoded link to
-/// the next one.
+/// the next one, and the last one with zeros.
 #[derive(Debug)]
 pub(crate) struct Delayed {
     first: Option<NonNull<u8>>,
@@ -131,12 +131,11 @@ impl Delayed {
 
     /// Whether the end of the queue is as it was set, and the link of the last block, too.
     #[inline(always)]
-    pub(crate) fn is_end_sound(&self, key: SecretKey) -> bool {
+    pub(crate) fn is_end_sound(&self) -> bool {
         addr_of(self.last) == !self.twin
             && self.last.is_none_or(|last| {
                 // SAFETY: A block of the queue starts with a link.
-                let link = unsafe { last.cast::<*mut u8>().read() };
-                key.mix_ptr(last.addr().get(), link).is_null()
+                unsafe { last.cast::<*mut u8>().read() }.is_null()
             })
     }
 
@@ -174,14 +173,12 @@ impl Delayed {
     /// Nobody uses the block, which has room for a pointer.
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, key: SecretKey, block: NonNull<u8>, len: usize) {
-        let link = |block: NonNull<u8>, to| {
-            // SAFETY: A block of the queue has room for a link, and only the queue uses it.
-            unsafe { block.cast::<*mut u8>().write(key.mix_ptr(block.addr().get(), to)) };
-        };
-        link(block, ptr::null_mut());
+        // SAFETY: A block of the queue has room for a link, and only the queue uses it.
+        let write = |block: NonNull<u8>, link| unsafe { block.cast::<*mut u8>().write(link) };
+        write(block, ptr::null_mut());
         match self.last {
             None => self.first = Some(block),
-            Some(last) => link(last, block.as_ptr()),
+            Some(last) => write(last, key.mix_ptr(last.addr().get(), block.as_ptr())),
         }
         self.set_end(Some(block));
         self.granules += len;

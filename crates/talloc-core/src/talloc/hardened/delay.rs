@@ -106,7 +106,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             return unsafe { self.let_go(block, len) };
         }
         let Some(guard) = self.guard.get_mut() else { return };
-        if !guard.delayed.is_end_sound(guard.key) {
+        if !guard.delayed.is_end_sound() {
             return self.close();
         }
         // SAFETY: Nobody uses the block.
