@@ -12,8 +12,12 @@ use crate::library::Library;
 pub(crate) type Chosen = heap::Prefixed;
 
 /// The kind of heap that the library uses.
-#[cfg(feature = "checked")]
+#[cfg(all(feature = "checked", not(feature = "hardened")))]
 pub(crate) type Chosen = heap::Checking;
+
+/// The kind of heap that the library uses.
+#[cfg(feature = "hardened")]
+pub(crate) type Chosen = heap::Guarding;
 
 pub(crate) static LIBRARY: Library<Chosen> = Library::new();
 

@@ -30,6 +30,7 @@
 //! | `prefixed` (default) | exports `tall_malloc`, `tall_free` and so on |
 //! | `override` | exports `malloc`, `free` and so on, for the whole program, and no other names |
 //! | `checked` | finds misuse, and accesses to blocks of size zero; each call takes a lock |
+//! | `hardened` | `checked`; finds overwritten memory, and [guards](#guarded-blocks) large blocks |
 //!
 //! With `checked`, blocks of size zero are addresses of inaccessible memory, unless their alignment is above 16: the
 //! first read or write ends the program, even after the block has been freed. There are 65,536 such addresses, which
@@ -39,7 +40,29 @@
 //! Without the first two, nothing is exported, and the functions are those of a Rust library.
 //!
 //! A plugin that has this library in it stays loaded once it has allocated, as its threads call it when they end. With
-//! `checked`, it can be unloaded, and the memory of its heap is lost then.
+//! `checked`, it can be unloaded, and the memory of its heap is lost then. With `hardened`, it must stay loaded, as it
+//! handles signals.
+//!
+//! # Guarded blocks
+//!
+//! With `hardened`, blocks from 128 KiB to 1 GiB lie between inaccessible pages, by means of `talloc-guarded`. When a
+//! block is freed, its pages become inaccessible, and are the last to be used again. So an access beyond either end of a
+//! block, or to a freed one, faults at once. It is reported with call stacks, and the program is aborted. If the block's
+//! size is not a multiple of a page, some bytes on the block's own pages are accessible; writes there are found when the
+//! block is freed or reallocated.
+//!
+//! Each doubling of the size has 64 slots. Further blocks, and those with an alignment above 4 KiB, come from the heap.
+//! The slots take 128 GiB of addresses, but no memory; if the system refuses them, no large block is guarded. A program
+//! that limits its addresses when it already has large blocks may then get none.
+//!
+//! The C library maps blocks from 128 KiB on, too, until the program has freed one. Here, each has new pages. As it
+//! grows, a block moves at most once for each doubling.
+//!
+//! Faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed with the first guarded block, and pass on
+//! other faults. A program that installs its own later ends without a report, unless it passes on faults, too.
+//!
+//! The environment variable `TALLOC_GUARDED_RATE=N` also guards one in N of the blocks up to 16 KiB, at random. It does
+//! not choose blocks that `realloc` makes, nor those with an alignment above 16.
 //!
 //! # The statistics of the GNU C library
 //!

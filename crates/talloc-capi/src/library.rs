@@ -200,6 +200,9 @@ impl<H: Heap> Library<H> {
         if align <= MIN_ALIGN {
             return self.heap.allocate(size, MIN_ALIGN);
         }
+        if H::is_worth_own_pages(size, align) {
+            return self.heap.allocate(size, align);
+        }
         self.zone.allocate(size, align).or_else(|| self.heap.allocate(size, align))
     }
 

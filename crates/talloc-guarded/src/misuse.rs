@@ -39,6 +39,24 @@ pub unsafe fn free(pool: &Pool, number: usize, addr: usize, action: Action) {
     }
 }
 
+/// Gives the block of a slot another size without moving it, if that can be. Reports bytes beside it that have been
+/// overwritten.
+///
+/// # Safety
+///
+/// The block, which [`check`] has found in the slot, is the caller's.
+pub unsafe fn resize(pool: &Pool, number: usize, new_size: usize, action: Action) -> bool {
+    // SAFETY: The block is the caller's, by the contract of this function.
+    unsafe {
+        let Some(block) = pool.resizable(number, new_size) else { return false };
+        if let Some(at) = pool.damaged(number) {
+            let slot = pool.slot(block.addr).map(|(_, slot)| slot);
+            report(action, block.addr, Fault::Damaged { at }, slot);
+        }
+        pool.resize(number, block, new_size)
+    }
+}
+
 fn judge(pool: &Pool, addr: usize, layout: Layout) -> Result<usize, (Fault, Option<&Slot>)> {
     let Some((number, slot)) = pool.slot(addr) else { return Err((Fault::Foreign, None)) };
     let Some(block) = slot.block() else { return Err((Fault::Foreign, None)) };

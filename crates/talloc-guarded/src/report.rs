@@ -43,12 +43,12 @@ pub enum Action {
     Access,
     /// The block was to be freed.
     Free {
-        /// The layout that was passed as the block's.
+        /// The layout that was passed as the block's. It has no bytes if the caller did not know one.
         layout: Layout,
     },
     /// The block was to be reallocated.
     Resize {
-        /// The layout that was passed as the block's.
+        /// The layout that was passed as the block's. It has no bytes if the caller did not know one.
         layout: Layout,
         /// The size that it should have.
         new_size: usize,
@@ -233,12 +233,15 @@ impl Report {
     }
 }
 
-/// A block of some layout, as it is said in all messages.
+/// A block of some layout, as it is said in all messages. A layout of no bytes is none.
 struct Bytes(Layout);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "block of {} bytes aligned to {}", self.0.size(), self.0.align())
+        match (self.0.size(), self.0.align()) {
+            (0, _) => f.write_str("block"),
+            (size, align) => write!(f, "block of {size} bytes aligned to {align}"),
+        }
     }
 }
 

@@ -30,9 +30,14 @@ pub fn place() -> Place {
     if random & 1 == 0 { Place::End } else { Place::Start }
 }
 
-/// Runs a part of the allocator itself. None of the blocks that it asks for is sampled.
+/// Runs a part of the allocator itself. None of the blocks that it asks for is guarded.
 pub fn paused<T>(run: impl FnOnce() -> T) -> T {
     COUNTDOWN.with(|countdown| countdown.paused(run))
+}
+
+/// Whether a part of the allocator itself runs.
+pub fn is_paused() -> bool {
+    COUNTDOWN.with(Countdown::is_paused)
 }
 
 #[cfg(test)]

@@ -123,6 +123,59 @@ fn a_wrong_layout_is_found() {
     });
 }
 
+/// As in C, whose `free` gets no size.
+#[test]
+fn a_report_leaves_out_a_layout_that_is_not_known() {
+    succeeds("a_report_leaves_out_a_layout_that_is_not_known", || {
+        note_reports();
+        let unknown = Layout::new::<()>();
+        let block = at_start(&ALLOCATOR, LAYOUT);
+        free(block.wrapping_add(16), unknown);
+        let expected = format!(
+            "freeing a block at {:?}: not a block's start, byte 16 of the block of 40 bytes aligned to 8 at \
+             {block:?}",
+            block.wrapping_add(16)
+        );
+        assert_eq!(report().to_string(), expected);
+        free(block, LAYOUT);
+        free(block, unknown);
+        assert!(report().to_string().contains(": already free, "));
+        assert!(resize(block, unknown, 80).is_null());
+        let expected = format!("resizing to 80 bytes a block at {block:?}: already free, ");
+        let text = report().to_string();
+        assert!(text.starts_with(&expected), "{text}");
+    });
+}
+
+#[test]
+fn bytes_that_were_overwritten_are_found_when_a_large_block_grows_where_it_is() {
+    let name = "bytes_that_were_overwritten_are_found_when_a_large_block_grows_where_it_is";
+    succeeds(name, || {
+        static ALLOCATOR: Guarded<System> =
+            Guarded::new(System).with_rate(None).with_large(100_000);
+        note_reports();
+        let layout = Layout::new::<[u8; 100_001]>();
+        let block = at_start(&ALLOCATOR, layout);
+        // SAFETY: The block is live, except for the error that is to be found. The byte is on the block's page.
+        unsafe {
+            block.wrapping_add(100_001).write_volatile(0);
+            let grown = ALLOCATOR.realloc(block, layout, 120_000);
+            assert_eq!(grown, block);
+            assert_eq!(report().fault, Fault::Damaged { at: block.addr() + 100_001 });
+            // Nothing is wrong with the pages that it has now, and what lies behind them is inaccessible.
+            block.write_bytes(1, 120_000);
+            block.wrapping_add(131_072).write_volatile(0);
+            assert_eq!(report().fault, Fault::Overflow);
+            let shrunk = ALLOCATOR.realloc(block, Layout::new::<[u8; 120_000]>(), 100_000);
+            assert_eq!(shrunk, block);
+            block.wrapping_add(118_000).write_volatile(0);
+            assert_eq!(report().fault, Fault::Overflow);
+            ALLOCATOR.dealloc(block, Layout::new::<[u8; 100_000]>());
+        }
+        assert!(reports().is_empty());
+    });
+}
+
 #[test]
 fn bytes_that_were_overwritten_are_found_when_the_block_is_freed() {
     succeeds("bytes_that_were_overwritten_are_found_when_the_block_is_freed", || {

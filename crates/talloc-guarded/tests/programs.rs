@@ -247,6 +247,79 @@ fn a_block_that_grows_large_is_guarded_and_one_that_shrinks_is_not() {
     block.freed(&allocator);
 }
 
+/// Growing by little at a time, and shrinking, does not copy the contents each time.
+#[test]
+fn a_large_block_moves_rarely_as_it_grows_and_shrinks() {
+    let allocator = Guarded::new(System).with_rate(None).with_large(100_000);
+    let mut random = fastrand::Rng::with_seed(4);
+    let layout = Layout::from_size_align(200_000, 8).unwrap();
+    // SAFETY: The size is not zero.
+    let block = unsafe { allocator.alloc(layout) };
+    let mut block = Live { block, layout, mark: 0 }.filled(1);
+    let mut moves = 0;
+    let sizes = (200_000..2_000_000).step_by(7000);
+    for size in sizes.clone().chain(sizes.rev()) {
+        let before = block.block;
+        block = block.resized(&allocator, size, random.u8(..));
+        moves += usize::from(block.block != before);
+        assert_eq!(allocator.layout_of(block.block), Some(block.layout));
+        assert_eq!(allocator.live(), (1, size));
+    }
+    // Once to the start of its pages, and once for each doubling.
+    assert!(moves <= 9, "{moves}");
+    block.freed(&allocator);
+}
+
+#[test]
+fn the_layout_of_a_live_block_is_known_and_no_other() {
+    let allocator = Guarded::new(System).with_rate(None).with_large(100_000);
+    for (size, align) in [(100_000, 1), (131_072, 4096), (3_000_001, 16), (99_999, 1)] {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        let known = (size >= 100_000).then_some(layout);
+        // SAFETY: The size is not zero, and the block is freed once.
+        unsafe {
+            let block = allocator.alloc(layout);
+            assert_eq!(allocator.layout_of(block), known);
+            for offset in [1, 16, 4096, 99_998] {
+                assert_eq!(allocator.layout_of(block.add(offset)), None);
+            }
+            assert_eq!(allocator.layout_of(block.wrapping_sub(1)), None);
+            assert_eq!(allocator.layout_of(block.wrapping_add(size)), None);
+            allocator.dealloc(block, layout);
+            assert_eq!(allocator.layout_of(block), None);
+        }
+    }
+    assert_eq!(allocator.layout_of((&raw const allocator).cast()), None);
+}
+
+/// The standard library asks for no large blocks before it installs its handler.
+#[test]
+fn without_a_handler_of_faults_the_first_blocks_are_not_sampled_but_large_ones_are_guarded() {
+    let name =
+        "without_a_handler_of_faults_the_first_blocks_are_not_sampled_but_large_ones_are_guarded";
+    succeeds(name, || {
+        // SAFETY: The process has no handler of faults then.
+        unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
+        let is_guarded = |allocator: &Guarded<System>, layout| {
+            // SAFETY: The size is not zero, and the block is freed once.
+            unsafe {
+                let block = allocator.alloc(layout);
+                let is_guarded = allocator.is_guarded(block);
+                allocator.dealloc(block, layout);
+                is_guarded
+            }
+        };
+        let allocator = guarding_all();
+        let guarded: Vec<_> =
+            (0..20).map(|_| is_guarded(&allocator, Layout::new::<u64>())).collect();
+        assert_eq!(guarded, [[false; 16].as_slice(), &[true; 4]].concat());
+        // SAFETY: The same.
+        unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
+        let allocator = guarding_all().with_large(100_000);
+        assert!(is_guarded(&allocator, Layout::new::<[u8; 100_000]>()));
+    });
+}
+
 /// Blocks are at either end of their pages.
 #[test]
 fn both_places_are_used() {

@@ -82,6 +82,11 @@ impl Countdown {
         run()
     }
 
+    /// Whether a part of the sampling allocator itself runs.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused.get()
+    }
+
     /// A random number.
     pub fn random(&self) -> u64 {
         if self.random.get() == 0 {

@@ -31,7 +31,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     ensure!(violations.is_empty(), "{}", violations.join("\n"));
 
     eprintln!("{} <- {INTERFACE}, {TOOL}", LAYERS.join(" <- "));
-    eprintln!("{} <- {TOOL}", OBSERVERS.join(" <- "));
+    eprintln!("{} <- {INTERFACE}, {TOOL}", OBSERVERS.join(" <- "));
     check_modules(&folder)
 }
 
@@ -72,12 +72,11 @@ fn violation(user: &str, used: &str, kind: DependencyKind, tools: &[&str]) -> Op
 
 /// The libraries that one may use; none if it is not known.
 ///
-/// The interface and the tool may use all layers, the tool the observers, too; neither is used by any. The topmost layer
-/// may use the lowest observer, for the formats in which a heap says what is in it.
+/// The interface and the tool may use all layers and observers; neither is used by any. The topmost layer may use the
+/// lowest observer, for the formats in which a heap says what is in it.
 fn below(package: &str) -> Option<Vec<&'static str>> {
     match package {
-        INTERFACE => return Some(LAYERS.into()),
-        TOOL => return Some(LAYERS.into_iter().chain(OBSERVERS).collect()),
+        INTERFACE | TOOL => return Some(LAYERS.into_iter().chain(OBSERVERS).collect()),
         _ => {}
     }
     let formats = (LAYERS.last() == Some(&package)).then_some(OBSERVERS[0]);
@@ -126,6 +125,7 @@ mod tests {
     fn observers_use_no_heap_and_heaps_only_their_formats() {
         for observer in OBSERVERS {
             assert!(allowed(TOOL, observer, Normal), "{observer}");
+            assert!(allowed(INTERFACE, observer, Normal), "{observer}");
             assert!(!allowed("talloc-sync", observer, Normal), "{observer}");
             assert!(!allowed(observer, "talloc-span", Normal), "{observer}");
         }

@@ -126,7 +126,7 @@ impl Checking {
 
     /// Whether a block is one of no bytes; if it is none any more, that is reported.
     #[inline(always)]
-    fn is_empty(&self, doing: &str, block: NonNull<u8>) -> bool {
+    pub(super) fn is_empty(&self, doing: &str, block: NonNull<u8>) -> bool {
         self.empty.may_contain(block.addr().get()) && self.expect_empty(doing, block)
     }
 
@@ -155,9 +155,18 @@ impl Checking {
         Some(new)
     }
 
+    /// [`Heap::allocate_zeroed`], with any alignment.
+    #[inline(always)]
+    pub(super) fn allocate_zeroed_aligned(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
+        let _inside = Inside::new();
+        let layout = layout_for(size, align)?;
+        // SAFETY: The size is not zero.
+        NonNull::new(unsafe { self.heap.alloc_zeroed(layout) })
+    }
+
     /// The layout of a block; if it is none, what is wrong is reported.
     #[inline(always)]
-    fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
+    pub(super) fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
         let size = self.heap.with(|heap| heap.inspect().size_of_block(block));
         size.map_or_else(|fault| abort_at(doing, block, fault), layout_of)
     }
@@ -183,10 +192,7 @@ impl Heap for Checking {
         if let Some(block) = self.allocate_empty(size, MIN_ALIGN) {
             return Some(block);
         }
-        let _inside = Inside::new();
-        let layout = layout_for(size, MIN_ALIGN)?;
-        // SAFETY: The size is not zero.
-        NonNull::new(unsafe { self.heap.alloc_zeroed(layout) })
+        self.allocate_zeroed_aligned(size, MIN_ALIGN)
     }
 
     #[inline]

@@ -4,15 +4,19 @@
 mod checked;
 #[cfg(any(test, feature = "checked"))]
 mod empty;
+#[cfg(feature = "hardened")]
+mod guarding;
 #[cfg(any(test, not(feature = "checked")))]
 mod prefix;
 #[cfg(any(test, not(feature = "checked")))]
 mod prefixed;
 
-#[cfg(any(test, feature = "checked"))]
+#[cfg(any(test, all(feature = "checked", not(feature = "hardened"))))]
 pub(crate) use checked::Checking;
 #[cfg(feature = "checked")]
 pub(crate) use checked::{CheckingGuard, Inside};
+#[cfg(feature = "hardened")]
+pub(crate) use guarding::Guarding;
 #[cfg(any(test, not(feature = "checked")))]
 pub(crate) use prefixed::Prefixed;
 
@@ -38,6 +42,8 @@ mod below {
     pub(super) use talloc_global::source::random_key;
     #[cfg(any(test, feature = "checked"))]
     pub(super) use talloc_global::{SharedHeap, SystemTallock};
+    #[cfg(feature = "hardened")]
+    pub(super) use talloc_guarded::Guarded;
 
     /// A guard that keeps a heap locked.
     #[cfg(feature = "checked")]
@@ -59,6 +65,12 @@ pub(crate) trait Heap: Sync + 'static {
     /// Whether each value has a heap of its own.
     #[cfg(test)]
     const IS_OWN: bool;
+
+    /// Whether a block belongs on pages of its own, in this heap. The zone puts blocks side by side.
+    #[inline(always)]
+    fn is_worth_own_pages(_size: usize, _align: usize) -> bool {
+        false
+    }
 
     /// Allocates a block, distinct from all others even if `size` is zero: then it may be inaccessible. `align` is a
     /// power of two, at least [`MIN_ALIGN`].

@@ -2,6 +2,8 @@
 
 mod child;
 mod empty;
+#[cfg(feature = "hardened")]
+mod guarding;
 mod header;
 mod misuse;
 mod script;
@@ -29,6 +31,11 @@ macro_rules! with_each_heap {
             super::$test(&PREFIXED);
             super::$test(&CHECKING);
             super::$test(&WITHOUT_ZONE);
+            #[cfg(feature = "hardened")]
+            {
+                static GUARDING: Library<crate::heap::Guarding> = Library::new();
+                super::$test(&GUARDING);
+            }
         }
     )*};
 }

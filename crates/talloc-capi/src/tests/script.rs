@@ -29,16 +29,17 @@ impl Block {
 }
 
 /// Most sizes are small, and some are large.
-fn size(rng: &mut Rng) -> usize {
-    let most = 1 << rng.u32(1..17);
+fn size(rng: &mut Rng, log2: u32) -> usize {
+    let most = 1 << rng.u32(1..log2);
     rng.usize(..most)
 }
 
-fn run<H: Heap>(library: &Library<H>, seed: u64) {
+/// Runs a program of so many steps, with blocks of less than a power of two.
+pub(super) fn run<H: Heap>(library: &Library<H>, seed: u64, steps: usize, log2: u32) {
     let mut rng = Rng::with_seed(seed);
     let mut blocks: Vec<Block> = Vec::new();
-    for step in 0..30_000 {
-        let size = size(&mut rng);
+    for step in 0..steps {
+        let size = size(&mut rng, log2);
         let byte = rng.u8(..);
         match rng.usize(..8) {
             0..4 => {
@@ -91,8 +92,8 @@ fn programs_find_their_blocks_as_they_left_them() {
     static CHECKING: Library<Checking> = Library::new();
     static WITHOUT_ZONE: Library<Prefixed> = Library::without_zone();
     for seed in 0..4 {
-        run(&PREFIXED, seed);
-        run(&CHECKING, seed);
-        run(&WITHOUT_ZONE, seed);
+        run(&PREFIXED, seed, 30_000, 17);
+        run(&CHECKING, seed, 30_000, 17);
+        run(&WITHOUT_ZONE, seed, 30_000, 17);
     }
 }

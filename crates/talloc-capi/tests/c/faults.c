@@ -47,7 +47,8 @@ enum { CORRUPT = 3, EXPOSED = 4 };
 // How many seconds a case may take, and of the processor.
 enum { PATIENCE = 30, WORK = 2 };
 
-enum { SMALL = 24, MEDIUM = 2000, LARGE = 1 << 20 };
+// The last is the size of large blocks of whole pages for faults at their ends.
+enum { SMALL = 24, MEDIUM = 2000, LARGE = 1 << 20, PAGES = 256 << 10 };
 
 static void say(const char *text) {
     if (write(STDERR_FILENO, text, strlen(text)) < 0) _exit(CORRUPT);
@@ -368,6 +369,32 @@ static void over_free_with_text(size_t size) { over_free(size, 0x414141414141414
 static void over_free_with_zeros(size_t size) { over_free(size, 0); }
 static void over_free_with_addresses(size_t size) { over_free(size, (uintptr_t)fixed + 64); }
 
+// Accesses at the ends of a large block of whole pages.
+
+static volatile unsigned char *pages_of(size_t size) {
+    crowd(size);
+    return opaque(hold(size));
+}
+
+static void write_above(size_t size) { pages_of(size)[size] = 'A'; }
+static void write_below(size_t size) { pages_of(size)[-1] = 'A'; }
+static void read_above(size_t size) { (void)pages_of(size)[size]; }
+static void read_below(size_t size) { (void)pages_of(size)[-1]; }
+
+static void write_stale(size_t size) {
+    crowd(size);
+    volatile unsigned char *stale = drop(hold(size));
+    hold(size);
+    stale[size / 2] = 'A';
+}
+
+static void read_stale(size_t size) {
+    crowd(size);
+    volatile unsigned char *stale = drop(hold(size));
+    hold(size);
+    (void)stale[size / 2];
+}
+
 // Gives a block another size, where some libraries keep it.
 static void size_grown(size_t size) {
     crowd(size);
@@ -679,6 +706,12 @@ static const struct test {
     {"overflow into a free medium block, text", over_free_with_text, MEDIUM},
     {"overflow into a free medium block, zeros", over_free_with_zeros, MEDIUM},
     {"overflow into a free medium block, addresses", over_free_with_addresses, MEDIUM},
+    {"pages: write the byte above", write_above, PAGES},
+    {"pages: write the byte below", write_below, PAGES},
+    {"pages: read the byte above", read_above, PAGES},
+    {"pages: read the byte below", read_below, PAGES},
+    {"pages: write a freed block", write_stale, PAGES},
+    {"pages: read a freed block", read_stale, PAGES},
     {"a header with a larger size", size_grown, SMALL},
     {"a header with a smaller size", size_shrunk, MEDIUM},
     SIZES("write the first 8 bytes of a freed block", write_first_8),
@@ -722,7 +755,7 @@ static void run(const struct test *test) {
     setitimer(ITIMER_VIRTUAL, &timer, NULL);
     alarm(PATIENCE);
     test->run(test->size);
-    if (test->size < LARGE) {
+    if (test->size < PAGES) {
         go_on(test->size);
     } else {
         for (int index = 0; index < 20; index++) hold(test->size);

@@ -5,7 +5,6 @@ use core::ops::Range;
 
 use talloc_span::Span;
 
-use super::marks::{MASK, Mark};
 use crate::config::{Config, Level};
 
 /// Bits in a word of the bitmap.
@@ -13,6 +12,22 @@ pub(super) const WORD: usize = usize::BITS as usize;
 
 /// How many granules a unit of the bitmap stands for: one word, or two words in a checked heap.
 pub(crate) const UNIT: usize = WORD;
+
+/// What the two bits of a granule say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing. The granule lies within a chunk, or is the first one of the arena's own chunk.
+    Nothing = 0,
+    /// The granule is the first or the last one of a free chunk.
+    Free = 1,
+    /// The granule is the first one of an allocated block.
+    Used = 2,
+    /// The granule is the first one of a cached block.
+    Cached = 3,
+}
+
+/// The bits of a granule.
+pub(super) const MASK: usize = 3;
 
 /// A bit for each granule of an arena. It is Knuth's boundary tag (The Art of Computer Programming, volume 1,
 /// section 2.5), reduced to one bit.

@@ -6,7 +6,7 @@
 use talloc_span::Align;
 
 use super::Arena;
-use super::marks::Mark;
+use super::bits::Mark;
 use crate::config::{Config, Level};
 use crate::free_chunk::FreeChunk;
 

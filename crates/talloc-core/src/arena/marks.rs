@@ -6,25 +6,9 @@
 //! block has two granules or more, so there is no such word. Where words have 64 bits, the length is stored twice, so a
 //! bit that was flipped is noticed.
 
-use super::bits::{Bits, WORD};
+use super::bits::{Bits, MASK, Mark, WORD};
 use crate::config::Config;
 use crate::granule::min_linked;
-
-/// What the two bits of a granule say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// Nothing. The granule lies within a chunk, or is the first one of the arena's own chunk.
-    Nothing = 0,
-    /// The granule is the first or the last one of a free chunk.
-    Free = 1,
-    /// The granule is the first one of an allocated block.
-    Used = 2,
-    /// The granule is the first one of a cached block.
-    Cached = 3,
-}
-
-/// The bits of a granule.
-pub(super) const MASK: usize = 3;
 
 /// The bits of the highest granule of a word.
 const HIGHEST: usize = MASK << (WORD - 2);

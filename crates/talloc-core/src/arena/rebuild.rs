@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::Arena;
-use super::marks::Mark;
+use super::bits::Mark;
 use crate::bin::Bins;
 use crate::config::Config;
 

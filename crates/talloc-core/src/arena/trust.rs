@@ -5,8 +5,7 @@
 //! That takes constant time. If they do not agree, the arena is broken, and the heap closes: see `talloc/hardened`.
 
 use super::Arena;
-use super::bits::UNIT;
-use super::marks::Mark;
+use super::bits::{Mark, UNIT};
 use crate::bin::BinIndex;
 use crate::config::{Config, Level};
 use crate::free_chunk::FreeChunk;

@@ -3,8 +3,7 @@
 use core::ptr::NonNull;
 
 use super::Arena;
-use super::bits::UNIT;
-use super::marks::Mark;
+use super::bits::{Mark, UNIT};
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Config, Level};
 use crate::granule::GRANULE;

@@ -5,6 +5,7 @@ use std::ptr;
 
 use super::Guarded;
 use crate::misuse;
+use crate::pool::Place;
 use crate::report::Action;
 use crate::sampler;
 
@@ -46,7 +47,17 @@ impl<A> Guarded<A> {
         // SAFETY: By the contract of `realloc`, the new size is not zero, and makes a layout. The old block is live, and
         // has the layout (`check`). The new one is another.
         unsafe {
-            let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if new_size >= self.shape.large
+                && sampler::paused(|| misuse::resize(pool, number, new_size, action))
+            {
+                return ptr;
+            }
+            let new_layout = Layout::from_size_align_unchecked(new_size, layout.align());
+            let new = if self.is_due(new_size) {
+                self.alloc_due(new_layout, || self.place_of_moved(new_size))
+            } else {
+                self.inner.alloc(new_layout)
+            };
             if !new.is_null() {
                 new.copy_from_nonoverlapping(ptr, layout.size().min(new_size));
                 sampler::paused(|| misuse::free(pool, number, ptr.addr(), action));
@@ -63,8 +74,8 @@ impl<A: GlobalAlloc> Guarded<A> {
     /// That of `GlobalAlloc::alloc`.
     #[cold]
     #[inline(never)]
-    unsafe fn alloc_due(&self, layout: Layout) -> *mut u8 {
-        let block = self.guard(layout);
+    unsafe fn alloc_due(&self, layout: Layout, place: impl FnOnce() -> Place) -> *mut u8 {
+        let block = self.guard(layout, place);
         // SAFETY: The size is not zero, by the contract of `alloc`.
         if block.is_null() { unsafe { self.inner.alloc(layout) } } else { block }
     }
@@ -75,7 +86,7 @@ impl<A: GlobalAlloc> Guarded<A> {
     #[cold]
     #[inline(never)]
     unsafe fn alloc_zeroed_due(&self, layout: Layout) -> *mut u8 {
-        let block = self.guard(layout);
+        let block = self.guard(layout, sampler::place);
         // SAFETY: The size is not zero, by the contract of `alloc_zeroed`.
         if block.is_null() { unsafe { self.inner.alloc_zeroed(layout) } } else { block }
     }
@@ -89,7 +100,8 @@ impl<A: GlobalAlloc> Guarded<A> {
         // SAFETY: By the contract of `realloc`, the new size makes a layout, and the block has the old one. The new block
         // is another, and has the new one.
         unsafe {
-            let new = self.guard(Layout::from_size_align_unchecked(new_size, layout.align()));
+            let new_layout = Layout::from_size_align_unchecked(new_size, layout.align());
+            let new = self.guard(new_layout, || self.place_of_moved(new_size));
             if new.is_null() {
                 return self.inner.realloc(ptr, layout, new_size);
             }
@@ -108,7 +120,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
         // SAFETY: The size is not zero, by the contract of `alloc`.
         unsafe {
             if self.is_due(layout.size()) {
-                self.alloc_due(layout)
+                self.alloc_due(layout, sampler::place)
             } else {
                 self.inner.alloc(layout)
             }

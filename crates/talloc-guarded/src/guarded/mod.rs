@@ -11,7 +11,7 @@ use std::sync::atomic::{
 };
 
 use crate::access;
-use crate::pool::{self, Pool, Shape};
+use crate::pool::{self, Place, Pool, Shape};
 use crate::report::CallStack;
 use crate::sampler;
 use crate::sys;
@@ -22,8 +22,8 @@ pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// How many sampled blocks there can be at a time, unless a program says otherwise.
 const DEFAULT_SLOTS: usize = 256;
 
-/// How many blocks are not guarded, in the hope that the standard library installs a handler of faults. It asks for a
-/// few blocks before; a program whose `main` is not Rust's has none.
+/// How many blocks are not sampled, in the hope that the standard library installs a handler of faults. It asks for a
+/// few blocks before, none of which is large. A program whose `main` is not Rust's has none.
 const EARLY: usize = 16;
 
 /// The rate is that of the environment, which has not been read yet.
@@ -76,7 +76,8 @@ const UNKNOWN: usize = usize::MAX;
 /// On Unix, faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed when the first block is
 /// guarded. A fault that is not about a guarded block is passed on to the handler that was there before. Programs that
 /// install handlers later should pass on faults in the same way. The handlers of the standard library, which tell that
-/// a stack has overflowed, come first: nothing is guarded before. Elsewhere nothing is guarded.
+/// a stack has overflowed, come first: no block is sampled before. Large blocks are guarded from the first on. If there
+/// is one before `main` starts, the standard library finds a handler, and installs none. Elsewhere nothing is guarded.
 ///
 /// A pool of slots stays for ever, even if the allocator is dropped.
 ///
@@ -106,7 +107,7 @@ pub struct Guarded<A> {
     /// The addresses of the pool's slots. The length is written last.
     start: AtomicUsize,
     len: AtomicUsize,
-    /// How many blocks were to be guarded before the program has a handler of faults.
+    /// How many blocks were to be sampled before the program has a handler of faults.
     early: AtomicUsize,
     /// Whether the system has refused the addresses for a pool.
     is_refused: AtomicBool,
@@ -162,7 +163,9 @@ impl<A> Guarded<A> {
     /// memory. If the system refuses so many, none are guarded.
     ///
     /// By default, no size is large. Each allocation costs two system calls and a page fault for each page that is
-    /// touched, as the memory is given back to the system with every free. Reallocating copies the contents.
+    /// touched, as the memory is given back to the system with every free. Reallocating copies the contents if the size
+    /// exceeds the next power of two, or becomes half of that, and the first time, as the block then comes to lie at the
+    /// start of its pages.
     ///
     /// # Examples
     ///
@@ -221,7 +224,69 @@ impl<A> Guarded<A> {
     /// Whether a pointer is to guarded memory, be it of a live or a freed block.
     #[inline]
     pub fn is_guarded(&self, ptr: *const u8) -> bool {
-        ptr.addr().wrapping_sub(self.start.load(Relaxed)) < self.len.load(Relaxed)
+        // The length first: with it, the start is known. Else another thread's block could seem to lie among the slots
+        // while they are made.
+        let len = self.len.load(Acquire);
+        ptr.addr().wrapping_sub(self.start.load(Relaxed)) < len
+    }
+
+    /// The layout of a live guarded block, of which only the address is known, as in C's `free`. None for any other
+    /// pointer: into a block, to a freed one, or to one that is not guarded.
+    ///
+    /// If a [guarded](Self::is_guarded) pointer has no layout, `dealloc` and `realloc` say what is wrong with it. They
+    /// may then be called with a layout of no bytes, which is left out of the report.
+    ///
+    /// Takes constant time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::alloc::{GlobalAlloc, Layout, System};
+    /// use talloc_guarded::Guarded;
+    ///
+    /// let allocator = Guarded::new(System).with_large(1 << 20);
+    /// let layout = Layout::new::<[u8; 1 << 20]>();
+    /// // SAFETY: The size is not zero, and the block is freed once.
+    /// unsafe {
+    ///     let block = allocator.alloc(layout);
+    ///     assert_eq!(allocator.layout_of(block), cfg!(unix).then_some(layout));
+    ///     assert_eq!(allocator.layout_of(block.add(16)), None);
+    ///     allocator.dealloc(block, layout);
+    ///     assert_eq!(allocator.layout_of(block), None);
+    /// }
+    /// ```
+    pub fn layout_of(&self, ptr: *const u8) -> Option<Layout> {
+        if !self.is_guarded(ptr) {
+            return None;
+        }
+        self.pool()?.live_block_at(ptr.addr()).map(|block| block.layout)
+    }
+
+    /// How many guarded blocks are live, and how many bytes they have.
+    ///
+    /// Takes linear time in the number of slots. Blocks that other threads allocate or free meanwhile may be counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::alloc::{GlobalAlloc, Layout, System};
+    /// use talloc_guarded::Guarded;
+    ///
+    /// let allocator = Guarded::new(System).with_large(1 << 20);
+    /// let layout = Layout::new::<[u8; 1 << 20]>();
+    /// // SAFETY: The size is not zero, and the block is freed once.
+    /// unsafe {
+    ///     let block = allocator.alloc(layout);
+    ///     assert_eq!(allocator.live(), if cfg!(unix) { (1, 1 << 20) } else { (0, 0) });
+    ///     allocator.dealloc(block, layout);
+    /// }
+    /// assert_eq!(allocator.live(), (0, 0));
+    /// ```
+    pub fn live(&self) -> (usize, usize) {
+        if self.len.load(Acquire) == 0 {
+            return (0, 0);
+        }
+        self.pool().map_or((0, 0), Pool::live)
     }
 
     #[inline]
@@ -229,19 +294,37 @@ impl<A> Guarded<A> {
         size >= self.shape.large || (self.rate.load(Relaxed) != 0 && sampler::is_due())
     }
 
+    /// Where a block that is reallocated comes to lie. At the start of its pages, a large one can grow without moving.
+    fn place_of_moved(&self, size: usize) -> Place {
+        if size >= self.shape.large { Place::Start } else { sampler::place() }
+    }
+
     /// A guarded block, all zeros, for one that is due; null if it is to be unguarded.
-    fn guard(&self, layout: Layout) -> *mut u8 {
+    fn guard(&self, layout: Layout, place: impl FnOnce() -> Place) -> *mut u8 {
         let is_large = layout.size() >= self.shape.large;
         let is_sampled = || {
             let rate = self.known_rate();
-            rate != 0 && sampler::draw(rate) && layout.size() <= pool::SAMPLED
+            rate != 0
+                && sampler::draw(rate)
+                && layout.size() <= pool::SAMPLED
+                && !self.is_too_early()
         };
-        if !(is_large || is_sampled()) || layout.align() > sys::page_size() {
+        // What guarding a block asks for is not guarded: there would be no end.
+        let is_due = if is_large { !sampler::is_paused() } else { is_sampled() };
+        if !is_due || layout.align() > sys::page_size() {
             return ptr::null_mut();
         }
-        let block =
-            sampler::paused(|| self.pool()?.allocate(layout, sampler::place(), CallStack::capture));
+        let block = sampler::paused(|| self.pool()?.allocate(layout, place(), CallStack::capture));
         block.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    /// Whether a block is not to be sampled, because our handler of faults would come before the standard library's.
+    fn is_too_early(&self) -> bool {
+        // The standard library allocates between looking whether there is a handler of faults and installing its own,
+        // which would replace ours.
+        self.len.load(Relaxed) == 0
+            && !sys::has_handler()
+            && self.early.fetch_add(1, Relaxed) < EARLY
     }
 
     fn known_rate(&self) -> usize {
@@ -268,10 +351,7 @@ impl<A> Guarded<A> {
     }
 
     fn make_pool(&self) -> Option<()> {
-        // The standard library allocates between looking whether there is a handler of faults and installing its own,
-        // which would replace ours.
-        let is_early = !sys::has_handler() && self.early.fetch_add(1, Relaxed) < EARLY;
-        if is_early || self.is_refused.load(Relaxed) {
+        if self.is_refused.load(Relaxed) {
             return None;
         }
         let without_large = Shape { large: usize::MAX, ..self.shape };

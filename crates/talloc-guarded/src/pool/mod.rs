@@ -176,10 +176,7 @@ impl Pool {
         place: Place,
         caller: impl FnOnce() -> CallStack,
     ) -> Option<NonNull<u8>> {
-        let (sampled, large) = self.classes.split_at(1);
-        let classes = if layout.size() <= SAMPLED { sampled } else { large };
-        let fits = |class: &&Class| layout.size() <= class.span && class.slots != 0;
-        let class = classes.iter().find(fits)?;
+        let class = self.class_for(layout.size())?;
         let (number, turn) = class.take(self.turns())?;
         let block = self.place(class, number, layout, place);
         let slot = &self.slots()[number];
@@ -205,11 +202,54 @@ impl Pool {
         self.slots()[number].free(caller)
     }
 
+    /// The block of a slot, if it can have another size without moving: a large one, at the start of its pages, for which
+    /// another slot would be no smaller.
+    pub fn resizable(&self, number: usize, new_size: usize) -> Option<Block> {
+        let (class, block) = (self.class_of(number), self.slots()[number].block()?);
+        let start = self.start.addr().get() + self.pages(class, number).start;
+        let is_at_start = block.addr == start && block.layout.size() > SAMPLED;
+        let fits = self.class_for(new_size).is_some_and(|best| best.first == class.first);
+        (is_at_start && fits).then_some(block)
+    }
+
+    /// Gives a [`resizable`](Self::resizable) block its new size, with new bytes of any value. Returns false if the system
+    /// has no memory; then the block is as it was.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the block. The new size is one that it can have.
+    pub unsafe fn resize(&self, number: usize, block: Block, new_size: usize) -> bool {
+        let (class, slot) = (self.class_of(number), &self.slots()[number]);
+        let Ok(layout) = Layout::from_size_align(new_size, block.layout.align()) else {
+            return false;
+        };
+        let new = Block { layout, ..block };
+        let (old_window, window) =
+            (self.window(class, number, block), self.window(class, number, new));
+        // SAFETY: The pages are the slot's. Those behind the new end are not used any more.
+        unsafe {
+            if window.end > old_window.end {
+                if !sys::commit(self.at(old_window.end), window.end - old_window.end) {
+                    return false;
+                }
+            } else if window.end < old_window.end
+                && !sys::decommit(self.at(window.end), old_window.end - window.end)
+            {
+                slot.set_opened(true);
+            }
+            for slack in self.slack(&window, new) {
+                slack::fill(self.start, slack);
+            }
+        }
+        slot.resize(new_size);
+        true
+    }
+
     /// The first byte outside of the slot's block that has been overwritten on its pages.
     ///
     /// # Safety
     ///
-    /// The caller has [freed](Self::free) the block, and has not [given back](Self::give_back) the slot.
+    /// The caller owns the block, or has [freed](Self::free) it and has not [given back](Self::give_back) the slot.
     pub unsafe fn damaged(&self, number: usize) -> Option<usize> {
         let block = self.slots()[number].block()?;
         let window = self.window(self.class_of(number), number, block);
@@ -238,6 +278,19 @@ impl Pool {
         let class = self.classes.iter().find(|class| offset < class.end())?;
         let number = class.first + (offset - class.start) / class.stride;
         Some((number, &self.slots()[number]))
+    }
+
+    /// The live block that starts at an address.
+    pub fn live_block_at(&self, addr: usize) -> Option<Block> {
+        let (_, slot) = self.slot(addr)?;
+        slot.block().filter(|block| slot.phase() == Phase::Live && block.addr == addr)
+    }
+
+    /// How many blocks are live, and how many bytes they have.
+    pub fn live(&self) -> (usize, usize) {
+        let live = self.slots().iter().filter(|slot| slot.phase() == Phase::Live);
+        let sizes = live.filter_map(|slot| Some(slot.block()?.layout.size()));
+        sizes.fold((0, 0), |(blocks, bytes), size| (blocks + 1, bytes + size))
     }
 
     /// The slots whose blocks an access may have been meant for: that of the address if a block has been there, else
@@ -315,6 +368,13 @@ impl Pool {
     fn pages(&self, class: &Class, number: usize) -> Range<usize> {
         let start = class.start + (number - class.first) * class.stride + self.page;
         start..start + class.span
+    }
+
+    /// The class with the smallest slots in which a block of some size fits.
+    fn class_for(&self, size: usize) -> Option<&Class> {
+        let (sampled, large) = self.classes.split_at(1);
+        let classes = if size <= SAMPLED { sampled } else { large };
+        classes.iter().find(|class| size <= class.span && class.slots != 0)
     }
 
     fn class_of(&self, number: usize) -> &Class {

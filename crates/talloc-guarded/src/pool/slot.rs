@@ -69,6 +69,11 @@ impl Slot {
         self.phase.store(LIVE, Release);
     }
 
+    /// Notes that the live block has another size.
+    pub fn resize(&self, size: usize) {
+        self.size.store(size, Relaxed);
+    }
+
     /// Notes that the block is freed. Returns whether this call is the first that does.
     pub fn free(&self, stack: &CallStack) -> bool {
         let is_first = self.phase.compare_exchange(LIVE, FREED, AcqRel, Acquire).is_ok();
