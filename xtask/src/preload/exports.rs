@@ -42,12 +42,16 @@ const NAMES: [&str; 29] = [
     "__libc_mallopt",
 ];
 
-/// Expects that a library exports the names of `malloc` and its kin, all of them and nothing else.
+/// The operators of C++ that are passed the size of what they delete: a library that checks its blocks compares it.
+const SIZED: [&str; 2] = ["_ZdlPvm", "_ZdaPvm"];
+
+/// Expects that a library exports the names of `malloc` and its kin, all of them and nothing else. One that checks its
+/// blocks has those of the sized operators, too.
 ///
 /// # Errors
 ///
 /// If it does not, or cannot be read.
-pub fn check(library: &Utf8Path) -> Result<()> {
+pub fn check(library: &Utf8Path, is_checked: bool) -> Result<()> {
     let file = File::open(library).with_context(|| format!("{library} is not there"))?;
     let cache = ReadCache::new(file);
     let file = object::File::parse(&cache)?;
@@ -57,12 +61,17 @@ pub fn check(library: &Utf8Path) -> Result<()> {
             exported.insert(String::from_utf8_lossy(name).into_owned());
         }
     }
-    compare(&exported).with_context(|| format!("{library} cannot be preloaded"))
+    compare(&exported, &names(is_checked)).with_context(|| format!("{library} cannot be preloaded"))
 }
 
-fn compare(exported: &BTreeSet<String>) -> Result<()> {
-    let wanted: BTreeSet<String> = NAMES.map(str::to_owned).into();
-    let more: Vec<_> = exported.difference(&wanted).collect();
+/// The names that a library has.
+fn names(is_checked: bool) -> BTreeSet<String> {
+    let sized = if is_checked && cfg!(target_pointer_width = "64") { &SIZED[..] } else { &[] };
+    NAMES.iter().chain(sized).map(|name| String::from(*name)).collect()
+}
+
+fn compare(exported: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Result<()> {
+    let more: Vec<_> = exported.difference(wanted).collect();
     let less: Vec<_> = wanted.difference(exported).collect();
     ensure!(more.is_empty(), "it exports {more:?}, which may be somebody else's");
     ensure!(less.is_empty(), "it does not export {less:?}");
@@ -75,13 +84,13 @@ mod tests {
 
     #[test]
     fn names_that_are_others_or_missing_are_errors() {
-        let all: BTreeSet<String> = NAMES.map(str::to_owned).into();
-        assert!(compare(&all).is_ok());
+        let all = names(true);
+        assert!(compare(&all, &all).is_ok());
         let mut more = all.clone();
         more.insert("talloc_report".to_owned());
-        assert!(compare(&more).unwrap_err().to_string().contains("talloc_report"));
-        let mut less = all;
+        assert!(compare(&more, &all).unwrap_err().to_string().contains("talloc_report"));
+        let mut less = all.clone();
         less.remove("pvalloc");
-        assert!(compare(&less).unwrap_err().to_string().contains("pvalloc"));
+        assert!(compare(&less, &all).unwrap_err().to_string().contains("pvalloc"));
     }
 }
