@@ -22,27 +22,80 @@ unsafe impl Sync for Stack {}
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static STACK: Stack = Stack(UnsafeCell::new([0; SIZE]));
 
-/// Calls a function on a stack of its own.
-///
-/// # Safety
-///
-/// The function may be called with the argument. No other thread calls this meanwhile, nor does the function.
+/// The name of the function that changes stacks, as assembly language has it.
+#[cfg(target_vendor = "apple")]
+macro_rules! symbol {
+    () => {
+        "_talloc_guarded_call_on"
+    };
+}
+
+/// The name of the function that changes stacks, as assembly language has it.
+#[cfg(not(target_vendor = "apple"))]
+macro_rules! symbol {
+    () => {
+        "talloc_guarded_call_on"
+    };
+}
+
+// The directives describe the frame by its frame pointer, which leads to the old stack. So an unwinder goes on there.
+// Registers have their DWARF numbers: 6 is `rbp`, and 7 is `rsp`.
 #[cfg(target_arch = "x86_64")]
-pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
-    let top = STACK.0.get().cast::<u8>().wrapping_add(SIZE);
-    // SAFETY: The stack is nobody else's, and its end is aligned. The register that keeps the old one is preserved by
-    // functions with this interface, out of which nothing unwinds.
-    unsafe {
-        std::arch::asm!(
-            "xchg rsp, r12",
-            "call {function}",
-            "mov rsp, r12",
-            function = in(reg) function,
-            inout("r12") top => _,
-            in("rdi") argument,
-            clobber_abi("C"),
-        );
-    }
+std::arch::global_asm!(
+    ".p2align 4",
+    concat!(".globl ", symbol!()),
+    concat!(symbol!(), ":"),
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset 6, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register 6",
+    "mov rsp, rdx",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "call rax",
+    "mov rsp, rbp",
+    "pop rbp",
+    ".cfi_def_cfa 7, 8",
+    "ret",
+    ".cfi_endproc",
+);
+
+// As above. Registers 29 and 30 are the frame pointer and the link register, and 31 is the stack pointer.
+#[cfg(target_arch = "aarch64")]
+std::arch::global_asm!(
+    ".p2align 2",
+    concat!(".globl ", symbol!()),
+    concat!(symbol!(), ":"),
+    ".cfi_startproc",
+    "stp x29, x30, [sp, #-16]!",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset 29, -16",
+    ".cfi_offset 30, -8",
+    "mov x29, sp",
+    ".cfi_def_cfa_register 29",
+    "mov sp, x2",
+    "mov x9, x0",
+    "mov x0, x1",
+    "blr x9",
+    "mov sp, x29",
+    "ldp x29, x30, [sp], #16",
+    ".cfi_def_cfa 31, 0",
+    ".cfi_restore 29",
+    ".cfi_restore 30",
+    "ret",
+    ".cfi_endproc",
+);
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+unsafe extern "C" {
+    /// Calls a function with an argument on the stack that ends at `top`.
+    fn talloc_guarded_call_on(
+        function: extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+        top: *mut u8,
+    );
 }
 
 /// Calls a function on a stack of its own.
@@ -50,24 +103,11 @@ pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) 
 /// # Safety
 ///
 /// The function may be called with the argument. No other thread calls this meanwhile, nor does the function.
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
     let top = STACK.0.get().cast::<u8>().wrapping_add(SIZE);
-    // SAFETY: The stack is nobody else's, and its end is aligned. The register that keeps the old one is preserved by
-    // functions with this interface, out of which nothing unwinds.
-    unsafe {
-        std::arch::asm!(
-            "mov x20, sp",
-            "mov sp, {top}",
-            "blr {function}",
-            "mov sp, x20",
-            function = in(reg) function,
-            top = in(reg) top,
-            in("x0") argument,
-            out("x20") _,
-            clobber_abi("C"),
-        );
-    }
+    // SAFETY: The stack is nobody else's, and its end is aligned. Nothing unwinds out of functions with this interface.
+    unsafe { talloc_guarded_call_on(function, argument, top) }
 }
 
 /// Calls a function on this stack.
