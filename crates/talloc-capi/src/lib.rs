@@ -28,7 +28,7 @@
 //! | feature | |
 //! |---|---|
 //! | `prefixed` (default) | exports `tall_malloc`, `tall_free` and so on |
-//! | `override` | exports `malloc`, `free` and so on, for the whole program, and no other names |
+//! | `override` | exports `malloc`, `free` and so on, for the whole program, and no other names, except for the sized `operator delete` of C++ with `checked` on 64-bit Linux |
 //! | `checked` | finds misuse, and accesses to blocks of size zero; each call takes a lock |
 //! | `hardened` | `checked`; finds overwritten memory, and [guards](#guarded-blocks) large blocks |
 //!
@@ -36,6 +36,9 @@
 //! first read or write ends the program, even after the block has been freed. There are 65,536 such addresses, which
 //! take about 1 MiB of address space, and no memory. If all are in use, or the system refuses them, such a block has at
 //! least one byte, as without `checked`.
+//!
+//! With `checked`, the size that `free_sized` and the sized `operator delete` are passed is compared with that of the
+//! block. If a program has an `operator new` or `operator delete` of its own, what it deletes is passed on to that.
 //!
 //! Without the first two, nothing is exported, and the functions are those of a Rust library.
 //!
