@@ -16,15 +16,16 @@ pub fn require(program: &str, how: &str) -> Result<PathBuf> {
     }
 }
 
+/// Whether a file can be run.
 #[cfg(unix)]
-fn is_program(file: &Path) -> bool {
+pub fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
     file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_program(file: &Path) -> bool {
+pub fn is_program(file: &Path) -> bool {
     file.is_file()
 }
 

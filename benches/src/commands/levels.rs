@@ -100,3 +100,13 @@ fn ratios(table: &Table) -> Vec<Option<f64>> {
     let means = table.means();
     means.iter().map(|mean| Some((*mean)? / means[0]?)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_levels_are_there() {
+        assert_eq!(heaps().unwrap().len(), Measures::EACH.len() + 4);
+    }
+}

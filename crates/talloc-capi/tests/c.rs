@@ -93,6 +93,29 @@ fn a_program_is_told_of_the_heap_that_is_preloaded() {
     expect_success(Command::new(program).env("LD_PRELOAD", library), "<malloc version=");
 }
 
+/// The operator compares sizes, unless the program has operators of its own, to which it passes objects on.
+#[cfg(all(feature = "override", feature = "checked", target_pointer_width = "64"))]
+#[test]
+fn sizes_that_cpp_deletes_are_compared() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let library = library_folder().join("libtalloc_capi.so");
+    let run = |program: &Path, size| {
+        let mut command = Command::new(program);
+        command.arg(size).env("LD_PRELOAD", &library);
+        command
+    };
+    let standard = compile("sized", "sized.c", &["-ldl"]);
+    expect_success(&mut run(&standard, "24"), "deleted");
+    let wrong = run(&standard, "72").output().unwrap();
+    assert_eq!(wrong.status.signal(), Some(6), "it is aborted");
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(said.starts_with("talloc: freeing 0x"), "{said}");
+    let own = compile("sized-own", "sized.c", &["-DOWN", "-rdynamic", "-ldl"]);
+    expect_success(&mut run(&own, "24"), "own\ndeleted");
+    expect_success(&mut run(&own, "72"), "own\ndeleted");
+}
+
 /// Compiles a program and links it with the static library.
 fn compile_static(name: &str, source_name: &str, arguments: &[&str]) -> PathBuf {
     let library = library_folder().join("libtalloc_capi.a");

@@ -2,7 +2,6 @@
 //!
 //! A program has one fault. It prints [`MISSED`] if it is still running afterwards.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +9,7 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 
 use super::libraries::Library;
 use super::table;
+use crate::tools::is_program;
 
 /// What a program prints if nothing has stopped it.
 const MISSED: &[u8] = b"NOT_CAUGHT";
@@ -41,8 +41,7 @@ fn programs(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     let mut programs = Vec::new();
     for entry in folder.read_dir_utf8().with_context(|| folder.to_string())? {
         let path = entry?.into_path();
-        let metadata = path.metadata()?;
-        if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
+        if is_program(path.as_std_path()) {
             programs.push(path.canonicalize_utf8()?);
         }
     }

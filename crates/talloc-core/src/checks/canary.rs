@@ -173,7 +173,7 @@ impl Canary {
         [place(self.slack.start), place(self.slack.end - size_of::<T>())]
     }
 
-    /// Whether the granule at `tail` may be a tail. It is not compared with its block, of which only the end is known.
+    /// Whether the granule at `tail` may hold a tail. The start of the block is not known, so its size is not compared.
     ///
     /// # Safety
     ///

@@ -230,8 +230,8 @@ impl<A> Guarded<A> {
         ptr.addr().wrapping_sub(self.start.load(Relaxed)) < len
     }
 
-    /// The layout of a live guarded block, of which only the address is known, as in C's `free`. None for any other
-    /// pointer: into a block, to a freed one, or to one that is not guarded.
+    /// Returns the layout of the live guarded block that starts at `ptr`. It is for callers that know only the address,
+    /// such as C's `free`. Returns `None` for a pointer into a block, to a freed block, or to one that is not guarded.
     ///
     /// If a [guarded](Self::is_guarded) pointer has no layout, `dealloc` and `realloc` say what is wrong with it. They
     /// may then be called with a layout of no bytes, which is left out of the report.

@@ -126,7 +126,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         let mut result = allocate(self);
         if let Ok((block, dirty)) = &mut result {
-            // SAFETY: The block has just been allocated for as many bytes, of which those beyond `dirty` are zero.
+            // SAFETY: The block has just been allocated for `size` bytes. Those from the first `dirty` on are zero.
             unsafe { self.furnish(*block, size, *dirty) };
             *dirty = match C::MEASURES.fresh {
                 None => *dirty,
