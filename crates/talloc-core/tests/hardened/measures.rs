@@ -3,7 +3,9 @@
 use std::ptr::NonNull;
 
 use fastrand::Rng;
-use talloc_core::{Call, Compact, Fault, Hardened, Memory, Micro, Misuse, RealTime, Talloc};
+use talloc_core::{
+    Call, Compact, Fault, Harden, Hardened, Memory, Micro, Misuse, RealTime, Talloc,
+};
 
 use crate::common::found::Note;
 use crate::common::{layout, memory, part};
@@ -252,21 +254,23 @@ fn new_blocks_are_zero_and_memory_that_is_known_to_be_zero_is_not_written() {
 }
 
 #[test]
-fn the_slack_of_an_even_block_begins_at_its_end() {
+fn the_canary_of_an_even_block_reaches_from_its_end_to_the_next_block() {
     let mut heap = heap::<Hardened<Compact, Even, Note>>(1 << 16);
     for size in 1..300 {
         // SAFETY: `malloc` has no preconditions.
         let [block, above] = [(); 2].map(|()| unsafe { heap.malloc(layout(size, 16)) }.unwrap());
         let len = above.addr().get().abs_diff(block.addr().get());
-        assert_eq!(len, (size + 8).next_multiple_of(16), "{size}: there is no hole");
-        // SAFETY: It is within the memory of the block.
-        let old = unsafe { block.add(size).read() };
-        overwrite(block, size as isize, &[old ^ 0x41]);
+        assert_eq!(len, (size + 8).next_multiple_of(16), "{size}");
         let layout = layout(size, 16);
-        // SAFETY: The heap finds what is wrong before it changes anything.
-        unsafe { heap.free(block, layout) };
-        assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}");
-        overwrite(block, size as isize, &[old]);
+        for at in size..len {
+            // SAFETY: It is within the memory of the block.
+            let old = unsafe { block.add(at).read() };
+            overwrite(block, at as isize, &[old ^ 0x41]);
+            // SAFETY: The heap finds what is wrong before it changes anything.
+            unsafe { heap.free(block, layout) };
+            assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}: {at}");
+            overwrite(block, at as isize, &[old]);
+        }
         // SAFETY: The blocks are given up.
         unsafe { [block, above].into_iter().for_each(|block| heap.free(block, layout)) };
         assert_eq!(faults(), []);
@@ -290,12 +294,11 @@ fn blocks_wait_though_few_bytes_are_in_use() {
     assert_eq!(distinct.len(), 5, "64 KiB wait, and the next block takes another place");
 }
 
-/// The structures of an arena, which may lie between blocks, have no mark that ends the block below them.
-#[test]
-fn blocks_below_the_arenas_own_structures_are_known() {
+/// Frees and allocates blocks on both sides of the structures of an arena, which lie between them.
+fn free_beside_own<H: Harden>() {
     for few in 1..40 {
         let memory = memory(1 << 12);
-        let mut heap = heap_of::<Hardened<Compact, Standard, Note>>(&[part(memory, 0, 1 << 11)]);
+        let mut heap = heap_of::<Hardened<Compact, H, Note>>(&[part(memory, 0, 1 << 11)]);
         let mut blocks: Vec<_> = (0..few).map(|_| malloc(&mut heap, 16)).collect();
         let span = heap.get_arena();
         // SAFETY: The memory is the heap's for ever.
@@ -307,6 +310,18 @@ fn blocks_below_the_arenas_own_structures_are_known() {
         }
         assert!(heap.verify().is_ok());
     }
+}
+
+/// The structures have no mark that ends the block below them.
+#[test]
+fn blocks_below_the_arenas_own_structures_are_known() {
+    free_beside_own::<Standard>();
+}
+
+/// The structures have no canary.
+#[test]
+fn no_tail_is_expected_below_a_block_above_the_arenas_own_structures() {
+    free_beside_own::<Tails>();
 }
 
 /// The first memory of a heap may be an extension of its empty arena.
