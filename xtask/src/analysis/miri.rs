@@ -23,13 +23,14 @@ pub struct Args {
 }
 
 /// Tests that ask the operating system for memory in ways that Miri does not know.
-const SYSTEM: [&str; 8] = [
+const SYSTEM: [&str; 9] = [
     "system",
     "limits",
     "limits_data",
     "limits_large",
     "large",
     "idle",
+    "fault_ahead",
     "huge_pages",
     "huge_zeros",
 ];

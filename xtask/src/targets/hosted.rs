@@ -20,8 +20,8 @@ const NATIVE_TESTS: [&str; 1] = ["examples"];
 
 /// Tests of limits that emulators of user programs do not impose, and of what is resident, which is
 /// the emulator's memory, too.
-const LIMIT_TESTS: [&str; 6] =
-    ["limits", "limits_data", "limits_large", "idle", "huge_pages", "huge_zeros"];
+const LIMIT_TESTS: [&str; 7] =
+    ["limits", "limits_data", "limits_large", "idle", "fault_ahead", "huge_pages", "huge_zeros"];
 
 /// Scripts of each setup that the oracle runs when it is emulated.
 const SCRIPTS: &str = "2";

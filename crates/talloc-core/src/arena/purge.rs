@@ -96,6 +96,11 @@ impl<C: Config> Arena<C> {
         (self.cleared.min(self.end) - self.start) * GRANULE
     }
 
+    /// The memory at the end that has not been written to since it was given or discarded.
+    pub(crate) fn untouched(&self) -> Span {
+        self.span_of(self.top..self.end).above(self.dirty_to())
+    }
+
     /// Purges free memory from the cursor on, until the step is spent. Returns whether the sweep of this arena is done.
     ///
     /// # Safety

@@ -116,6 +116,33 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         self.place().map_or(0, |place| self.heap.arenas.peek(place).lacking(len, lead))
     }
 
+    /// Returns the part at the arena's end in which no block has lain since the memory was given to the heap or
+    /// discarded. It may begin a little higher than that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::alloc::Layout;
+    /// use talloc_core::{Span, Talloc};
+    ///
+    /// let mut memory = vec![0_u8; 100_000];
+    /// let span = Span::from(memory.as_mut_slice());
+    /// let mut heap = Talloc::new();
+    /// // SAFETY: The memory is the heap's until neither is used any more.
+    /// unsafe {
+    ///     heap.claim(span).unwrap();
+    ///     let block = heap.malloc(Layout::new::<[u8; 20_000]>())?;
+    ///     let untouched = heap.arena(span).unwrap().untouched_span();
+    ///     assert!(untouched.base().unwrap() >= block.addr().get() + 20_000);
+    ///     assert_eq!(untouched.acme(), span.acme());
+    /// }
+    /// # Ok::<(), talloc_core::AllocError>(())
+    /// ```
+    #[must_use]
+    pub fn untouched_span(&self) -> Span {
+        self.place().map_or(Span::empty(), |place| self.heap.arenas.peek(place).untouched())
+    }
+
     /// Extends the arena to `span`, at either end or both, as [`Talloc::extend`] extends the first arena.
     ///
     /// # Errors

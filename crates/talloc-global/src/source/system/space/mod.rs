@@ -14,11 +14,11 @@ use windows as system;
 pub(super) use system::pause;
 #[cfg(target_os = "linux")]
 pub(super) use system::resize;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use system::want_huge_pages;
 #[cfg(feature = "std")]
 pub(super) use system::{barrier, decommit};
 pub(super) use system::{commit, discard, map, now_ms, release};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use system::{fault_in, want_huge_pages};
 
 use talloc_sync::{Align, AllocError, Span};
 
@@ -76,6 +76,12 @@ pub(super) unsafe fn resize(range: Span, size: usize, _: Align) -> Result<Span, 
 /// Does nothing: systems other than Linux decide by themselves where they use huge pages.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn want_huge_pages(_: Span, _: bool) {}
+
+/// Does nothing: systems other than Linux have no such request.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn fault_in(_: Span) -> bool {
+    false
+}
 
 /// Half of `size` in whole units.
 fn half(size: usize) -> usize {

@@ -167,6 +167,9 @@ fn count_apart(old: usize, new: usize) {
 /// 2 MiB more are resident then. [`set_huge_pages`](Self::set_huge_pages) or the environment variable
 /// `TALLOC_HUGE_PAGES=never` switches that off.
 ///
+/// A heap that grows by small blocks has Linux bring in the pages that it will reach next, many by one call, which saves
+/// time. They are at most a 64th of the heap.
+///
 /// # Statistics
 ///
 /// With the variable `TALLOC_STATS=1` in its environment, a program prints a table of its

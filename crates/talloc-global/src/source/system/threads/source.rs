@@ -5,6 +5,7 @@ use core::alloc::Layout;
 use talloc_sync::threads::{FRESH_MEMORY, Threaded};
 use talloc_sync::{AllocError, Decay, Source, Span, Talloc};
 
+use super::super::fault_ahead::{self, FaultAhead};
 use super::super::giving_back::{Purge, pace};
 use super::super::huge_pages::{self, HugePages};
 use super::super::space;
@@ -37,6 +38,7 @@ pub struct ThreadSource {
     ranges: [Span; REMEMBERED],
     decay: Decay,
     huge_pages: HugePages,
+    fault_ahead: FaultAhead,
 }
 
 impl ThreadSource {
@@ -48,6 +50,7 @@ impl ThreadSource {
             ranges: [Span::empty(); REMEMBERED],
             decay: Decay::NEW,
             huge_pages: HugePages::new(),
+            fault_ahead: FaultAhead::new(),
         }
     }
 
@@ -112,6 +115,8 @@ impl Source<Threaded<System>> for ThreadSource {
         if purge.given > 0 {
             source.huge_pages.end();
         }
+        let arena = source.arena;
+        fault_ahead::tend(heap, arena, |source| &mut source.fault_ahead);
     }
 
     /// Gives back arenas in which nothing is allocated, unless they grow, and all large free pieces.
@@ -131,6 +136,9 @@ impl Source<Threaded<System>> for ThreadSource {
                 unsafe { purge.piece(arena.align_inward(space::page())) };
             }
         }
+        let ready = fault_ahead::end(heap, growing, |source| &mut source.fault_ahead);
+        // SAFETY: No block has lain in these pages, so their contents do not matter. They are zero afterwards as before.
+        unsafe { purge.piece(ready) };
         let pace = pace();
         // SAFETY: As in `tend`.
         unsafe { heap.arenas_mut().discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };

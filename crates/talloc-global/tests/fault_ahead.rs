@@ -1,0 +1,130 @@
+//! The page faults that a growing heap takes, as the kernel counts them of a process of its own.
+#![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::{env, fs, process, ptr};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::param::page_size;
+use talloc_global::*;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// Bytes of a small block.
+const SIZE: usize = 104;
+
+static THREADED: SystemTalloc = SystemTalloc::new();
+static LOCKED: SystemTallock = SystemTallock::new();
+
+/// Whether the page at an address is in memory.
+fn is_there(page: usize) -> bool {
+    let mut is_there = 0;
+    // SAFETY: There is room for the answer about one page.
+    let result = unsafe { libc::mincore(ptr::without_provenance_mut(page), 1, &mut is_there) };
+    assert_eq!(result, 0, "the page is mapped");
+    is_there & 1 != 0
+}
+
+/// Bytes of the process that are in memory.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * page_size()
+}
+
+/// Whether the kernel can bring in many pages by one call.
+fn is_possible() -> bool {
+    let page = page_size();
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: The page is new, and nobody else uses it.
+    unsafe {
+        let start = mmap_anonymous(ptr::null_mut(), page, protection, MapFlags::PRIVATE).unwrap();
+        let is_done = madvise(start, page, Advice::LinuxPopulateWrite).is_ok();
+        munmap(start, page).unwrap();
+        is_done
+    }
+}
+
+/// Further ahead than the heap carves blocks.
+const AHEAD: usize = 12 << 10;
+
+/// Allocates blocks, `bytes` in all, and writes to the last byte of each. Returns for what share of the pages that the heap
+/// reaches thereby, in percent, the page so far [ahead](AHEAD) is in memory, too.
+fn percent_ahead(heap: &impl GlobalAlloc, size: usize, bytes: usize) -> usize {
+    let layout = Layout::from_size_align(size, 8).unwrap();
+    let (mut highest, mut pages, mut ahead) = (0, 0, 0);
+    for _ in 0..bytes / size {
+        // SAFETY: The size is not zero, and the block has as many bytes.
+        let last = unsafe {
+            let last = heap.alloc(layout).add(size - 1);
+            last.write(1);
+            last.addr()
+        };
+        let page = last / page_size() * page_size();
+        if page > highest {
+            (highest, pages) = (page, pages + 1);
+            ahead += usize::from(is_there(page + AHEAD));
+        }
+    }
+    100 * ahead / pages
+}
+
+fn pages_of_small_blocks_come_ahead(heap: &impl GlobalAlloc) {
+    assert_eq!(percent_ahead(heap, SIZE, MIB / 2), 0);
+    percent_ahead(heap, SIZE, 2 * MIB);
+    assert!(percent_ahead(heap, SIZE, 8 * MIB) > 50);
+}
+
+#[test]
+#[ignore = "a process is started for it"]
+fn pages_of_small_blocks_come_ahead_in_a_heap_of_a_thread() {
+    pages_of_small_blocks_come_ahead(&THREADED);
+}
+
+#[test]
+#[ignore = "a process is started for it"]
+fn pages_of_small_blocks_come_ahead_in_a_locked_heap() {
+    pages_of_small_blocks_come_ahead(&LOCKED);
+}
+
+#[test]
+#[ignore = "a process is started for it"]
+fn pages_of_large_blocks_come_when_they_are_used() {
+    let before = resident();
+    percent_ahead(&THREADED, 64 * KIB, 12 * MIB);
+    let grown = resident() - before;
+    assert!(grown < 2 * MIB, "{grown} bytes are resident for 192 pages");
+}
+
+#[test]
+#[ignore = "a process is started for it"]
+fn what_is_ahead_is_bounded_and_goes_back() {
+    percent_ahead(&THREADED, SIZE, 8 * MIB);
+    // SAFETY: The layout has a size.
+    let last = unsafe { THREADED.alloc(Layout::new::<[u8; SIZE]>()) };
+    // Blocks are carved ahead in the next page.
+    let first = last.addr() / page_size() * page_size() + 2 * page_size();
+    let pages = || (0..).take_while(|page| is_there(first + page * page_size())).count();
+    let ahead = pages();
+    assert!((1..=8 * MIB / 64 / page_size()).contains(&ahead), "{ahead} pages");
+    THREADED.trim();
+    assert_eq!(pages(), 0, "of {ahead}");
+}
+
+#[test]
+fn a_growing_heap_is_ready_for_more() {
+    if !is_possible() {
+        return;
+    }
+    for name in [
+        "pages_of_small_blocks_come_ahead_in_a_heap_of_a_thread",
+        "pages_of_small_blocks_come_ahead_in_a_locked_heap",
+        "pages_of_large_blocks_come_when_they_are_used",
+        "what_is_ahead_is_bounded_and_goes_back",
+    ] {
+        let mut command = process::Command::new(env::current_exe().unwrap());
+        command.args([name, "--exact", "--include-ignored"]).env("TALLOC_HUGE_PAGES", "never");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
