@@ -21,6 +21,10 @@ pub struct Args {
 /// The libraries whose unit tests and others are run.
 const TESTED: [&str; 2] = ["talloc-core", suite::FUZZ];
 
+/// A test of a heap whose memory goes back to the system. It makes the system calls that no example makes.
+const PURGES: [&str; 4] = ["-p", "talloc-global", "--test", "statistics"];
+const PURGES_ONLY: [&str; 1] = ["what_goes_back_is_counted"];
+
 /// The library whose examples are run, with what its example `index` is to look at.
 const WITH_EXAMPLES: &str = "talloc-global";
 const INDEX: [&str; 3] = ["--threads", "2", "crates"];
@@ -34,6 +38,10 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let tests = workspace.cargo(["test", "--no-run"]).args(suite::select(&tested, &[])?);
     for test in suite::programs(tests)? {
         memcheck(workspace, &valgrind, &test, &[], args.scripts)?;
+    }
+
+    for test in suite::programs(workspace.cargo(["test", "--no-run"]).args(PURGES))? {
+        memcheck(workspace, &valgrind, &test, &PURGES_ONLY, args.scripts)?;
     }
 
     let examples = workspace.cargo(["build", "--examples", "-p", WITH_EXAMPLES]);

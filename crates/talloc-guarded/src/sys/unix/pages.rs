@@ -13,7 +13,10 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 const FLAGS: MapFlags = MapFlags::PRIVATE;
 
 pub fn page_size() -> usize {
-    rustix::param::page_size()
+    // Not the function of `rustix`, which reads addresses that valgrind unmaps.
+    // SAFETY: The function has no conditions.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(64 << 10)
 }
 
 /// Reserves addresses, which cannot be accessed.

@@ -9,9 +9,12 @@ use talloc_sync::{Align, AllocError, Memory, Span};
 /// The alignment that all memory from the system has.
 const ALIGN: Align = Align::new(4096).unwrap();
 
-/// The size of a page in bytes, as the system reports it: 4, 16 or 64 KiB.
+/// The size of a page in bytes, as the system reports it: 4, 16 or 64 KiB. Zero if it does not.
 pub(super) fn page_size() -> usize {
-    rustix::param::page_size()
+    // Not the function of `rustix`, which reads addresses that valgrind unmaps.
+    // SAFETY: The function has no conditions.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(0)
 }
 
 /// Reserves `size` bytes of addresses.
@@ -106,7 +109,7 @@ fn gives_zeros() -> bool {
 /// Writes to a page, discards it, and returns whether it is zero then.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn try_discarding() -> Option<bool> {
-    let range = map(page_size(), ALIGN).ok()?;
+    let range = map(super::page().get(), ALIGN).ok()?;
     let start = range.get_base_ptr()?;
     // SAFETY: The page was mapped above, and is unmapped at the end. The volatile accesses keep the compiler from
     // moving or merging them across the call.
