@@ -4,15 +4,17 @@ use crate::handler::{Reaction, Reporting};
 use crate::pool::{Phase, Pool, Slot};
 use crate::report::{Action, Fault, Position};
 use crate::sampler;
+use crate::sys::tags;
 
 /// Handles a fault at an address, in a signal handler. Returns whether the access may be tried again; false if the
 /// fault has another cause.
 pub fn handle(addr: usize, action: Action) -> bool {
+    let addr = tags::address(addr);
     let Some(pool) = Pool::around(addr) else { return false };
     let Some((fault, slot)) = diagnose(pool, addr) else { return false };
     // If the handler of reports faults, that is for the handler before this one.
     let Some(reporting) = Reporting::begin() else { return false };
-    match sampler::paused(|| reporting.report(action, addr, fault, slot)) {
+    match sampler::paused(|| reporting.report(action, addr, fault, slot.into())) {
         Reaction::Abort => std::process::abort(),
         Reaction::Continue => pool.open(addr),
     }

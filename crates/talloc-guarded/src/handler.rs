@@ -12,6 +12,7 @@ use std::sync::atomic::{
 use crate::pool::Slot;
 use crate::report::{Action, CallStack, Fault, Report};
 use crate::sys;
+use crate::tags::Tags;
 
 /// Handles a [`Report`], and says how the program goes on. See [`set_handler`].
 pub type Handler = fn(&Report) -> Reaction;
@@ -25,7 +26,8 @@ pub enum Reaction {
     ///
     /// After an access, its page is made accessible, and the access is done, until the block's slot is used again. The
     /// contents of freed blocks are gone, and read as zeros. A call has no effect, and one that resizes fails; but
-    /// a block of which bytes beside it were overwritten is freed.
+    /// a block of which bytes beside it were overwritten is freed. After an access whose tag is wrong, the accesses of
+    /// the thread are not checked until it allocates again.
     Continue,
 }
 
@@ -62,6 +64,20 @@ pub fn set_handler(handler: Handler) {
     HANDLER.store(handler as *mut (), Release);
 }
 
+/// What is known about the memory that a report is about.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    Nothing,
+    Slot(&'a Slot),
+    Tags(Tags),
+}
+
+impl<'a> From<Option<&'a Slot>> for Subject<'a> {
+    fn from(slot: Option<&'a Slot>) -> Self {
+        slot.map_or(Self::Nothing, Self::Slot)
+    }
+}
+
 /// The right to make a report, which one thread has at a time.
 pub struct Reporting(());
 
@@ -79,6 +95,7 @@ static SCRATCH: Scratch = Scratch(UnsafeCell::new(Report {
     addr: 0,
     fault: Fault::Foreign,
     block: None,
+    tags: None,
     caller: CallStack::EMPTY,
     allocated: None,
     freed: None,
@@ -110,11 +127,17 @@ impl Reporting {
         action: Action,
         addr: usize,
         fault: Fault,
-        slot: Option<&Slot>,
+        subject: Subject<'_>,
     ) -> Reaction {
         // SAFETY: This thread has the right to make a report, until `self` is dropped.
         let report = unsafe { &mut *SCRATCH.0.get() };
         (report.action, report.addr, report.fault) = (action, addr, fault);
+        let (slot, tags) = match subject {
+            Subject::Nothing => (None, None),
+            Subject::Slot(slot) => (Some(slot), None),
+            Subject::Tags(tags) => (None, Some(tags)),
+        };
+        report.tags = tags;
         report.block = slot.and_then(Slot::block);
         report.allocated = slot.map(Slot::allocated);
         // The call that has found the damage frees the block.

@@ -1,6 +1,6 @@
 //! Memory errors found in production, around any global allocator.
 //!
-//! See [`Guarded`].
+//! See [`Guarded`], which works everywhere on Unix, and [`Tagged`], which needs a processor with memory tags.
 #![deny(missing_docs)]
 
 mod access;
@@ -11,11 +11,16 @@ mod pool;
 mod print;
 mod report;
 mod sampler;
+mod start_up;
 mod sys;
+mod tagged;
+mod tags;
 
 pub use guarded::{DEFAULT_RATE, Guarded};
 pub use handler::{Handler, Reaction, set_handler};
 pub use report::{Action, Block, CallStack, Fault, Report};
+pub use tagged::{Tagged, has_memory_tags};
+pub use tags::Tags;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,7 +2,7 @@
 
 use std::alloc::Layout;
 
-use crate::handler::{Reaction, Reporting};
+use crate::handler::{Reaction, Reporting, Subject};
 use crate::pool::{Phase, Pool, Slot};
 use crate::report::{Action, CallStack, Fault};
 
@@ -12,7 +12,7 @@ pub fn check(pool: &Pool, addr: usize, layout: Layout, action: Action) -> Option
     match judge(pool, addr, layout) {
         Ok(number) => Some(number),
         Err((fault, slot)) => {
-            report(action, addr, fault, slot);
+            report(action, addr, fault, slot.into());
             None
         }
     }
@@ -27,13 +27,13 @@ pub fn check(pool: &Pool, addr: usize, layout: Layout, action: Action) -> Option
 pub unsafe fn free(pool: &Pool, number: usize, addr: usize, action: Action) {
     let slot = pool.slot(addr).map(|(_, slot)| slot);
     if !pool.free(number, &CallStack::capture()) {
-        report(action, addr, Fault::AlreadyFree, slot);
+        report(action, addr, Fault::AlreadyFree, slot.into());
         return;
     }
     // SAFETY: This thread has freed the block.
     unsafe {
         if let Some(at) = pool.damaged(number) {
-            report(action, addr, Fault::Damaged { at }, slot);
+            report(action, addr, Fault::Damaged { at }, slot.into());
         }
         pool.give_back(number);
     }
@@ -51,7 +51,7 @@ pub unsafe fn resize(pool: &Pool, number: usize, new_size: usize, action: Action
         let Some(block) = pool.resizable(number, new_size) else { return false };
         if let Some(at) = pool.damaged(number) {
             let slot = pool.slot(block.addr).map(|(_, slot)| slot);
-            report(action, block.addr, Fault::Damaged { at }, slot);
+            report(action, block.addr, Fault::Damaged { at }, slot.into());
         }
         pool.resize(number, block, new_size)
     }
@@ -76,10 +76,11 @@ fn judge(pool: &Pool, addr: usize, layout: Layout) -> Result<usize, (Fault, Opti
     Err((fault, Some(slot)))
 }
 
-fn report(action: Action, addr: usize, fault: Fault, slot: Option<&Slot>) {
+/// Reports a call. Returns if the handler continues.
+pub fn report(action: Action, addr: usize, fault: Fault, subject: Subject<'_>) {
     // A misuse in the handler of reports is not reported: there would be no end.
     let Some(reporting) = Reporting::begin() else { std::process::abort() };
-    if reporting.report(action, addr, fault, slot) == Reaction::Abort {
+    if reporting.report(action, addr, fault, subject) == Reaction::Abort {
         std::process::abort();
     }
 }

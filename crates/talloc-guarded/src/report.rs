@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 use crate::sys;
+use crate::tags::Tags;
 
 /// The most frames of a call stack that are kept, the innermost.
 pub const FRAMES: usize = 48;
@@ -21,8 +22,10 @@ pub struct Report {
     pub addr: usize,
     /// What is wrong.
     pub fault: Fault,
-    /// The block that the fault is about, if there is one.
+    /// The guarded block that the fault is about, if there is one.
     pub block: Option<Block>,
+    /// The tags that were compared, if the fault is one that a [`Tagged`](crate::Tagged) allocator has found.
+    pub tags: Option<Tags>,
     /// Who did it.
     pub caller: CallStack,
     /// Who allocated the block.
@@ -65,7 +68,8 @@ pub enum Fault {
     Overflow,
     /// The access was before the start of the block.
     Underflow,
-    /// The address that was passed is between blocks.
+    /// The address that was passed is between blocks. With [tags](Report::tags): the pointer is not that of a block
+    /// there.
     Foreign,
     /// The address that was passed is within an allocated block, but not its start.
     NotABlock,
@@ -200,9 +204,10 @@ impl fmt::Display for Report {
                 write!(f, "resizing to {new_size} bytes a {} at {addr:#x}: ", Bytes(*layout))?;
             }
         }
-        match self.block {
-            Some(block) => self.fault_about(block, f),
-            None => f.write_str("not a block, there has never been one"),
+        match (self.block, self.tags) {
+            (Some(block), _) => self.fault_about(block, f),
+            (None, Some(tags)) => tags.fault(self.fault, f),
+            (None, None) => f.write_str("not a block, there has never been one"),
         }
     }
 }

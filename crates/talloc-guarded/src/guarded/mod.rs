@@ -14,17 +14,14 @@ use crate::access;
 use crate::pool::{self, Place, Pool, Shape};
 use crate::report::CallStack;
 use crate::sampler;
-use crate::sys;
+use crate::start_up::StartUp;
+use crate::sys::{self, Cause};
 
 /// One block in how many is guarded, unless a program or its environment says otherwise.
 pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// How many sampled blocks there can be at a time, unless a program says otherwise.
 const DEFAULT_SLOTS: usize = 256;
-
-/// How many blocks are not sampled, in the hope that the standard library installs a handler of faults. It asks for a
-/// few blocks before, none of which is large. A program whose `main` is not Rust's has none.
-const EARLY: usize = 16;
 
 /// The rate is that of the environment, which has not been read yet.
 const UNKNOWN: usize = usize::MAX;
@@ -107,8 +104,7 @@ pub struct Guarded<A> {
     /// The addresses of the pool's slots. The length is written last.
     start: AtomicUsize,
     len: AtomicUsize,
-    /// How many blocks were to be sampled before the program has a handler of faults.
-    early: AtomicUsize,
+    start_up: StartUp,
     /// Whether the system has refused the addresses for a pool.
     is_refused: AtomicBool,
 }
@@ -124,7 +120,7 @@ impl<A> Guarded<A> {
             pool: AtomicPtr::new(ptr::null_mut()),
             start: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
-            early: AtomicUsize::new(0),
+            start_up: StartUp::new(),
             is_refused: AtomicBool::new(false),
         }
     }
@@ -320,11 +316,7 @@ impl<A> Guarded<A> {
 
     /// Whether a block is not to be sampled, because our handler of faults would come before the standard library's.
     fn is_too_early(&self) -> bool {
-        // The standard library allocates between looking whether there is a handler of faults and installing its own,
-        // which would replace ours.
-        self.len.load(Relaxed) == 0
-            && !sys::has_handler()
-            && self.early.fetch_add(1, Relaxed) < EARLY
+        self.len.load(Relaxed) == 0 && !self.start_up.is_over()
     }
 
     fn known_rate(&self) -> usize {
@@ -365,7 +357,7 @@ impl<A> Guarded<A> {
             unsafe { Pool::destroy(pool) };
             return None;
         }
-        sys::watch(access::handle);
+        sys::watch(Cause::Page, access::handle);
         // SAFETY: The pool has been created above, and stays.
         let range = unsafe {
             Pool::publish(pool);

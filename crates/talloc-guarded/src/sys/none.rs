@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
 use crate::report::Action;
+use crate::sys::Cause;
 
 pub fn page_size() -> usize {
     4096
@@ -39,7 +40,7 @@ pub fn has_handler() -> bool {
 }
 
 /// No faults are heard of.
-pub fn watch(_: fn(usize, Action) -> bool) {}
+pub fn watch(_: Cause, _: fn(usize, Action) -> bool) {}
 
 /// Threads have no numbers.
 pub fn thread() -> u64 {

@@ -4,16 +4,25 @@ use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::report::Action;
+use crate::sys::{Cause, tags};
 
 /// Systems send one or the other.
 const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
+/// `SA_EXPOSE_TAGBITS`: the address of a fault has the tag of the pointer.
+const EXPOSE_TAGS: c_int = if tags::ARE_KNOWN { 0x800 } else { 0 };
+
 /// What handles a fault at an address, and returns whether the access may be tried again.
 type Handle = fn(usize, Action) -> bool;
 
-static HANDLE: OnceLock<Handle> = OnceLock::new();
+/// By the number of the cause.
+static HANDLES: [OnceLock<Handle>; 2] = [const { OnceLock::new() }; 2];
+
+/// Whether the handlers of signals have been installed.
+static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// How the signals were handled before, for faults that are not ours.
 static PREVIOUS: [OnceLock<libc::sigaction>; 2] = [const { OnceLock::new() }; 2];
@@ -33,19 +42,21 @@ fn handler_of(signal: c_int) -> libc::sigaction {
     }
 }
 
-/// Calls a function for each fault from now on.
+/// Calls a function for each fault of this cause from now on.
 ///
 /// The first call installs the handlers of signals. Those that the program installs later replace them, and should call
 /// them for faults that are not theirs.
-pub fn watch(handle: Handle) {
-    if HANDLE.set(handle).is_err() {
+pub fn watch(cause: Cause, handle: Handle) {
+    // Others are ignored: a cause has one function.
+    let _ = HANDLES[cause as usize].set(handle);
+    if IS_INSTALLED.swap(true, Relaxed) {
         return;
     }
     for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
         let mut new = *previous.get_or_init(|| handler_of(signal));
         new.sa_sigaction = on_signal as *const () as usize;
         // On the alternate stack, for the handler before, which may report that the stack has overflowed.
-        new.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        new.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | EXPOSE_TAGS;
         // SAFETY: The structure is valid, and the handler may run at any time.
         unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
     }
@@ -54,14 +65,25 @@ pub fn watch(handle: Handle) {
 unsafe extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let error = errno::errno();
     // SAFETY: The system passes valid structures.
-    let (is_fault, addr) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
-    let handle = HANDLE.get().filter(|_| is_fault);
+    let (code, addr) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
+    let handle = HANDLES[cause(signal, code) as usize].get().filter(|_| code > 0);
     // SAFETY: The context is that of a signal.
     let is_handled = handle.is_some_and(|handle| handle(addr, unsafe { action(context) }));
     errno::set_errno(error);
     if !is_handled {
         // SAFETY: They are the arguments of this signal.
         unsafe { pass_on(signal, info, context) };
+    }
+}
+
+/// What a signal with this code tells of.
+fn cause(signal: c_int, code: c_int) -> Cause {
+    /// `SEGV_MTESERR`: the tags of a pointer and of the memory differ.
+    const TAGS_DIFFER: c_int = 9;
+    if tags::ARE_KNOWN && (signal, code) == (libc::SIGSEGV, TAGS_DIFFER) {
+        Cause::Tag
+    } else {
+        Cause::Page
     }
 }
 
