@@ -1,6 +1,9 @@
 //! Running a test in a process of its own, and what is reported there.
 #![allow(dead_code)]
 
+pub mod arena;
+pub mod random;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
 use std::num::NonZeroUsize;
