@@ -41,7 +41,7 @@ pub fn of_pointer(addr: usize) -> u8 {
 /// Whether the processor and the system have tags.
 pub fn exist() -> bool {
     const HWCAP2_MTE: u64 = 1 << 18;
-    // Not by `rustix`, which may allocate for the answer.
+    // Not by `rustix`, which allocates for the answer where Linux is older than 6.4.
     // SAFETY: It has no conditions.
     unsafe { libc::getauxval(libc::AT_HWCAP2) & HWCAP2_MTE != 0 }
 }
@@ -71,9 +71,7 @@ pub fn compare(is_wanted: bool) -> bool {
 ///
 /// There are so many bytes of memory to read and write.
 pub unsafe fn enable(start: NonNull<u8>, len: usize) -> bool {
-    // Not by `rustix`, which may allocate for the answer.
-    // SAFETY: It has no conditions.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    let page = super::page_size();
     let lead = start.addr().get() % page;
     let pages = start.as_ptr().wrapping_sub(lead).cast();
     let access = MprotectFlags::READ | MprotectFlags::WRITE | MprotectFlags::MTE;

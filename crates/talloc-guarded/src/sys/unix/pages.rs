@@ -13,7 +13,8 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 const FLAGS: MapFlags = MapFlags::PRIVATE;
 
 pub fn page_size() -> usize {
-    // Not the function of `rustix`, which reads addresses that valgrind unmaps.
+    // Not by `rustix`, which allocates for the answer where Linux is older than 6.4, and reads addresses that valgrind
+    // unmaps.
     // SAFETY: The function has no conditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(64 << 10)
