@@ -27,7 +27,7 @@ impl Arena {
     }
 
     pub fn start(&self) -> usize {
-        self.start.addr()
+        self.start.expose_provenance()
     }
 
     /// How many bytes are used.

@@ -3,6 +3,8 @@
 
 pub mod arena;
 pub mod random;
+#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+pub mod tags;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
