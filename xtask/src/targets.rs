@@ -14,6 +14,7 @@ pub mod program;
 pub mod qemu;
 mod refused;
 mod table;
+mod tagging;
 mod texts;
 mod wine;
 
@@ -77,6 +78,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 fn run_one(workspace: &Workspace, target: &Target) -> Result<String> {
     match &target.kind {
         Kind::Tests(system) => hosted::run(workspace, target.triple, system),
+        Kind::Tagging(system) => tagging::run(workspace, target.triple, system),
         Kind::Exercise(machine) => exercise::run(workspace, target.triple, machine),
         Kind::Texts(board) => texts::run(workspace, target.triple, *board),
         Kind::Build => build::run(workspace, target.triple),

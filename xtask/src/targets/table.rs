@@ -15,6 +15,8 @@ pub struct Target {
 pub enum Kind {
     /// The libraries' tests, on a system.
     Tests(System),
+    /// The tests of tagged blocks, on a system whose memory has tags.
+    Tagging(System),
     /// The program of `xtask/exercise`, on a machine without one.
     Exercise(Machine),
     /// What is printed by defmt.
@@ -29,7 +31,9 @@ impl Target {
     /// What is needed beyond what runs this program.
     pub fn needs(&self) -> String {
         match &self.kind {
-            Kind::Tests(system) => format!("{}; {COMPILER}", system.needs()),
+            Kind::Tests(system) | Kind::Tagging(system) => {
+                format!("{}; {COMPILER}", system.needs())
+            }
             Kind::Exercise(Machine { runner: Runner::Native, .. }) => "nothing".to_owned(),
             Kind::Exercise(machine) => {
                 format!("{INSTALL} {} lld; {COMPILER}", machine.runner.package())
@@ -75,7 +79,7 @@ const fn build(name: &'static str, triple: &'static str) -> Target {
 }
 
 /// The quick ones first.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target {
         name: "here",
         triple: "this machine",
@@ -137,6 +141,16 @@ pub const TARGETS: [Target; 16] = [
             runs: Runs::Qemu("qemu-arm"),
         },
     ),
+    Target {
+        name: "tagging",
+        triple: "aarch64-unknown-linux-gnu",
+        about: "the tests of blocks with memory tags (MTE), on a processor that has them",
+        kind: Kind::Tagging(System {
+            gcc: "aarch64-linux-gnu",
+            packages: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user",
+            runs: Runs::QemuMax("qemu-aarch64"),
+        }),
+    },
     tests(
         "s390x",
         "s390x-unknown-linux-gnu",
