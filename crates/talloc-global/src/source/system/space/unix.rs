@@ -11,7 +11,8 @@ const ALIGN: Align = Align::new(4096).unwrap();
 
 /// The size of a page in bytes, as the system reports it: 4, 16 or 64 KiB. Zero if it does not.
 pub(super) fn page_size() -> usize {
-    // Not the function of `rustix`, which reads addresses that valgrind unmaps.
+    // Not by `rustix`, which reads addresses that valgrind unmaps, and allocates for the answer where Linux is older than
+    // 6.4, if any crate of the program enables its feature `alloc`.
     // SAFETY: The function has no conditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(0)
