@@ -21,21 +21,26 @@ pub use process::has_memory_tags;
 ///
 /// Some AArch64 processors have the *Memory Tagging Extension* (MTE), with which each 16 bytes of memory have a tag of
 /// four bits, and each pointer has one. An access faults if they differ. The blocks of this allocator have a random tag
-/// from 1 to 15, which no memory beside the block has; free memory has the tag 0. On Linux and Android on such a
+/// from 1 to 15, which no memory beside the block has. All other memory has the tag 0. On Linux and Android on such a
 /// processor, these errors are [reported](crate::set_handler) with the call stack and the tags:
 ///
 /// | error | found |
 /// |---|---|
-/// | an access beyond the end of a block or before its start, in the adjacent 16 bytes | always |
-/// | an access elsewhere by a pointer to a block | always in free memory; in another block 14 times in 15 |
-/// | an access after the block was freed | always until the memory is used again; then about 13 times in 14 |
-/// | an access by the old pointer after a reallocation that kept the place | always if the size in 16 bytes changed |
-/// | a free or a reallocation of a freed block | the same as an access; of two threads at the same time, perhaps not |
-/// | a free or a reallocation of an address that is not a block's start, or with a size that takes other 16 bytes | always, but see below |
+/// | an access in the 16 bytes behind a block, or in those before it | always |
+/// | an access elsewhere outside of the block | always in memory that is not a block's; about 14 times in 15 in another block |
+/// | an access to a freed block | always until its memory is used again; then 12 times in 13 or more |
+/// | an access by the pointer from before a reallocation that changed it | as to a freed block; always if the block kept its place |
+/// | a free or a reallocation of a freed or foreign block | as an access to it, before anything changes |
+/// | a free or a reallocation of an address within a block, or with a size that takes other granules of 16 bytes | always, before anything changes |
 ///
-/// Bytes between the end of a block and the next multiple of 16 bytes are not checked. A block at the start or the end of
-/// a page of 4 KiB has one of seven or eight tags, not of 15, as the tags beyond the page cannot be known. A pointer to
-/// the start of a page in a block, passed with a size of which the block has as much left, is taken for a block.
+/// There are limits:
+///
+/// - Bytes between the end of a block and the next multiple of 16 are not checked.
+/// - Blocks at the edges of pages of 4 KiB have one of eight tags or fewer, as it is not known what is beyond. So a freed
+///   block there is found at least 5 times in 6 after its memory is used again.
+/// - The start of a page within a block, passed with as many bytes as the block has left there, passes for a block.
+/// - Of two threads that free a block at the same time, both may succeed.
+/// - Two neighbours may have one tag, if one could not be reallocated while another thread allocated the other.
 ///
 /// An access by the kernel, as in `read(2)`, does not fault: the call returns `EFAULT`.
 ///
@@ -43,8 +48,8 @@ pub use process::has_memory_tags;
 ///
 /// On all other processors and systems, and in a program whose allocator already uses tags, requests are passed on as
 /// they are, and nothing is found: see [`has_memory_tags`]. So are single blocks whose memory the system does not tag,
-/// because it is that of a file, or because it lets the process have no more mappings. `A` must not be `Tagged` itself:
-/// the first free is reported.
+/// because it is that of a file, or because the process can have no more mappings. `A` must not be `Tagged` itself, nor
+/// must a program have another allocator that begins to use tags later.
 ///
 /// # Threads
 ///
