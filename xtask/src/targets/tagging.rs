@@ -5,7 +5,8 @@ use anyhow::Result;
 use super::hosted::{self, System};
 use crate::workspace::Workspace;
 
-const PACKAGE: &str = "talloc-guarded";
+/// That of the allocator, and one that uses it with heaps of these crates.
+const PACKAGES: [&str; 2] = ["talloc-guarded", "talloc-cli"];
 
 /// Tests of tags, and those of the handler of faults, which reports of both kinds have in common.
 const TESTS: [&str; 5] = ["tagged", "tags", "tagged_programs", "accesses", "calls"];
@@ -18,8 +19,10 @@ const STORES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.name=kunpeng920");
 
 pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<String> {
     let tests = TESTS.into_iter().flat_map(|test| ["--test", test]);
+    let packages = PACKAGES.into_iter().flat_map(|package| ["-p", package]);
     let cargo = hosted::cargo_test(workspace, triple, system)?
-        .args(["-p", PACKAGE, "--no-fail-fast", "--lib"])
+        .args(packages)
+        .args(["--no-fail-fast", "--lib"])
         .args(tests)
         .env(DEMANDED, "1")
         .env(STORES.0, STORES.1);
