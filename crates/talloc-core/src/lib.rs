@@ -56,7 +56,7 @@
 //! | I5 | A chunk in a bin links back to the chunk before it. The first one links back to the bin. | [`BackLink`] |
 //! | I6 | A free chunk with room for links is in the bin of its size, once. Bins contain nothing else. | [`NotInBin`], [`BinCount`] |
 //! | I7 | A bin's bit in the map is set if and only if it is not empty. | [`Map`] |
-//! | I8 | The arena's own chunk is used, and has room for its bitmap. | [`Own`] |
+//! | I8 | The arena's own chunk is used, and has room for its bitmap. In a [`Hardened`] heap with canaries, it ends with one. | [`Own`], [`OwnCanary`] |
 //! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena. They hold as many granules as they count, and no more than they may. | [`CachedBlock`], [`CachedCount`] |
 //! | I10 | Arenas do not overlap. All arenas except the first have their structures in their own chunks, to which only the heap has pointers. | [`ArenasOverlap`], [`NotAnArena`] |
 //! | I11 | In a [`Checked`] heap, a granule's second bit is set if and only if the granule is the first of a block. Both bits are set if the block is in a quick list, or if its reuse is delayed. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
@@ -74,6 +74,7 @@
 //! [`BinCount`]: Violation::BinCount
 //! [`Map`]: Violation::Map
 //! [`Own`]: Violation::Own
+//! [`OwnCanary`]: Violation::OwnCanary
 //! [`BlockMark`]: Violation::BlockMark
 //! [`CachedBlock`]: Violation::CachedBlock
 //! [`CachedCount`]: Violation::CachedCount

@@ -90,7 +90,8 @@ pub enum Fault {
         /// All bytes that the block takes.
         block: Span,
     },
-    /// The eight bytes before the block have changed. They are the canary of the block below.
+    /// The bytes before the block have changed. They are the canary of the block below, or that of the arena's own
+    /// structures.
     Underflow {
         /// All bytes that the block takes.
         block: Span,

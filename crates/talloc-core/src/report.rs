@@ -165,6 +165,11 @@ pub enum Violation {
         /// The arena.
         arena: Span,
     },
+    /// I8: in a hardened heap with canaries, the canary behind an arena's bitmap was changed.
+    OwnCanary {
+        /// Where the canary is.
+        addr: usize,
+    },
     /// I9: a block in a quick list is not used, or is of another kind of memory than the first arena. In a checked
     /// heap, also if it is not marked as cached.
     CachedBlock {
@@ -202,6 +207,7 @@ impl Violation {
             | Self::NotCoalesced { addr }
             | Self::BackLink { addr }
             | Self::NotInBin { addr }
+            | Self::OwnCanary { addr }
             | Self::CachedBlock { addr }
             | Self::BlockMark { addr } => Some(addr),
             Self::Bounds { arena }
@@ -250,6 +256,9 @@ macro_rules! violation {
             }
             Self::Map { bin } => $say!($f, "the map is wrong about bin {}", bin),
             Self::Own { arena } => $say!($f, "the own chunk of the arena {} is not used", arena),
+            Self::OwnCanary { addr } => {
+                $say!($f, "the canary behind a bitmap was changed, it is at {:#x}", addr)
+            }
             Self::BlockMark { addr } => {
                 $say!($f, "the marks of the blocks are wrong at {:#x}", addr)
             }

@@ -18,6 +18,7 @@ impl<C: Config> Arena<C> {
         let linked = if self.is_blank() { 0 } else { self.check_chunks(report)? };
         self.check_bins(linked)?;
         self.check_own()?;
+        self.check_own_canary()?;
         let cached = if C::CHECKED { self.check_blocks(report)? } else { 0 };
         let top = (self.end - self.top) * GRANULE;
         if top > 0 {

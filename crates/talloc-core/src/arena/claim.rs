@@ -6,7 +6,7 @@ use talloc_span::{Align, Span};
 
 use super::bits::{Bits, UNIT};
 use super::{Arena, Own, units_for};
-use crate::config::{Config, WindowOf, draw_key};
+use crate::config::{Config, Level, WindowOf, draw_canary_key, draw_key};
 use crate::error::ArenaError;
 use crate::granule::{GRANULE, granules};
 use crate::memory::Memory;
@@ -79,11 +79,14 @@ impl<C: Config> Arena<C> {
         }
         let (start, end) = (at + own, at + len);
         let window = window.with_key(draw_key::<C>());
-        let mut arena = Self { window, start, top: start, end, span, ..Self::NONE };
+        let canary_key = draw_canary_key::<C>();
+        let mut arena = Self { window, start, top: start, end, span, canary_key, ..Self::NONE };
         arena.first_unit = units_for(start..end).start;
         arena.cleared = arena.first_unit * UNIT;
         arena.own = Own { chunk: at..start, control, units };
         arena.bits = arena.own_bits();
+        // SAFETY: The own chunk is new, and has room for it.
+        unsafe { arena.write_own_canary() };
         arena.clear_at_claim(arena.first_unit..end.div_ceil(UNIT));
         arena.clear_bits();
         let is_zero = memory.contains(Memory::ZEROED);
@@ -175,9 +178,11 @@ impl<C: Config> Arena<C> {
 }
 
 impl Own {
-    /// The granules of a chunk for a control block and units of bits.
+    /// The granules of a chunk for a control block, units of bits and a canary. If all blocks take an even number of
+    /// granules, so does the chunk: no hole divides it from the block above.
     pub(super) fn len<C: Config>(control: usize, units: &Range<usize>) -> usize {
-        control + granules(units.len() * Bits::<C>::BYTES)
+        let len = control + granules(units.len() * Bits::<C>::BYTES) + C::OWN_CANARY;
+        if C::EVEN { len + len % 2 } else { len }
     }
 }
 

@@ -12,10 +12,12 @@
 //! and stores no size. It is carved only when no bin can serve a request.
 //!
 //! The arena's own chunk holds the boundary bits. In all arenas except a heap's first one, it also holds the control
-//! block: this structure, and the links by which the heap finds it. The own chunk lies below the start until the arena
+//! block: this structure, and the links by which the heap finds it. In a hardened heap, it ends with a canary (see
+//! `canary.rs`). The own chunk lies below the start until the arena
 //! outgrows it. From then on, it is one of the used chunks, or lies above the end if the arena has only grown upwards.
 
 pub(crate) mod bits;
+mod canary;
 mod check;
 mod claim;
 mod count;
@@ -47,7 +49,8 @@ use core::ptr::NonNull;
 use talloc_span::Span;
 
 use crate::bin::Bins;
-use crate::config::{Config, Level, WindowOf};
+use crate::checks::LinkKey;
+use crate::config::{Config, KeyOf, Level, WindowOf};
 use crate::granule::{GRANULE, granules, min_linked};
 use crate::kind::Kind;
 use crate::quick::Lists;
@@ -83,6 +86,8 @@ pub(crate) struct Arena<C: Config> {
     /// The kind of the memory.
     pub(crate) kind: Kind,
     own: Own,
+    /// The key of the canary at the end of the own chunk.
+    canary_key: KeyOf<C>,
 }
 
 /// The used chunk in which the arena keeps its own structures.
@@ -118,6 +123,7 @@ impl<C: Config> Arena<C> {
         broken: Cell::new(false),
         kind: Kind::DEFAULT,
         own: Own { chunk: 0..0, control: 0, units: 0..0 },
+        canary_key: KeyOf::<C>::ZERO,
     };
 
     /// An arena without memory, of some kind.
@@ -211,7 +217,7 @@ impl<C: Config> Arena<C> {
         let own = if self.is_split_by_own() {
             0
         } else {
-            self.own.control * GRANULE + units * Bits::<C>::BYTES
+            (self.own.control + C::OWN_CANARY) * GRANULE + units * Bits::<C>::BYTES
         };
         self.peak.max(self.chunks_high_water() + own)
     }

@@ -3,9 +3,9 @@
 //! The bitmap is laid out for the whole range when the arena is claimed, and never moves:
 //!
 //! ```text
-//!   | own: control, bits ... (no memory yet) | used | free | ... top | no memory yet ... |
-//!   ^                                        ^                       ^                   ^
-//!   the range's base                         start                   end                 the range's end
+//!   | own: control, bits ... (no memory yet), canary | used | free | ... top | no memory yet ... |
+//!   ^                                                ^                       ^                   ^
+//!   the range's base                                 start                   end                 the range's end
 //! ```
 //!
 //! To raise the arena, the caller commits the memory above its end, and the units of bits that stand for it.
@@ -14,7 +14,7 @@ use talloc_span::Span;
 
 use super::bits::{Bits, UNIT};
 use super::{Arena, Control, Own, units_for};
-use crate::config::{Config, WindowOf};
+use crate::config::{Config, Level, WindowOf};
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
 
@@ -29,7 +29,7 @@ impl<C: Config> Arena<C> {
     }
 
     /// The lower part of a range that makes an arena with room for `bytes` bytes of blocks. Also returns the two pieces
-    /// of it that must be memory: the used part of the own chunk, and the memory for blocks.
+    /// of it that must be memory: the used part of the own chunk, and the memory for blocks, with the canary below it.
     ///
     /// # Errors
     ///
@@ -49,6 +49,7 @@ impl<C: Config> Arena<C> {
         let bits = control.len() * GRANULE + units * Bits::<C>::BYTES;
         let low = |bytes: usize| range.truncate(0, range.size() - bytes);
         let part = low(size);
+        let own = own - C::OWN_CANARY * GRANULE;
         Ok((part, [low(bits.min(own)), part.truncate(own, 0)]))
     }
 

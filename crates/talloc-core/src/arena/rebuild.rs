@@ -20,6 +20,7 @@ impl<C: Config> Arena<C> {
         if self.check_bounds().is_err() || self.check_own().is_err() || !self.are_marks_sound() {
             return false;
         }
+        self.renew_own_canary();
         self.bins = Bins::EMPTY;
         self.broken.set(false);
         let mut at = self.start;

@@ -292,8 +292,13 @@ impl<C: Config> Arena<C> {
         let kept = self.first_unit.max(units.start)..cleared.min(units.end);
         debug_assert!(kept.start <= kept.end, "both bitmaps cover all blocks");
         debug_assert!(Own::len::<C>(self.own.control, units) <= self.own.chunk.len(), "I8");
-        // SAFETY: The units lie in the new bitmap and the old one. The places may overlap.
-        unsafe { self.bits.copy_units(bits, kept.clone()) };
+        // SAFETY: The units lie in the new bitmap and the old one. The places may overlap. The new chunk has room for
+        // the canary behind the bitmap (I8).
+        unsafe {
+            self.bits.copy_units(bits, kept.clone());
+            // Only now, because the canary may lie where the bits were.
+            self.write_own_canary();
+        }
         let (first, end) = (units.start, units.end);
         self.clear_at_claim(first..kept.start);
         self.clear_at_claim(kept.end..end);

@@ -36,6 +36,8 @@ impl<C: Config> Arena<C> {
         self.cleared = self.first_unit * UNIT;
         self.clear_at_claim(self.first_unit..self.end.div_ceil(UNIT));
         self.clear_bits();
+        // SAFETY: The own chunk has room for the canary behind the bitmap, and nothing is allocated.
+        unsafe { self.write_own_canary() };
         debug_assert!(self.is_bounded(), "I1");
         debug_assert!(
             !self.is_untidy() && self.allocated().is_none(),

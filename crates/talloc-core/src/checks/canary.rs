@@ -24,6 +24,9 @@ const REPEATED: u64 = u64::MAX / u8::MAX as u64;
 /// The bytes of a tail.
 pub(crate) const TAIL: usize = GRANULE;
 
+/// The granules of the canary at the end of an arena's own chunk.
+pub(crate) const OWN_CANARY: usize = 8;
+
 /// The canary of one block.
 pub(crate) struct Canary {
     block: NonNull<u8>,

@@ -38,9 +38,12 @@ pub struct Measures {
     /// The byte that freed blocks are filled with.
     pub filler: u8,
     /// Bytes between the end of a block and the next granule hold a canary, which is checked when the block is freed
-    /// or changes its size.
+    /// or changes its size. So does the end of each arena's own structures: see [`tails`](Self::tails).
     pub slack: bool,
     /// Each block has 8 more bytes, which hold a canary. It is checked when the block or the one above it is freed.
+    ///
+    /// With `tails` or `slack`, 64 bytes behind the bitmap of each arena hold a canary, too. It is checked when the block
+    /// above it is freed. So a write before the lowest block does not reach the bitmap unnoticed.
     pub tails: bool,
     /// Blocks take multiples of 16 bytes. It is for those who align all blocks to 16 bytes: blocks then follow each other
     /// without holes, and `slack` begins behind the last byte that was requested.
@@ -103,7 +106,7 @@ pub trait Harden: 'static {
     /// The measures.
     const MEASURES: Measures = Measures::STANDARD;
 
-    /// Returns a key. It is called when a heap is given its first memory, and for each arena.
+    /// Returns a key. It is called when a heap is given its first memory, and up to twice for each arena.
     ///
     /// An attacker who knows the key can forge links. Return numbers from a random number generator. The default
     /// depends on where code and stack lie, which a system may choose at random. It protects against accidents.

@@ -14,7 +14,7 @@ mod guard;
 mod key;
 mod measures;
 
-pub(crate) use canary::{Canary, TAIL};
+pub(crate) use canary::{Canary, OWN_CANARY, TAIL};
 pub(crate) use guard::{Guard, NoGuard, State};
 pub use key::LinkKey;
 pub(crate) use key::{NoKey, SecretKey};

@@ -1,7 +1,7 @@
 //! What follows from the level of a configuration.
 
 use super::Config;
-use crate::checks::{Checks, LinkKey, Measures, TAIL};
+use crate::checks::{Checks, LinkKey, Measures, OWN_CANARY, TAIL};
 use crate::misuse::Misuse;
 use crate::window::Window;
 
@@ -14,6 +14,11 @@ pub(crate) type WindowOf<C> = Window<<C as Config>::Index, KeyOf<C>>;
 /// A key for the sizes and links of an arena.
 pub(crate) fn draw_key<C: Config>() -> KeyOf<C> {
     if C::ENCODED { KeyOf::<C>::new(C::Checks::draw()) } else { KeyOf::<C>::ZERO }
+}
+
+/// A key for the canary of an arena's own chunk.
+pub(crate) fn draw_canary_key<C: Config>() -> KeyOf<C> {
+    if C::HAS_CANARIES { KeyOf::<C>::new(C::Checks::draw()) } else { KeyOf::<C>::ZERO }
 }
 
 /// The level of a configuration, as constants that no implementation of [`Config`] can change.
@@ -32,6 +37,8 @@ pub trait Level: Config + sealed::Sealed {
     const ENCODED: bool = Self::MEASURES.encode;
     /// How many more bytes a block has than its owner can use.
     const TAIL: usize = if Self::MEASURES.tails { TAIL } else { 0 };
+    /// Granules of the canary at the end of an arena's own chunk.
+    const OWN_CANARY: usize = if Self::HAS_CANARIES { OWN_CANARY } else { 0 };
     /// Whether all blocks take an even number of granules.
     const EVEN: bool = Self::MEASURES.even;
     /// Whether there are canaries.

@@ -3,7 +3,7 @@
 mod level;
 
 pub use level::Level;
-pub(crate) use level::{WindowOf, draw_key};
+pub(crate) use level::{KeyOf, WindowOf, draw_canary_key, draw_key};
 
 use core::marker::PhantomData;
 

@@ -5,6 +5,7 @@ mod common;
 
 mod broken;
 mod measures;
+mod own;
 mod repaired;
 
 use std::ptr::NonNull;

@@ -318,7 +318,7 @@ fn blocks_below_the_arenas_own_structures_are_known() {
     free_beside_own::<Standard>();
 }
 
-/// The structures have no canary.
+/// The structures have another canary.
 #[test]
 fn no_tail_is_expected_below_a_block_above_the_arenas_own_structures() {
     free_beside_own::<Tails>();

@@ -52,10 +52,16 @@ impl<C: Config, S> Talloc<C, S> {
         self.canary(block, size).is_none_or(|canary| unsafe { canary.is_intact() })
     }
 
-    /// Notes a misuse if the tail of an allocated block that ends where this one starts was overwritten.
+    /// Notes a misuse if the canary of the arena below a block was overwritten, or the tail of an allocated block that
+    /// ends where this one starts.
     #[inline(always)]
-    pub(in crate::talloc) fn expect_tail_below(&mut self, block: NonNull<u8>, len: usize) {
-        if C::MEASURES.tails && !self.is_tail_below_sound(block) {
+    pub(in crate::talloc) fn expect_sound_below(
+        &mut self,
+        block: NonNull<u8>,
+        len: usize,
+        is_sound: bool,
+    ) {
+        if !is_sound || C::MEASURES.tails && !self.is_tail_below_sound(block) {
             let span = Span::from_ptr_size(block.as_ptr(), len * GRANULE);
             self.note_about(Call::Free, block, len, Fault::Underflow { block: span });
         }

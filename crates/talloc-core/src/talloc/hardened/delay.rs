@@ -96,8 +96,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     pub(in crate::talloc) unsafe fn retire(&mut self, ptr: NonNull<u8>, len: usize) {
         let arena = self.arenas.arena_of(ptr);
         let block = arena.block(ptr);
-        arena.set_aside(arena.granule(block));
-        self.expect_tail_below(block, len);
+        let at = arena.granule(block);
+        arena.set_aside(at);
+        let is_sound = arena.expect_own_canary(at);
+        self.expect_sound_below(block, len, is_sound);
         // SAFETY: Nobody uses the block, and the heap's own pointer is valid for all of it.
         unsafe { Self::fill(block, len) };
         let bytes = len * GRANULE;

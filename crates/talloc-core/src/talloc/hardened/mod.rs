@@ -3,7 +3,7 @@
 //! | when | what |
 //! |---|---|
 //! | [`malloc`](Talloc::malloc) | checks that the block is as it was filled, and writes its canary ([`Talloc::seal`]) |
-//! | [`free`](Talloc::free) | checks the canary ([`Talloc::is_sealed`]), fills the block and puts it in the queue ([`Talloc::retire`]) |
+//! | [`free`](Talloc::free) | checks the canaries behind it ([`Talloc::is_sealed`]) and before it ([`Talloc::expect_sound_below`]), fills the block and puts it in the queue ([`Talloc::retire`]) |
 //! | the queue is full | checks that the oldest block is as it was filled, and frees it ([`Talloc::let_go`]) |
 //! | a free chunk or a cached block is used | checks that it is one: see `arena/trust.rs` and [`Talloc::pop_sound`] |
 //!

@@ -1,7 +1,7 @@
 //! Each invariant, broken alone: `verify` must name it.
 
 use super::{Block, Owned};
-use crate::config::{Checked, Compact, RealTime};
+use crate::config::{Checked, Compact, Hardened, RealTime};
 use crate::quick::Lists;
 use crate::report::Violation;
 use crate::talloc::arenas::sabotage::Fault;
@@ -143,6 +143,20 @@ fn own() {
     for at in [low, top] {
         heap.arenas.first.set_own(at);
         assert_eq!(heap.verify(), Err(Violation::Own { arena: heap.get_arena() }));
+    }
+}
+
+#[test]
+fn own_canary() {
+    for granule in 1..=8 {
+        let heap = Owned::<Hardened<RealTime>>::new(126);
+        heap.verify().unwrap();
+        let own = heap.arenas.first.own();
+        let word = heap.arenas.first.ptr(own.end - granule).cast::<u64>();
+        // SAFETY: It is a word of the heap's memory.
+        unsafe { word.write(word.read() ^ 1 << 40) };
+        let addr = heap.arenas.first.ptr(own.end - 8).addr().get();
+        assert_eq!(heap.verify(), Err(Violation::OwnCanary { addr }));
     }
 }
 
