@@ -1,18 +1,19 @@
 //! The canary behind the structures of each arena.
 
+mod moves;
+mod script;
+
 use std::ptr::NonNull;
 
-use fastrand::Rng;
 use talloc_core::{
     ChunkKind, Compact, Config, Fault, Hardened, KnowsBlocks, Memory, Micro, Misuse, OneArena,
-    OwnedTalloc, RealTime, Span, Talloc, Violation,
+    RealTime, Span, Talloc, Violation,
 };
 
 use crate::common::found::Note;
 use crate::common::{layout, memory, part};
 use crate::{
-    All, Encoded, Even, Repairs, Standard, Tails, faults, found, free, heap, heap_of, malloc,
-    overwrite,
+    Encoded, Even, Repairs, Standard, Tails, faults, found, free, heap, heap_of, malloc, overwrite,
 };
 
 /// The bytes of a canary.
@@ -138,134 +139,6 @@ fn no_hole_divides_the_structures_from_a_block_that_is_aligned() {
 }
 
 #[test]
-fn each_arena_has_a_canary() {
-    let whole = memory(3 << 13);
-    let arenas = [0, 1, 2].map(|number| part(whole, number << 13, (1 << 13) - 64));
-    let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&arenas);
-    expect_canaries(&heap, 3);
-    let blocks = fill(&mut heap, 400);
-    expect_canaries(&heap, 3);
-    assert_eq!(underflow(&mut heap, &blocks, 400), 3);
-}
-
-#[test]
-fn the_canary_goes_with_structures_that_come_to_lie_between_blocks() {
-    for few in 1..40 {
-        let memory = memory(1 << 13);
-        let arena = part(memory, 1 << 10, 1 << 11);
-        let mut heap = heap_of::<Hardened<RealTime, Tails, Note>>(&[arena]);
-        let below: Vec<_> = (0..few).map(|_| malloc(&mut heap, 24)).collect();
-        // SAFETY: The memory is the heap's for ever.
-        unsafe { heap.arena(arena).unwrap().extend(memory, Memory::empty()) }.unwrap();
-        expect_canaries(&heap, 1);
-        let blocks = [below, fill(&mut heap, 24)].concat();
-        expect_canaries(&heap, 1);
-        assert_eq!(underflow(&mut heap, &blocks, 24), 1, "{few}");
-    }
-}
-
-#[test]
-fn an_arena_that_is_extended_or_truncated_at_either_end_keeps_its_canary() {
-    for (low, high) in [(0, 2048), (2048, 0), (512, 512), (64, 4096), (4096, 64)] {
-        let memory = memory(3 << 12);
-        let arena = part(memory, 1 << 12, 1 << 12);
-        let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[arena]);
-        let kept = malloc(&mut heap, 100);
-        let wide = arena.extend(low, high);
-        // SAFETY: The memory is the heap's for ever.
-        unsafe { heap.arena(arena).unwrap().extend(wide, Memory::empty()) }.unwrap();
-        expect_canaries(&heap, 1);
-        let least = heap.arena(wide).unwrap().allocated_span();
-        heap.arena(wide).unwrap().truncate(least).unwrap();
-        expect_canaries(&heap, 1);
-        free(&mut heap, kept, 100);
-        heap.arena(least).unwrap().truncate(least.truncate(0, 8)).unwrap();
-        assert_eq!((heap.verify().err(), faults()), (None, vec![]));
-    }
-}
-
-#[test]
-fn an_arena_that_is_laid_out_anew_has_a_new_canary() {
-    let memory = memory(1 << 14);
-    let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[part(memory, 4096, 4096)]);
-    let span = heap.get_arena();
-    // SAFETY: The memory is the heap's for ever.
-    unsafe { heap.arena(span).unwrap().extend(memory, Memory::empty()) }.unwrap();
-    expect_canaries(&heap, 1);
-    let block = malloc(&mut heap, 24);
-    assert_eq!(underflow(&mut heap, &[block], 24), 1);
-}
-
-/// When nothing is allocated any more, structures between the blocks move back to the start.
-#[test]
-fn the_canary_goes_with_structures_that_move_back_to_the_start() {
-    let memory = memory(1 << 13);
-    let arena = part(memory, 0, 1 << 11);
-    let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[arena]);
-    let block = malloc(&mut heap, 500);
-    // SAFETY: The memory is the heap's for ever.
-    unsafe { heap.arena(arena).unwrap().extend(memory, Memory::empty()) }.unwrap();
-    assert_ne!(own_chunks(&heap)[0].base(), memory.base(), "the structures have moved");
-    free(&mut heap, block, 500);
-    heap.flush();
-    assert_eq!(own_chunks(&heap)[0].base(), memory.base());
-    expect_canaries(&heap, 1);
-    let blocks = fill(&mut heap, 48);
-    assert_eq!(underflow(&mut heap, &blocks, 48), 1);
-}
-
-#[test]
-fn arenas_that_merge_have_one_canary() {
-    // Either arena has room for the structures of both, or none has.
-    for (lower_size, upper_size) in [(0, 0), (2000, 0), (0, 2000), (2000, 2000)] {
-        let memory = memory(1 << 13);
-        let [lower, upper] = [0, 1].map(|number| part(memory, number << 12, 1 << 12));
-        let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[lower, upper]);
-        let blocks = fill(&mut heap, 48);
-        let (mut kept, mut room) = (Vec::new(), [lower_size, upper_size]);
-        for block in blocks {
-            let room = &mut room[usize::from(upper.contains(block.addr().get()))];
-            if *room > 0 {
-                *room -= 40;
-                free(&mut heap, block, 48);
-            } else {
-                kept.push(block);
-            }
-        }
-        // SAFETY: The memory is one piece, which the pointer of the lower arena is valid for.
-        let merged = unsafe { heap.arena(lower).unwrap().merge(upper) };
-        expect_canaries(&heap, if merged.is_ok() { 1 } else { 2 });
-        assert_eq!(merged.is_ok(), lower_size + upper_size > 0);
-        kept.extend(fill(&mut heap, 48));
-        assert_eq!(underflow(&mut heap, &kept, 48), own_chunks(&heap).len());
-    }
-}
-
-/// Structures above all blocks have no block above them. Nothing of the heap lies below its lowest block then.
-#[test]
-fn the_canary_of_structures_at_the_end_is_kept_and_found_by_verify() {
-    let memory = memory(1 << 14);
-    let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[part(memory, 0, 1 << 12)]);
-    let blocks = fill(&mut heap, 40);
-    for size in [1 << 12, 1 << 11, 1 << 12] {
-        let arena = heap.get_arena();
-        // SAFETY: The memory is the heap's for ever.
-        unsafe { heap.arena(arena).unwrap().raise(size, Memory::empty()) }.unwrap();
-        assert_eq!(own_chunks(&heap)[0].acme(), heap.get_arena().acme());
-        expect_canaries(&heap, 1);
-    }
-    for block in blocks {
-        free(&mut heap, block, 40);
-    }
-    let arena = heap.get_arena();
-    // SAFETY: The memory is the heap's for ever.
-    unsafe { heap.arena(arena).unwrap().extend(memory, Memory::empty()) }.unwrap();
-    expect_canaries(&heap, 1);
-    let blocks = fill(&mut heap, 40);
-    assert_eq!(underflow(&mut heap, &blocks, 40), 1);
-}
-
-#[test]
 fn an_arena_in_a_range_commits_its_canary() {
     let range = memory(1 << 20);
     let mut heap = Talloc::<Hardened<Compact, Standard, Note>>::with_config();
@@ -309,102 +182,4 @@ fn a_heap_whose_canary_was_changed_is_repaired_or_closed_before_an_arena_changes
     let truncated = heap.arena(span).unwrap().truncate(span.truncate(0, 1000));
     assert!(truncated.is_err());
     assert_eq!(faults(), [Fault::Broken]);
-}
-
-/// Changes an arena of the heap in some way, if it can.
-fn reshape<C: Config>(heap: &mut OwnedTalloc<C>, memory: Span, rng: &mut Rng) {
-    let mut arenas: Vec<Span> = heap.arenas().filter(|arena| arena.is_sized()).collect();
-    arenas.sort_by_key(|arena| arena.base());
-    let index = rng.usize(..arenas.len());
-    let arena = arenas[index];
-    let low = if index == 0 { memory.base() } else { arenas[index - 1].acme() };
-    let high = arenas.get(index + 1).map_or(memory.acme(), |above| above.base());
-    let room = memory.above(low.unwrap()).below(high.unwrap());
-    let by = [(); 2].map(|()| rng.usize(..1500));
-    // SAFETY: All of the memory is the heap's for ever, and its pointer is valid for all arenas.
-    let _ = unsafe {
-        match rng.usize(..6) {
-            0 => {
-                let new = arena.extend(by[0], by[1]).fit_within(room);
-                heap.arena(arena).and_then(|mut arena| arena.extend(new, Memory::empty()))
-            }
-            1 => {
-                let new = arena.truncate(by[0].min(arena.size()), 0);
-                let new = new.truncate(0, by[1].min(new.size()));
-                heap.arena(arena).and_then(|mut arena| arena.truncate(new))
-            }
-            2 if by[0] <= high.unwrap() - arena.acme().unwrap() => {
-                heap.arena(arena).and_then(|mut arena| arena.raise(by[0], Memory::empty()))
-            }
-            3 => heap.claim(room.above(arena.acme().unwrap())),
-            4 => heap.arena(arena).and_then(|mut lower| match arenas.get(index + 1) {
-                Some(upper) => lower.merge(*upper),
-                None => Ok(()),
-            }),
-            _ if arenas.len() > 1 => heap.arena(arena).and_then(|arena| arena.release()),
-            _ => Ok(()),
-        }
-    };
-}
-
-/// A random script: arenas change, blocks come and go, and now and then one writes before its start.
-fn script<C: Config<Checks: KnowsBlocks>>(seed: u64) -> usize {
-    let mut rng = Rng::with_seed(seed);
-    let memory = memory(1 << 15);
-    let first = part(memory, 8 * rng.usize(..1024), 1 << 12);
-    let mut heap = heap_of::<C>(&[first]);
-    let mut blocks: Vec<(NonNull<u8>, usize)> = Vec::new();
-    let mut underflows = 0;
-    for _ in 0..300 {
-        match rng.usize(..8) {
-            0 => reshape(&mut heap, memory, &mut rng),
-            1..=4 => {
-                let size = rng.usize(1..200);
-                // SAFETY: `malloc` has no preconditions.
-                if let Ok(block) = unsafe { heap.malloc(layout(size, 8)) } {
-                    blocks.push((block, size));
-                }
-            }
-            _ if !blocks.is_empty() => {
-                let (block, size) = blocks.swap_remove(rng.usize(..blocks.len()));
-                free(&mut heap, block, size);
-            }
-            _ => heap.flush(),
-        }
-        assert_eq!((heap.verify().err(), faults()), (None, vec![]), "seed {seed}");
-        for own in own_chunks(&heap) {
-            let number = rng.usize(1..=CANARY);
-            invert(own, number);
-            let found = heap.verify();
-            assert!(matches!(found, Err(Violation::OwnCanary { .. })), "seed {seed}: {found:?}");
-            let above = |(block, _): &(NonNull<u8>, _)| Some(block.addr().get()) == own.acme();
-            match blocks.iter().position(above).filter(|_| rng.u8(..4) == 0) {
-                Some(index) => {
-                    let (block, size) = blocks.swap_remove(index);
-                    free(&mut heap, block, size);
-                    assert!(matches!(faults()[..], [Fault::Underflow { .. }]), "seed {seed}");
-                    underflows += 1;
-                }
-                None => invert(own, number),
-            }
-            assert_eq!(heap.verify().err(), None, "seed {seed}");
-        }
-    }
-    underflows
-}
-
-#[test]
-fn random_changes_of_arenas_keep_the_canaries() {
-    let seeds = if cfg!(miri) { 2 } else { 40 };
-    let scripts = [
-        script::<Hardened<Compact, Standard, Note>>,
-        script::<Hardened<Compact, All, Note>>,
-        script::<Hardened<RealTime, Tails, Note>>,
-        script::<Hardened<RealTime, Even, Note>>,
-        script::<Hardened<Micro, Standard, Note>>,
-    ];
-    for script in scripts {
-        let underflows: usize = (0..seeds).map(script).sum();
-        assert!(underflows as u64 > seeds / 2, "{underflows} blocks lay on a canary");
-    }
 }
