@@ -123,19 +123,56 @@ fn without_canaries_behind_blocks_there_is_none_behind_the_structures() {
     assert_eq!(with, without + CANARY);
 }
 
+/// A write of one value, or of bytes that were copied from elsewhere in the canary, is found.
+#[test]
+fn the_words_of_a_canary_differ() {
+    let heap = heap::<Hardened<RealTime, Standard, Note>>(1 << 10);
+    let own = own_chunks(&heap)[0];
+    let words = NonNull::new(own.get_base_ptr().unwrap()).unwrap().cast::<u64>();
+    let count = own.size() / size_of::<u64>();
+    // SAFETY: They are words of the memory of the heap.
+    let word = |number| unsafe { words.add(number).read() };
+    let mut canary: Vec<u64> = (count - CANARY / 8..count).map(word).collect();
+    canary.sort_unstable();
+    canary.dedup();
+    assert_eq!(canary.len(), CANARY / 8);
+}
+
+#[test]
+fn the_canary_is_a_part_of_what_is_in_use() {
+    let mut heap = heap::<Hardened<RealTime, Standard, Note>>(1 << 10);
+    fill(&mut heap, 16);
+    let report = heap.verify().unwrap();
+    assert_eq!(report.free_bytes, 0);
+    assert_eq!(
+        (report.high_water_bytes, report.overhead_bytes),
+        (1 << 10, own_chunks(&heap)[0].size())
+    );
+}
+
+/// Checks that the structures of all arenas take multiples of 16 bytes, and that a block lies on those of each.
+fn even_structures<C: Config<Checks: KnowsBlocks>>() {
+    for more in 0..8 {
+        let whole = memory(1 << 15);
+        let size = (1 << 13) + more * 512;
+        let arenas = [0, 1].map(|number| part(whole, number << 14, size));
+        let mut heap = heap_of::<C>(&arenas);
+        // SAFETY: `malloc` has no preconditions.
+        let take = || unsafe { heap.malloc(layout(40, 16)) }.ok();
+        let blocks: Vec<_> = core::iter::from_fn(take).map(|block| block.addr().get()).collect();
+        for own in own_chunks(&heap) {
+            assert_eq!(own.size() % 16, 0, "{own}");
+            assert!(own.acme().is_some_and(|acme| blocks.contains(&acme)), "{own}");
+        }
+    }
+}
+
 /// If all blocks take multiples of 16 bytes, so do the structures.
 #[test]
 fn no_hole_divides_the_structures_from_a_block_that_is_aligned() {
-    for more in 0..40 {
-        let mut heap = heap_of::<Hardened<Compact, Even, Note>>(&[part(
-            memory(1 << 15),
-            0,
-            (1 << 12) + more * 512,
-        )]);
-        // SAFETY: `malloc` has no preconditions.
-        let block = unsafe { heap.malloc(layout(40, 16)) }.unwrap();
-        assert_eq!(own_chunks(&heap)[0].acme(), Some(block.addr().get()));
-    }
+    even_structures::<Hardened<Compact, Even, Note>>();
+    even_structures::<Hardened<RealTime, Even, Note>>();
+    even_structures::<Hardened<Micro, Even, Note>>();
 }
 
 #[test]
