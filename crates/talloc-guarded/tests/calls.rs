@@ -292,6 +292,40 @@ fn a_handler_that_panics_aborts() {
     assert!(!text(&output).contains("not found"), "{}", text(&output));
 }
 
+/// A report is a part of the allocator itself, and so are blocks that its handler asks for.
+#[test]
+fn the_handler_of_reports_has_no_guarded_blocks() {
+    const LARGE: Layout = Layout::new::<[u8; 100_001]>();
+    static ALLOCATOR: Guarded<System> = Guarded::new(System).with_rate(None).with_large(100_000);
+    static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+
+    fn allocate(_: &Report) -> Reaction {
+        // SAFETY: The size is not zero, and the block is freed once.
+        unsafe {
+            let block = ALLOCATOR.alloc(LARGE);
+            assert!(!ALLOCATOR.is_guarded(block));
+            ALLOCATOR.dealloc(block, LARGE);
+        }
+        ALLOCATED.fetch_add(1, Relaxed);
+        Reaction::Continue
+    }
+
+    succeeds("the_handler_of_reports_has_no_guarded_blocks", || {
+        talloc_guarded::set_handler(allocate);
+        let block = at_start(&ALLOCATOR, LARGE);
+        // SAFETY: The second call is the error that is to be found.
+        unsafe {
+            ALLOCATOR.dealloc(block, LARGE);
+            ALLOCATOR.dealloc(block, LARGE);
+        }
+        assert_eq!(ALLOCATED.load(Relaxed), 1);
+        // Afterwards, blocks are guarded as before.
+        let block = at_start(&ALLOCATOR, LARGE);
+        // SAFETY: The block is freed once.
+        unsafe { ALLOCATOR.dealloc(block, LARGE) };
+    });
+}
+
 /// The system's allocator, which counts calls.
 struct Counting;
 

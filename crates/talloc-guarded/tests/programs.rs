@@ -96,6 +96,21 @@ fn what_cannot_be_guarded_is_passed_on() {
     }
 }
 
+/// They take no slots of large ones.
+#[test]
+fn blocks_between_sampled_and_large_ones_are_not_guarded() {
+    let allocator = guarding_all().with_large(100_000);
+    for (size, is_guarded) in [(16_384, true), (16_385, false), (99_999, false), (100_000, true)] {
+        let layout = Layout::from_size_align(size, 8).unwrap();
+        // SAFETY: The size is not zero, and the block is freed once.
+        unsafe {
+            let block = allocator.alloc(layout);
+            assert_eq!(allocator.is_guarded(block), is_guarded, "{size}");
+            allocator.dealloc(block, layout);
+        }
+    }
+}
+
 #[test]
 fn when_all_slots_are_in_use_blocks_are_not_guarded() {
     let allocator = guarding_all().with_slots(10);

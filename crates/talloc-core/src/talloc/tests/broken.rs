@@ -233,6 +233,20 @@ fn a_queue_that_ends_with_a_used_block_is_noticed() {
     heap.expect_closed(&kept);
 }
 
+/// The block has no link, like one that ends the queue.
+#[test]
+fn a_queue_that_ends_with_a_used_block_of_zeros_is_noticed() {
+    let (mut heap, kept, other) = queued();
+    let zeros = heap.take(8);
+    // SAFETY: It is a block of the test, of that size.
+    unsafe { zeros.ptr.write_bytes(0, 8 * GRANULE) };
+    heap.guard.get_mut().unwrap().delayed.set_last(zeros.ptr);
+    heap.drop_block(other);
+    heap.expect_closed(&kept);
+    // SAFETY: As above.
+    assert_eq!(unsafe { zeros.ptr.cast::<u64>().read() }, 0, "no link was written");
+}
+
 /// Where words have 32 bits, the length is stored once.
 #[test]
 #[cfg(target_pointer_width = "64")]
