@@ -16,8 +16,10 @@
 //! | logical threads that have a heap each | `tests/shards.rs` |
 //! | libFuzzer [`Target`]s, one for each [`Mix`], for [`sync`] and for [`shards`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
 //! | faults planted in random programs, and what the heaps do about them | [`faults`], `tests/faults.rs`, `src/bin/faults.rs`, `cargo xtask faults` |
+//! | random programs that are looked at less often | [`brisk`], `tests/brisk.rs` |
 //! | random scripts for as long as one likes | `src/bin/soak.rs`, `cargo xtask soak` |
 
+pub mod brisk;
 mod catches;
 pub mod driver;
 pub mod faults;

@@ -1,4 +1,6 @@
 //! `soak`: random scripts of operations, each checked, for as long as one likes.
+//!
+//! With `--verify-every`, the heap is verified less often, and there are many more operations in the same time.
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
@@ -18,7 +20,11 @@ pub struct Args {
     /// How many threads run scripts; as many as there are processors if not said.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Only heaps of this level: `plain` ones, or `checked` ones, which report what a program does wrong.
+    /// After how many operations a heap is verified. If that is more than one, the programs only look at the ends of the
+    /// blocks that they pass, and there are no logical threads.
+    #[arg(long, value_name = "N", default_value_t = NonZero::<u64>::MIN)]
+    verify_every: NonZero<u64>,
+    /// Only heaps of this level: `plain` ones, or `checked` or `hardened` ones, which report what a program does wrong.
     #[arg(long, default_value = "all")]
     level: String,
     /// Short for `--level checked`.
@@ -28,7 +34,8 @@ pub struct Args {
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let jobs = args.jobs.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
-    let numbers = [args.operations.to_string(), args.seed.to_string(), jobs.to_string()];
+    let every = args.verify_every.to_string();
+    let numbers = [args.operations.to_string(), args.seed.to_string(), jobs.to_string(), every];
     workspace
         .cargo(["run", "--profile", "soak", "-p", "talloc-fuzz", "--bin", "soak", "--"])
         .args(numbers)

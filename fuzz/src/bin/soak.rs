@@ -1,4 +1,6 @@
-//! Runs random scripts until the heap has been called often enough: `soak OPERATIONS SEED JOBS LEVEL`.
+//! Runs random scripts until the heap has been called often enough: `soak OPERATIONS SEED JOBS VERIFY_EVERY LEVEL`.
+//!
+//! If heaps need not be verified after every operation, it runs programs that make more calls in the same time.
 //!
 //! Script number `n` is the same in every run with the same seed, whatever the number of jobs.
 
@@ -9,10 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use talloc_fuzz::supply::Kind;
-use talloc_fuzz::{Failure, Mix, Profile, Script, Setup, check, sync};
+use talloc_fuzz::{Failure, Mix, Profile, Script, Setup, brisk, check, sync};
 
 /// Operations of one script.
 const OPS: usize = 400;
+
+/// Operations of one program whose heap is not verified after each of them.
+const BRISK_OPS: u64 = 1 << 20;
 
 /// One script in as many is for logical threads.
 const SYNC: u64 = 8;
@@ -24,12 +29,12 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<u64> = args.iter().flat_map(|arg| arg.parse()).collect();
     let profiles = args.last().and_then(|level| Profile::of_level(level));
-    let (&[operations, seed, jobs], Some(profiles)) = (&numbers[..], profiles) else {
+    let (&[operations, seed, jobs, every], Some(profiles)) = (&numbers[..], profiles) else {
         let levels: Vec<&str> = Profile::LEVELS.iter().map(|level| level.0).collect();
-        eprintln!("usage: soak OPERATIONS SEED JOBS {}", levels.join("|"));
+        eprintln!("usage: soak OPERATIONS SEED JOBS VERIFY_EVERY {}", levels.join("|"));
         return ExitCode::FAILURE;
     };
-    let soak = Soak::new(operations, seed, profiles);
+    let soak = Soak::new(operations, seed, every, profiles);
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| soak.work());
@@ -49,6 +54,8 @@ fn main() -> ExitCode {
 struct Soak {
     operations: u64,
     seed: u64,
+    /// After how many operations heaps are verified.
+    every: u64,
     /// The heaps' parameters.
     profiles: &'static [Profile],
     start: Instant,
@@ -61,11 +68,12 @@ struct Soak {
 }
 
 impl Soak {
-    fn new(operations: u64, seed: u64, profiles: &'static [Profile]) -> Self {
+    fn new(operations: u64, seed: u64, every: u64, profiles: &'static [Profile]) -> Self {
         let start = Instant::now();
         Self {
             operations,
             seed,
+            every,
             profiles,
             start,
             next: AtomicU64::new(0),
@@ -82,7 +90,8 @@ impl Soak {
                 return;
             }
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            match run(number, self.seed, self.profiles) {
+            let left = self.operations.saturating_sub(self.calls.load(Ordering::Relaxed));
+            match run(number, self, left) {
                 Ok(calls) => self.calls.fetch_add(calls as u64, Ordering::Relaxed),
                 Err(failure) => {
                     *self.failure.lock().expect("no thread panics") = Some((number, failure));
@@ -106,10 +115,15 @@ impl Soak {
     }
 }
 
-/// Runs a script; its number says of what kind it is.
-fn run(number: u64, seed: u64, profiles: &[Profile]) -> Result<usize, Box<Failure>> {
-    let mut random = fastrand::Rng::with_seed(seed.wrapping_add(number));
+/// Runs a script; its number says of what kind it is. If it is a program, it has no more than `left` operations.
+fn run(number: u64, soak: &Soak, left: u64) -> Result<usize, Box<Failure>> {
+    let profiles = soak.profiles;
+    let mut random = fastrand::Rng::with_seed(soak.seed.wrapping_add(number));
     let seed = random.u64(..);
+    if soak.every > 1 {
+        let profile = profiles[number as usize % profiles.len()];
+        return brisk::run(profile, seed, left.min(BRISK_OPS) as usize, soak.every as usize);
+    }
     if number % SYNC == 0 {
         let setup = sync_setup(&mut random, profiles);
         return sync::check(&sync::Script::random(setup, seed, OPS));
