@@ -82,7 +82,8 @@
 //!    are lacking.
 //! 4. Otherwise the block moves: [`Talloc::malloc`], a copy, and [`Talloc::free_moved`].
 //!
-//! The heap of a thread calls only [`Talloc::resize_own`], which is the second step. `talloc-sync` moves its blocks.
+//! The heap of a thread calls only [`Talloc::resize_own`], which is the second and the third step. `talloc-sync` moves
+//! its blocks.
 //!
 //! # Out of memory
 //!

@@ -30,29 +30,29 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: `ptr` is a block of the heap with the layout `old`, aligned for `new`, by the contract of this
         // function.
         match unsafe { self.resize_known(ptr, old, new) } {
-            // SAFETY: The block is as it was, since this has failed. Only to grow can fail, so `new` is larger.
-            Err(AllocError) if S::EXTENDS => unsafe { self.extend_under(ptr, old, new) },
+            // Only to grow can fail, so `new` is larger.
+            Err(AllocError) if S::EXTENDS => {
+                self.extend_under(ptr, old, new)?;
+                // SAFETY: The block is as it was, since this has failed. The source has left it so, too.
+                unsafe { self.resize_known(ptr, old, new) }
+            }
             result => result,
         }
     }
 
-    /// Makes a block at its arena's end larger, after the source has extended the arena.
+    /// Asks the source to extend the arena under a block at its end that is to grow.
     ///
     /// # Errors
     ///
     /// If the block does not lie at the end, or the source does not provide the bytes that are lacking.
-    ///
-    /// # Safety
-    ///
-    /// As for [`resize_known`](Self::resize_known), and the new size is the larger one.
     #[cold]
     #[inline(never)]
-    unsafe fn extend_under(
+    pub(super) fn extend_under(
         &mut self,
         ptr: NonNull<u8>,
         old: Layout,
         new: Layout,
-    ) -> Result<NonNull<u8>, AllocError> {
+    ) -> Result<(), AllocError> {
         if new.size() > Self::MAX_BLOCK {
             return Err(AllocError);
         }
@@ -62,8 +62,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let end = arena.granule(ptr) + old_len;
         let lacking = arena.lacking_above(end, new_len - old_len).ok_or(AllocError)?;
         let lacking = Layout::from_size_align(lacking * GRANULE, GRANULE);
-        S::acquire(self, lacking.map_err(|_| AllocError)?)?;
-        // SAFETY: The source has left the block as it was: it still has the layout `old`.
-        unsafe { self.resize_known(ptr, old, new) }
+        S::acquire(self, lacking.map_err(|_| AllocError)?)
     }
 }

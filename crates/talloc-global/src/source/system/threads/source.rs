@@ -76,6 +76,7 @@ impl ThreadSource {
 }
 
 impl Source<Threaded<System>> for ThreadSource {
+    const EXTENDS: bool = true;
     const RECLAIMS: bool = true;
     const IS_AMPLE: bool = true;
 
@@ -165,7 +166,8 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     if lacking > rest {
         return Err(AllocError);
     }
-    let ample = lacking.max((old.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
+    // A block that is to grow at the arena's end lacks all of its layout.
+    let ample = Heap::room_for(layout).max((old.size() / STEP_SHARE).clamp(MIN_STEP, MAX_STEP));
     // The last attempt is not rounded to huge pages: a limit may leave no room for that.
     for (more, is_huge) in [(ample, is_huge), (lacking.max(1), false)] {
         let mut more = space::round_up(more).unwrap_or(rest);

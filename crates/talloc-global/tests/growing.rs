@@ -1,0 +1,30 @@
+//! A block that grows at the end of a heap, which has no others.
+#![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
+
+use std::alloc::{GlobalAlloc, Layout};
+
+use talloc_global::*;
+
+const MIB: usize = 1 << 20;
+
+/// The size of the block doubles, as that of a vector does.
+#[test]
+fn the_heap_of_a_thread_grows_under_its_last_block() {
+    let heap = SystemTalloc::new();
+    let layout = |size| Layout::from_size_align(size, 8).unwrap();
+    let mut size = MIB;
+    // SAFETY: The block has as many bytes, and is freed once, with its layout.
+    unsafe {
+        let block = heap.alloc(layout(size));
+        block.write_bytes(1, size);
+        while size < 64 * MIB {
+            let grown = heap.realloc(block, layout(size), 2 * size);
+            assert_eq!(grown, block, "a block of {size} bytes has moved");
+            block.add(size).write_bytes(1, size);
+            size *= 2;
+        }
+        assert!((0..size).step_by(4096).all(|at| block.add(at).read() == 1));
+        heap.dealloc(block, layout(size));
+    }
+    assert!(heap.verify().is_ok());
+}
