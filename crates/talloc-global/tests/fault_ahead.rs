@@ -2,10 +2,12 @@
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::{env, fs, process, ptr};
+use std::time::Duration;
+use std::{env, fs, process, ptr, thread};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use rustix::param::page_size;
+use talloc_global::source::SystemSource;
 use talloc_global::*;
 
 const KIB: usize = 1 << 10;
@@ -111,6 +113,36 @@ fn what_is_ahead_is_bounded_and_goes_back() {
     assert_eq!(pages(), 0, "of {ahead}");
 }
 
+/// The heap grows to heights that differ, and gives most of its memory back each time.
+#[test]
+#[ignore = "a process is started for it"]
+fn what_is_ahead_of_each_peak_goes_back() {
+    SystemSource::set_purge_delay(Some(Duration::from_millis(1)));
+    let small = Layout::new::<[u8; SIZE]>();
+    // Larger than any that the heap caches, so the source is tended.
+    let large = Layout::from_size_align(100 * KIB, 8).unwrap();
+    for peak in (4..12).rev() {
+        let take = |_| LOCKED.malloc(small).unwrap();
+        let blocks: Vec<_> = (0..peak * MIB / SIZE).map(take).collect();
+        // SAFETY: They are blocks of that heap, which are given up.
+        blocks.into_iter().for_each(|block| unsafe { LOCKED.free(block, small) });
+        for _ in 0..50 {
+            thread::sleep(Duration::from_millis(1));
+            // SAFETY: It is a block of that heap, which is given up.
+            unsafe { LOCKED.free(LOCKED.malloc(large).unwrap(), large) };
+        }
+    }
+    LOCKED.trim();
+    let untouched = LOCKED.with(|heap| {
+        let arena = heap.arenas().next().unwrap();
+        heap.arena(arena).unwrap().untouched_span()
+    });
+    let (base, end) = untouched.get_base_acme().unwrap();
+    let first = base.next_multiple_of(page_size());
+    let there = (first..end).step_by(page_size()).filter(|page| is_there(*page)).count();
+    assert_eq!(there, 0, "of {}", (end - first) / page_size());
+}
+
 #[test]
 fn a_growing_heap_is_ready_for_more() {
     if !is_possible() {
@@ -121,6 +153,7 @@ fn a_growing_heap_is_ready_for_more() {
         "pages_of_small_blocks_come_ahead_in_a_locked_heap",
         "pages_of_large_blocks_come_when_they_are_used",
         "what_is_ahead_is_bounded_and_goes_back",
+        "what_is_ahead_of_each_peak_goes_back",
     ] {
         let mut command = process::Command::new(env::current_exe().unwrap());
         command.args([name, "--exact", "--include-ignored"]).env("TALLOC_HUGE_PAGES", "never");

@@ -48,7 +48,7 @@ impl FaultAhead {
     /// the arena that grows, and `touched` is the size of the heap in bytes.
     fn next(&mut self, untouched: Span, touched: usize) -> Option<Span> {
         let reached = untouched.base()?;
-        // If the heap has given memory back, or another arena grows now, the difference wraps or is large.
+        // If another arena grows now, the difference wraps or is large.
         let growth = reached.wrapping_sub(core::mem::replace(&mut self.reached, reached));
         if growth > MAX_GROWTH {
             self.ready_to = reached;
@@ -66,6 +66,17 @@ impl FaultAhead {
         }
         self.ready_to = piece.acme()?;
         Some(piece)
+    }
+
+    /// Returns the pages that were brought in and that the heap has not reached, if it has given back memory below them. It
+    /// will not reach them soon, and does not know that they are resident. The caller discards them.
+    fn left_behind(&mut self, untouched: Span) -> Span {
+        let Some(reached) = untouched.base().filter(|reached| *reached < self.reached) else {
+            return Span::empty();
+        };
+        let highest = core::mem::replace(&mut self.reached, reached);
+        let ready_to = core::mem::replace(&mut self.ready_to, reached);
+        untouched.above(highest).below(ready_to).align_inward(space::page())
     }
 
     /// Forgets the pages that were brought in, and returns those that the heap has not reached.
@@ -86,8 +97,8 @@ pub(super) fn end<C: Config, S: Source<C>>(
     state(heap.source_mut()).end(untouched)
 }
 
-/// Brings in the pages that a heap will reach next, if it grows. `arena` is the arena that grows, and `state` finds what
-/// the source remembers of it.
+/// Brings in the pages that a heap will reach next, if it grows. If it has given memory back, discards those that it has
+/// not reached. `arena` is the arena that grows, and `state` finds what the source remembers of it.
 pub(super) fn tend<C: Config, S: Source<C>>(
     heap: &mut Talloc<C, S>,
     arena: Span,
@@ -98,7 +109,14 @@ pub(super) fn tend<C: Config, S: Source<C>>(
     }
     let Ok(untouched) = heap.arena(arena).map(|arena| arena.untouched_span()) else { return };
     let touched = heap.inspect().touched_bytes();
-    if let Some(pages) = state(heap.source_mut()).next(untouched, touched) {
+    let state = state(heap.source_mut());
+    let left_behind = state.left_behind(untouched);
+    if left_behind.is_sized() {
+        // SAFETY: They are whole pages of the heap's memory. No block has lain in them, so their contents do not matter, and
+        // they are zero afterwards as before. If the system refuses, they stay.
+        unsafe { space::discard(left_behind) };
+    }
+    if let Some(pages) = state.next(untouched, touched) {
         IS_KNOWN.store(space::fault_in(pages), Relaxed);
     }
 }
@@ -153,9 +171,22 @@ mod tests {
         let first = look(&mut state, start + 8 * KIB, 8 * MIB);
         assert_eq!(first, Some([start + 8 * KIB, start + 72 * KIB]));
         assert_eq!(look(&mut state, start + 16 * KIB, 8 * MIB), None);
+        let untouched = Span::new(start - MIB, END);
+        assert_eq!(state.left_behind(untouched), Span::new(start + 16 * KIB, start + 72 * KIB));
+        assert!(state.left_behind(untouched).is_empty());
         assert_eq!(look(&mut state, start - MIB, 8 * MIB), None);
         let [base, _] = look(&mut state, start - MIB + 8 * KIB, 8 * MIB).unwrap();
         assert_eq!(base, start - MIB + 8 * KIB);
+    }
+
+    #[test]
+    fn what_another_arena_has_ready_is_not_given_up() {
+        let (mut state, start) = (FaultAhead::new(), 16 * MIB);
+        look(&mut state, start, 8 * MIB);
+        look(&mut state, start + 8 * KIB, 8 * MIB);
+        assert!(state.left_behind(Span::new(start - 8 * MIB, start - 4 * MIB)).is_empty());
+        assert_eq!(look(&mut state, start - 8 * MIB, 8 * MIB), None);
+        assert!(state.left_behind(Span::empty()).is_empty());
     }
 
     #[test]
