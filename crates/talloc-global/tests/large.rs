@@ -6,8 +6,9 @@ use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use talloc_global::config::Checked;
+use talloc_global::config::{Checked, Config};
 use talloc_global::inspect::Report;
+use talloc_global::source::SystemHardened;
 use talloc_global::*;
 
 const MIB: usize = 1 << 20;
@@ -195,6 +196,26 @@ fn a_checked_heap_knows_all_blocks() {
         HEAP.dealloc(block, bytes(3 * LARGE));
     }
     assert_eq!(HEAP.verify().unwrap().used_blocks, Some(0));
+}
+
+/// Allocates two blocks, for each of which the heap must grow.
+fn grow_twice<C: Config>() {
+    for size in [33 * MIB, 40 * MIB, 100 * MIB] {
+        let heap = SystemTallock::<C>::with_config();
+        for count in 1..=2 {
+            assert!(heap.malloc(bytes(size)).is_ok());
+            let (needed, taken) = (count * size, heap.verify().unwrap().arena_bytes);
+            assert!(taken <= needed + needed / 12, "{taken} bytes for {needed}");
+        }
+    }
+}
+
+/// The bitmap of a checked heap is twice as large as that of others.
+#[test]
+fn a_checked_heap_grows_by_what_a_block_needs() {
+    let _alone = alone();
+    grow_twice::<Checked>();
+    grow_twice::<SystemHardened>();
 }
 
 #[test]
