@@ -283,3 +283,22 @@ fn where_a_bitmap_was_is_not_taken_for_zero() {
         heap.verify().unwrap();
     }
 }
+
+/// Only an arena whose bitmap covers more than the arena, and lies below it, can be raised within a range.
+#[test]
+fn an_arena_whose_bitmap_lies_at_its_end_is_not_raised_within_a_range() {
+    let mut memory = memory(1 << 14);
+    let whole = span_of(&mut memory);
+    let mut heap = Talloc::<RealTime>::with_config();
+    // The last unit of the bitmap stands for more granules than there are.
+    let lower = whole.truncate(0, (1 << 13) + 64);
+    // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
+    unsafe { heap.claim(lower) }.unwrap();
+    let arena = raise(&mut heap, lower, 1 << 12).unwrap();
+    for more in (8..512).step_by(8) {
+        // SAFETY: As above.
+        let raised = unsafe { heap.arena(arena).unwrap().raise_part(whole, more, |_| true) };
+        assert_eq!(raised, Err(ArenaError::TooFar), "{more}");
+        heap.verify().unwrap();
+    }
+}

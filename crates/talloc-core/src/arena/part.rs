@@ -58,15 +58,12 @@ impl<C: Config> Arena<C> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::TooFar`] if the bitmap has no room for so many.
+    /// [`ArenaError::TooFar`] if the bitmap has no room for so many, or lies above the end.
     pub(crate) fn parts_above(&self, more: usize) -> Result<[Span; 2], ArenaError> {
-        if self.is_blank() {
+        if self.is_blank() || self.is_own_above() {
             return Err(ArenaError::TooFar);
         }
         let more = more / GRANULE;
-        if self.is_blank() {
-            return Err(ArenaError::TooFar);
-        }
         let units = units_for(self.start..self.end + more);
         if units.end > self.own.units.end || !self.window.holds(self.end, more) {
             return Err(ArenaError::TooFar);

@@ -259,8 +259,9 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
     ///
     /// # Errors
     ///
-    /// [`ArenaError::TooFar`] if the range ends below the new end, [`ArenaError::NoMemory`] if `commit` fails, and
-    /// [`ArenaError::Broken`] if the heap was found broken. In each case, the arena is unchanged.
+    /// [`ArenaError::TooFar`] if the range ends below the new end, or the arena was not claimed for so large a range,
+    /// [`ArenaError::NoMemory`] if `commit` fails, and [`ArenaError::Broken`] if the heap was found broken. In each case,
+    /// the arena is unchanged.
     ///
     /// # Safety
     ///
