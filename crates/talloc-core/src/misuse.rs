@@ -190,7 +190,8 @@ impl Error for Misuse {}
 /// Handles the [`Misuse`] of a [`Checked`](crate::Checked) heap.
 ///
 /// The handler is called before anything has changed, and is safe to implement: it may panic, or use the heap through
-/// its lock. If it returns, the call has no effect, and a call that changes a size fails. For a heap behind a lock or
+/// its lock. If it returns, the call has no effect, and a call that changes a size fails. What a hardened heap finds in
+/// its memory in the middle of a call is reported when the call has ended, with its effect. For a heap behind a lock or
 /// in a cell, the handler is called after the heap has been released. The methods of `GlobalAlloc` must not unwind, so
 /// a panic there aborts the program.
 ///
