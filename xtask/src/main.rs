@@ -21,6 +21,7 @@ mod measured;
 mod msrv;
 mod preload;
 mod programs;
+mod server;
 mod size;
 mod soak;
 mod suite;
@@ -73,6 +74,8 @@ enum Task {
     Preload(preload::Args),
     /// Run real programs of Rust's with our heap, the system's and mimalloc.
     Programs(programs::Args),
+    /// Run a server under load with our `malloc`, the C library's and others.
+    Server(server::Args),
     /// Check the heap through a hundred million random operations.
     Soak(soak::Args),
     /// Run the programs of mimalloc-bench with our `malloc`, the C library's and others.
@@ -131,6 +134,7 @@ fn run(task: Task) -> Result<()> {
         Task::Faults(args) => faults::run(&workspace, &args),
         Task::Preload(args) => preload::run(&workspace, &args),
         Task::Programs(args) => programs::run(&workspace, &args),
+        Task::Server(args) => server::run(&workspace, &args),
         Task::Soak(args) => soak::run(&workspace, &args),
         Task::Suite(args) => suite::run(&workspace, &args),
         Task::Sanitize(args) => analysis::sanitize::run(&workspace, &args),

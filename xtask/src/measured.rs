@@ -20,10 +20,27 @@ pub struct Measured {
 
 /// The size, in KiB, of this process when it was largest: what those have at the least that it starts.
 pub fn own_peak() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status").context("there is no `/proc`")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
-    peak.context("`/proc/self/status` does not say how large this process was")
+    size("self", "VmHWM:")
+}
+
+/// The size, in KiB, that `/proc` has of a process under this name.
+pub fn size(process: &str, name: &str) -> Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("there is no `{path}`"))?;
+    let size = status.lines().find_map(|line| line.strip_prefix(name));
+    let size = size.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
+    size.with_context(|| format!("`{path}` does not say `{name}`"))
+}
+
+/// The median of some figures, of which there must be one.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        f64::midpoint(values[middle - 1], values[middle])
+    }
 }
 
 /// Runs a program, and what that starts, to the end. What is left of its process group is killed.
@@ -114,6 +131,12 @@ mod unix {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![9.0, 1.0, 2.0, 4.0]), 3.0);
+    }
 
     fn shell(script: &str, patience: Duration) -> Result<Measured> {
         run(Command::new("sh").args(["-c", script]), patience)

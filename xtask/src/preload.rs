@@ -4,7 +4,7 @@
 //! ours, preloaded. What it prints, and the files that it leaves, must be the same to the byte. That
 //! all of its processes called our functions, the dynamic linker tells.
 
-mod bindings;
+pub mod bindings;
 mod compare;
 mod exports;
 mod instructions;

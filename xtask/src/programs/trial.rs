@@ -12,6 +12,7 @@ use super::allocator::{ALLOCATORS, COUNT};
 use super::output::Output;
 use super::table::Kind;
 use crate::measured::launcher::Launcher;
+use crate::measured::median;
 
 /// How long an executable may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -151,25 +152,4 @@ impl Taken {
 /// The last of what a program has printed.
 fn end(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        f64::midpoint(values[middle - 1], values[middle])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![9.0, 1.0, 2.0, 4.0]), 3.0);
-    }
 }
