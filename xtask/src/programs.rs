@@ -87,7 +87,7 @@ fn try_out(workspace: &Workspace, program: &Program, rounds: u32) -> Result<Trie
         let is_same = names(number) == names(0);
         ensure!(is_same, "there are other executables with {}", allocator.feature);
     }
-    let is_suite = matches!(program.kind, Kind::Tests { .. });
+    let is_suite = matches!(program.kind, Kind::Tests(_));
     let searched = if is_suite { Vec::new() } else { source::needed(&patched.join("Cargo.toml"))? };
     let (kind, folder) = (&program.kind, patched.as_path());
     let tried =
@@ -106,7 +106,7 @@ fn row(program: &Program, tried: &Tried) -> [String; 8] {
         if other.min(peak) > least { ratio(other, peak) } else { "small".to_owned() }
     };
     let same = match program.kind {
-        Kind::Tests { .. } => format!("{} tests", tried.tests),
+        Kind::Tests(_) => format!("{} tests", tried.tests),
         Kind::Searches { .. } => format!("{} bytes", tried.bytes),
     };
     [

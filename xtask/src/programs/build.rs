@@ -25,19 +25,22 @@ pub fn build(
     let target = workspace.scratch("programs").join("target");
     let chosen = format!("{}/{}", allocator::PACKAGE, allocator.feature);
     let (what, mut features) = match kind {
-        Kind::Tests { features, .. } => {
-            (&["test", "--no-run", "--lib", "--tests"][..], features.to_vec())
+        Kind::Tests(tests) => {
+            let mut what = vec!["test", "--no-run", "--lib"];
+            what.extend(tests.files.iter().flat_map(|file| ["--test", file]));
+            what.extend(tests.files.is_empty().then_some("--tests"));
+            (what, tests.features.to_vec())
         }
-        Kind::Searches { executable, .. } => (&["build", "--bin", executable][..], vec![]),
+        Kind::Searches { executable, .. } => (vec!["build", "--bin", executable], vec![]),
     };
     features.push(&chosen);
     let manifest = source.join("Cargo.toml");
     let cargo = workspace
-        .cargo(what.iter().copied())
+        .cargo(what)
         .args(["--release", "--manifest-path", manifest.as_str()])
         .args(["--features", &features.join(","), "--target-dir", target.as_str()]);
     let mut made = match kind {
-        Kind::Tests { .. } => suite::programs(cargo)?,
+        Kind::Tests(_) => suite::programs(cargo)?,
         Kind::Searches { executable, .. } => {
             cargo.run()?;
             let path = target.join("release").join(executable).into();

@@ -7,7 +7,7 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{MetadataCommand, Package, TargetKind};
 
 use super::allocator;
-use super::table::{Kind, Program};
+use super::table::{Kind, Program, Tests};
 use crate::workspace::Workspace;
 
 /// What cargo has got from the registry.
@@ -80,6 +80,9 @@ impl Fetched {
             }
             write_if_other(&to, &contents)?;
         }
+        if let Kind::Tests(Tests { unpublished: Some(file), .. }) = kind {
+            write_if_other(&copy.join(file), b"")?;
+        }
         Ok(copy)
     }
 
@@ -89,8 +92,8 @@ impl Fetched {
         let use_it_in_tests = "\n#[cfg(test)]\nextern crate chosen_allocator as _;\n";
         let targets = self.package.targets.iter();
         let root = |target: &'_ cargo_metadata::Target| match kind {
-            Kind::Tests { .. } if target.kind.contains(&TargetKind::Lib) => Some(use_it_in_tests),
-            Kind::Tests { .. } if target.kind.contains(&TargetKind::Test) => Some(use_it),
+            Kind::Tests(_) if target.kind.contains(&TargetKind::Lib) => Some(use_it_in_tests),
+            Kind::Tests(_) if target.kind.contains(&TargetKind::Test) => Some(use_it),
             Kind::Searches { executable, .. } if target.name == *executable => Some(use_it),
             _ => None,
         };
@@ -101,7 +104,7 @@ impl Fetched {
 /// What the manifest of a copy has more.
 fn dependency(kind: &Kind, allocator: &Utf8Path) -> String {
     let table = match kind {
-        Kind::Tests { .. } => "dev-dependencies",
+        Kind::Tests(_) => "dev-dependencies",
         Kind::Searches { .. } => "dependencies",
     };
     let (package, path) = (allocator::PACKAGE, allocator.as_str());

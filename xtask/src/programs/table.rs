@@ -12,8 +12,8 @@ pub struct Program {
 
 #[derive(Debug)]
 pub enum Kind {
-    /// The tests that come with the package, with these of its features, but for some.
-    Tests { features: &'static [&'static str], arguments: &'static [&'static str] },
+    /// The tests that come with the package.
+    Tests(Tests),
     /// An executable, which is run with each of these arguments, and the folders of all packages that
     /// it needs.
     Searches {
@@ -24,10 +24,23 @@ pub enum Kind {
     },
 }
 
-/// Of tests, which so print in the same order each time.
-const ONE_BY_ONE: &[&str] = &["--test-threads=1"];
+/// Which tests of a package run.
+#[derive(Debug)]
+pub struct Tests {
+    /// The package's features that they need.
+    pub features: &'static [&'static str],
+    /// The files of its `tests` folder, besides its unit tests; all if none are named.
+    pub files: &'static [&'static str],
+    /// A file that they refer to, and that is not in the package: it is empty.
+    pub unpublished: Option<&'static str>,
+    pub arguments: &'static [&'static str],
+}
 
-pub const PROGRAMS: [Program; 6] = [
+/// All tests, which print in the same order each time.
+const ALL: Tests =
+    Tests { features: &[], files: &[], unpublished: None, arguments: &["--test-threads=1"] };
+
+pub const PROGRAMS: [Program; 8] = [
     Program {
         name: "ripgrep",
         package: "ripgrep",
@@ -64,31 +77,79 @@ pub const PROGRAMS: [Program; 6] = [
         package: "hashbrown",
         version: "0.17.1",
         about: "its tests",
-        kind: Kind::Tests { features: &["rayon", "serde"], arguments: ONE_BY_ONE },
+        kind: Kind::Tests(Tests { features: &["rayon", "serde"], ..ALL }),
     },
     Program {
         name: "indexmap",
         package: "indexmap",
         version: "2.14.0",
         about: "its tests, those with random maps among them",
-        kind: Kind::Tests { features: &[], arguments: ONE_BY_ONE },
+        kind: Kind::Tests(ALL),
     },
     Program {
         name: "rayon-core",
         package: "rayon-core",
         version: "1.13.0",
         about: "its tests, with many threads",
-        kind: Kind::Tests {
-            features: &[],
+        kind: Kind::Tests(Tests {
             // What takes long there does so by sleeping and by counting.
             arguments: &["--test-threads=1", "--skip=sleep", "--skip=join_counter_overflow"],
-        },
+            ..ALL
+        }),
+    },
+    Program {
+        name: "regex",
+        package: "regex",
+        version: "1.13.2",
+        about: "its tests, but for those that a fuzzer has found",
+        kind: Kind::Tests(Tests { unpublished: Some("tests/fuzz/mod.rs"), ..ALL }),
     },
     Program {
         name: "serde_json",
         package: "serde_json",
         version: "1.0.154",
         about: "its tests",
-        kind: Kind::Tests { features: &["unbounded_depth"], arguments: ONE_BY_ONE },
+        kind: Kind::Tests(Tests { features: &["unbounded_depth"], ..ALL }),
+    },
+    Program {
+        name: "tokio",
+        package: "tokio",
+        version: "1.54.1",
+        about: "its tests of the runtime, of tasks and of channels, with many threads",
+        kind: Kind::Tests(Tests {
+            features: &["full", "test-util"],
+            // The others wait for the clock, for signals or for a network, or mix the types of this copy
+            // with those of the version that the test utilities depend on.
+            files: &[
+                "io_mem_stream",
+                "io_split",
+                "rt_handle",
+                "rt_threaded",
+                "sync_broadcast",
+                "sync_mpsc",
+                "sync_notify",
+                "sync_oneshot",
+                "sync_rwlock",
+                "sync_semaphore",
+                "sync_watch",
+                "task_join_set",
+                "task_local_set",
+            ],
+            arguments: &[
+                "--test-threads=1",
+                // These sleep.
+                "--skip=sleep",
+                "--skip=hang_on_shutdown",
+                "--skip=wake_during_shutdown",
+                // These depend on how fast the machine is.
+                "--skip=local_tasks_are_polled_after_tick",
+                "--skip=test_tuning",
+                // These spin until another thread is there.
+                "--skip=queue::stress",
+                // This one connects to itself by TCP.
+                "--skip=spawn_shutdown",
+            ],
+            ..ALL
+        }),
     },
 ];

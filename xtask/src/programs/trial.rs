@@ -110,8 +110,8 @@ impl Trial<'_> {
 
     fn runs(&self) -> Vec<Run> {
         match self.kind {
-            Kind::Tests { arguments, .. } => {
-                (0..self.executables[0].len()).map(|it| (it, *arguments)).collect()
+            Kind::Tests(tests) => {
+                (0..self.executables[0].len()).map(|it| (it, tests.arguments)).collect()
             }
             Kind::Searches { arguments, .. } => arguments.iter().map(|it| (0, *it)).collect(),
         }
@@ -122,7 +122,9 @@ impl Trial<'_> {
         let launcher = Launcher { report, patience: PATIENCE };
         let mut command = launcher.command(executable.as_str())?;
         command.args(arguments).args(self.searched).current_dir(self.folder);
-        command.env("CARGO_MANIFEST_DIR", self.folder).stdin(Stdio::null());
+        // To print the trace of a panic takes more time and memory than the tests.
+        command.env("CARGO_MANIFEST_DIR", self.folder).env("RUST_BACKTRACE", "0");
+        command.stdin(Stdio::null());
         command.stdout(File::create(&output)?).stderr(File::create(&errors)?);
         let launched = launcher.run(&mut command);
         let printed = fs::read(&output)?;
@@ -132,7 +134,7 @@ impl Trial<'_> {
             bail!("it failed, with status {:#x}:\n{}", launched.measured.status, failed());
         }
         let output = match self.kind {
-            Kind::Tests { .. } => Output::of_tests(&printed)?,
+            Kind::Tests(_) => Output::of_tests(&printed)?,
             Kind::Searches { in_order, .. } => Output::of_search(printed, *in_order)?,
         };
         let (measured, least) = (launched.measured, launched.least);
