@@ -1,4 +1,4 @@
-//! Parameters of a heap: the profiles, and what a [`Config`] of one's own is made of.
+//! Parameters of a heap: ready-made profiles, and the parts of your own [`Config`].
 
 pub use talloc_sync::{
     BlockChecks, Checked, Checks, Compact, Config, Harden, Hardened, HardenedChecks, Heads, Index,

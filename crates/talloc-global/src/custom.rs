@@ -1,7 +1,8 @@
-//! For wrappers, caches and heaps of one's own.
+//! For your own wrappers, caches and heaps.
 //!
-//! A wrapper of a heap implements [`SharedHeap`]. Caches in front of a heap take blocks from its [`Backend`], and return them, by [`Batch`].
-//! A program that gives each thread a heap, as `SystemTalloc` does, implements `threads::Host`.
+//! A wrapper of a heap implements [`SharedHeap`]. A cache in front of a heap takes blocks from the heap's [`Backend`],
+//! and returns them, in a [`Batch`]. A program that gives each thread its own heap, as `SystemTalloc` does, implements
+//! `threads::Host`.
 
 pub use talloc_sync::shared::{
     self, Allocate, allocate, allocate_zeroed, deallocate, free_in_heap, grow, grow_zeroed, shrink,

@@ -6,13 +6,13 @@ use core::ops::Deref;
 use talloc_sync::lock::RawMutex;
 use talloc_sync::{Config, SharedHeap, Source, Talloc, Tallock, allocator, global_alloc};
 
-/// A heap behind a lock, made together with its source of memory.
+/// A heap behind a lock, which gets its memory from a source.
 ///
-/// It is a [`Tallock`] in all but its constructors. `StaticTalloc` is a name of it
-/// for a source of this crate, and has a constructor of its own; this is one for others.
+/// It differs from a [`Tallock`] only in its constructors: `with_source` takes any source. `StaticTalloc` is this
+/// type with the source [`Region`](crate::Region), and has a constructor for a `static` array.
 ///
-/// As in a `Tallock`, the heap itself is `.0.lock()`. Who holds that guard must not allocate, and so
-/// not even print, if this is the global allocator: it would wait for itself.
+/// As in a `Tallock`, `.0.lock()` returns a guard of the heap. If this is the global allocator, the holder of the
+/// guard must not allocate, and therefore must not print: the allocation would wait for the lock for ever.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub struct GlobalTalloc<R: RawMutex, C: Config, S> {
 }
 
 impl<R: RawMutex, C: Config, S> GlobalTalloc<R, C, S> {
-    /// A heap without memory that asks `source` for it.
+    /// Makes a heap that gets its memory from `source` when it is first used.
     #[must_use]
     pub const fn with_source(source: S) -> Self {
         Self { tallock: Talloc::with_source(source).lock() }
@@ -50,7 +50,7 @@ impl<R: RawMutex, C: Config, S> Deref for GlobalTalloc<R, C, S> {
     }
 }
 
-// SAFETY: It is that of the `Tallock` within.
+// SAFETY: `with` lends the heap of the `Tallock` within, which upholds the contract.
 unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for GlobalTalloc<R, C, S> {
     type Config = C;
     type Source = S;
@@ -61,7 +61,7 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>> SharedHeap for GlobalTalloc<R,
     }
 }
 
-// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+// SAFETY: A value is the same heap at each call, wherever it lies. Copies of a reference borrow the same value.
 global_alloc!(
     unsafe impl[R: RawMutex, C: Config, S: Source<C>] for GlobalTalloc<R, C, S>, |heap| heap
 );

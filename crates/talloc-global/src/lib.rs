@@ -1,34 +1,34 @@
-//! The talloc allocator, whole: heaps that are ready to be the global allocator, sources of memory
-//! for them, and everything of the crates below.
+//! The whole talloc allocator: heaps that are ready to be the global allocator, sources of memory
+//! for them, and everything that `talloc-sync` and `talloc-core` export.
 //!
-//! `use talloc_global::*` is all that most programs need. The rest is in modules, by topic:
+//! Most programs need only `use talloc_global::*`. Modules hold the rest, by topic:
 //!
 //! | module | |
 //! |---|---|
-//! | [`config`] | parameters of a heap, and ready-made profiles of them |
+//! | [`config`] | parameters of a heap, and ready-made profiles |
 //! | [`source`] | sources of memory |
 //! | [`lock`] | locks |
 //! | [`inspect`] | statistics, reports, and what a heap holds |
 //! | [`misuse`] | what a checked heap reports |
-//! | [`kinds`] | kinds of memory, and requests for some of them |
-//! | [`custom`] | for wrappers, caches and heaps of one's own |
+//! | [`kinds`] | kinds of memory, and requests for a particular kind |
+//! | [`custom`] | for your own wrappers, caches and heaps |
 //!
 //! # Which heap
 //!
 //! | memory | as the global allocator | |
 //! |---|---|---|
 //! | from the operating system | `SystemTalloc::new()` | [`SystemTalloc`], a heap for each thread |
-//! | the same, one heap behind a lock | `SystemTallock::new()` | [`SystemTallock`] |
+//! | from the operating system | `SystemTallock::new()` | [`SystemTallock`], one heap behind a lock |
 //! | of a WebAssembly module | `WasmTalloc::new()` | [`WasmTalloc`], without a lock where there are no threads |
 //! | a `static` | `StaticTalloc::new(&ARENA)` | [`StaticTalloc`] |
-//! | what a linker script sets aside | `StaticTalloc::with_source(region)` | [`Region`] |
-//! | given by hand | `Talloc::new().spin_lock()` | [`Tallock`] |
-//! | given by a function, when there is not enough | `Talloc::with_oom_handler(function).spin_lock()` | [`Talloc::with_oom_handler`] |
-//! | of a type of your own | `Talloc::with_source(source).lock()` | [`Source`] |
+//! | reserved by a linker script | `StaticTalloc::with_source(region)` | [`Region`] |
+//! | claimed by the program | `Talloc::new().spin_lock()` | [`Tallock`] |
+//! | supplied by a function when the heap is short of memory | `Talloc::with_oom_handler(function).spin_lock()` | [`Talloc::with_oom_handler`] |
+//! | from a source of your own | `Talloc::with_source(source).lock()` | [`Source`] |
 //!
-//! For arenas of a single thread there is [`TallocCell`].
+//! A heap that only one thread uses needs no lock: see [`TallocCell`].
 //!
-//! The system's memory goes back to it when it is needed no longer: see [`SystemSource`], and
+//! Heaps return memory to the operating system when they no longer need it: see [`SystemSource`], and
 //! [`SystemHeap`] for very large blocks.
 //!
 //! # Quick start
@@ -77,41 +77,41 @@
 //!
 //! # Memory before `main`
 //!
-//! What a program starts with may allocate: on Linux, Rust's own start-up code gives the main
-//! thread its name. So a global allocator that is without memory until `main` gives it some works
-//! only where nothing comes before `main`: on bare metal, or with `#![no_main]`. All others above
-//! have theirs from the first allocation on.
+//! Code that runs before `main` may allocate. For example, Rust's start-up code on Linux allocates the name of
+//! the main thread. If `main` claims the memory of a global allocator, the allocator therefore works only
+//! where nothing runs before `main`: on bare metal, or with `#![no_main]`. All other heaps above have memory
+//! from the first allocation on.
 //!
 //! # How it works
 //!
-//! The way of a request through the three crates is a page of links in each: from [`SystemTalloc`] in
-//! `source/system/threads/walkthrough.rs` of this crate, to the heaps of threads in `threads/walkthrough.rs` of
-//! `talloc-sync`, to the arenas in `walkthrough.rs` of `talloc-core`. The pages are part of the documentation with
-//! private items: `cargo doc --document-private-items`.
+//! Three walkthroughs follow a request through the crates, with links to each function:
+//! `source/system/threads/walkthrough.rs` of this crate starts at [`SystemTalloc`], `threads/walkthrough.rs` of
+//! `talloc-sync` covers the heaps of threads, and `walkthrough.rs` of `talloc-core` covers the arenas. They are part of
+//! the documentation with private items: `cargo doc --document-private-items`.
 //!
 //! # Features
 //!
-//! All of them add something and change nothing.
+//! All features are additive.
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `spin` (default) | [`StaticTalloc`], [`Talloc::spin_lock`](Talloc#method.spin_lock), spin locks |
-//! | `allocator` (default) | [`Allocator`], which is that of allocator-api2 0.2, for hashbrown and bumpalo |
+//! | `allocator` (default) | [`Allocator`], the trait of allocator-api2 0.2, for hashbrown and bumpalo |
 //! | `system` (default) | on Unix and Windows, [`SystemTallock`]; on other systems nothing |
-//! | `std` (default) | with `system`, [`SystemTalloc`]; on other systems than Unix and Windows nothing |
-//! | `allocator-api2-03` | the trait of allocator-api2 0.3 |
-//! | `allocator-api2-04` | the trait of allocator-api2 0.4 |
-//! | `allocator_api` | the trait of the standard library, on a nightly compiler |
+//! | `std` (default) | on Unix and Windows, with `system`, [`SystemTalloc`]; on other systems nothing |
+//! | `allocator-api2-03` | the trait `Allocator` of allocator-api2 0.3 |
+//! | `allocator-api2-04` | the trait `Allocator` of allocator-api2 0.4 |
+//! | `allocator_api` | the trait `Allocator` of the standard library, on a nightly compiler |
 //! | `critical-section` | `TallocCritical`, for interrupt handlers that allocate |
 //! | `serde` | `serde::Serialize` for statistics |
-//! | `json` | statistics as JSON, where `TALLOC_STATS` asks for it |
-//! | `snapshot` | `write_snapshot`: what lies where in heaps, as bytes that `talloc map` draws |
-//! | `defmt` | `defmt::Format` for reports and errors, as texts that are not in the program |
+//! | `json` | statistics as JSON, if `TALLOC_STATS` requests it |
+//! | `snapshot` | `write_snapshot`: a map of each heap, which `talloc map` draws |
+//! | `defmt` | `defmt::Format` for reports and errors, whose texts are not part of the program |
 //!
 //! [`WasmTalloc`] and its source need no feature, and cost nothing on other targets.
 //!
-//! The crate is `no_std` without `std`, and on systems other than Unix and Windows, with it, too. Without `spin`, it
-//! builds for cores that have no atomic compare-and-swap.
+//! The crate is `no_std` unless `std` is on for Unix or Windows. Without `spin`, it builds for cores that have no
+//! atomic compare-and-swap.
 //!
 #![cfg_attr(
     has_system,

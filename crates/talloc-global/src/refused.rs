@@ -1,7 +1,7 @@
-//! Programs that must not compile: each would put another heap in the place of one whose blocks live on, or give
-//! two heaps the same memory. See also those of `talloc-core` and `talloc-sync`.
+//! Programs that must not compile: each would replace a heap that still has allocated blocks, or give two heaps the
+//! same memory. `talloc-core` and `talloc-sync` have such programs, too.
 //!
-//! The heap of a ready-made allocator is not swapped:
+//! The heap of a ready-made allocator cannot be swapped:
 //!
 #![cfg_attr(feature = "spin", doc = "```compile_fail,E0277")]
 #![cfg_attr(not(feature = "spin"), doc = "```ignore")]
@@ -44,7 +44,7 @@
 //! core::mem::swap(&mut one.0, &mut other.0);
 //! ```
 //!
-//! While anything is allocated, not even a heap of the program's own is replaced:
+//! Not even the owner of a heap can replace it while a block is allocated:
 //!
 #![cfg_attr(all(has_system, feature = "allocator"), doc = "```compile_fail,E0506")]
 #![cfg_attr(not(all(has_system, feature = "allocator")), doc = "```ignore")]
@@ -70,7 +70,7 @@
 //! let other = Talloc::<Compact, _>::with_source(region).lock::<Spin>();
 //! ```
 //!
-//! Its memory is a `static`, or lives for as long:
+//! The memory of a heap is a `static`, or lives as long as one:
 //!
 #![cfg_attr(feature = "spin", doc = "```compile_fail,E0597")]
 #![cfg_attr(not(feature = "spin"), doc = "```ignore")]
@@ -83,7 +83,7 @@
 //! assert!(heap.verify().is_ok());
 //! ```
 //!
-//! Where memory is given by its bounds, somebody answers for it:
+//! A region given by its bounds requires `unsafe`, because the caller must vouch for its memory:
 //!
 //! ```compile_fail,E0133
 //! use talloc_global::Region;
@@ -91,7 +91,7 @@
 //! let region = Region::new(core::ptr::null_mut()..core::ptr::without_provenance_mut(4096));
 //! ```
 //!
-//! And so it is with the blocks of a list:
+//! Adding a block to a batch requires `unsafe`, too:
 //!
 //! ```compile_fail,E0133
 //! use talloc_global::custom::Batch;

@@ -1,5 +1,4 @@
-//! Where memory comes from: ready-made sources, the heaps that are made of them, and what a [`Source`] of one's own
-//! needs.
+//! Where memory comes from: ready-made sources, heaps with these sources, and the items that your own [`Source`] needs.
 
 mod region;
 

@@ -36,7 +36,7 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 ///
 /// `exit` calls `count` while other threads may still run, so `count` must not wait for a lock that a thread may
 /// hold for ever. Nothing is printed if the process is killed, calls `abort`, `_exit` or `quick_exit`, or has more
-/// privileges than its user. A child of a fork prints, too. A relative path is resolved at exit.
+/// privileges than its user. A child of a fork also prints. A relative path is resolved at exit.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 /// ```
 pub fn print_statistics_at_exit(count: fn() -> Statistics) {
     if TARGET.get().is_none() {
-        // This may allocate, and so may be the program's first allocation, which calls this function again.
+        // This may be the program's first allocation, which calls this function again.
         let target = target();
         let is_wanted = target.is_some();
         if TARGET.set(target).is_ok() && is_wanted {
@@ -126,8 +126,7 @@ fn is_privileged() -> bool {
     false
 }
 
-/// The standard error as it was at the start, by a handle of its own: programs close theirs before the last handlers
-/// run.
+/// A duplicate of the standard error at the start. Programs close the original before the last exit handlers run.
 #[cfg(unix)]
 struct StandardError {
     file: File,
@@ -139,7 +138,7 @@ struct StandardError {
 impl StandardError {
     fn open() -> Option<Self> {
         use std::os::fd::{AsRawFd, FromRawFd};
-        // Programs expect the lowest numbers for the files that they open, and choose low ones themselves.
+        // Programs expect the lowest numbers for the files that they open, and assign low numbers themselves.
         const NUMBERS: [libc::c_int; 3] = [1000, 200, 50];
         let number = io::stderr().as_raw_fd();
         let open = |least: libc::c_int| {
@@ -148,7 +147,7 @@ impl StandardError {
             (copy >= 0).then_some(copy)
         };
         let copy = NUMBERS.into_iter().find_map(open)?;
-        // SAFETY: The descriptor is new, and nobody else's.
+        // SAFETY: `fcntl` has just made the descriptor, so nobody else owns it.
         let file = unsafe { File::from_raw_fd(copy) };
         let identity = Self::identity_of(&file)?;
         Some(Self { file, identity })
@@ -159,13 +158,13 @@ impl StandardError {
         file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
-    /// The file; none if the program has closed the descriptor, which may belong to another file now.
+    /// Returns the file; `None` if the program has closed the descriptor, which may refer to another file now.
     fn file(&self) -> Option<&File> {
         (Self::identity_of(&self.file)? == self.identity).then_some(&self.file)
     }
 }
 
-/// The standard error as it was at the start, by a handle of its own.
+/// A duplicate of the standard error at the start.
 #[cfg(windows)]
 struct StandardError(File);
 
@@ -181,14 +180,14 @@ impl StandardError {
     }
 }
 
-/// Prints the statistics. It holds no heap, so it may allocate, which it does for a path.
+/// Prints the statistics. No heap is locked meanwhile, so this may allocate, as it does for a path.
 extern "C" fn print() {
-    // In the child of a fork, the lock may be held by a thread that does not exist there.
+    // In the child of a fork, the holder of the lock may not exist.
     let count = COUNT.try_lock().ok().and_then(|count| *count);
     let (Some(count), Some(Some(target))) = (count, TARGET.get()) else { return };
     let statistics = count();
     let mut text = Text::default();
-    // The buffer is large enough. If it were not, the text would be cut.
+    // The buffer is large enough for the text.
     let _ = if target.is_json { text.json(&statistics) } else { text.table(&statistics) };
     let _ = match &target.place {
         Place::Error(error) => error.file().map_or(Ok(()), |file| text.write_to(file)),
@@ -209,7 +208,7 @@ fn for_process(path: &Path) -> PathBuf {
     }
 }
 
-/// The text, which is written at once, so that the outputs of several processes do not mix.
+/// The text. One call writes it, so that the outputs of several processes do not mix.
 struct Text {
     bytes: [u8; 2048],
     len: usize,

@@ -1,4 +1,4 @@
-//! What is in front of the heap of a program on an operating system.
+//! A front for heaps on an operating system, which maps very large blocks individually.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -15,20 +15,19 @@ use talloc_sync::{
 use super::map::HeapMap;
 use super::{SystemSource, blocks};
 
-/// A heap whose memory is the operating system's, and which leaves very large blocks to that.
+/// A heap with memory from the operating system, which maps very large blocks individually.
 ///
-/// [`SystemTallock`](crate::SystemTallock) is a name of it. It derefs to the heap within: blocks that are
-/// allocated from that are freed to that.
+/// [`SystemTallock`](crate::SystemTallock) is an alias of this type. It derefs to the heap within. A block that was
+/// allocated from the heap within must be freed to the heap within.
 ///
 /// # Very large blocks
 ///
-/// A block of 32 MiB or more has memory of its own, which it gets when it is allocated and gives
-/// back when it is freed. It is zero without being cleared, and on Linux it grows without being
-/// copied. The layout tells which blocks those are, so that with others it costs a comparison. A
-/// block that grows or shrinks across that size is copied.
+/// A block of 32 MiB or more is mapped when it is allocated and unmapped when it is freed. It is zero without being
+/// cleared, and on Linux it grows without being copied. The layout alone says whether a block is so large, so other
+/// blocks cost one comparison. A block that grows or shrinks across 32 MiB is copied.
 ///
-/// The blocks are counted in [`Report::mapped_blocks`]. In a [`Checked`](crate::config::Checked) heap there
-/// are none, as that must know all blocks.
+/// [`Report::mapped_blocks`] counts these blocks. A [`Checked`](crate::config::Checked) heap must know all blocks, so
+/// it maps none individually.
 pub struct SystemHeap<H> {
     heap: H,
     mapped_blocks: AtomicUsize,
@@ -48,16 +47,16 @@ impl<H> SystemHeap<H> {
         }
     }
 
-    /// Counts bytes that have been mapped, in the place of others that have been before.
+    /// Replaces `old` of the counted bytes with `new`.
     fn count_bytes(&self, old: usize, new: usize) {
-        // There are at least as many as `old`: the difference may wrap, the sum does not.
+        // At least `old` bytes have been counted, so the sum does not wrap, even if the difference does.
         self.mapped_bytes.fetch_add(new.wrapping_sub(old), Relaxed);
     }
 }
 
 impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
-    /// Returns what lies where in the heap, without very large blocks; `None` if there is no memory for the list. Takes
-    /// time as [`Inspect::memory_map`](crate::inspect::Inspect::memory_map) does, for which others wait.
+    /// Returns the chunks of the heap, without very large blocks; `None` if there is no memory for the list. Other threads
+    /// wait for the lock as long as [`Inspect::memory_map`](crate::inspect::Inspect::memory_map) takes.
     ///
     /// # Examples
     ///
@@ -95,7 +94,8 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
         Ok(block)
     }
 
-    /// Allocates a large block after the heap has given up what it can.
+    /// Tries again to allocate a large block, first after the heap has returned its free memory, then after the source
+    /// has released its reserved addresses.
     fn map_at_last(&self, layout: Layout, size: usize) -> Result<NonNull<u8>, AllocError> {
         self.heap.trim();
         if let Some(block) = blocks::map(layout) {
@@ -119,7 +119,7 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
         unsafe { blocks::unmap(block, layout) }
     }
 
-    /// Changes the size of a large block that stays one, without copying it.
+    /// Resizes a large block to another large size, without copying it.
     ///
     /// # Safety
     ///
@@ -139,14 +139,14 @@ impl<H: SharedHeap<Source = SystemSource>> SystemHeap<H> {
     }
 }
 
-/// Whether a block has memory of its own.
+/// Whether a block is mapped individually.
 #[inline(always)]
 fn is_large<C: Config>(layout: Layout) -> bool {
     !C::CHECKED && layout.size() >= blocks::MIN
 }
 
-// SAFETY: A block is the heap's within, or memory that the system has mapped for it alone, all zeros. The
-// layout tells which, so that `free` and `resize_apart` find the one that `malloc` asked.
+// SAFETY: A block comes from the heap within, or is a mapping of its own, which is zero. The layout alone decides
+// which, so `free` and `resize_apart` return each block to where `malloc` got it.
 unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     type Config = H::Config;
     type Source = SystemSource;
@@ -173,10 +173,11 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     #[inline(always)]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if is_large::<H::Config>(layout) {
-            // SAFETY: The caller gives up the block, whose layout is that of a large one.
+            // SAFETY: The caller gives up the block, and its layout is that of a large block.
             unsafe { self.unmap(ptr, layout) }
         } else {
-            // SAFETY: The caller gives up the block, which is that heap's: its layout is not that of a large one.
+            // SAFETY: The caller gives up the block. Its layout is not that of a large block, so the heap within
+            // allocated it.
             unsafe { self.heap.free(ptr, layout) }
         }
     }
@@ -194,7 +195,7 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
         statistics
     }
 
-    /// Counts the large blocks, too.
+    /// Also counts the large blocks.
     fn verify(&self) -> Result<Report, Violation> {
         let mut report = self.heap.verify()?;
         report.mapped_blocks = self.mapped_blocks.load(Relaxed);
@@ -211,7 +212,7 @@ unsafe impl<H: SharedHeap<Source = SystemSource>> SharedHeap for SystemHeap<H> {
     ) -> Option<Result<NonNull<u8>, AllocError>> {
         match (is_large::<H::Config>(old), is_large::<H::Config>(new)) {
             (false, false) => None,
-            // SAFETY: It is a block with the layout `old`, and both layouts are those of large blocks.
+            // SAFETY: The caller has a block with the layout `old`, and both layouts are those of large blocks.
             (true, true) => Some(unsafe { self.remap(ptr, old, new) }),
             _ => Some(Err(AllocError)),
         }
@@ -232,7 +233,7 @@ impl<H> Deref for SystemHeap<H> {
     }
 }
 
-// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+// SAFETY: A value is the same heap at each call, wherever it lies. Copies of a reference borrow the same value.
 global_alloc!(unsafe impl[H: SharedHeap<Source = SystemSource>] for SystemHeap<H>, |heap| heap);
 allocator!(unsafe impl[H: SharedHeap<Source = SystemSource>] for &SystemHeap<H>, |heap| *heap);
 

@@ -1,4 +1,4 @@
-//! Hardened heaps on an operating system: keys, and what becomes of a program.
+//! Hardened heaps on an operating system: random keys, and the response to misuse.
 
 #[cfg(has_threads)]
 use talloc_sync::{Compact, Hardened};
@@ -7,7 +7,7 @@ use talloc_sync::{Harden, Standard};
 #[cfg(has_threads)]
 use crate::misuse::Aborts;
 
-/// [`Hardened`] for programs on an operating system: keys are random, and the program is aborted if something is found.
+/// [`Hardened`] for programs on an operating system: keys are random, and misuse aborts the program.
 ///
 /// # Examples
 ///
@@ -52,8 +52,8 @@ impl Harden for RandomKeys {
 
 /// Returns a key from the system's random number generator, for [`Harden::key`].
 ///
-/// If the system has no random numbers yet, returns the key of [`Standard`], which depends on addresses. Allocates
-/// nothing.
+/// If the system has no random numbers yet, returns the key of [`Standard`], which depends on addresses. Does not
+/// allocate.
 #[must_use]
 pub fn random_key() -> u64 {
     getrandom::u64().unwrap_or_else(|_| Standard::key())

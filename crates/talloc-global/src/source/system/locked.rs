@@ -4,18 +4,17 @@ use talloc_sync::{Compact, Config, Talloc, Tallock};
 
 use super::{SystemHeap, SystemLock, SystemSource};
 
-/// A heap whose memory is the operating system's, behind a lock, which each call takes.
+/// A heap behind a lock, with memory from the operating system.
 ///
-/// Where there is `std`, [`SystemTalloc`](crate#features) is quicker with several threads, and as quick
-/// with one.
+/// With the feature `std`, [`SystemTalloc`](crate#features) is faster for several threads, and as fast for one.
 ///
-/// See [`SystemSource`] for how memory is got and given back, [`SystemHeap`] for what becomes of very
-/// large blocks, and [`SystemLock`] for how threads wait for each other.
+/// [`SystemSource`] describes how memory is obtained and returned, [`SystemHeap`] describes very large blocks, and
+/// [`SystemLock`] describes how threads wait for the lock.
 ///
-/// As with any lock: the process must not fork while another thread allocates, unless the child
-/// does no more than replace itself by another program (which is what `std::process` does).
+/// The process must not fork while another thread holds the lock, unless the child only executes another program, as
+/// with `std::process`: the lock would stay locked in the child.
 ///
-/// If a library with a heap in a `static` is unloaded, the heap's memory and its addresses are lost.
+/// If a library with a heap in a `static` is unloaded, the heap's memory and addresses leak.
 /// [`SystemTalloc`](crate#features) keeps its library loaded.
 ///
 /// # Examples
@@ -35,7 +34,7 @@ use super::{SystemHeap, SystemLock, SystemSource};
 pub type SystemTallock<C = Compact> = SystemHeap<Tallock<SystemLock, C, SystemSource>>;
 
 impl SystemTallock {
-    /// A heap that has no memory until it is first used.
+    /// Makes a heap that gets its first memory when it is first used.
     #[must_use]
     pub const fn new() -> Self {
         Self::with_config()
@@ -43,7 +42,7 @@ impl SystemTallock {
 }
 
 impl<C: Config> SystemTallock<C> {
-    /// [`new`](SystemTallock::new), with the parameters of `C`.
+    /// Makes a heap with the parameters of `C`; otherwise like [`new`](SystemTallock::new).
     #[must_use]
     pub const fn with_config() -> Self {
         Self::in_front_of(Talloc::with_source(SystemSource::new()).lock())

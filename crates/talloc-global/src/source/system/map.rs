@@ -1,4 +1,4 @@
-//! What lies where in a heap: a list in memory of its own.
+//! A map of a heap: a list of its chunks, in memory outside of the heap.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -9,20 +9,20 @@ use talloc_sync::{Chunk, ChunkKind, Span};
 
 use super::blocks;
 
-/// How many chunks the first attempt has room for: as many as the least memory that there is to be had.
+/// The chunks that the first list has room for. It fills the smallest mapping.
 const FIRST_ROOM: usize = super::space::UNIT / size_of::<Chunk>();
 
-/// How often a list is made anew, if the heap has got more chunks meanwhile than there is room for.
+/// The most lists to try, if each time the heap has more chunks than the list has room for.
 const TRIES: usize = 8;
 
-/// What lies where in one heap, as it was at one time.
+/// A snapshot of the chunks of one heap.
 ///
-/// It is a list of the chunks that [`Inspect::memory_map`](crate::inspect::Inspect::memory_map) returns. The list lies
-/// in memory that is mapped for it, 24 bytes for a chunk on 64-bit machines, so that it takes nothing of the heap and
-/// shows it as it is. The heap goes on meanwhile: what a chunk says may not hold any more.
+/// It lists the chunks that [`Inspect::memory_map`](crate::inspect::Inspect::memory_map) returns. The list has a mapping
+/// of its own, 24 bytes for each chunk on 64-bit machines, so it does not change the heap that it shows. The heap stays
+/// in use, so the list may be out of date.
 ///
-/// [`SystemHeap::heap_map`](crate::source::SystemHeap::heap_map) makes one, and `SystemTalloc::heap_maps` one for each
-/// thread.
+/// [`SystemHeap::heap_map`](crate::source::SystemHeap::heap_map) makes the map of one heap, and
+/// `SystemTalloc::heap_maps` the maps of all threads' heaps.
 ///
 /// # Examples
 ///
@@ -41,8 +41,9 @@ pub struct HeapMap {
 }
 
 impl HeapMap {
-    /// Makes a list by a function that fills one as far as there is room, and returns how many chunks there are.
-    /// Returns `None` if the function does, or there is no memory for the list.
+    /// Makes a list. `fill` writes as many chunks as there is room for, and returns the number of all chunks; if the room
+    /// was too small, it is called again with a larger list. Returns `None` if `fill` does, if there is no memory for the
+    /// list, or if the heap outgrows all of [`TRIES`] lists.
     pub(super) fn read(
         number: usize,
         mut fill: impl FnMut(&mut [Chunk]) -> Option<usize>,
@@ -59,7 +60,7 @@ impl HeapMap {
         None
     }
 
-    /// Keeps only the chunks of which `is_kept` says so.
+    /// Keeps only the chunks for which `is_kept` returns true.
     #[cfg(has_threads)]
     pub(super) fn retain(&mut self, is_kept: impl Fn(&Chunk) -> bool) {
         let mut kept = 0;
@@ -72,13 +73,13 @@ impl HeapMap {
         self.len = kept;
     }
 
-    /// The number of the heap among those of the program, or 0 if there is one.
+    /// Returns the number of the heap among the program's heaps; 0 if the program has only one.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Writes the chunks to `sink` as a snapshot, which `talloc map` draws. The heap is not held: the sink may allocate.
+    /// Writes the chunks to `sink` as a snapshot, which `talloc map` draws. The heap is not locked: the sink may allocate.
     ///
     /// # Errors
     ///
@@ -113,8 +114,8 @@ impl HeapMap {
         crate::snapshot::write_chunks(self.iter().copied(), sink)
     }
 
-    /// Returns the free chunks, the tops of arenas and the cached blocks, as far as these are listed. Takes time in
-    /// proportion to all chunks.
+    /// Returns the free chunks, the tops of arenas, and the cached blocks that the map lists. Takes time in proportion to
+    /// the number of all chunks.
     pub fn free_chunks(&self) -> impl Iterator<Item = &Chunk> + '_ {
         self.iter().filter(|chunk| chunk.kind.is_free())
     }
@@ -135,28 +136,29 @@ impl fmt::Debug for HeapMap {
     }
 }
 
-/// What a place in a list holds before it is filled.
+/// The content of a list before it is filled.
 const NOTHING: Chunk = Chunk { kind: ChunkKind::Own, span: Span::empty() };
 
-/// Room for chunks, in memory of its own.
+/// An array of chunks in a mapping of its own.
 struct List {
     first: NonNull<Chunk>,
     layout: Layout,
     room: usize,
 }
 
-// SAFETY: The memory is the list's alone, and chunks may go to any thread.
+// SAFETY: The list owns its mapping, and chunks are `Send`.
 unsafe impl Send for List {}
-// SAFETY: As above; a shared reference only reads.
+// SAFETY: Shared references to a list only read, and chunks are `Sync`.
 unsafe impl Sync for List {}
 
 impl List {
-    /// Maps room for so many chunks. Each place is written to, so that the memory is there when it is filled.
+    /// Maps an array of `room` chunks, and writes to each of them, so that filling the list takes no page faults while
+    /// the heap waits.
     fn with_room(room: usize) -> Option<Self> {
         let layout = Layout::array::<Chunk>(room).ok()?;
         let first = blocks::map(layout)?.cast::<Chunk>();
         for at in 0..room {
-            // SAFETY: The block has room for so many chunks, and nobody else has it.
+            // SAFETY: The mapping has room for `room` chunks, and nobody else has it.
             unsafe { first.add(at).write(NOTHING) };
         }
         Some(Self { first, layout, room })
@@ -167,21 +169,21 @@ impl Deref for List {
     type Target = [Chunk];
 
     fn deref(&self) -> &[Chunk] {
-        // SAFETY: All places have been written to, and the list is borrowed.
+        // SAFETY: `with_room` has initialised all chunks, and the list is borrowed.
         unsafe { NonNull::slice_from_raw_parts(self.first, self.room).as_ref() }
     }
 }
 
 impl DerefMut for List {
     fn deref_mut(&mut self) -> &mut [Chunk] {
-        // SAFETY: All places have been written to, and the list is borrowed mutably.
+        // SAFETY: `with_room` has initialised all chunks, and the list is borrowed mutably.
         unsafe { NonNull::slice_from_raw_parts(self.first, self.room).as_mut() }
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
-        // SAFETY: It was mapped with this layout, and is not used any more.
+        // SAFETY: `with_room` mapped the array with this layout, and nobody uses it any more.
         unsafe { blocks::unmap(self.first.cast(), self.layout) }
     }
 }
@@ -190,7 +192,7 @@ impl Drop for List {
 mod tests {
     use super::*;
 
-    /// Fills a list with as many chunks as there is room for, of so many.
+    /// Fills a list with the first of `there` chunks, as many as there is room for.
     fn fill(room: &mut [Chunk], there: usize) -> Option<usize> {
         let chunk = |at: usize| Chunk {
             kind: ChunkKind::Free,

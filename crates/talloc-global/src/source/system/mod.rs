@@ -37,52 +37,49 @@ use giving_back::{Purge, pace};
 use huge_pages::HugePages;
 use talloc_sync::{AllocError, Config, Decay, Index, Memory, Source, Span, Talloc};
 
-/// Bytes in a granule, the unit of what links reach.
+/// The size of a granule, the unit of links.
 const GRANULE: usize = 8;
 
-/// The least that is added to a heap at a time.
+/// The least bytes by which a heap grows, unless memory is short.
 const FIRST_STEP: usize = 1 << 20;
 
-/// The most address space to reserve at a time, where there is not plenty.
+/// The most address space to reserve at a time on 32-bit machines, where addresses are scarce.
 const SCARCE: usize = 256 << 20;
 
 /// A source that gets memory from the operating system.
 ///
-/// It reserves a large range of addresses, 16 GiB on 64-bit machines, and makes memory of it from
-/// the bottom up, half as much again each time, at least 1 MiB. So the heap has one arena for a
-/// long time, and most often for ever; when the range is full, it reserves another one, for a
-/// further arena. Where so many addresses are not to be had, because of a limit on the process,
-/// it reserves half of what there is.
+/// It reserves a large range of addresses, 16 GiB on 64-bit machines, and commits memory there from the bottom up. Each
+/// step is half of the arena's size, and at least 1 MiB. Most heaps therefore have only one arena. When the range is
+/// full, the source reserves another range, for a further arena. If a limit of the process leaves fewer addresses, the
+/// source reserves half of them.
 ///
-/// Memory that the heap has not used yet takes no room but in the accounts of a system that
-/// promises no more than it has.
+/// Committed memory that the heap has not used yet is not resident. It counts only on systems that do not overcommit.
 ///
 /// A heap of 16 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
 /// `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` or `always`. They save most of the time of page faults, but
 /// up to 2 MiB more are resident. Where a limit of the process leaves no room for a huge page, the heap grows by less.
 /// [`set_huge_pages`](Self::set_huge_pages) disables huge pages.
 ///
-/// A heap that grows by small blocks has Linux bring in the pages that it will reach next, many by one call, which saves
-/// time. They are at most a 64th of the heap.
+/// A heap that grows by small blocks asks Linux to bring in the pages that it will reach next. One call brings in many
+/// pages, which is faster than a fault for each. These pages are at most a 64th of the heap.
 ///
-/// # What is given back, and when
+/// # Memory that goes back
 ///
 /// Memory that has not been needed for 100 to 200 ms is returned as [`Decay`] describes, at most 1 MiB per
 /// operation; [`set_purge_delay`](Self::set_purge_delay) changes that time. The system gets whole free pages, at
 /// the arena's end or between blocks, but not their addresses. [`Talloc::trim`] returns all free memory at once,
-/// and unmaps empty arenas except those that can still grow.
+/// and unmaps empty arenas except the one that can still grow.
 ///
-/// On Linux and Android, that is `madvise(MADV_DONTNEED)`, after which the memory is zero, so that
-/// blocks of zeros above all others need not be cleared. Other systems are told by `posix_madvise`, and
-/// Windows by `MEM_RESET`, that they may take it, which they may do when they need some.
+/// Linux and Android take the memory at once (`madvise(MADV_DONTNEED)`). It reads as zero afterwards, so a zeroed
+/// block at the arena's end need not be cleared. Other Unix systems (`posix_madvise`) and Windows (`MEM_RESET`) may
+/// take the memory later, when they are short of memory.
 ///
-/// Only on Unix and Windows, with the feature `system`. Costs the crate `rustix`, which is `no_std`, and
-/// needs no libc on Linux, or `windows-sys`.
+/// Only on Unix and Windows, with the feature `system`. Depends on `rustix` and `libc`, or on `windows-sys`.
 #[derive(Debug)]
 pub struct SystemSource {
     /// The arena that grows.
     arena: Span,
-    /// Addresses above the arena, which have no memory yet.
+    /// The reserved addresses above the arena.
     rest: Span,
     decay: Decay,
     huge_pages: HugePages,
@@ -90,7 +87,7 @@ pub struct SystemSource {
 }
 
 impl SystemSource {
-    /// A source that has reserved nothing yet.
+    /// Makes a source that reserves addresses when it is first asked for memory.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -134,8 +131,8 @@ impl SystemSource {
         huge_pages::allow(are_allowed);
     }
 
-    /// Makes memory of the lowest reserved addresses: at least `least` bytes, of which there are
-    /// as many, and more if the arena is large already.
+    /// Commits the lowest reserved addresses: at least `least` bytes, and more if the arena is large. `least` bytes are
+    /// reserved.
     fn commit(&self, least: usize, is_huge: bool) -> Result<Span, AllocError> {
         let lowest = |size: usize| self.rest.truncate(0, self.rest.size().saturating_sub(size));
         let ample = least.max(self.arena.size() / 2).max(FIRST_STEP);
@@ -150,8 +147,8 @@ impl SystemSource {
         Err(AllocError)
     }
 
-    /// Reserves addresses for a new arena, of at least `least` bytes, and gives up those that the
-    /// last one has not got to.
+    /// Reserves addresses for a new arena, between `least` and `most` bytes, and releases the addresses that the current
+    /// arena has not reached.
     fn reserve(&mut self, least: usize, most: usize) -> Result<(), AllocError> {
         let range = space::reserve(least, most)?;
         self.release_rest();
@@ -159,15 +156,15 @@ impl SystemSource {
         Ok(())
     }
 
-    /// Gives up the reserved addresses. The arena will grow no more.
+    /// Releases the reserved addresses. The arena can no longer grow.
     fn release_rest(&mut self) {
-        // SAFETY: The arena does not reach there.
+        // SAFETY: `rest` lies above the arena, so nobody uses it.
         unsafe { space::release(self.rest) };
         self.huge_pages.end();
         (self.arena, self.rest) = (Span::empty(), Span::empty());
     }
 
-    /// Gives up the reserved addresses, if there are as many as `size`, for others to have them.
+    /// Releases the reserved addresses if there are at least `size`, so that a mapping can take them.
     fn make_way(&mut self, size: usize) {
         if self.rest.size() >= size {
             self.release_rest();
@@ -189,7 +186,7 @@ impl<C: Config> Source<C> for SystemSource {
     ///
     /// # Errors
     ///
-    /// If the system refuses more memory, or `layout` is larger than an arena can be.
+    /// If the system refuses more memory, or no arena is large enough for `layout`.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
         let is_huge = huge_pages::are_for(heap.inspect().touched_bytes());
         let source = heap.source_mut();
@@ -216,23 +213,20 @@ impl<C: Config> Source<C> for SystemSource {
         fault_ahead::tend(heap, arena, |source| &mut source.fault_ahead);
     }
 
-    /// Unmaps the arenas in which nothing is allocated, but for the one that grows, and gives the
-    /// memory of large free pieces back.
+    /// Unmaps all empty arenas except the one that grows, and discards the memory of large free chunks.
     fn release(heap: &mut Talloc<C, Self>) {
         let growing = heap.source().arena;
         let mut purge = Purge::default();
         while let Some(arena) = heap.arenas_mut().reclaim_arena(growing) {
-            // SAFETY: It has been mapped, as only what is may be taken back, and the heap has given
-            // it up.
+            // SAFETY: The arena was claimed with `RECLAIMABLE`, so this source has mapped it. The heap no longer has it.
             let is_given = unsafe { space::release(arena.align_inward(space::page())) };
             purge.count(arena, is_given);
         }
         let ready = fault_ahead::end(heap, growing, |source| &mut source.fault_ahead);
-        // SAFETY: No block has lain in these pages, so their contents do not matter. They are zero afterwards as before.
+        // SAFETY: No block has lain in these pages, so their contents do not matter. They are zero before and after.
         unsafe { purge.piece(ready) };
         let pace = pace();
-        // SAFETY: It is mapped and can be used afterwards as before. If the system says that it has
-        // taken the memory, it gives zeros when it is used again.
+        // SAFETY: `Purge` keeps the pages mapped, and reports `ZEROED` only if they are zero.
         unsafe { heap.arenas_mut().discard(pace.unit, pace.min_piece, |piece| purge.piece(piece)) };
         let view = heap.inspect();
         let (used, touched) = (view.used_bytes() + view.cached_bytes(), view.touched_bytes());
@@ -246,7 +240,7 @@ impl<C: Config> Source<C> for SystemSource {
     }
 }
 
-/// Gives the heap the lowest reserved memory.
+/// Gives the heap a piece of committed memory: extends the arena by it, or claims it as a new arena.
 fn attach<C: Config>(
     heap: &mut Talloc<C, SystemSource>,
     piece: Span,
@@ -255,8 +249,8 @@ fn attach<C: Config>(
     let old = heap.source().arena;
     let extended = old.fit_over(piece);
     let zeros = Memory::ZEROED | Memory::RECLAIMABLE;
-    // SAFETY: The memory is the process's, nobody has had it yet, and the system gives zeros; it is
-    // part of the same range that the old arena was made of, and follows it.
+    // SAFETY: The piece is new memory of the system, so it is zero and nobody else has it. It follows the old arena in
+    // the same reserved range.
     let arena = if old.is_sized()
         && unsafe { heap.arena(old).and_then(|mut arena| arena.extend(extended, zeros)) }.is_ok()
     {
@@ -265,7 +259,7 @@ fn attach<C: Config>(
     } else if unsafe { heap.arenas_mut().claim_as(piece, zeros) }.is_ok() {
         piece
     } else {
-        // The memory is of no use.
+        // No arena can use the piece.
         heap.source_mut().release_rest();
         return Err(AllocError);
     };
@@ -278,22 +272,22 @@ fn attach<C: Config>(
     Ok(())
 }
 
-/// Bytes that an arena must be given for `layout`, with what it may need for its own use, or
-/// `None` if they are more than one arena can have.
+/// The bytes by which an arena must grow for `layout`, including the arena's own structures. `None` if they are more
+/// than the largest arena.
 fn least<C: Config>(layout: Layout, arena: Span) -> Option<usize> {
     let least = space::round_up(needed::<C, SystemSource>(layout, arena)?)?;
     (least <= Talloc::<C, SystemSource>::MAX_ARENA).then_some(least)
 }
 
-/// Bytes of addresses to reserve if nothing speaks against it.
+/// The bytes of addresses to reserve, unless a limit leaves fewer.
 ///
-/// An arena that grows in one direction only gets half as far as its links reach.
+/// Links reach as far downwards as upwards. An arena that grows only upwards therefore uses half of their reach.
 const fn reservation<C: Config>() -> usize {
     let half = reach::<C>() / 2;
     if usize::BITS < 64 && half > SCARCE { SCARCE } else { half }
 }
 
-/// How many bytes an arena can have, for the links in free chunks.
+/// The bytes that the links in free chunks can reach.
 const fn reach<C: Config>() -> usize {
     match 1_usize.checked_shl(C::Index::BITS) {
         Some(granules) => granules.saturating_mul(GRANULE),
