@@ -13,8 +13,8 @@ use talloc_sync::{Config, Source, Span, Talloc};
 
 use super::space;
 
-/// A heap has at most one part in so many of its bytes ready. `cargo xtask bench hosted` shows the time that this
-/// saves, and the memory that it costs.
+/// The pages that a heap has ready are at most one `SHARE`th of its size. `cargo xtask bench hosted` shows the time that
+/// this saves, and the memory that it costs.
 const SHARE: usize = 64;
 
 /// The least bytes to have ready. A call for fewer pages saves little time.
@@ -30,7 +30,7 @@ const MAX_GROWTH: usize = 128 << 10;
 /// Cleared when the system refuses a request.
 static IS_KNOWN: AtomicBool = AtomicBool::new(true);
 
-/// What a source remembers of the arena that grows.
+/// The state of a source for the arena that grows.
 #[derive(Debug)]
 pub(super) struct FaultAhead {
     /// The address up to which the heap had grown at the last look.
@@ -44,8 +44,8 @@ impl FaultAhead {
         Self { reached: 0, ready_to: 0 }
     }
 
-    /// Looks how far a heap has grown, and returns the pages to bring in. `untouched` is what the heap has not reached of
-    /// the arena that grows, and `touched` is the size of the heap in bytes.
+    /// Looks how far a heap has grown, and returns the pages to bring in. `untouched` is the part of the growing arena that
+    /// the heap has not reached, and `touched` is the size of the heap in bytes.
     fn next(&mut self, untouched: Span, touched: usize) -> Option<Span> {
         let reached = untouched.base()?;
         // If another arena grows now, the difference wraps or is large.
@@ -97,8 +97,8 @@ pub(super) fn end<C: Config, S: Source<C>>(
     state(heap.source_mut()).end(untouched)
 }
 
-/// Brings in the pages that a heap will reach next, if it grows. If it has given memory back, discards those that it has
-/// not reached. `arena` is the arena that grows, and `state` finds what the source remembers of it.
+/// Brings in the pages that a heap will reach next, if it grows. If it has given memory back, discards the pages that were
+/// brought in above that. `arena` is the arena that grows, and `state` returns the source's state for it.
 pub(super) fn tend<C: Config, S: Source<C>>(
     heap: &mut Talloc<C, S>,
     arena: Span,
@@ -129,7 +129,7 @@ mod tests {
     const MIB: usize = 1 << 20;
     const END: usize = 1 << 30;
 
-    /// What is brought in if a heap of so many bytes has reached an address.
+    /// The pages that are brought in when a heap of `touched` bytes has reached an address.
     fn look(state: &mut FaultAhead, reached: usize, touched: usize) -> Option<[usize; 2]> {
         let pages = state.next(Span::new(reached, END), touched)?;
         pages.base().zip(pages.acme()).map(|(base, acme)| [base, acme])

@@ -8,8 +8,8 @@ use talloc_sync::{Memory, Pace, Span};
 
 use super::space;
 
-/// Milliseconds of an epoch, unless the program says otherwise. Peaks that come again within two epochs keep their
-/// pages; `cargo xtask bench give-back` and `bench hosted` show what a shorter one returns and costs.
+/// The default length of an epoch in milliseconds. A peak that recurs within two epochs keeps its pages. `cargo xtask
+/// bench give-back` and `bench hosted` show how much memory a shorter epoch returns, and the time that it costs.
 const DEFAULT_MS: u32 = 100;
 
 /// Length of an epoch in milliseconds; zero disables purging.
@@ -38,13 +38,13 @@ pub(super) struct Purge {
 }
 
 impl Purge {
-    /// Gives a piece back. It stays readable and writable, and is zero if this says so.
+    /// Gives a piece back. It stays readable and writable, and is zero if this returns [`Memory::ZEROED`].
     ///
     /// # Safety
     ///
-    /// It is memory in whole [pages](space::page), whose contents nobody wants.
+    /// The piece consists of whole [pages](space::page), and nobody needs their contents.
     pub(super) unsafe fn piece(&mut self, piece: Span) -> Memory {
-        // SAFETY: The caller's promise.
+        // SAFETY: By the contract of this function.
         let memory = unsafe { space::discard(piece) };
         self.count(piece, memory.is_some());
         memory.unwrap_or(Memory::empty())

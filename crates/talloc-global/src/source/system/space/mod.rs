@@ -22,7 +22,7 @@ pub(super) use system::{fault_in, want_huge_pages};
 
 use talloc_sync::{Align, AllocError, Span};
 
-/// The unit of addresses and memory: a multiple of the pages of every system there is.
+/// The unit of addresses and memory: a multiple of the page size of every known system.
 pub(super) const UNIT: usize = 64 << 10;
 
 /// The unit in which memory is given back.
@@ -32,17 +32,17 @@ pub(super) fn page() -> Align {
     if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
         return SMALLEST;
     }
-    // A system with larger pages than any that is known gives no piece back that is smaller.
+    // If the page size is unknown, only whole units go back.
     Align::new(system::page_size()).unwrap_or(Align::new(UNIT).unwrap())
 }
 
-/// `size` in whole units, or `None` if that is too large for an address space.
+/// Rounds `size` up to whole units; `None` if that overflows.
 pub(super) fn round_up(size: usize) -> Option<usize> {
     size.checked_next_multiple_of(UNIT)
 }
 
-/// Reserves `most` bytes of addresses if they are to be had, and if not, half of what there is:
-/// others in the process may want some. At least `least` bytes, which are whole units.
+/// Reserves `most` bytes of addresses. If fewer are available, reserves half of them, because the rest of the process
+/// needs some too, but at least `least` bytes. `least` is a multiple of the unit.
 pub(super) fn reserve(least: usize, most: usize) -> Result<Span, AllocError> {
     let mut size = most.max(least);
     let mut range = system::reserve(size);
@@ -54,21 +54,21 @@ pub(super) fn reserve(least: usize, most: usize) -> Result<Span, AllocError> {
     if size >= most {
         return Ok(range);
     }
-    // SAFETY: Nobody knows of the range yet.
+    // SAFETY: The range has just been reserved, so nobody uses it.
     unsafe { release(range) };
     system::reserve(half(size).max(least))
 }
 
-/// Makes memory smaller. To make it larger, the system has nothing to offer.
+/// Shrinks a mapping. Fails if it should grow: only Linux can do that.
 ///
 /// # Safety
 ///
-/// It comes from [`map`], and nobody else uses what is lost of it.
+/// [`map`] or this function returned the range. Nobody uses the bytes beyond the new size.
 #[cfg(not(target_os = "linux"))]
 pub(super) unsafe fn resize(range: Span, size: usize, _: Align) -> Result<Span, AllocError> {
     let lost = range.size().checked_sub(size).ok_or(AllocError)?;
     let kept = range.truncate(0, lost);
-    // SAFETY: Nobody uses the part beyond `kept`.
+    // SAFETY: By the contract of this function, nobody uses the part beyond `kept`.
     unsafe { release(range.except(kept).1) };
     Ok(kept)
 }

@@ -9,11 +9,11 @@ use talloc_sync::{Align, AllocError, Memory, Span};
 /// The alignment that all memory from the system has.
 const ALIGN: Align = Align::new(4096).unwrap();
 
-/// The size of a page in bytes, as the system reports it: 4, 16 or 64 KiB. Zero if it does not.
+/// Returns the page size that the system reports, in bytes; zero if it reports none.
 pub(super) fn page_size() -> usize {
-    // Not by `rustix`, which reads addresses that valgrind unmaps, and allocates for the answer where Linux is older than
-    // 6.4, if any crate of the program enables its feature `alloc`.
-    // SAFETY: The function has no conditions.
+    // `rustix` could not be used: it reads addresses that valgrind unmaps. On Linux before 6.4, it also allocates if any
+    // crate of the program enables its feature `alloc`.
+    // SAFETY: `sysconf` has no preconditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(0)
 }
@@ -23,7 +23,7 @@ pub(super) fn reserve(size: usize) -> Result<Span, AllocError> {
     map_as(size, ProtFlags::empty(), FLAGS)
 }
 
-/// Memory of `size` bytes, all zeros.
+/// Maps `size` bytes of memory, all zeros.
 pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocError> {
     let spare = if align <= ALIGN { 0 } else { align.get() };
     let whole = size.checked_add(spare).ok_or(AllocError)?;
@@ -40,7 +40,7 @@ pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocErro
 }
 
 fn map_as(size: usize, protection: ProtFlags, flags: MapFlags) -> Result<Span, AllocError> {
-    // SAFETY: New addresses, at which there is nothing.
+    // SAFETY: The address is null, so the system chooses addresses that are not in use.
     let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), size, protection, flags) };
     start.map(|start| Span::from_ptr_size(start.cast(), size)).map_err(|_| AllocError)
 }
@@ -60,7 +60,8 @@ pub(in super::super) unsafe fn resize(
     let start = range.get_base_ptr().ok_or(AllocError)?;
     let may_move = align <= ALIGN;
     let flags = if may_move { mm::MremapFlags::MAYMOVE } else { mm::MremapFlags::empty() };
-    // SAFETY: Nobody uses what is lost of the memory, nor the old addresses if it moves.
+    // SAFETY: By the contract of this function, nobody uses bytes beyond the new size, nor the old addresses if the
+    // mapping moves.
     match unsafe { mm::mremap(start.cast(), range.size(), size, flags) } {
         Ok(start) => Ok(Span::from_ptr_size(start.cast(), size)),
         // The process has as many ranges as it may have, or a filter refuses the call. To give up the end needs neither.
@@ -74,12 +75,12 @@ pub(in super::super) unsafe fn resize(
     }
 }
 
-/// Returns memory to the system, but keeps its addresses: the next access gets new memory. Reports whether that is
-/// zero; `None` if the system refuses. The memory is unchanged then.
+/// Returns memory to the system, but keeps its addresses: the next access gets new memory. Reports whether the new
+/// memory is zero. If the system refuses, returns `None` and leaves the memory as it was.
 ///
 /// # Safety
 ///
-/// It is memory in whole [pages](super::page), whose contents nobody wants.
+/// The range consists of whole [pages](super::page), and nobody needs their contents.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
     let start = range.get_base_ptr()?;
@@ -88,8 +89,8 @@ pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
     Some(if gives_zeros() { Memory::ZEROED } else { Memory::empty() })
 }
 
-/// Whether discarded memory is zero, as on Linux. Some emulators and sandboxes accept the call and keep the
-/// contents. The first call tries it on a page.
+/// Whether discarded memory is zero, as on Linux. Some emulators and sandboxes accept `madvise` and keep the
+/// contents. The first call tries it with a page.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn gives_zeros() -> bool {
     use core::sync::atomic::AtomicU8;
@@ -129,7 +130,7 @@ fn try_discarding() -> Option<bool> {
 ///
 /// # Safety
 ///
-/// It is memory in whole [pages](super::page), whose contents nobody wants.
+/// The range consists of whole [pages](super::page), and nobody needs their contents.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
     let start = range.get_base_ptr()?;
@@ -138,11 +139,11 @@ pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
     Some(Memory::empty())
 }
 
-/// Makes memory of reserved addresses, all zeros.
+/// Commits memory at reserved addresses, all zeros.
 pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     let Some(start) = range.get_base_ptr() else { return Ok(()) };
     let flags = MprotectFlags::READ | MprotectFlags::WRITE;
-    // SAFETY: More can be done there than before.
+    // SAFETY: The call only adds access to the range.
     unsafe { mm::mprotect(start.cast(), range.size(), flags) }.map_err(|_| AllocError)
 }
 
@@ -166,20 +167,20 @@ pub(in super::super) fn fault_in(range: Span) -> bool {
     unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxPopulateWrite) }.is_ok()
 }
 
-/// Unmaps a range of addresses, with any memory there. Returns whether the system has the memory.
+/// Unmaps a range of addresses, with any memory there. Returns whether the system has taken the memory.
 ///
 /// # Safety
 ///
-/// They have been reserved, and nobody uses them.
+/// The addresses are reserved or mapped by this module, and nobody uses them.
 pub(in super::super) unsafe fn release(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return false };
-    // If a filter refuses the call, or it would split a mapping of a process that has as many as it may have, the
-    // addresses stay reserved, which is harmless.
+    // `munmap` fails if a filter refuses it, or if it would split a mapping and the process has the maximum number of
+    // mappings. The addresses then stay reserved, which is harmless.
     // SAFETY: Nobody uses the addresses, by the contract of this function.
     unsafe { mm::munmap(start.cast(), range.size()).is_ok() || discard(range).is_some() }
 }
 
-/// Addresses for this process alone; as they have no memory, none is set aside for them.
+/// Addresses for this process alone. They have no memory yet, so the system does not account for any.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 
@@ -187,7 +188,7 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const FLAGS: MapFlags = MapFlags::PRIVATE;
 
-/// Lets all threads pass a barrier, if the system can do that.
+/// Makes all threads of the process pass a memory barrier. Returns false if the system cannot do that.
 ///
 /// Registers the process at the first call. If a filter kills the process for `membarrier`, do not call
 /// `SystemTalloc::verify` or `statistics`, and do not set `TALLOC_STATS`.
@@ -205,27 +206,27 @@ pub(in super::super) fn barrier() -> bool {
     false
 }
 
-/// Turns memory back into reserved addresses. Returns whether it succeeded; if not, the memory is as it was.
+/// Turns memory back into reserved addresses. Returns whether that succeeded; if not, the memory is as it was.
 ///
 /// # Safety
 ///
-/// They have been reserved, and nobody uses the memory.
+/// The addresses have been reserved by this module, and nobody uses the memory.
 #[cfg(feature = "std")]
 pub(in super::super) unsafe fn decommit(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return true };
     let flags = FLAGS.union(MapFlags::FIXED);
-    // SAFETY: The new mapping replaces a range that nobody uses.
+    // SAFETY: By the contract of this function, nobody uses the range that the new mapping replaces.
     unsafe { mm::mmap_anonymous(start.cast(), range.size(), ProtFlags::empty(), flags) }.is_ok()
 }
 
-/// Milliseconds since some point of time, by a clock that is cheap to read.
+/// Returns the milliseconds since an arbitrary time, by a clock that is cheap to read.
 pub(in super::super) fn now_ms() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
     let mut now = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: The pointer is valid for a `timespec`. If the call fails, it stays zero, and time stands still.
+    // SAFETY: The pointer is valid for a `timespec`. If the call fails, the value stays zero, and time stands still.
     let now = unsafe {
         libc::clock_gettime(CLOCK, now.as_mut_ptr());
         now.assume_init()
@@ -233,7 +234,7 @@ pub(in super::super) fn now_ms() -> u64 {
     now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
-/// Lets other threads run.
+/// Yields the processor to other threads.
 #[cfg(any(feature = "std", not(any(target_os = "linux", target_os = "android"))))]
 pub(in super::super) fn pause() {
     rustix::thread::sched_yield();

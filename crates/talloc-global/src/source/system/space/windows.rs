@@ -1,7 +1,7 @@
-//! Those of Windows.
+//! Addresses and memory on Windows.
 //!
-//! What `VirtualAlloc` reserves can be released as a whole only. So what is released in parts loses
-//! its memory, and its addresses once none of the whole has any.
+//! Windows can release a reservation of `VirtualAlloc` only as a whole. When a part is released, this module decommits
+//! its memory. When no part has memory any more, it releases the reservation.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -15,10 +15,10 @@ use windows_sys::Win32::System::Memory::{
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::{FlushProcessWriteBuffers, SwitchToThread};
 
-/// How often aligned addresses are looked for: another thread may take those that have been found.
+/// The most attempts to map memory at an aligned address. An attempt fails if another thread takes the address first.
 const TRIES: usize = 16;
 
-/// Bytes of a page, which is the same on all machines of today.
+/// Returns the page size in bytes, which is the same on all current machines.
 pub(super) fn page_size() -> usize {
     4096
 }
@@ -28,19 +28,19 @@ pub(super) fn reserve(size: usize) -> Result<Span, AllocError> {
     allocate(ptr::null(), size, MEM_RESERVE, PAGE_NOACCESS)
 }
 
-/// Memory of `size` bytes, all zeros.
+/// Maps `size` bytes of memory, all zeros.
 pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocError> {
     const KIND: u32 = MEM_RESERVE | MEM_COMMIT;
     let range = allocate(ptr::null(), size, KIND, PAGE_READWRITE)?;
     if range.base().is_some_and(|base| align.is_aligned(base)) {
         return Ok(range);
     }
-    // SAFETY: Nobody knows of it.
+    // SAFETY: The range has just been mapped, so nobody uses it.
     unsafe { release(range) };
     for _ in 0..TRIES {
         let wide = reserve(size.checked_add(align.get()).ok_or(AllocError)?)?;
         let start = wide.get_base_ptr().ok_or(AllocError)?;
-        // SAFETY: Nobody knows of it.
+        // SAFETY: The range has just been reserved, so nobody uses it.
         unsafe { release(wide) };
         let start = start.wrapping_add(align.padding(start.addr()));
         if let Ok(range) = allocate(start.cast(), size, KIND, PAGE_READWRITE) {
@@ -50,26 +50,27 @@ pub(in super::super) fn map(size: usize, align: Align) -> Result<Span, AllocErro
     Err(AllocError)
 }
 
-/// Reserves addresses, makes memory there, or both.
+/// Reserves addresses, commits memory, or both.
 fn allocate(
     start: *const c_void,
     size: usize,
     kind: u32,
     protection: u32,
 ) -> Result<Span, AllocError> {
-    // SAFETY: What is in use there already is not changed.
+    // SAFETY: `VirtualAlloc` does not change memory that is already in use.
     let start = unsafe { VirtualAlloc(start, size, kind, protection) };
     if start.is_null() { Err(AllocError) } else { Ok(Span::from_ptr_size(start.cast(), size)) }
 }
 
-/// Tells the system that it may take memory. What is there stays, or is lost. `None` if the system refuses.
+/// Tells the system that it may take the memory of a range. Its contents are then undefined. `None` if the system
+/// refuses.
 ///
 /// # Safety
 ///
-/// It is memory in whole [pages](super::page), whose contents nobody wants.
+/// The range consists of whole [pages](super::page), and nobody needs their contents.
 pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
     let start = range.get_base_ptr()?;
-    // SAFETY: The pages are the caller's, and their contents are not needed. If a call fails, nothing has changed.
+    // SAFETY: The pages are the caller's, and nobody needs their contents. If a call fails, nothing has changed.
     // Unlocking pages that are not locked removes them from the working set.
     let reset = unsafe {
         let reset = VirtualAlloc(start.cast(), range.size(), MEM_RESET, PAGE_READWRITE);
@@ -79,17 +80,18 @@ pub(in super::super) unsafe fn discard(range: Span) -> Option<Memory> {
     (!reset.is_null()).then_some(Memory::empty())
 }
 
-/// Makes memory of reserved addresses, all zeros.
+/// Commits memory at reserved addresses, all zeros.
 pub(in super::super) fn commit(range: Span) -> Result<(), AllocError> {
     let Some(start) = range.get_base_ptr() else { return Ok(()) };
     allocate(start.cast(), range.size(), MEM_COMMIT, PAGE_READWRITE).map(drop)
 }
 
-/// Gives addresses back, and the memory there if there is any. Returns whether the system has the memory.
+/// Decommits a range of addresses, and releases its reservation if no part of that has memory. Returns whether the
+/// system has taken the memory.
 ///
 /// # Safety
 ///
-/// They have been reserved, and nobody uses them.
+/// The addresses are reserved or mapped by this module, and nobody uses them.
 pub(in super::super) unsafe fn release(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return false };
     // SAFETY: Nobody uses the range, by the contract of this function. Nobody uses a reservation in which no address has
@@ -103,8 +105,7 @@ pub(in super::super) unsafe fn release(range: Span) -> bool {
     }
 }
 
-/// Where the addresses start that were reserved together with `at`, if there is no memory at any of
-/// them.
+/// Returns the start of the reservation that contains `at`, if no part of it has memory.
 fn without_memory(at: *const c_void) -> Option<*mut c_void> {
     let whole = region(at)?.AllocationBase;
     let mut next = whole.cast_const();
@@ -121,44 +122,44 @@ fn without_memory(at: *const c_void) -> Option<*mut c_void> {
     }
 }
 
-/// What the system knows of the addresses from `at` on, as far as it is the same for them.
+/// Describes the region of pages from `at` on that have the same state.
 fn region(at: *const c_void) -> Option<MEMORY_BASIC_INFORMATION> {
     let mut region = MaybeUninit::uninit();
     let size = size_of::<MEMORY_BASIC_INFORMATION>();
-    // SAFETY: There is room for the answer.
+    // SAFETY: `region` has room for the answer.
     let written = unsafe { VirtualQuery(at, region.as_mut_ptr(), size) };
-    // SAFETY: The answer has been written.
+    // SAFETY: `VirtualQuery` has written the answer.
     (written == size).then(|| unsafe { region.assume_init() })
 }
 
-/// Lets all threads pass a barrier, if the system can do that.
+/// Makes all threads of the process pass a memory barrier. Returns true.
 #[cfg(feature = "std")]
 pub(in super::super) fn barrier() -> bool {
-    // SAFETY: It has no conditions.
+    // SAFETY: The function has no preconditions.
     unsafe { FlushProcessWriteBuffers() };
     true
 }
 
-/// Makes mere addresses of memory again. Returns whether that is so: then they are as good as reserved just now.
+/// Turns memory back into reserved addresses. Returns whether that succeeded; if not, the memory is as it was.
 ///
 /// # Safety
 ///
-/// They have been reserved, and nobody uses the memory.
+/// The addresses have been reserved by this module, and nobody uses the memory.
 #[cfg(feature = "std")]
 pub(in super::super) unsafe fn decommit(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return true };
-    // SAFETY: Nobody uses the memory.
+    // SAFETY: By the contract of this function, nobody uses the memory.
     unsafe { VirtualFree(start.cast(), range.size(), MEM_DECOMMIT) != 0 }
 }
 
-/// Milliseconds since some point of time, by a clock that is cheap to read.
+/// Returns the milliseconds since an arbitrary time, by a clock that is cheap to read.
 pub(in super::super) fn now_ms() -> u64 {
-    // SAFETY: It has no conditions.
+    // SAFETY: The function has no preconditions.
     unsafe { GetTickCount64() }
 }
 
-/// Lets other threads run.
+/// Yields the processor to other threads.
 pub(in super::super) fn pause() {
-    // SAFETY: It has no conditions. Whether another thread did run does not matter.
+    // SAFETY: The function has no preconditions. Whether another thread ran does not matter.
     unsafe { SwitchToThread() };
 }

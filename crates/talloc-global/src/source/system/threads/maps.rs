@@ -1,4 +1,4 @@
-//! What lies where in the heaps of all threads.
+//! Maps of the heaps of all threads.
 
 extern crate std;
 
@@ -12,17 +12,20 @@ use super::super::map::HeapMap;
 use super::{HEAPS, RANGE, SystemTalloc};
 
 impl SystemTalloc {
-    /// Returns what lies where in the heaps of all threads, one heap after the other, while the threads go on. Blocks of
-    /// 128 MiB or more, which have memory of their own, are not listed.
+    /// Returns the chunks of the heaps of all threads, one heap after the other, while the threads run. Blocks of 128 MiB
+    /// or more, which are mapped individually, are not listed.
     ///
-    /// Each heap is read between two of its operations, twice or more if it has many chunks. Meanwhile its thread can use
-    /// its cache, but not its arenas, for a time in proportion to the free chunks. What a thread has cached is listed only
-    /// of the caller's heap, of that of guests and of heaps that nobody owns, and only if the block is in the same heap;
-    /// other cached blocks are parts of chunks of the kind [`Blocks`](crate::inspect::ChunkKind::Blocks).
+    /// Each heap is read between two of its operations, more than once if it has many chunks. Meanwhile its thread can use
+    /// its cache, but not its arenas, for a time in proportion to the free chunks.
     ///
-    /// Heaps that cannot be read are left out, and [said to be](HeapMaps::unseen_heaps): those of other living threads on
-    /// systems without `membarrier`, which is Linux's, and those for whose list there is no memory. Memory that goes from
-    /// one heap to another meanwhile is listed for one of them or none.
+    /// Cached blocks are listed only for the caller's heap, the heap of guests, and heaps that nobody owns, and only if
+    /// the block is in the same heap. All other cached blocks are parts of chunks of the kind
+    /// [`Blocks`](crate::inspect::ChunkKind::Blocks).
+    ///
+    /// Heaps that cannot be read are left out; [`HeapMaps::unseen_heaps`] returns their numbers. These are the heaps of
+    /// other living threads on systems without a barrier for all threads (only Linux and Windows have one), and heaps for
+    /// whose list there is no memory. Memory that moves from one heap to another meanwhile is listed for one of them or
+    /// for none.
     ///
     /// # Examples
     ///
@@ -53,7 +56,7 @@ impl SystemTalloc {
     }
 }
 
-/// What lies where in the heaps of all threads: see [`SystemTalloc::heap_maps`].
+/// The chunks of the heaps of all threads: see [`SystemTalloc::heap_maps`].
 pub struct HeapMaps {
     maps: Vec<HeapMap>,
     unseen: Vec<usize>,
@@ -71,7 +74,7 @@ impl HeapMaps {
         self.maps.iter().flat_map(|map| map.iter())
     }
 
-    /// Writes the chunks of all heaps to `sink` as one snapshot, which `talloc map` draws. No heap is held: the sink may
+    /// Writes the chunks of all heaps to `sink` as one snapshot, which `talloc map` draws. No heap is locked: the sink may
     /// allocate.
     ///
     /// # Errors
@@ -109,8 +112,8 @@ impl HeapMaps {
         crate::snapshot::write_chunks(self.chunks().copied(), sink)
     }
 
-    /// Takes out of each map what its heap does not own, or does not own any more: cached blocks of other heaps, and memory
-    /// that has gone to another heap meanwhile. So no memory is listed for two heaps.
+    /// Removes all chunks from each map that its heap does not own: cached blocks of other heaps, and memory that has moved
+    /// to another heap meanwhile. Afterwards, no memory is listed for two heaps.
     fn settle(&mut self) {
         let owners = RANGE.owners();
         for map in &mut self.maps {
@@ -142,7 +145,7 @@ mod tests {
     use core::alloc::{GlobalAlloc, Layout};
     use talloc_sync::{ChunkKind, Span};
 
-    /// A map of a heap in which one block is said to be.
+    /// A map of a heap that lists one block.
     fn map_of(number: usize, block: Span) -> HeapMap {
         let fill = |room: &mut [Chunk]| {
             room[0] = Chunk { kind: ChunkKind::Blocks, span: block };

@@ -26,7 +26,7 @@ pub use maps::HeapMaps;
 use range::Range;
 pub use source::ThreadSource;
 
-// A program with threads has a standard library, for its panics at least.
+// For `std::env`.
 extern crate std;
 
 static HEAPS: Heaps<System> = Heaps::new();
@@ -45,9 +45,9 @@ static APART_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// The heaps of this program's threads.
 pub struct System;
 
-// SAFETY: The heaps are a static, and the current one is a thread-local that starts as nobody's. A source claims
-// slices of the range that it has taken for the number of its heap. Blocks apart are mappings of their own, which
-// are never in the range, as that is reserved.
+// SAFETY: The heaps are a static. The current shard is a thread-local that starts as `nobody`. A source claims only
+// slices that it has taken for the number of its heap. Blocks apart are separate mappings, which never lie in the
+// reserved range.
 unsafe impl Host for System {
     type Source = ThreadSource;
 
@@ -114,12 +114,12 @@ unsafe impl Host for System {
     unsafe fn free_apart(block: NonNull<u8>, layout: Layout) {
         APART_BLOCKS.fetch_sub(1, Relaxed);
         count_apart(blocks::size(layout).unwrap_or(0), 0);
-        // SAFETY: It was mapped by `allocate_apart` for this layout, and nobody uses it.
+        // SAFETY: `allocate_apart` or `resize_apart` mapped the block for this layout, and nobody uses it any more.
         unsafe { blocks::unmap(block, layout) }
     }
 
     unsafe fn resize_apart(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: It was mapped for the old layout, and is the caller's.
+        // SAFETY: `allocate_apart` or `resize_apart` mapped the block for `old`, and it is the caller's.
         let resized = unsafe { blocks::remap(block, old, new) }?;
         count_apart(blocks::size(old).unwrap_or(0), blocks::size(new).unwrap_or(0));
         Some(resized)
@@ -134,41 +134,41 @@ unsafe impl Host for System {
     }
 }
 
-/// Counts bytes of blocks apart, in the place of others that were counted before.
+/// Replaces `old` of the counted bytes of blocks apart with `new`.
 fn count_apart(old: usize, new: usize) {
-    // At least `old` have been counted: the difference may wrap, the sum does not.
+    // At least `old` bytes have been counted, so the sum does not wrap, even if the difference does.
     APART_BYTES.fetch_add(new.wrapping_sub(old), Relaxed);
 }
 
 /// The allocator of a program on an operating system: a heap for each thread.
 ///
-/// It is what to start with on an operating system, with one thread or many. A thread allocates from a heap of
-/// its own and takes no lock. All values of this type are the same allocator, as those of `std::alloc::System`
-/// are.
+/// This is the right allocator for most programs on an operating system, with one thread or many. A thread allocates
+/// from its own heap and takes no lock. All values of this type are the same allocator, as with `std::alloc::System`.
 ///
 /// # Threads
 ///
-/// A block may be freed by any thread. It is used again there, or sent home to the heap that it comes from, with
-/// others, when there are too many. A thread that ends leaves its heap to the next one that starts. A program may
-/// have 254 threads with a heap of their own at a time; further ones share a heap behind a lock.
+/// Any thread may free a block. The block goes to the cache of that thread, which may allocate it again. When a
+/// cache holds too many blocks, it sends some of them back to the heaps that they come from. When a thread ends, the
+/// next thread that starts takes over its heap. Up to 254 threads at a time have their own heaps; further threads
+/// share a heap behind a lock.
 ///
 /// # Memory
 ///
-/// A TiB of addresses is reserved, or less where there is a limit; memory is made of it as it is needed. A block of
-/// 128 MiB or more has memory of its own.
+/// The heaps reserve 1 TiB of addresses (1 GiB on 32-bit machines), or less if a limit leaves less, and commit memory as
+/// they need it. A block of 128 MiB or more is mapped individually.
 ///
 /// Memory that has not been needed for 100 to 200 ms returns to the system, at most 1 MiB at a time, and never
 /// while another thread waits. [`set_purge_delay`](Self::set_purge_delay) or the environment variable
 /// `TALLOC_PURGE_DELAY` (milliseconds, or `never`) changes that time. An idle program returns nothing;
 /// [`trim`](Self::trim) returns all free memory at once.
 ///
-/// A heap of 16 MiB or more grows by huge pages where Linux has them for programs that ask
-/// (`/sys/kernel/mm/transparent_hugepage/enabled` says `madvise`), which saves most of the time of page faults. Up to
-/// 2 MiB more are resident then. [`set_huge_pages`](Self::set_huge_pages) or the environment variable
-/// `TALLOC_HUGE_PAGES=never` switches that off.
+/// A heap of 16 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
+/// `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` or `always`. They save most of the time of page faults,
+/// but up to 2 MiB more are resident. [`set_huge_pages`](Self::set_huge_pages) or the environment variable
+/// `TALLOC_HUGE_PAGES=never` disables huge pages.
 ///
-/// A heap that grows by small blocks has Linux bring in the pages that it will reach next, many by one call, which saves
-/// time. They are at most a 64th of the heap.
+/// A heap that grows by small blocks asks Linux to bring in the pages that it will reach next. One call brings in many
+/// pages, which is faster than a fault for each. These pages are at most a 64th of the heap.
 ///
 /// # Statistics
 ///
@@ -177,14 +177,14 @@ fn count_apart(old: usize, new: usize) {
 ///
 /// # Processes
 ///
-/// A process may fork from any thread. In the child, the heap of the thread that has forked is whole, and goes on.
+/// A process may fork from any thread. In the child, the thread that forked can go on using its heap.
 ///
 /// # System calls
 ///
 /// On Linux, the heaps call `mmap`, `munmap`, `mprotect`, `mremap`, `madvise` and `sched_yield`, and
 /// `clock_gettime` where the kernel has no vDSO. [`verify`](Self::verify), [`statistics`](Self::statistics) and the
-/// functions based on them also call `membarrier`. A filter may make any of these fail: without `mmap` or
-/// `mprotect`, the heaps cannot grow; without the others, they return less memory, copy more blocks, or leave out
+/// functions based on them also call `membarrier`. A seccomp filter may make any of these calls fail. Without `mmap` or
+/// `mprotect`, the heaps cannot grow. Without the others, they return less memory, copy more blocks, or leave out
 /// heaps of other threads. If a filter kills the process for `membarrier`, call none of the functions that need it,
 /// and do not set `TALLOC_STATS`.
 ///
@@ -208,21 +208,21 @@ fn count_apart(old: usize, new: usize) {
 pub struct SystemTalloc(());
 
 impl SystemTalloc {
-    /// The allocator.
+    /// Returns the allocator.
     #[must_use]
     pub const fn new() -> Self {
         Self(())
     }
 
-    /// Gives the system back what is not needed: of this thread's heap, and of those of threads that have ended,
-    /// at once; of other threads' heaps when they next ask their heaps for something.
+    /// Returns all free memory to the system. The caller's heap and the heaps of threads that have ended do so at once.
+    /// Each other heap does so when its thread next uses its arenas.
     pub fn trim(&self) {
         HEAPS.trim();
     }
 
-    /// Sets how long memory that is not needed stays with the process: it goes back after one or two times as long.
-    /// `None` switches that off; [`trim`](Self::trim) gives memory back all the same. Whole milliseconds count, and at
-    /// least one. The setting is that of the process; it holds for [`SystemTallock`](crate::SystemTallock), too.
+    /// Sets how long unneeded memory stays with the process. It is returned after one to two times `delay`, which is
+    /// rounded down to whole milliseconds, but not below one. `None` disables this; [`trim`](Self::trim) still returns
+    /// memory. The setting applies to the whole process, including [`SystemTallock`](crate::SystemTallock) heaps.
     ///
     /// # Examples
     ///
@@ -234,7 +234,7 @@ impl SystemTalloc {
     /// static ALLOCATOR: SystemTalloc = SystemTalloc::new();
     ///
     /// fn main() {
-    ///     // The program's use rises and falls within a second: it keeps what it has.
+    ///     // A program whose use rises and falls within a second keeps its memory.
     ///     ALLOCATOR.set_purge_delay(Some(Duration::from_secs(1)));
     /// }
     /// ```
@@ -243,7 +243,7 @@ impl SystemTalloc {
     }
 
     /// Sets whether large heaps ask for huge pages from now on, as they do by default. Only Linux has such a request.
-    /// The setting is that of the process; it holds for [`SystemTallock`](crate::SystemTallock), too.
+    /// The setting applies to the whole process, including [`SystemTallock`](crate::SystemTallock) heaps.
     ///
     /// # Examples
     ///
@@ -262,12 +262,12 @@ impl SystemTalloc {
         huge_pages::allow(are_allowed);
     }
 
-    /// The sum of what the heaps of all threads count, while the threads go on; see
+    /// Returns the sums of the counters of all heaps, while the threads run; see
     /// [`Inspect::statistics`](crate::inspect::Inspect::statistics) and [`Statistics`].
     ///
-    /// Each heap is seen between two of its operations, for which its thread may wait some hundreds of
-    /// nanoseconds. On systems without `membarrier`, which is Linux's, the heaps of other living threads are
-    /// left out, and counted as [unseen](Statistics::unseen_heaps).
+    /// Each heap is read between two of its operations, for which its thread may wait some hundreds of
+    /// nanoseconds. On systems without a barrier for all threads (only Linux and Windows have one), the heaps of other
+    /// living threads are left out, and counted as [unseen](Statistics::unseen_heaps).
     ///
     /// # Examples
     ///
@@ -292,8 +292,8 @@ impl SystemTalloc {
     }
 
     /// Returns the counters of each heap that a thread owns or has owned, without mapped blocks. The sum of
-    /// `used_bytes` is right, but a single value may be too small: blocks that a thread has freed and caches are
-    /// free in its heap, whichever heap owns them.
+    /// `used_bytes` is right, but a single value may be too small: a thread's heap counts the blocks in the thread's
+    /// cache as free, whichever heap owns them.
     pub fn heap_statistics(&self) -> impl Iterator<Item = Statistics> + use<> {
         HEAPS.shard_statistics()
     }
@@ -304,7 +304,7 @@ impl SystemTalloc {
         HEAPS.statistics().used_bytes
     }
 
-    /// Bytes that are free in the heaps of all threads.
+    /// Returns the free bytes of the heaps of all threads.
     #[must_use]
     pub fn free_bytes(&self) -> usize {
         HEAPS.statistics().free_bytes
@@ -316,22 +316,24 @@ impl SystemTalloc {
         HEAPS.statistics().peak_bytes
     }
 
-    /// Bytes of the largest free chunk of all heaps; see
+    /// Returns the size of the largest free chunk of all heaps in bytes; see
     /// [`Inspect::largest_free_bytes`](crate::inspect::Inspect::largest_free_bytes).
     #[must_use]
     pub fn largest_free_bytes(&self) -> usize {
         HEAPS.largest_free_bytes()
     }
 
-    /// What is free in all heaps, by size, without what other living threads have cached; see
-    /// [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). [`heap_maps`](Self::heap_maps) tells where it is.
+    /// Returns the free chunks of all heaps by size class, without the blocks that other living threads have cached; see
+    /// [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). [`heap_maps`](Self::heap_maps) returns their
+    /// addresses.
     #[must_use]
     pub fn size_classes(&self) -> SizeClasses {
         HEAPS.size_classes()
     }
 
-    /// Checks all heaps, and counts what there is in them. What other living threads have cached counts as
-    /// used. On systems without `membarrier`, which is Linux's, their heaps are left out.
+    /// Checks all heaps, and counts their chunks and blocks. The blocks that other living threads have cached count as
+    /// used. On systems without a barrier for all threads (only Linux and Windows have one), the heaps of these threads
+    /// are left out.
     ///
     /// # Errors
     ///
@@ -344,8 +346,8 @@ impl SystemTalloc {
     }
 }
 
-// SAFETY: The heaps give out blocks as the layout asks, which stay valid until they are freed, by any thread. They tell
-// what is not zero, and copy what moves.
+// SAFETY: The heaps return blocks with the size and alignment of the layout, which stay valid until a thread frees them.
+// They report the bytes that are not zero, and copy the contents of blocks that move.
 unsafe impl Allocate for SystemTalloc {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
@@ -375,7 +377,7 @@ unsafe impl Allocate for SystemTalloc {
     }
 }
 
-// SAFETY: All values are the same allocator, which is there for ever.
+// SAFETY: All values are the same allocator, which is a static.
 global_alloc!(unsafe impl[] for SystemTalloc, |heap| heap);
 allocator!(unsafe impl[] for &SystemTalloc, |heap| *heap);
 

@@ -1,7 +1,8 @@
 //! The addresses of all heaps of threads: one range, divided into slices.
 //!
-//! One range, so that one pointer is good for every block, wherever it was freed. Each slice belongs to one heap,
-//! which a byte per slice names. Who frees a block that is not in its own heap's cache looks there.
+//! There is only one range, so that one pointer has provenance over every block, whichever thread frees it. Each slice
+//! belongs to one heap, and an array holds the number of that heap in a byte per slice. A thread whose cache is full
+//! looks there to find the heaps that its blocks belong to.
 
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -12,37 +13,37 @@ use talloc_sync::Span;
 
 use super::super::space;
 
-/// How many slices there are.
+/// The number of slices.
 const SLICES: usize = 1024;
 
-/// The addresses to reserve if there are so many: a TiB, and on 32-bit machines a GiB.
+/// The bytes of addresses to reserve, unless a limit leaves fewer: 1 TiB, or 1 GiB on 32-bit machines.
 const MAX_BYTES: usize = if usize::BITS < 64 { 1 << 30 } else { 1 << 40 };
 
-/// The least that is of use.
+/// The least bytes of addresses to reserve: a slice is at least a unit.
 const MIN_BYTES: usize = SLICES * space::UNIT;
 
-/// The range has not been reserved, or could not be.
+/// The range has not been reserved yet, or the last attempt failed.
 const NONE: usize = 0;
 /// A thread is reserving it.
 const BUSY: usize = 1;
-/// It is there.
+/// The range is reserved.
 const READY: usize = 2;
 
 pub(super) struct Range {
     state: AtomicUsize,
-    /// The pointer to the range, which is written once, before there is a block.
+    /// The pointer to the range. It is written once, before the first block is allocated.
     base: UnsafeCell<*mut u8>,
     /// The logarithm of the bytes of a slice.
     slice_log2: UnsafeCell<u32>,
-    /// The heap that each slice belongs to, plus one; zero for nobody's.
+    /// The number of the heap that owns each slice, plus one; zero for a free slice.
     owners: [AtomicU8; SLICES],
 }
 
-/// The heap that each slice belonged to at one time, plus one; zero for nobody's.
+/// A copy of [`Range::owners`] as it was at one time.
 pub(super) struct Owners([u8; SLICES]);
 
-// SAFETY: What is not atomic is written once, by the thread that has made the state `BUSY`, and read by those
-// that have seen `READY`, or have a block, which comes from a thread that has.
+// SAFETY: The fields that are not atomic are written once, by the thread that set the state to `BUSY`. They are read only
+// by threads that have seen `READY`, or that have a block, which came from a thread that had seen `READY`.
 unsafe impl Sync for Range {}
 
 impl Range {
@@ -55,10 +56,10 @@ impl Range {
         }
     }
 
-    /// The pointer to the range.
+    /// Returns the pointer to the range.
     #[inline(always)]
     pub(super) fn base(&self) -> *mut u8 {
-        // SAFETY: The caller has a block, or has seen that the range is there.
+        // SAFETY: The caller has a block, or has seen the state `READY`.
         unsafe { *self.base.get() }
     }
 
@@ -68,43 +69,43 @@ impl Range {
         unsafe { *self.slice_log2.get() }
     }
 
-    /// The number of the slice at an address; above all slices for one that is not in the range.
+    /// Returns the number of the slice at an address; at least `SLICES` if the address is outside of the range.
     #[inline(always)]
     fn slice_at(&self, addr: usize) -> usize {
         addr.wrapping_sub(self.base().addr()) >> self.slice_log2()
     }
 
-    /// Whether an address, of a block, is not in the range.
+    /// Whether the address of a block is outside of the range.
     #[inline(always)]
     pub(super) fn is_outside(&self, addr: usize) -> bool {
         self.base().is_null() || self.slice_at(addr) >= SLICES
     }
 
-    /// The heap that an address in the range belongs to.
+    /// Returns the number of the heap that owns an address in the range.
     #[inline]
     pub(super) fn owner_of(&self, addr: usize) -> u8 {
         let owner = self.owners.get(self.slice_at(addr));
         owner.map_or(u8::MAX, |owner| owner.load(Relaxed).wrapping_sub(1))
     }
 
-    /// The owners of all slices as they are now.
+    /// Returns the current owners of all slices.
     pub(super) fn owners(&self) -> Owners {
         Owners(core::array::from_fn(|slice| self.owners[slice].load(Relaxed)))
     }
 
-    /// Whether all of a piece of memory in the range belonged to a heap when the owners were read.
+    /// Whether heap `owner` owned all slices of a piece of memory when `owners` was read.
     pub(super) fn was_owned(&self, piece: Span, owner: usize, owners: &Owners) -> bool {
         let Some((base, acme)) = piece.get_base_acme() else { return false };
         let slices = owners.0.get(self.slice_at(base)..=self.slice_at(acme - 1));
         slices.is_some_and(|slices| slices.iter().all(|slice| usize::from(*slice) == owner + 1))
     }
 
-    /// Bytes of a slice.
+    /// Returns the bytes of a slice; `None` if the range cannot be reserved.
     pub(super) fn slice_bytes(&self) -> Option<usize> {
         self.is_ready().then(|| 1 << self.slice_log2())
     }
 
-    /// Takes `count` slices in a row for a heap, if there are so many.
+    /// Takes `count` adjacent slices for a heap, if so many are free.
     pub(super) fn take(&self, owner: u8, count: usize) -> Option<Span> {
         if !self.is_ready() || count == 0 {
             return None;
@@ -119,7 +120,7 @@ impl Range {
         None
     }
 
-    /// Claims slices, or tells the first that is not free.
+    /// Claims slices, or returns the first slice that is not free.
     fn claim(&self, owner: u8, first: usize, count: usize) -> Result<(), usize> {
         for number in first..first + count {
             let slice = &self.owners[number];
@@ -131,7 +132,7 @@ impl Range {
         Ok(())
     }
 
-    /// Gives slices back, whose memory has been given back before.
+    /// Gives back slices. Their memory has been decommitted.
     pub(super) fn give_back(&self, slices: Span) {
         let Some((base, acme)) = slices.get_base_acme() else { return };
         let (first, end) = (self.slice_at(base), self.slice_at(acme - 1) + 1);
@@ -143,7 +144,7 @@ impl Range {
         Span::from_ptr_size(self.base().wrapping_add(first << log2), count << log2)
     }
 
-    /// Whether the range is there, once it has been reserved if it could be.
+    /// Whether the range is reserved. Reserves it if no thread has done so.
     fn is_ready(&self) -> bool {
         loop {
             match self.state.load(Acquire) {
@@ -164,7 +165,7 @@ impl Range {
         let Ok(range) = space::reserve(MIN_BYTES, MAX_BYTES) else { return false };
         let Some(base) = range.get_base_ptr() else { return false };
         let log2 = (range.size() / SLICES).ilog2();
-        // SAFETY: Nobody reads these before the state is `READY`.
+        // SAFETY: Nobody reads these fields before the state is `READY`.
         unsafe {
             *self.base.get() = base;
             *self.slice_log2.get() = log2;

@@ -1,4 +1,4 @@
-//! Where the heap of a thread has its memory from, and what goes back.
+//! The memory source of a thread's heap.
 
 use core::alloc::Layout;
 
@@ -11,30 +11,30 @@ use super::super::huge_pages::{self, HugePages};
 use super::super::space;
 use super::{RANGE, System};
 
-/// An arena is raised by at least so many bytes.
+/// The least bytes by which an arena is raised, unless memory is short.
 const MIN_STEP: usize = 256 << 10;
 
-/// An arena is raised by one part in so many of its size, but by no more than [`MAX_STEP`], unless more is
-/// needed.
+/// An arena is raised by one `STEP_SHARE`th of its size, but by no more than [`MAX_STEP`] unless a request needs more.
 const STEP_SHARE: usize = 4;
 const MAX_STEP: usize = 64 << 20;
 
-/// How many ranges of slices are remembered, to be given back.
+/// The number of slice ranges that a source remembers. It can give back only these.
 const REMEMBERED: usize = 16;
 
-/// The most bytes of the slices of an arena, unless it needs more: half as far as its links reach.
+/// The most bytes of the slices of an arena, unless a request needs more. It is half the reach of links, because the
+/// arena grows only upwards.
 const MAX_SLICES: usize = 16 << 30;
 
 type Heap = Talloc<Threaded<System>, ThreadSource>;
 
-/// A source of slices of the one range of addresses, which become memory bit by bit.
+/// A source that takes slices of the one range of addresses, and commits them step by step.
 #[derive(Debug)]
 pub struct ThreadSource {
     number: u8,
-    /// The arena that grows, and the slices that it grows in.
+    /// The arena that grows, and its slices.
     arena: Span,
     range: Span,
-    /// All slices of each arena.
+    /// The slices of each arena.
     ranges: [Span; REMEMBERED],
     decay: Decay,
     huge_pages: HugePages,
@@ -61,7 +61,7 @@ impl ThreadSource {
     /// Takes slices for a new arena with room for `bytes` bytes of blocks.
     fn take_slices(&self, bytes: usize) -> Option<Span> {
         let slice = RANGE.slice_bytes()?;
-        // A 32nd is more than the arena's bitmap takes.
+        // The arena's bitmap takes less than a 32nd.
         let min = bytes.checked_add(bytes / 32)?.checked_add(slice / 32)?.div_ceil(slice);
         let arenas = self.ranges.iter().filter(|range| range.is_sized()).count();
         let most = (1 << arenas).min(MAX_SLICES / slice).max(min);
@@ -88,11 +88,11 @@ impl Source<Threaded<System>> for ThreadSource {
         let bytes = Heap::room_for(layout).max(MIN_STEP);
         let range = heap.source().take_slices(bytes).ok_or(AllocError)?;
         let bytes = bytes.next_multiple_of(space::UNIT);
-        // SAFETY: The slices are this heap's, and zero wherever they become memory. The pointer of the range is
-        // good for them.
+        // SAFETY: This heap has just taken the slices. They are zero when they are committed. The pointer of the range
+        // has provenance over them.
         let claimed = unsafe { heap.arenas_mut().claim_part(range, bytes, FRESH_MEMORY, commit) };
         let Ok(arena) = claimed else {
-            // SAFETY: Nobody has been given any of them.
+            // SAFETY: The heap has not claimed the slices, so nobody uses them.
             unsafe { give_up(range) };
             return Err(AllocError);
         };
@@ -108,7 +108,7 @@ impl Source<Threaded<System>> for ThreadSource {
     fn tend(heap: &mut Heap) {
         let (mut decay, pace) = (heap.source().decay.clone(), pace());
         let mut purge = Purge::default();
-        // SAFETY: The pieces are memory that can be used again, and is zero then if the system says so.
+        // SAFETY: `Purge` keeps the pages mapped, and reports `ZEROED` only if they are zero.
         unsafe { decay.tend(heap, &pace, space::now_ms(), |piece| purge.piece(piece)) };
         decay.note_refused(purge.refused);
         let source = heap.source_mut();
@@ -120,7 +120,7 @@ impl Source<Threaded<System>> for ThreadSource {
         fault_ahead::tend(heap, arena, |source| &mut source.fault_ahead);
     }
 
-    /// Gives back arenas in which nothing is allocated, unless they grow, and all large free pieces.
+    /// Gives back all empty arenas except the one that grows, and discards the memory of large free chunks.
     fn release(heap: &mut Heap) {
         let growing = heap.source().arena;
         let mut purge = Purge::default();
@@ -128,17 +128,17 @@ impl Source<Threaded<System>> for ThreadSource {
             let ranges = &mut heap.source_mut().ranges;
             if let Some(place) = ranges.iter_mut().find(|range| range.contains_span(arena)) {
                 let range = core::mem::replace(place, Span::empty());
-                // SAFETY: The heap has given the arena up, and with it the range.
+                // SAFETY: The heap has given up the arena, and so its slices.
                 let is_given = unsafe { give_up(range) };
                 purge.count(arena, is_given);
             } else {
-                // The addresses are lost, as their bounds are not known; their memory is not.
-                // SAFETY: The heap has given the arena up.
+                // The bounds of the slices are forgotten, so the addresses leak. Only their memory goes back.
+                // SAFETY: The heap has given up the arena.
                 unsafe { purge.piece(arena.align_inward(space::page())) };
             }
         }
         let ready = fault_ahead::end(heap, growing, |source| &mut source.fault_ahead);
-        // SAFETY: No block has lain in these pages, so their contents do not matter. They are zero afterwards as before.
+        // SAFETY: No block has lain in these pages, so their contents do not matter. They are zero before and after.
         unsafe { purge.piece(ready) };
         let pace = pace();
         // SAFETY: As in `tend`.
@@ -155,7 +155,7 @@ impl Source<Threaded<System>> for ThreadSource {
     }
 }
 
-/// Raises the arena that grows as far as a request needs, and further if it is large.
+/// Raises the arena that grows by the bytes that a request needs, and by more if the arena is large.
 pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let (arena, range) = (heap.source().arena, heap.source().range);
     let is_huge = huge_pages::are_for(heap.inspect().touched_bytes());
@@ -174,7 +174,7 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
         if is_huge {
             more = huge_pages::rounded(old.acme(), more);
         }
-        // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
+        // SAFETY: The slices above the arena are this heap's, and zero when they are committed.
         if unsafe { arena.raise_part(range, more.min(rest), commit) }.is_ok() {
             let span = arena.span();
             let source = heap.source_mut();
@@ -188,14 +188,14 @@ pub(super) fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     Err(AllocError)
 }
 
-/// Gives up slices. If the system refuses to take their memory back, they stay taken, as the next owner of slices
-/// relies on zeros. Returns whether the system has the memory.
+/// Decommits slices and gives them back. If the system refuses to take their memory, they stay taken, because their next
+/// owner would rely on zeros. Returns whether the system took the memory.
 ///
 /// # Safety
 ///
-/// They were taken, and nobody uses them.
+/// The caller's heap has taken the slices, and nobody uses them.
 pub(super) unsafe fn give_up(slices: Span) -> bool {
-    // SAFETY: Nobody uses them.
+    // SAFETY: By the contract of this function.
     let is_given = unsafe { space::decommit(slices) };
     if is_given {
         RANGE.give_back(slices);
@@ -203,7 +203,7 @@ pub(super) unsafe fn give_up(slices: Span) -> bool {
     is_given
 }
 
-/// Makes memory of reserved addresses.
+/// Commits the pages of a reserved piece. Returns whether that succeeded.
 pub(super) fn commit(piece: Span) -> bool {
     space::commit(piece.align_outward(space::page())).is_ok()
 }

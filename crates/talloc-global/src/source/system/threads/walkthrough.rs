@@ -1,58 +1,57 @@
-//! The way of a request through [`SystemTalloc`]: from `GlobalAlloc` to the operating system.
+//! A walkthrough of a request to [`SystemTalloc`]: from `GlobalAlloc` to the operating system.
 //!
-//! This page has no code. Its links are checked with the documentation of private items. Three pages make the
-//! whole way, one in each crate, in the order in which a request goes: this one, then `threads/walkthrough.rs` of
-//! `talloc-sync` ([`Heaps`]), then `walkthrough.rs` of `talloc-core` ([`Talloc`]). Where memory comes from and goes
-//! back to, the way ends here again.
+//! This module has only documentation. Three walkthroughs, one in each crate, follow a request: this one, then
+//! `threads/walkthrough.rs` of `talloc-sync` ([`Heaps`]), then `walkthrough.rs` of `talloc-core` ([`Talloc`]). Requests
+//! for memory of the system lead back to this crate.
 //!
 //! # `malloc`, hit
 //!
 //! [`SystemTalloc::alloc`] is [`global::alloc`], which calls [`SystemTalloc::allocate`], which calls
-//! [`Heaps::malloc`] of the one static [`HEAPS`], in `talloc-sync`. That
-//! asks [`System::current`] for the thread's shard, which a thread-local ([`current`]) names, and takes a block from
-//! its lists. [`global::alloc_zeroed`] gets to [`Heaps::malloc_dirty`] instead, and clears the bytes that are
-//! not known to be zero.
+//! [`Heaps::malloc`] of `talloc-sync` for the static [`HEAPS`]. [`Heaps::malloc`] gets the thread's shard from
+//! [`System::current`], which reads a thread-local ([`current`]), and takes a block from the shard's lists.
+//! [`global::alloc_zeroed`] calls [`Heaps::malloc_dirty`] instead, and clears the bytes that are not known to be zero.
 //!
 //! # `malloc`, miss
 //!
-//! `talloc-sync` enters the thread's heap, and `talloc-core` allocates from its arenas. Two ways lead back to this
+//! `talloc-sync` enters the thread's heap, and `talloc-core` allocates from its arenas. Two cases lead back to this
 //! crate:
 //!
-//! - A block of 128 MiB or more ([`System::APART`]) is a mapping of its own: [`System::allocate_apart`],
+//! - A block of 128 MiB or more ([`System::APART`]) is mapped individually: [`System::allocate_apart`],
 //!   [`blocks::map`], [`space::map`].
-//! - A heap without room asks its source: [`ThreadSource::acquire`].
-//!   1. [`raise`] raises the arena that grows, as long as its slices go on: [`ArenaMut::raise_part`] calls
-//!      [`commit`] for the pieces that must be memory, which calls [`space::commit`].
-//!   2. Otherwise [`ThreadSource::take_slices`] takes slices of the one range of addresses ([`Range::take`], which
-//!      reserves the range at first), and [`ArenasMut::claim_part`] makes an arena of their lower part.
+//! - A heap without a free chunk that is large enough asks its source: [`ThreadSource::acquire`].
+//!   1. [`raise`] raises the arena that grows, if its slices have room: [`ArenaMut::raise_part`] calls
+//!      [`commit`] for the pieces that it needs, which calls [`space::commit`].
+//!   2. Otherwise [`ThreadSource::take_slices`] takes slices of the one range of addresses ([`Range::take`], whose
+//!      first call reserves the range), and [`ArenasMut::claim_part`] makes an arena of their lower part.
 //!
 //! # `free`
 //!
-//! [`global::dealloc`] gets to [`Heaps::free`]. Two questions come back here: [`System::is_apart`] tells
-//! whether an address is outside of the range ([`Range::is_outside`]), and then [`System::free_apart`] unmaps the block;
-//! [`System::owner_of`] tells whose slice an address is in ([`Range::owner_of`]), when blocks leave a thread's lists.
-//! [`System::whole`] is the pointer that is good for all of them.
+//! [`global::dealloc`] calls [`Heaps::free`], which calls back into this crate:
+//!
+//! - [`System::is_apart`] returns whether an address is outside of the range ([`Range::is_outside`]). If so,
+//!   [`System::free_apart`] unmaps the block.
+//! - [`System::owner_of`] returns the heap that owns an address ([`Range::owner_of`]). It is needed when blocks leave a
+//!   thread's lists.
+//! - [`System::whole`] returns a pointer with provenance over all blocks in the range.
 //!
 //! # `realloc`
 //!
-//! [`global::realloc`] makes the new layout and gets to [`Heaps::resize`]. A block with memory of
-//! its own comes back to [`System::resize_apart`], which has the system move its pages, where it can
-//! ([`blocks::remap`]).
+//! [`global::realloc`] makes the new layout and calls [`Heaps::resize`]. For a block that is mapped individually,
+//! [`Heaps::resize`] calls [`System::resize_apart`], which resizes the mapping where the system can ([`blocks::remap`]).
 //!
 //! # Out of memory
 //!
-//! [`ThreadSource::acquire`] fails if there are no slices left, or if the system makes no memory of them: then the
-//! slices go back ([`give_up`]). `talloc-core` passes the error on to `talloc-sync`, which empties heaps that
-//! nobody owns, tries again, and at last asks [`System::allocate_apart`]. If that fails, too,
-//! [`SystemTalloc::alloc`] returns null.
+//! [`ThreadSource::acquire`] fails if no slices are left, or if the system does not commit them; then the slices go
+//! back ([`give_up`]). `talloc-core` passes the error on to `talloc-sync`, which trims the heaps that nobody owns, tries
+//! again, and finally calls [`System::allocate_apart`]. If that also fails, [`SystemTalloc::alloc`] returns null.
 //!
 //! # Giving back
 //!
-//! - [`ThreadSource::tend`] is called once in a while by a heap that is used. It runs [`Decay::tend`] with
-//!   [`pace`] and the time ([`space::now_ms`]). Each piece goes to [`space::discard`].
-//! - [`ThreadSource::release`] is called by [`Talloc::trim`]: arenas in which nothing is allocated, the one that
-//!   grows aside, leave the heap ([`ArenasMut::reclaim_arena`]) and give up their memory and addresses
-//!   ([`give_up`]). Of the others, all large free pieces are discarded ([`ArenasMut::discard`]).
+//! - A heap in use calls [`ThreadSource::tend`] from time to time. It calls [`Decay::tend`] with [`pace`] and the time
+//!   ([`space::now_ms`]), and passes each piece to [`space::discard`].
+//! - [`Talloc::trim`] calls [`ThreadSource::release`]. All empty arenas except the one that grows leave the heap
+//!   ([`ArenasMut::reclaim_arena`]), and their memory and addresses go back ([`give_up`]). In the other arenas, the
+//!   memory of large free chunks is discarded ([`ArenasMut::discard`]).
 //! - [`SystemTalloc::trim`] is [`Heaps::trim`].
 //! - [`exit`](super::exit) calls [`Heaps::leave`] when a thread ends, and [`Heaps::after_fork`] in the child of a
 //!   fork.

@@ -1,9 +1,10 @@
-//! A thread-local at a fixed distance from the thread's own pointer, in shared libraries, too: the *initial-exec*
-//! model (Drepper 2013, ELF Handling for Thread-Local Storage).
+//! A thread-local at a fixed offset from the thread pointer, even in shared libraries: the *initial-exec* model
+//! (Drepper 2013, ELF Handling for Thread-Local Storage).
 //!
-//! The standard library's thread-locals are found by a call of a function in a shared library, which takes longer
-//! than the rest of an allocation. This one takes 8 bytes of what the C library sets aside for such libraries. In a
-//! program, the linker makes the same instructions of both.
+//! In a shared library, each access to a thread-local of the standard library calls a function, which takes longer than
+//! the rest of an allocation. This thread-local avoids the call. It takes 8 bytes of the thread-local space that the C
+//! library reserves for libraries that are loaded late. In an executable, the linker makes the same instructions of
+//! both.
 
 use core::arch::{asm, global_asm};
 
@@ -18,7 +19,7 @@ macro_rules! name {
     };
 }
 
-// It is nobody's heap at first. The name is not exported.
+// Its initial value is the shard `nobody`. The name is not exported.
 global_asm!(
     concat!(".pushsection .tdata.", name!(), ",\"awT\",@progbits"),
     ".p2align 3",
@@ -36,7 +37,7 @@ global_asm!(
 #[inline(always)]
 pub(in super::super) fn get() -> *const Shard<System> {
     let shard: *const Shard<System>;
-    // SAFETY: It reads the thread-local, which has the type `*const Shard`.
+    // SAFETY: The instructions read the thread-local, whose type is `*const Shard`.
     unsafe {
         asm!(
             concat!("mov {shard}, qword ptr [rip + \"", name!(), "\"@GOTTPOFF]"),
@@ -50,7 +51,7 @@ pub(in super::super) fn get() -> *const Shard<System> {
 
 #[inline(always)]
 pub(in super::super) fn set(shard: *const Shard<System>) {
-    // SAFETY: It writes the thread-local, which has the type `*const Shard`.
+    // SAFETY: The instructions write the thread-local, whose type is `*const Shard`.
     unsafe {
         asm!(
             concat!("mov {place}, qword ptr [rip + \"", name!(), "\"@GOTTPOFF]"),

@@ -9,7 +9,7 @@ use super::super::{HEAPS, System};
 extern crate std;
 
 std::thread_local! {
-    // It needs no destructor, which would have to be registered, for which memory may be needed.
+    // It has no destructor, as to register one may allocate.
     static CURRENT: Cell<*const Shard<System>> = const { Cell::new(HEAPS.nobody()) };
 }
 

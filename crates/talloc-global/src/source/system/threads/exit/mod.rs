@@ -1,4 +1,4 @@
-//! Hearing that a thread ends.
+//! Notification when a thread ends.
 
 #[cfg(unix)]
 mod unix;

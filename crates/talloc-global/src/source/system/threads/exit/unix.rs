@@ -1,8 +1,8 @@
-//! Hearing that a thread ends, and that a process has forked.
+//! Notification when a thread ends, and after a fork.
 //!
-//! A destructor of a thread-local of `std` would be called too early, as others that come after it still free
-//! what they have, and `std` forbids it in a global allocator, as to register it may take memory. A key of POSIX
-//! threads comes after all of these.
+//! A thread-local of `std` with a destructor would not do. Its destructor would run before those of other thread-locals,
+//! which still free blocks. Besides, `std` forbids such a thread-local in a global allocator, because to register a
+//! destructor may allocate. The destructor of a POSIX thread key runs after all of them.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -14,12 +14,12 @@ use super::super::HEAPS;
 /// The key, plus one; zero until there is one.
 static KEY: AtomicUsize = AtomicUsize::new(0);
 
-/// Makes the key, and hears of forks. It is called once.
+/// Makes the key, and registers the handler of forks. It is called once.
 pub(in super::super) fn begin() {
     pin();
     let mut key = 0;
-    // SAFETY: The functions may be called as they will be. If there is no key, threads are guests; if forks are not
-    // heard of, heaps of other threads stay as they were in the child.
+    // SAFETY: The handlers may be called at the end of a thread and after a fork. Without a key, all threads are guests.
+    // Without the handler of forks, the child cannot take over the heaps of other threads.
     unsafe {
         libc::pthread_atfork(None, None, Some(in_child));
         if libc::pthread_key_create(&raw mut key, Some(at_exit)) == 0 {
@@ -28,10 +28,10 @@ pub(in super::super) fn begin() {
     }
 }
 
-/// Sees to it that the caller's heap is given up when its thread ends. Returns whether that is so.
+/// Arranges for the caller's heap to be given up when its thread ends. Returns whether that succeeded.
 pub(in super::super) fn watch() -> bool {
     let key = KEY.load(Acquire);
-    // SAFETY: The key has been made. The value must not be null, and is not used.
+    // SAFETY: The key exists. The value is not null, as a destructor requires, and is not used.
     key != 0
         && unsafe {
             let value = ptr::without_provenance::<c_void>(1);
@@ -44,16 +44,16 @@ unsafe extern "C" fn at_exit(_: *mut c_void) {
 }
 
 unsafe extern "C" fn in_child() {
-    // SAFETY: A child has one thread.
+    // SAFETY: This is the child of a fork, which has one thread.
     unsafe { HEAPS.after_fork() };
 }
 
-/// Keeps the library that this code is in loaded, as threads call it when they end.
+/// Keeps the library with this code loaded, because threads call it when they end.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn pin() {
     let mut info = core::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: There is room for the answer, which names the file that contains the address. A library that is
-    // loaded already is not loaded anew, but marked; of anything else, nothing becomes.
+    // SAFETY: `info` has room for the answer, the file that contains the address. `dlopen` with these flags marks a
+    // library that is already loaded, and loads nothing.
     unsafe {
         if libc::dladdr((&raw const KEY).cast(), info.as_mut_ptr()) != 0 {
             let name = info.assume_init().dli_fname;
@@ -64,6 +64,6 @@ fn pin() {
     }
 }
 
-/// Other systems keep what threads may call, or have no such mark.
+/// Does nothing: other systems keep such libraries loaded, or have no such mark.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn pin() {}

@@ -1,5 +1,5 @@
-//! Hearing that a thread of Windows ends: by a callback for a fiber-local value, which comes after the destructors
-//! of thread-locals.
+//! Notification when a thread of Windows ends: the callback of a fiber-local value, which runs after the destructors of
+//! thread-locals.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -15,17 +15,17 @@ static INDEX: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the index. It is called once.
 pub(in super::super) fn begin() {
-    // SAFETY: The function may be called as it will be. If there is no index, threads are guests.
+    // SAFETY: The callback may be called at the end of a thread. Without an index, all threads are guests.
     let index = unsafe { FlsAlloc(Some(at_exit)) };
     if index != FLS_OUT_OF_INDEXES {
         INDEX.store(index as usize + 1, Release);
     }
 }
 
-/// Sees to it that the caller's heap is given up when its thread ends. Returns whether that is so.
+/// Arranges for the caller's heap to be given up when its thread ends. Returns whether that succeeded.
 pub(in super::super) fn watch() -> bool {
     let index = INDEX.load(Acquire);
-    // SAFETY: The index has been made. The value must not be null, and is not used.
+    // SAFETY: The index exists. The value is not null, as the callback requires, and is not used.
     index != 0
         && unsafe { FlsSetValue((index - 1) as u32, ptr::without_provenance::<c_void>(1)) != 0 }
 }
