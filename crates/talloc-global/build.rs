@@ -1,10 +1,10 @@
-//! Tells the crate whether the code shall be small, whether the system has memory and threads for it, and how a
-//! thread-local is found.
+//! Sets `cfg`s: whether code should be small, whether the system provides memory and threads, and which model of
+//! thread-locals to use.
 
 use std::env;
 
 fn main() {
-    // As in `talloc-core`: it is the profile that says so.
+    // Code should be small if the profile optimises for size, as in `talloc-core`.
     autocfg::emit_possibility("small");
     if env::var("OPT_LEVEL").is_ok_and(|level| level == "s" || level == "z") {
         autocfg::emit("small");
@@ -12,7 +12,7 @@ fn main() {
     let target = |name: &str| env::var(format!("CARGO_CFG_{name}"));
     let has_feature = |name: &str| env::var(format!("CARGO_FEATURE_{name}")).is_ok();
     let os = target("TARGET_OS").unwrap_or_default();
-    // `SystemTallock`, and `SystemTalloc`. Some systems are called Unix and have no `mmap`.
+    // `has_system` is for `SystemTallock`, and `has_threads` for `SystemTalloc`. Some Unix systems have no `mmap`.
     autocfg::emit_possibility("has_system");
     autocfg::emit_possibility("has_threads");
     let is_windows = target("WINDOWS").is_ok();
@@ -23,7 +23,7 @@ fn main() {
             autocfg::emit("has_threads");
         }
     }
-    // The C library must set memory aside for such thread-locals of libraries that are loaded late: glibc does.
+    // The C library must reserve room for such thread-locals of libraries that are loaded late. glibc does.
     autocfg::emit_possibility("initial_exec");
     let is = |name: &str, value: &str| target(name).is_ok_and(|known| known == value);
     let is_known = os == "linux" && is("TARGET_ENV", "gnu") && is("TARGET_ARCH", "x86_64");

@@ -2,7 +2,7 @@
 
 pub use talloc_sync::{Call, Fault, Misuse, OnMisuse, Panics};
 
-/// Prints what is wrong to the standard error stream as one line, and aborts the program.
+/// Prints the misuse to the standard error stream as one line, and aborts the program.
 ///
 /// Unlike [`Panics`], it allocates nothing, so it is the right handler for a global allocator.
 ///
@@ -28,7 +28,7 @@ impl OnMisuse for Aborts {
         use std::io::Write;
 
         let mut line = Line { bytes: [0; LINE], len: 0 };
-        // What does not fit is cut off.
+        // A line that is too long is truncated.
         let _ = core::fmt::Write::write_fmt(&mut line, format_args!("talloc: {misuse}"));
         line.end();
         // There is no other way to report it. The standard error stream has no buffer.
@@ -41,7 +41,7 @@ impl OnMisuse for Aborts {
 #[cfg(has_threads)]
 const LINE: usize = 256;
 
-/// A line of text, written at once so that lines of several threads do not mix.
+/// A line of text. One call writes it, so that the lines of several threads do not mix.
 #[cfg(has_threads)]
 struct Line {
     bytes: [u8; LINE],

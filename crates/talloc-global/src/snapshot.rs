@@ -4,18 +4,19 @@ use talloc_sync::{Chunk, ChunkKind, Config, Talloc};
 use talloc_trace::Sink;
 use talloc_trace::snapshot::{self, Incomplete, Writer};
 
-/// Writes what lies where in `heap` to `sink`: a file, a socket, a debug probe, a ring buffer. `talloc map` draws it.
+/// Writes the chunks of `heap` to `sink`, such as a file, a socket, a debug probe or a ring buffer. `talloc map` draws
+/// the snapshot.
 ///
-/// The heap's chunks are those of [`Inspect::memory_map`](crate::inspect::Inspect::memory_map): the free ones and, in a
+/// The snapshot has the chunks of [`Inspect::memory_map`](crate::inspect::Inspect::memory_map): free chunks and, in a
 /// [`Checked`](crate::config::Checked) heap, each allocated block. Most chunks take 3 to 4 bytes; see the [format].
-/// The function allocates nothing, and takes as many steps as `memory_map`.
+/// The function does not allocate, and takes as many steps as `memory_map`.
 ///
-/// If the heap is the global allocator, the sink must not allocate: the heap is borrowed. Write the snapshot to memory,
-/// and send it afterwards, if the sink allocates or takes long.
+/// The heap is borrowed meanwhile. If it is the global allocator, the sink must therefore not allocate. If a sink
+/// allocates or is slow, write the snapshot to memory first.
 ///
 /// # Errors
 ///
-/// [`Incomplete`] if the sink did not take all records. It tells how many chunks the snapshot lacks.
+/// [`Incomplete`] if the sink did not take all records. It contains the number of chunks that the snapshot lacks.
 ///
 /// # Examples
 ///
@@ -46,11 +47,11 @@ pub fn write_snapshot<C: Config, S>(
     write_chunks(heap.inspect().memory_map(), sink)
 }
 
-/// Writes chunks to `sink` as one snapshot, which `talloc map` draws: those of one heap, or of several.
+/// Writes the chunks of one or several heaps to `sink` as one snapshot, which `talloc map` draws.
 ///
-/// Chunks may come in any order; those of an arena take the fewest bytes in the order of their addresses. They must not
-/// overlap, except that cached blocks may lie in chunks of the kind [`Blocks`](ChunkKind::Blocks): readers refuse such a
-/// snapshot. The function allocates nothing. Takes time in proportion to the chunks.
+/// Chunks may come in any order; in address order, they take the fewest bytes. Chunks must not overlap, except that
+/// cached blocks may lie in chunks of the kind [`Blocks`](ChunkKind::Blocks). Readers refuse a snapshot with other
+/// overlaps. The function does not allocate, and takes time in proportion to the number of chunks.
 ///
 /// # Errors
 ///

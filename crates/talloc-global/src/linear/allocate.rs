@@ -1,9 +1,9 @@
-//! Allocating.
+//! Allocation.
 
 use super::memory::{GRANULE, load};
 use super::{Address, Linear, LinearMemory, block_len};
 
-/// How many chunks of a request's own bin are looked at before more memory is asked for.
+/// The most chunks of the request's own bin to examine before the memory grows.
 const LAST_RESORT: usize = 32;
 
 impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
@@ -13,7 +13,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     #[inline(always)]
     pub(crate) fn allocate(&mut self, size: usize, align: usize) -> Option<Address> {
         let len = block_len(size);
-        // The other one does it, too, where two would be too much code.
+        // `allocate_aligned` handles all alignments. For small code, it is the only path.
         if align > GRANULE || cfg!(small) && QUICK == 0 {
             return self.allocate_aligned(len, align.max(GRANULE));
         }
@@ -21,7 +21,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         if cached.is_some() { cached } else { self.allocate_any(len) }
     }
 
-    /// Allocates a block, and tells how many of its first bytes are not known to be zero.
+    /// Allocates a block. Also returns the number of bytes at its start that are not known to be zero.
     #[inline]
     pub(crate) fn allocate_dirty(&mut self, size: usize, align: usize) -> Option<(Address, usize)> {
         let len = block_len(size);
@@ -54,14 +54,14 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         }
     }
 
-    /// Allocates more, of which what is before and behind the aligned block is freed at once.
+    /// Allocates a larger block, and frees the parts before and behind the aligned block in it.
     #[inline(never)]
     fn allocate_aligned(&mut self, len: usize, align: usize) -> Option<Address> {
         let spare = align - GRANULE;
         let at = self.allocate_any(len + spare)?.get();
         let block = (at + spare) & !(align - 1);
-        // SAFETY: What is before and behind the block is used granules that nobody has been given. The address
-        // of a block is not 0, nor is one above.
+        // SAFETY: The parts before and behind the aligned block are used granules that no caller has. The address of a
+        // block is not 0, and neither is a higher one.
         unsafe {
             self.release_some(block + len, at + spare - block);
             self.release_some(at, block - at);
@@ -69,7 +69,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         }
     }
 
-    /// Uses `len` bytes of a free chunk, or of the top if the bins have none for sure, and counts them.
+    /// Uses `len` bytes of a free chunk, or of the top if no bin is sure to have a chunk that fits, and counts them.
     #[cfg_attr(not(small), inline(always))]
     fn take(&mut self, len: usize) -> Option<Address> {
         let taken = self.take_uncounted(len);
@@ -85,9 +85,9 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         let bins = self.map & u64::MAX << own;
         if bins != 0 {
             let first = bins.trailing_zeros() as usize;
-            // SAFETY: What is in a bin is a free chunk (L5).
+            // SAFETY: The entries of a bin are free chunks (L5).
             unsafe {
-                // Only in the request's own bin there may be smaller ones. If so, that bin is left out.
+                // Only the request's own bin may have chunks that are too small. Skip it if its first chunk is.
                 let fits = load(Self::next(self.root(first))) >= len;
                 let bins = bins & bins.wrapping_sub(u64::from(!fits));
                 if bins != 0 {
@@ -103,13 +103,13 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         if bins == 0 { None } else { self.search(own, len) }
     }
 
-    /// Uses `len` bytes of one of the first few chunks of the bin of that size, if it has as many.
+    /// Uses `len` bytes of one of the first [`LAST_RESORT`] chunks of the bin for that size, if one is large enough.
     #[cold]
     #[inline(never)]
     fn search(&mut self, bin: usize, len: usize) -> Option<Address> {
         let mut chunk = self.root(bin);
         for _ in 0..LAST_RESORT {
-            // SAFETY: What is in a bin is a free chunk, or the root, whose size is 0 (L5).
+            // SAFETY: The entries of a bin are free chunks and the root, whose size is 0 (L5).
             unsafe {
                 chunk = Self::next(chunk);
                 let size = load(chunk);
@@ -140,17 +140,16 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         Address::new(at)
     }
 
-    /// Uses the first `len` bytes of a free chunk of `size` bytes that is in no bin any more.
+    /// Uses the first `len` bytes of a free chunk of `size` bytes that has left its bin.
     ///
     /// # Safety
     ///
-    /// There is such a chunk, and `len` is at most `size`.
+    /// The chunk is free and in no bin, and `len` is at most `size`.
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn split(&mut self, chunk: usize, size: usize, len: usize) {
         let rest = size - len;
-        // SAFETY: The chunk is covered by the bitmap. What is left of it keeps the bit at its end, and its
-        // neighbours are used (L4).
+        // SAFETY: The bitmap covers the chunk. The remainder keeps the bit at its end, and its neighbours are used (L4).
         unsafe {
             self.clear_edge(chunk);
             if rest == 0 {

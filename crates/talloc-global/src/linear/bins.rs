@@ -1,13 +1,13 @@
-//! Free chunks by size.
+//! Bins: free chunks by size.
 //!
 //! ```text
 //! word   0      1      2               last
 //!      | size | next | prev |  ...   | size |
 //! ```
 //!
-//! A bin is a circular list that goes through its *root*, which looks like a chunk of no bytes. So a chunk
-//! always has two neighbours, and nothing has to be asked when it comes or goes. The roots lie at the start
-//! of the first piece of memory, where they do not move when the heap does.
+//! A bin is a circular list that contains its *root*, which looks like a chunk with size 0. Every chunk thus has two
+//! neighbours, and inserting or removing a chunk needs no special cases. The roots lie at the start of the first piece
+//! of memory, so they stay where they are when the heap is moved.
 
 use super::Linear;
 use super::memory::{GRANULE, WORD, load, store};
@@ -15,17 +15,17 @@ use super::memory::{GRANULE, WORD, load, store};
 const NEXT: usize = WORD;
 const PREV: usize = 2 * WORD;
 
-/// Bytes of a root: a size, two links, and a word that is not used.
+/// The bytes of a root: a size, two links, and an unused word.
 const ROOT: usize = 4 * WORD;
 
 impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS, SPLIT, QUICK> {
-    /// Bytes of all roots.
+    /// The bytes of all roots.
     pub(super) const ROOTS: usize = BINS * ROOT;
 
-    /// The number of the bin of chunks of `len` bytes.
+    /// Returns the number of the bin for chunks of `len` bytes.
     ///
-    /// Sizes of few granules have a bin of their own. Of larger ones, the leading bits tell, `SPLIT` behind
-    /// the first, and how many bits follow these: the sizes between two powers of two share `1 << SPLIT` bins.
+    /// Each of the smallest sizes has its own bin. For larger sizes, the bin follows from the position of the highest bit
+    /// and from the next `SPLIT` bits: the sizes between two powers of two share `1 << SPLIT` bins.
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     pub(super) fn bin_of(len: usize) -> usize {
@@ -36,7 +36,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         bin.min(BINS - 1)
     }
 
-    /// The root of a bin.
+    /// Returns the root of a bin.
     #[inline(always)]
     pub(super) fn root(&self, bin: usize) -> usize {
         self.roots + bin * ROOT
@@ -46,12 +46,12 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     ///
     /// # Safety
     ///
-    /// [`ROOTS`](Self::ROOTS) bytes at `roots` are the heap's, which has no other roots.
+    /// The heap owns [`ROOTS`](Self::ROOTS) bytes at `roots`, and has no other roots.
     pub(super) unsafe fn make_roots(&mut self, roots: usize) {
         self.roots = roots;
         for bin in 0..BINS {
             let root = self.root(bin);
-            // SAFETY: It lies in that memory.
+            // SAFETY: The root lies in the memory at `roots`, by the contract of this function.
             unsafe {
                 store(root, 0);
                 store(root + NEXT, root);
@@ -60,25 +60,25 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// The chunk after a chunk or a root, or the root.
+    /// Returns the entry after a chunk or a root.
     ///
     /// # Safety
     ///
-    /// The chunk is in its bin.
+    /// `chunk` is a root or is in its bin.
     #[inline(always)]
     pub(super) unsafe fn next(chunk: usize) -> usize {
-        // SAFETY: It has links (L2).
+        // SAFETY: A chunk in a bin has links (L2).
         unsafe { load(chunk + NEXT) }
     }
 
-    /// The chunk before a chunk, or the root.
+    /// Returns the entry before a chunk.
     ///
     /// # Safety
     ///
     /// The chunk is in its bin.
     #[inline(always)]
     pub(super) unsafe fn prev(chunk: usize) -> usize {
-        // SAFETY: It has links (L2).
+        // SAFETY: A chunk in a bin has links (L2).
         unsafe { load(chunk + PREV) }
     }
 
@@ -90,8 +90,8 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn push(&mut self, chunk: usize, len: usize) {
-        // SAFETY: A granule has room for the sizes, and two have room for the links. What is in a bin has
-        // links (L2).
+        // SAFETY: A granule has room for the sizes, and two granules have room for the links, too. The entries of a bin
+        // have links (L2, L5).
         unsafe {
             store(chunk, len);
             store(chunk + len - WORD, len);
@@ -108,7 +108,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// Takes the first chunk out of a bin. Returns where it is and its size.
+    /// Removes the first chunk from a bin. Returns its address and size.
     ///
     /// # Safety
     ///
@@ -116,7 +116,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     #[inline(always)]
     pub(super) unsafe fn pop(&mut self, bin: usize) -> (usize, usize) {
         let root = self.root(bin);
-        // SAFETY: What is in a bin is a free chunk with links (L2, L5).
+        // SAFETY: The entries of a bin are free chunks with links (L2, L5).
         unsafe {
             let chunk = Self::next(root);
             let next = Self::next(chunk);
@@ -127,7 +127,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// Takes a chunk out of its bin.
+    /// Removes a chunk from its bin.
     ///
     /// # Safety
     ///
@@ -135,12 +135,12 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     #[cfg_attr(small, inline(never))]
     #[cfg_attr(not(small), inline(always))]
     pub(super) unsafe fn unlink(&mut self, chunk: usize) {
-        // SAFETY: The chunk has links, and so have its neighbours in the bin (L2, L5).
+        // SAFETY: The chunk and its neighbours in the bin have links (L2, L5).
         unsafe {
             let (next, prev) = (Self::next(chunk), Self::prev(chunk));
             store(next + PREV, prev);
             store(prev + NEXT, next);
-            // If these are the same, it is the root.
+            // If both neighbours are the same entry, that is the root, and the bin becomes empty.
             let bin = (prev - self.roots) / ROOT % 64;
             self.map &= !(u64::from(next == prev) << bin);
         }

@@ -1,47 +1,48 @@
-//! The memory: pages that are added at its end, and words that are read and written.
+//! The memory that the heap grows, and access to its words and bytes.
 
 use core::ptr;
 
-/// Bytes in a page, the unit that the memory grows in.
+/// The bytes of a page, the unit in which the memory grows.
 pub(crate) const PAGE: usize = 64 << 10;
 
-/// Bytes in a word: of a size, a link, or bits.
+/// The bytes of a word, such as a size or a link.
 pub(super) const WORD: usize = size_of::<usize>();
 
-/// Bytes in a granule, the unit of sizes. One has room for both sizes of a free chunk, two also for its
-/// links.
+/// The bytes of a granule, the unit of sizes. A granule has room for both sizes of a free chunk, and two granules also
+/// have room for its links.
 pub(super) const GRANULE: usize = 2 * WORD;
 
 /// A memory that grows at its end, by whole pages.
 ///
 /// # Safety
 ///
-/// What [`grow`](Self::grow) and [`rest`](Self::rest) return can be read and written by whoever calls them,
-/// and is used by nobody else. Its provenance is exposed.
+/// The memory that [`grow`](Self::grow) and [`rest`](Self::rest) return is valid for reads and writes, and belongs to the
+/// caller alone. Its provenance is exposed.
 pub unsafe trait LinearMemory {
-    /// The address where the memory ends, which is a multiple of [`PAGE`]; 0 if it ends where the addresses
-    /// do.
+    /// Returns the end of the memory, which is a multiple of [`PAGE`]; 0 if the memory reaches the end of the address
+    /// space.
     fn end(&self) -> usize;
 
-    /// Adds so many pages of zeros, and returns where they start, or `None` if they cannot be had. Their end is an
-    /// address.
+    /// Adds `pages` pages of zeros, and returns their address, or `None` if the memory cannot grow so far. The end of the
+    /// pages does not exceed the last address.
     ///
-    /// If others may make the memory grow at the same time, that need not be where it ended before.
+    /// If other code grows the memory at the same time, the pages need not start at its former end.
     fn grow(&mut self, pages: usize) -> Option<usize>;
 
-    /// Where a piece of memory starts that has not been given yet and goes up to the [end](Self::end), if
-    /// there is one. It is asked for once.
+    /// Returns the start of the rest of the initial memory, which reaches up to the [end](Self::end), if the heap may have
+    /// it. It is called once.
     fn rest(&mut self) -> Option<usize>;
 }
 
-/// A word of the heap's memory.
+/// Reads a word of the heap's memory.
 ///
 /// # Safety
 ///
 /// The word at `addr` is initialised memory of the heap.
 #[inline(always)]
 pub(super) unsafe fn load(addr: usize) -> usize {
-    // SAFETY: By the contract of `LinearMemory`, and this function's, it may be read.
+    // SAFETY: The word is the heap's and initialised, by the contract of this function. Memory of the heap is valid for
+    // reads and its provenance is exposed, by the contract of `LinearMemory`.
     unsafe { ptr::with_exposed_provenance::<usize>(addr).read() }
 }
 
@@ -49,21 +50,22 @@ pub(super) unsafe fn load(addr: usize) -> usize {
 ///
 /// # Safety
 ///
-/// The word at `addr` is the heap's.
+/// The word at `addr` is memory of the heap.
 #[inline(always)]
 pub(super) unsafe fn store(addr: usize, word: usize) {
-    // SAFETY: By the contract of `LinearMemory`, and this function's, it may be written.
+    // SAFETY: The word is the heap's, by the contract of this function. Memory of the heap is valid for writes and its
+    // provenance is exposed, by the contract of `LinearMemory`.
     unsafe { ptr::with_exposed_provenance_mut::<usize>(addr).write(word) }
 }
 
-/// A byte of the bitmap.
+/// Reads a byte of the bitmap.
 ///
 /// # Safety
 ///
 /// The byte at `addr` is initialised memory of the heap.
 #[inline(always)]
 pub(super) unsafe fn load_byte(addr: usize) -> u8 {
-    // SAFETY: By the contract of `LinearMemory`, and this function's, it may be read.
+    // SAFETY: As in `load`.
     unsafe { ptr::with_exposed_provenance::<u8>(addr).read() }
 }
 
@@ -71,9 +73,9 @@ pub(super) unsafe fn load_byte(addr: usize) -> u8 {
 ///
 /// # Safety
 ///
-/// The byte at `addr` is the heap's.
+/// The byte at `addr` is memory of the heap.
 #[inline(always)]
 pub(super) unsafe fn store_byte(addr: usize, byte: u8) {
-    // SAFETY: By the contract of `LinearMemory`, and this function's, it may be written.
+    // SAFETY: As in `store`.
     unsafe { ptr::with_exposed_provenance_mut::<u8>(addr).write(byte) }
 }

@@ -1,4 +1,4 @@
-//! A heap for one memory that grows at its end, as that of a WebAssembly module does.
+//! A heap for a single memory that grows at its end, such as the linear memory of a WebAssembly module.
 //!
 //! ```text
 //!    base                                       gap                         top      end      acme
@@ -6,39 +6,38 @@
 //!     | roots | used | free | used | free |   others'   | used | free | used |  free  | bitmap |
 //! ```
 //!
-//! It keeps what makes the heap of `talloc-core` dense, blocks without headers and a boundary bit per
-//! granule, and drops what such a memory does not need: windows, arenas in any number, and ends that
-//! move downwards.
+//! Like the heap of `talloc-core`, it is dense: blocks have no headers, and the bitmap has a boundary bit for each
+//! granule. It omits the parts of `talloc-core` that such a memory does not need: windows, several arenas, and arenas
+//! that grow downwards.
 //!
-//! * All of the memory from the first piece on is one arena. Addresses are links. If somebody else made
-//!   the memory grow in between, their piece is a gap that looks like a used block: its bits are clear, so
-//!   that nothing coalesces with it.
-//! * The bitmap lies at the end of the memory. When that grows, the bitmap moves to the new end, and
-//!   where it was is part of the top: it is never in the way of a block that grows.
+//! * All memory from the first piece on is one arena. Links are addresses. If other code grows the memory, its
+//!   piece is a gap in the arena. The gap looks like a used block: its bits are clear, so nothing coalesces with it.
+//! * The bitmap lies at the end of the memory. When the memory grows, the bitmap moves to the new end, and its old
+//!   place becomes part of the top. The bitmap is therefore never in the way of a block that grows.
 //!
 //! # Cost
 //!
-//! The bitmap takes a 64th of all memory above the first piece, gaps included, on a 32-bit machine. To
-//! move it costs a 64th of that each time that the memory grows, which is by an eighth or more unless
-//! memory is short: constant amortised time.
+//! On a 32-bit machine, the bitmap takes a 64th of all memory from the first piece on, gaps included. It is copied each
+//! time that the memory grows. The memory grows by at least an eighth unless it is short, so copying takes constant
+//! amortised time.
 //!
 //! # Invariants
 //!
 //! * L1: `base <= top <= end <= acme`. The bitmap starts at `end`, covers `base..acme` with a bit per granule,
 //!   and has a byte to spare.
-//! * L2: A free chunk below `top` has its size in its first word and its last one. If it has two granules
-//!   or more, it is in the bin of its size.
+//! * L2: A free chunk below `top` stores its size in its first and in its last word. If it has two granules
+//!   or more, it is in the bin for its size, with links in its second and third word.
 //! * L3: A granule's bit is set if and only if it is the first or the last one of a free chunk. All bits
 //!   from `top` on are clear.
 //! * L4: No two free chunks touch, and none touches `top`.
-//! * L5: What is in a bin links back to what comes before it, the first chunk to the root, and the last one
-//!   on to it. A root has the size 0. A bin's bit in `map` is set if and only if it has chunks.
+//! * L5: The chunks of a bin and its root form a circular, doubly linked list. A root has the size 0. A bin's bit in
+//!   `map` is set if and only if the bin has chunks.
 //! * L6: All memory in `fresh..end` is zero.
-//! * L7: What is on a quick list is used, and nobody has it.
+//! * L7: A block on a quick list counts as used in the bitmap, and is not allocated.
 //!
 //! # Code
 //!
-//! With an `opt-level` of `s` or `z`, primitives are functions of their own, as in `talloc-core`.
+//! With an `opt-level` of `s` or `z`, primitives are not inlined, as in `talloc-core`.
 
 mod allocate;
 mod bins;
@@ -60,37 +59,37 @@ pub(crate) use memory::PAGE;
 
 use memory::GRANULE;
 
-/// The number of an address that is in the heap's memory.
+/// An address in the heap's memory.
 type Address = core::num::NonZeroUsize;
 
-/// A heap in one memory that grows at its end.
+/// A heap in a single memory that grows at its end.
 ///
-/// Free chunks are in `BINS` bins, at most 64, of which `1 << SPLIT` share each doubling of the size. Blocks of
-/// fewer than `QUICK` granules are kept on quick lists when they are freed.
+/// Free chunks are in `BINS` bins, at most 64. Each doubling of the size has `1 << SPLIT` bins. Freed blocks of fewer
+/// than `QUICK` granules go to quick lists.
 ///
-/// It may be moved at any time, as nothing in its memory points at it.
+/// The heap may be moved at any time, because nothing in its memory points to it.
 pub struct Linear<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> {
-    /// Which bins have chunks.
+    /// A bit for each bin that has chunks.
     map: u64,
-    /// Where the roots of the bins are.
+    /// The address of the roots of the bins.
     roots: usize,
-    /// Where the byte of bits for address 0 would be.
+    /// The address at which the bitmap's byte for address 0 would lie.
     bits: usize,
     /// The lowest address that the bitmap covers.
     base: usize,
-    /// From here on, nothing is used; it is in no bin, and taken if no bin can help.
+    /// The start of the top: unused memory that is in no bin, and is used if no bin has a chunk that fits.
     top: usize,
-    /// Where the top ends and the bitmap starts.
+    /// The end of the top, and the start of the bitmap.
     end: usize,
-    /// Where the bitmap and all of the heap's memory ends; 0 if there is none.
+    /// The end of the bitmap and of the heap's memory; 0 if the heap has no memory.
     acme: usize,
-    /// From here on, the top has never been used and is zero.
+    /// The start of the part of the top that has never been used and is zero.
     fresh: usize,
-    /// Bytes of all pieces of memory that the heap was given.
+    /// The bytes of all pieces of memory that the heap has been given.
     owned: usize,
-    /// Bytes of all blocks, those in quick lists included.
+    /// The bytes of all blocks, including blocks in quick lists.
     used: usize,
-    /// The most that `used` had been when it last decreased.
+    /// The highest value of `used`, up to the last decrease.
     peak: usize,
     /// Requests that have failed.
     refused: usize,
@@ -99,7 +98,7 @@ pub struct Linear<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> {
 }
 
 impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS, SPLIT, QUICK> {
-    /// A heap without memory, which asks `memory` for it.
+    /// Makes a heap that gets its memory from `memory` when it is first used.
     pub(crate) const fn new(memory: M) -> Self {
         Self {
             map: 0,

@@ -1,16 +1,16 @@
-//! Quick lists: small blocks that have been freed and not been coalesced yet.
+//! Quick lists: small freed blocks that have not been coalesced yet.
 //!
-//! A block that is freed goes first on the list of its size, and the next request of that size takes it,
-//! without a look at bits and bins. To the rest of the heap, such a block is used. What the lists hold is
-//! bounded, by a share of the heap; beyond that, and before the memory grows, all of it is coalesced.
+//! A freed block goes to the front of the list for its size. The next request of that size takes it without touching
+//! bits and bins. To the rest of the heap, the block is used. The lists hold at most a share of the heap. When they
+//! exceed it, and before the memory grows, all their blocks are coalesced.
 
 use super::memory::{GRANULE, load, store};
 use super::{Address, Linear};
 
-/// The lists may hold one in as many of the heap's bytes.
+/// The lists may hold one `SHARE`th of the heap's bytes.
 const SHARE: usize = 32;
 
-/// And no more than this, so that to coalesce them takes a bounded time.
+/// The most bytes that the lists may hold, which bounds the time to coalesce them.
 const MAX: usize = 32 << 10;
 
 /// Lists of blocks of fewer than `N` granules.
@@ -18,14 +18,14 @@ pub(super) struct Lists<const N: usize> {
     heads: [usize; N],
     /// Bytes in the lists.
     cached: usize,
-    /// Bytes that they may hold.
+    /// Bytes that the lists may hold.
     limit: usize,
 }
 
 impl<const N: usize> Lists<N> {
     pub(super) const EMPTY: Self = Self { heads: [0; N], cached: 0, limit: 0 };
 
-    /// Takes a block of `len` bytes from its list.
+    /// Takes a block of `len` bytes from the list for that size.
     #[inline(always)]
     pub(super) fn pop(&mut self, len: usize) -> Option<Address> {
         let head = self.heads.get_mut(len / GRANULE)?;
@@ -43,7 +43,7 @@ impl<const N: usize> Lists<N> {
     /// It is a used block of `len` bytes, fewer than `N` granules, that nobody will use until it is popped.
     #[inline(always)]
     pub(super) unsafe fn push(&mut self, block: usize, len: usize) -> bool {
-        // SAFETY: There is a list of that size; a block has room for its link.
+        // SAFETY: There is a list for that size, and a block has room for its link.
         unsafe {
             let head = self.heads.get_unchecked_mut(len / GRANULE);
             store(block, *head);
@@ -53,7 +53,7 @@ impl<const N: usize> Lists<N> {
         self.cached > self.limit
     }
 
-    /// Sets how much the lists may hold, by the bytes of the heap.
+    /// Sets the limit of the lists for a heap of `owned` bytes.
     pub(super) fn set_limit(&mut self, owned: usize) {
         self.limit = (owned / SHARE).min(MAX);
     }
@@ -63,7 +63,7 @@ impl<const N: usize> Lists<N> {
         if N == 0 { 0 } else { self.cached }
     }
 
-    /// The first block of the list of blocks of so many granules, or 0.
+    /// Returns the first block of the list for blocks of `granules` granules, or 0.
     pub(super) fn first(&self, granules: usize) -> usize {
         self.heads[granules]
     }
@@ -87,7 +87,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         for granules in 0..QUICK {
             let mut block = core::mem::take(&mut self.quick.heads[granules]);
             while block != 0 {
-                // SAFETY: A block on a list starts with its link, is used, and nobody has it.
+                // SAFETY: A block on a list starts with its link, counts as used, and is not allocated (L7).
                 unsafe {
                     let next = load(block);
                     self.release(block, granules * GRANULE);

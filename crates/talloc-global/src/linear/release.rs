@@ -1,4 +1,4 @@
-//! Freeing.
+//! Deallocation.
 
 use super::memory::{GRANULE, WORD, load};
 use super::{Linear, block_len};
@@ -8,7 +8,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
     ///
     /// # Safety
     ///
-    /// It is an allocated block of that size, and nobody will use it any more.
+    /// The block is allocated, has this size, and nobody will use it any more.
     #[inline(always)]
     pub(crate) unsafe fn free(&mut self, block: usize, size: usize) {
         let len = block_len(size);
@@ -24,18 +24,17 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// Frees used memory, which coalesces with what is free on either side.
+    /// Frees used memory, and coalesces it with free neighbours on both sides.
     ///
     /// # Safety
     ///
-    /// `len` bytes at `at` are whole used granules below the top that nobody will use any more.
+    /// The `len` bytes at `at` are whole used granules below the top, and nobody will use them any more.
     pub(super) unsafe fn release(&mut self, at: usize, len: usize) {
         self.count_freed(len);
         let (mut start, mut end) = (at, at + len);
-        // SAFETY: Chunks end where others start, so that the bits of the granules on either side tell whether
-        // free chunks are there, which have their sizes at these ends (L2, L3). The bitmap covers a granule
-        // below the lowest one. Of a free neighbour, the outer bit stays; the inner one does if it is the
-        // only one.
+        // SAFETY: Chunks are adjacent, so the bits of the granules on both sides say whether the neighbours are free.
+        // Free neighbours store their sizes at these ends (L2, L3). The bitmap also covers a granule below the lowest
+        // block. A free neighbour keeps its outer bit, and loses its inner bit unless it has only one granule.
         unsafe {
             let edges = self.edges(start);
             if edges.is_free_below() {
@@ -68,11 +67,11 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// [`release`](Self::release), but there may be nothing to free.
+    /// [Releases](Self::release) `len` bytes, or does nothing if `len` is 0.
     ///
     /// # Safety
     ///
-    /// As for [`release`](Self::release), if `len` is not 0.
+    /// If `len` is not 0, the contract of [`release`](Self::release) holds.
     #[cfg_attr(small, inline(never))]
     pub(super) unsafe fn release_some(&mut self, at: usize, len: usize) {
         if len > 0 {
@@ -81,11 +80,11 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// Makes a free chunk of memory between used chunks.
+    /// Turns memory between used chunks into a free chunk.
     ///
     /// # Safety
     ///
-    /// Nobody uses the granules from `start` to `end`, which lie below the top, and there are some.
+    /// `start` to `end` is at least one granule, lies below the top, and nobody uses it.
     #[inline]
     pub(super) unsafe fn insert(&mut self, start: usize, end: usize) {
         // SAFETY: By the contract of this function.

@@ -1,4 +1,4 @@
-//! Changing the size of a block where it is.
+//! Resizing blocks in place.
 
 use super::memory::{GRANULE, load};
 use super::{Linear, LinearMemory, block_len};
@@ -6,13 +6,13 @@ use super::{Linear, LinearMemory, block_len};
 impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     Linear<M, BINS, SPLIT, QUICK>
 {
-    /// Gives a block another size where it is. Returns whether it has that; to become smaller never fails.
+    /// Resizes a block in place. Returns whether that succeeded; shrinking never fails.
     ///
-    /// A block at the top may make the memory grow.
+    /// If the block is next to the top, the memory may grow.
     ///
     /// # Safety
     ///
-    /// It is an allocated block of `old` bytes; neither size is above `isize::MAX`.
+    /// The block is allocated and has `old` bytes. Neither size exceeds `isize::MAX`.
     #[inline]
     pub(crate) unsafe fn resize(&mut self, block: usize, old: usize, new: usize) -> bool {
         let (old, new) = (block_len(old), block_len(new));
@@ -28,12 +28,12 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
                 self.count_taken(more);
                 return true;
             }
-            // Behind somebody else's piece, it would not help.
+            // A piece behind a gap would not help.
             if self.memory.end() != self.acme || !self.grow(more) {
                 return false;
             }
         }
-        // SAFETY: A chunk starts where the block ends. If it is free, its first word is its size (L2, L3).
+        // SAFETY: A chunk starts at the end of the block. If that chunk is free, its first word is its size (L2, L3).
         unsafe {
             if !self.is_edge(end) || load(end) < more {
                 return false;

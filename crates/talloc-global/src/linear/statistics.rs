@@ -1,10 +1,10 @@
-//! What the heap counts.
+//! Statistics of the heap.
 
 use talloc_sync::Statistics;
 
 use super::{Linear, LinearMemory};
 
-/// Counting, which heaps without quick lists leave out: they are those whose code is to be small.
+/// Counters. Heaps without quick lists have none, because such heaps are meant to have small code.
 impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS, SPLIT, QUICK> {
     pub(super) const COUNTS: bool = QUICK > 0;
 
@@ -16,7 +16,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
         }
     }
 
-    /// Counts bytes that are in use no longer.
+    /// Counts bytes that go out of use.
     #[inline(always)]
     pub(super) fn count_freed(&mut self, bytes: usize) {
         if Self::COUNTS {
@@ -37,8 +37,7 @@ impl<M, const BINS: usize, const SPLIT: u32, const QUICK: usize> Linear<M, BINS,
 impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     Linear<M, BINS, SPLIT, QUICK>
 {
-    /// All that is counted, in constant time; without [`COUNTS`](Self::COUNTS), what can be found by a look at all
-    /// chunks.
+    /// Returns the counters, in constant time. Without [`COUNTS`](Self::COUNTS), counts all chunks instead.
     pub(crate) fn statistics(&self) -> Statistics {
         let mut statistics = Statistics::default();
         statistics.heaps = 1;
@@ -55,7 +54,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
             statistics.used_bytes = self.used;
             statistics.peak_bytes = self.peak.max(self.used);
         } else {
-            // A heap that is broken has nothing to tell.
+            // For a corrupt heap, report no bytes in use.
             let used = self.verify().map_or(0, |report| report.used_bytes);
             statistics.used_bytes = used;
             statistics.peak_bytes = statistics.touched_bytes - statistics.overhead_bytes;

@@ -1,4 +1,4 @@
-//! Checking the heap.
+//! Verification of the heap.
 
 use talloc_sync::{Report, Span, Violation};
 
@@ -9,11 +9,11 @@ use super::{Linear, LinearMemory};
 impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     Linear<M, BINS, SPLIT, QUICK>
 {
-    /// Checks every invariant, and counts what there is.
+    /// Checks every invariant, and counts chunks and bytes.
     ///
     /// # Errors
     ///
-    /// The first violation that is found, by the invariant's name in `talloc-core`.
+    /// The first violation that is found. It has the name of the corresponding invariant of `talloc-core`.
     pub(crate) fn verify(&self) -> Result<Report, Violation> {
         let mut report = Report::default();
         if self.acme == 0 {
@@ -46,7 +46,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         if ordered && covered { Ok(()) } else { Err(Violation::Bounds { arena: self.span() }) }
     }
 
-    /// Checks all free chunks below the top, which the bits lead to. Returns how many have links.
+    /// Checks all free chunks below the top, which it finds by their bits. Returns the number of chunks with links.
     fn check_chunks(&self, report: &mut Report) -> Result<usize, Violation> {
         let mut linked = 0;
         let mut at = self.base;
@@ -59,15 +59,15 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         Ok(linked)
     }
 
-    /// The first granule from `at` on, and below `end`, whose bit is set.
+    /// Returns the first granule in `at..end` whose bit is set.
     pub(super) fn next_edge(&self, mut at: usize, end: usize) -> Option<usize> {
         while at < end {
-            // SAFETY: The bitmap covers it (L1).
+            // SAFETY: The bitmap covers the granule (L1).
             unsafe {
                 if self.is_edge(at) {
                     return Some(at);
                 }
-                // Most of the bytes are zero.
+                // Skip whole bytes of zeros, which are frequent.
                 let is_clear = at % SPAN == 0 && load_byte(self.bits.wrapping_add(at / SPAN)) == 0;
                 at += if is_clear { SPAN } else { GRANULE };
             }
@@ -80,13 +80,13 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         if addr >= self.top {
             return Err(Violation::MarkStray { addr });
         }
-        // SAFETY: It is memory of the heap below the top.
+        // SAFETY: The word is memory of the heap below the top.
         let len = unsafe { load(addr) };
         if len == 0 || len % GRANULE != 0 || len > self.top - addr {
             return Err(Violation::Size { addr });
         }
         let end = addr + len;
-        // SAFETY: As above; the bitmap covers it.
+        // SAFETY: The chunk lies below the top, so the bitmap covers it.
         unsafe {
             if load(end - WORD) != len {
                 return Err(Violation::SizesDiffer { addr });
@@ -104,7 +104,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         Ok(len)
     }
 
-    /// The quick lists hold used blocks below the top, as many bytes as they count.
+    /// Checks that the quick lists hold used blocks below the top, and as many bytes as they count.
     fn check_quick(&self, report: &mut Report) -> Result<(), Violation> {
         for granules in 0..QUICK {
             let (mut block, len) = (self.quick.first(granules), granules * GRANULE);
@@ -120,7 +120,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
                 if report.cached_bytes > self.quick.cached() {
                     return Err(Violation::CachedCount);
                 }
-                // SAFETY: It is memory of the heap.
+                // SAFETY: The block lies in the heap's memory.
                 block = unsafe { load(block) };
             }
         }
@@ -128,7 +128,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         if counted { Ok(()) } else { Err(Violation::CachedCount) }
     }
 
-    /// The bins hold the `linked` free chunks that have links, and no other.
+    /// Checks that the bins hold exactly the `linked` free chunks that have links.
     fn check_bins(&self, linked: usize) -> Result<(), Violation> {
         let mut left = linked;
         for bin in 0..BINS {
@@ -141,7 +141,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
             }
             while chunk != root {
                 let within = self.base <= chunk && chunk < self.top && chunk % GRANULE == 0;
-                // SAFETY: It is memory of the heap, which the bitmap covers; what is marked has a size.
+                // SAFETY: The chunk is memory of the heap that the bitmap covers. A marked chunk has a size.
                 unsafe {
                     if !within || !self.is_edge(chunk) || Self::bin_of(load(chunk)) != bin {
                         return Err(Violation::NotInBin { addr: chunk });

@@ -1,4 +1,4 @@
-//! Walks of what the heap's memory holds.
+//! Walks of the heap's chunks.
 
 use core::iter;
 
@@ -7,19 +7,19 @@ use talloc_sync::{Chunk, ChunkKind, Span};
 use super::memory::{GRANULE, load};
 use super::{Linear, LinearMemory};
 
-/// The walks end early where the heap is corrupt.
+/// If the heap is corrupt, the walks end early.
 impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     Linear<M, BINS, SPLIT, QUICK>
 {
-    /// The free chunks in address order, the top, and the blocks in the quick lists.
+    /// Returns the free chunks in address order, then the top, then the blocks in the quick lists.
     ///
     /// Takes time in proportion to the free chunks, and to the bitmap.
     pub(crate) fn free_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         self.free_below_top().chain(self.top_chunk()).chain(self.cached_chunks())
     }
 
-    /// What lies in the heap's memory: chunks that cover it, in address order, then the blocks in the quick lists. What
-    /// others have between two pieces of it is part of the chunks of the kind `Blocks`.
+    /// Returns the chunks that cover the heap's memory, in address order, then the blocks in the quick lists. Gaps between
+    /// two pieces of the memory are parts of chunks of the kind `Blocks`.
     pub(crate) fn memory_map(&self) -> impl Iterator<Item = Chunk> + '_ {
         let blocks = self.roots + if self.acme == 0 { 0 } else { Self::ROOTS };
         let roots = chunk(ChunkKind::Own, self.roots, blocks);
@@ -28,33 +28,32 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         roots.into_iter().chain(below).chain(bitmap).chain(self.cached_chunks())
     }
 
-    /// Bytes of the largest free chunk in the bins, or of the top. A chunk of a granule, in which no block fits, is in no
-    /// bin.
+    /// Returns the size of the largest free chunk in the bins, or of the top, in bytes. Chunks of one granule are in no
+    /// bin, because no block fits in them.
     ///
-    /// Takes time in proportion to the chunks in the last bin that has any.
+    /// Takes time in proportion to the number of chunks in the last bin that is not empty.
     pub(crate) fn largest_free_bytes(&self) -> usize {
         let root = self.map.checked_ilog2().map_or(0, |bin| self.root(bin as usize));
-        // SAFETY: A bin whose bit is set has chunks, which have links and sizes (L2, L5); without one, the root is not
-        // followed.
+        // SAFETY: The chunks of a bin have links and sizes (L2, L5). If the bin is empty, `after` is not called.
         let after = |chunk: usize| unsafe { Self::next(chunk) };
         let chunks =
             iter::successors((root != 0).then(|| after(root)), |chunk| Some(after(*chunk)));
-        // SAFETY: As above.
+        // SAFETY: The chunks of a bin have sizes (L2, L5).
         let sizes = chunks.take_while(|chunk| *chunk != root).map(|chunk| unsafe { load(chunk) });
         sizes.fold(self.end - self.top, usize::max)
     }
 
-    /// The top, if it has any bytes.
+    /// Returns the top, unless it is empty.
     fn top_chunk(&self) -> Option<Chunk> {
         chunk(ChunkKind::Top, self.top, self.end)
     }
 
-    /// The free chunks below the top.
+    /// Returns the free chunks below the top.
     fn free_below_top(&self) -> impl Iterator<Item = Chunk> + '_ {
         let mut at = self.base;
         iter::from_fn(move || {
             let first = self.next_edge(at, self.top)?;
-            // SAFETY: It is the first granule of a free chunk, which has its size there (L2, L3).
+            // SAFETY: `first` is the first granule of a free chunk, which stores its size there (L2, L3).
             let len = unsafe { load(first) };
             if len == 0 || len % GRANULE != 0 || len > self.top - first {
                 return None;
@@ -64,7 +63,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         })
     }
 
-    /// The free chunks from `at` up to the top, and what lies between them.
+    /// Returns the free chunks from `at` up to the top, and the used memory between them.
     fn below_top(&self, mut at: usize) -> impl Iterator<Item = Chunk> + '_ {
         let mut free = self.free_below_top().peekable();
         iter::from_fn(move || {
@@ -75,7 +74,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
         })
     }
 
-    /// The blocks in the quick lists.
+    /// Returns the blocks in the quick lists.
     fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         (0..QUICK).flat_map(move |granules| {
             let first = Some(self.quick.first(granules)).filter(|block| *block != 0);
@@ -87,7 +86,7 @@ impl<M: LinearMemory, const BINS: usize, const SPLIT: u32, const QUICK: usize>
     }
 }
 
-/// A chunk between two addresses, unless it has no bytes.
+/// Returns the chunk between two addresses, unless it has no bytes.
 fn chunk(kind: ChunkKind, base: usize, acme: usize) -> Option<Chunk> {
     let span = Span::try_from_base_size(base, acme - base)?;
     (!span.is_empty()).then_some(Chunk { kind, span })

@@ -1,33 +1,33 @@
-//! The bits on either side of a boundary.
+//! The bits on both sides of a boundary.
 //!
-//! Granules that are neighbours have bits that are neighbours. So one access to two bytes that start
-//! anywhere sees both, where two accesses to one byte each would be needed.
+//! The bits of adjacent granules are adjacent. One unaligned access to two bytes therefore reads both bits, instead of
+//! two accesses to one byte each.
 
 use core::ptr;
 
 use super::{GRANULE, SPAN};
 
-/// The bits on either side of a boundary, as they were read.
+/// The bits on both sides of a boundary, as they were read.
 pub(in super::super) struct Edges {
-    /// Where the two bytes are.
+    /// The address of the two bytes.
     at: usize,
     bits: u16,
-    /// A mask of the bit of the granule below; that of the one above is the next.
+    /// The mask of the bit for the granule below. The next higher bit is for the granule above.
     below: u16,
 }
 
 impl Edges {
-    /// Reads the bits on either side of a boundary between granules.
+    /// Reads the bits on both sides of a boundary between granules.
     ///
     /// # Safety
     ///
-    /// The bitmap at `bits` covers both granules and has a byte to spare at its end. It is not changed
-    /// otherwise before one of the other methods does it.
+    /// The bitmap at `bits` covers both granules and has a spare byte at its end. Nothing else writes to it before the
+    /// last call of another method of this type.
     #[inline(always)]
     pub(in super::super) unsafe fn read(bits: usize, boundary: usize) -> Self {
         let granule = boundary - GRANULE;
         let at = bits.wrapping_add(granule / SPAN);
-        // SAFETY: The bitmap covers both granules and has a byte to spare, so that the two bytes lie in it.
+        // SAFETY: The bitmap covers both granules and has a spare byte, so both bytes lie in it.
         let bits = unsafe { ptr::with_exposed_provenance::<u16>(at).read_unaligned() };
         Self { at, bits: u16::from_le(bits), below: 1 << (granule / GRANULE % 8) }
     }

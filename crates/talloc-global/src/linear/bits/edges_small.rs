@@ -1,18 +1,18 @@
-//! The bits on either side of a boundary, one at a time, which is less code.
+//! The bits on both sides of a boundary, accessed one at a time, which needs less code.
 
 use super::{GRANULE, clear, get, set};
 
-/// The bits on either side of a boundary.
+/// The bits on both sides of a boundary.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Edges {
     bits: usize,
     boundary: usize,
 }
 
-/// The methods are those of `edges.rs`.
+/// The methods do the same as those of `edges.rs`.
 #[allow(clippy::missing_safety_doc, reason = "it is the same for all: the contract of `read`")]
 impl Edges {
-    /// The bits on either side of a boundary between granules.
+    /// Refers to the bits on both sides of a boundary between granules.
     ///
     /// # Safety
     ///

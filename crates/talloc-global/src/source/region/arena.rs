@@ -1,4 +1,4 @@
-//! An array that a heap may have.
+//! An array as the memory of a heap.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -7,25 +7,25 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Memory, Region};
 
-/// `N` bytes for a heap, in a `static` of their own.
+/// `N` bytes of memory for a heap, in a `static`.
 ///
-/// They are not in the program's file: the system provides them when the program is loaded.
+/// The bytes take no room in the program's file: the system provides them when it loads the program.
 ///
-/// That the memory is a `static`, apart from the heap, is what makes it safe: a heap with its
-/// memory inside could be moved, away from what is allocated.
+/// The memory is a `static` apart from the heap for safety. A heap that contained its memory could be moved, and its
+/// blocks would be left behind.
 ///
-/// `StaticTalloc` is the heap to go with it; [`region`](Self::region) makes others.
+/// `StaticTalloc` is the usual heap for it. Other heaps take [`region`](Self::region) as their source.
 #[repr(C, align(16))]
 pub struct StaticArena<const N: usize> {
     memory: UnsafeCell<MaybeUninit<[u8; N]>>,
     claim: Claim,
 }
 
-// SAFETY: Nobody uses the memory but who has the claim.
+// SAFETY: Only the region that holds the claim uses the memory.
 unsafe impl<const N: usize> Sync for StaticArena<N> {}
 
 impl<const N: usize> StaticArena<N> {
-    /// The memory, for whichever heap asks first.
+    /// Makes an arena that the first heap to ask for memory gets.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -34,10 +34,9 @@ impl<const N: usize> StaticArena<N> {
         }
     }
 
-    /// The memory as a heap's source.
+    /// Returns the memory as a source for a heap.
     ///
-    /// If there are several for the same memory, the heap that is used first has it, and the
-    /// others have none.
+    /// If several heaps have such a source, the heap that is used first gets the memory, and the others get none.
     #[must_use]
     pub const fn region(&'static self) -> Region {
         let start = self.memory.get().cast::<u8>();
@@ -58,13 +57,13 @@ impl<const N: usize> fmt::Debug for StaticArena<N> {
     }
 }
 
-/// Whether somebody has the memory.
+/// Whether a region has taken the memory.
 pub(super) struct Claim(AtomicBool);
 
 impl Claim {
-    /// Whether the caller has it now, as nobody had before.
+    /// Takes the memory for the caller. Returns false if another region has it.
     pub(super) fn is_first(&self) -> bool {
-        // What is to be agreed upon is this flag and nothing else: the memory has no contents yet.
+        // Relaxed: the memory has no contents yet, so threads need to agree only on this flag.
         !self.0.swap(true, Ordering::Relaxed)
     }
 }

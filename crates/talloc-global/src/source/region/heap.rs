@@ -1,4 +1,4 @@
-//! The heap of a program whose memory is in it from the start.
+//! A heap with memory in a `static`.
 
 use talloc_sync::Compact;
 use talloc_sync::lock::Spin;
@@ -6,7 +6,7 @@ use talloc_sync::lock::Spin;
 use super::{Region, StaticArena};
 use crate::GlobalTalloc;
 
-/// A heap whose memory is in a `static`: no set-up, no operating system, no `unsafe`.
+/// A heap with memory in a `static`. It needs no initialisation, no operating system, and no `unsafe`.
 ///
 /// # Examples
 ///
@@ -23,14 +23,14 @@ use crate::GlobalTalloc;
 /// }
 /// ```
 ///
-/// The memory may also be what a linker script sets aside: see [`Region`].
+/// The memory may also be reserved by a linker script: see [`Region`].
 pub type StaticTalloc<C = Compact> = GlobalTalloc<Spin, C, Region>;
 
 impl StaticTalloc {
-    /// A heap that has the memory of `arena` from when it is first used.
+    /// Makes a heap that takes the memory of `arena` when it is first used.
     ///
-    /// If another heap has it already, nothing can be allocated. It has the default parameters;
-    /// `with_source(arena.region())` makes one with others.
+    /// If another heap has taken the memory, all allocations fail. The heap has the default parameters;
+    /// `with_source(arena.region())` makes heaps with other parameters.
     #[must_use]
     pub const fn new<const N: usize>(arena: &'static StaticArena<N>) -> Self {
         Self::with_source(arena.region())

@@ -1,4 +1,4 @@
-//! Memory that is there from the start: an array, or what a linker script sets aside.
+//! Fixed memory: an array, or a region that a linker script reserves.
 
 #[cfg(target_has_atomic = "8")]
 mod arena;
@@ -16,16 +16,16 @@ use core::ops::Range;
 
 use talloc_sync::{AllocError, Config, Source, Span, Talloc};
 
-/// A source that has one piece of memory to give, and gives it when it is first asked.
+/// A source of one fixed piece of memory, which the heap gets at its first allocation.
 ///
-/// So the heap has memory from the first allocation on, even where that comes before `main`.
+/// The heap therefore has memory even if its first allocation comes before `main`.
 ///
-/// Where atomics are to be had, [`StaticArena`] makes one without `unsafe`; the constructors here
-/// are for memory that something else sets aside.
+/// On targets with atomics, [`StaticArena::region`] makes a region without `unsafe`. The constructors of this type are
+/// for other memory.
 ///
 /// # Examples
 ///
-/// Memory between two symbols of a linker script. The symbols themselves are never read.
+/// Memory between two symbols of a linker script. The symbols only have addresses; nothing reads their values.
 ///
 #[cfg_attr(feature = "spin", doc = "```no_run")]
 #[cfg_attr(not(feature = "spin"), doc = "```ignore")]
@@ -42,29 +42,29 @@ use talloc_sync::{AllocError, Config, Source, Span, Talloc};
 /// # fn main() {}
 /// ```
 pub struct Region {
-    /// The memory, until it is given.
+    /// The memory, until the heap takes it.
     memory: Option<Memory>,
 }
 
-/// Memory that has not been given to a heap yet.
+/// Memory that no heap has taken through this region yet.
 struct Memory {
     bounds: Range<*mut u8>,
-    /// Whoever of several sources comes first has the memory.
+    /// The claim of a [`StaticArena`]: of several regions, the first gets the memory.
     #[cfg(target_has_atomic = "8")]
     claim: Option<&'static arena::Claim>,
 }
 
-// SAFETY: It is the only one to have the memory, or takes it by its claim before it uses it.
+// SAFETY: A region has its memory alone, by the contract of `new`, or takes the claim before it uses the memory.
 unsafe impl Send for Region {}
 
 impl Region {
-    /// The memory from one address up to another, which must not be below.
+    /// Makes a region of the memory between two addresses. The end must not lie below the start.
     ///
-    /// The pointer to the start is the one that the memory is used through.
+    /// The heap accesses the memory by the provenance of the start pointer.
     ///
     /// # Safety
     ///
-    /// The memory can be read and written as long as the heap is used, and nothing else uses it.
+    /// The memory is valid for reads and writes as long as the heap is used, and nothing else uses it.
     #[must_use]
     pub const unsafe fn new(bounds: Range<*mut u8>) -> Self {
         Self {
@@ -76,11 +76,11 @@ impl Region {
         }
     }
 
-    /// The memory of an array.
+    /// Makes a region of an array.
     ///
     /// # Safety
     ///
-    /// As for [`new`](Self::new).
+    /// The array is valid for reads and writes as long as the heap is used, and nothing else uses it.
     ///
     /// # Examples
     ///
@@ -99,12 +99,11 @@ impl Region {
     #[must_use]
     pub const unsafe fn of_array<const N: usize>(array: *mut [u8; N]) -> Self {
         let start = array.cast::<u8>();
-        // SAFETY: The array is memory for this source alone, by the contract of this function, and the range ends where
-        // the array does.
+        // SAFETY: The range is that of the array, which only this source uses, by the contract of this function.
         unsafe { Self::new(start..start.wrapping_add(N)) }
     }
 
-    /// The memory, unless it has been given, or another source was first.
+    /// Takes the memory. `None` if this region or another one has done so before.
     fn take(&mut self) -> Option<Span> {
         let memory = self.memory.take()?;
         #[cfg(target_has_atomic = "8")]
@@ -116,22 +115,21 @@ impl Region {
 }
 
 impl<C: Config> Source<C> for Region {
-    /// Claims the memory for the heap: as several arenas if it is larger than links reach, or, in a heap
-    /// that has [only one](Config::SINGLE_ARENA), as much of it as that can have.
+    /// Claims the memory for the heap. If it is larger than the largest arena, it becomes several arenas; a heap with a
+    /// [single arena](Config::SINGLE_ARENA) uses only the lower part of it.
     ///
     /// # Errors
     ///
-    /// If that has been done before, or the heap cannot use the memory; see
-    /// [`Talloc::claim`].
+    /// If the memory has been taken before, or the heap cannot use it; see [`Talloc::claim`].
     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
         let mut memory = heap.source_mut().take().ok_or(AllocError)?;
         if C::SINGLE_ARENA {
-            // Of more than one arena can have, the lower part.
+            // The lower part, at most the largest arena.
             let most = Talloc::<C, Self>::MAX_ARENA;
             memory = memory.truncate(0, memory.size().saturating_sub(most));
         }
-        // SAFETY: The memory has been taken, so that nobody else gives it to a heap; else it is as
-        // whoever made the source says.
+        // SAFETY: `take` returns the memory once, so no other heap gets it. It is valid by the contract of `new`, or is
+        // that of a `StaticArena`, which is a static.
         unsafe { heap.claim(memory) }.map_err(|_| AllocError)
     }
 }

@@ -7,31 +7,31 @@ use talloc_sync::{Chunk, Report, SizeClasses, Statistics, Violation, allocator, 
 use super::WasmSource;
 use super::parameters::{Heap, WasmDefault, WasmParameters};
 
-/// A heap whose memory is the module's own, which grows.
+/// A heap in the memory of a WebAssembly module, which it grows.
 ///
-/// Where the target has the feature `atomics`, and so perhaps threads, it is behind a
-/// [`Backoff`](talloc_sync::lock::Backoff) lock, which does not put threads to sleep, as the main one
-/// of a browser must not; else there is no lock.
+/// If the target has the feature `atomics`, threads may share the heap. It is then behind a
+/// [`Backoff`](talloc_sync::lock::Backoff) lock. That lock does not put threads to sleep, because the main thread of a
+/// browser must not sleep. Without `atomics`, there is no lock.
 ///
-/// With the parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::source::WasmSmall), it is a heap made for a
-/// memory that grows at its end: a fraction of the code, one arena whoever else makes the memory grow, and
-/// no search for a block's arena. With those of a [`Config`](crate::Config), such as
-/// [`Checked`](crate::config::Checked), it is a [`Talloc`](crate::Talloc) with a [`WasmSource`].
+/// The parameters [`WasmDefault`], the default, and [`WasmSmall`](crate::source::WasmSmall) select a heap that is made
+/// for memory that grows at its end. It needs a fraction of the code. It has only one arena, even if other code grows the
+/// memory, so it never searches for a block's arena. The parameters of a [`Config`](crate::Config), such as
+/// [`Checked`](crate::config::Checked), select a [`Talloc`](crate::Talloc) with a [`WasmSource`].
 ///
-/// # How the memory grows
+/// # Growth
 ///
-/// By an eighth of what the heap has at the least, or, if it cannot grow as far, by what is needed for
-/// the request. If it cannot grow at all, the request fails, and nothing has changed. Memory is never given
-/// back, as there is no instruction for it.
+/// The heap grows by at least an eighth of its size. If the memory cannot grow so far, the heap grows by the bytes that
+/// the request needs. If the memory cannot grow at all, the request fails, and the heap is unchanged. Memory is never
+/// returned: WebAssembly has no instruction for that.
 ///
-/// Others may make the memory grow at any time, with their own `memory.grow`. A 64th of theirs is needed
-/// for the heap's bitmap when it grows next.
+/// Other code may grow the memory at any time with `memory.grow`. The heap's bitmap then covers that memory, too, and
+/// takes a 64th of its size when the heap next grows.
 ///
 /// # Emscripten
 ///
-/// On `wasm32-unknown-emscripten`, this crate does not compile: `sbrk` of that system hands out all memory up
-/// to the end, whoever made it grow. Use the system's allocator there, or a [`Talloc`](crate::Talloc) whose
-/// arenas are from `malloc`.
+/// On `wasm32-unknown-emscripten`, this crate does not compile: Emscripten's `sbrk` hands out all memory up to the end,
+/// even the pieces that this heap has added. Use the system's allocator there, or a [`Talloc`](crate::Talloc) with
+/// arenas from `malloc`.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ use super::parameters::{Heap, WasmDefault, WasmParameters};
 pub struct WasmTalloc<P: WasmParameters = WasmDefault>(P::Heap);
 
 impl WasmTalloc {
-    /// A heap that has no memory until it is first used.
+    /// Makes a heap that gets its first memory when it is first used.
     #[must_use]
     pub const fn new() -> Self {
         Self::with_config()
@@ -52,16 +52,16 @@ impl WasmTalloc {
 }
 
 impl<P: WasmParameters> WasmTalloc<P> {
-    /// [`new`](WasmTalloc::new), with the parameters `P`.
+    /// Makes a heap with the parameters `P`; otherwise like [`new`](WasmTalloc::new).
     #[must_use]
     pub const fn with_config() -> Self {
         Self::with_source(WasmSource::new())
     }
 
-    /// A heap that asks `source` for memory.
+    /// Makes a heap that gets its memory from `source`.
     #[must_use]
     pub const fn with_source(source: WasmSource) -> Self {
-        // Whoever made such a source may use what it gives.
+        // The caller of `WasmSource::with_rest` vouched for the rest of the initial memory.
         if source.has_rest { Self(P::Heap::WITH_REST) } else { Self(P::Heap::NEW) }
     }
 
@@ -71,34 +71,34 @@ impl<P: WasmParameters> WasmTalloc<P> {
         self.0.flush();
     }
 
-    /// All that the heap counts; see [`Inspect::statistics`](crate::inspect::Inspect::statistics). Takes constant time.
+    /// Returns the heap's counters; see [`Inspect::statistics`](crate::inspect::Inspect::statistics). Takes constant time.
     ///
-    /// [`WasmSmall`](crate::source::WasmSmall), whose code is to be small, counts nothing all the time: its chunks are counted
-    /// now, and the peak is all that has ever been in use, at whatever time.
+    /// With [`WasmSmall`](crate::source::WasmSmall), operations count nothing, which saves code. This method then counts
+    /// all chunks. The peak is all memory that has ever been in use, even if never at once.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.0.statistics()
     }
 
-    /// Bytes of all blocks that are allocated.
+    /// Returns the bytes of all allocated blocks.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.0.statistics().used_bytes
     }
 
-    /// Bytes that are free.
+    /// Returns the free bytes.
     #[must_use]
     pub fn free_bytes(&self) -> usize {
         self.0.statistics().free_bytes
     }
 
-    /// The most bytes that have been in use at once, those in quick lists included.
+    /// Returns the most bytes that have been in use at once, including blocks in quick lists.
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
         self.0.statistics().peak_bytes
     }
 
-    /// Bytes of the largest free chunk; see
+    /// Returns the size of the largest free chunk in bytes; see
     /// [`Inspect::largest_free_bytes`](crate::inspect::Inspect::largest_free_bytes). Takes time in proportion to the free
     /// chunks of about that size.
     #[must_use]
@@ -106,18 +106,18 @@ impl<P: WasmParameters> WasmTalloc<P> {
         self.0.largest_free_bytes()
     }
 
-    /// What is free, by size; see [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). Takes time in
-    /// proportion to the free chunks, and to one 512th of the memory's bytes.
+    /// Returns the free chunks by size class; see [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). Takes
+    /// time in proportion to the number of free chunks and to a 512th of the memory's bytes.
     #[must_use]
     pub fn size_classes(&self) -> SizeClasses {
         self.0.size_classes()
     }
 
-    /// Lists the free chunks in address order, the top, and the blocks in the quick lists, as far as there is `room`.
-    /// Returns how many there are. Takes time as [`size_classes`](Self::size_classes) does.
+    /// Lists the free chunks in address order, then the top, then the blocks in the quick lists, until `room` is full.
+    /// Returns the number of all of them. Takes as long as [`size_classes`](Self::size_classes).
     ///
-    /// The room may be a vector of this heap, or an array. What is in it is written over, and then tells what the heap had
-    /// at that time.
+    /// `room` may be an array, or a vector that this heap has allocated. Its contents are overwritten with a snapshot of
+    /// the heap.
     ///
     /// # Examples
     ///
@@ -132,12 +132,12 @@ impl<P: WasmParameters> WasmTalloc<P> {
         self.0.free_chunks(room)
     }
 
-    /// Lists what lies where in the heap's memory, as far as there is `room`, and returns how many chunks there are; see
-    /// [`Inspect::memory_map`](crate::inspect::Inspect::memory_map). Takes time as [`size_classes`](Self::size_classes)
-    /// does.
+    /// Lists the chunks that cover the heap's memory, until `room` is full, and returns the number of all of them; see
+    /// [`Inspect::memory_map`](crate::inspect::Inspect::memory_map). Takes as long as
+    /// [`size_classes`](Self::size_classes).
     ///
-    /// With [`WasmDefault`] and [`WasmSmall`](crate::source::WasmSmall), memory of others between two pieces of the heap's
-    /// is part of a chunk of the kind [`Blocks`](crate::inspect::ChunkKind::Blocks), as if it were a block.
+    /// With [`WasmDefault`] and [`WasmSmall`](crate::source::WasmSmall), memory of other code between two pieces of the
+    /// heap's memory is part of a chunk of the kind [`Blocks`](crate::inspect::ChunkKind::Blocks), as if it were a block.
     ///
     /// `write_chunks` (feature `snapshot`) makes a snapshot of the list, which `talloc map` draws.
     ///
@@ -154,12 +154,12 @@ impl<P: WasmParameters> WasmTalloc<P> {
         self.0.memory_map(room)
     }
 
-    /// Checks every invariant of the heap, and counts what there is; see
+    /// Checks every invariant of the heap, and counts chunks and bytes; see
     /// [`Talloc::verify`](crate::Talloc::verify).
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that is found. The heap must not be used any more then.
+    /// The first [`Violation`] that is found. A heap with a violation must not be used any more.
     pub fn verify(&self) -> Result<Report, Violation> {
         self.0.verify()
     }
@@ -171,11 +171,11 @@ impl<P: WasmParameters> Default for WasmTalloc<P> {
     }
 }
 
-// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+// SAFETY: A value is the same heap at each call, wherever it lies. Copies of a reference borrow the same value.
 global_alloc!(unsafe impl[P: WasmParameters] for WasmTalloc<P>, |heap| &heap.0);
 allocator!(unsafe impl[P: WasmParameters] for &WasmTalloc<P>, |heap| &heap.0);
 
-/// Prints how much memory the heap has, or its [`Outline`](crate::inspect::Outline).
+/// Prints the size of the heap's memory, or its [`Outline`](crate::inspect::Outline).
 impl<P: WasmParameters> fmt::Debug for WasmTalloc<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.print(f)

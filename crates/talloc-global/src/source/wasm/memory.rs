@@ -6,13 +6,13 @@ use talloc_sync::Span;
 
 use crate::linear::{LinearMemory, PAGE};
 
-/// The number of the last page that an address space of 32 bits has room for.
+/// The number of the last page of the address space.
 const LAST_PAGE: usize = usize::MAX / PAGE;
 
-/// The module's memory, of which each piece that is added is the caller's.
+/// The module's memory. Each piece that it adds belongs to the caller.
 #[derive(Debug)]
 pub struct ModuleMemory {
-    /// Whether the rest of the memory that there is from the start is still to be had.
+    /// Whether the rest of the initial memory has not been taken yet.
     has_rest: bool,
 }
 
@@ -21,14 +21,14 @@ impl ModuleMemory {
 
     /// # Safety
     ///
-    /// As for [`WasmSource::with_rest`](super::WasmSource::with_rest).
+    /// See [`WasmSource::with_rest`](super::WasmSource::with_rest).
     pub(super) const unsafe fn with_rest() -> Self {
         Self { has_rest: true }
     }
 }
 
-// SAFETY: What the instruction adds is new, so that nobody else has it. The rest is as whoever made this
-// says. The address of a linear memory is no more than a number, and that of a symbol is exposed.
+// SAFETY: The pages that `memory.grow` adds are new, so nobody else has them. The caller of `with_rest` vouched for the
+// rest of the initial memory. Addresses in linear memory are mere numbers, and the address of the symbol is exposed.
 unsafe impl LinearMemory for ModuleMemory {
     #[inline]
     fn end(&self) -> usize {
@@ -37,13 +37,13 @@ unsafe impl LinearMemory for ModuleMemory {
 
     #[inline(always)]
     fn grow(&mut self, pages: usize) -> Option<usize> {
-        // The end of the last page is no address.
+        // The last page must stay unused: its end would not be an address.
         if pages > LAST_PAGE.saturating_sub(memory_size::<0>()) {
             return None;
         }
         match memory_grow::<0>(pages) {
             usize::MAX => None,
-            // Another thread has made it grow meanwhile.
+            // Another thread has grown the memory meanwhile, so the new pages reach the last page.
             old if cfg!(target_feature = "atomics") && pages > LAST_PAGE - old => None,
             old => Some(old * PAGE),
         }

@@ -1,4 +1,4 @@
-//! Which heap a [`WasmTalloc`](crate::WasmTalloc) is.
+//! The parameters of a [`WasmTalloc`](crate::WasmTalloc), which select its heap.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -20,7 +20,7 @@ use crate::linear::Linear;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WasmDefault;
 
-/// Parameters of a [`WasmTalloc`](crate::WasmTalloc) that make for a small module: 32 bins.
+/// Parameters of a [`WasmTalloc`](crate::WasmTalloc) for small modules: 32 bins, and no quick lists.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub struct WasmSmall;
 
 /// The parameters of a [`WasmTalloc`](crate::WasmTalloc): [`WasmDefault`], [`WasmSmall`], or any [`Config`].
 ///
-/// It is implemented for these, and for no other type.
+/// This trait is sealed.
 pub trait WasmParameters: sealed::Sealed {
     /// The heap with these parameters.
     #[doc(hidden)]
@@ -66,8 +66,8 @@ pub trait Heap: Allocate + Sync + Sized {
     /// A heap without memory.
     const NEW: Self;
 
-    /// A heap that takes the rest of the initial memory first. To use it is for those only who may
-    /// call [`WasmSource::with_rest`].
+    /// A heap that takes the rest of the initial memory first. Only code that has called [`WasmSource::with_rest`] may use
+    /// it.
     const WITH_REST: Self;
 
     fn flush(&self);
@@ -77,12 +77,12 @@ pub trait Heap: Allocate + Sync + Sized {
     fn largest_free_bytes(&self) -> usize;
     fn free_chunks(&self, room: &mut [Chunk]) -> usize;
     fn memory_map(&self, room: &mut [Chunk]) -> usize;
-    /// Prints the heap. To print may allocate from this very heap: it is not held meanwhile.
+    /// Prints the heap. The heap is not locked meanwhile, because printing may allocate from it.
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-// SAFETY: By the contract of `Linear`: its blocks are as large and as aligned as is asked, its memory stays where it is,
-// and what moves is copied.
+// SAFETY: `Linear` returns blocks with the size and alignment of the request, its memory does not move, and `resize` below
+// copies the contents of blocks that move.
 unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Allocate
     for Guarded<Linear<ModuleMemory, BINS, SPLIT, QUICK>>
 {
@@ -101,7 +101,7 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Allocate
 
     #[inline]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: The caller gives up the block, which has that size.
+        // SAFETY: The caller gives up the block, which was allocated with this size.
         self.lend(|heap| unsafe { heap.free(ptr.addr().get(), layout.size()) });
     }
 
@@ -113,12 +113,12 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Allocate
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         let addr = ptr.addr();
-        // SAFETY: It is a block of that size.
+        // SAFETY: By the contract of `resize`, it is a live block of this size.
         if self.lend(|heap| unsafe { heap.resize(addr.get(), old.size(), new.size()) }) {
             return Ok(block_at(addr));
         }
         let block = self.allocate(new)?;
-        // SAFETY: Both blocks have as many bytes, and are different ones. Only to grow can have failed.
+        // SAFETY: The blocks are different, and both have `old.size()` bytes: only growing can have failed.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size());
             self.deallocate(ptr, old);
@@ -127,7 +127,7 @@ unsafe impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Allocate
     }
 }
 
-/// The block at an address, with the provenance of the memory, which is exposed.
+/// Returns the block at an address, with the exposed provenance of the memory.
 #[inline(always)]
 fn block_at(addr: NonZero<usize>) -> NonNull<u8> {
     // SAFETY: The address is not zero.
@@ -138,7 +138,7 @@ impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
     for Guarded<Linear<ModuleMemory, BINS, SPLIT, QUICK>>
 {
     const NEW: Self = Self::new(Linear::new(ModuleMemory::NEW));
-    // SAFETY: Those who use the constant may.
+    // SAFETY: Only code that has called `WasmSource::with_rest` uses the constant.
     const WITH_REST: Self = Self::new(Linear::new(unsafe { ModuleMemory::with_rest() }));
 
     fn flush(&self) {
@@ -177,7 +177,7 @@ impl<const BINS: usize, const SPLIT: u32, const QUICK: usize> Heap
 
 impl<C: Config> Heap for Guarded<OwnedTalloc<C, WasmSource>> {
     const NEW: Self = Self::new(Talloc::with_source(WasmSource::new()));
-    // SAFETY: Those who use the constant may.
+    // SAFETY: Only code that has called `WasmSource::with_rest` uses the constant.
     const WITH_REST: Self = Self::new(Talloc::with_source(unsafe { WasmSource::with_rest() }));
 
     fn flush(&self) {

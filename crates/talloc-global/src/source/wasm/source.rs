@@ -8,20 +8,22 @@ use super::memory::{ModuleMemory, rest};
 use crate::linear::{LinearMemory, PAGE};
 use crate::source::needed::needed;
 
-/// Each time, the heap grows by one in as many of its bytes at the least.
+/// The heap grows by at least one `SHARE`th of its size, unless memory is short.
 const SHARE: usize = 8;
 
-/// A source that makes the module's memory grow.
+/// A source that grows the module's memory.
 ///
-/// It asks for an eighth of what the heap has, or, if that cannot be had, for what is needed. What it gets
-/// goes on where the last piece ended, if nobody else has made the memory grow meanwhile, and then extends
-/// the heap's arena; a block at its end, such as a vector that grows, stays where it is. Else it is a
-/// further arena; as each is larger by an eighth than all together before, they are few. Fresh memory is
-/// known to be zero.
+/// It asks for an eighth of the heap's size or for the bytes that the request needs, whichever is more. If the memory
+/// cannot grow so far, it asks only for the needed bytes.
 ///
-/// If the memory cannot grow, the allocation fails, and the memory is as it was. Memory is never given
-/// back, as there is no instruction for it. A heap of a [single arena](Config::SINGLE_ARENA) asks for
-/// nothing once somebody else has made the memory grow.
+/// If no other code has grown the memory meanwhile, the new piece follows the last one. It then extends the heap's
+/// arena, and a block at the arena's end, such as a growing vector, need not move. Otherwise the piece becomes a further
+/// arena. There are few arenas, because each has at least an eighth of the size of all arenas before it, unless memory is
+/// short. New memory is known to be zero.
+///
+/// If the memory cannot grow, the allocation fails, and the heap is unchanged. Memory is never returned: WebAssembly has
+/// no instruction for that. A heap with a [single arena](Config::SINGLE_ARENA) can no longer grow once other code has
+/// grown the memory.
 ///
 /// Only on `wasm32`.
 #[derive(Debug)]
@@ -30,36 +32,37 @@ pub struct WasmSource {
     arena: Span,
     /// Bytes of all arenas.
     total: usize,
-    /// Whether the rest of the memory that there is from the start is still to be had.
+    /// Whether the rest of the initial memory has not been taken yet.
     pub(super) has_rest: bool,
 }
 
 impl WasmSource {
-    /// A source that has not asked for memory yet.
+    /// Makes a source that grows the memory when it is first asked.
     #[must_use]
     pub const fn new() -> Self {
         Self { arena: Span::empty(), total: 0, has_rest: false }
     }
 
-    /// A source that gives first what lies between the module's data and the end of its initial
-    /// memory: that memory comes in whole pages, so that it is 32 KiB on average.
+    /// Makes a source that first gives the rest of the initial memory, between the module's data and the end of the last
+    /// initial page. It is 32 KiB on average, half a page.
     ///
     /// # Safety
     ///
-    /// Nobody else uses the memory from the linker's symbol `__heap_base` up to `__heap_end`, as the
-    /// `malloc` of a C library would. One heap at the most is made with such a source.
+    /// No other code uses the memory from the linker's symbol `__heap_base` up to `__heap_end`, as the
+    /// `malloc` of a C library would. At most one heap is made with such a source.
     #[must_use]
     pub const unsafe fn with_rest() -> Self {
         Self { has_rest: true, ..Self::new() }
     }
 
-    /// Makes the memory grow by at least `least` bytes, in whole pages, and returns what is new.
+    /// Grows the memory by at least `least` bytes, in whole pages, and by an eighth of the heap if possible. Returns the
+    /// new piece.
     fn grow(&self, least: usize) -> Option<Span> {
         let ample = least.max(self.total / SHARE);
         grow(ample).or_else(|| grow(least))
     }
 
-    /// Whether the memory ends where the arena that grows does.
+    /// Whether the memory ends at the end of the arena that grows.
     #[inline]
     fn is_last(&self) -> bool {
         self.arena.acme() == Some(ModuleMemory::NEW.end())
@@ -79,7 +82,7 @@ impl<C: Config> Source<C> for WasmSource {
     ///
     /// # Errors
     ///
-    /// If the memory cannot grow as far, or there may be no further arena.
+    /// If the memory cannot grow so far, or a further arena would be needed in a heap with a single arena.
     fn acquire(heap: &mut Talloc<C, Self>, layout: Layout) -> Result<(), AllocError> {
         let source = heap.source_mut();
         let old = source.arena;
@@ -90,13 +93,13 @@ impl<C: Config> Source<C> for WasmSource {
             if C::SINGLE_ARENA && old.is_sized() && !is_last {
                 return Err(AllocError);
             }
-            // Only what is extended has a bitmap that must grow.
+            // A new arena has no bitmap yet that would have to grow.
             let extended = if is_last { old } else { Span::empty() };
             let least = needed::<C, Self>(layout, extended).ok_or(AllocError)?;
             (source.grow(least).ok_or(AllocError)?, Memory::ZEROED)
         };
-        // SAFETY: The memory is new, so that nobody else uses it, and zero, or it is as whoever made
-        // the source says. It is part of the module's memory, as the arena is.
+        // SAFETY: The memory is new, so nobody else uses it and it is zero; or the caller of `with_rest` vouched for it.
+        // The arena and the piece are parts of the same linear memory.
         let arena = unsafe {
             if old.acme() == piece.base()
                 && heap.arena(old).and_then(|mut arena| arena.raise(piece.size(), memory)).is_ok()
@@ -114,7 +117,7 @@ impl<C: Config> Source<C> for WasmSource {
     }
 }
 
-/// Makes the memory grow by at least `least` bytes, in whole pages, and returns what is new.
+/// Grows the memory by at least `least` bytes, in whole pages. Returns the new piece.
 fn grow(least: usize) -> Option<Span> {
     let pages = least.div_ceil(PAGE);
     let mut memory = ModuleMemory::NEW;

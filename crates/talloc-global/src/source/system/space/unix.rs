@@ -64,10 +64,10 @@ pub(in super::super) unsafe fn resize(
     // mapping moves.
     match unsafe { mm::mremap(start.cast(), range.size(), size, flags) } {
         Ok(start) => Ok(Span::from_ptr_size(start.cast(), size)),
-        // The process has as many ranges as it may have, or a filter refuses the call. To give up the end needs neither.
+        // The process has the maximum number of mappings, or a filter refuses `mremap`. Unmapping the end still works.
         Err(_) if size < range.size() => {
             let kept = range.truncate(0, range.size() - size);
-            // SAFETY: Nobody uses what is lost.
+            // SAFETY: By the contract of this function, nobody uses the bytes beyond the new size.
             unsafe { release(range.except(kept).1) };
             Ok(kept)
         }
