@@ -1,11 +1,11 @@
-//! What guarding costs: replays traces on the system's allocator, bare, and guarded in several ways.
+//! The cost of guarding: replays traces on the system's allocator, bare and guarded in several ways.
 //!
 //! ```text
 //! cargo run --release -p talloc-guarded --example overhead -- benches/traces/*.zst
 //! ```
 //!
-//! With one of `bare`, `off`, `on` and `large`, and a number of rounds, before one trace, it replays that as often, and
-//! prints nothing: for valgrind, which counts instructions. The difference of two rounds and one is that of a replay.
+//! A second form is for valgrind, which counts instructions. It replays one trace in one way (`bare`, `off`, `on` or
+//! `large`) for a number of rounds, and prints nothing. The difference between two rounds and one is the cost of a replay.
 //!
 //! ```text
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
@@ -20,10 +20,11 @@ use std::time::Duration;
 use talloc_guarded::Guarded;
 use talloc_trace::script::Script;
 
-/// The ways are taken in turn, so that none has the quieter half of the time; the fastest round of each counts.
+/// The number of rounds. Each round takes all ways in turn, because the machine may be quieter at some times. The fastest
+/// round of each way counts.
 const ROUNDS: usize = 15;
 
-/// From which size on blocks are large, in that way.
+/// The size from which blocks are large, in the way `large`.
 const LARGE: usize = 128 << 10;
 
 /// A way to run a script.

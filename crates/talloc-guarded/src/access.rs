@@ -1,4 +1,4 @@
-//! Accesses to addresses that nobody may access.
+//! Accesses to inaccessible pages.
 
 use crate::handler::{Reaction, Reporting};
 use crate::pool::{Phase, Pool, Slot};
@@ -12,7 +12,7 @@ pub fn handle(addr: usize, action: Action) -> bool {
     let addr = tags::address(addr);
     let Some(pool) = Pool::around(addr) else { return false };
     let Some((fault, slot)) = diagnose(pool, addr) else { return false };
-    // If the handler of reports faults, that is for the handler before this one.
+    // A fault in the handler of reports is left to the previous handler of the signal.
     let Some(reporting) = Reporting::begin() else { return false };
     match sampler::paused(|| reporting.report(action, addr, fault, slot.into())) {
         Reaction::Abort => std::process::abort(),
@@ -20,8 +20,8 @@ pub fn handle(addr: usize, action: Action) -> bool {
     }
 }
 
-/// What is wrong with an access, and the nearest block. None if it is within a live block: then the program has changed
-/// the protection of its pages.
+/// Returns the error of an access, and the nearest block. `None` if the access is within a live block: the program itself
+/// has then changed the protection of the block's pages.
 fn diagnose(pool: &Pool, addr: usize) -> Option<(Fault, Option<&Slot>)> {
     let near = pool.candidates(addr).filter_map(|slot| Some((slot.block()?, slot)));
     let Some((block, slot)) = near.min_by_key(|(block, _)| block.distance(addr)) else {

@@ -1,4 +1,4 @@
-//! Who hears of memory errors.
+//! The handler of reports.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
@@ -14,36 +14,37 @@ use crate::report::{Action, CallStack, Fault, Report};
 use crate::sys;
 use crate::tags::Tags;
 
-/// Handles a [`Report`], and says how the program goes on. See [`set_handler`].
+/// Handles a [`Report`], and decides how the program continues. See [`set_handler`].
 pub type Handler = fn(&Report) -> Reaction;
 
-/// How a program goes on after a report.
+/// How a program continues after a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reaction {
-    /// It aborts.
+    /// The program aborts.
     Abort,
-    /// It goes on as well as it can.
+    /// The program continues as well as it can.
     ///
-    /// After an access, its page is made accessible, and the access is done, until the block's slot is used again. The
-    /// contents of freed blocks are gone, and read as zeros. A call has no effect, and one that resizes fails; but
-    /// a block of which bytes beside it were overwritten is freed. After an access whose tag is wrong, the accesses of
-    /// the thread are not checked until it allocates again.
+    /// - After a bad access to a guarded block, the page becomes accessible until the block's slot is reused, and the
+    ///   access takes place. The contents of freed blocks are lost, and read as zeros.
+    /// - A bad call has no effect. If it was a reallocation, it fails. A block with overwritten bytes beside it is freed
+    ///   nevertheless.
+    /// - After an access with a wrong tag, the thread's accesses are not checked until it allocates again.
     Continue,
 }
 
 /// The handler of the program; null until it has set one.
 static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Sets the handler of all reports in this process. Without one, reports are [printed](Report::print), and the program
-/// aborts.
+/// Sets the handler of all reports in this process. Without a handler, reports are [printed](Report::print), and the
+/// program aborts.
 ///
-/// For accesses, it is called in a signal handler, on the thread that did it: what is in the middle of being changed
-/// stays so while it runs. It must not wait for a lock that the program may hold, nor allocate from a heap that the
-/// error may have damaged. Nor does the crate itself, which takes no memory for a report. Other threads that make an
-/// error meanwhile wait. If the handler panics, the program aborts.
+/// For a bad access, the handler runs in a signal handler, on the thread that made the access. That thread may be in the
+/// middle of any operation. The handler must therefore not wait for a lock that the program may hold, and must not
+/// allocate from a heap that the error may have damaged. This crate does neither. While the handler runs, other threads
+/// with an error wait. If the handler panics, the program aborts.
 ///
-/// The handler has a stack of 256 KiB on x86-64 and AArch64. Elsewhere it has that of signal handlers, which may be
-/// small.
+/// On x86-64 and AArch64, the handler has a stack of 256 KiB. Elsewhere it runs on the stack of the signal handler, which
+/// may be small.
 ///
 /// # Examples
 ///
@@ -64,7 +65,7 @@ pub fn set_handler(handler: Handler) {
     HANDLER.store(handler as *mut (), Release);
 }
 
-/// What is known about the memory that a report is about.
+/// The memory that a report is about.
 #[derive(Clone, Copy)]
 pub enum Subject<'a> {
     Nothing,
@@ -78,16 +79,16 @@ impl<'a> From<Option<&'a Slot>> for Subject<'a> {
     }
 }
 
-/// The right to make a report, which one thread has at a time.
+/// The right to make a report. Only one thread has it at a time.
 pub struct Reporting(());
 
-/// The process and the thread that make a report, or zero.
+/// The process and the thread that are making a report, or zero.
 static REPORTING: AtomicU64 = AtomicU64::new(0);
 
 /// The report that is being made. It is too large for the stacks of signal handlers.
 struct Scratch(UnsafeCell<Report>);
 
-// SAFETY: Only the thread that has the right to make a report accesses it.
+// SAFETY: Only the thread with the right to make a report accesses the content.
 unsafe impl Sync for Scratch {}
 
 static SCRATCH: Scratch = Scratch(UnsafeCell::new(Report {
@@ -102,7 +103,7 @@ static SCRATCH: Scratch = Scratch(UnsafeCell::new(Report {
 }));
 
 impl Reporting {
-    /// Waits until no other thread makes a report. Returns none if this thread is making one.
+    /// Waits until no other thread is making a report. Returns `None` if this thread is making one.
     pub fn begin() -> Option<Self> {
         let process = u64::from(sys::process()) << 32;
         let me = process | (sys::thread() & u64::from(u32::MAX));
@@ -111,7 +112,7 @@ impl Reporting {
             if holder == me {
                 return None;
             }
-            // A thread of the process that has forked is not there.
+            // After a fork, a holder from the parent process does not exist in this process.
             let is_free = holder == 0 || holder >> 32 != process >> 32;
             if is_free && REPORTING.compare_exchange(holder, me, Acquire, Relaxed).is_ok() {
                 return Some(Self(()));
@@ -120,7 +121,7 @@ impl Reporting {
         }
     }
 
-    /// Makes a report, and returns what the handler answers.
+    /// Makes a report, and returns the handler's answer.
     #[inline(never)]
     pub fn report(
         self,
@@ -140,13 +141,13 @@ impl Reporting {
         report.tags = tags;
         report.block = slot.and_then(Slot::block);
         report.allocated = slot.map(Slot::allocated);
-        // The call that has found the damage frees the block.
+        // Damage is found before the block counts as freed, or by the very call that frees it.
         let is_freeing = matches!(fault, Fault::Damaged { .. });
         report.freed = slot.filter(|_| !is_freeing).and_then(Slot::freed);
         report.caller = CallStack::capture();
         let mut call = Call { report, reaction: Reaction::Abort };
-        // SAFETY: The argument is of the type that the function expects. Only this thread has the right to make a
-        // report, and no handler is called while one runs.
+        // SAFETY: `call_handler` expects an argument of this type. This thread alone has the right to make a report, so
+        // no other call uses the stack.
         unsafe { sys::call(call_handler, (&raw mut call).cast()) };
         call.reaction
     }
@@ -164,16 +165,16 @@ struct Call<'a> {
     reaction: Reaction,
 }
 
-/// Calls the handler. Nothing unwinds out of a function with this interface: it aborts.
+/// Calls the handler. A panic aborts, because an `extern "C"` function does not unwind.
 extern "C" fn call_handler(call: *mut c_void) {
-    // SAFETY: `Reporting::report` passes it, and waits for the answer.
+    // SAFETY: `Reporting::report` passes a pointer to a `Call`, which lives until this function returns.
     let call = unsafe { &mut *call.cast::<Call<'_>>() };
     let handler = HANDLER.load(Acquire);
     call.reaction = if handler.is_null() {
         call.report.print();
         Reaction::Abort
     } else {
-        // SAFETY: `set_handler` has stored it.
+        // SAFETY: `set_handler` stored the address of a `Handler`.
         let handler = unsafe { mem::transmute::<*mut (), Handler>(handler) };
         handler(call.report)
     };

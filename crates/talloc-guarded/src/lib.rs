@@ -1,6 +1,6 @@
-//! Memory errors found in production, around any global allocator.
+//! Wrappers of any global allocator that find memory errors in production.
 //!
-//! See [`Guarded`], which works everywhere on Unix, and [`Tagged`], which needs a processor with memory tags.
+//! [`Guarded`] works on all Unix systems. [`Tagged`] needs a processor with memory tags.
 #![deny(missing_docs)]
 
 mod access;

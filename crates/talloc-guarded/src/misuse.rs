@@ -1,4 +1,4 @@
-//! Calls that pass what is no block.
+//! Calls with invalid blocks.
 
 use std::alloc::Layout;
 
@@ -6,8 +6,8 @@ use crate::handler::{Reaction, Reporting, Subject};
 use crate::pool::{Phase, Pool, Slot};
 use crate::report::{Action, CallStack, Fault};
 
-/// Returns the slot of a live block that a call passes with its layout. Reports what is wrong if it is not one; if the
-/// handler continues, returns none.
+/// Returns the slot of the live block that a call has passed, if the layout is right. Otherwise reports the error, and
+/// returns `None` if the handler continues.
 pub fn check(pool: &Pool, addr: usize, layout: Layout, action: Action) -> Option<usize> {
     match judge(pool, addr, layout) {
         Ok(number) => Some(number),
@@ -18,19 +18,19 @@ pub fn check(pool: &Pool, addr: usize, layout: Layout, action: Action) -> Option
     }
 }
 
-/// Frees the block of a slot. Reports that another thread has been faster, and bytes beside it that have been
+/// Frees the block of a slot. Reports an error if another thread has freed it first, or if bytes beside it have been
 /// overwritten.
 ///
 /// # Safety
 ///
-/// Nobody uses the block, which [`check`] has found in the slot.
+/// [`check`] has found the block in the slot, and nobody uses it.
 pub unsafe fn free(pool: &Pool, number: usize, addr: usize, action: Action) {
     let slot = pool.slot(addr).map(|(_, slot)| slot);
     if !pool.free(number, &CallStack::capture()) {
         report(action, addr, Fault::AlreadyFree, slot.into());
         return;
     }
-    // SAFETY: This thread has freed the block.
+    // SAFETY: This thread has freed the block, and has not given back the slot.
     unsafe {
         if let Some(at) = pool.damaged(number) {
             report(action, addr, Fault::Damaged { at }, slot.into());
@@ -39,14 +39,13 @@ pub unsafe fn free(pool: &Pool, number: usize, addr: usize, action: Action) {
     }
 }
 
-/// Gives the block of a slot another size without moving it, if that can be. Reports bytes beside it that have been
-/// overwritten.
+/// Resizes the block of a slot in place, if possible. Reports an error if bytes beside it have been overwritten.
 ///
 /// # Safety
 ///
-/// The block, which [`check`] has found in the slot, is the caller's.
+/// [`check`] has found the block in the slot, and the caller owns it.
 pub unsafe fn resize(pool: &Pool, number: usize, new_size: usize, action: Action) -> bool {
-    // SAFETY: The block is the caller's, by the contract of this function.
+    // SAFETY: The caller owns the block, by the contract of this function.
     unsafe {
         let Some(block) = pool.resizable(number, new_size) else { return false };
         if let Some(at) = pool.damaged(number) {
@@ -76,9 +75,9 @@ fn judge(pool: &Pool, addr: usize, layout: Layout) -> Result<usize, (Fault, Opti
     Err((fault, Some(slot)))
 }
 
-/// Reports a call. Returns if the handler continues.
+/// Reports a bad call. Returns if the handler continues.
 pub fn report(action: Action, addr: usize, fault: Fault, subject: Subject<'_>) {
-    // A misuse in the handler of reports is not reported: there would be no end.
+    // A bad call in the handler of reports is not reported: that would not end.
     let Some(reporting) = Reporting::begin() else { std::process::abort() };
     if reporting.report(action, addr, fault, subject) == Reaction::Abort {
         std::process::abort();

@@ -1,4 +1,4 @@
-//! Reports on the standard error, without memory for them.
+//! Printing reports to the standard error, without allocating.
 
 use std::fmt::{self, Write};
 
@@ -6,14 +6,14 @@ use crate::report::{CallStack, Report};
 use crate::sys;
 
 impl Report {
-    /// Prints the report to the standard error: the line that says what is wrong, and the call stacks.
+    /// Prints the report to the standard error: a line that describes the error, and the call stacks.
     ///
-    /// A frame is printed as the address, the module with the offset in it, for `addr2line -e MODULE OFFSET`, and the
-    /// function, on Linux on x86-64 and AArch64, if the module has a symbol table. Nothing is allocated. The symbol
-    /// tables are mapped for the time.
+    /// A frame is printed as its address, its module, and the offset in the module, for `addr2line -e MODULE OFFSET`. On
+    /// Linux on x86-64 and AArch64, it also has the name of the function, if the module has a symbol table. Nothing is
+    /// allocated. The files of modules are mapped while their symbol tables are read.
     pub fn print(&self) {
         let mut out = Lines::new();
-        // `Lines` does not fail.
+        // Writing to `Lines` does not fail.
         let _ = write_report(&mut out, self);
         out.flush();
     }
@@ -21,7 +21,7 @@ impl Report {
 
 fn write_report(out: &mut Lines, report: &Report) -> fmt::Result {
     writeln!(out, "talloc-guarded: {report}")?;
-    // What is known first, as the rest may take long.
+    // Print the first line at once, because the call stacks may take long.
     out.flush();
     write_stack(out, "found", &report.caller)?;
     if let Some(allocated) = &report.allocated {
@@ -48,10 +48,10 @@ fn write_stack(out: &mut Lines, what: &str, stack: &CallStack) -> fmt::Result {
     Ok(())
 }
 
-/// Writes a line about a frame, unless it would be the first one and the function is one of the allocator's. Returns
-/// whether it has been written.
+/// Writes a line about a frame. Omits frames of the allocator's own functions at the start of a call stack. Returns
+/// whether the line was written.
 fn write_frame(out: &mut Lines, frame: u64, number: usize) -> Result<bool, fmt::Error> {
-    // The return address is behind the call, perhaps in the next function.
+    // The return address lies behind the call, and may belong to the next function.
     let call = (frame as usize).saturating_sub(1);
     let Some(module) = sys::module(call) else {
         writeln!(out, "{number:4}: {frame:#x}")?;
@@ -63,7 +63,7 @@ fn write_frame(out: &mut Lines, frame: u64, number: usize) -> Result<bool, fmt::
     let is_named = sys::IS_LARGE
         && module.with_symbol(|name| {
             let mut begin = Beginning::new();
-            // It ends when it is full.
+            // A name that is too long is truncated.
             let _ = write!(begin, "{name:#}");
             if number == 0 && talloc_sampling::is_machinery(begin.text()) {
                 result = Ok(false);
@@ -79,7 +79,7 @@ fn write_frame(out: &mut Lines, frame: u64, number: usize) -> Result<bool, fmt::
     result
 }
 
-/// The beginning of a text.
+/// A buffer for the beginning of a text.
 struct Beginning {
     buffer: [u8; 48],
     len: usize,
@@ -105,7 +105,7 @@ impl Write for Beginning {
     }
 }
 
-/// Text on its way to the standard error.
+/// A buffer of text for the standard error.
 struct Lines {
     buffer: [u8; 256],
     len: usize,

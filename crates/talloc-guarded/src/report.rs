@@ -1,4 +1,4 @@
-//! What is reported.
+//! Reports of memory errors.
 
 use std::alloc::Layout;
 use std::fmt;
@@ -7,34 +7,34 @@ use std::num::NonZeroU64;
 use crate::sys;
 use crate::tags::Tags;
 
-/// The most frames of a call stack that are kept, the innermost.
+/// The most frames of a call stack. The innermost frames are kept.
 pub const FRAMES: usize = 48;
 
-/// A memory error: what was done, what is wrong with that, and what is known about the block.
+/// A memory error: the action, the fault, and the block.
 ///
-/// It prints as one line, without the call stacks. Addresses are in bytes.
+/// [`Display`](std::fmt::Display) prints one line, without the call stacks.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Report {
-    /// What was done.
+    /// The access or call with the error.
     pub action: Action,
-    /// The address that was accessed, or passed as a block's.
+    /// The address that was accessed, or that was passed as a block.
     pub addr: usize,
-    /// What is wrong.
+    /// The kind of error.
     pub fault: Fault,
-    /// The guarded block that the fault is about, if there is one.
+    /// The guarded block that the error is about, if there is one.
     pub block: Option<Block>,
-    /// The tags that were compared, if the fault is one that a [`Tagged`](crate::Tagged) allocator has found.
+    /// The tags that were compared, if a [`Tagged`](crate::Tagged) allocator found the error.
     pub tags: Option<Tags>,
-    /// Who did it.
+    /// The call stack of the error.
     pub caller: CallStack,
-    /// Who allocated the block.
+    /// The call stack of the block's allocation.
     pub allocated: Option<CallStack>,
-    /// Who freed the block, if it has been freed.
+    /// The call stack of the free, if the block has been freed.
     pub freed: Option<CallStack>,
 }
 
-/// What was done.
+/// An access or a call with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -42,23 +42,23 @@ pub enum Action {
     Read,
     /// A write.
     Write,
-    /// A read or a write: the system does not say which.
+    /// A read or a write, on systems that do not say which.
     Access,
-    /// The block was to be freed.
+    /// A call to free the block.
     Free {
-        /// The layout that was passed as the block's. It has no bytes if the caller did not know one.
+        /// The layout that was passed. Its size is 0 if the caller did not know the layout.
         layout: Layout,
     },
-    /// The block was to be reallocated.
+    /// A call to reallocate the block.
     Resize {
-        /// The layout that was passed as the block's. It has no bytes if the caller did not know one.
+        /// The layout that was passed. Its size is 0 if the caller did not know the layout.
         layout: Layout,
-        /// The size that it should have.
+        /// The requested size.
         new_size: usize,
     },
 }
 
-/// What is wrong.
+/// The kind of a memory error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -68,20 +68,20 @@ pub enum Fault {
     Overflow,
     /// The access was before the start of the block.
     Underflow,
-    /// The address that was passed is between blocks. With [tags](Report::tags): the pointer is not that of a block
-    /// there.
+    /// The address that was passed lies between blocks. With [tags](Report::tags): no block at the address has the
+    /// pointer's tag.
     Foreign,
-    /// The address that was passed is within an allocated block, but not its start.
+    /// The address that was passed lies within an allocated block, but is not its start.
     NotABlock,
     /// The block had already been freed.
     AlreadyFree,
-    /// The block has another size than was passed.
+    /// The size that was passed is not that of the block.
     WrongSize,
-    /// The block was allocated with another alignment than was passed.
+    /// The alignment that was passed is not that of the block.
     WrongAlign,
-    /// A byte beside the block had been overwritten by the time that the block was freed.
+    /// When the block was freed or reallocated, a byte beside it had been overwritten.
     Damaged {
-        /// The address of the byte.
+        /// The address of that byte.
         at: usize,
     },
 }
@@ -89,14 +89,14 @@ pub enum Fault {
 /// A block, live or freed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
-    /// The address of its first byte.
+    /// The address of the block's first byte.
     pub addr: usize,
-    /// The layout with which it was allocated.
+    /// The layout with which the block was allocated.
     pub layout: Layout,
 }
 
 impl Block {
-    /// How far outside of the block an address is; 0 within it.
+    /// Returns how many bytes an address is outside of the block; 0 within it.
     pub(crate) fn distance(&self, addr: usize) -> usize {
         match self.position(addr) {
             Position::Within { .. } => 0,
@@ -116,7 +116,7 @@ impl Block {
     }
 }
 
-/// Where an address is as seen from a block. Bytes outside of it are counted from 1.
+/// The position of an address relative to a block. Bytes outside of the block are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
     Before { byte: usize },
@@ -124,7 +124,7 @@ pub(crate) enum Position {
     Beyond { byte: usize },
 }
 
-/// The return addresses of the callers of a function, and their thread.
+/// A call stack: the return addresses of the callers of a function, and their thread.
 #[derive(Clone, Copy)]
 pub struct CallStack {
     thread: u64,
@@ -139,7 +139,7 @@ impl CallStack {
         Self { thread, depth: depth.min(FRAMES), frames }
     }
 
-    /// That of the caller.
+    /// Captures the call stack of the caller.
     pub(crate) fn capture() -> Self {
         let mut stack = Self::EMPTY;
         stack.thread = sys::thread();
@@ -147,12 +147,12 @@ impl CallStack {
         stack
     }
 
-    /// The addresses, innermost first. The first ones lie in the allocator.
+    /// Returns the return addresses, innermost first. The first ones lie in the allocator.
     pub fn frames(&self) -> &[u64] {
         &self.frames[..self.depth]
     }
 
-    /// The thread, by the system's number for it.
+    /// Returns the system's number for the thread.
     pub fn thread_id(&self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.thread)
     }
@@ -238,7 +238,7 @@ impl Report {
     }
 }
 
-/// A block of some layout, as it is said in all messages. A layout of no bytes is none.
+/// Prints a block's layout, in the same words in all messages. Prints no layout if the size is 0.
 struct Bytes(Layout);
 
 impl fmt::Display for Bytes {

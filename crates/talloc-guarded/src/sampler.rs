@@ -1,41 +1,41 @@
-//! When the next block is to be sampled.
+//! Random choice of the blocks to sample.
 
 use talloc_sampling::Countdown;
 
 use crate::pool::Place;
 
 thread_local! {
-    /// How many blocks are left to the next sample.
+    /// The number of blocks until the next sample.
     static COUNTDOWN: Countdown = const { Countdown::new() };
 }
 
-/// Counts a block. Returns whether [`draw`] is to be called.
+/// Counts a block. Returns whether a sample is due; the caller then calls [`draw`].
 #[inline(always)]
 pub fn is_due() -> bool {
     COUNTDOWN.with(|countdown| countdown.is_due(1))
 }
 
-/// Returns whether a block that is due is to be sampled, at a rate of one in `rate`, and draws the distance to the
-/// next.
+/// Draws the distance to the next sample, at a rate of one in `rate`. Returns whether the block that is due now is to be
+/// sampled.
 pub fn draw(rate: usize) -> bool {
-    // Of blocks that are sampled with the probability p, independently, the distances are geometric. Such a distance is
-    // an exponential one with this mean, rounded down.
+    // If each block is sampled independently with the same probability, the distances between samples have a geometric
+    // distribution. That is an exponential distribution with this mean, rounded down.
     let mean = if rate == 1 { 0.0 } else { -1.0 / (-1.0 / rate as f64).ln_1p() };
     COUNTDOWN.with(|countdown| countdown.draw(1, mean))
 }
 
-/// Which end of its pages a block lies at.
+/// Chooses at random whether a block lies at the start or at the end of its pages.
 pub fn place() -> Place {
     let random = COUNTDOWN.with(Countdown::random);
     if random & 1 == 0 { Place::End } else { Place::Start }
 }
 
-/// Runs a part of the allocator itself. None of the blocks that it asks for is guarded.
+/// Runs a part of the allocator itself. No block that this part allocates is guarded.
 pub fn paused<T>(run: impl FnOnce() -> T) -> T {
     COUNTDOWN.with(|countdown| countdown.paused(run))
 }
 
-/// Whether a part of the allocator itself runs.
+/// Whether this thread is running a part of the allocator itself.
 pub fn is_paused() -> bool {
     COUNTDOWN.with(Countdown::is_paused)
 }

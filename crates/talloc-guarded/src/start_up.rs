@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::sys;
 
-/// How many requests are waited for, in the hope that the standard library installs its handler. It makes a few before,
-/// none of which is large. A program whose `main` is not Rust's has none.
+/// The number of requests after which sampling starts even if there is no handler of faults. The standard library makes a
+/// few small requests before it installs its handler. It installs none in a program whose `main` is not Rust's.
 const REQUESTS: usize = 16;
 
-/// Tells when a handler of faults may be installed that does not displace the standard library's.
+/// Decides when this crate may install its handler of faults.
 ///
-/// The standard library allocates between looking whether there is a handler and installing its own, which would replace
-/// ours.
+/// The standard library first checks that there is no handler, then allocates, and then installs its own handler. A
+/// handler that this crate installed during that allocation would be replaced.
 pub struct StartUp {
     requests: AtomicUsize,
 }
@@ -21,7 +21,7 @@ impl StartUp {
         Self { requests: AtomicUsize::new(0) }
     }
 
-    /// Counts a request. Returns whether a handler may be installed.
+    /// Counts a request. Returns whether the handler may be installed.
     pub fn is_over(&self) -> bool {
         sys::has_handler() || self.requests.fetch_add(1, Relaxed) >= REQUESTS
     }

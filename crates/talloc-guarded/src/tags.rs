@@ -1,4 +1,4 @@
-//! Tags in reports.
+//! The tags in reports.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use crate::report::Fault;
 /// The tags of a pointer and of the memory that it points to, from 0 to 15. See [`Tagged`](crate::Tagged).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tags {
-    /// The pointer's: 0 if the allocator has not returned it.
+    /// The tag of the pointer: 0 if the allocator did not return it.
     pub pointer: u8,
-    /// The memory's: 0 if no block is there.
+    /// The tag of the memory: 0 if there is no block.
     pub memory: u8,
 }
 
 impl Tags {
-    /// Says what is wrong, and what is known about it.
+    /// Writes the kind of error and the tags.
     pub(crate) fn fault(self, fault: Fault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fault = match fault {
             Fault::UseAfterFree => "use after free, or outside of the pointer's block",

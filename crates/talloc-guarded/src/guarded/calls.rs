@@ -1,4 +1,4 @@
-//! What a program calls.
+//! The methods of `GlobalAlloc` for [`Guarded`].
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
@@ -9,7 +9,7 @@ use crate::pool::Place;
 use crate::report::Action;
 use crate::sampler;
 
-/// Guarded blocks that are passed.
+/// Calls with guarded blocks.
 impl<A> Guarded<A> {
     /// Frees a guarded block.
     ///
@@ -20,7 +20,7 @@ impl<A> Guarded<A> {
     #[inline(never)]
     unsafe fn free(&self, ptr: *mut u8, layout: Layout) {
         let Some(pool) = self.pool() else { return };
-        // SAFETY: The slot holds a live block with this layout (`check`), which the owner gives up.
+        // SAFETY: `check` has found a live block with this layout in the slot, and the caller gives it up.
         sampler::paused(|| unsafe {
             let action = Action::Free { layout };
             if let Some(number) = misuse::check(pool, ptr.addr(), layout, action) {
@@ -29,7 +29,7 @@ impl<A> Guarded<A> {
         });
     }
 
-    /// A block of a new size, which has the contents of a guarded one.
+    /// Reallocates a guarded block.
     ///
     /// # Safety
     ///
@@ -44,8 +44,8 @@ impl<A> Guarded<A> {
         let action = Action::Resize { layout, new_size };
         let check = || misuse::check(pool, ptr.addr(), layout, action);
         let Some(number) = sampler::paused(check) else { return ptr::null_mut() };
-        // SAFETY: By the contract of `realloc`, the new size is not zero, and makes a layout. The old block is live, and
-        // has the layout (`check`). The new one is another.
+        // SAFETY: By the contract of `realloc`, the new size is not zero and makes a valid layout. `check` has found that
+        // the old block is live and has this layout. The new block is a different one.
         unsafe {
             if new_size >= self.shape.large
                 && sampler::paused(|| misuse::resize(pool, number, new_size, action))
@@ -67,7 +67,7 @@ impl<A> Guarded<A> {
     }
 }
 
-/// What is due, out of line, so that the usual way is short.
+/// Calls for which a sample is due. They are out of line to keep the usual path short.
 impl<A: GlobalAlloc> Guarded<A> {
     /// # Safety
     ///
@@ -97,8 +97,8 @@ impl<A: GlobalAlloc> Guarded<A> {
     #[cold]
     #[inline(never)]
     unsafe fn realloc_due(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: By the contract of `realloc`, the new size makes a layout, and the block has the old one. The new block
-        // is another, and has the new one.
+        // SAFETY: By the contract of `realloc`, the new size makes a valid layout, and the block has the old layout. The
+        // new block is a different one with the new layout.
         unsafe {
             let new_layout = Layout::from_size_align_unchecked(new_size, layout.align());
             let new = self.guard(new_layout, || self.place_of_moved(new_size));
@@ -112,8 +112,8 @@ impl<A: GlobalAlloc> Guarded<A> {
     }
 }
 
-// SAFETY: Guarded blocks are in slots, each of which has one block at a time. All others are from `A`, and go back to
-// it, as the address tells. Nothing unwinds: a handler of reports that panics aborts.
+// SAFETY: A guarded block has a slot of its own. All other blocks come from `A` and go back to `A`; the address of a block
+// says which kind it is. Nothing unwinds: a handler of reports that panics aborts.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Guarded<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

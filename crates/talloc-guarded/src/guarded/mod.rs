@@ -1,4 +1,4 @@
-//! The allocator.
+//! The allocator [`Guarded`].
 
 mod calls;
 
@@ -17,52 +17,52 @@ use crate::sampler;
 use crate::start_up::StartUp;
 use crate::sys::{self, Cause};
 
-/// One block in how many is guarded, unless a program or its environment says otherwise.
+/// The default rate: one block in so many is guarded.
 pub const DEFAULT_RATE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// How many sampled blocks there can be at a time, unless a program says otherwise.
+/// The default number of slots for sampled blocks.
 const DEFAULT_SLOTS: usize = 256;
 
-/// The rate is that of the environment, which has not been read yet.
+/// The rate before the environment has been read.
 const UNKNOWN: usize = usize::MAX;
 
 /// An allocator that passes requests on to `A`, except for a few blocks, which it puts between inaccessible pages.
 ///
-/// One block in [`DEFAULT_RATE`] is *guarded*, at random. It lies on pages of its own, at their end, where an overflow
-/// faults at the first byte, or at their start, where an underflow does, and inaccessible pages lie before and behind
-/// them. When it is freed, its pages become inaccessible, and stay so as long as possible: of the slots for blocks, the
-/// one is used that has been free for the longest time. The bytes of the pages that are not the block's are filled with
-/// a pattern, which is checked when it is freed.
+/// One block in [`DEFAULT_RATE`] is *guarded*, at random. A guarded block has its own pages, between two inaccessible
+/// pages. At random, it lies at the end of its pages, where the first byte of an overflow faults, or at their start, where
+/// an underflow faults. When the block is freed, its pages become inaccessible. They stay so as long as possible, because
+/// a new block gets the slot that has been free for the longest time. The rest of the pages is filled with a pattern,
+/// which is checked when the block is freed.
 ///
-/// So these errors are found in guarded blocks, and [reported](crate::set_handler) with the call stacks of the error,
-/// of the allocation and of the free:
+/// In guarded blocks, these errors are found and [reported](crate::set_handler) with the call stacks of the error, of
+/// the allocation and of the free:
 ///
 /// | error | found |
 /// |---|---|
 /// | a read or a write after the block was freed | at once |
-/// | a read or a write beyond the end of a block at its pages' end | at once, if it is outside of them |
-/// | a read or a write before the start of a block at its pages' start | at once |
-/// | a write to another byte of its pages | when the block is freed |
+/// | a read or a write beyond the end of a block, if the block lies at the end of its pages | at once, if it is outside of the pages |
+/// | a read or a write before the start of a block, if the block lies at the start of its pages | at once |
+/// | a write to another byte of the block's pages | when the block is freed |
 /// | a free or a reallocation of a freed block, of an address that is not a block's start, or with another layout | before anything changes |
 ///
 /// An access by the kernel, as in `read(2)`, does not fault: the call returns `EFAULT`.
 ///
-/// In a fleet of machines, an error that occurs often is found though few blocks are guarded. In tests, a rate of
+/// Few blocks are guarded, but in a fleet of machines, a frequent error is found nevertheless. In tests, a rate of
 /// 1 guards all blocks until the slots are used up. The environment variable `TALLOC_GUARDED_RATE` sets the rate of a
 /// program that does not [set](Self::set_rate) one itself; 0 switches guarding off.
 ///
-/// # What is guarded
+/// # Guarded blocks
 ///
-/// Blocks of up to 16 KiB are sampled, if their alignment does not exceed a page. There are 256 slots for them, unless
-/// the program [says otherwise](Self::with_slots). If all are in use, or another thread is making the slots, blocks are
-/// not guarded. From a size that the program [chooses](Self::with_large), all blocks are guarded.
+/// Blocks of up to 16 KiB are sampled, if their alignment does not exceed a page. They have 256 slots, or as many as the
+/// program [chooses](Self::with_slots). If all slots are in use, or another thread is just creating them, a block is not
+/// guarded. All blocks from a size on that the program [chooses](Self::with_large) are guarded.
 ///
 /// # Cost
 ///
-/// Off, a call costs a load and a branch more than `A`. On, allocating costs a decrement of a thread-local, and freeing
-/// a comparison of the address. A guarded block costs two call stacks, two system calls and a page
-/// fault. The slots take addresses, and memory for live guarded blocks: at most 256 times 16 KiB. Nothing
-/// is taken from `A`, and no lock is held while another thread waits for it, except to report.
+/// If guarding is off, a call costs a load and a branch more than a call of `A`. If it is on, an allocation decrements a
+/// thread-local, and a free compares the address. A guarded block costs two call stacks, two system calls and a page
+/// fault. The slots take addresses, and memory for live guarded blocks: at most 256 times 16 KiB. Guarded blocks take
+/// no memory from `A`. No thread waits for another, except to report.
 ///
 /// # Forks
 ///
@@ -70,13 +70,16 @@ const UNKNOWN: usize = usize::MAX;
 ///
 /// # Systems
 ///
-/// On Unix, faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed when the first block is
-/// guarded. A fault that is not about a guarded block is passed on to the handler that was there before. Programs that
-/// install handlers later should pass on faults in the same way. The handlers of the standard library, which tell that
-/// a stack has overflowed, come first: no block is sampled before. Large blocks are guarded from the first on. If there
-/// is one before `main` starts, the standard library finds a handler, and installs none. Elsewhere nothing is guarded.
+/// On Unix, handlers of `SIGSEGV` and `SIGBUS` find faults. They are installed when the first block is guarded. They pass
+/// other faults on to the previous handler. Programs that install handlers later should do the same.
 ///
-/// A pool of slots stays for ever, even if the allocator is dropped.
+/// The handlers of the standard library, which report stack overflows, must be installed first. Therefore no block is
+/// sampled before. Large blocks, however, are guarded from the start. If a program allocates a large block before `main`,
+/// the standard library finds this crate's handlers, and installs none.
+///
+/// On other systems, no block is guarded.
+///
+/// A pool of slots is never released, even if the allocator is dropped.
 ///
 /// # Examples
 ///
@@ -95,13 +98,13 @@ const UNKNOWN: usize = usize::MAX;
 /// ```
 pub struct Guarded<A> {
     inner: A,
-    /// One in how many blocks is sampled: 0 if none is, [`UNKNOWN`] at first.
+    /// One block in so many is sampled; 0 if none is, and [`UNKNOWN`] at first.
     rate: AtomicUsize,
-    /// The rate if the environment has none.
+    /// The rate if the environment sets none.
     usual_rate: usize,
     shape: Shape,
     pool: AtomicPtr<Pool>,
-    /// The addresses of the pool's slots. The length is written last.
+    /// The address of the pool's slots. It is written before the length.
     start: AtomicUsize,
     len: AtomicUsize,
     start_up: StartUp,
@@ -110,7 +113,7 @@ pub struct Guarded<A> {
 }
 
 impl<A> Guarded<A> {
-    /// An allocator that guards one block in [`DEFAULT_RATE`].
+    /// Makes an allocator that guards one block in [`DEFAULT_RATE`].
     pub const fn new(inner: A) -> Self {
         Self {
             inner,
@@ -125,8 +128,8 @@ impl<A> Guarded<A> {
         }
     }
 
-    /// Sets the rate for programs that are started without `TALLOC_GUARDED_RATE`: one block in so many is guarded, or
-    /// none.
+    /// Sets the default rate, which applies if the environment has no `TALLOC_GUARDED_RATE`: one block in `rate` is
+    /// guarded, or none.
     ///
     /// # Examples
     ///
@@ -143,10 +146,10 @@ impl<A> Guarded<A> {
         self
     }
 
-    /// Sets how many sampled blocks there can be at a time.
+    /// Sets the number of slots: the most sampled blocks at a time.
     ///
-    /// Each takes 20 KiB of addresses, 1 KiB for what is known about it, and memory for the pages of its block while
-    /// that is live. Taking a slot takes linear time in their number.
+    /// Each slot takes 20 KiB of addresses, 1 KiB for its record, and memory for the pages of its block while the block is
+    /// live. To guard a block takes linear time in the number of slots.
     pub const fn with_slots(mut self, slots: usize) -> Self {
         self.shape.sampled = slots;
         self
@@ -155,13 +158,13 @@ impl<A> Guarded<A> {
     /// Guards all blocks of at least `size` bytes, up to 1 GiB (1 MiB with 32-bit addresses). The size is at least
     /// 16 KiB and a byte.
     ///
-    /// Each doubling of the size has 64 slots; further blocks are not guarded. They take 128 GiB of addresses, but no
-    /// memory. If the system refuses so many, none are guarded.
+    /// Each doubling of the size has 64 slots; further blocks are not guarded. The slots take 128 GiB of addresses, but no
+    /// memory. If the system refuses so many addresses, no block is guarded.
     ///
-    /// By default, no size is large. Each allocation costs two system calls and a page fault for each page that is
-    /// touched, as the memory is given back to the system with every free. Reallocating copies the contents if the size
-    /// exceeds the next power of two, or becomes half of that, and the first time, as the block then comes to lie at the
-    /// start of its pages.
+    /// By default, no block is large. Each large block costs two system calls, and a page fault for each page that the
+    /// program touches, because every free returns the memory to the system. A reallocation copies the contents if the
+    /// new size exceeds the next power of two, or is at most half of it. The first reallocation of a block also copies
+    /// them, because it moves the block to the start of its pages.
     ///
     /// # Examples
     ///
@@ -183,7 +186,7 @@ impl<A> Guarded<A> {
         self
     }
 
-    /// The allocator that requests are passed on to.
+    /// Returns the allocator that requests are passed on to.
     pub fn inner(&self) -> &A {
         &self.inner
     }
@@ -212,16 +215,16 @@ impl<A> Guarded<A> {
         self.rate.store(number(rate), Relaxed);
     }
 
-    /// One block in how many is guarded; none if none is.
+    /// Returns the rate: one block in so many is guarded. `None` if no block is.
     pub fn rate(&self) -> Option<NonZeroUsize> {
         NonZeroUsize::new(self.known_rate())
     }
 
-    /// Whether a pointer is to guarded memory, be it of a live or a freed block.
+    /// Whether a pointer is to guarded memory, of a live or a freed block.
     #[inline]
     pub fn is_guarded(&self, ptr: *const u8) -> bool {
-        // The length first: with it, the start is known. Else another thread's block could seem to lie among the slots
-        // while they are made.
+        // Load the length first: if it is set, the start is set, too. With an old start and a new length, another block
+        // could seem to lie among the slots.
         let len = self.len.load(Acquire);
         ptr.addr().wrapping_sub(self.start.load(Relaxed)) < len
     }
@@ -229,8 +232,8 @@ impl<A> Guarded<A> {
     /// Returns the layout of the live guarded block that starts at `ptr`. It is for callers that know only the address,
     /// such as C's `free`. Returns `None` for a pointer into a block, to a freed block, or to one that is not guarded.
     ///
-    /// If a [guarded](Self::is_guarded) pointer has no layout, `dealloc` and `realloc` say what is wrong with it. They
-    /// may then be called with a layout of no bytes, which is left out of the report.
+    /// If this returns `None` for a [guarded](Self::is_guarded) pointer, `dealloc` and `realloc` report the error. They may
+    /// then be called with a layout of size 0, which is left out of the report.
     ///
     /// Takes constant time.
     ///
@@ -258,7 +261,7 @@ impl<A> Guarded<A> {
         self.pool()?.live_block_at(ptr.addr()).map(|block| block.layout)
     }
 
-    /// How many guarded blocks are live, and how many bytes they have.
+    /// Returns the number of live guarded blocks, and their bytes.
     ///
     /// Takes linear time in the number of slots. Blocks that other threads allocate or free meanwhile may be counted.
     ///
@@ -290,12 +293,12 @@ impl<A> Guarded<A> {
         size >= self.shape.large || (self.rate.load(Relaxed) != 0 && sampler::is_due())
     }
 
-    /// Where a block that is reallocated comes to lie. At the start of its pages, a large one can grow without moving.
+    /// Chooses the place of a reallocated block. At the start of its pages, a large block can grow in place.
     fn place_of_moved(&self, size: usize) -> Place {
         if size >= self.shape.large { Place::Start } else { sampler::place() }
     }
 
-    /// A guarded block, all zeros, for one that is due; null if it is to be unguarded.
+    /// Returns a guarded block, all zeros; null if the block is to be unguarded.
     fn guard(&self, layout: Layout, place: impl FnOnce() -> Place) -> *mut u8 {
         let is_large = layout.size() >= self.shape.large;
         let is_sampled = || {
@@ -305,7 +308,7 @@ impl<A> Guarded<A> {
                 && layout.size() <= pool::SAMPLED
                 && !self.is_too_early()
         };
-        // What guarding a block asks for is not guarded: there would be no end.
+        // Blocks that this allocator itself requests are not guarded: that would not end.
         let is_due = if is_large { !sampler::is_paused() } else { is_sampled() };
         if !is_due || layout.align() > sys::page_size() {
             return ptr::null_mut();
@@ -314,7 +317,7 @@ impl<A> Guarded<A> {
         block.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
-    /// Whether a block is not to be sampled, because our handler of faults would come before the standard library's.
+    /// Whether it is too early to sample a block, because the standard library has not installed its handler of faults.
     fn is_too_early(&self) -> bool {
         self.len.load(Relaxed) == 0 && !self.start_up.is_over()
     }
@@ -323,7 +326,7 @@ impl<A> Guarded<A> {
         match self.rate.load(Relaxed) {
             UNKNOWN => {
                 let rate = rate_of_environment().unwrap_or(self.usual_rate);
-                // What the program has set meanwhile counts.
+                // If the program has set a rate meanwhile, that rate counts.
                 match self.rate.compare_exchange(UNKNOWN, rate, Relaxed, Relaxed) {
                     Ok(_) => rate,
                     Err(other) => other,
@@ -333,12 +336,13 @@ impl<A> Guarded<A> {
         }
     }
 
-    /// The pool, which the first call makes. None if there is no room for it, or another thread is making it.
+    /// Returns the pool, which the first call creates. `None` if there is no room for it, or if another thread is creating
+    /// it.
     fn pool(&self) -> Option<&'static Pool> {
         if self.len.load(Acquire) == 0 {
             self.make_pool()?;
         }
-        // SAFETY: A pool that has been published stays for ever.
+        // SAFETY: A published pool is never destroyed.
         unsafe { self.pool.load(Relaxed).as_ref() }
     }
 
@@ -353,12 +357,12 @@ impl<A> Guarded<A> {
         };
         let none = ptr::null_mut();
         if self.pool.compare_exchange(none, pool.as_ptr(), AcqRel, Relaxed).is_err() {
-            // SAFETY: Nobody knows of the pool.
+            // SAFETY: This thread has just created the pool, and nobody else has a pointer to it.
             unsafe { Pool::destroy(pool) };
             return None;
         }
         sys::watch(Cause::Page, access::handle);
-        // SAFETY: The pool has been created above, and stays.
+        // SAFETY: The pool was created above, and is never destroyed.
         let range = unsafe {
             Pool::publish(pool);
             pool.as_ref().range()
@@ -371,14 +375,14 @@ impl<A> Guarded<A> {
 
 const fn number(rate: Option<NonZeroUsize>) -> usize {
     match rate {
-        // `UNKNOWN` is as rare as makes no difference.
+        // `UNKNOWN` is reserved. One less makes no difference.
         Some(rate) if rate.get() == UNKNOWN => UNKNOWN - 1,
         Some(rate) => rate.get(),
         None => 0,
     }
 }
 
-/// The rate that `TALLOC_GUARDED_RATE` says; none if there is no such variable, or it is not a number.
+/// Returns the rate that `TALLOC_GUARDED_RATE` sets; `None` if it is not set or not a number.
 fn rate_of_environment() -> Option<usize> {
     let read = |value: &[u8]| std::str::from_utf8(value).ok()?.trim().parse::<usize>().ok();
     sys::with_variable(c"TALLOC_GUARDED_RATE", read)?.map(|rate| rate.min(UNKNOWN - 1))

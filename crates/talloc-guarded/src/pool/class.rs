@@ -5,12 +5,12 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-/// The turn of a slot that is in use.
+/// The turn of a slot in use.
 const IN_USE: u64 = u64::MAX;
 
-/// Where the slots of one size lie, and which of them are free.
+/// The slots of one size.
 ///
-/// A slot has `stride` bytes: first a guard page, then `span` bytes of pages for a block.
+/// A slot has `stride` bytes: a guard page, and then `span` bytes of pages for a block.
 pub struct Class {
     /// The offset of the first slot from the beginning of all slots.
     pub start: usize,
@@ -19,7 +19,7 @@ pub struct Class {
     /// The number of the first slot among all slots.
     pub first: usize,
     pub slots: usize,
-    /// How many are in use. It says no more than whether looking for a free one makes sense.
+    /// The number of slots in use. It only tells whether a search for a free slot makes sense.
     used: AtomicUsize,
 }
 
@@ -28,7 +28,7 @@ impl Class {
         Self { start, span, stride: page + span, first, slots, used: AtomicUsize::new(0) }
     }
 
-    /// The offset behind the last slot.
+    /// Returns the offset behind the last slot.
     pub fn end(&self) -> usize {
         self.start + self.slots * self.stride
     }
@@ -37,11 +37,10 @@ impl Class {
         self.used.load(Relaxed) >= self.slots
     }
 
-    /// Takes the slot whose turn it is: the one that has been free for the longest time. Returns its number among all
-    /// slots, and the turn.
+    /// Takes the slot that has been free for the longest time. Returns its number among all slots, and its turn.
     ///
-    /// Takes linear time in the number of slots. Waits for nobody: a thread that loses a slot to another one looks for
-    /// the next.
+    /// Takes linear time in the number of slots. It is lock-free: a thread that loses a slot to another thread looks for
+    /// the next one.
     pub fn take(&self, turns: &[AtomicU64]) -> Option<(usize, u64)> {
         let turns = &turns[self.first..self.first + self.slots];
         while !self.is_exhausted() {
@@ -54,14 +53,14 @@ impl Class {
         None
     }
 
-    /// Makes a slot free, with a turn that is later than those of the slots that are to be used before it.
+    /// Frees a slot. Slots with earlier turns are used before it.
     pub fn give(&self, turns: &[AtomicU64], number: usize, turn: u64) {
         self.used.fetch_sub(1, Relaxed);
         turns[number].store(turn, Release);
     }
 }
 
-/// The free slot with the earliest turn. Those that have never been used have the turn zero.
+/// Returns the free slot with the earliest turn. Slots that have never been used have turn zero.
 fn oldest(turns: &[AtomicU64]) -> Option<(usize, u64)> {
     let mut oldest = None;
     let mut earliest = IN_USE;

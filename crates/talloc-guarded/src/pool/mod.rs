@@ -1,14 +1,14 @@
 //! Blocks between guard pages.
 //!
-//! A pool is one range of addresses: records, and then slots. Nothing in the range of slots is accessible but the pages
-//! of live blocks.
+//! A pool is one range of addresses: first records, then slots. In the range of slots, only the pages of live blocks are
+//! accessible.
 //!
 //! ```text
 //! | pool, turns, records | guard | slot | guard | slot | ... | guard | larger slot | ... | guard |
 //! ```
 //!
-//! There are no locks. A slot is taken by a compare-and-swap on its turn, and freed by one on its phase. So a signal
-//! handler can read a pool at any time, and the child of a fork has pools that work.
+//! There are no locks. A compare-and-swap of its turn takes a slot, and a compare-and-swap of its phase frees the block. A
+//! signal handler can therefore read a pool at any time, and pools work in the child of a fork.
 
 mod class;
 mod slack;
@@ -27,28 +27,28 @@ use crate::sys;
 use class::Class;
 pub use slot::{Phase, Slot};
 
-/// The most bytes of a sampled block.
+/// The size of the largest sampled block.
 pub const SAMPLED: usize = 16 << 10;
 
-/// The most bytes of a large block that is guarded.
+/// The size of the largest guarded block.
 pub const LARGEST: usize = if usize::BITS > 32 { 1 << 30 } else { 1 << 20 };
 
-/// Slots for large blocks in each doubling of the size.
+/// The number of slots for large blocks in each doubling of the size.
 const LARGE_SLOTS: usize = 64;
 
-/// The slots for sampled blocks, and those for large ones: one class for each doubling of the size.
+/// The number of classes: one for sampled blocks, and one for each doubling of the size of large blocks.
 const CLASSES: usize = 1 + (LARGEST.ilog2() - SAMPLED.ilog2()) as usize;
 
-/// How many slots there are, and what for.
+/// The numbers of slots of a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Slots for sampled blocks.
+    /// The number of slots for sampled blocks.
     pub sampled: usize,
-    /// From which size on all blocks are guarded, above [`SAMPLED`]; `usize::MAX` if none are.
+    /// The size from which all blocks are guarded, above [`SAMPLED`]; `usize::MAX` if there is none.
     pub large: usize,
 }
 
-/// The block's place at its pages' end or start.
+/// The place of a block on its pages: at their end or at their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// An overflow faults.
@@ -57,17 +57,17 @@ pub enum Place {
     Start,
 }
 
-/// Slots and what is known about them. It lies at the beginning of its own range, and stays for ever.
+/// A pool of slots, and their records. It lies at the start of its own range. A published pool is never destroyed.
 pub struct Pool {
-    /// The pool that was made before.
+    /// The pool that was published before this one.
     next: AtomicPtr<Pool>,
     page: usize,
     classes: [Class; CLASSES],
-    /// How many blocks have been freed.
+    /// The number of blocks that have been freed.
     clock: AtomicU64,
     turns: NonNull<[AtomicU64]>,
     slots: NonNull<[Slot]>,
-    /// Where the slots start.
+    /// The start of the slots.
     start: NonNull<u8>,
     /// The bytes of all slots and their guard pages.
     len: usize,
@@ -76,14 +76,14 @@ pub struct Pool {
 /// All pools, the newest first.
 static POOLS: AtomicPtr<Pool> = AtomicPtr::new(ptr::null_mut());
 
-// SAFETY: The pointers are to memory that stays for ever. Records are atomic, and the pages of a slot belong to whoever
-// has taken it.
+// SAFETY: The pointers are to memory that is never released. Records are atomic, and only the thread that has taken a slot
+// accesses its pages.
 unsafe impl Sync for Pool {}
-// SAFETY: The same.
+// SAFETY: As for `Sync`; no thread is special to a pool.
 unsafe impl Send for Pool {}
 
 impl Pool {
-    /// A pool that nobody knows yet; none if the system has no room for it.
+    /// Creates a pool without publishing it; `None` if the system has no room for it.
     pub fn create(shape: Shape) -> Option<NonNull<Self>> {
         let page = sys::page_size();
         let mut count = 0;
@@ -96,7 +96,7 @@ impl Pool {
         let len = end.checked_add(page)?;
         let parts = Parts::of(count, page)?;
         let range = sys::reserve(parts.end.checked_add(len)?)?;
-        // SAFETY: The range is new, and has room for the parts. Nobody knows of it.
+        // SAFETY: The range is new, so nobody else uses it, and has room for the parts.
         unsafe {
             if !sys::commit(range, parts.end) {
                 sys::release(range, parts.end + len);
@@ -117,13 +117,13 @@ impl Pool {
         }
     }
 
-    /// Gives back the range of a pool.
+    /// Releases the range of a pool.
     ///
     /// # Safety
     ///
-    /// Nobody knows of the pool: it has just been created.
+    /// The caller has created the pool, and has not published it.
     pub unsafe fn destroy(pool: NonNull<Self>) {
-        // SAFETY: The pool is there, and its range is not used.
+        // SAFETY: By the contract of this function, the pool exists, and nobody else uses its range.
         unsafe {
             let Self { start, len, .. } = *pool.as_ref();
             let records = start.addr().get() - pool.addr().get();
@@ -131,15 +131,15 @@ impl Pool {
         }
     }
 
-    /// Makes a pool known to the handler of faults.
+    /// Publishes a pool to the handler of faults.
     ///
     /// # Safety
     ///
-    /// The pool has been created, and is not destroyed from now on. This is called once for it.
+    /// The caller has created the pool, publishes it only once, and never destroys it afterwards.
     pub unsafe fn publish(pool: NonNull<Self>) {
         let mut newest = POOLS.load(Relaxed);
         loop {
-            // SAFETY: The pool is there.
+            // SAFETY: The pool exists, by the contract of this function.
             unsafe { pool.as_ref() }.next.store(newest, Relaxed);
             match POOLS.compare_exchange_weak(newest, pool.as_ptr(), Release, Relaxed) {
                 Ok(_) => return,
@@ -148,10 +148,10 @@ impl Pool {
         }
     }
 
-    /// The pool whose slots an address lies among.
+    /// Returns the pool with the slots that an address lies among.
     pub fn around(addr: usize) -> Option<&'static Self> {
         let mut next = POOLS.load(Acquire);
-        // SAFETY: Published pools stay for ever.
+        // SAFETY: Published pools are never destroyed.
         while let Some(pool) = unsafe { next.as_ref() } {
             if pool.range().contains(&addr) {
                 return Some(pool);
@@ -161,15 +161,15 @@ impl Pool {
         None
     }
 
-    /// The addresses of slots and guard pages.
+    /// Returns the addresses of all slots and guard pages.
     pub fn range(&self) -> Range<usize> {
         let start = self.start.addr().get();
         start..start + self.len
     }
 
-    /// A new block, all zeros; none if all slots are in use, or the system has no memory.
+    /// Allocates a block, all zeros; `None` if all slots are in use, or the system has no memory.
     ///
-    /// Its alignment must not exceed a page.
+    /// The alignment must not exceed a page.
     pub fn allocate(
         &self,
         layout: Layout,
@@ -181,9 +181,9 @@ impl Pool {
         let block = self.place(class, number, layout, place);
         let slot = &self.slots()[number];
         let window = self.window(class, number, block);
-        // SAFETY: This thread has taken the slot, and its pages are nobody else's.
+        // SAFETY: This thread has taken the slot, so nobody else uses its pages.
         unsafe {
-            // A report may have made pages of the slot accessible, after it was freed.
+            // A report may have made pages of the slot accessible after the last free.
             let is_closed = !slot.is_opened() || self.close(class, number, slot);
             if !(is_closed && sys::commit(self.at(window.start), window.len())) {
                 class.give(self.turns(), number, turn);
@@ -197,13 +197,13 @@ impl Pool {
         Some(self.at(block.addr - self.start.addr().get()))
     }
 
-    /// Notes that the block of a slot is freed. Returns false if another thread has been faster.
+    /// Marks the block of a slot as freed. Returns false if another thread has done so before.
     pub fn free(&self, number: usize, caller: &CallStack) -> bool {
         self.slots()[number].free(caller)
     }
 
-    /// The block of a slot, if it can have another size without moving: a large one, at the start of its pages, for which
-    /// another slot would be no smaller.
+    /// Returns the block of a slot if it can be resized in place: it is large, lies at the start of its pages, and its slot
+    /// is the smallest that fits the new size.
     pub fn resizable(&self, number: usize, new_size: usize) -> Option<Block> {
         let (class, block) = (self.class_of(number), self.slots()[number].block()?);
         let start = self.start.addr().get() + self.pages(class, number).start;
@@ -212,12 +212,12 @@ impl Pool {
         (is_at_start && fits).then_some(block)
     }
 
-    /// Gives a [`resizable`](Self::resizable) block its new size, with new bytes of any value. Returns false if the system
-    /// has no memory; then the block is as it was.
+    /// Resizes a [`resizable`](Self::resizable) block. The new bytes are undefined. Returns false if the system has no
+    /// memory, and leaves the block as it was.
     ///
     /// # Safety
     ///
-    /// The caller owns the block. The new size is one that it can have.
+    /// The caller owns the block, and [`resizable`](Self::resizable) has returned it for this size.
     pub unsafe fn resize(&self, number: usize, block: Block, new_size: usize) -> bool {
         let (class, slot) = (self.class_of(number), &self.slots()[number]);
         let Ok(layout) = Layout::from_size_align(new_size, block.layout.align()) else {
@@ -226,7 +226,7 @@ impl Pool {
         let new = Block { layout, ..block };
         let (old_window, window) =
             (self.window(class, number, block), self.window(class, number, new));
-        // SAFETY: The pages are the slot's. Those behind the new end are not used any more.
+        // SAFETY: The pages belong to the slot. Nobody uses the pages behind the new end any more.
         unsafe {
             if window.end > old_window.end {
                 if !sys::commit(self.at(old_window.end), window.end - old_window.end) {
@@ -245,7 +245,7 @@ impl Pool {
         true
     }
 
-    /// The first byte outside of the slot's block that has been overwritten on its pages.
+    /// Returns the first overwritten byte outside of the block on the slot's pages.
     ///
     /// # Safety
     ///
@@ -253,26 +253,25 @@ impl Pool {
     pub unsafe fn damaged(&self, number: usize) -> Option<usize> {
         let block = self.slots()[number].block()?;
         let window = self.window(self.class_of(number), number, block);
-        // SAFETY: The pages are accessible, and the caller's.
+        // SAFETY: The pages are accessible, and nobody else uses them, by the contract of this function.
         let find = |range| unsafe { slack::damaged(self.start, range) };
         let offset = self.slack(&window, block).into_iter().find_map(find)?;
         Some(self.start.addr().get() + offset)
     }
 
-    /// Makes the pages of a freed block inaccessible. The slot is used again after all others.
+    /// Makes the pages of a freed block inaccessible. The slot is reused after all other free slots.
     ///
     /// # Safety
     ///
     /// The caller has [freed](Self::free) the block, and calls this once.
     pub unsafe fn give_back(&self, number: usize) {
         let (class, slot) = (self.class_of(number), &self.slots()[number]);
-        // SAFETY: The slot is the caller's, as its block is not live any more, and its turn has not come.
+        // SAFETY: The block is freed and the slot is not given back yet, so the caller has the slot.
         unsafe { self.close(class, number, slot) };
         class.give(self.turns(), number, self.clock.fetch_add(1, Relaxed));
     }
 
-    /// The number and the record of the slot that an address among the slots lies in. The guard page before a slot
-    /// counts as part of it.
+    /// Returns the number and the record of the slot at an address. A slot includes the guard page before it.
     pub fn slot(&self, addr: usize) -> Option<(usize, &Slot)> {
         let offset = addr.checked_sub(self.start.addr().get())?;
         let class = self.classes.iter().find(|class| offset < class.end())?;
@@ -280,24 +279,24 @@ impl Pool {
         Some((number, &self.slots()[number]))
     }
 
-    /// The live block that starts at an address.
+    /// Returns the live block that starts at an address.
     pub fn live_block_at(&self, addr: usize) -> Option<Block> {
         let (_, slot) = self.slot(addr)?;
         slot.block().filter(|block| slot.phase() == Phase::Live && block.addr == addr)
     }
 
-    /// How many blocks are live, and how many bytes they have.
+    /// Returns the number of live blocks, and their bytes.
     pub fn live(&self) -> (usize, usize) {
         let live = self.slots().iter().filter(|slot| slot.phase() == Phase::Live);
         let sizes = live.filter_map(|slot| Some(slot.block()?.layout.size()));
         sizes.fold((0, 0), |(blocks, bytes), size| (blocks + 1, bytes + size))
     }
 
-    /// The slots whose blocks an access may have been meant for: that of the address if a block has been there, else
-    /// those beside it.
+    /// Returns the slots whose blocks an access may have been meant for: the slot at the address if it has had a block,
+    /// otherwise the adjacent slots.
     pub fn candidates(&self, addr: usize) -> impl Iterator<Item = &Slot> {
         let numbers = match self.slot(addr) {
-            // Behind the last slot.
+            // The address is behind the last slot.
             None => self.slots().len().saturating_sub(1)..self.slots().len(),
             Some((number, slot)) => {
                 let offset = addr - self.start.addr().get();
@@ -310,29 +309,29 @@ impl Pool {
         self.slots()[numbers].iter()
     }
 
-    /// Makes the page of an address among the slots accessible, until its slot is used again or its block is freed.
+    /// Makes the page of an address among the slots accessible, until its slot is reused or its block is freed.
     pub fn open(&self, addr: usize) -> bool {
         let offset = addr - self.start.addr().get();
-        // The last guard page is behind the last slot.
+        // The last guard page, behind the last slot, counts as part of that slot.
         let slot = self.slot(addr).map(|(_, slot)| slot).or(self.slots().last());
         slot.is_some_and(|slot| {
             slot.set_opened(true);
-            // SAFETY: More can be done there than before, on whatever page it is.
+            // SAFETY: The call only adds access, and the page is reserved by the pool.
             unsafe { sys::commit(self.at(offset / self.page * self.page), self.page) }
         })
     }
 
-    /// Makes a slot and the guard pages on both sides inaccessible, and gives their memory back. Returns whether that
-    /// is done. If not, it is done before the slot is used again.
+    /// Makes a slot and the guard pages on both sides inaccessible, and returns their memory to the system. Returns whether
+    /// that succeeded. If not, the slot is closed before its next use.
     ///
     /// # Safety
     ///
     /// The caller has the slot, and nobody uses its pages.
     unsafe fn close(&self, class: &Class, number: usize, slot: &Slot) -> bool {
         let start = class.start + (number - class.first) * class.stride;
-        // First, so that what is opened meanwhile is closed the next time.
+        // Clear the flag first: if a report opens a page meanwhile, the next call closes it.
         slot.set_opened(false);
-        // SAFETY: The pages are the slot's and its guards', and nobody uses them, by the contract of this function.
+        // SAFETY: The pages belong to the slot and its guards, and nobody uses them, by the contract of this function.
         let is_closed = unsafe { sys::decommit(self.at(start), class.stride + self.page) };
         if !is_closed {
             slot.set_opened(true);
@@ -340,7 +339,7 @@ impl Pool {
         is_closed
     }
 
-    /// Where a block of some layout lies in a slot.
+    /// Returns the block of a layout at a place in a slot.
     fn place(&self, class: &Class, number: usize, layout: Layout, place: Place) -> Block {
         let pages = self.pages(class, number);
         let offset = match place {
@@ -350,7 +349,7 @@ impl Pool {
         Block { addr: self.start.addr().get() + offset, layout }
     }
 
-    /// The pages that a block lies on.
+    /// Returns the pages that a block lies on, as offsets.
     fn window(&self, class: &Class, number: usize, block: Block) -> Range<usize> {
         let pages = self.pages(class, number);
         let start = block.addr - self.start.addr().get();
@@ -358,19 +357,19 @@ impl Pool {
         start / self.page * self.page..end.next_multiple_of(self.page).min(pages.end)
     }
 
-    /// The bytes before and behind a block, on its pages.
+    /// Returns the bytes before and behind a block on its pages, as offsets.
     fn slack(&self, window: &Range<usize>, block: Block) -> [Range<usize>; 2] {
         let start = block.addr - self.start.addr().get();
         [window.start..start, start + block.layout.size()..window.end]
     }
 
-    /// The pages of a slot.
+    /// Returns the pages of a slot, as offsets.
     fn pages(&self, class: &Class, number: usize) -> Range<usize> {
         let start = class.start + (number - class.first) * class.stride + self.page;
         start..start + class.span
     }
 
-    /// The class with the smallest slots in which a block of some size fits.
+    /// Returns the class with the smallest slots in which a block of this size fits.
     fn class_for(&self, size: usize) -> Option<&Class> {
         let (sampled, large) = self.classes.split_at(1);
         let classes = if size <= SAMPLED { sampled } else { large };
@@ -383,28 +382,28 @@ impl Pool {
     }
 
     fn at(&self, offset: usize) -> NonNull<u8> {
-        // SAFETY: Offsets are those of slots and pages, which are in the range.
+        // SAFETY: All offsets are of slots and pages in the pool's range.
         unsafe { self.start.add(offset) }
     }
 
     fn turns(&self) -> &[AtomicU64] {
-        // SAFETY: The memory is the pool's for ever, and zeros are numbers.
+        // SAFETY: The pool owns this memory as long as it exists. Its initial zeros are valid numbers.
         unsafe { self.turns.as_ref() }
     }
 
     fn slots(&self) -> &[Slot] {
-        // SAFETY: The memory is the pool's for ever, and zeros are slots.
+        // SAFETY: The pool owns this memory as long as it exists. Its initial zeros are valid slots.
         unsafe { self.slots.as_ref() }
     }
 }
 
 impl Shape {
-    /// The class with a number, which starts at an offset and with a slot.
+    /// Makes the class with a number, whose first slot has this offset and number.
     fn class(self, number: usize, page: usize, start: usize, first: usize) -> Class {
         let span = page.max(SAMPLED << number);
         let slots = match number {
             0 => self.sampled,
-            // The smallest class in which a large block fits, and those above it.
+            // The class of the smallest large block, and all higher classes.
             _ if span >= self.large => LARGE_SLOTS,
             _ => 0,
         };
@@ -412,7 +411,7 @@ impl Shape {
     }
 }
 
-/// Offsets of the parts before the slots. Each starts on a page of its own.
+/// The offsets of the parts before the slots. Each part starts on its own page.
 struct Parts {
     turns: usize,
     slots: usize,

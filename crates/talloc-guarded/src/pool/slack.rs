@@ -1,30 +1,30 @@
-//! The bytes around a block, on its own pages.
+//! The bytes around a block on its pages.
 
 use std::ops::Range;
 use std::ptr::NonNull;
 
-/// What is written there: no pointer to anything, and no likely number.
+/// The pattern of these bytes. It makes neither a valid pointer nor a likely number.
 const PATTERN: u8 = 0xa7;
 
 /// Fills a range of the pages that start at `pages`.
 ///
 /// # Safety
 ///
-/// The range is in memory that nobody else uses.
+/// The range is valid for writes, and nobody else uses it.
 pub unsafe fn fill(pages: NonNull<u8>, range: Range<usize>) {
-    // SAFETY: Nobody else uses the range, by the contract of this function.
+    // SAFETY: By the contract of this function.
     unsafe { pages.add(range.start).write_bytes(PATTERN, range.len()) }
 }
 
-/// The first byte of the range that has been overwritten.
+/// Returns the first overwritten byte of the range.
 ///
 /// # Safety
 ///
-/// The range can be read, and nobody writes to it.
+/// The range is valid for reads, [`fill`] has initialised it, and nobody writes to it meanwhile.
 pub unsafe fn damaged(pages: NonNull<u8>, range: Range<usize>) -> Option<usize> {
-    // SAFETY: The range can be read, and nobody writes to it. `fill` has initialised the bytes.
+    // SAFETY: By the contract of this function.
     let bytes = unsafe { std::slice::from_raw_parts(pages.add(range.start).as_ptr(), range.len()) };
-    // Without an early exit, which is many bytes at a time.
+    // Without an early exit, the loop compares many bytes at a time.
     if bytes.iter().fold(0, |found, byte| found | (byte ^ PATTERN)) == 0 {
         return None;
     }

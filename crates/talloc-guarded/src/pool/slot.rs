@@ -1,4 +1,4 @@
-//! What is known about the block of a slot.
+//! The record of a slot and its block.
 
 use std::alloc::Layout;
 use std::sync::atomic::{
@@ -10,11 +10,11 @@ use crate::report::{Block, CallStack, FRAMES};
 
 /// The record of a slot. A page of zeros is an array of slots that have never been used.
 ///
-/// All fields are atomic, as a report reads them while another thread may use the slot again. Then the report is about
-/// a use of a block long after it was freed, and may mix the two blocks.
+/// All fields are atomic, because a report may read them while another thread reuses the slot. This happens only if a
+/// block is used long after it was freed. The report may then mix the two blocks.
 pub struct Slot {
     phase: AtomicU8,
-    /// Whether pages of the slot may be accessible although it has no block.
+    /// Whether pages of the slot may be accessible although it has no live block.
     is_opened: AtomicBool,
     addr: AtomicUsize,
     size: AtomicUsize,
@@ -23,14 +23,14 @@ pub struct Slot {
     freed: Stack,
 }
 
-/// What has become of a slot.
+/// The phase of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// No block has been there.
+    /// The slot has never had a block.
     Unused,
-    /// The block is its owner's.
+    /// The slot has a live block.
     Live,
-    /// The block has been freed.
+    /// The slot's last block has been freed.
     Freed,
 }
 
@@ -43,24 +43,24 @@ impl Slot {
         }
     }
 
-    /// The block that is there or was there last.
+    /// Returns the live block, or the last block.
     pub fn block(&self) -> Option<Block> {
         let (size, align) = (self.size.load(Relaxed), self.align.load(Relaxed));
         let layout = Layout::from_size_align(size, align).ok()?;
         (self.phase() != Phase::Unused).then(|| Block { addr: self.addr.load(Relaxed), layout })
     }
 
-    /// Who allocated the block.
+    /// Returns the call stack of the block's allocation.
     pub fn allocated(&self) -> CallStack {
         self.allocated.read()
     }
 
-    /// Who freed it.
+    /// Returns the call stack of the block's free.
     pub fn freed(&self) -> Option<CallStack> {
         (self.phase() == Phase::Freed).then(|| self.freed.read())
     }
 
-    /// Notes a new block, before anyone knows its address.
+    /// Records a new block, before the allocation returns its address.
     pub fn fill(&self, block: Block, stack: &CallStack) {
         self.addr.store(block.addr, Relaxed);
         self.size.store(block.layout.size(), Relaxed);
@@ -69,12 +69,12 @@ impl Slot {
         self.phase.store(LIVE, Release);
     }
 
-    /// Notes that the live block has another size.
+    /// Records a new size of the live block.
     pub fn resize(&self, size: usize) {
         self.size.store(size, Relaxed);
     }
 
-    /// Notes that the block is freed. Returns whether this call is the first that does.
+    /// Records that the block is freed. Returns whether this call is the first to do so.
     pub fn free(&self, stack: &CallStack) -> bool {
         let is_first = self.phase.compare_exchange(LIVE, FREED, AcqRel, Acquire).is_ok();
         if is_first {
@@ -83,7 +83,7 @@ impl Slot {
         is_first
     }
 
-    /// Notes whether pages of the slot may be accessible although it has no block.
+    /// Records whether pages of the slot may be accessible although it has no live block.
     pub fn set_opened(&self, is_opened: bool) {
         self.is_opened.store(is_opened, Release);
     }

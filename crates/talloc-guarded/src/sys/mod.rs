@@ -1,4 +1,4 @@
-//! What the operating system does: pages, faults, and the names of modules.
+//! The interface to the operating system: pages, faults, and the names of modules.
 
 #[cfg(all(unix, not(any(target_os = "espidf", target_os = "horizon", target_os = "vita"))))]
 mod unix;
@@ -13,7 +13,7 @@ mod none;
 )))]
 pub use none::*;
 
-/// The instructions that read and write tags are those of AArch64, and the system calls are those of Linux.
+/// Tags need instructions of AArch64 and system calls of Linux.
 #[cfg(all(
     target_arch = "aarch64",
     target_pointer_width = "64",
@@ -29,10 +29,10 @@ pub mod tags;
 #[path = "no_tags.rs"]
 pub mod tags;
 
-/// Why an access has faulted.
+/// The cause of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The page does not allow it.
+    /// The page does not allow the access.
     Page,
     /// The tags of the pointer and of the memory differ.
     Tag,

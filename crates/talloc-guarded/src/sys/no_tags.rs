@@ -1,8 +1,8 @@
-//! Machines and systems whose memory has no tags, or none that are known here.
+//! Machines and systems without support for memory tags.
 
 use std::ptr::NonNull;
 
-/// Whether a processor may have tags.
+/// Whether a processor may support tags.
 pub const ARE_KNOWN: bool = false;
 
 /// Pointers have no tags.
@@ -15,7 +15,7 @@ pub fn of_pointer(_: usize) -> u8 {
     0
 }
 
-/// There are none.
+/// Returns false: there are no tags.
 pub fn exist() -> bool {
     false
 }

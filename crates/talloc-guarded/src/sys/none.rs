@@ -1,4 +1,4 @@
-//! Systems whose pages are not known here: nothing is guarded.
+//! Unsupported systems: no blocks are guarded.
 
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
@@ -34,20 +34,20 @@ pub unsafe fn decommit(_: NonNull<u8>, _: usize) -> bool {
 /// None. There are no pages.
 pub unsafe fn release(_: NonNull<u8>, _: usize) {}
 
-/// There may be one.
+/// Returns true: there may be a handler.
 pub fn has_handler() -> bool {
     true
 }
 
-/// No faults are heard of.
+/// Does nothing: faults are not reported.
 pub fn watch(_: Cause, _: fn(usize, Action) -> bool) {}
 
-/// Threads have no numbers.
+/// Returns the same number for all threads.
 pub fn thread() -> u64 {
     0
 }
 
-/// Processes have no numbers.
+/// Returns the same number for all processes.
 pub fn process() -> u32 {
     1
 }
@@ -56,7 +56,7 @@ pub fn pause() {
     std::hint::spin_loop();
 }
 
-/// There is nobody to tell.
+/// Writes nothing.
 pub fn write_error(_: &[u8]) {}
 
 /// The environment is not read.
@@ -71,7 +71,7 @@ pub const IS_LARGE: bool = false;
 ///
 /// # Safety
 ///
-/// None. On other systems, there are some.
+/// None here; implementations for other systems have requirements.
 pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
     function(argument);
 }

@@ -1,9 +1,9 @@
 //! Tags of memory: MTE of AArch64, on Linux.
 //!
-//! Bits 56 to 59 of a pointer are its tag. Each [`GRANULE`] of memory that the system tags has a tag, too. The processor
-//! compares them at each access of a thread that asks for that.
+//! Bits 56 to 59 of a pointer are its tag. If the system tags a page, each [`GRANULE`] on it also has a tag. The processor
+//! compares the tags at each access of a thread that has enabled this.
 //!
-//! Addresses of memory are passed without a tag, except where it says so.
+//! Unless stated otherwise, addresses have no tag.
 
 use std::arch::asm;
 use std::ptr::NonNull;
@@ -13,10 +13,10 @@ use rustix::thread::{
     TaggedAddressMode, current_tagged_address_mode, set_current_tagged_address_mode,
 };
 
-/// Whether a processor may have tags.
+/// Whether a processor may support tags.
 pub const ARE_KNOWN: bool = true;
 
-/// The bytes that have a tag together.
+/// The bytes that share a tag.
 const GRANULE: usize = 16;
 
 /// The bits of a pointer that are an address.
@@ -25,24 +25,24 @@ const ADDRESS: usize = (1 << 56) - 1;
 /// All tags but 0, one bit for each.
 const NONZERO: u32 = 0xfffe;
 
-/// The ways to compare tags, at once and later.
+/// The modes of comparing tags: synchronous and asynchronous.
 const MODES: TaggedAddressMode = TaggedAddressMode::TCF_SYNC.union(TaggedAddressMode::TCF_ASYNC);
 
-/// The address of a pointer, without its tag.
+/// Returns the address of a pointer, without its tag.
 pub fn address(addr: usize) -> usize {
     addr & ADDRESS
 }
 
-/// The tag of a pointer.
+/// Returns the tag of a pointer.
 pub fn of_pointer(addr: usize) -> u8 {
     (addr >> 56) as u8 & 0xf
 }
 
-/// Whether the processor and the system have tags.
+/// Whether the processor and the system support tags.
 pub fn exist() -> bool {
     const HWCAP2_MTE: u64 = 1 << 18;
-    // Not by `rustix`, which allocates for the answer where Linux is older than 6.4.
-    // SAFETY: It has no conditions.
+    // `rustix` could not be used: on Linux before 6.4, it allocates.
+    // SAFETY: `getauxval` has no preconditions.
     unsafe { libc::getauxval(libc::AT_HWCAP2) & HWCAP2_MTE != 0 }
 }
 
@@ -52,39 +52,38 @@ pub fn are_compared() -> bool {
     mode.is_some_and(|mode| mode.intersects(MODES))
 }
 
-/// Sets whether tags are compared at each access of this thread, and of those that it starts from now on. Returns
-/// whether that is done.
+/// Sets whether tags are compared at each access of this thread, and of threads that it starts from now on. Returns
+/// whether that succeeded.
 ///
-/// In either case, pointers with tags can be passed to the system.
+/// If it succeeded, this thread can pass tagged pointers to the system, whether or not tags are compared.
 pub fn compare(is_wanted: bool) -> bool {
     let Ok((mode, tags)) = current_tagged_address_mode() else { return false };
     let mode = mode.unwrap_or(TaggedAddressMode::empty()) | TaggedAddressMode::ENABLED;
     let mode = if is_wanted { mode | TaggedAddressMode::TCF_SYNC } else { mode - MODES };
-    // SAFETY: No memory changes. Accesses that differ are those of other memory than the pointer is for.
+    // SAFETY: The call changes no memory. From now on, only accesses outside of a pointer's allocation fault.
     unsafe { set_current_tagged_address_mode(Some(mode), tags | NONZERO) }.is_ok()
 }
 
-/// Lets the system tag the pages that memory lies on, all with 0 at first if they have no tags yet. Returns whether it
-/// does.
+/// Makes the system tag the pages of a range. Pages without tags get the tag 0. Returns whether that succeeded.
 ///
 /// # Safety
 ///
-/// There are so many bytes of memory to read and write.
+/// The range is valid for reads and writes.
 pub unsafe fn enable(start: NonNull<u8>, len: usize) -> bool {
     let page = super::page_size();
     let lead = start.addr().get() % page;
     let pages = start.as_ptr().wrapping_sub(lead).cast();
     let access = MprotectFlags::READ | MprotectFlags::WRITE | MprotectFlags::MTE;
-    // SAFETY: The pages have this access already.
+    // SAFETY: The pages already are readable and writable, so the call changes only the tagging.
     unsafe { mm::mprotect(pages, (lead + len).next_multiple_of(page), access) }.is_ok()
 }
 
-/// The pointer with a tag at random that is not among those excluded, of which each has a bit; 0 if all are.
+/// Returns the pointer with a random tag. Each tag with a bit in `excluded` is excluded; the tag is 0 if all are.
 ///
-/// To the compiler, it is a pointer to memory of its own, as that of a new block is.
+/// To the compiler, the result points to a new allocation, like the pointer to a new block.
 pub fn with_random(ptr: *mut u8, excluded: u16) -> *mut u8 {
     let tagged;
-    // SAFETY: The processor has the instruction, as `exist` says. It accesses no memory.
+    // SAFETY: `exist` has found that the processor has this instruction, which accesses no memory.
     unsafe {
         asm!(
             ".arch_extension memtag",
@@ -98,7 +97,7 @@ pub fn with_random(ptr: *mut u8, excluded: u16) -> *mut u8 {
     tagged
 }
 
-/// The pointer that [`with_random`] was passed.
+/// Returns the pointer that was passed to [`with_random`].
 pub fn without(tagged: *mut u8) -> *mut u8 {
     let ptr;
     // SAFETY: The instruction accesses no memory.
@@ -113,14 +112,14 @@ pub fn without(tagged: *mut u8) -> *mut u8 {
     ptr
 }
 
-/// The tag of the memory at an address; 0 if the system does not tag it.
+/// Returns the tag of the memory at an address; 0 if the system does not tag it.
 ///
 /// # Safety
 ///
 /// There is memory at the address.
 pub unsafe fn of_memory(addr: usize) -> u8 {
     let mut tag = 0_usize;
-    // SAFETY: There is memory, whose tag may be read at any time. The contents are not.
+    // SAFETY: There is memory, by the contract of this function. The instruction reads the tag, and not the contents.
     unsafe {
         asm!(
             ".arch_extension memtag",
@@ -133,15 +132,16 @@ pub unsafe fn of_memory(addr: usize) -> u8 {
     of_pointer(tag)
 }
 
-/// Gives memory a tag, as far as the system tags it.
+/// Sets the tag of memory, where the system tags it.
 ///
 /// # Safety
 ///
-/// There are `len` bytes of memory at the address, in whole granules. Whoever accesses them has pointers with this tag.
+/// There are `len` bytes of memory at the address, in whole granules. All later accesses are by pointers with this tag.
 pub unsafe fn set(addr: usize, len: usize, tag: u8) {
     let mut at = addr | usize::from(tag) << 56;
     let end = at + len;
-    // SAFETY: There is so much memory, and whoever accesses it expects the tag. The contents do not change.
+    // SAFETY: There is memory, and later accesses are by pointers with this tag, by the contract of this function. The
+    // contents do not change.
     unsafe {
         while end - at >= 2 * GRANULE {
             asm!(

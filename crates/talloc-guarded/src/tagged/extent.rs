@@ -1,34 +1,34 @@
-//! How much memory a block takes.
+//! The memory that a block takes.
 
 use std::alloc::Layout;
 
-/// The bytes that have a tag together.
+/// The bytes that share a tag.
 pub const GRANULE: usize = 16;
 
-/// The smallest page that a system has. Whether there is memory beyond the page of a block is not known.
+/// The smallest page of any system. Beyond the page of a block, there may be no memory.
 pub const PAGE: usize = 4096;
 
-/// What a block takes.
+/// The memory that a block takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// The bytes that have the block's tag: whole granules.
+    /// The bytes with the block's tag: whole granules.
     pub tagged: usize,
-    /// What the other allocator is asked for.
+    /// The layout that the inner allocator is asked for.
     pub layout: Layout,
 }
 
 impl Extent {
-    /// That of a block with a layout; none if it exceeds all memory.
+    /// Returns the extent of a block with a layout; `None` if it overflows.
     pub fn of(layout: Layout) -> Option<Self> {
         let tagged = layout.size().max(1).checked_next_multiple_of(GRANULE)?;
-        // Otherwise, a block could reach from the start of a page to the end of one.
+        // Without a guard, such a block could start at the start of a page and end at the end of one.
         let guard = if tagged % PAGE == 0 { GRANULE } else { 0 };
         let layout =
             Layout::from_size_align(tagged.checked_add(guard)?, layout.align().max(GRANULE));
         Some(Self { tagged, layout: layout.ok()? })
     }
 
-    /// Whether a granule behind the block belongs to it, which has no tag.
+    /// Whether the extent ends with an untagged granule.
     pub fn has_guard(&self) -> bool {
         self.layout.size() > self.tagged
     }

@@ -12,14 +12,14 @@ use crate::report::Fault;
 use crate::sys::tags;
 use crate::tags::Tags;
 
-/// The tags that a block at the start of a page does not have, so that none has the tag of a block at the end of the page
-/// before: of what lies beyond the page it is not known whether it is memory.
+/// The tags that a block at the start of a page must not have. Such a block must differ from a block at the end of the
+/// previous page, whose tag cannot be read, because that page may not be memory.
 const ODD: u16 = 0xaaaa;
 
-/// The tags that a block at the end of a page does not have.
+/// The tags that a block at the end of a page must not have.
 const EVEN: u16 = 0x5555;
 
-/// Whether the system has refused to tag memory, and so there may be blocks without a tag.
+/// Whether the system has ever refused to tag memory. Only then may there be blocks without a tag.
 static IS_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// The set of a single tag.
@@ -27,17 +27,17 @@ pub fn only(tag: u8) -> u16 {
     1 << tag
 }
 
-/// Gives a new block a tag: neither 0, nor one of those `avoided`, nor that of the memory on either side. Returns the
-/// pointer with the tag, or `block` if the system does not tag the memory.
+/// Gives a new block a random tag. The tag is not 0, is not in the set `avoided`, and differs from the tags of adjacent
+/// memory. Returns the pointer with the tag, or `block` if the system does not tag the memory.
 ///
 /// # Safety
 ///
-/// The block is there, and nobody else uses it. Its tags are 0.
+/// The block is valid memory of that extent with the tag 0, and nobody else uses it.
 pub unsafe fn tag(block: NonNull<u8>, extent: Extent, avoided: u16) -> *mut u8 {
     let addr = block.addr().get();
     let mut is_enabled = false;
     loop {
-        // SAFETY: The block is there, and nobody has a pointer to it yet but this function.
+        // SAFETY: The block is valid memory, and only this function has a pointer to it.
         unsafe {
             let tagged = tags::with_random(block.as_ptr(), avoided | taken(addr, extent));
             let tag = tags::of_pointer(tagged.addr());
@@ -60,26 +60,26 @@ pub unsafe fn tag(block: NonNull<u8>, extent: Extent, avoided: u16) -> *mut u8 {
     }
 }
 
-/// Sets the tags of a block.
+/// Sets the tag of a block.
 ///
 /// # Safety
 ///
-/// The block is there, and nobody accesses it by pointers with another tag.
+/// The block is valid memory of that extent, and nobody accesses it by pointers with another tag.
 pub unsafe fn set(block: *mut u8, extent: Extent, tag: u8) {
-    // SAFETY: The contract of this function.
+    // SAFETY: By the contract of this function.
     unsafe { tags::set(tags::address(block.addr()), extent.tagged, tag) }
 }
 
-/// Checks that a pointer is that of a block, as far as tags tell.
+/// Checks that a pointer is to a block of that extent, judged by tags.
 ///
 /// # Safety
 ///
-/// There is memory where the block should be.
+/// There is memory at the pointer, in the whole extent.
 pub unsafe fn check(ptr: *mut u8, extent: Extent) -> Result<(), (Fault, Tags)> {
     let (addr, pointer) = (tags::address(ptr.addr()), tags::of_pointer(ptr.addr()));
-    // SAFETY: The contract of this function.
+    // SAFETY: By the contract of this function.
     let memory = unsafe { tags::of_memory(addr) };
-    // SAFETY: The same, and the page of a byte of memory is memory.
+    // SAFETY: The address is in the extent, or on a page with a byte of the extent, so there is memory.
     let is_pointers = |addr| unsafe { tags::of_memory(addr) } == pointer;
     let end = addr + extent.tagged;
     let fault = if addr % GRANULE != 0 {
@@ -103,13 +103,13 @@ pub unsafe fn check(ptr: *mut u8, extent: Extent) -> Result<(), (Fault, Tags)> {
     Err((fault, Tags { pointer, memory }))
 }
 
-/// The tags that a block may not have because of what is beside it.
+/// Returns the tags that a block must not have because of adjacent memory.
 ///
 /// # Safety
 ///
-/// There is memory at the address, of that extent.
+/// There is memory at the address, in the whole extent.
 unsafe fn taken(addr: usize, extent: Extent) -> u16 {
-    // SAFETY: The page of a byte of memory is memory.
+    // SAFETY: The address is on the same page as a byte of the block, so there is memory.
     let beside = |addr| only(unsafe { tags::of_memory(addr) });
     let end = addr + extent.tagged;
     let before = if addr % PAGE == 0 { ODD } else { beside(addr - GRANULE) };
@@ -117,19 +117,19 @@ unsafe fn taken(addr: usize, extent: Extent) -> u16 {
     only(0) | before | behind
 }
 
-/// Whether the granule behind a block is memory for sure: on the same page, or part of the block.
+/// Whether the granule behind a block is certainly memory: part of the extent, or on the same page.
 fn is_known_behind(end: usize, extent: Extent) -> bool {
     end % PAGE != 0 || extent.has_guard()
 }
 
-/// Whether a block's memory has a tag. The system tags all of a page, or nothing.
+/// Whether a block's memory has a tag. It checks one granule on each page, because the system tags whole pages or nothing.
 ///
 /// # Safety
 ///
-/// There are so many bytes of memory at the address.
+/// There are `len` bytes of memory at the address.
 unsafe fn has_tag(addr: usize, len: usize, tag: u8) -> bool {
     let pages = (addr..addr + len).step_by(PAGE);
     let mut ends = pages.chain([addr + len - GRANULE]);
-    // SAFETY: All lie in the memory.
+    // SAFETY: All these addresses lie in the block.
     ends.all(|addr| unsafe { tags::of_memory(addr) } == tag)
 }

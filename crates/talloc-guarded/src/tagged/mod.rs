@@ -1,4 +1,4 @@
-//! The allocator whose blocks have tags.
+//! The allocator [`Tagged`].
 
 mod access;
 mod extent;
@@ -17,59 +17,62 @@ use crate::sys::tags;
 use extent::Extent;
 pub use process::has_memory_tags;
 
-/// An allocator that passes requests on to `A`, and has the processor find accesses outside of blocks and to freed ones.
+/// An allocator that passes requests on to `A`, and lets the processor find accesses outside of blocks and to freed
+/// blocks.
 ///
-/// Some AArch64 processors have the *Memory Tagging Extension* (MTE), with which each 16 bytes of memory have a tag of
-/// four bits, and each pointer has one. An access faults if they differ. The blocks of this allocator have a random tag
-/// from 1 to 15, which no memory beside the block has. All other memory has the tag 0. On Linux and Android on such a
-/// processor, these errors are [reported](crate::set_handler) with the call stack and the tags:
+/// Some AArch64 processors have the *Memory Tagging Extension* (MTE): each 16 bytes of memory have a tag of four bits, and
+/// each pointer also has a tag. An access faults if the tags differ. This allocator gives each block a random tag from 1
+/// to 15 that no adjacent memory has. All other memory has the tag 0. On Linux and Android on such a processor, these
+/// errors are [reported](crate::set_handler) with the call stack and the tags:
 ///
 /// | error | found |
 /// |---|---|
-/// | an access in the 16 bytes behind a block, or in those before it | always |
-/// | an access elsewhere outside of the block | always in memory that is not a block's; about 14 times in 15 in another block |
-/// | an access to a freed block | always until its memory is used again; then 12 times in 13 or more |
-/// | an access by the pointer from before a reallocation that changed it | as to a freed block; always if the block kept its place |
-/// | a free or a reallocation of a freed or foreign block | as an access to it, before anything changes |
-/// | a free or a reallocation of an address within a block, or with a size that takes other granules of 16 bytes | always, before anything changes |
+/// | an access in the 16 bytes before or behind a block | always |
+/// | an access elsewhere outside of the block | always if no block is there; about 14 times in 15 if another block is there |
+/// | an access to a freed block | always until its memory is reused; then at least 12 times in 13 |
+/// | an access by the old pointer after a reallocation that changed the pointer | as for a freed block; always if the block did not move |
+/// | a free or a reallocation of a freed or foreign block | as often as an access to it, before anything changes |
+/// | a free or a reallocation of an address within a block, or with a size that takes another number of 16-byte granules | always, before anything changes |
 ///
 /// There are limits:
 ///
 /// - Bytes between the end of a block and the next multiple of 16 are not checked.
-/// - Blocks at the edges of pages of 4 KiB have one of eight tags or fewer, as it is not known what is beyond. So a freed
-///   block there is found at least 5 times in 6 after its memory is used again.
-/// - The start of a page within a block, passed with as many bytes as the block has left there, passes for a block.
-/// - Of two threads that free a block at the same time, both may succeed.
-/// - Two neighbours may have one tag, if one could not be reallocated while another thread allocated the other.
+/// - A block at the edge of a page of 4 KiB has one of at most eight tags, because the tag beyond the page is unknown. If
+///   the memory of such a block is reused after a free, an access to the freed block is found at least 5 times in 6.
+/// - If a program passes the start of a page within a block, and the number of bytes from there to the block's end, that
+///   part passes for a block.
+/// - If two threads free a block at the same time, both may succeed.
+/// - Two adjacent blocks may have the same tag, if the reallocation of one failed while another thread allocated the
+///   other.
 ///
 /// An access by the kernel, as in `read(2)`, does not fault: the call returns `EFAULT`.
 ///
 /// # Where there are no tags
 ///
-/// On all other processors and systems, and in a program whose allocator already uses tags, requests are passed on as
-/// they are, and nothing is found: see [`has_memory_tags`]. So are single blocks whose memory the system does not tag,
-/// because it is that of a file, or because the process can have no more mappings. `A` must not be `Tagged` itself, nor
-/// must a program have another allocator that begins to use tags later.
+/// On all other processors and systems, and in a program whose allocator already uses tags, requests are passed on
+/// unchanged, and no errors are found: see [`has_memory_tags`]. The same holds for single blocks whose memory the system
+/// does not tag, because it belongs to a file, or because the process has the maximum number of mappings. `A` must not be
+/// `Tagged` itself, and the program must not have another allocator that starts to use tags later.
 ///
 /// # Threads
 ///
-/// The processor checks the accesses of threads that have allocated, and of those that were started by them. The thread
-/// of `main` allocates before `main` if this is the program's global allocator, so that all threads are checked. Other
-/// threads must not pass blocks to the system, which would refuse the pointers.
+/// The processor checks a thread's accesses if the thread, or a thread that started it, has allocated. If this is the
+/// program's global allocator, the main thread allocates before `main`, so all threads are checked. A thread whose
+/// accesses are not checked must not pass blocks to the system, which would refuse the tagged pointers.
 ///
 /// # Cost
 ///
-/// Sizes and alignments are rounded up to multiples of 16, and whole pages of 4 KiB get another 16 bytes. Allocating and
-/// freeing take a store for each 32 bytes of the block, a few loads, and a memory barrier. So a large block takes memory
-/// for all of its pages when it is allocated, also if it is zeroed. The first block on a page costs a system call that
-/// makes it have tags. The processor keeps the tags in a 32nd of its memory. How much checking costs depends on the
-/// processor.
+/// Sizes and alignments are rounded up to multiples of 16, and blocks of whole pages of 4 KiB get another 16 bytes. An
+/// allocation or a free takes a store for each 32 bytes of the block, a few loads, and a memory barrier. An allocation
+/// therefore makes all pages of a large block resident, even if the block is zeroed. The first block on a page costs a
+/// system call that enables tags there. The processor keeps the tags in a 32nd of its memory. The cost of checking
+/// depends on the processor.
 ///
 /// # Systems
 ///
-/// Accesses are reported by a handler of `SIGSEGV`, as those of [`Guarded`](crate::Guarded) blocks are. In the first 16
-/// allocations of a program, before the standard library has its own handler, and if the program has replaced the
-/// handlers, the signal ends the program without a report.
+/// A handler of `SIGSEGV` reports bad accesses, as for [`Guarded`](crate::Guarded) blocks. In two cases, the signal ends
+/// the program without a report: during the first 16 allocations of a program, before the standard library has its own
+/// handler, and if the program has replaced the handlers.
 ///
 /// # Examples
 ///
@@ -92,41 +95,42 @@ pub struct Tagged<A> {
 }
 
 impl<A> Tagged<A> {
-    /// An allocator whose blocks are those of `inner`.
+    /// Makes an allocator that tags the blocks of `inner`.
     pub const fn new(inner: A) -> Self {
         Self { inner }
     }
 
-    /// The allocator that requests are passed on to. Blocks that it is asked for have no tag, and must be freed to it.
+    /// Returns the allocator that requests are passed on to. A block that is allocated from it directly has no tag, and
+    /// must be freed to it directly.
     pub fn inner(&self) -> &A {
         &self.inner
     }
 }
 
-/// What is done if blocks have tags.
+/// The operations for tagged blocks.
 impl<A: GlobalAlloc> Tagged<A> {
-    /// A block that the other allocator gives, with a tag.
+    /// Gets a block from the inner allocator by `get`, and tags it.
     ///
     /// # Safety
     ///
-    /// The function returns null, or a block of the layout that it is passed.
+    /// `get` returns null, or a new block of the inner allocator with the layout that it is passed.
     unsafe fn new_block(&self, layout: Layout, get: impl FnOnce(Layout) -> *mut u8) -> *mut u8 {
         let Some(extent) = Extent::of(layout) else { return ptr::null_mut() };
         let Some(block) = NonNull::new(get(extent.layout)) else { return ptr::null_mut() };
-        // SAFETY: The block is new. All memory but that of blocks has the tag 0: pages have it at first, and blocks get
-        // it before they are freed.
+        // SAFETY: The block is new, so nobody else uses it. Memory of no block has the tag 0: pages have it at first, and
+        // blocks get it when they are freed.
         unsafe { memory::tag(block, extent, 0) }
     }
 
-    /// What a block takes that a call passes. Reports what is wrong if it is not one; if the handler continues, returns
-    /// none.
+    /// Returns the extent of the block that a call has passed. If there is no such block, reports the error, and returns
+    /// `None` if the handler continues.
     ///
     /// # Safety
     ///
     /// There is memory where the block should be.
     unsafe fn check(ptr: *mut u8, layout: Layout, action: Action) -> Option<Extent> {
         let extent = Extent::of(layout)?;
-        // SAFETY: The contract of this function.
+        // SAFETY: By the contract of this function.
         if let Err((fault, tags)) = unsafe { memory::check(ptr, extent) } {
             let addr = tags::address(ptr.addr());
             sampler::paused(|| misuse::report(action, addr, fault, Subject::Tags(tags)));
@@ -139,8 +143,8 @@ impl<A: GlobalAlloc> Tagged<A> {
     ///
     /// That of `GlobalAlloc::dealloc`. Some ways to violate it are reported.
     unsafe fn free(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: By the contract of `dealloc`, the block is live, and the caller gives it up. The other allocator has
-        // given it with the layout of the extent.
+        // SAFETY: By the contract of `dealloc`, the block is live, and the caller gives it up. The inner allocator
+        // allocated it with the layout of the extent.
         unsafe {
             if let Some(extent) = Self::check(ptr, layout, Action::Free { layout }) {
                 memory::set(ptr, extent, 0);
@@ -156,15 +160,16 @@ impl<A: GlobalAlloc> Tagged<A> {
         let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else {
             return ptr::null_mut();
         };
-        // SAFETY: By the contract of `realloc`, the block is live, and the caller's.
+        // SAFETY: By the contract of `realloc`, the block is live.
         let old = unsafe { Self::check(ptr, layout, Action::Resize { layout, new_size }) };
         let (Some(old), Some(new)) = (old, Extent::of(new_layout)) else { return ptr::null_mut() };
         if old == new {
             return ptr;
         }
         let tag = tags::of_pointer(ptr.addr());
-        // SAFETY: The block is the other allocator's, with the layout of the extent. Nobody accesses it meanwhile, so
-        // that its tags may be 0. The new one is that allocator's, too, and the new pointer the only one to it.
+        // SAFETY: The inner allocator allocated the block with the layout of the extent. Nobody accesses the block during
+        // the call, so its tag may be 0 meanwhile. The new block is also the inner allocator's, and nobody else has a
+        // pointer to it.
         unsafe {
             memory::set(ptr, old, 0);
             match NonNull::new(self.inner.realloc(
@@ -182,9 +187,9 @@ impl<A: GlobalAlloc> Tagged<A> {
     }
 }
 
-// SAFETY: Each block is one of `A`, which has as many bytes and such an alignment, and goes back to `A` with the layout
-// with which it was allocated. Whether blocks have tags does not change. Nothing unwinds: a handler of reports that
-// panics aborts.
+// SAFETY: Each block is a block of `A` with at least the size and alignment of the request, and goes back to `A` with the
+// layout with which `A` allocated it. Whether blocks have tags never changes in a process. Nothing unwinds: a handler of
+// reports that panics aborts.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Tagged<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -224,7 +229,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Tagged<A> {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: The block is live, with this layout, and the caller's.
+        // SAFETY: The block is live, with this layout, and the caller owns it.
         unsafe {
             if process::checks_tags() {
                 self.resize(ptr, layout, new_size)

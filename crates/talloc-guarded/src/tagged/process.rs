@@ -1,4 +1,4 @@
-//! Whether blocks have tags, which all threads of a process agree on.
+//! Whether blocks have tags: a decision for the whole process.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -16,8 +16,8 @@ static START_UP: StartUp = StartUp::new();
 
 /// Whether the blocks of [`Tagged`](crate::Tagged) allocators have tags in this process.
 ///
-/// That is so if the processor and the system have tags, and no other allocator uses them. The first call or the first
-/// block decides that, for ever.
+/// They have tags if the processor and the system support tags, and if no other allocator uses them. The first call or
+/// the first allocation decides this for the rest of the process.
 ///
 /// # Examples
 ///
@@ -36,13 +36,13 @@ pub fn checks_tags() -> bool {
     tags::ARE_KNOWN && STATE.load(Relaxed) != UNTAGGED && (thread::is_ready() || prepare())
 }
 
-/// Prepares this thread, if blocks have tags. Returns whether they do.
+/// Prepares this thread if blocks have tags. Returns whether they have.
 #[cold]
 fn prepare() -> bool {
     if state() == UNTAGGED {
         return false;
     }
-    // If the system refuses what it has done for another thread, this thread is not checked.
+    // If the system refuses this for the thread, the thread is not checked.
     tags::compare(true);
     if START_UP.is_over() {
         sys::watch(Cause::Tag, access::handle);
@@ -56,7 +56,7 @@ fn state() -> u8 {
         UNKNOWN => {
             let are_ours = tags::exist() && !tags::are_compared() && tags::compare(true);
             let state = if are_ours { TAGGED } else { UNTAGGED };
-            // What another thread has found meanwhile counts.
+            // If another thread has decided meanwhile, its decision counts.
             STATE
                 .compare_exchange(UNKNOWN, state, Relaxed, Relaxed)
                 .map_or_else(|old| old, |_| state)

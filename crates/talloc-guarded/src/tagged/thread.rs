@@ -8,18 +8,18 @@ thread_local! {
     static IS_READY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread needs nothing more before it allocates.
+/// Whether this thread has been prepared for allocating.
 #[inline(always)]
 pub fn is_ready() -> bool {
     IS_READY.get()
 }
 
-/// Notes that this thread needs nothing more.
+/// Records that this thread has been prepared.
 pub fn set_ready() {
     IS_READY.set(true);
 }
 
-/// Lets this thread access all memory, until it allocates again.
+/// Switches off checking for this thread, until it allocates again.
 pub fn stop_checking() {
     IS_READY.set(false);
     tags::compare(false);

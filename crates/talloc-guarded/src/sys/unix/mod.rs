@@ -22,21 +22,21 @@ pub fn thread() -> u64 {
 /// A number of this thread that no other thread of the process has.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub fn thread() -> u64 {
-    // SAFETY: It has no conditions.
+    // SAFETY: `pthread_self` has no preconditions.
     unsafe { libc::pthread_self() as usize as u64 }
 }
 
-/// The number of this process.
+/// Returns the ID of this process.
 pub fn process() -> u32 {
     rustix::process::getpid().as_raw_nonzero().get() as u32
 }
 
-/// Lets other threads run.
+/// Yields the processor to other threads.
 pub fn pause() {
     rustix::thread::sched_yield();
 }
 
-/// Writes to the standard error, unbuffered. If nobody reads that, there is nobody to tell.
+/// Writes to the standard error, unbuffered. Ignores errors, because they cannot be reported.
 pub fn write_error(bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -48,9 +48,9 @@ pub fn write_error(bytes: &[u8]) {
     }
 }
 
-/// Reads a variable of the environment, without memory for it.
+/// Reads an environment variable, without allocating.
 pub fn with_variable<T>(name: &CStr, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
-    // SAFETY: The name is a string. `std::env::set_var` promises that no other thread reads the environment.
+    // SAFETY: The name is a C string. The contract of `std::env::set_var` rules out concurrent changes of the environment.
     unsafe {
         let value = libc::getenv(name.as_ptr());
         (!value.is_null()).then(|| read(CStr::from_ptr(value).to_bytes()))

@@ -1,8 +1,8 @@
-//! Which executable or library an address belongs to.
+//! The modules of a process: executables and libraries.
 
 use std::ffi::CStr;
 
-/// An executable or library, and a place in it.
+/// An executable or a library, and an offset in it.
 pub struct Module {
     /// The bytes after `len` are zero.
     path: [u8; 256],
@@ -21,19 +21,19 @@ impl Module {
         self.path[..self.len].utf8_chunks().next().map_or("", |chunk| chunk.valid())
     }
 
-    /// Calls a function with the name of the function that the place is in. Returns whether that is known.
+    /// Calls `then` with the name of the function that contains the offset. Returns whether the name is known.
     pub fn with_symbol(&self, then: impl FnOnce(rustc_demangle::Demangle<'_>)) -> bool {
         let path = CStr::from_bytes_until_nul(&self.path);
         path.is_ok_and(|path| super::symbols::with_symbol(path, self.offset, then))
     }
 
-    /// The address as it is in the file, which is what `addr2line` wants.
+    /// Returns the address as the file has it, which `addr2line` expects.
     pub fn offset(&self) -> usize {
         self.offset
     }
 }
 
-/// The module that an address lies in. Nothing is allocated; the dynamic linker's lock is taken.
+/// Returns the module that contains an address. Takes the dynamic linker's lock, and does not allocate.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn module(addr: usize) -> Option<Module> {
     use std::ffi::{c_int, c_void};
@@ -48,8 +48,8 @@ pub fn module(addr: usize) -> Option<Module> {
         _: usize,
         search: *mut c_void,
     ) -> c_int {
-        // SAFETY: The linker passes a valid structure, and the search below. Its segments and its name are there as
-        // long as the module is loaded.
+        // SAFETY: The linker passes a valid structure, and a pointer to the `Search` below. The segments and the name are
+        // valid as long as the module is loaded.
         unsafe {
             let (info, search) = (&*info, &mut *search.cast::<Search>());
             let segments = std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
@@ -71,28 +71,28 @@ pub fn module(addr: usize) -> Option<Module> {
     }
 
     let mut search = Search { addr, found: None };
-    // SAFETY: The function does with the search what it may.
+    // SAFETY: `look` uses the pointer as a `Search`, which lives until the call returns.
     unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
     search.found
 }
 
-/// The program itself, which has no name for the dynamic linker.
+/// Returns the executable, for which the dynamic linker has no name.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn executable(offset: usize) -> Module {
     let mut module = Module::new(b"", offset);
     let path = c"/proc/self/exe".as_ptr();
     let room = module.path.len() - 1;
-    // SAFETY: There is room for so many bytes, and a zero behind them.
+    // SAFETY: The buffer has room for `room` bytes and a final zero.
     let len = unsafe { libc::readlink(path, module.path.as_mut_ptr().cast(), room) };
     module.len = usize::try_from(len).unwrap_or(0);
     module
 }
 
-/// The module that an address lies in. Nothing is allocated; the dynamic linker's lock is taken.
+/// Returns the module that contains an address. Takes the dynamic linker's lock, and does not allocate.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub fn module(addr: usize) -> Option<Module> {
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: There is room for the answer, whose name is there as long as the module is loaded.
+    // SAFETY: The structure has room for the answer. The name is valid as long as the module is loaded.
     unsafe {
         if libc::dladdr(std::ptr::without_provenance(addr), info.as_mut_ptr()) == 0 {
             return None;

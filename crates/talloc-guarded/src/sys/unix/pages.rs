@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 
 use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
 
-/// Addresses for this process alone; as they have no memory, none is set aside for them.
+/// Addresses for this process alone. They have no memory yet, so the system does not account for any.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 
@@ -13,55 +13,53 @@ const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
 const FLAGS: MapFlags = MapFlags::PRIVATE;
 
 pub fn page_size() -> usize {
-    // Not by `rustix`, which allocates for the answer where Linux is older than 6.4, and reads addresses that valgrind
-    // unmaps.
-    // SAFETY: The function has no conditions.
+    // `rustix` could not be used: it reads addresses that valgrind unmaps, and allocates on Linux before 6.4.
+    // SAFETY: `sysconf` has no preconditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(64 << 10)
 }
 
-/// Reserves addresses, which cannot be accessed.
+/// Reserves inaccessible addresses.
 pub fn reserve(len: usize) -> Option<NonNull<u8>> {
-    // SAFETY: New addresses, at which there is nothing.
+    // SAFETY: The address is null, so the system chooses addresses that are not in use.
     let start = unsafe { mm::mmap_anonymous(ptr::null_mut(), len, ProtFlags::empty(), FLAGS) };
     NonNull::new(start.ok()?.cast())
 }
 
-/// Makes pages accessible: new ones are zero, and others keep their contents. Returns whether that is done.
+/// Makes pages accessible. New pages are zero; other pages keep their contents. Returns whether that succeeded.
 ///
 /// # Safety
 ///
-/// The pages have been reserved.
+/// [`reserve`] returned the range that contains the pages.
 pub unsafe fn commit(start: NonNull<u8>, len: usize) -> bool {
     let access = MprotectFlags::READ | MprotectFlags::WRITE;
-    // SAFETY: More can be done there than before.
+    // SAFETY: The call only adds access to the pages.
     unsafe { mm::mprotect(start.as_ptr().cast(), len, access) }.is_ok()
 }
 
-/// Makes pages inaccessible, and gives their memory back. Returns whether both is done: then they are as if they had
-/// just been reserved.
+/// Makes pages inaccessible, and returns their memory to the system, so they are as new. Returns whether both succeeded.
 ///
 /// # Safety
 ///
-/// The pages have been reserved, and nobody uses them.
+/// [`reserve`] returned the range that contains the pages, and nobody uses them.
 pub unsafe fn decommit(start: NonNull<u8>, len: usize) -> bool {
     let (start, flags) = (start.as_ptr().cast(), FLAGS.union(MapFlags::FIXED));
-    // SAFETY: The new mapping replaces pages that nobody uses.
+    // SAFETY: By the contract of this function, nobody uses the pages that the new mapping replaces.
     let is_done = unsafe { mm::mmap_anonymous(start, len, ProtFlags::empty(), flags) }.is_ok();
     if !is_done {
-        // A filter refuses the call, or the process has as many mappings as it may have.
-        // SAFETY: Nobody uses the pages.
+        // A filter refuses the call, or the process has the maximum number of mappings.
+        // SAFETY: By the contract of this function, nobody uses the pages.
         let _ = unsafe { mm::mprotect(start, len, MprotectFlags::empty()) };
     }
     is_done
 }
 
-/// Gives addresses back.
+/// Unmaps a reserved range.
 ///
 /// # Safety
 ///
-/// They have been reserved together, and nobody uses them.
+/// [`reserve`] returned the range, and nobody uses it.
 pub unsafe fn release(start: NonNull<u8>, len: usize) {
-    // SAFETY: Nobody uses the addresses. If the system refuses, they stay reserved.
+    // SAFETY: By the contract of this function, nobody uses the range. If the system refuses, it stays reserved.
     let _ = unsafe { mm::munmap(start.as_ptr().cast(), len) };
 }

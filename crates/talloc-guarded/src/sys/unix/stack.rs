@@ -1,4 +1,4 @@
-//! A stack for reports, as those of signal handlers are small.
+//! A stack for reports, because the stacks of signal handlers are small.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use std::cell::UnsafeCell;
@@ -7,7 +7,7 @@ use std::ffi::c_void;
 /// Whether [`call`] has a stack of its own on this machine.
 pub const IS_LARGE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
-/// Enough for the names of functions, and for the message of a handler that panics.
+/// The size of the stack. It suffices for the names of functions, and for the message of a panicking handler.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const SIZE: usize = 256 << 10;
 
@@ -15,14 +15,14 @@ const SIZE: usize = 256 << 10;
 #[repr(align(16))]
 struct Stack(UnsafeCell<[u8; SIZE]>);
 
-// SAFETY: Whoever calls `call` is the only one to do so.
+// SAFETY: Only one thread at a time uses the stack, by the contract of `call`.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 unsafe impl Sync for Stack {}
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static STACK: Stack = Stack(UnsafeCell::new([0; SIZE]));
 
-/// The name of the function that changes stacks, as assembly language has it.
+/// The symbol of the function that switches stacks. Apple's symbols start with an underscore.
 #[cfg(target_vendor = "apple")]
 macro_rules! symbol {
     () => {
@@ -30,7 +30,7 @@ macro_rules! symbol {
     };
 }
 
-/// The name of the function that changes stacks, as assembly language has it.
+/// The symbol of the function that switches stacks.
 #[cfg(not(target_vendor = "apple"))]
 macro_rules! symbol {
     () => {
@@ -38,8 +38,8 @@ macro_rules! symbol {
     };
 }
 
-// The directives describe the frame by its frame pointer, which leads to the old stack. So an unwinder goes on there.
-// Registers have their DWARF numbers: 6 is `rbp`, and 7 is `rsp`.
+// The directives describe the frame by its frame pointer, which points into the old stack, so that unwinders find the
+// callers there. Registers have DWARF numbers: 6 is `rbp`, and 7 is `rsp`.
 #[cfg(target_arch = "x86_64")]
 std::arch::global_asm!(
     ".p2align 4",
@@ -62,7 +62,7 @@ std::arch::global_asm!(
     ".cfi_endproc",
 );
 
-// As above. Registers 29 and 30 are the frame pointer and the link register, and 31 is the stack pointer.
+// As for x86-64. Registers 29 and 30 are the frame pointer and the link register, and 31 is the stack pointer.
 #[cfg(target_arch = "aarch64")]
 std::arch::global_asm!(
     ".p2align 2",
@@ -98,23 +98,24 @@ unsafe extern "C" {
     );
 }
 
-/// Calls a function on a stack of its own.
+/// Calls a function on the stack for reports.
 ///
 /// # Safety
 ///
-/// The function may be called with the argument. No other thread calls this meanwhile, nor does the function.
+/// The function may be called with the argument. Until it returns, no thread calls this again, nor does the function.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
     let top = STACK.0.get().cast::<u8>().wrapping_add(SIZE);
-    // SAFETY: The stack is nobody else's, and its end is aligned. Nothing unwinds out of functions with this interface.
+    // SAFETY: Nobody else uses the stack, by the contract of this function, and its end is aligned. An `extern "C"`
+    // function does not unwind.
     unsafe { talloc_guarded_call_on(function, argument, top) }
 }
 
-/// Calls a function on this stack.
+/// Calls a function on the caller's stack.
 ///
 /// # Safety
 ///
-/// None; on other machines, there are some.
+/// None here; implementations for other machines have requirements.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub unsafe fn call(function: extern "C" fn(*mut c_void), argument: *mut c_void) {
     function(argument);

@@ -1,6 +1,6 @@
 //! The names of functions, from the symbol tables of modules.
 //!
-//! A file is mapped while its table is read. So no memory comes from a heap.
+//! A file is mapped while its table is read, so that nothing is allocated.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -17,8 +17,8 @@ type Header = object::elf::FileHeader64<Endianness>;
 #[cfg(not(target_pointer_width = "64"))]
 type Header = object::elf::FileHeader32<Endianness>;
 
-/// Calls a function with the name of the function that has code at an offset of a module. Returns whether the module's
-/// file has a symbol for it.
+/// Calls `then` with the name of the function at an offset of a module. Returns whether the module's file has a symbol for
+/// it.
 pub fn with_symbol(path: &CStr, offset: usize, then: impl FnOnce(Demangle<'_>)) -> bool {
     let Some(file) = File::map(path) else { return false };
     let find = |table| symbol(file.bytes(), table, offset as u64);
@@ -38,12 +38,12 @@ fn symbol(file: &[u8], table: u32, offset: u64) -> Option<&str> {
     std::str::from_utf8(symbol.name(endian, symbols.strings()).ok()?).ok()
 }
 
-/// A word of a file for any machine.
+/// Widens a word of a file, whose width depends on the machine.
 fn wide(word: impl Into<u64>) -> u64 {
     word.into()
 }
 
-/// A file that is mapped.
+/// A mapped file.
 struct File {
     start: *const u8,
     len: usize,
@@ -53,7 +53,7 @@ impl File {
     fn map(path: &CStr) -> Option<Self> {
         let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         let len = usize::try_from(fs::fstat(&file).ok()?.st_size).ok()?;
-        // SAFETY: The mapping is new. The length of an empty file is refused.
+        // SAFETY: The mapping is new. The system refuses the length 0 of an empty file.
         let start = unsafe {
             mm::mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, &file, 0).ok()?
         };
@@ -61,15 +61,15 @@ impl File {
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: The mapping is there as long as `self`. The file of a loaded module is not written to: the system
-        // refuses that for programs, and installers replace libraries by new files.
+        // SAFETY: The mapping lives as long as `self`. Nobody writes to the file of a loaded module: the system refuses to
+        // write to programs, and installers replace libraries by new files.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        // SAFETY: Nobody has a reference to the bytes any more.
+        // SAFETY: `bytes` borrows `self`, so no reference to the mapping is left.
         let _ = unsafe { mm::munmap(self.start.cast_mut().cast(), self.len) };
     }
 }
