@@ -1,7 +1,7 @@
 //! Tags of memory: MTE of AArch64, on Linux.
 //!
-//! Bits 56 to 59 of a pointer are its tag. If the system tags a page, each [`GRANULE`] on it also has a tag. The processor
-//! compares the tags at each access of a thread that has enabled this.
+//! Bits 56 to 59 of a pointer are its tag. If the system tags a page, each granule of 16 bytes on it also has a tag. The
+//! processor compares the tags at each access of a thread that has enabled this.
 //!
 //! Unless stated otherwise, addresses have no tag.
 
