@@ -1,19 +1,19 @@
-//! Random actions, chosen while they run: for workloads whose course depends on what the heap does.
+//! Random actions, chosen while they run: for workloads whose course depends on the heap.
 
 use crate::{heap::Heap, sizes::Sizes};
 use fastrand::Rng;
 use std::{alloc::Layout, ptr};
 
-/// How actions are chosen.
+/// The parameters of random actions.
 #[derive(Debug, Clone, Copy)]
 pub struct Actions {
     /// The blocks' sizes.
     pub sizes: Sizes,
-    /// Alignments from 8 on, each half as likely as the one before, up to 32 KiB; else 8.
+    /// Whether alignments are random, from 8 bytes to 32 KiB, each half as likely as the one before. Otherwise they are 8.
     pub aligned: bool,
     /// Whether one action in three is a reallocation to a new random size.
     pub realloc: bool,
-    /// How many blocks are alive on average; none: more and more, with a free for two allocations.
+    /// The average number of live blocks. If `None`, their number grows: there is one free for two allocations.
     pub live: Option<usize>,
 }
 
@@ -22,13 +22,13 @@ pub struct Actions {
 pub enum Action {
     /// Allocate a block of this layout.
     Alloc(Layout),
-    /// Give the block of this number another size.
+    /// Reallocate the block of this number to a new size.
     Realloc(usize, usize),
     /// Free the block of this number.
     Free(usize),
 }
 
-/// Chooses the actions and has the live blocks.
+/// Chooses the actions, and keeps the live blocks.
 pub struct Player {
     actions: Actions,
     rng: Rng,
@@ -37,29 +37,29 @@ pub struct Player {
 }
 
 impl Player {
-    /// Without blocks; the actions are always the same as long as the heap gives what it is asked for.
+    /// Makes a player without blocks. As long as all requests succeed, the actions are always the same.
     pub fn new(actions: Actions) -> Self {
         Self { actions, rng: Rng::with_seed(2), blocks: Vec::new(), live_bytes: 0 }
     }
 
-    /// The live blocks' bytes, counted as they were asked for.
+    /// The requested bytes of all live blocks.
     pub fn live_bytes(&self) -> usize {
         self.live_bytes
     }
 
-    /// How many blocks are alive.
+    /// The number of live blocks.
     pub fn live(&self) -> usize {
         self.blocks.len()
     }
 
-    /// Does one action. False: the heap has no room for it, and all is as before.
+    /// Performs one action. Returns false, and changes nothing, if the heap has no room.
     ///
     /// # Safety
     /// The heap is initialised, and all blocks are its own.
     #[inline]
     pub unsafe fn act<H: Heap>(&mut self, heap: &mut H) -> bool {
         let action = self.choose();
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { self.execute(heap, action) }
     }
 
@@ -83,20 +83,20 @@ impl Player {
         Action::Alloc(layout(self.size(), align))
     }
 
-    /// Does the action. False: the heap has no room for it, and all is as before.
+    /// Performs an action. Returns false, and changes nothing, if the heap has no room.
     ///
     /// # Safety
     /// The heap is initialised, all blocks are its own, and the action was chosen among them.
     #[inline]
     pub unsafe fn execute<H: Heap>(&mut self, heap: &mut H, action: Action) -> bool {
-        // SAFETY: the caller's promise; then, that is what came of the action.
+        // SAFETY: by the contract of this function; `note` gets the result of `call`.
         unsafe {
             let block = self.call(heap, action);
             self.note::<H>(action, block)
         }
     }
 
-    /// Only calls the heap. The block, if there is one: [`note`](Player::note) wants it.
+    /// Only calls the heap. Returns the block for [`note`](Player::note), if there is one.
     ///
     /// # Safety
     /// As [`execute`](Player::execute).
@@ -119,10 +119,10 @@ impl Player {
         }
     }
 
-    /// Takes down what came of an action, and writes to the block. False: nothing did.
+    /// Records the result of an action, and writes to the block. Returns false if the action failed.
     ///
     /// # Safety
-    /// `block` is what [`call`](Player::call) has just returned for the action.
+    /// [`call`](Player::call) has just returned `block` for the action.
     #[inline]
     pub unsafe fn note<H: Heap>(&mut self, action: Action, block: *mut u8) -> bool {
         let layout = match action {
@@ -148,14 +148,14 @@ impl Player {
         true
     }
 
-    /// Frees so many blocks, whichever they are.
+    /// Frees `number` random blocks.
     ///
     /// # Safety
-    /// All blocks are the heap's, and there are so many.
+    /// All blocks are the heap's, and there are at least `number`.
     pub unsafe fn free<H: Heap>(&mut self, heap: &mut H, number: usize) {
         for _ in 0..number {
             let action = Action::Free(self.any());
-            // SAFETY: the caller's promise.
+            // SAFETY: by the contract of this function.
             unsafe { self.execute(heap, action) };
         }
     }
@@ -181,14 +181,14 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).expect("a small layout")
 }
 
-/// Writes the first and the last byte, as any program would write its blocks.
+/// Writes the first and the last byte of a block, because real programs write to their blocks.
 ///
 /// # Safety
 /// The block is live and has this layout.
 #[inline]
 unsafe fn touch<H: Heap>(block: *mut u8, layout: Layout) {
     if !H::WATCHED {
-        // SAFETY: the block has so many bytes, and at least one.
+        // SAFETY: both bytes are in the block, whose size is not zero.
         unsafe {
             block.write_volatile(1);
             block.add(layout.size() - 1).write_volatile(1);

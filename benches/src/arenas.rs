@@ -1,4 +1,4 @@
-//! Very many arenas: what operations cost in them, compared with a few, and with one that has as much memory.
+//! The cost of operations in very many arenas, compared with a few arenas, and with one arena of the same total size.
 
 use crate::heap::Memory;
 use anyhow::{Context, Result};
@@ -10,26 +10,26 @@ use talloc_global::{
     config::{Config, Micro, RealTime},
 };
 
-/// Bytes of each of many arenas. The memory between them is no one's, and their bases are not aligned.
+/// The bytes of each of many arenas. There are gaps between the arenas, and their bases are not aligned.
 const ARENA: usize = 8 << 10;
 const GAP: usize = 200;
 
 /// The most bytes of one arena of a heap whose links have 16 bits.
 const MICRO_ARENA: usize = 500 << 10;
 
-/// Blocks have up to so many bytes.
+/// The most bytes of a block.
 const MAX_SIZE: usize = 512;
 
-/// What is repeated.
+/// The operation that is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     /// Frees a random block and allocates one of another size; three quarters of the memory are in use.
     Pair,
-    /// Gives a random block another size; three quarters of the memory are in use.
+    /// Reallocates a random block; three quarters of the memory are in use.
     Realloc,
     /// Frees a random block and allocates one of the same size; all of the memory is in use.
     Full,
-    /// Asks for a block that no arena has room for; all of the memory is in use.
+    /// Requests a block that fits in no arena; all of the memory is in use.
     Refused,
 }
 
@@ -60,19 +60,19 @@ impl Case {
 /// The heaps that are compared.
 pub const HEAPS: [&str; 3] = ["compact", "real-time", "micro"];
 
-/// The heap whose operations cost nothing.
+/// The name of the heap whose operations cost nothing.
 const NOTHING: &str = "nothing";
 
-/// What the operations are done with.
+/// A heap under test, or one that costs nothing.
 trait Blocks {
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>>;
 
     /// # Safety
-    /// It is a block with this layout, which is not used any more.
+    /// The block is live and has this layout, and nobody uses it any more.
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout);
 
     /// # Safety
-    /// It is a block with this layout, which is not used any more if there is another one now.
+    /// The block is live and has this layout. If this succeeds, nobody uses the old block any more.
     unsafe fn realloc(
         &mut self,
         block: NonNull<u8>,
@@ -103,7 +103,7 @@ impl<C: Config> Blocks for OwnedTalloc<C> {
     }
 }
 
-/// Bytes that may still be handed out, and no blocks.
+/// A heap without memory, which counts the bytes that it may still hand out.
 struct Nothing(usize);
 
 impl Blocks for Nothing {
@@ -121,21 +121,21 @@ impl Blocks for Nothing {
     }
 }
 
-/// A heap with so many arenas, and so many operations.
+/// The number of arenas of a heap, and of operations.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// How many arenas: one that has all of the memory, or more.
+    /// The number of arenas. A single arena has all of the memory.
     pub arenas: usize,
-    /// How many arenas the memory would be enough for.
+    /// The number of arenas that the memory suffices for.
     pub most: usize,
-    /// What is repeated.
+    /// The operation that is repeated.
     pub case: Case,
-    /// How often.
+    /// The number of operations.
     pub ops: u64,
 }
 
 impl Run {
-    /// Does it.
+    /// Performs the operations.
     ///
     /// # Errors
     /// If there is no such heap, or it refuses an arena.
@@ -211,7 +211,7 @@ impl Run {
     }
 }
 
-/// The instructions of one operation on a heap, without the workload's own.
+/// The instructions of one operation on a heap, without the instructions of the workload itself.
 ///
 /// # Errors
 /// If valgrind is not installed or fails.

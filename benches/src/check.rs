@@ -1,4 +1,4 @@
-//! Runs a script on a heap and looks at everything it is given.
+//! Runs a script on a heap, and validates the blocks that the heap returns.
 
 use crate::{
     heap::Heap,
@@ -8,7 +8,7 @@ use crate::{
 use anyhow::{Result, bail, ensure};
 use std::{alloc::Layout, collections::BTreeMap, ops::Range, ptr, slice};
 
-/// A live block and what was written into it.
+/// A live block and its contents.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
     pub base: *mut u8,
@@ -21,7 +21,7 @@ pub(crate) struct Block {
 /// asked for.
 ///
 /// # Errors
-/// The first thing that is wrong; [`Stop`] if the heap has no room.
+/// The first error that is found; [`Stop`] if the heap has no room.
 ///
 /// # Safety
 /// The heap is initialised and has no blocks.
@@ -43,7 +43,7 @@ pub unsafe fn check<H: Heap>(
     end.map_err(|error| error.context(format!("{} {}: at the end", H::NAME, script.name())))
 }
 
-/// What the heap should look like.
+/// A shadow of the heap: the blocks that it should have.
 pub(crate) struct Shadow {
     /// Live blocks by address.
     live: BTreeMap<*mut u8, usize>,
@@ -99,18 +99,18 @@ impl Shadow {
         Ok(())
     }
 
-    /// Takes a live block out of the shadow after a look at its contents.
+    /// Removes a live block from the shadow, after checking its contents.
     ///
     /// # Safety
     /// The block is live.
     pub(crate) unsafe fn forget(&mut self, block: Block) -> Result<()> {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { holds(block)? };
         self.live.remove(&block.base);
         Ok(())
     }
 
-    /// Checks a new block's place and takes it.
+    /// Checks the place of a new block, and adds the block to the shadow.
     pub(crate) fn place(&mut self, base: *mut u8, layout: Layout) -> Result<()> {
         ensure!(!base.is_null(), Stop::OutOfMemory);
         ensure!(base.addr() % layout.align() == 0, "not aligned: {base:p}");
@@ -129,10 +129,10 @@ impl Shadow {
         Ok(())
     }
 
-    /// Checks and frees what the script has left.
+    /// Checks and frees the blocks that the script has left.
     ///
     /// # Safety
-    /// The whole script is in `self`.
+    /// `self` has run the whole script.
     unsafe fn finish<H: Heap>(mut self, heap: &mut H, script: &Script) -> Result<()> {
         for leftover in script.leftovers() {
             let Some(block) = self.slots[leftover.slot as usize].take() else {
@@ -149,7 +149,7 @@ impl Shadow {
     }
 }
 
-/// The byte at `offset`: contents that have slipped do not look right, nor do another block's.
+/// The byte at `offset`. The pattern detects contents that have moved within a block, and contents of other blocks.
 fn pattern(seed: u8, offset: usize) -> u8 {
     seed ^ (offset as u8).wrapping_mul(31)
 }
@@ -201,7 +201,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// What a heap with a fault does wrong.
+    /// The fault of a heap.
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub(crate) enum Fault {
         Misaligned,
@@ -248,7 +248,7 @@ pub(crate) mod tests {
         }
 
         unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's promise.
+            // SAFETY: by the contract of this function.
             let block = unsafe { self.alloc(layout) };
             // SAFETY: the block has this size.
             unsafe { block.write_bytes(u8::from(self.fault == Fault::NotZeroed), layout.size()) };
@@ -265,7 +265,7 @@ pub(crate) mod tests {
                     self.alloc_zeroed(Layout::from_size_align_unchecked(new_size, layout.align()))
                 }
             } else {
-                // SAFETY: the caller's promise.
+                // SAFETY: by the contract of this function.
                 unsafe { crate::heap::move_block(self, ptr, layout, new_size) }
             }
         }

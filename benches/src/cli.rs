@@ -25,16 +25,16 @@ pub enum Command {
     Random(RandomArgs),
     /// The smallest arena that completes a workload, divided by the peak of live bytes.
     Memory(MemoryArgs),
-    /// Heap efficiency: live bytes / arena when random actions cannot go on.
+    /// Heap efficiency: live bytes divided by the arena's bytes when an allocation fails.
     Exhaustion(ExhaustionArgs),
-    /// The time of requests among very many free chunks, none of which will do.
+    /// The time of requests among very many free chunks that do not fit.
     Worst(WorstArgs),
-    /// Instructions of requests among very many free chunks, none of which will do, counted by valgrind.
+    /// Instructions of requests among very many free chunks that do not fit, counted by valgrind.
     Steps(StepsArgs),
     /// Runs the requests of one case of `worst` on one heap, without a clock: for `steps`.
     Request(RequestArgs),
-    /// Instructions of operations in very many arenas, counted by valgrind, and how many times those in a few arenas
-    /// they are. Fails if that is more than it may be.
+    /// Instructions of operations in very many arenas, counted by valgrind, and their ratio to the instructions in a few
+    /// arenas. Fails if the ratio is too high.
     Arenas(ArenasArgs),
     /// Runs one case of `arenas` on one heap.
     Many(ManyArgs),
@@ -42,19 +42,19 @@ pub enum Command {
     Latency(LatencyArgs),
     /// Random actions in slices of time: millions per second.
     Slices(SlicesArgs),
-    /// Puts the tables of the last runs into the results page.
+    /// Writes the tables of the last runs into the pages with results.
     Report,
     /// Instructions and mispredicted branches per operation, counted by valgrind.
     Count(CountArgs),
-    /// What checks and measures against memory errors cost: instructions, counted by valgrind, and time and memory on
+    /// The cost of checks and measures against memory errors: instructions, counted by valgrind, and time and memory on
     /// traces.
     Levels(LevelsArgs),
     /// Runs the start of one workload on one heap, without a clock: for callgrind and cachegrind. The difference
-    /// between two numbers of operations is the operations' cost; the heap `null` has the workload's own.
+    /// between two numbers of operations is the cost of the operations; the heap `null` shows the workload's own cost.
     Script(ScriptArgs),
     /// Allocators of hosted programs on traces, cold, warm and aged: time per event, and memory.
     Hosted(HostedArgs),
-    /// How memory goes back to the operating system when most of it is freed.
+    /// Memory that goes back to the operating system after most of it is freed.
     GiveBack(GiveBackArgs),
     /// Throughput and memory of allocators of hosted programs with several threads.
     Threads(threads::Args),
@@ -63,7 +63,7 @@ pub enum Command {
     /// Measures one allocator in this process, for `hosted`, `give-back` and `threads`, and prints numbers.
     #[command(subcommand, hide = true)]
     Child(Child),
-    /// Time of a heap that several threads share, behind each lock.
+    /// Time of a heap that several threads share, behind each kind of lock.
     Locks(threads::locks::Args),
     /// Time of a real program with several threads: the `index` example.
     Program(ProgramArgs),
@@ -83,7 +83,7 @@ pub struct Common {
     /// Show the fastest round instead of the median.
     #[arg(long)]
     pub best: bool,
-    /// Do not validate what the heaps give, which is done apart from the timed rounds and takes its time.
+    /// Do not validate the blocks that the heaps return. Validation is a separate run, which takes time.
     #[arg(long)]
     pub unchecked: bool,
     /// Seconds of processor time that one run of a workload may take; a heap that takes longer is left out.
@@ -95,7 +95,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// How long one run may take.
+    /// The longest time of one run.
     pub fn limit(&self) -> Duration {
         Duration::from_secs_f64(self.limit)
     }
@@ -110,7 +110,7 @@ impl Common {
         if self.quick { 3 } else { self.rounds }
     }
 
-    /// So many, or a quarter of that.
+    /// Returns `number`, or a quarter of it if runs are to be quick.
     pub fn shorten(&self, number: usize) -> usize {
         if self.quick { number / 4 } else { number }
     }
@@ -123,7 +123,7 @@ pub struct Traces {
     /// Only these traces.
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Also the memory that each heap needs.
+    /// Also measure the memory that each heap needs.
     #[arg(long)]
     pub memory: bool,
     /// Each heap behind a lock, as threads would share it: a spin lock, taken for each call.
@@ -165,7 +165,7 @@ pub struct MemoryArgs {
 pub struct ExhaustionArgs {
     #[command(flatten)]
     pub common: Common,
-    /// How often the arena is filled; a heap that takes longer than the limit is content with fewer.
+    /// How often to fill the arena; a heap that takes longer than the limit fills it fewer times.
     #[arg(long, default_value_t = 40)]
     pub failures: usize,
 }
@@ -177,7 +177,7 @@ pub struct WorstArgs {
     /// How many free chunks: few and many.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [2_000, 500_000])]
     pub holes: Vec<usize>,
-    /// How many requests of each kind; a heap that takes longer than the limit is content with fewer.
+    /// How many requests of each kind; a heap that takes longer than the limit makes fewer.
     #[arg(long, default_value_t = 2000)]
     pub requests: usize,
 }
@@ -226,10 +226,10 @@ pub struct ManyArgs {
     /// The case, by its name in the table.
     #[arg(long)]
     pub case: String,
-    /// How many arenas, of those that the memory is enough for.
+    /// How many arenas to claim.
     #[arg(long)]
     pub arenas: usize,
-    /// How many arenas the memory is enough for.
+    /// How many arenas the memory suffices for.
     #[arg(long)]
     pub most: usize,
     /// How many operations.
@@ -285,7 +285,7 @@ pub struct GiveBackArgs {
     /// Only these allocators, separated by commas or spaces.
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub heaps: Vec<String>,
-    /// How many MiB of blocks there are, most of which are freed.
+    /// How many MiB of blocks to allocate, before most of them are freed.
     #[arg(long, default_value_t = 400)]
     pub mebibytes: usize,
     /// How many processes each allocator has; the median counts.
@@ -324,7 +324,7 @@ pub struct ScriptArgs {
     /// The workload: the name of a trace, a mix and a largest size as in uniform-1024, or a pair as in pair-hot.
     #[arg(long)]
     pub workload: String,
-    /// How many events to run; the whole workload is read or generated whatever this says.
+    /// How many events to run. The whole workload is read or generated in any case.
     #[arg(long)]
     pub ops: usize,
 }

@@ -1,4 +1,4 @@
-//! Heap efficiency: how much of the arena is the user's when an allocation fails.
+//! Heap efficiency: the share of live bytes in the arena when an allocation fails.
 
 use crate::{
     actions::{Actions, Player},
@@ -37,18 +37,18 @@ pub const CLASSES: [Class; 7] = [
     Class { name: "log, realloc", actions: Actions { realloc: true, ..LOG.actions }, ..LOG },
 ];
 
-/// How often the arena is filled.
+/// A workload that fills the arena several times.
 pub struct Fill<'a> {
-    /// With what.
+    /// The class of random actions.
     pub class: &'a Class,
-    /// How often at most.
+    /// The number of times that the arena is filled.
     pub failures: usize,
-    /// How long at most, if it has failed once.
+    /// The time limit, which applies after the first failure.
     pub limit: Duration,
 }
 
-/// Gives the live bytes, counted as they were asked for, at each failure. After a failure a random half of the blocks
-/// is freed, so that all fillings but the first are those of a heap with a past.
+/// Returns the requested live bytes at each failure. After a failure, a random half of the blocks is freed. All fillings
+/// except the first are thus those of a used heap.
 impl Workload for Fill<'_> {
     type Output = Vec<usize>;
 

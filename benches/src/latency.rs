@@ -1,4 +1,4 @@
-//! How long single calls take: the distribution of ticks.
+//! The time of single calls: the distribution of ticks.
 
 use crate::{
     actions::{Action, Actions, Player},
@@ -11,11 +11,11 @@ use crate::{
 /// The arena's size in bytes.
 pub const ARENA: usize = 8 << 20;
 
-/// What the heap goes through: blocks of 8 bytes to 16 KiB, small ones most, some of them aligned.
+/// The workload: blocks of 8 bytes to 16 KiB, most of them small, and some of them aligned.
 const ACTIONS: Actions =
     Actions { sizes: Sizes::Log(8, 16 << 10), aligned: true, realloc: false, live: None };
 
-/// The rows of the tables: a name, and which part of the calls took no longer.
+/// The rows of the tables: a name, and the share of calls that took no longer.
 pub const QUANTILES: [(&str, f64); 11] = [
     ("1/8", 0.125),
     ("2/8", 0.25),
@@ -30,7 +30,7 @@ pub const QUANTILES: [(&str, f64); 11] = [
     ("max", 1.0),
 ];
 
-/// The ticks that no more than this part of the calls exceeds.
+/// Returns the quantile `part` of the ticks.
 pub fn quantile(sorted: &[u32], part: f64) -> Option<u32> {
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied()
@@ -39,18 +39,18 @@ pub fn quantile(sorted: &[u32], part: f64) -> Option<u32> {
 /// The ticks of every call, in order.
 #[derive(Default)]
 pub struct Calls {
-    /// Allocations from an empty heap until one fails, which is not among them.
+    /// Allocations from an empty heap, before the first failure.
     pub before: Vec<u32>,
-    /// Allocations under pressure, failed ones among them: in a heap in which one has failed.
+    /// Allocations under pressure: the first that fails, and all later ones.
     pub pressed: Vec<u32>,
     /// Frees.
     pub frees: Vec<u32>,
 }
 
-/// Fills the heap until an allocation fails, does as many actions again, which keep it about full, frees all, and
-/// begins anew, until it has done so many `actions`.
+/// Fills the heap until an allocation fails, performs as many actions again, which keep the heap almost full, frees all
+/// blocks, and starts again, until it has performed all `actions`.
 pub struct Latency {
-    /// How many actions.
+    /// The number of actions.
     pub actions: usize,
 }
 
@@ -68,7 +68,7 @@ impl Workload for Latency {
                 while act(heap, &mut player, &mut calls.before, &mut calls.frees) {
                     filled += 1;
                 }
-                // The failed one is an allocation under pressure.
+                // The failed allocation counts as under pressure.
                 calls.pressed.extend(calls.before.pop());
                 for _ in 0..filled {
                     act(heap, &mut player, &mut calls.pressed, &mut calls.frees);
@@ -81,7 +81,7 @@ impl Workload for Latency {
     }
 }
 
-/// Does one action and takes the call's time. False: the heap has no room for it.
+/// Performs one action, and measures the time of the call. Returns false if the heap has no room.
 ///
 /// # Safety
 /// All blocks are the heap's.
@@ -93,7 +93,7 @@ unsafe fn act<H: Heap>(
 ) -> bool {
     let action = player.choose();
     let calls = if matches!(action, Action::Free(_)) { frees } else { allocations };
-    // SAFETY: the action was chosen among the blocks, and that is what came of it.
+    // SAFETY: the action was chosen among the blocks, and `note` gets the result of `call`.
     unsafe {
         let start = ticks::start();
         let block = player.call(heap, action);

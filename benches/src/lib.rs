@@ -1,16 +1,16 @@
 //! Benchmarks of the talloc allocator against its peers.
 //!
-//! [`heap`] says what an allocator must do, [`heaps`] has one implementation for each, and [`registry`] lists them. A
+//! [`heap`] is the interface of an allocator, [`heaps`] implements it for each allocator, and [`registry`] lists them. A
 //! workload is a [`script`]: recorded from a real program ([`trace`]) or generated ([`random`]). Scripts are
-//! [`replay`]ed to take the time ([`timing`]) and to find how little memory a heap needs ([`memory`]), or [`check`]ed
-//! step by step. [`talloc_count`] has valgrind count instructions, for which there are workloads of [`pairs`] with a
-//! budget.
+//! [`replay`]ed to measure time ([`timing`]) and the least memory that a heap needs ([`memory`]), or [`check`]ed
+//! step by step. [`talloc_count`] counts instructions with valgrind; its workloads of [`pairs`] have a budget.
 //!
-//! Where the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`], of random
-//! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates those, and [`ticks`] is their clock.
+//! If the course depends on the heap, a [`workload`] is code: [`exhaustion`], [`latency`], [`slices`] with random
+//! [`actions`], the [`worst`] case, and very many [`arenas`]. [`watched`] validates these workloads, and [`ticks`] is
+//! their clock.
 //!
-//! [`report`] prints tables and writes CSV, [`plot`] draws them, [`summary`] makes one table of the hosted ones, and
-//! [`readme`] puts all into the results page.
+//! [`report`] prints tables and writes CSV, [`plot`] draws them, [`summary`] makes one table of hosted allocators, and
+//! [`readme`] writes the tables into the pages with results.
 
 pub mod actions;
 pub mod arenas;

@@ -9,8 +9,8 @@ const PRECISION: f64 = 0.005;
 /// A heap that needs more than this many times the peak does not complete the script.
 const MAX_RATIO: u64 = 8;
 
-/// The smallest region in bytes in which the heap completes the script, to within half a percent of the script's
-/// peak. What the heap keeps outside its region is not counted: see [`Entry::control_bytes`].
+/// Returns the smallest region in bytes in which the heap completes the script, to within half a percent of the script's
+/// peak. Memory of the heap outside of its region does not count: see [`Entry::control_bytes`].
 ///
 /// # Errors
 /// [`Stop::OutOfMemory`] if eight times the peak is too little, [`Stop::OutOfTime`] if a run takes longer than
@@ -37,11 +37,11 @@ pub fn for_search(script: &Script) -> Memory {
     Memory::new(usize::try_from(script.peak() * MAX_RATIO).expect("a 64-bit host"))
 }
 
-/// Finds the least size that `completes` says yes to. The excess over the peak is doubled until it suffices, then
-/// bisected: the runs that fail are shorter than those that complete, and most heaps need little.
+/// Finds the least size for which `completes` returns true. It doubles the excess over the peak until that suffices, and
+/// then bisects it, because failing runs are shorter than complete runs, and most heaps need little.
 fn search(peak: u64, mut completes: impl FnMut(u64) -> Result<bool, Stop>) -> Result<u64, Stop> {
     let precision = ((peak as f64 * PRECISION) as u64).max(1);
-    // Nothing completes in less than the peak, so that what is below it need not be tried.
+    // No heap completes in less than the peak.
     let mut short = peak.saturating_sub(1);
     let mut excess = (peak / 32).max(1);
     let mut enough = loop {

@@ -1,6 +1,6 @@
-//! A real program on any heap: the `index` example, in a process of its own for each heap.
+//! A real program on any heap: the `index` example, in a separate process for each heap.
 //!
-//! The heap of this process is the one that an environment variable names, the C library's if there is none.
+//! An environment variable names the heap of this process. Without it, the heap is the C library's.
 
 #[path = "../../crates/talloc-global/examples/index/words.rs"]
 #[allow(dead_code, reason = "the example prints more")]
@@ -39,7 +39,7 @@ const HEAPS: &[&str] = &[
 
 #[derive(Args)]
 pub struct ProgramArgs {
-    /// The files and folders whose words are counted; the documentation of the standard library if there are none.
+    /// Files and folders whose words to count; by default, the documentation of the standard library.
     paths: Vec<PathBuf>,
     /// Numbers of threads.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [1, 2, 4, 8])]
@@ -55,7 +55,7 @@ pub struct ProgramArgs {
     here: bool,
 }
 
-/// Runs the program with each heap, in rounds that are interleaved, prints a table, and writes every round to
+/// Runs the program with each heap, in interleaved rounds, prints a table, and writes every round to
 /// `results/threads-index.csv`.
 pub fn run(args: &ProgramArgs) -> Result<()> {
     if args.here {
@@ -88,7 +88,7 @@ pub fn run(args: &ProgramArgs) -> Result<()> {
     csv.finish()
 }
 
-/// Runs the program on a heap; how many seconds it took.
+/// Runs the program on a heap. Returns its time in seconds.
 fn child(heap: &str, threads: usize, paths: &[PathBuf]) -> Result<f64> {
     let output = Command::new(std::env::current_exe()?)
         .args(["program", "--here", &format!("--threads={threads}"), "--"])
@@ -126,7 +126,7 @@ fn documentation() -> Result<PathBuf> {
 static THREADED: SystemTalloc = SystemTalloc::new();
 static TALLOC: SystemTallock = SystemTallock::new();
 
-/// Memory for heaps that are not told where to get any. What is not used of it takes none.
+/// The memory of heaps without a source. Unused pages of it are not resident.
 const ARENA: usize = 1 << 30;
 static mut MEMORY: [u8; ARENA] = [0; ARENA];
 static TALC: talc5::TalcLock<Backoff, talc5::source::Claim> =
@@ -141,7 +141,7 @@ static SWITCH: Switch = Switch(AtomicUsize::new(UNKNOWN));
 
 const UNKNOWN: usize = usize::MAX;
 
-/// Does something with the heap that has been chosen.
+/// Evaluates an expression with the chosen heap.
 macro_rules! with_heap {
     ($heap:ident => $do:expr) => {
         match SWITCH.choice() {
@@ -187,7 +187,7 @@ impl Switch {
         }
     }
 
-    /// Looks the heap up, which comes before anything is allocated: so the standard library cannot be asked.
+    /// Looks up the heap. This runs before the first allocation, so it cannot use the standard library, which allocates.
     #[cold]
     fn choose(&self) -> usize {
         // SAFETY: The name is a string, and nobody changes the environment before the first allocation.
@@ -205,25 +205,25 @@ impl Switch {
     }
 }
 
-// SAFETY: All is left to one of the allocators, always the same one.
+// SAFETY: All calls go to one of the allocators, and always to the same one.
 unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: The contract is the same.
+        // SAFETY: The contract of the inner allocator's method is the same.
         with_heap!(heap => unsafe { heap.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: The contract is the same.
+        // SAFETY: The contract of the inner allocator's method is the same.
         with_heap!(heap => unsafe { heap.alloc_zeroed(layout) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: The contract is the same.
+        // SAFETY: The contract of the inner allocator's method is the same.
         with_heap!(heap => unsafe { heap.dealloc(block, layout) })
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: The contract is the same.
+        // SAFETY: The contract of the inner allocator's method is the same.
         with_heap!(heap => unsafe { heap.realloc(block, layout, new_size) })
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of tables.
+//! Output of tables.
 
 use crate::{
     plot::{self, Style},

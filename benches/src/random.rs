@@ -1,16 +1,16 @@
-//! Random workloads: a heap with a steady number of live blocks, which come and go at random.
+//! Random workloads: random allocations and frees with a steady number of live blocks.
 
 use crate::script::{Script, Writer};
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use std::{fmt, str::FromStr};
 
-/// How sizes, alignments and operations are chosen.
+/// The distribution of sizes, alignments and operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mix {
     /// Allocations and frees; sizes uniform in 1..=max; alignment 8.
     Uniform,
-    /// Allocations and frees; the logarithm of the size uniform, so that small blocks are most; alignment 8.
+    /// Allocations and frees; the logarithm of the size is uniform, so most blocks are small; alignment 8.
     Log,
     /// The random actions of talloc 2's page: one action in three is a reallocation to a new random size, and
     /// alignments from 8 on, each the rarer the larger.
@@ -20,15 +20,15 @@ pub enum Mix {
 /// A random workload, written as `uniform-1024`, `log-64`, `actions-16384`: the mix and the largest size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Random {
-    /// What is done.
+    /// The distribution of sizes, alignments and operations.
     pub mix: Mix,
     /// The largest size in bytes.
     pub max_size: u32,
-    /// How many blocks are alive on average.
+    /// The average number of live blocks.
     pub live: u32,
 }
 
-/// Live blocks unless something else is asked for.
+/// The default number of live blocks.
 pub const LIVE: u32 = 3000;
 
 /// The largest sizes that the tables show.
@@ -55,8 +55,8 @@ impl Random {
         while writer.len() < ops {
             if self.mix == Mix::Actions && rng.u32(..3) == 0 && !blocks.is_empty() {
                 writer.realloc(blocks[rng.usize(..blocks.len())], self.size(&mut rng));
-            // The more blocks there are, the likelier is a free: their number swings around `live`, yet
-            // whether the next operation allocates or frees cannot be foreseen.
+            // The more blocks there are, the likelier is a free. Their number stays near `live`, but the next operation
+            // is unpredictable.
             } else if rng.usize(..2 * self.live as usize) < blocks.len() {
                 writer.free(blocks.swap_remove(rng.usize(..blocks.len())));
             } else {

@@ -1,24 +1,23 @@
-//! Pages with results: their tables are put in by a program.
+//! Pages with results, and the tables that this program writes into them.
 
 use crate::report;
 use anyhow::{Context, Result};
 use std::{fs, path::Path};
 
-/// Before a table: `<!-- results: NAME -->`.
+/// The mark before a table: `<!-- results: NAME -->`.
 const BEGIN: (&str, &str) = ("<!-- results: ", " -->\n");
 
-/// After a table.
+/// The mark after a table.
 const END: &str = "<!-- end of results -->";
 
-/// The results page, those of the locks and of the levels of checks, and the first page of all, which may have some of
-/// the tables, too.
+/// The pages with results: benchmarks, locks, levels of checks, and the README of the project.
 const PAGES: [&str; 4] =
     ["README.md", "../crates/talloc-sync/README.md", "../crates/HARDENING.md", "../README.md"];
 
-/// Puts the tables of the last runs, `results/NAME.md`, between their markers on all pages.
+/// Writes the tables of the last runs, `results/NAME.md`, between their marks on all pages.
 ///
 /// # Errors
-/// If a file cannot be read or written, or a marker has no partner.
+/// If a file cannot be read or written, or a mark has no partner.
 pub fn fill() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     PAGES.iter().try_for_each(|page| fill_page(&folder.join(page)))
@@ -34,7 +33,7 @@ fn fill_page(page: &Path) -> Result<()> {
     fs::write(page, filled).with_context(|| page.display().to_string())
 }
 
-/// Replaces what is between the markers.
+/// Replaces the text between the marks.
 fn replace(text: &str, results: impl Fn(&str) -> Result<String>) -> Result<String> {
     let mut filled = String::new();
     let mut rest = text;

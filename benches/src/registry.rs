@@ -1,4 +1,4 @@
-//! The bare heaps: all have the memory that they are given, and nothing else.
+//! The bare heaps, which use only the memory that they are given.
 
 use crate::{
     check,
@@ -11,9 +11,9 @@ use anyhow::{Result, bail};
 use std::{ptr::NonNull, time::Duration};
 use talloc_sync::{Checked, Compact, Hardened, Micro, RealTime};
 
-/// Something to be done with each heap's type.
+/// An operation that is generic over the type of a heap.
 pub trait Visitor {
-    /// Does it with one heap.
+    /// Performs the operation for one heap.
     fn visit<H: Heap>(&mut self);
 }
 
@@ -25,14 +25,14 @@ macro_rules! heaps {
         /// The same heaps, each behind a lock.
         pub static LOCKED: &[Entry] = &[$(Entry::of::<$locked>()),*];
 
-        /// Shows each usual heap's type to the visitor, in the same order.
+        /// Calls the visitor for each usual heap, in the same order.
         pub fn visit(visitor: &mut impl Visitor) {
             $(if <$heap as Heap>::USUAL {
                 visitor.visit::<$heap>();
             })*
         }
 
-        /// Shows the type of one of [`HEAPS`] to the visitor.
+        /// Calls the visitor for one of [`HEAPS`].
         pub fn visit_one(heap: &Entry, visitor: &mut impl Visitor) {
             $(if heap.name == <$heap as Heap>::NAME {
                 return visitor.visit::<$heap>();
@@ -41,7 +41,7 @@ macro_rules! heaps {
     };
 }
 
-// One line adds an allocator: unlocked, and as a program of several threads would have it.
+// Each line adds an allocator: without a lock, and as a program with several threads would use it.
 heaps! {
     Talloc<Compact> => Tallock<Compact>,
     Talloc<RealTime> => Tallock<RealTime>,
@@ -66,7 +66,7 @@ heaps! {
     LinkedList => Locked<LinkedList>,
 }
 
-/// What the workloads themselves cost.
+/// The heap that does nothing, which shows the cost of the workloads themselves.
 pub static NULL: &Entry = &Entry {
     name: heaps::NULL,
     usual: false,
@@ -75,25 +75,25 @@ pub static NULL: &Entry = &Entry {
     check: |_, _| Ok(()),
 };
 
-/// The heap that the others are compared with: the first one.
+/// The heap that the others are compared with: talloc.
 pub static OURS: &Entry = &HEAPS[0];
 
-/// Ours without quick lists.
+/// talloc without quick lists.
 pub static PLAIN: &Entry = &HEAPS[1];
 
-/// Ours for microcontrollers. It is not among the others, as its arenas are too small for most workloads.
+/// talloc for microcontrollers. It is not in the list, because its arenas are too small for most workloads.
 pub static MICRO: &Entry = &Entry::of::<heaps::Talloc<Micro>>();
 
 type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
 type Check = unsafe fn(&Script, NonNull<[u8]>) -> Result<()>;
 
-/// A heap, with every benchmark instantiated for it: the choice of the heap costs one indirect call a run.
+/// A heap, with every benchmark instantiated for its type. Choosing a heap costs only one indirect call per run.
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
-    /// Whether it runs when none is asked for by name.
+    /// Whether it runs if no heap is named.
     pub usual: bool,
-    /// The size of its control structure in bytes, where that is not part of the region.
+    /// The size of its control structure in bytes, unless that is part of the region.
     pub control_bytes: usize,
     replay: Replay,
     check: Check,
@@ -111,7 +111,7 @@ impl Entry {
         }
     }
 
-    /// Replays the first `events` events of a script on a new heap over `memory`; the processor time it took.
+    /// Replays the first `events` events of a script on a new heap over `memory`. Returns the processor time.
     ///
     /// # Errors
     /// If the heap has no room or takes longer than `limit`.
@@ -125,19 +125,19 @@ impl Entry {
         memory: NonNull<[u8]>,
         limit: Duration,
     ) -> Result<Duration, Stop> {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { (self.replay)(script, events, memory, limit) }
     }
 
-    /// Replays a script on a new heap over `memory` and validates all that the heap gives.
+    /// Replays a script on a new heap over `memory`, and validates all blocks.
     ///
     /// # Errors
-    /// The first thing that is wrong; [`Stop`] if the heap has no room.
+    /// The first error that is found; [`Stop`] if the heap has no room.
     ///
     /// # Safety
     /// The memory is valid for reads and writes and is nobody else's during the call.
     pub unsafe fn check(&self, script: &Script, memory: NonNull<[u8]>) -> Result<()> {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { (self.check)(script, memory) }
     }
 }

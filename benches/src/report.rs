@@ -9,10 +9,10 @@ use std::{
     thread,
 };
 
-/// The columns that the others are compared with: in a table there is one of them.
+/// The columns that the others are compared with. A table has one of them.
 const OURS: [&str; 2] = ["SystemTalloc", "talloc"];
 
-/// Whether a column is ours, whether or not others are compared with it.
+/// Whether a column is one of talloc's heaps.
 pub fn is_ours(heap: &str) -> bool {
     OURS.iter().any(|ours| heap.starts_with(ours))
 }
@@ -29,7 +29,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows, that shows its numbers with so many decimals.
+    /// Makes a table without rows, whose numbers have `decimals` decimals.
     pub fn new(title: impl Into<String>, heaps: Vec<&'static str>, decimals: usize) -> Self {
         Self {
             title: title.into(),
@@ -41,19 +41,19 @@ impl Table {
         }
     }
 
-    /// The table of numbers of which a larger one is better.
+    /// Makes this a table in which larger numbers are better.
     #[must_use]
     pub fn more_is_better(self) -> Self {
         Self { more_is_better: true, ..self }
     }
 
-    /// The table of rows of which a mean says nothing.
+    /// Makes this a table without means, for rows that do not compare.
     #[must_use]
     pub fn without_means(self) -> Self {
         Self { means: false, ..self }
     }
 
-    /// What the numbers are.
+    /// The meaning of the numbers.
     pub fn title(&self) -> &str {
         &self.title
     }
@@ -77,7 +77,7 @@ impl Table {
         self.rows.push((workload.to_owned(), cells));
     }
 
-    /// The geometric mean of each column; of complete columns only, since others have other workloads.
+    /// The geometric mean of each complete column. Other columns lack some workloads, so their means would not compare.
     pub fn means(&self) -> Vec<Option<f64>> {
         let column = |heap: usize| {
             let logs: Option<Vec<f64>> = self
@@ -122,7 +122,7 @@ impl Table {
         self.ours().map_or("", |ours| self.heaps[ours])
     }
 
-    /// Says in which rows which peers are better than ours, the best one first.
+    /// Lists the rows in which a peer is better than talloc, with the best peer first.
     fn better(&self) -> String {
         let Some(ours) = self.ours() else { return String::new() };
         let rows: Vec<_> = self.rows.iter().filter_map(|row| self.better_in(row, ours)).collect();
@@ -170,7 +170,7 @@ impl Table {
     }
 }
 
-/// Lines of Markdown with columns as wide as their widest cell: also to be read as they are.
+/// Formats rows as Markdown, with padded columns, so that the source is readable, too.
 fn align(rows: &[Vec<String>]) -> String {
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -199,7 +199,7 @@ pub struct Csv {
     writer: csv::Writer<fs::File>,
 }
 
-/// Where results are kept.
+/// The folder for results.
 pub fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/results"))
 }

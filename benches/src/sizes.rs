@@ -4,17 +4,17 @@ use anyhow::{Context, Result};
 use fastrand::Rng;
 use std::{fmt, str::FromStr};
 
-/// How sizes are chosen, in bytes, both ends included.
+/// The distribution of sizes, in bytes. Both bounds are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sizes {
     /// Each as likely as any other.
     Uniform(usize, usize),
-    /// The logarithm uniform, so that small blocks are most.
+    /// The logarithm is uniform, so most blocks are small.
     Log(usize, usize),
 }
 
 impl Sizes {
-    /// The smallest size of logarithmic sizes that are given by the largest one: of less, nobody asks often.
+    /// The smallest logarithmic size, because programs seldom request less.
     const MIN: usize = 8;
 
     /// Chooses a size.

@@ -1,4 +1,4 @@
-//! Random actions in slices of time: how many of them a heap does.
+//! Random actions in slices of time: the number of actions that a heap performs.
 
 use crate::{
     actions::{Actions, Player},
@@ -28,13 +28,13 @@ pub struct Slice {
 impl Slice {
     /// Memory in which no heap fails.
     pub fn ample(&self) -> usize {
-        // Live blocks are half of the largest size on average: this is three times what they have.
+        // A live block has half of the largest size on average. The memory is three times the size of all live blocks.
         (self.max_size * LIVE as usize * 3 / 2).max(1 << 20)
     }
 }
 
-/// Gives the actions per second, in millions, once the usual number of blocks is alive. The workload's own time is in
-/// it: to choose an action, and to write the block's first and last byte.
+/// Returns the actions per second, in millions, after the usual number of blocks is live. The time includes that of the
+/// workload itself: to choose an action, and to write the block's first and last byte.
 impl Workload for Slice {
     type Output = Result<f64, Stop>;
 
@@ -66,7 +66,7 @@ impl Slice {
         let mut batches = 0;
         loop {
             for _ in 0..BATCH {
-                // SAFETY: the caller's promise.
+                // SAFETY: by the contract of this function.
                 if !unsafe { player.act(heap) } {
                     return Err(Stop::OutOfMemory);
                 }

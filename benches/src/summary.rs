@@ -1,4 +1,4 @@
-//! The hosted allocators at a glance: one table, of the raw results of the last runs.
+//! A summary of the hosted allocators: one table, from the raw results of the last runs.
 
 use crate::{
     hosted::{
@@ -16,17 +16,17 @@ use std::{collections::BTreeMap, fs};
 /// The most threads of `threads`.
 const MAX_THREADS: usize = 8;
 
-/// Where the numbers come from.
+/// The origin of the numbers.
 const ORIGIN: &str =
     "`cargo xtask bench report`, from the results of `hosted`, `threads` and `give-back`";
 
 type Names = Vec<&'static str>;
 
-/// Makes the table, in which each allocator's numbers are divided by ours, and keeps it as `summary.md`.
+/// Makes the table, in which all numbers are divided by those of `SystemTalloc`, and writes it to `summary.md`.
 ///
 /// # Errors
 ///
-/// If a file with raw results cannot be read, or is not as this program writes it.
+/// If a file with raw results cannot be read, or has another format.
 pub fn save() -> Result<()> {
     let names: Names = allocators::choose(&[])?.iter().map(|allocator| allocator.name).collect();
     let hosted = Hosted::read()?;
@@ -52,7 +52,7 @@ pub fn save() -> Result<()> {
     fs::write(&path, text).with_context(|| path.display().to_string())
 }
 
-/// All numbers divided by the first one, which is ours.
+/// Divides all numbers by the first, which is talloc's.
 fn by_the_first(numbers: &[Option<f64>]) -> Vec<Option<f64>> {
     let ours = numbers.first().copied().flatten();
     numbers.iter().map(|number| Some((*number)? / ours?)).collect()
@@ -86,7 +86,7 @@ impl Hosted {
     }
 }
 
-/// Seconds per call with so many threads: a row for each kind of work and sizes.
+/// Seconds per call with `number_of_threads` threads: a row for each kind of work and sizes.
 fn threads(names: &Names, number_of_threads: usize) -> Result<Table> {
     let mut table = Table::new("threads", names.clone(), 2);
     for work in Work::ALL {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Reads the clock before a call: ticks of the processor's time-stamp counter, or nanoseconds where there is none.
+/// Reads the clock before a call: ticks of the processor's time-stamp counter, or nanoseconds if there is no counter.
 #[inline(always)]
 pub fn start() -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -22,7 +22,7 @@ pub fn start() -> u64 {
     nanoseconds()
 }
 
-/// Reads the clock after the call that began at `start`: the ticks it took, without those of the clock itself.
+/// Reads the clock after the call that began at `start`. Returns the ticks of the call, without those of the clock.
 #[inline(always)]
 pub fn since(start: u64) -> u32 {
     let ticks = since_gross(start).saturating_sub(*OWN);
@@ -34,7 +34,7 @@ fn since_gross(start: u64) -> u64 {
     self::start().wrapping_sub(start)
 }
 
-/// What an empty call takes: the fewest ticks of many.
+/// The ticks of an empty call: the fewest of many attempts.
 static OWN: LazyLock<u64> =
     LazyLock::new(|| (0..100_000).map(|_| since_gross(start())).min().expect("many calls"));
 
@@ -56,7 +56,7 @@ fn nanoseconds() -> u64 {
     ORIGIN.elapsed().as_nanos() as u64
 }
 
-/// The medians of the same calls in several rounds: what interrupted one of them does not count. Calls that are not
+/// The medians of the same calls in several rounds. An interruption in one round thus does not count. Calls that are not
 /// in all rounds are left out.
 pub fn medians(rounds: &[Vec<u32>]) -> Vec<u32> {
     let calls = rounds.iter().map(Vec::len).min().unwrap_or(0);

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How a timing is taken.
+/// The parameters of a timing.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// How often every heap runs.
@@ -19,9 +19,9 @@ pub struct Plan {
 
 /// One heap's times.
 pub struct Timing {
-    /// Nanoseconds per event in each round, the script's own cost included.
+    /// Nanoseconds per event in each round, including the script's own cost.
     pub rounds: Vec<f64>,
-    /// Why there are no more rounds.
+    /// The reason if the heap did not complete all rounds.
     pub stop: Option<Stop>,
 }
 
@@ -39,7 +39,7 @@ impl Timings {
         self.net(heap, median)
     }
 
-    /// The same of the fastest rounds.
+    /// A heap's nanoseconds per event without the script's own: the fastest round of each.
     pub fn best(&self, heap: usize) -> Option<f64> {
         self.net(heap, |rounds| rounds.iter().copied().min_by(f64::total_cmp))
     }
@@ -53,7 +53,7 @@ impl Timings {
     }
 }
 
-/// The middle one of some numbers; between the two middle ones if their number is even.
+/// The median of some numbers.
 pub fn median(numbers: &[f64]) -> Option<f64> {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -61,8 +61,8 @@ pub fn median(numbers: &[f64]) -> Option<f64> {
     Some(if sorted.len() % 2 == 1 { upper } else { (sorted[sorted.len() / 2 - 1] + upper) / 2.0 })
 }
 
-/// Times the heaps on a script. The rounds are interleaved, A B C A B C: when the machine becomes slower or faster,
-/// it does so for all.
+/// Times the heaps on a script. The rounds are interleaved, A B C A B C, so that a change of the machine's speed affects
+/// all heaps.
 pub fn run(script: &Script, heaps: &[&Entry], plan: Plan) -> Timings {
     let mut memory = Memory::new(ample(script));
     let timing = || Timing { rounds: Vec::new(), stop: None };

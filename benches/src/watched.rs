@@ -1,4 +1,4 @@
-//! A heap that looks at everything another heap gives.
+//! A heap that validates the blocks of another heap.
 
 use crate::{
     check::{self, Block, Shadow},
@@ -7,11 +7,11 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{alloc::Layout, collections::HashMap, ptr::NonNull, slice};
 
-/// Validates what a heap gives, as [`check`](check::check) does for scripts: for workloads that depend on what the
-/// heap does.
+/// Validates the blocks of a heap, as [`check`](check::check) does for scripts: for workloads whose course depends on the
+/// heap.
 ///
 /// # Panics
-/// The methods panic at the first thing that is wrong.
+/// The methods panic at the first error.
 pub struct Watched<H> {
     heap: H,
     shadow: Shadow,
@@ -20,10 +20,10 @@ pub struct Watched<H> {
 }
 
 impl<H: Heap> Watched<H> {
-    /// Takes a new block and fills it.
+    /// Adds a new block to the shadow, and fills it.
     ///
     /// # Safety
-    /// The heap has just given the block for this layout, or null.
+    /// The heap has just returned the block for this layout, or null.
     unsafe fn take(&mut self, base: *mut u8, layout: Layout) -> *mut u8 {
         if base.is_null() {
             return base;
@@ -37,7 +37,7 @@ impl<H: Heap> Watched<H> {
         base
     }
 
-    /// Gives a block up after a look at its contents.
+    /// Removes a block from the shadow, after checking its contents.
     fn give(&mut self, base: *mut u8, layout: Layout) -> Block {
         let block = self.blocks.remove(&base).filter(|block| block.size == layout.size());
         let block = right::<H, _>(block.context("the workload is not valid"));
@@ -62,7 +62,7 @@ impl<H: Heap> Heap for Watched<H> {
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         let base: *mut u8 = memory.cast().as_ptr();
         self.shadow = Shadow::new(Some(base..base.wrapping_add(memory.len())));
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { self.heap.init(memory) }
     }
 
@@ -76,12 +76,12 @@ impl<H: Heap> Heap for Watched<H> {
 
     unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
         self.give(ptr, layout);
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { self.heap.dealloc(ptr, layout) }
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         let block = unsafe { self.heap.alloc_zeroed(layout) };
         if !block.is_null() {
             // SAFETY: `alloc_zeroed` has initialised so many bytes.
@@ -94,7 +94,7 @@ impl<H: Heap> Heap for Watched<H> {
 
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let old = self.give(ptr, layout);
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         let new = unsafe { self.heap.realloc(ptr, layout, new_size) };
         let kept = if new.is_null() { ptr } else { new };
         let size = if new.is_null() { old.size } else { new_size };
@@ -119,7 +119,7 @@ mod tests {
         ptr,
     };
 
-    /// Whether a heap with this fault gets through.
+    /// Whether a heap with this fault passes.
     fn passes(fault: Fault) -> bool {
         let heap = Faulty { fault, last: ptr::null_mut() };
         let mut heap = Watched { heap, ..Watched::<Faulty>::empty() };

@@ -1,4 +1,4 @@
-//! Workloads whose course depends on what the heap does, and which therefore are not scripts.
+//! Workloads whose course depends on the heap, so that they cannot be scripts.
 
 use crate::{
     heap::{Heap, InPlace},
@@ -8,12 +8,12 @@ use crate::{
 };
 use std::{marker::PhantomData, ptr::NonNull};
 
-/// Something that a heap goes through.
+/// A workload.
 pub trait Workload {
-    /// What comes of it.
+    /// The result.
     type Output;
 
-    /// Does it. What it leaves allocated goes with the heap.
+    /// Runs the workload. Blocks that it leaves allocated are dropped with the heap.
     ///
     /// # Safety
     /// The heap is initialised and has no blocks.
@@ -37,10 +37,10 @@ pub unsafe fn run<W: Workload>(
     new.output.ok_or(Stop::OutOfMemory)
 }
 
-/// Does the same and validates all that the heap gives.
+/// Runs a workload on a new heap over `memory`, and validates all blocks.
 ///
 /// # Panics
-/// At the first thing that is wrong.
+/// At the first error.
 ///
 /// # Errors
 /// If the heap has no room for itself.
@@ -57,7 +57,7 @@ pub unsafe fn check<W: Workload>(
     new.output.ok_or(Stop::OutOfMemory)
 }
 
-/// What becomes of a heap before it is used.
+/// How a heap is wrapped before it is used.
 trait How {
     type Heap<H: Heap>: Heap;
 }
@@ -73,7 +73,7 @@ impl How for Checking {
     type Heap<H: Heap> = Watched<H>;
 }
 
-/// Runs the workload on a new heap of each type it is shown; the memory is not anybody else's.
+/// A visitor that runs the workload on a new heap of the type that it visits. Nobody else uses the memory.
 struct OnNew<'a, W: Workload, M> {
     workload: &'a mut W,
     memory: NonNull<[u8]>,

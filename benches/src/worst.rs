@@ -1,26 +1,26 @@
-//! The worst case: very many free chunks, none of which will do.
+//! The worst case: very many free chunks that do not fit.
 
 use crate::{heap::Heap, replay::Stop, ticks, workload::Workload};
 use cpu_time::ThreadTime;
 use std::{alloc::Layout, time::Duration};
 
-/// A free chunk's size in bytes. Above what any heap has exact bins or quick lists for, and at the start of a range
-/// of sizes that most put into one bin.
+/// The layout of a free chunk. Its size is too large for exact bins and quick lists of all heaps, and lies at the start of
+/// a range of sizes that most heaps put in one bin.
 const HOLE: Layout = layout(1152, 8);
 
-/// What lies between two free chunks.
+/// The layout of the block between two free chunks.
 const WALL: Layout = layout(16, 8);
 
 /// A near fit: too large for a free chunk by the coarsest granule of all heaps.
 const NEAR: Layout = layout(1152 + 32, 8);
 
-/// A request that a free chunk has room for, but not at this alignment.
+/// A request that fits in a free chunk, but not at this alignment.
 const ALIGNED: Layout = layout(1024, 4096);
 
-/// Bytes at either end that may belong to a free chunk though they were not the block's.
+/// Bytes at both ends that may belong to a free chunk, but did not belong to its block.
 const SLACK: usize = 64;
 
-/// The sizes of the ping-pong: one that no free chunk fits, and one that fits none either.
+/// The sizes of the ping-pong. Neither fits in a free chunk.
 const SHORT: Layout = NEAR;
 const LONG: Layout = layout(2 * NEAR.size(), 8);
 
@@ -31,10 +31,10 @@ const fn layout(size: usize, align: usize) -> Layout {
     }
 }
 
-/// What is asked of the heap.
+/// A kind of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
-    /// Requests that all free chunks are a little too small for; the rest of the arena has room.
+    /// Requests that are slightly too large for all free chunks; the rest of the arena has room.
     Near,
     /// Requests that no free chunk can align; the rest of the arena has room.
     Aligned,
@@ -73,25 +73,25 @@ impl Case {
     }
 }
 
-/// A heap with so many free chunks, and so many requests of each case.
+/// The number of free chunks, and of requests of each case.
 #[derive(Debug, Clone, Copy)]
 pub struct Worst {
-    /// How many free chunks.
+    /// The number of free chunks.
     pub holes: usize,
-    /// How many requests; fewer, but at least one, if they take too long.
+    /// The number of requests. If they take too long, there are fewer, but at least one.
     pub requests: usize,
     /// The processor time that making the chunks, or the requests of a case, may take.
     pub limit: Duration,
 }
 
 impl Worst {
-    /// Enough memory for a heap with two words of header and a granule of four.
+    /// Returns enough memory for a heap with headers of two words and granules of four words.
     pub fn arena(&self) -> usize {
         (self.holes * (HOLE.size() + WALL.size() + 96)).max(1 << 20) * 17 / 16 + (1 << 20)
     }
 }
 
-/// Gives the ticks of every request, for each of [`Case::ALL`].
+/// Returns the ticks of every request, for each of [`Case::ALL`].
 impl Workload for Worst {
     type Output = Result<Vec<Vec<u32>>, Stop>;
 
@@ -105,8 +105,8 @@ impl Workload for Worst {
 }
 
 impl Worst {
-    /// Allocates blocks side by side and frees every other one, the highest first: that spares a list in the order
-    /// of addresses the long walk. A block that could take an aligned request stays.
+    /// Allocates adjacent blocks, and frees every other block. The highest block is freed first, because a list in address
+    /// order then finds the place at once. A block in which an aligned request would fit stays allocated.
     ///
     /// # Safety
     /// The heap is initialised.
@@ -140,7 +140,7 @@ impl Worst {
     /// # Safety
     /// The heap is initialised.
     unsafe fn requests<H: Heap>(&self, heap: &mut H, case: Case) -> Result<Vec<u32>, Stop> {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe {
             if case.is_full() {
                 self.fill(heap)?;
@@ -153,7 +153,7 @@ impl Worst {
         }
     }
 
-    /// Takes the rest of the arena: what is left has no room for a near fit.
+    /// Takes the rest of the arena, until no near fit has room.
     ///
     /// # Safety
     /// The heap is initialised.
@@ -222,7 +222,7 @@ impl Worst {
 
     fn repeat(&self, mut request: impl FnMut() -> u32) -> Vec<u32> {
         let start = ThreadTime::now();
-        // Without a limit nothing looks at the clock, which would be counted as a part of the request.
+        // Without a limit, do not read the clock, whose instructions would count as part of the request.
         let in_time = || self.limit == Duration::MAX || start.elapsed() < self.limit;
         let mut times = Vec::with_capacity(self.requests);
         while times.len() < self.requests && (times.is_empty() || in_time()) {

@@ -1,11 +1,11 @@
-//! Instructions and mispredicted branches per operation, from valgrind's simulation: unlike times they are the same
+//! Instructions and mispredicted branches per operation, from valgrind's simulation. Unlike times, they are the same
 //! on every run and on a busy machine.
 
 use crate::null::NULL;
 use anyhow::{Context, Result, ensure};
 use std::{env, path::PathBuf, process::Command, thread};
 
-/// What an operation costs in the simulated machine.
+/// The cost of an operation in the simulated machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// Instructions.
@@ -14,7 +14,7 @@ pub struct Cost {
     pub mispredictions: f64,
 }
 
-/// The counts are taken between these numbers of operations: the first ones build up the live blocks.
+/// The number of operations before counting starts. They build up the live blocks.
 const FROM: u64 = 100_000;
 const TO: u64 = 300_000;
 
@@ -25,13 +25,13 @@ impl Program {
     /// The program that is running.
     ///
     /// # Errors
-    /// If it is not known where that is.
+    /// If the path of the program is unknown.
     pub fn current() -> Result<Self> {
         Ok(Self(env::current_exe()?))
     }
 
-    /// Counts what an operation costs on the heap, the workload's own cost included; the workload's own on the heap
-    /// [`NULL`].
+    /// Counts the cost of an operation on the heap, including the workload's own cost. On the heap [`NULL`], counts only
+    /// the workload's own cost.
     ///
     /// Runs the program's `script` command under `valgrind --tool=cachegrind --branch-sim=yes` twice.
     ///
@@ -41,7 +41,7 @@ impl Program {
         let run = |ops: u64| {
             self.run(&["script", "--heap", heap, "--workload", workload, "--ops", &ops.to_string()])
         };
-        // A count does not depend on what else runs.
+        // Counts do not depend on other processes, so both runs can be concurrent.
         let (from, to) = thread::scope(|scope| {
             let from = scope.spawn(|| run(FROM));
             let to = run(TO);
@@ -55,10 +55,10 @@ impl Program {
         })
     }
 
-    /// Counts what an operation costs on each heap, without the workload's own cost.
+    /// Counts the cost of an operation on each heap, without the workload's own cost.
     ///
     /// # Errors
-    /// As [`gross`](Self::gross).
+    /// If valgrind is not installed or fails, or the workload is too short.
     pub fn net(&self, heaps: &[&str], workload: &str) -> Result<Vec<Cost>> {
         let own = self.gross(NULL, workload)?;
         let net = |heap: &&str| {
@@ -74,7 +74,7 @@ impl Program {
     /// Counts the instructions of the program with these arguments.
     ///
     /// # Errors
-    /// If valgrind is not installed or fails, as it does if the program does.
+    /// If valgrind is not installed, or if the program fails.
     pub fn instructions(&self, arguments: &[&str]) -> Result<u64> {
         Ok(self.run(arguments)?.instructions)
     }
@@ -97,7 +97,7 @@ impl Program {
     }
 }
 
-/// What valgrind counted in a run.
+/// Valgrind's counts for a run.
 #[derive(Debug, PartialEq)]
 struct Counts {
     instructions: u64,

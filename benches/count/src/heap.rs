@@ -1,4 +1,4 @@
-//! What a benchmark asks of an allocator, and the memory it gives to it.
+//! The interface of an allocator in benchmarks, and its memory.
 
 use std::{
     alloc::{self, Layout},
@@ -13,16 +13,16 @@ pub trait Heap: Sized + 'static {
     /// The heap's name in tables and on the command line.
     const NAME: &'static str;
 
-    /// Whether the heap runs when none is asked for by name.
+    /// Whether the heap runs if no heap is named.
     const USUAL: bool = true;
 
-    /// Whether the heap looks at its blocks' contents, so that a workload must leave them alone.
+    /// Whether the heap checks the contents of its blocks, so that a workload must not change them.
     const WATCHED: bool = false;
 
     /// A heap without memory.
     fn empty() -> Self;
 
-    /// Gives the heap its memory. False: the region is too small for this heap.
+    /// Gives the heap its memory. Returns false if the region is too small for this heap.
     ///
     /// # Safety
     /// `memory` is valid for reads and writes, and is the heap's alone, until the heap's last use. This is
@@ -56,10 +56,10 @@ pub trait Heap: Sized + 'static {
         block
     }
 
-    /// Changes a block's size, in place or by moving it; null, and the block kept, if there is no room.
+    /// Resizes a block, in place or by moving it. If there is no room, returns null and leaves the block as it was.
     ///
     /// # Safety
-    /// `ptr` is a live block of this heap with this `layout`; `new_size` is not zero and no overflow when
+    /// `ptr` is a live block of this heap with this `layout`. `new_size` is not zero, and does not overflow when
     /// rounded up to the alignment.
     #[inline]
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -92,7 +92,7 @@ pub unsafe fn move_block<H: Heap>(
     new
 }
 
-/// A heap's control structure at a place of its own in the cache, whatever its size.
+/// A heap's control structure, aligned so that it shares no cache line with other data.
 #[repr(align(128))]
 pub struct InPlace<H>(pub H);
 
@@ -103,13 +103,13 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// As aligned as the buddy system could wish, so that it is not the region that limits it.
+    /// The alignment that suits the buddy system best.
     const ALIGN: usize = 1 << 20;
 
     /// `size` bytes, all of them touched, so that no measurement pays for page faults.
     ///
     /// # Panics
-    /// If the operating system does not give that much.
+    /// If the operating system has too little memory.
     pub fn new(size: usize) -> Self {
         let layout = Layout::from_size_align(size.max(1), Self::ALIGN)
             .expect("the size of a benchmark's memory");

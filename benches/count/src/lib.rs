@@ -1,9 +1,9 @@
-//! Counts what operations of the talloc allocator cost, in instructions.
+//! Counts the instructions of operations of the talloc allocator.
 //!
-//! [`heap`] says what an allocator must do, and [`ours`] does it with the heaps of this workspace. A workload is a
-//! [`script`], such as [`pairs`] of operations. A script is [`replay`]ed on a heap, and on the [`null`] heap for the
-//! workload's own cost. A [`Program`] does that under valgrind, which counts. The one of this package has the [`HEAPS`]
-//! with a budget, and the benchmarks have one with peers.
+//! [`heap`] is the interface of an allocator, and [`ours`] implements it for the heaps of this workspace. A workload is a
+//! [`script`], such as [`pairs`] of operations. A script is [`replay`]ed on a heap, and on the [`null`] heap to get the
+//! workload's own cost. A [`Program`] replays scripts under valgrind, which counts. The program of this package has the
+//! [`HEAPS`] with a budget, and the program of the benchmarks has peers.
 
 mod count;
 pub mod heap;
@@ -31,7 +31,7 @@ const _: () = assert!(usize::BITS == 64, "the counts are for 64-bit hosts");
 /// The compiler that this library was built with.
 pub const COMPILER: &str = env!("TALLOC_COUNT_COMPILER");
 
-/// The heaps that have a budget: with quick lists, without, for microcontrollers, and those that check.
+/// The heaps that have a budget: with quick lists, without quick lists, for microcontrollers, and checked heaps.
 pub const HEAPS: [&str; 5] = [
     Talloc::<Compact>::NAME,
     Talloc::<RealTime>::NAME,
@@ -43,10 +43,10 @@ pub const HEAPS: [&str; 5] = [
 /// [`replay_on`] a heap.
 pub type Replay = unsafe fn(&Script, usize, NonNull<[u8]>, Duration) -> Result<Duration, Stop>;
 
-/// How a script is replayed on one of the [`HEAPS`], or on the [`null`] heap.
+/// Returns the function that replays a script on one of the [`HEAPS`], or on the [`null`] heap.
 ///
 /// # Errors
-/// If it is none of them.
+/// If there is no heap of this name.
 pub fn find(heap: &str) -> Result<Replay> {
     Ok(match heap {
         Talloc::<Compact>::NAME => replay_on::<Talloc<Compact>, Ends>,
@@ -54,7 +54,8 @@ pub fn find(heap: &str) -> Result<Replay> {
         Talloc::<Micro>::NAME => replay_on::<Talloc<Micro>, Ends>,
         Talloc::<Checked>::NAME => replay_on::<Talloc<Checked>, Ends>,
         Talloc::<Hardened>::NAME => replay_on::<Talloc<Hardened>, Ends>,
-        // Not one that is counted: the compiler inlines less of what has more than one caller.
+        // The null heap uses a heap that is not counted. With a second caller, the compiler would inline a counted heap
+        // less.
         NULL => replay_on_null::<Talloc<Checked<RealTime>>, Ends>,
         _ => bail!("no heap is called {heap}: there are {}, {NULL}", HEAPS.join(", ")),
     })

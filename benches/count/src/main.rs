@@ -1,4 +1,4 @@
-//! Counts what pairs of operations cost on each of our heaps, in instructions, and prints that as CSV.
+//! Counts the instructions of pairs of operations on each heap with a budget, and prints them as CSV.
 
 use anyhow::{Result, bail, ensure};
 use std::{env, time::Duration};
@@ -32,7 +32,7 @@ fn count(program: &Program) -> Result<()> {
 
 /// Runs the start of one workload on one heap, without a clock: for valgrind.
 fn run(heap: &str, pair: Pair, ops: usize) -> Result<()> {
-    /// Every run makes this workload, so that the operations alone make a difference.
+    /// The length of the generated workload. It is the same for every run, so runs differ only by the operations.
     const LONGEST: usize = 500_000;
     const UNLIMITED: Duration = Duration::from_secs(1 << 32);
     let replay = find(heap)?;

@@ -1,5 +1,5 @@
-//! The heap that only hands out what another heap has chosen: what a workload costs on it is the workload's own
-//! cost, which the measurements subtract.
+//! The null heap, which only hands out blocks that another heap has chosen. The cost of a workload on it is the workload's
+//! own cost, which the measurements subtract.
 
 use crate::{
     heap::Heap,
@@ -11,11 +11,11 @@ use std::{alloc::Layout, hint::black_box, ptr::NonNull, time::Duration};
 /// The name of the null heap.
 pub const NULL: &str = "null";
 
-/// [`replay_on`](replay::replay_on) on the null heap. The blocks are where the heap `H` puts them: the script's own
-/// cost includes the cache misses that come with its blocks on any heap.
+/// [`replay_on`](replay::replay_on) on the null heap. The blocks lie where the heap `H` puts them, so the script's own
+/// cost includes the cache misses of its blocks.
 ///
 /// # Errors
-/// As on any heap.
+/// If the heap has no room, or the replay takes too long.
 ///
 /// # Safety
 /// The memory is valid for reads and writes and is nobody else's during the call.
@@ -47,7 +47,7 @@ pub unsafe fn replay_on_null<H: Heap, W: Writes>(
     unsafe { replay::replay::<_, W>(&mut prepared, script, events, &mut Table::new(script), limit) }
 }
 
-/// A heap whose answers are written down.
+/// A heap that records its answers.
 struct Recorder<H> {
     heap: H,
     blocks: Vec<*mut u8>,
@@ -68,34 +68,34 @@ impl<H: Heap> Heap for Recorder<H> {
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { self.heap.init(memory) }
     }
 
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         let block = unsafe { self.heap.alloc(layout) };
         self.note(block)
     }
 
     unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { self.heap.dealloc(ptr, layout) }
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { self.alloc(layout) }
     }
 
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         let block = unsafe { self.heap.realloc(ptr, layout, new_size) };
         self.note(block)
     }
 }
 
-/// Gives the written-down answers.
+/// A heap that repeats recorded answers.
 struct Prepared {
     next: *const *mut u8,
 }
@@ -105,7 +105,7 @@ impl Prepared {
     /// There is another answer.
     #[inline]
     unsafe fn take(&mut self) -> *mut u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe {
             let block = *self.next;
             self.next = self.next.add(1);
@@ -114,7 +114,7 @@ impl Prepared {
     }
 }
 
-// The compiler must not see what goes unused here, or it would spare the replay the work of providing it.
+// The compiler must not see that arguments are unused here, or it would omit the replay's work to provide them.
 impl Heap for Prepared {
     const NAME: &'static str = NULL;
 

@@ -17,8 +17,7 @@ pub trait Named: Config {
     /// The most bytes of the memory that it is given.
     const MAX: usize = usize::MAX;
 
-    /// Whether it runs when none is asked for by name: the profiles that check are there to be compared with
-    /// those that do not.
+    /// Whether it runs if no heap is named. Checked profiles do not.
     const USUAL: bool = !Self::CHECKED;
 }
 
@@ -114,7 +113,7 @@ impl<C: Named> Heap for Talloc<C> {
     }
 }
 
-/// The same behind its own lock, as a global allocator has it.
+/// The heap with the configuration `C` behind its lock, as a global allocator has it.
 pub struct Tallock<C: Config>(talloc_sync::Tallock<Spin, C>);
 
 impl<C: Named> Heap for Tallock<C> {

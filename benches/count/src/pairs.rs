@@ -1,36 +1,35 @@
-//! Workloads for counting instructions: pairs of an allocation and a free, of one kind each, that fit the smallest
-//! of our heaps.
+//! Workloads for counting instructions: pairs of an allocation and a free. All of them fit in the smallest heap.
 
 use crate::script::{Script, Writer};
 use anyhow::{Result, bail};
 use fastrand::Rng;
 use std::{fmt, str::FromStr};
 
-/// What a workload repeats.
+/// The operations that a workload repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pair {
     /// Allocates a small block and frees it at once.
     Hot,
-    /// Frees one of the live blocks and allocates another one, with sizes uniform up to this.
+    /// Frees one of the live blocks and allocates another one, with uniform sizes up to this number.
     Uniform(u32),
-    /// The same up to 256 bytes, with alignments from 16 to 512 bytes.
+    /// Like `Uniform(256)`, with alignments from 16 to 512 bytes.
     Aligned,
-    /// Changes the size of one of the live blocks: one operation, and not a pair.
+    /// Reallocates one of the live blocks: one operation instead of a pair.
     Realloc,
 }
 
 /// The size of a block that is hot.
 const HOT_SIZE: u32 = 48;
 
-/// How many blocks are alive, but for hot ones.
+/// The number of live blocks, except for `Hot`.
 const LIVE: usize = 24;
 
-/// The largest size of blocks that are aligned, and of those that change their size.
+/// The largest size of aligned blocks, and of reallocated blocks.
 const ALIGNED_SIZE: u32 = 256;
 const REALLOC_SIZE: u32 = 1024;
 
 impl Pair {
-    /// All that have a budget.
+    /// All pairs that have a budget.
     pub const ALL: [Self; 6] = [
         Self::Hot,
         Self::Uniform(256),
@@ -40,7 +39,7 @@ impl Pair {
         Self::Realloc,
     ];
 
-    /// How many events are counted as one.
+    /// The number of events that count as one operation.
     pub fn events(self) -> u32 {
         if self == Self::Realloc { 1 } else { 2 }
     }

@@ -32,7 +32,7 @@ impl fmt::Display for Stop {
 
 impl std::error::Error for Stop {}
 
-/// Where a script's blocks are: a pointer for each slot.
+/// The addresses of a script's blocks: a pointer for each slot.
 pub struct Table(Vec<*mut u8>);
 
 impl Table {
@@ -42,12 +42,12 @@ impl Table {
     }
 }
 
-/// How many events run between two looks at the clock: a heap whose time per event grows with its free blocks
-/// must be stopped, and the others must not notice the clock.
+/// The number of events between two readings of the clock. A heap whose time per event grows with its free blocks
+/// must be stopped, but reading the clock must not slow the other heaps.
 const BATCH: usize = 4096;
 
-/// What is written to a block that is new or has grown, as any program would write to it: a heap does not look faster
-/// for leaving the cache misses to its user.
+/// The writes to a block that is new or has grown. Real programs write to their blocks. Without writes, a heap would look
+/// faster if it left the cache misses to its user.
 pub trait Writes {
     /// Writes to a block of `size` bytes that has grown from `old` bytes, zero for a new one.
     ///
@@ -56,13 +56,13 @@ pub trait Writes {
     unsafe fn write(block: *mut u8, old: usize, size: usize);
 }
 
-/// The first and the last byte are written.
+/// Writes the first and the last byte.
 pub struct Ends;
 
 impl Writes for Ends {
     #[inline]
     unsafe fn write(block: *mut u8, _: usize, size: usize) {
-        // SAFETY: the caller's promise. Nobody reads these bytes: volatile, so that the compiler writes them all the
+        // SAFETY: by the contract of this function. Nobody reads these bytes: volatile, so that the compiler writes them all the
         // same.
         unsafe {
             block.write_volatile(1);
@@ -71,7 +71,7 @@ impl Writes for Ends {
     }
 }
 
-/// A byte of each page is written, too, where the memory that is in use is measured.
+/// Also writes a byte of each page, for measurements of memory.
 pub struct Pages;
 
 impl Writes for Pages {
@@ -79,7 +79,7 @@ impl Writes for Pages {
     unsafe fn write(block: *mut u8, old: usize, size: usize) {
         /// The smallest page of any machine these are run on.
         const PAGE: usize = 4096;
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract of this function.
         unsafe { Ends::write(block, old, size) };
         for byte in (old.next_multiple_of(PAGE)..size).step_by(PAGE) {
             // SAFETY: it lies before the last one.
@@ -90,7 +90,7 @@ impl Writes for Pages {
 
 /// Memory in which no usable heap fails on this script.
 pub fn ample(script: &Script) -> usize {
-    /// For small scripts, whose peak says little about what a heap needs for itself.
+    /// The least memory, for small scripts: a heap's own structures may be larger than their peak.
     const MIN: u64 = 1 << 20;
     let size = (script.peak() * 3).max(MIN).next_power_of_two();
     usize::try_from(size).expect("a 64-bit host")
@@ -199,7 +199,7 @@ unsafe fn run<H: Heap, W: Writes>(
 /// [`Heap::alloc`]'s.
 #[inline(never)]
 unsafe fn alloc<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
-    // SAFETY: the caller's promise.
+    // SAFETY: by the contract of this function.
     unsafe { heap.alloc(layout) }
 }
 
@@ -207,7 +207,7 @@ unsafe fn alloc<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
 /// [`Heap::alloc_zeroed`]'s.
 #[inline(never)]
 unsafe fn alloc_zeroed<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
-    // SAFETY: the caller's promise.
+    // SAFETY: by the contract of this function.
     unsafe { heap.alloc_zeroed(layout) }
 }
 
@@ -215,7 +215,7 @@ unsafe fn alloc_zeroed<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
 /// [`Heap::realloc`]'s.
 #[inline(never)]
 unsafe fn realloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-    // SAFETY: the caller's promise.
+    // SAFETY: by the contract of this function.
     unsafe { heap.realloc(ptr, layout, new_size) }
 }
 
@@ -223,7 +223,7 @@ unsafe fn realloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout, new_size:
 /// [`Heap::dealloc`]'s.
 #[inline(never)]
 unsafe fn dealloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout) {
-    // SAFETY: the caller's promise.
+    // SAFETY: by the contract of this function.
     unsafe { heap.dealloc(ptr, layout) }
 }
 
@@ -255,18 +255,18 @@ mod tests {
         unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
             self.live += 1;
             self.most = self.most.max(self.live);
-            // SAFETY: the caller's promise.
+            // SAFETY: by the contract of this function.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
             self.live -= 1;
-            // SAFETY: the caller's promise.
+            // SAFETY: by the contract of this function.
             unsafe { System.dealloc(ptr, layout) }
         }
 
         unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-            // SAFETY: the caller's promise.
+            // SAFETY: by the contract of this function.
             unsafe { System.realloc(ptr, layout, new_size) }
         }
     }

@@ -4,10 +4,10 @@ use crate::cli::{ArenasArgs, ManyArgs};
 use anyhow::{Context, Result, ensure};
 use talloc_benches::arenas::{Case, Run, instructions};
 
-/// A few arenas.
+/// The number of arenas for comparison.
 const FEW: usize = 10;
 
-/// How many times what it costs in a few arenas an operation may cost in very many.
+/// The largest ratio of the cost of an operation in very many arenas to its cost in a few.
 const MAX_RATIO: f64 = 2.0;
 
 pub fn arenas(args: &ArenasArgs) -> Result<()> {

@@ -21,7 +21,7 @@ const OPS: usize = 1_000_000;
 pub enum Child {
     /// Replays a workload.
     Age {
-        /// The allocator; the heap `null` has the replay's own cost.
+        /// The allocator; the heap `null` shows the replay's own cost.
         #[arg(long)]
         allocator: String,
         #[arg(long)]

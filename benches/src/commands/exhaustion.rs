@@ -38,7 +38,7 @@ pub fn exhaustion(args: &ExhaustionArgs) -> Result<()> {
     publish("exhaustion", &[table], args.common.plot.then_some(style))
 }
 
-/// Live bytes divided by the arena's and those of what the heap keeps outside it, at each failure.
+/// Live bytes at each failure, divided by the bytes of the arena and of the heap's memory outside of it.
 fn efficiencies(
     args: &ExhaustionArgs,
     heap: &Entry,

@@ -1,4 +1,4 @@
-//! `give-back`: how memory goes back to the operating system when most of it is freed.
+//! `give-back`: memory that goes back to the operating system after most of it is freed.
 
 use crate::cli::GiveBackArgs;
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use talloc_benches::{
     timing::median,
 };
 
-/// A row of a table: its name, and what is in it, in units of this size.
+/// A row of a table: its name, its number, and the unit of the number.
 type Row = (&'static str, fn(&GivenBack) -> f64, f64);
 
 const MEBIBYTE: f64 = (1 << 20) as f64;
@@ -23,8 +23,8 @@ const MEMORY: [Row; 4] = [
     ("after a trim", |given| given.trimmed, MEBIBYTE),
 ];
 
-/// The longest call is that of the process in which it was shortest: all make the same calls, and one that the system
-/// has interrupted is not the allocator's fault.
+/// The longest call of a process, of which the shortest over all processes counts: all processes make the same calls, and
+/// a call that the system interrupts is not the allocator's fault.
 const LONGEST: Row = ("longest call, us", |given| given.longest, 1e3);
 
 const TIMES: [Row; 2] =
@@ -66,7 +66,7 @@ fn least(numbers: &[f64]) -> Option<f64> {
     numbers.iter().copied().min_by(f64::total_cmp)
 }
 
-/// What came of each process of each allocator, in rounds that are interleaved.
+/// The results of each process of each allocator, in interleaved rounds.
 fn measure(args: &GiveBackArgs, names: &[&str], program: &Path) -> Result<Vec<Vec<GivenBack>>> {
     let mut all = vec![Vec::new(); names.len()];
     for _ in 0..args.processes {

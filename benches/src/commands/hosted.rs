@@ -1,4 +1,4 @@
-//! `hosted`: allocators of hosted programs on traces, each in a process of its own.
+//! `hosted`: allocators of hosted programs on traces, each in a separate process.
 
 use crate::cli::HostedArgs;
 use anyhow::Result;
@@ -56,7 +56,7 @@ pub fn hosted(args: &HostedArgs) -> Result<()> {
     publish("hosted-memory", &peaks, style)
 }
 
-/// The processes of each allocator, in rounds that are interleaved: when the machine becomes slower or faster, it does so for all.
+/// The processes of each allocator, in interleaved rounds, so that a change of the machine's speed affects all allocators.
 fn measure(
     args: &HostedArgs,
     workload: &str,

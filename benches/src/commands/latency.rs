@@ -12,7 +12,7 @@ use talloc_benches::{
     ticks, workload,
 };
 
-/// The tables: a title, and which calls are in it.
+/// A table: its title and its calls.
 type Kind = (&'static str, fn(&Calls) -> Vec<u32>);
 
 const KINDS: [Kind; 4] = [
@@ -51,7 +51,7 @@ pub fn latency(args: &LatencyArgs) -> Result<()> {
     publish("latency", &tables, args.common.plot.then_some(style))
 }
 
-/// Each call's median over the rounds, which are all the same.
+/// Each call's median over the rounds, which all make the same calls.
 fn medians(rounds: &[Calls]) -> Calls {
     let median = |calls: fn(&Calls) -> &Vec<u32>| {
         ticks::medians(&rounds.iter().map(|round| calls(round).clone()).collect::<Vec<_>>())

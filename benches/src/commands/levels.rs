@@ -1,4 +1,4 @@
-//! `levels`: what checks and measures against memory errors cost.
+//! `levels`: the cost of checks and of measures against memory errors.
 
 use crate::cli::LevelsArgs;
 use anyhow::Result;
@@ -17,7 +17,7 @@ use talloc_sync::Measures;
 /// The pairs that are counted.
 const PAIRS: [&str; 3] = ["pair-hot", "pair-256", "pair-1024"];
 
-/// How long a run may take.
+/// The longest time of a run.
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub fn levels(args: &LevelsArgs) -> Result<()> {
@@ -29,7 +29,7 @@ pub fn levels(args: &LevelsArgs) -> Result<()> {
     report::save("levels", &tables)
 }
 
-/// The heap without checks, which is the first, the checked one, those with one measure each, and those with more.
+/// The heap without checks first, then the checked heap, heaps with one measure each, and heaps with several measures.
 fn heaps() -> Result<Vec<&'static Entry>> {
     let measures = Measures::EACH.map(|(name, _)| name);
     let names = ["talloc", "talloc-checked"].into_iter().chain(measures);

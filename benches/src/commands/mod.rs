@@ -1,4 +1,4 @@
-//! What the commands do: choose workloads and heaps, measure, report.
+//! The commands: they choose workloads and heaps, measure, and report.
 
 mod arenas;
 mod child;
@@ -105,7 +105,7 @@ pub fn count(args: &CountArgs) -> Result<()> {
 }
 
 pub fn script(args: &ScriptArgs) -> Result<()> {
-    /// More than anyone waits for under valgrind.
+    /// The longest script, because valgrind is slow.
     const LONGEST: usize = 500_000;
     const UNLIMITED: Duration = Duration::from_secs(1 << 32);
     let heap = registry::find(&args.heap)?;
@@ -118,7 +118,7 @@ pub fn script(args: &ScriptArgs) -> Result<()> {
     Ok(())
 }
 
-/// The workload of this name: a trace, or pairs or a random one with so many operations.
+/// The workload of this name: a trace, or pairs or a random workload with `ops` operations.
 fn workload(name: &str, ops: usize) -> Result<Script> {
     if trace::names()?.iter().any(|trace| trace == name) {
         return trace::load(name);
@@ -204,14 +204,14 @@ fn memory_table(file: &str, scripts: &[Script], common: &Common) -> Result<()> {
     publish(file, &[table], common.plot.then_some(style))
 }
 
-/// Says why a cell is empty.
+/// Prints why a cell is empty.
 fn note(script: &Script, heap: &Entry, stop: Option<Stop>) {
     if let Some(stop) = stop {
         eprintln!("{} {}: {stop}", heap.name, script.name());
     }
 }
 
-/// Validates what the heap gives.
+/// Validates the heap's blocks.
 fn check(script: &Script, heap: &Entry) -> Result<()> {
     let mut memory = Memory::new(ample(script));
     // SAFETY: the memory is borrowed for the call.

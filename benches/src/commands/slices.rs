@@ -40,7 +40,7 @@ pub fn slices(args: &SlicesArgs) -> Result<()> {
     publish("slices", &tables, args.common.plot.then_some(style))
 }
 
-/// Each heap's rates; none of a heap that has no room.
+/// Each heap's rates. A heap that has no room has none.
 fn rates(
     args: &SlicesArgs,
     mut slice: Slice,

@@ -1,4 +1,4 @@
-//! `steps`: instructions of requests among very many free chunks, none of which will do.
+//! `steps`: instructions of requests among very many free chunks that do not fit.
 
 use crate::cli::{RequestArgs, StepsArgs};
 use anyhow::{Context, Result};
@@ -36,8 +36,8 @@ pub fn steps(args: &StepsArgs) -> Result<()> {
     report::save("steps", &[table])
 }
 
-/// Counts the instructions of a request among so many free chunks, none of which will do, and of the free that follows
-/// it if it is met: the mean of those after the first few.
+/// Counts the instructions of a request among `holes` free chunks that do not fit, and of the following free if the request
+/// succeeds. Returns the mean of all requests after the first few.
 ///
 /// # Errors
 /// If valgrind is not installed or fails, as it does if the heap cannot make the chunks.

@@ -1,4 +1,4 @@
-//! `worst`: requests among very many free chunks, none of which will do.
+//! `worst`: requests among very many free chunks that do not fit.
 
 use crate::cli::WorstArgs;
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use talloc_benches::{
     worst::{Case, Worst},
 };
 
-/// A heap's ticks, for each case those of every request.
+/// A heap's ticks of every request, for each case.
 type Times = Vec<Vec<u32>>;
 
 pub fn worst(args: &WorstArgs) -> Result<()> {
@@ -90,7 +90,7 @@ fn medians(rounds: &[Times]) -> Times {
     (0..Case::ALL.len()).map(case).collect()
 }
 
-/// How many requests there were, and the mean and the most nanoseconds one took.
+/// The number of requests, and their mean and highest time in nanoseconds.
 fn summary(ticks: &[u32]) -> (usize, f64, f64) {
     let length = ticks::nanoseconds_per_tick();
     let sum: f64 = ticks.iter().map(|&ticks| f64::from(ticks)).sum();

@@ -1,4 +1,4 @@
-//! Allocators of hosted programs: their memory is the operating system's, and most have caches of threads.
+//! Allocators of hosted programs, which get memory from the operating system.
 
 use crate::heap::Heap;
 use std::{
@@ -6,12 +6,12 @@ use std::{
     ptr::NonNull,
 };
 
-/// An allocator of hosted programs. There is one in a process: [`Heap::empty`] gives access to it.
+/// An allocator of hosted programs. A process has only one: [`Heap::empty`] gives access to it.
 pub trait Hosted: Heap {
     /// The type of the program's `#[global_allocator]`.
     type Global: GlobalAlloc + Sync;
 
-    /// Gives what is free back to the operating system, if there is a function that does.
+    /// The function that returns free memory to the operating system, if there is one.
     const TRIM: Option<fn()>;
 
     /// The allocator itself.
@@ -96,7 +96,7 @@ hosted!(
     Some(|| unsafe { libmimalloc_sys::mi_collect(true) })
 );
 hosted!(
-    /// mimalloc, remade in Rust.
+    /// A port of mimalloc to Rust.
     RustyAlloc,
     "rusty_alloc",
     rusty_alloc_api::RustyAlloc = rusty_alloc_api::RustyAlloc,
@@ -111,7 +111,7 @@ hosted!(
 );
 #[cfg(feature = "snmalloc")]
 hosted!(
-    /// Microsoft's snmalloc. Its interface for Rust has nothing that trims.
+    /// Microsoft's snmalloc. Its Rust interface has no function that trims.
     Snmalloc,
     "snmalloc",
     snmalloc_rs::SnMalloc = snmalloc_rs::SnMalloc,

@@ -7,7 +7,7 @@ use std::{
 };
 use talloc_sync::{ByStack, Compact, OomHandler, Talloc, TallocMagazines, lock::Backoff};
 
-/// The heap with one slot for the thread, and one more: not all can be owned.
+/// The heap, with magazines for two slots.
 pub struct Magazines(Box<TallocMagazines<Backoff, Compact, OomHandler<Compact>, ByStack, 2>>);
 
 impl Heap for Magazines {

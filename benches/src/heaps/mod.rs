@@ -1,4 +1,5 @@
-//! The allocators under test, each as a [`Heap`](crate::heap::Heap): bare ones in given memory, and [`Hosted`] ones.
+//! The allocators under test, each as a [`Heap`](crate::heap::Heap): bare heaps in given memory, and [`Hosted`]
+//! allocators.
 
 mod hosted;
 mod locked;

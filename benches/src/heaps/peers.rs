@@ -55,7 +55,7 @@ impl Heap for Galloc {
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
-        /// Below this its arithmetic on the region's ends would wrap.
+        /// In a smaller region, galloc's arithmetic on the region's ends would wrap.
         const MIN: usize = 64;
         if memory.len() < MIN {
             return false;
@@ -95,7 +95,7 @@ impl Heap for LinkedList {
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
-        /// It asserts room for its first hole.
+        /// The heap asserts that its first hole has room.
         const MIN: usize = 64;
         if memory.len() < MIN {
             return false;
@@ -148,13 +148,13 @@ impl Heap for Buddy {
 /// dlmalloc over a fixed region.
 pub struct Dl(dlmalloc::Dlmalloc<OneRegion>);
 
-/// The "operating system" of [`Dl`]: has one region, gives it away whole at the first request.
+/// The "operating system" of [`Dl`]. It has one region, and returns all of it at the first request.
 struct OneRegion(Cell<Option<NonNull<[u8]>>>);
 
-// SAFETY: the region is owned, not shared: whoever has this value has the region.
+// SAFETY: this value owns the region.
 unsafe impl Send for OneRegion {}
 
-// SAFETY: `alloc` gives out the region it was made with, once; nothing is ever taken back.
+// SAFETY: `alloc` returns the region once; no memory is ever taken back.
 unsafe impl dlmalloc::Allocator for OneRegion {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         match self.0.take() {
@@ -197,8 +197,8 @@ impl Heap for Dl {
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         self.0.allocator().0.set(Some(memory));
-        // There is no operating system to give anything back to, and the region is asked for once, so that a
-        // coarse granularity would only refuse small regions.
+        // No memory can go back, and the region is requested only once, so a coarse granularity would only refuse small
+        // regions.
         self.0.set_max_release_check_rate(0);
         self.0.set_granularity(64)
     }

@@ -41,7 +41,7 @@ impl Heap for Talc5 {
         if unsafe { self.0.try_realloc_in_place(ptr, layout, new_size) } {
             ptr
         } else {
-            // SAFETY: the same promises.
+            // SAFETY: by the contract of this function.
             unsafe { move_block(self, ptr, layout, new_size) }
         }
     }

@@ -1,4 +1,4 @@
-//! The same workload again and again in one process: cold, warm, and aged.
+//! The same workload repeated in one process: cold, warm, and aged.
 
 use super::resident::Resident;
 use crate::{
@@ -18,17 +18,17 @@ pub struct Round {
     pub wall: f64,
     /// Nanoseconds per event of processor time.
     pub processor: f64,
-    /// The most bytes that have been resident since before the first round.
+    /// The peak of resident bytes since before the first round.
     pub peak: f64,
 }
 
 impl Round {
-    /// As a child answers.
+    /// The record for a child's answer.
     pub const fn record(&self) -> [f64; 3] {
         [self.wall, self.processor, self.peak]
     }
 
-    /// From a child's answer.
+    /// Makes a round from a child's answer.
     pub const fn from_record([wall, processor, peak]: [f64; 3]) -> Self {
         Self { wall, processor, peak }
     }
@@ -43,9 +43,9 @@ pub fn middle(processes: &Processes, of: impl Fn(&[Round]) -> Option<f64>) -> Op
     median(&numbers?)
 }
 
-/// Nanoseconds per event of an allocator, without those of the replay itself, `null`.
+/// Nanoseconds per event of an allocator, without the time of the replay itself, `null`.
 pub fn net(processes: &Processes, null: &Processes, age: Age) -> Option<f64> {
-    // The replay itself does not age. What a round of it takes longer is the machine's doing.
+    // The replay itself does not age. If a round takes longer, the machine was slower.
     let own = middle(null, |rounds| Age::Aged.of(rounds))?;
     Some(middle(processes, |rounds| age.of(rounds))? - own)
 }
@@ -55,7 +55,7 @@ pub fn first_peak(processes: &Processes) -> Option<f64> {
     middle(processes, |rounds| rounds.first().map(|round| round.peak))
 }
 
-/// What a table shows of the rounds of a process.
+/// The rounds of a process that a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
     /// The first round.
@@ -94,11 +94,11 @@ impl Age {
     }
 }
 
-/// Replays a script so many times. Blocks' pages are written to, as it is memory, too, that is measured.
+/// Replays a script `number` times. It writes to all pages of blocks, because it also measures memory.
 ///
 /// # Errors
 ///
-/// If there is no memory, or it cannot be told what is resident.
+/// If there is no memory, or resident memory cannot be measured.
 pub fn age<H: Hosted>(script: &Script, number: usize) -> Result<Vec<Round>> {
     let mut heap = H::empty();
     let mut table = Table::new(script);
@@ -118,7 +118,7 @@ pub fn age<H: Hosted>(script: &Script, number: usize) -> Result<Vec<Round>> {
     Ok(rounds)
 }
 
-/// What the replay itself takes: on a heap that only hands out what another heap has chosen.
+/// Measures the replay itself, with a heap that only hands out blocks that another heap has chosen.
 ///
 /// # Errors
 ///

@@ -21,7 +21,7 @@ pub struct Allocator {
     give_back: fn(usize) -> Result<GivenBack>,
 }
 
-/// The allocators in the order of the tables' columns. Ours is the first.
+/// The allocators in the order of the tables' columns. `SystemTalloc` is the first.
 pub static ALLOCATORS: &[Allocator] = &[
     Allocator::of::<heaps::SystemTalloc>(),
     Allocator::of::<heaps::System>(),
@@ -42,29 +42,29 @@ impl Allocator {
         }
     }
 
-    /// Replays a script so many times.
+    /// Replays a script `rounds` times.
     ///
     /// # Errors
     ///
-    /// If there is no memory, or it cannot be told what is resident.
+    /// If there is no memory, or resident memory cannot be measured.
     pub fn age(&self, script: &Script, rounds: usize) -> Result<Vec<Round>> {
         (self.age)(script, rounds)
     }
 
-    /// Lets threads work: what it took, and the most bytes that were resident.
+    /// Lets threads work. Returns the cost, and the peak of resident bytes.
     ///
     /// # Errors
     ///
-    /// If it cannot be told what is resident.
+    /// If resident memory cannot be measured.
     pub fn work(&self, load: &Load) -> Result<(Cost, u64)> {
         (self.work)(load)
     }
 
-    /// Frees most of `bytes` of blocks.
+    /// Allocates `bytes` of blocks, and frees most of them.
     ///
     /// # Errors
     ///
-    /// If there is no memory, or it cannot be told what is resident.
+    /// If there is no memory, or resident memory cannot be measured.
     pub fn give_back(&self, bytes: usize) -> Result<GivenBack> {
         (self.give_back)(bytes)
     }
@@ -80,7 +80,7 @@ fn work<H: Hosted>(load: &Load) -> Result<(Cost, u64)> {
 ///
 /// # Errors
 ///
-/// If there is none of this name.
+/// If there is no allocator of this name.
 pub fn find(name: &str) -> Result<&'static Allocator> {
     match ALLOCATORS.iter().find(|allocator| allocator.name == name) {
         Some(allocator) => Ok(allocator),
@@ -95,7 +95,7 @@ pub fn find(name: &str) -> Result<&'static Allocator> {
 ///
 /// # Errors
 ///
-/// If there is none of one of the names.
+/// If there is no allocator of one of the names.
 pub fn choose(names: &[String]) -> Result<Vec<&'static Allocator>> {
     if names.is_empty() {
         return Ok(ALLOCATORS.iter().collect());

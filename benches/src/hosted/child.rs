@@ -1,4 +1,4 @@
-//! A process of its own for each measurement: this program, run again, with its `child` command.
+//! A separate process for each measurement: this program again, with its `child` command.
 //!
 //! The child answers with lines of numbers.
 
@@ -14,14 +14,14 @@ use std::{
 /// The environment variable that names the heap of this program itself.
 pub const VARIABLE: &CStr = c"TALLOC_BENCHES_HEAP";
 
-/// The heap of a child itself, by that variable: none that is measured, and in memory of its own.
+/// The value of that variable for a child: a heap in a static array, which is not measured.
 const HEAP: &str = "talc5";
 
-/// Runs the program's `child` command with these arguments: a record for each line of the answer.
+/// Runs the program's `child` command with these arguments. Returns a record for each line of the answer.
 ///
 /// # Errors
 ///
-/// If it fails, or answers with something else.
+/// If the command fails, or its answer has another format.
 pub fn ask<const N: usize>(program: &Path, arguments: &[String]) -> Result<Vec<[f64; N]>> {
     let output = Command::new(program)
         .arg("child")
@@ -42,7 +42,7 @@ pub fn answer<const N: usize>(records: &[[f64; N]]) {
     print!("{}", show(records));
 }
 
-/// Has more memory resident than the child itself is going to need, so that none of that is counted.
+/// Makes all memory resident that the child itself is going to need, so that it is not counted.
 pub fn prepare() {
     const ENOUGH: usize = 16 << 20;
     drop(black_box(vec![1_u8; ENOUGH]));

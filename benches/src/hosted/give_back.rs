@@ -1,4 +1,4 @@
-//! How memory goes back to the operating system when most of it is freed.
+//! Memory that goes back to the operating system after most of it is freed.
 
 use super::resident::Resident;
 use crate::{heaps::Hosted, sizes::Sizes, ticks};
@@ -13,55 +13,54 @@ use std::{
 /// The blocks' sizes.
 const SIZES: Sizes = Sizes::Log(16, 20_000);
 
-/// One in so many blocks is kept.
+/// One in `KEPT` blocks is kept.
 const KEPT: usize = 20;
 
-/// The little work that follows: so many times a pause, and then a few calls.
+/// The number of pauses in the light work that follows. After each pause, there are a few calls.
 const PAUSES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 const PAIRS: usize = 25;
 
-/// What came of it. Memory is in bytes.
+/// The results. Memory is in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GivenBack {
-    /// Bytes of the blocks that are kept.
+    /// The bytes of the blocks that are kept.
     pub live: f64,
-    /// Resident with all blocks.
+    /// Resident memory with all blocks.
     pub full: f64,
-    /// Resident as soon as most are freed.
+    /// Resident memory right after most blocks are freed.
     pub freed: f64,
-    /// Resident after a second of a little work.
+    /// Resident memory after a second of light work.
     pub later: f64,
-    /// Resident after a trim; NaN if there is none.
+    /// Resident memory after a trim; NaN if the allocator cannot trim.
     pub trimmed: f64,
-    /// Nanoseconds of a call that freed a block, on average.
+    /// The average nanoseconds of a call that frees a block.
     pub free: f64,
     /// Nanoseconds of the longest single call from the first free on.
     pub longest: f64,
-    /// Nanoseconds of the trim; NaN if there is none.
+    /// Nanoseconds of the trim; NaN if the allocator cannot trim.
     pub trim: f64,
 }
 
 impl GivenBack {
-    /// As a child answers.
+    /// The record for a child's answer.
     pub const fn record(&self) -> [f64; 8] {
         let Self { live, full, freed, later, trimmed, free, longest, trim } = *self;
         [live, full, freed, later, trimmed, free, longest, trim]
     }
 
-    /// From a child's answer.
+    /// Makes the results from a child's answer.
     pub const fn from_record(record: [f64; 8]) -> Self {
         let [live, full, freed, later, trimmed, free, longest, trim] = record;
         Self { live, full, freed, later, trimmed, free, longest, trim }
     }
 }
 
-/// Allocates `bytes` of mixed blocks and fills them, frees all but a few at random, works a little for a second, and
-/// trims.
+/// Allocates and fills `bytes` of mixed blocks, frees most of them at random, does light work for a second, and trims.
 ///
 /// # Errors
 ///
-/// If there is no memory, or it cannot be told what is resident.
+/// If there is no memory, or resident memory cannot be measured.
 pub fn give_back<H: Hosted>(bytes: usize) -> Result<GivenBack> {
     let mut blocks = Blocks::<H>::new(bytes);
     let resident = Resident::begin()?;
@@ -107,7 +106,7 @@ impl Calls {
     }
 }
 
-/// Blocks of a heap, in the order in which they go.
+/// Blocks of a heap, in the order in which they are freed.
 struct Blocks<H> {
     heap: H,
     rng: Rng,
@@ -115,7 +114,7 @@ struct Blocks<H> {
 }
 
 impl<H: Hosted> Blocks<H> {
-    /// Chooses blocks of so many bytes together, and allocates none of them.
+    /// Chooses blocks with a total of `bytes` bytes, without allocating them.
     fn new(bytes: usize) -> Self {
         // The clock's own time is measured when it is first read.
         ticks::since(ticks::start());
@@ -137,14 +136,14 @@ impl<H: Hosted> Blocks<H> {
             // SAFETY: no size is zero.
             *block = unsafe { self.heap.alloc(*layout) };
             ensure!(!block.is_null(), "out of memory");
-            // SAFETY: it has so many bytes.
+            // SAFETY: the block has this size.
             unsafe { block.write_bytes(1, layout.size()) };
         }
         self.rng.shuffle(&mut self.blocks);
         Ok(())
     }
 
-    /// Frees most blocks: how many.
+    /// Frees most blocks. Returns their number.
     fn free_most(&mut self, calls: &mut Calls) -> usize {
         let kept = self.blocks.len() / KEPT;
         let freed = self.blocks.drain(kept..);
@@ -156,7 +155,7 @@ impl<H: Hosted> Blocks<H> {
         number
     }
 
-    /// Allocates and frees a block now and then.
+    /// Light work: allocates and frees a block from time to time.
     fn work(&mut self, calls: &mut Calls) -> Result<()> {
         for _ in 0..PAUSES {
             thread::sleep(PAUSE);

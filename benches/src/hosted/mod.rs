@@ -1,11 +1,11 @@
-//! Allocators of hosted programs, each in a process of its own.
+//! Allocators of hosted programs, each in a separate process.
 //!
-//! A measurement is made by a [`child`], for one of the [`allocators`]: so no allocator finds what another one has left,
-//! and memory that is resident is its own. The child's own memory comes from elsewhere, and is there before anything is
-//! measured.
+//! A [`child`] process makes a measurement for one of the [`allocators`]. No allocator thus finds memory that another has
+//! left, and all resident memory is its own. The child's own memory comes from elsewhere, and is resident before the
+//! measurement begins.
 //!
-//! What is measured is a trace, again and again ([`aging`]), work of [`threads`](crate::threads), and how memory goes
-//! back ([`give_back`]); memory is what is [`resident`].
+//! The measurements are a repeated trace ([`aging`]), work of [`threads`](crate::threads), and memory that goes back to the
+//! system ([`give_back`]). They measure [`resident`] memory.
 
 pub mod aging;
 pub mod allocators;

@@ -1,15 +1,15 @@
-//! Memory of this process that is resident.
+//! The resident memory of this process.
 
 use anyhow::{Context, Result};
 use std::fs;
 
-/// What is resident above what was when the measurement began.
+/// The resident memory at the start of a measurement, which is subtracted.
 pub struct Resident {
     base: u64,
 }
 
 impl Resident {
-    /// Begins: forgets the peak so far.
+    /// Begins a measurement, and resets the peak.
     ///
     /// # Errors
     ///
@@ -24,22 +24,22 @@ impl Resident {
     ///
     /// # Errors
     ///
-    /// If they cannot be read.
+    /// If the number cannot be read.
     pub fn now(&self) -> Result<u64> {
         Ok(read("VmRSS:")?.saturating_sub(self.base))
     }
 
-    /// The most bytes that have been resident since the beginning.
+    /// The peak of resident bytes since the measurement began.
     ///
     /// # Errors
     ///
-    /// If they cannot be read.
+    /// If the number cannot be read.
     pub fn peak(&self) -> Result<u64> {
         Ok(read("VmHWM:")?.saturating_sub(self.base))
     }
 }
 
-/// The bytes in the line of this label.
+/// The bytes in the line with this label.
 fn read(label: &str) -> Result<u64> {
     const FILE: &str = "/proc/self/status";
     let status = fs::read_to_string(FILE).context(FILE)?;

@@ -5,8 +5,8 @@ use std::ops::Range;
 /// Pixels from one name to the next.
 const GAP: i32 = 16;
 
-/// The heights at which names are written that would be at the heights `wanted`: as near as can be, in the same order, not
-/// over each other, and within the range if there is room.
+/// Returns heights for names that should be at the heights `wanted`. They are as near as possible, in the same order, do not
+/// overlap, and lie within the range if there is room.
 pub fn spread(wanted: &[i32], range: Range<i32>) -> Vec<i32> {
     let mut order: Vec<_> = (0..wanted.len()).collect();
     order.sort_by_key(|&name| wanted[name]);

@@ -1,11 +1,11 @@
-//! How a heap looks in all plots.
+//! The look of a heap in all plots.
 
 use plotters::prelude::*;
 
 /// A place in a plot, in pixels.
 pub type Place = (i32, i32);
 
-/// A colour, a mark, and how thick a line is.
+/// A colour, a mark, and the width of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Look {
     pub color: RGBColor,
@@ -50,16 +50,16 @@ impl Mark {
     }
 }
 
-/// What is drawn for a mark.
+/// The drawing of a mark.
 pub enum Shape {
     Round { filled: bool },
     Filled(Vec<Place>),
     Strokes([Vec<Place>; 2]),
 }
 
-/// The look of a heap. Ours is red and thick, its other forms are of similar colours; no peer is.
+/// The look of a heap. talloc is red and thick, and its variants have similar colours. No peer has such a colour.
 ///
-/// Bare heaps and hosted allocators are never in one plot, so that a peer among the ones may look as one among the others.
+/// Bare heaps and hosted allocators are never in the same plot, so a bare peer and a hosted peer may look the same.
 pub fn look(heap: &str) -> Look {
     let (color, mark) = match heap {
         "talloc" | "SystemTalloc" => {

@@ -17,10 +17,10 @@ use plotters::{
 };
 use std::{error::Error, ops::Range, path::Path};
 
-/// How a table is drawn: the rows from left to right, the numbers upwards, a colour and a mark for each heap.
+/// The style of a plot. Rows run from left to right, numbers run upwards, and each heap has a colour and a mark.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// Whether the rows follow each other, so that a line joins a heap's numbers.
+    /// Whether the rows are a sequence, in which a line joins a heap's numbers.
     pub joined: bool,
     /// Whether the scale is logarithmic: heaps differ by orders of magnitude.
     pub logarithmic: bool,
@@ -85,7 +85,7 @@ fn chart(root: &Root, table: &Table, style: Style) -> Drawn {
             Line { name, look: look(name), places }
         })
         .collect();
-    // Ours comes last, and so is not hidden.
+    // talloc comes last, so that no peer hides it.
     let mut order: Vec<_> = lines.iter().collect();
     order.sort_by_key(|line| line.look.width);
     for line in order {
@@ -97,7 +97,7 @@ fn chart(root: &Root, table: &Table, style: Style) -> Drawn {
     Ok(())
 }
 
-/// Where a heap's numbers are on the axes: side by side where they belong to a row, not to a line.
+/// The points of a heap's numbers on the axes. Numbers that belong to a row instead of a line are side by side.
 fn points(table: &Table, column: usize, style: Style) -> Vec<(f64, f64)> {
     let shift = (column as f64 + 0.5) / table.heaps().len() as f64 - 0.5;
     let shift = if style.joined { 0.0 } else { shift * 0.8 };
@@ -170,7 +170,7 @@ fn drawable(cell: Option<f64>, style: Style) -> Option<f64> {
     cell.filter(|&number| number.is_finite() && (number > 0.0 || !style.logarithmic))
 }
 
-/// The range of the scale, with some air at both ends.
+/// The range of the scale, with some space at both ends.
 fn heights(table: &Table, style: Style) -> Option<Range<f64>> {
     let cells = table.rows().iter().flat_map(|(_, cells)| cells);
     let numbers = cells.filter_map(|&cell| drawable(cell, style));
@@ -182,7 +182,7 @@ fn heights(table: &Table, style: Style) -> Option<Range<f64>> {
     Some(least - air..most + air)
 }
 
-/// A number on the scale, as short as can be.
+/// A number on the scale, as short as possible.
 fn number(number: f64) -> String {
     match number.abs() {
         ..10.0 => format!("{number:.2}"),

@@ -1,9 +1,9 @@
-//! What is asked for on the command line, and what a table's cell shows.
+//! The command line, and the numbers of a table's cell.
 
 use super::work::{Cost, Load, Work};
 use crate::{sizes::Sizes, timing::median};
 
-/// The blocks' sizes: nearly all that programs ask for, most of what is cached, and what is not.
+/// The sizes of blocks: sizes that programs request most, sizes that are cached, and sizes that are not.
 const SIZES: [Sizes; 3] =
     [Sizes::Uniform(1, 256), Sizes::Uniform(1, 1000), Sizes::Log(8, 32 << 10)];
 
@@ -18,7 +18,7 @@ pub struct Args {
     /// Only these allocators, separated by commas or spaces.
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     pub heaps: Vec<String>,
-    /// The blocks' sizes: the largest one, of uniform sizes, or as in log-32768, of logarithmic ones.
+    /// The sizes of blocks: a number is the largest of uniform sizes, and log-32768 has logarithmic sizes.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = SIZES)]
     sizes: Vec<Sizes>,
     /// Calls of the allocator in a run, in all threads together.
@@ -57,13 +57,13 @@ impl Args {
     }
 }
 
-/// The middle run's millions of calls per second.
+/// The median of millions of calls per second.
 pub fn rate(load: &Load, runs: &[Cost]) -> Option<f64> {
     let seconds: Vec<_> = runs.iter().map(|run| run.wall.as_secs_f64()).collect();
     Some(load.calls as f64 / median(&seconds)? / 1e6)
 }
 
-/// The middle run's nanoseconds of all processors per call.
+/// The median of nanoseconds of processor time per call, of all processors.
 pub fn cost(load: &Load, runs: &[Cost]) -> Option<f64> {
     let seconds: Vec<_> = runs.iter().map(|run| run.processors.as_secs_f64()).collect();
     Some(median(&seconds)? * 1e9 / load.calls as f64)

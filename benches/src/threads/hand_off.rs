@@ -1,4 +1,4 @@
-//! Allocating what others free.
+//! Hand-off: threads free blocks that other threads allocate.
 
 use super::work::{Block, Cost, Load};
 use std::{
@@ -10,8 +10,8 @@ use std::{
 /// Blocks that are handed on together.
 const PARCEL: usize = 100;
 
-/// Parcels that may be under way from one thread to the next: so many that threads wait for each other seldom, which
-/// is what would be measured.
+/// The most parcels that may be under way from one thread to the next. There are many, so that threads seldom wait for
+/// each other: waiting would be measured, too.
 const WAITING: usize = 200;
 
 type Parcel = [Block; PARCEL];
@@ -38,7 +38,7 @@ pub fn run<H: GlobalAlloc + Sync>(load: &Load, heap: &H) -> Cost {
     })
 }
 
-/// Sends a parcel; as long as it cannot be, frees others.
+/// Sends a parcel. While the next thread has no room for it, frees received parcels.
 fn send<H: GlobalAlloc>(
     heap: &H,
     mut parcel: Parcel,

@@ -18,10 +18,10 @@ type CountTrips = fn(&Load, NonNull<[u8]>) -> usize;
 /// A heap that threads share.
 pub struct Entry {
     pub name: &'static str,
-    /// Whether it is run only when it is named.
+    /// Whether it runs only when named.
     pub on_demand: bool,
     run: fn(&Load, NonNull<[u8]>) -> Cost,
-    /// Runs it with its lock counted, if that can be: how often it was taken.
+    /// Counts how often its lock is taken, if that can be counted.
     pub trips: Option<CountTrips>,
 }
 
@@ -84,7 +84,7 @@ static TRIPS: AtomicUsize = AtomicUsize::new(0);
 /// A lock that counts in [`TRIPS`] how often it is taken.
 struct Counted(Backoff);
 
-// SAFETY: It is the lock that it has.
+// SAFETY: All calls go to the lock within.
 unsafe impl RawMutex for Counted {
     const INIT: Self = Self(Backoff::INIT);
 
@@ -131,17 +131,18 @@ fn on_locked<H: Heap + Send, R: RawMutex + Send + Sync>(
     load.run(&*heap)
 }
 
-// SAFETY: The heap within gives out blocks as the layout asks, and is used by one thread at a time.
+// SAFETY: The heap within returns blocks with the size and alignment of the layout, and the lock admits one thread at a
+// time.
 unsafe impl<H: Heap + Send, R: RawMutex> GlobalAlloc for Locked<H, R> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: The contract is the same.
+        // SAFETY: The contract of the inner allocator's method is the same.
         unsafe { self.0.lock().alloc(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: The contract is the same.
+        // SAFETY: The contract of the inner allocator's method is the same.
         unsafe { self.0.lock().dealloc(ptr, layout) }
     }
 }

@@ -1,4 +1,4 @@
-//! `threads`: allocators of hosted programs, each run in a process of its own.
+//! `threads`: allocators of hosted programs, each run in a separate process.
 
 use super::{
     args::{Args, cost, rate, row},
@@ -17,13 +17,13 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{env, path::Path, time::Duration};
 
-/// A run in a process of its own.
+/// A run in a separate process.
 struct Run {
     cost: Cost,
     peak: f64,
 }
 
-/// Measures the allocators on the workloads, publishes tables, and writes every round: to `results/threads-WORK`.
+/// Measures the allocators on the workloads, publishes tables, and writes every round to `results/threads-WORK`.
 ///
 /// # Errors
 ///
@@ -81,7 +81,7 @@ fn compare(args: &Args, work: Work, allocators: &[&Allocator], program: &Path) -
     publish(&file, &[rates, costs, peaks], args.plot.then_some(style))
 }
 
-/// The runs of each allocator, in rounds that are interleaved: when the machine becomes slower or faster, it does so for all.
+/// The runs of each allocator, in interleaved rounds, so that a change of the machine's speed affects all allocators.
 fn measure(
     load: &Load,
     allocators: &[&Allocator],
@@ -112,7 +112,7 @@ fn ask(load: &Load, allocator: &Allocator, program: &Path) -> Result<Run> {
     Ok(Run { cost: Cost { wall, processors }, peak })
 }
 
-/// The middle run's peak in MiB.
+/// The median peak in MiB.
 fn peak(runs: &[Run]) -> Option<f64> {
     let peaks: Vec<_> = runs.iter().map(|run| run.peak).collect();
     Some(median(&peaks)? / f64::from(1 << 20))

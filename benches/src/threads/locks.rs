@@ -39,8 +39,8 @@ pub struct Args {
     /// Numbers of threads.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [1, 2, 4, 8])]
     threads: Vec<usize>,
-    /// Milliseconds that each lock is used for: a fair one with more threads than cores is so slow that no number of
-    /// calls would do for all.
+    /// Milliseconds for which to use each lock. The number of calls is not fixed, because a fair lock with more threads
+    /// than cores is too slow for it.
     #[arg(long, default_value_t = 200)]
     milliseconds: u64,
     /// How often each lock runs; the median counts.
@@ -143,7 +143,7 @@ fn work<H: GlobalAlloc + Sync>(args: &Args, threads: usize, heap: &H) -> Took {
                 count += 1;
             }
             calls.fetch_add(count, Relaxed);
-            // What is left goes with the heap.
+            // The remaining blocks are dropped with the heap.
         })
     });
     let calls = calls.into_inner().max(1) as f64;

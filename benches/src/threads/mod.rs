@@ -1,7 +1,7 @@
 //! Throughput of allocators that several threads use.
 //!
-//! Each is asked to do the same work, whatever the number of threads: the work is divided among them. [`hosted`]
-//! compares allocators of programs, [`shared`] bare heaps that threads share, and [`locks`] what a heap is behind.
+//! The total work is the same for each number of threads, which divide it among them. [`hosted`] compares allocators of
+//! programs, [`shared`] compares bare heaps that threads share, and [`locks`] compares locks.
 
 mod args;
 mod churn;

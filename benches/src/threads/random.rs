@@ -1,4 +1,4 @@
-//! Allocating and freeing at random.
+//! Random allocations and frees.
 
 use super::work::{Block, Cost, Load};
 use std::alloc::GlobalAlloc;
@@ -6,7 +6,7 @@ use std::alloc::GlobalAlloc;
 /// Blocks that a thread may have at a time.
 const BLOCKS: usize = 1000;
 
-/// Each thread picks one of its places again and again: frees the block there, or allocates one.
+/// Each thread repeatedly picks one of its places, and frees the block there, or allocates one if the place is empty.
 pub fn run<H: GlobalAlloc + Sync>(load: &Load, heap: &H) -> Cost {
     let calls = load.calls / load.threads;
     load.start(vec![(); load.threads], |thread, ()| {

@@ -1,4 +1,4 @@
-//! Critical sections, where there are no interrupts: one lock for the whole program.
+//! Critical sections on a machine without interrupts: one lock for the whole program.
 
 use critical_section::{Impl, RawRestoreState};
 use lock_api::RawReentrantMutex;
@@ -9,7 +9,7 @@ static SECTION: RawReentrantMutex<RawMutex, RawThreadId> = RawReentrantMutex::IN
 struct Sections;
 critical_section::set_impl!(Sections);
 
-// SAFETY: The lock excludes all threads but the one in the section, and has the ordering.
+// SAFETY: The lock admits only one thread to the section, and orders its accesses.
 unsafe impl Impl for Sections {
     unsafe fn acquire() -> RawRestoreState {
         SECTION.lock();
@@ -17,7 +17,7 @@ unsafe impl Impl for Sections {
     }
 
     unsafe fn release(_: RawRestoreState) {
-        // SAFETY: This thread has locked it.
+        // SAFETY: This thread has taken the lock in `acquire`.
         unsafe { SECTION.unlock() };
     }
 }

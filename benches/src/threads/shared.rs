@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::{Result, bail};
 
-/// Memory of a heap: more than all parcels that can be under way.
+/// The memory of a heap: more than all parcels that can be under way need.
 const MEMORY: usize = 1 << 30;
 
 /// Measures the heaps on the workloads, publishes tables, and writes every round to `results/shared.csv`.
@@ -80,7 +80,7 @@ fn choose(names: &[String]) -> Result<Vec<&'static Entry>> {
     names.iter().map(find).collect()
 }
 
-/// The runs of each heap, in rounds that are interleaved: when the machine becomes slower or faster, it does so for all.
+/// The runs of each heap, in interleaved rounds, so that a change of the machine's speed affects all heaps.
 fn time(load: &Load, heaps: &[&Entry], rounds: usize, memory: &mut Memory) -> Vec<Vec<Cost>> {
     let mut runs = vec![Vec::new(); heaps.len()];
     for _ in 0..rounds {

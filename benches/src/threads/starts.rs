@@ -11,8 +11,8 @@ const BLOCKS: usize = 200;
 
 type Places = Vec<Option<Block>>;
 
-/// So many threads at a time, each of which allocates and frees at random for a few calls, beginning with the blocks of
-/// the thread that has ended before it.
+/// Runs `load.threads` threads at a time. Each thread allocates and frees at random for a few calls, starting with the
+/// blocks of the previous thread.
 pub fn run<H: GlobalAlloc + Sync>(load: &Load, heap: &H) -> Cost {
     let lives = load.calls / load.threads / CALLS;
     load.start(vec![(); load.threads], |thread, ()| {
@@ -29,7 +29,7 @@ pub fn run<H: GlobalAlloc + Sync>(load: &Load, heap: &H) -> Cost {
     })
 }
 
-/// A thread's life: gives the blocks that it leaves.
+/// A thread's life. Returns the blocks that it leaves.
 fn live<H: GlobalAlloc>(load: &Load, heap: &H, seed: u64, mut places: Places) -> Places {
     let mut random = fastrand::Rng::with_seed(seed);
     for call in 0..CALLS {

@@ -1,4 +1,4 @@
-//! What threads do with a heap.
+//! The workloads of threads.
 
 use super::{churn, hand_off, random, starts};
 use crate::sizes::Sizes;
@@ -15,11 +15,11 @@ use std::{
 pub enum Work {
     /// Each thread allocates and frees at random, among a thousand blocks of its own.
     Random,
-    /// Each thread allocates what the next one frees.
+    /// Each thread allocates blocks that the next thread frees.
     HandOff,
-    /// Larson's server: each thread replaces blocks of a set at random, and then goes on with a set of another one.
+    /// Larson's server: each thread replaces blocks of a set at random, and then continues with another thread's set.
     Churn,
-    /// Threads come and go: each lives for a few calls, and leaves its blocks to the next one.
+    /// Threads start and end: each thread lives for a few calls, and leaves its blocks to the next.
     Starts,
 }
 
@@ -37,7 +37,7 @@ impl Work {
         }
     }
 
-    /// What the tables say of it.
+    /// The title of its tables.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Random => "Random actions",
@@ -48,21 +48,21 @@ impl Work {
     }
 }
 
-/// What it took.
+/// The cost of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// From when the first thread began until the last one had done.
+    /// Wall-clock time from the start of the first thread to the end of the last.
     pub wall: Duration,
-    /// On all processors together: on a machine that is busy with other things, too, this tells more.
+    /// Processor time of all threads. On a busy machine, it is more reliable than wall-clock time.
     pub processors: Duration,
 }
 
-/// How much is done, and by how many.
+/// The amount of work, and the number of threads.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub work: Work,
     pub threads: usize,
-    /// Calls of the heap, by all threads together; each of them makes about as many.
+    /// Calls of the heap by all threads together, divided about equally.
     pub calls: usize,
     /// The sizes of blocks.
     pub sizes: Sizes,
@@ -119,14 +119,14 @@ impl Load {
 /// The smallest page of any machine these are run on.
 const PAGE: usize = 4096;
 
-/// A block that somebody has. Its tag is at both ends and in each page, so that all of it is resident.
+/// An allocated block. It has a tag at both ends and in each page, so that all of it is resident.
 pub struct Block {
     ptr: *mut u8,
     size: u32,
     tag: u8,
 }
 
-// SAFETY: It owns the block.
+// SAFETY: The value owns its block.
 unsafe impl Send for Block {}
 
 impl Block {
@@ -140,7 +140,7 @@ impl Block {
         let ptr = unsafe { heap.alloc(layout(size)) };
         assert!(!ptr.is_null(), "the heap is full");
         for byte in (PAGE..size).step_by(PAGE) {
-            // SAFETY: It lies in the block.
+            // SAFETY: The byte lies in the block.
             unsafe { ptr.add(byte).write(tag) };
         }
         // SAFETY: The block has as many bytes.
@@ -154,11 +154,11 @@ impl Block {
     /// Frees the block.
     ///
     /// # Panics
-    /// If somebody has written to it.
+    /// If the tags have changed.
     #[inline]
     pub fn free<H: GlobalAlloc>(self, heap: &H) {
         let size = self.size as usize;
-        // SAFETY: The block has as many bytes, of which these have been written, and is not used any more.
+        // SAFETY: These bytes lie in the block and have been written. Nobody uses the block any more.
         unsafe {
             assert!(self.ptr.read() == self.tag && self.ptr.add(size - 1).read() == self.tag);
             heap.dealloc(self.ptr, layout(size));
@@ -166,7 +166,7 @@ impl Block {
     }
 }
 
-/// The layout of a block: no more aligned than most are.
+/// The layout of a block. Its alignment is 8, like that of most blocks.
 #[inline]
 fn layout(size: usize) -> Layout {
     // SAFETY: The alignment is a power of two, and the size small.
