@@ -6,26 +6,25 @@ use core::fmt;
 use critical_section::Mutex;
 use talloc_core::{Compact, Config, OomHandler, OwnedTalloc, SharedHeap, Source, Talloc};
 
-/// A heap that is used in critical sections: a global allocator, and a reference to it is an
-/// `Allocator`.
+/// A heap that is used in critical sections. It is a global allocator, and a reference to it is an `Allocator`.
 ///
-/// For microcontrollers: interrupt handlers may allocate and free, and no atomic instructions are
-/// needed. The program brings the implementation of [`critical_section`], mostly by a feature of
-/// its chip's crate. On a single core, it switches interrupts off.
+/// It is for microcontrollers: interrupt handlers may allocate and free, and no atomic instructions are
+/// needed. The program provides the implementation of [`critical_section`], usually by a feature of
+/// its chip's crate. On a single core, a critical section disables interrupts.
 ///
 /// # Cost
 ///
-/// Each operation on the heap is one critical section. So interrupts wait as long as it takes, a
-/// bounded number of steps with [`RealTime`](crate::RealTime) or [`Micro`](crate::Micro); what the
-/// heap's source does, and what is done in [`with`](Self::with), comes on top. Copying a block that
-/// has to move, and clearing, is done outside. In a critical section of the program's own, another
-/// one is nested: it costs as much, and leaves the program's in force when it ends.
+/// Each operation on the heap is one critical section, for which interrupts wait. With [`RealTime`](crate::RealTime) or
+/// [`Micro`](crate::Micro), it takes a bounded number of steps, plus the time of the heap's source and of functions that
+/// are passed to [`with`](Self::with). Blocks are copied and cleared outside of critical sections. If the program itself
+/// is in a critical section, the heap's section is nested. A nested section costs as much, and does not end the outer
+/// section.
 ///
-/// # Why this is no lock of `lock_api`
+/// # Why this is not a lock of `lock_api`
 ///
-/// A guard of such a lock may be kept longer than another one that was taken later, or taken in a
-/// critical section and kept beyond its end. But critical sections must end in the reverse of the
-/// order in which they began, or interrupts are let in too early. In a function, they always do.
+/// Critical sections must end in the reverse of the order in which they began. Otherwise interrupts are enabled too early.
+/// The guards of a lock can violate this order: a guard may live longer than a guard that was taken later. Sections that
+/// begin and end in the same function always keep the order.
 ///
 /// # Examples
 ///
@@ -61,7 +60,7 @@ pub struct TallocCritical<C: Config = Compact, S = OomHandler<C>>(
 );
 
 impl<C: Config, S> TallocCritical<C, S> {
-    /// Makes the heap one that is used in critical sections.
+    /// Makes a heap for use in critical sections.
     #[must_use]
     pub const fn new(heap: OwnedTalloc<C, S>) -> Self {
         Self(Mutex::new(RefCell::new(heap)))
@@ -71,8 +70,8 @@ impl<C: Config, S> TallocCritical<C, S> {
     ///
     /// # Panics
     ///
-    /// If `f`, or the heap's source, uses the heap other than by what it has been given: calls this
-    /// again, or allocates or frees through a shared reference.
+    /// If `f` or the heap's source uses the heap other than through its argument: if it calls this function again, or
+    /// allocates or frees through a shared reference.
     #[inline]
     #[track_caller]
     pub fn with<T>(&self, f: impl FnOnce(&mut Talloc<C, S>) -> T) -> T {
@@ -82,14 +81,14 @@ impl<C: Config, S> TallocCritical<C, S> {
         })
     }
 
-    /// The heap, back from [`new`](Self::new).
+    /// Returns the heap that was passed to [`new`](Self::new).
     #[must_use]
     pub fn into_inner(self) -> OwnedTalloc<C, S> {
         self.0.into_inner().into_inner()
     }
 }
 
-// SAFETY: It is one heap, which the cell gives to one caller at a time.
+// SAFETY: `with` always lends the same heap, and the cell lends it to one caller at a time.
 unsafe impl<C: Config, S: Source<C>> SharedHeap for TallocCritical<C, S> {
     type Config = C;
     type Source = S;
@@ -100,14 +99,14 @@ unsafe impl<C: Config, S: Source<C>> SharedHeap for TallocCritical<C, S> {
     }
 }
 
-/// Panics, as somebody has the heap already.
+/// Panics because the heap is already borrowed.
 #[cold]
 #[track_caller]
 fn used_again() -> ! {
     panic!("a heap must not be used again in its source, nor in what it is lent to by `with`")
 }
 
-// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+// SAFETY: A value is the same heap at each call, wherever it lies. Copies of a reference borrow the same value.
 talloc_core::global_alloc!(
     unsafe impl[C: Config, S: Source<C>] for TallocCritical<C, S>, |heap| heap
 );
@@ -118,7 +117,7 @@ talloc_core::allocator!(
 /// Prints the heap's [`Outline`](crate::Outline), or that it is in use.
 impl<C: Config, S> fmt::Debug for TallocCritical<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // To print may take long and allocate from this very heap: it is done when the section has ended.
+        // Print after the section has ended, because printing may take long and allocate from this heap.
         let outline = critical_section::with(|section| {
             self.0.borrow(section).try_borrow().map(|heap| heap.inspect().outline())
         });

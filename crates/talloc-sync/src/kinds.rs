@@ -1,4 +1,4 @@
-//! A heap, asked for memory of some kinds.
+//! A reference to a heap that allocates memory of some kinds.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -8,8 +8,8 @@ use talloc_core::{AllocError, Kinds, SharedHeap, Talloc};
 
 /// A reference to a heap that allocates in memory of some [kinds](Kinds): an `Allocator`.
 ///
-/// A block that moves stays in memory of these kinds. Caches in front of the heap are passed by, and do not get
-/// what is freed.
+/// A block that moves stays in memory of these kinds. Caches in front of the heap are bypassed: they serve no request, and
+/// get no freed blocks.
 ///
 /// # Examples
 ///

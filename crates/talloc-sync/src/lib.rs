@@ -1,18 +1,18 @@
-//! The talloc heap for programs: behind a lock, in a critical section, or in a cell of a single
+//! The talloc heap for programs: behind a lock, in a critical section, or in a cell for a single
 //! thread, and as an `Allocator`.
 //!
-//! A [`Talloc`] is used through `&mut`. What the allocator traits need is a heap behind a shared
-//! reference, and this crate has the ways to make one:
+//! A [`Talloc`] is used through `&mut`. The allocator traits need a heap behind a shared reference. This crate has four
+//! ways to share a heap:
 //!
-//! | | reached by | [`GlobalAlloc`] | `Allocator` | cost of sharing |
+//! | | used by | [`GlobalAlloc`] | `Allocator` | cost of sharing |
 //! |---|---|---|---|---|
 //! | [`Tallock`] | threads | yes | `&Tallock` | a [lock] of your choice |
 //! | [`TallocMagazines`] | threads that allocate all the time | yes | `&TallocMagazines` | a lock, seldom |
-//! | [`TallocCritical`] | interrupt handlers, too | yes | `&TallocCritical` | interrupts wait |
+//! | [`TallocCritical`] | threads and interrupt handlers | yes | `&TallocCritical` | interrupts wait |
 //! | [`TallocCell`] | one thread | no | `&TallocCell` | none, and no `unsafe` |
 //!
-//! Everything of [`talloc_core`] and [`talloc_span`](talloc_core::Span) that is public is here,
-//! too, so that this crate is all that a program needs.
+//! This crate re-exports all public items of [`talloc_core`] and [`talloc_span`](talloc_core::Span), so a program needs
+//! only this crate.
 //!
 //! # Examples
 //!
@@ -28,7 +28,7 @@
 //! static mut ARENA: [u8; 1 << 20] = [0; 1 << 20];
 //!
 //! fn give_arena(heap: &mut Talloc, _: Layout) -> Result<(), AllocError> {
-//!     // SAFETY: Nothing else uses the array. When it has been claimed, it is refused.
+//!     // SAFETY: Nothing else uses the array. A second claim of it is refused.
 //!     unsafe { heap.claim((&raw mut ARENA).into()) }.map_err(|_| AllocError)
 //! }
 //!

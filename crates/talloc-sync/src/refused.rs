@@ -1,5 +1,5 @@
-//! Programs that must not compile: each would put another heap in the place of one whose blocks live on. See
-//! also those of `talloc-core`.
+//! Programs that must not compile: each would replace a heap that still has allocated blocks. `talloc-core` has such
+//! programs, too.
 //!
 //! A heap that is lent by a critical section cannot be swapped:
 //!
@@ -23,7 +23,7 @@
 //! let heap: &mut Talloc = HEAP.with(|heap| heap);
 //! ```
 //!
-//! Nor can one behind magazines:
+//! Nor can a heap behind magazines:
 //!
 //! ```compile_fail,E0277
 //! use talloc_sync::{Talloc, TallocMagazines, lock::Backoff};

@@ -1,4 +1,4 @@
-//! The heap in a cell.
+//! A heap in a cell.
 
 use core::alloc::Layout;
 use core::cell::{Cell, RefCell};
@@ -15,27 +15,26 @@ use talloc_core::{
 use super::unlocked::Unlocked;
 use super::{MemorySupply, NoSupply};
 
-/// A heap for a single thread, in memory that it borrows: `&TallocCell` is an `Allocator`.
+/// A heap for a single thread, in borrowed memory. `&TallocCell` is an `Allocator`.
 ///
-/// There is no lock and no flag: an operation costs what it costs the heap. There is no `unsafe`
-/// either: the heap is given slices, which it borrows for `'mem`, and what is allocated borrows the
-/// cell. Memory can be added at any time, by [`claim`](Self::claim) or, before an allocation fails,
-/// by a [`MemorySupply`]. To free everything at once, drop the cell and make another one of the same
-/// memory, which takes constant time.
+/// There is no lock and no flag, so sharing costs nothing. Using it needs no `unsafe`: the heap borrows slices
+/// for `'mem`, and blocks borrow the cell. Memory can be added at any time by [`claim`](Self::claim), and by a
+/// [`MemorySupply`] before an allocation fails. To free all blocks at once, drop the cell and make another one with the
+/// same memory, which takes constant time.
 ///
-/// A cell can be sent to another thread, but not while anything is allocated, and not shared.
+/// A cell can be sent to another thread while no block is allocated. It cannot be shared between threads.
 ///
 /// # Why it is sound
 ///
-/// * Nobody has the heap twice. A reference to it exists only within functions of this crate and of
-///   [`shared`](crate::shared), and none of those calls the program: the heap has no source, its
-///   parameters are constants, and the supply is called when the heap is not held.
-/// * Nobody has the heap's memory but the heap and the owners of blocks. The slices are borrowed for
-///   as long as there is the cell, which the heap never leaves.
-/// * Blocks stay valid for as long as a reference to the cell can be used, even those that are
-///   forgotten: through a shared reference, memory can be added and not taken away.
+/// * There are never two references to the heap. A reference exists only within functions of this crate and of
+///   [`shared`](crate::shared), and none of these functions calls the program: the heap has no source, its
+///   parameters are constants, and the supply is called while the heap is not borrowed.
+/// * Only the heap and the owners of blocks use the memory. The slices are borrowed as long as the cell exists, and the
+///   heap never leaves the cell.
+/// * Blocks stay valid as long as a reference to the cell can be used, even if they are
+///   forgotten: through a shared reference, memory can be added, but not taken away.
 /// * The bytes of the slices need not be initialised. The heap and the owners of blocks may leave
-///   them uninitialised, which is why `&mut [u8]` will not do unless nobody sees it again.
+///   them uninitialised. A `&mut [u8]` would therefore be unsound, unless it is borrowed for ever.
 ///
 /// # Examples
 ///
@@ -166,37 +165,38 @@ impl<'mem, C: Config, S> TallocCell<'mem, C, S> {
         self.with_supply(supply)
     }
 
-    /// The supply of further memory.
+    /// Returns the supply of further memory.
     #[must_use]
     pub fn supply_mut(&mut self) -> &mut S {
         self.supply.get_mut()
     }
 
-    /// The supply of further memory. The heap is gone.
+    /// Drops the heap, and returns the supply of further memory.
     #[must_use]
     pub fn into_supply(self) -> S {
         self.supply.into_inner()
     }
 
-    /// Gives the heap `memory`: its first arena, or a further one, whose control block lies at its
-    /// start and takes about as many bytes as the cell.
+    /// Adds `memory` to the heap, as its first arena or as a further arena. A further arena has a control block at its
+    /// start, which takes about as many bytes as the cell.
     ///
-    /// Only a few words of it are touched.
+    /// This touches only a few words of the memory.
     ///
     /// # Errors
     ///
-    /// In a heap with a single arena, [`ArenaError::TooFar`] if the memory is too large for the links, see
-    /// [`Index`](crate::Index), and [`ArenaError::SecondArena`]; for a further arena [`ArenaError::TooSmall`]; and
-    /// [`ArenaError::Overlap`] if the memory is a block of this very cell.
+    /// - [`ArenaError::TooFar`] if a heap with a single arena cannot span so much memory; see [`Index`](crate::Index).
+    /// - [`ArenaError::SecondArena`] if a heap with a single arena already has one.
+    /// - [`ArenaError::TooSmall`] if the memory is too small for a further arena.
+    /// - [`ArenaError::Overlap`] if the memory is a block of this cell.
     pub fn claim(&self, memory: &'mem mut [MaybeUninit<u8>]) -> Result<(), ArenaError> {
         let span = Span::from(memory);
-        // SAFETY: The memory can be read and written. It was borrowed mutably, so nobody else uses
-        // it for as long as there is the cell. The heap never leaves the cell.
+        // SAFETY: The memory is valid for reads and writes. It is borrowed mutably for `'mem`, so nobody else uses it as
+        // long as the cell exists. The heap never leaves the cell.
         self.heap.with(|heap| unsafe { heap.claim(span) })
     }
 }
 
-// SAFETY: The heap within keeps to the contract, and never leaves the cell.
+// SAFETY: The heap within upholds the contract, and never leaves the cell.
 unsafe impl<'mem, C: Config, S: MemorySupply<'mem>> Allocate for TallocCell<'mem, C, S> {
     const CHECKED: bool = C::CHECKED;
 
@@ -212,7 +212,7 @@ unsafe impl<'mem, C: Config, S: MemorySupply<'mem>> Allocate for TallocCell<'mem
 
     #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: The contract is the same.
+        // SAFETY: By the contract of this method, which is that of the heap's method.
         unsafe { self.heap.deallocate(ptr, layout) }
     }
 
@@ -223,7 +223,8 @@ unsafe impl<'mem, C: Config, S: MemorySupply<'mem>> Allocate for TallocCell<'mem
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: The contract is the same. An attempt that fails leaves the block as it was.
+        // SAFETY: By the contract of this method, which is that of the heap's method. A failed attempt leaves the block as
+        // it was, so another attempt is sound.
         self.try_with(new, |heap| unsafe { heap.resize(ptr, old, new) })
     }
 
@@ -232,13 +233,14 @@ unsafe impl<'mem, C: Config, S: MemorySupply<'mem>> Allocate for TallocCell<'mem
     }
 }
 
-// SAFETY: A cell is one heap, which a reference borrows, and with it the memory. So do copies of the reference.
+// SAFETY: A cell is always the same heap. References borrow the cell, and with it the memory; copies of a reference borrow
+// the same cell.
 talloc_core::allocator!(
     unsafe impl['mem, C: Config, S: MemorySupply<'mem>] for &TallocCell<'mem, C, S>, |cell| *cell
 );
 
 impl<'mem, C: Config, S: MemorySupply<'mem>> TallocCell<'mem, C, S> {
-    /// Calls `attempt`, and again each time that the supply has given memory. A failure of `attempt` has no effects.
+    /// Calls `attempt`, and calls it again each time that the supply has given memory. A failed attempt has no effects.
     #[inline(always)]
     fn try_with<T>(
         &self,
@@ -270,10 +272,10 @@ impl<'mem, C: Config, S: MemorySupply<'mem>> TallocCell<'mem, C, S> {
         Err(AllocError)
     }
 
-    /// Claims what the supply gives.
+    /// Claims memory from the supply.
     fn claim_more(&self, layout: Layout) -> Result<(), AllocError> {
-        // The heap is not held, so the supply may use the cell. Only the supply itself is: if it
-        // should be called from within, there is no more memory.
+        // The heap is not borrowed, so the supply may use the cell. Only the supply itself is borrowed: a nested call of
+        // it fails.
         let mut supply = self.supply.try_borrow_mut().map_err(|_| AllocError)?;
         let memory = supply.supply(layout).ok_or(AllocError)?;
         self.claim(memory).map_err(|_| AllocError)

@@ -1,4 +1,4 @@
-//! Looking at the heap in a cell.
+//! Inspection of the heap in a cell.
 
 use core::fmt;
 
@@ -8,36 +8,36 @@ use talloc_core::{
 
 use super::TallocCell;
 
-/// Looking at the heap.
+/// Inspection.
 impl<C: Config, S> TallocCell<'_, C, S> {
-    /// The memory of all arenas, as it was given, the first one's first.
+    /// Returns the spans of all arenas, in the order of claiming.
     ///
-    /// What is claimed meanwhile may be left out.
+    /// Arenas that are claimed during the iteration may be left out.
     pub fn arenas(&self) -> impl Iterator<Item = Span> + '_ {
-        // Between two spans, the heap is not held.
+        // Between two spans, the heap is not borrowed.
         (0..).map_while(|number| self.heap.with(|heap| heap.arenas().nth(number)))
     }
 
-    /// The memory of the first arena, as it was given; empty if there is none.
+    /// Returns the span of the first arena; empty if there is none.
     #[must_use]
     pub fn get_arena(&self) -> Span {
         self.heap.with(|heap| heap.get_arena())
     }
 
-    /// The part of the first arena that allocations may lie in.
+    /// Returns the part of the first arena in which blocks may lie.
     #[must_use]
     pub fn get_allocatable_span(&self) -> Span {
         self.heap.with(|heap| heap.get_allocatable_span())
     }
 
-    /// A span of the first arena that contains all that is allocated in it, and a place
-    /// for the bitmap; see [`Talloc::get_allocated_span`].
+    /// Returns a span in the first arena that contains all of its allocated blocks, and has room for the bitmap; see
+    /// [`Talloc::get_allocated_span`].
     #[must_use]
     pub fn get_allocated_span(&self) -> Span {
         self.heap.with(Talloc::get_allocated_span)
     }
 
-    /// [`get_allocated_span`](Self::get_allocated_span) of the arena of the span `arena`.
+    /// Returns the [allocated span](Self::get_allocated_span) of the arena with the span `arena`.
     ///
     /// # Errors
     ///
@@ -46,13 +46,13 @@ impl<C: Config, S> TallocCell<'_, C, S> {
         self.heap.with(|heap| heap.arena(arena).map(|mut arena| arena.allocated_span()))
     }
 
-    /// All that the heap counts; see [`Inspect::statistics`](talloc_core::Inspect::statistics).
+    /// Returns the heap's counters; see [`Inspect::statistics`](talloc_core::Inspect::statistics).
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.heap.statistics()
     }
 
-    /// Bytes of all blocks that are allocated; see [`Inspect::used_bytes`](talloc_core::Inspect::used_bytes).
+    /// Returns the bytes of all allocated blocks; see [`Inspect::used_bytes`](talloc_core::Inspect::used_bytes).
     ///
     /// # Examples
     ///
@@ -70,25 +70,26 @@ impl<C: Config, S> TallocCell<'_, C, S> {
         self.heap.used_bytes()
     }
 
-    /// Bytes that are free; see [`Inspect::free_bytes`](talloc_core::Inspect::free_bytes).
+    /// Returns the free bytes; see [`Inspect::free_bytes`](talloc_core::Inspect::free_bytes).
     #[must_use]
     pub fn free_bytes(&self) -> usize {
         self.heap.free_bytes()
     }
 
-    /// The most bytes that have been in use at once; see [`Inspect::peak_bytes`](talloc_core::Inspect::peak_bytes).
+    /// Returns the most bytes that have been in use at once; see [`Inspect::peak_bytes`](talloc_core::Inspect::peak_bytes).
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
         self.heap.peak_bytes()
     }
 
-    /// Bytes of the largest free chunk; see [`Inspect::largest_free_bytes`](talloc_core::Inspect::largest_free_bytes).
+    /// Returns the size of the largest free chunk in bytes; see
+    /// [`Inspect::largest_free_bytes`](talloc_core::Inspect::largest_free_bytes).
     #[must_use]
     pub fn largest_free_bytes(&self) -> usize {
         self.heap.largest_free_bytes()
     }
 
-    /// What the heap holds, by size; see [`Inspect::size_classes`](talloc_core::Inspect::size_classes).
+    /// Returns free and cached memory by size; see [`Inspect::size_classes`](talloc_core::Inspect::size_classes).
     #[must_use]
     pub fn size_classes(&self) -> SizeClasses {
         self.heap.size_classes()
@@ -99,11 +100,11 @@ impl<C: Config, S> TallocCell<'_, C, S> {
         self.heap.with(Talloc::flush);
     }
 
-    /// Checks every invariant of the heap, and counts what there is; see [`Talloc::verify`].
+    /// Checks every invariant of the heap, and counts chunks and bytes; see [`Talloc::verify`].
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that is found. The cell must not be used any more then.
+    /// The first [`Violation`] that is found. A cell with a violation must not be used any more.
     pub fn verify(&self) -> Result<Report, Violation> {
         self.heap.with(|heap| heap.verify())
     }
@@ -112,7 +113,7 @@ impl<C: Config, S> TallocCell<'_, C, S> {
 /// Prints the heap's [`Outline`](crate::Outline).
 impl<C: Config, S> fmt::Debug for TallocCell<'_, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // To print may allocate from this very cell: the heap is not held meanwhile.
+        // Do not borrow the heap while printing, which may allocate from this cell.
         let outline = self.heap.with(|heap| heap.inspect().outline());
         f.debug_tuple("TallocCell").field(&outline).finish()
     }

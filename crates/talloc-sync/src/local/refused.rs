@@ -1,6 +1,6 @@
-//! Programs that must not compile: each would use memory that is gone, or twice.
+//! Programs that must not compile: each would use memory after its lifetime, or give it to two owners.
 //!
-//! The memory lives for as long as the cell:
+//! The memory must live as long as the cell:
 //!
 //! ```compile_fail,E0597
 //! use core::mem::MaybeUninit;
@@ -13,7 +13,7 @@
 //! cell.flush();
 //! ```
 //!
-//! Memory that is claimed later, too:
+//! So must memory that is claimed later:
 //!
 //! ```compile_fail,E0597
 //! use core::mem::MaybeUninit;
@@ -27,7 +27,7 @@
 //! cell.flush();
 //! ```
 //!
-//! Behind a reference, the lifetime does not become shorter:
+//! The lifetime of the memory cannot be shortened behind a reference:
 //!
 //! ```compile_fail
 //! use core::mem::MaybeUninit;
@@ -39,7 +39,7 @@
 //! }
 //! ```
 //!
-//! Nor does that of a supply's memory become longer:
+//! Nor can the lifetime of a supply's memory be extended:
 //!
 //! ```compile_fail,E0597
 //! use core::mem::MaybeUninit;
@@ -52,7 +52,7 @@
 //! cell.flush();
 //! ```
 //!
-//! Nobody else uses the memory:
+//! Nobody else may use the memory:
 //!
 //! ```compile_fail,E0499
 //! use core::mem::MaybeUninit;
@@ -64,7 +64,7 @@
 //! one.flush();
 //! ```
 //!
-//! Bytes that are read later must be initialised, and those of a heap need not be:
+//! The heap may leave bytes uninitialised, so memory that is read later cannot be claimed:
 //!
 //! ```compile_fail,E0597
 //! use talloc_sync::TallocCell;
@@ -73,7 +73,7 @@
 //! let cell = TallocCell::from_static(&mut memory);
 //! ```
 //!
-//! The cell lives for as long as what is allocated:
+//! The cell must live as long as its blocks:
 //!
 #![cfg_attr(feature = "allocator", doc = "```compile_fail,E0597")]
 #![cfg_attr(not(feature = "allocator"), doc = "```ignore")]
@@ -100,7 +100,7 @@
 //! drop(number);
 //! ```
 //!
-//! One thread has the cell:
+//! Threads cannot share a cell:
 //!
 //! ```compile_fail,E0277
 //! use talloc_sync::TallocCell;
@@ -112,7 +112,7 @@
 //! });
 //! ```
 //!
-//! And so what is allocated stays there:
+//! Nor can a block be sent to another thread:
 //!
 #![cfg_attr(feature = "allocator", doc = "```compile_fail,E0277")]
 #![cfg_attr(not(feature = "allocator"), doc = "```ignore")]

@@ -1,23 +1,22 @@
-//! Where a cell's memory comes from when there is not enough.
+//! Further memory for a cell.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 
-/// What a [`TallocCell`](crate::TallocCell) asks for memory before an allocation fails.
+/// A supply of memory that a [`TallocCell`](crate::TallocCell) asks before an allocation fails.
 ///
-/// Every `FnMut(Layout) -> Option<&'mem mut [MaybeUninit<u8>]>` is one.
+/// Every `FnMut(Layout) -> Option<&'mem mut [MaybeUninit<u8>]>` is a supply.
 ///
-/// It is a [`Source`](crate::Source) without the heap, whose memory it gives by `unsafe` methods. With a
-/// cell there need not be any. A supply is not relied on: it may panic, and give nothing.
+/// Unlike a [`Source`](crate::Source), a supply does not access the heap, so it needs no `unsafe`. The safety of the cell
+/// does not depend on it: a supply may panic, and may give no memory.
 pub trait MemorySupply<'mem> {
-    /// Memory for the heap, or `None` if there is no more.
+    /// Returns memory for the heap, or `None` if there is no more.
     ///
-    /// It is called when `layout` could not be allocated, and again until it could be or this
-    /// returns `None`. Memory that the heap refuses, as [`claim`](crate::TallocCell::claim) does,
-    /// counts as none. A supply that never gives enough ends in an error, too, after
-    /// [`SOURCE_TRIES`](crate::SOURCE_TRIES) calls.
+    /// The cell calls this when an allocation of `layout` fails, and repeats the call until the allocation succeeds or
+    /// this returns `None`. Memory that [`claim`](crate::TallocCell::claim) would refuse counts as `None`. If the memory
+    /// never suffices, the allocation fails after [`SOURCE_TRIES`](crate::SOURCE_TRIES) calls.
     ///
-    /// It may use the cell. An allocation that would call the supply while it runs fails.
+    /// The supply may use the cell. While the supply runs, an allocation that would need it fails.
     fn supply(&mut self, layout: Layout) -> Option<&'mem mut [MaybeUninit<u8>]>;
 }
 
@@ -31,7 +30,7 @@ where
     }
 }
 
-/// The supply of a cell that has all the memory it will get.
+/// The supply of a cell that gets no further memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct NoSupply;
 

@@ -6,14 +6,14 @@ use lock_api::{GuardSend, RawMutex};
 
 use super::machine::{AtomicBool, hint};
 
-/// The most pauses between two looks at the lock, as many as crossbeam's `Backoff` makes; to the
-/// model checker, more than one are only more orders to try.
+/// The most pauses between two reads of the lock, as many as in crossbeam's `Backoff`. For the model checker, more than one
+/// pause would only add orders to try.
 const MAX_PAUSES: u32 = if cfg!(loom) { 1 } else { 64 };
 
-/// A spin lock that those who wait look at less and less often (Anderson 1990).
+/// A spin lock whose waiters read it less and less often (Anderson 1990).
 ///
-/// What slows a spin lock down is not waiting, but those who wait: each look at the lock takes its
-/// cache line away from the thread that is to release it. It is not fair.
+/// Each read by a waiter takes the lock's cache line away from the holder, which slows the holder down. Waiters that read
+/// less often let the holder work. The lock is not fair.
 ///
 /// ```
 /// use talloc_sync::lock::Backoff;

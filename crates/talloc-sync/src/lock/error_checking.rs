@@ -1,44 +1,42 @@
-//! A lock that knows who holds it.
+//! A lock that records its holder.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lock_api::{GetThreadId, GuardNoSend, RawMutex};
 
-/// No thread's id.
+/// The value of `owner` while nobody holds the lock. It is no thread's id.
 const NOBODY: usize = 0;
 
-/// A lock that panics where another one would wait for itself for ever.
+/// A lock that panics if its holder takes it again. Other locks would wait for ever.
 ///
-/// POSIX has the same under this name. It finds what must not be done with a [`Tallock`]: to
-/// allocate from the heap, other than by what one has been given, in its source or while its guard
-/// lives.
+/// The name is from POSIX, which has such a lock. It finds misuse of a [`Tallock`]: while a thread holds the guard of the
+/// heap, or while the heap's source runs, the thread must use the heap only through the guard or the source's argument.
 ///
-/// `R` is the lock proper, and `G` tells apart who may hold it: threads, or the cores of a machine
-/// without threads. Where there is an operating system, `parking_lot::RawThreadId` will do.
+/// `R` is the underlying lock. `G` distinguishes possible holders: threads, or the cores of a machine without threads. On
+/// an operating system, use `parking_lot::RawThreadId`.
 ///
 /// # Cost
 ///
-/// A word, which is written whenever the lock is taken and released; and `G` is asked for an id
-/// each time it is taken. That is for debugging, but where an id costs next to nothing, such as the
-/// number of a core in a register, it may as well stay.
+/// The lock has an additional word, which it writes whenever it is taken and released. Each time it is taken, it also asks
+/// `G` for an id. This is meant for debugging. If an id is cheap, such as the number of a core in a register, the lock can
+/// also be used in production.
 ///
 /// # Panics
 ///
-/// [`lock`](RawMutex::lock) panics if the lock is held by the one who calls it.
-/// [`try_lock`](RawMutex::try_lock) never waits, and returns `false`.
+/// [`lock`](RawMutex::lock) panics if the caller holds the lock.
+/// [`try_lock`](RawMutex::try_lock) never waits, and returns `false` in this case.
 ///
-/// A global allocator must not unwind. So build a program whose global allocator has this lock with
-/// `panic = "abort"`. What is wrong is said all the same, though to say more may need memory.
+/// A global allocator must not unwind. If a global allocator uses this lock, build the program with
+/// `panic = "abort"`. The panic message is still printed, but a longer message may need memory.
 ///
 /// # Limits
 ///
-/// The id must stay the same for as long as the lock is held. Core numbers are no good if a thread
-/// may be moved to another core meanwhile.
+/// The id must stay the same as long as the lock is held. Core numbers do not work if a thread
+/// may move to another core meanwhile.
 ///
-/// An interrupt handler that uses the heap while the code that it interrupts holds the lock is
-/// found out, too, if both have the same id; but not if the interrupt comes in the moment between
-/// the lock's being taken and its owner's being noted. [`TallocCritical`] is the heap for
-/// interrupts.
+/// The lock also detects an interrupt handler that uses the heap while the interrupted code holds the lock, if both have
+/// the same id. It does not detect this if the interrupt comes between taking the lock and recording the holder.
+/// [`TallocCritical`] is the heap for interrupt handlers.
 ///
 /// # Examples
 ///
@@ -62,7 +60,7 @@ const NOBODY: usize = 0;
 /// static HEAP: Tallock<ErrorChecking<Backoff, Thread>> = Talloc::new().lock();
 ///
 /// let guard = HEAP.0.lock();
-/// // It would be for ever that this waits.
+/// // Another lock would wait for ever here.
 /// let waits = std::panic::catch_unwind(|| HEAP.0.lock().verify().is_ok());
 /// assert!(waits.is_err());
 /// ```
@@ -74,10 +72,10 @@ const NOBODY: usize = 0;
 pub struct ErrorChecking<R, G> {
     raw: R,
     ids: G,
-    /// Who holds the lock, or [`NOBODY`].
+    /// The id of the holder, or [`NOBODY`].
     ///
-    /// It needs no ordering. One's own id was written by oneself, and one reads it until one has
-    /// written something else. Whatever else is read is not one's own id.
+    /// Relaxed accesses suffice. A caller only compares the value with its own id, which only the caller itself writes and
+    /// replaces.
     owner: AtomicUsize,
 }
 
@@ -89,12 +87,11 @@ impl<R, G: GetThreadId> ErrorChecking<R, G> {
     }
 }
 
-// SAFETY: The lock proper excludes others, and is taken and released whenever this is.
+// SAFETY: This lock is taken and released together with the underlying lock, which upholds the contract.
 unsafe impl<R: RawMutex, G: GetThreadId> RawMutex for ErrorChecking<R, G> {
     const INIT: Self = Self { raw: R::INIT, ids: G::INIT, owner: AtomicUsize::new(NOBODY) };
 
-    /// Who takes the lock releases it, too: if another one did, it would be held by nobody that can
-    /// be told.
+    /// The thread that takes the lock must release it. Otherwise the recorded holder would be wrong.
     type GuardMarker = GuardNoSend;
 
     #[inline]
@@ -131,7 +128,7 @@ unsafe impl<R: RawMutex, G: GetThreadId> RawMutex for ErrorChecking<R, G> {
     }
 }
 
-/// Panics where there would be a deadlock.
+/// Panics instead of a deadlock.
 #[cold]
 #[inline(never)]
 #[track_caller]

@@ -1,5 +1,4 @@
-//! What locks and caches are made of: the processor's own, or, for the model checker loom, models
-//! of it.
+//! Atomics and other primitives of locks and caches: the processor's, or models for the model checker loom.
 
 #[cfg(not(loom))]
 pub(crate) use core::{
@@ -13,8 +12,8 @@ pub(crate) use {
     model::{AtomicBool, AtomicPtr, AtomicUsize},
 };
 
-/// The light one of two barriers, of which the heavy one makes a fence of it; to the model checker,
-/// it is one.
+/// A light barrier, for the compiler only. The heavy barrier of another thread turns it into a fence. For the model
+/// checker, it is a fence.
 #[inline(always)]
 #[allow(dead_code, reason = "heaps of threads need more atomics than some machines have")]
 pub(crate) fn light_barrier() {
@@ -26,14 +25,14 @@ pub(crate) fn light_barrier() {
 
 use core::cell::UnsafeCell;
 
-/// A value that its users see to having alone; the model checker sees whether they do.
+/// A value whose users ensure exclusive access. The model checker checks that they do.
 pub(crate) struct Shared<T> {
     value: UnsafeCell<T>,
     #[cfg(loom)]
     model: model::Access,
 }
 
-// SAFETY: Whoever uses the value sees to it that nobody else does.
+// SAFETY: Users of the value ensure exclusive access.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
@@ -45,7 +44,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// The value, to be used at once.
+    /// Returns a pointer to the value, for immediate use.
     #[inline(always)]
     pub(crate) fn get(&self) -> *mut T {
         #[cfg(loom)]
@@ -61,10 +60,10 @@ mod model {
     use core::sync::atomic::Ordering;
     use std::sync::OnceLock;
 
-    /// Notes that somebody has a value alone.
+    /// Records exclusive accesses to a value for the model checker.
     pub struct Access(OnceLock<loom::cell::UnsafeCell<()>>);
 
-    // SAFETY: Loom sees to it.
+    // SAFETY: Loom checks accesses from all threads.
     unsafe impl Sync for Access {}
 
     impl Access {
@@ -75,9 +74,9 @@ mod model {
         }
     }
 
-    /// Models of atomics that can be made in a constant, which loom's cannot.
+    /// Models of atomics with constant constructors, which loom's atomics do not have.
     ///
-    /// They are made when they are first used, and that must be before another thread may use them.
+    /// A model is made when it is first used. That must happen before another thread can use it.
     macro_rules! atomic {
         ($name:ident, $value:ty) => {
             #[derive(Debug)]
@@ -120,16 +119,16 @@ mod model {
     atomic!(AtomicBool, bool);
     atomic!(AtomicUsize, usize);
 
-    /// A model of an atomic pointer, made as the others are.
+    /// A model of an atomic pointer with a constant constructor.
     #[derive(Debug)]
     pub struct AtomicPtr<T> {
         initial: *mut T,
         model: OnceLock<loom::sync::atomic::AtomicPtr<T>>,
     }
 
-    // SAFETY: The pointer is only compared and handed on.
+    // SAFETY: The pointer is only stored, compared and returned, and never dereferenced.
     unsafe impl<T> Send for AtomicPtr<T> {}
-    // SAFETY: As above; the model is an atomic.
+    // SAFETY: The model is an atomic.
     unsafe impl<T> Sync for AtomicPtr<T> {}
 
     #[allow(dead_code, reason = "not every use of these models needs a pointer")]

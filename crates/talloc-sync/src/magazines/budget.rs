@@ -1,4 +1,4 @@
-//! How much may be cached.
+//! The budget of cached memory.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -7,16 +7,16 @@ use talloc_core::{Config, Source, Talloc};
 use super::depot::Depot;
 use crate::lock::machine::AtomicUsize;
 
-/// The part of the arenas that may be cached is one in as many.
+/// At most one `SHARE`th of the arenas may be cached.
 const SHARE: usize = 16;
 
-/// The most that a slot's magazines may hold, and what each slot adds to what the depot may, if the
+/// The most bytes that a slot's magazines may hold. Each slot also adds as many bytes to the limit of the depot, if the
 /// arenas are large enough.
 pub(super) const SLOT_BYTES: usize = 64 << 10;
 
-/// What the magazines of all slots may hold, in bytes. It is written by who has the heap.
+/// The bytes that the magazines of all slots may hold. Only the thread that has the heap writes it.
 ///
-/// One half of what may be cached is for the slots, the other one for the depot.
+/// One half of the cached memory is for the slots, and the other half for the depot.
 pub(super) struct Budget {
     reserved: AtomicUsize,
     limit: AtomicUsize,
@@ -27,7 +27,7 @@ impl Budget {
         Self { reserved: AtomicUsize::new(0), limit: AtomicUsize::new(0) }
     }
 
-    /// Bounds what may be cached by what the heap has now.
+    /// Sets the limits of cached memory from the current size of the heap.
     pub(super) fn refresh<C: Config, S: Source<C>>(
         &self,
         heap: &Talloc<C, S>,
@@ -39,8 +39,7 @@ impl Budget {
         depot.set_limit(limit);
     }
 
-    /// Lets a slot's magazines, which may hold `slot` bytes, hold as many more. Returns whether they
-    /// may.
+    /// Lets a slot's magazines, which may hold `slot` bytes, hold `bytes` more. Returns whether the budget allows it.
     pub(super) fn reserve(&self, slot: usize, bytes: usize) -> bool {
         let reserved = self.reserved.load(Relaxed) + bytes;
         let granted = slot + bytes <= SLOT_BYTES && reserved <= self.limit.load(Relaxed);
@@ -50,7 +49,7 @@ impl Budget {
         granted
     }
 
-    /// Takes back what a slot's magazines might hold.
+    /// Returns `bytes` of a slot's limit to the budget.
     pub(super) fn give_back(&self, bytes: usize) {
         self.reserved.store(self.reserved.load(Relaxed) - bytes, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Allocating and freeing: from and to the slot, the depot, and the heap.
+//! Allocation and deallocation: by the slot, the depot, and the heap.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -15,14 +15,13 @@ use super::{Caller, TallocMagazines};
 impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     TallocMagazines<R, C, S, W, N>
 {
-    /// Allocates a block of a size that is cached, unless there is no room or all slots are in use.
+    /// Allocates a block of a cached size, unless there is no room or all slots are in use.
     #[inline(always)]
     pub(super) fn take(&self, class: Class) -> Option<NonNull<u8>> {
         self.take_from(&mut *self.slot()?, class)
     }
 
-    /// Frees a block of a size that is cached. Returns whether it could: it cannot if all slots are
-    /// in use.
+    /// Frees a block of a cached size. Returns false if all slots are in use.
     ///
     /// # Safety
     ///
@@ -30,7 +29,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     #[inline(always)]
     pub(super) unsafe fn put(&self, class: Class, ptr: NonNull<u8>) -> bool {
         let Some(mut slot) = self.slot() else { return false };
-        // SAFETY: The caller gives up a block of this heap, of a size of the class.
+        // SAFETY: The caller gives up a block of this heap, with a size of the class.
         unsafe { self.put_into(&mut slot, class, ptr) };
         true
     }
@@ -58,9 +57,9 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         unsafe { self.make_room(slot, class, ptr) };
     }
 
-    /// Allocates a block of a size that is not cached, or that no slot could give.
+    /// Allocates a block that no slot can serve, because its size is not cached or all slots are in use.
     ///
-    /// Also tells how many of its bytes are not known to be zero.
+    /// Also returns the number of bytes at its start that are not known to be zero.
     #[inline(never)]
     pub(super) fn allocate_in_heap(
         &self,
@@ -76,7 +75,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         unsafe { self.with_reports(|heap| heap.backend().malloc_dirty(layout)) }
     }
 
-    /// Frees a block of a size that is not cached, or that no slot could take.
+    /// Frees a block that no slot can take, because its size is not cached or all slots are in use.
     ///
     /// # Safety
     ///
@@ -87,7 +86,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         unsafe { shared::free_in_heap(self, ptr, layout) }
     }
 
-    /// A slot that is not in use: the caller's, or else the next one.
+    /// Takes a slot that is not in use: the caller's or another one.
     #[inline(always)]
     fn slot(&self) -> Option<Held<'_, Slot>> {
         let number = W::number();
@@ -97,14 +96,14 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         }
     }
 
-    /// A slot that is not in use, other than that of this number.
+    /// Takes a slot that is not in use, other than the one with this number.
     #[cold]
     #[inline(never)]
     fn next_slot(&self, number: usize) -> Option<Held<'_, Slot>> {
         (1..N).find_map(|step| self.slots[number.wrapping_add(step) & (N - 1)].0.try_hold())
     }
 
-    /// Allocates a block of which the slot's loaded magazine has none.
+    /// Allocates a block when the slot's loaded magazine is empty.
     #[cold]
     #[inline(never)]
     fn refill(&self, slot: &mut Slot, class: Class) -> Option<NonNull<u8>> {
@@ -116,7 +115,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         }
     }
 
-    /// Allocates a block of which the slot has none.
+    /// Allocates a block when both magazines of the slot are empty.
     #[inline(never)]
     fn fetch(&self, slot: &mut Slot, class: Class) -> Option<NonNull<u8>> {
         if slot.has_grown(class) {
@@ -130,13 +129,13 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             self.budget.refresh(heap, N, &self.depot);
             slot.grow(&self.budget, heap, class);
             let capacity = slot.capacity(class);
-            // SAFETY: The heap and its memory live as long as the slot, whose blocks nobody else has.
+            // SAFETY: The heap and its memory live as long as the slot, and the slot owns the blocks.
             let blocks = unsafe { heap.backend().malloc_batch(class.bytes(), capacity.max(1)) };
             let rack = slot.rack(class);
             debug_assert!(rack.loaded.is_empty() && rack.previous.is_empty());
             if blocks.len() == class.capacity() {
-                // Many are wanted: the next magazine comes along.
-                // SAFETY: As above.
+                // This size is in demand: fetch another magazine in advance.
+                // SAFETY: As for the first magazine.
                 rack.previous = unsafe { heap.backend().malloc_batch(class.bytes(), capacity) };
             }
             rack.loaded = blocks;
@@ -144,8 +143,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         })
     }
 
-    /// Frees a block for which the slot's loaded magazine has no room, or whose arena the slot does
-    /// not know.
+    /// Frees a block when the slot's loaded magazine is full, or when the slot does not know the block's arena.
     ///
     /// # Safety
     ///
@@ -167,7 +165,7 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         unsafe { self.send(slot, class, ptr) };
     }
 
-    /// Frees a block for which the slot has no room, or whose arena it does not know.
+    /// Frees a block when the slot has no room, or does not know the block's arena.
     ///
     /// # Safety
     ///
@@ -194,9 +192,9 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         }
         // SAFETY: The caller gives up the block.
         if !unsafe { slot.push(class, block) } {
-            // Nothing may be cached.
+            // The budget allows no caching of this size.
             let mut magazine = Batch::EMPTY;
-            // SAFETY: As above.
+            // SAFETY: The slot has not taken the block, which the caller gives up.
             unsafe { magazine.push(block) };
             self.with(|heap| slot::free(heap, class, magazine));
         }

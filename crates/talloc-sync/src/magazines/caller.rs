@@ -1,6 +1,6 @@
-//! Which slot a caller begins with.
+//! The slot that a call begins with.
 
-/// Tells callers apart: by core, by thread, or by whatever the program knows.
+/// Distinguishes callers: by core, by thread, or by any other property.
 ///
 /// The number chooses the slot that a call begins with. Nothing relies on it: a call that finds its slot in use goes
 /// to the next one. Caches work best if callers that run at the same time have different numbers, and if a caller
@@ -30,27 +30,27 @@
 /// assert_eq!(HEAP.verify().unwrap().cached_blocks, 0);
 /// ```
 pub trait Caller: 'static {
-    /// The number of the caller.
+    /// Returns the number of the caller.
     ///
     /// The heap calls this at the start of each operation, when it holds no lock. If it allocates from the heap itself,
     /// it recurses without end.
     fn number() -> usize;
 }
 
-/// Tells threads apart by where their stacks are.
+/// Distinguishes threads by the addresses of their stacks.
 ///
-/// Stacks that lie within the same 64 KiB share a number; others may do so by chance.
+/// Stacks within the same 64 KiB have the same number. Other stacks may have the same number by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByStack;
 
 impl Caller for ByStack {
     #[inline(always)]
     fn number() -> usize {
-        /// Stacks are at least about as large, where there is room.
+        /// The logarithm of the size of a small stack.
         const STACK_LOG2: u32 = 16;
         let here = 0_u8;
         let stack = (&raw const here).addr() >> STACK_LOG2;
-        // Fibonacci hashing: the high bits depend on all of the low ones.
+        // Fibonacci hashing: the high bits depend on all low bits.
         let hash = stack.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
         hash >> (usize::BITS / 2)
     }

@@ -1,4 +1,4 @@
-//! Sizes that are cached.
+//! Cached sizes.
 
 use core::alloc::Layout;
 
@@ -8,13 +8,13 @@ use talloc_core::{Config, Talloc};
 /// Bytes in a granule, the unit of sizes.
 const GRANULE: usize = 8;
 
-/// Sizes that are cached are those of fewer granules.
+/// The number of classes. Sizes of fewer granules are cached.
 pub(super) const CLASSES: usize = 65;
 
-/// About how many bytes a full magazine holds.
+/// The approximate bytes of a full magazine.
 const MAGAZINE_BYTES: usize = 1024;
 
-/// The blocks of a full magazine, for each size.
+/// The number of blocks of a full magazine, for each size.
 const CAPACITIES: [u8; CLASSES] = {
     let mut capacities = [0; CLASSES];
     let mut len = 1;
@@ -32,7 +32,7 @@ const CAPACITIES: [u8; CLASSES] = {
     capacities
 };
 
-/// A size of blocks that is cached.
+/// A cached size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Class(usize);
 
@@ -50,19 +50,19 @@ impl Class {
         (after.0 + 1..CLASSES).chain(1..=after.0).map(Self)
     }
 
-    /// The size of a block of that layout, if it is cached.
+    /// Returns the class of a block with that layout, if its size is cached.
     ///
-    /// A checked heap must see every call, so that nothing is cached in front of it.
+    /// A checked heap must see every call, so none of its sizes is cached.
     #[inline(always)]
     pub(super) fn of<C: Config>(layout: Layout) -> Option<Self> {
         let least = const { Talloc::<C>::MIN_BLOCK / GRANULE };
-        // In this order, the comparison is one with a constant, and nothing can wrap.
+        // In this order, the comparison is with a constant, and cannot wrap.
         let is_small = layout.size() < CLASSES * GRANULE - (GRANULE - 1);
         let len = (layout.size().wrapping_add(GRANULE - 1) / GRANULE).max(least);
         (!C::CHECKED && is_small).then_some(Self(len))
     }
 
-    /// [`of`](Self::of), if any block of that size is aligned as the layout asks.
+    /// Returns the class, as [`of`](Self::of) does, if every block of that size has the alignment of the layout.
     #[inline(always)]
     pub(super) fn of_new<C: Config>(layout: Layout) -> Option<Self> {
         if layout.align() <= GRANULE { Self::of::<C>(layout) } else { None }

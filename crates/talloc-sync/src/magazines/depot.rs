@@ -1,4 +1,4 @@
-//! Full magazines that no slot has.
+//! The depot: full magazines that belong to no slot.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
@@ -9,17 +9,17 @@ use super::class::{CLASSES, Class};
 use super::try_lock::TryLock;
 use crate::lock::machine::AtomicUsize;
 
-/// The least blocks of a magazine for which it is worthwhile.
+/// The least blocks of a magazine that the depot stores. Fewer blocks are not worth the trip.
 const MIN_BLOCKS: usize = 2;
 
-/// Full magazines of each size: where one thread frees what another one has allocated, they go
-/// round, and the heap is not asked.
+/// Full magazines of each size. If one thread frees blocks that another thread allocates, magazines circulate between them
+/// without asking the heap.
 pub(super) struct Depot {
     shelves: [Shelf; CLASSES],
-    /// The bytes of all blocks in it, or more: they are counted before a magazine is put here, and
-    /// until after it has been taken.
+    /// An upper bound of the bytes of all blocks in the depot. A magazine is counted before it is added, and until after
+    /// it is removed.
     bytes: AtomicUsize,
-    /// The most bytes that there may be.
+    /// The limit of `bytes`.
     limit: AtomicUsize,
 }
 
@@ -27,14 +27,15 @@ pub(super) struct Depot {
 #[repr(align(128))]
 struct Shelf(TryLock<Stack>);
 
-/// Magazines of as many blocks each, the first block of each linking to the first one of the next.
+/// A stack of magazines with the same number of blocks. The first block of a magazine links to the first block of the next
+/// magazine.
 struct Stack {
     first: Option<NonNull<u8>>,
-    /// The blocks of each.
+    /// The number of blocks of each magazine.
     len: u32,
 }
 
-// SAFETY: Whoever has the stack has its blocks.
+// SAFETY: The stack owns its blocks.
 unsafe impl Send for Stack {}
 
 impl Depot {
@@ -46,12 +47,12 @@ impl Depot {
         }
     }
 
-    /// The bytes of all blocks in it, or more.
+    /// Returns an upper bound of the bytes of all blocks in the depot.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Takes a magazine of at most so many blocks, if there is one and nobody is in the way.
+    /// Takes a magazine of at most `most` blocks, if there is one and no other thread holds the stack.
     pub(super) fn take(&self, class: Class, most: usize) -> Option<Batch> {
         if self.bytes.load(Ordering::Relaxed) == 0 {
             return None;
@@ -62,8 +63,8 @@ impl Depot {
         Some(magazine)
     }
 
-    /// Puts a magazine here, if there is room, nobody is in the way, and those of the size that are
-    /// here have as many blocks. If not, gives it back.
+    /// Adds a magazine. Returns it as an error if there is no room, if another thread holds the stack, or if the magazines
+    /// on the stack have another number of blocks.
     pub(super) fn put(&self, class: Class, magazine: Batch) -> Result<(), Batch> {
         if magazine.len() < MIN_BLOCKS || !class.has_two_links() {
             return Err(magazine);
@@ -88,14 +89,14 @@ impl Depot {
         }
     }
 
-    /// Bounds the bytes.
+    /// Sets the limit of bytes.
     pub(super) fn set_limit(&self, bytes: usize) {
         if self.limit.load(Ordering::Relaxed) != bytes {
             self.limit.store(bytes, Ordering::Relaxed);
         }
     }
 
-    /// Shows each magazine of a size to `look`, unless somebody is in the way.
+    /// Calls `look` with each magazine of a size, unless another thread holds the stack.
     pub(super) fn look<E>(
         &self,
         class: Class,
@@ -119,27 +120,26 @@ impl Stack {
 
     fn pop(&mut self) -> Option<Batch> {
         let first = self.first?;
-        // SAFETY: The first block of a magazine on the stack has a second link, which is written
-        // when it is put there; the magazine has as many blocks as all, and the stack has forgotten
-        // it.
+        // SAFETY: The first block of a magazine on the stack has a second link, which `push` wrote. The magazine has
+        // `len` blocks like all others, and is no longer on the stack.
         unsafe {
             self.first = second_word(first).read();
             Some(Batch::from_first(first, self.len as usize))
         }
     }
 
-    /// Puts a magazine, of blocks that have two links, on the stack, unless others there have more or
-    /// fewer. If so, gives it back.
+    /// Pushes a magazine, whose blocks have room for two links. Returns it as an error if the magazines on the stack have
+    /// another number of blocks.
     fn push(&mut self, magazine: Batch) -> Result<(), Batch> {
         let is_as_others = self.first.is_none() || self.len as usize == magazine.len();
         let Some(first) = magazine.first().filter(|_| is_as_others) else { return Err(magazine) };
-        // SAFETY: The block is ours, and has room for a second link.
+        // SAFETY: The magazine owns the block, which has room for a second link.
         unsafe { second_word(first).write(self.first) };
         *self = Self { first: Some(first), len: magazine.len() as u32 };
         Ok(())
     }
 
-    /// The same magazines in the other order.
+    /// Returns the magazines in reverse order.
     fn reversed(mut self) -> Self {
         let mut reversed = Self::EMPTY;
         while let Some(magazine) = self.pop() {
@@ -150,7 +150,7 @@ impl Stack {
     }
 }
 
-/// The second word of a block, behind the link that its magazine has there.
+/// Returns the second word of a block, behind the link of its magazine.
 ///
 /// # Safety
 ///

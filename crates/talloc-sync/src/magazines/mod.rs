@@ -26,31 +26,30 @@ use depot::Depot;
 use slot::Slot;
 use try_lock::{Held, TryLock};
 
-/// A heap behind a lock that is seldom taken, for threads that allocate all the time: a global
+/// A heap behind a lock that is seldom taken, for threads that allocate all the time. It is a global
 /// allocator, and a reference to it is an `Allocator`.
 ///
-/// Blocks of up to 512 bytes go from thread to thread, and from freed to allocated, in *magazines*
-/// (Bonwick & Adams 2001): lists of free blocks of one size. A *slot* has two magazines of each size. A
-/// [`Caller`] tells the number of the slot that a call begins with. When both magazines are empty, or full, a
-/// whole magazine comes from, or goes to, the *depot*. Only if that has none, or no room, is the heap asked, for one
-/// magazine at a time, or two.
+/// The heap caches blocks of up to 512 bytes in *magazines* (Bonwick & Adams 2001): lists of free blocks of one size. A
+/// *slot* has two magazines of each size. A [`Caller`] chooses the slot that a call begins with. If both magazines are
+/// empty, the slot takes a full magazine from the *depot*; if both are full, the slot gives one to the depot. Only if the
+/// depot has no magazine, or no room, does the call go to the heap, for one or two magazines at a time.
 ///
-/// No call waits for a slot or the depot: one that finds its slot in use goes to the next slot, and in the end
-/// to the heap. No slot belongs to a thread, so that nothing is lost when a thread ends, and there may be fewer
-/// slots than threads. `N` is the number of slots, a power of two; each takes three kilobytes.
+/// No call waits for a slot or the depot. If a slot is in use, the call goes to the next slot, and finally to the heap.
+/// No slot belongs to a thread. Therefore no block is lost when a thread ends, and there may be fewer slots than threads.
+/// `N` is the number of slots, a power of two. Each slot takes three kilobytes.
 ///
 /// # Memory
 ///
-/// A size is cached in a slot only when it is asked for, more when that turns out to be too little.
-/// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot; if the
-/// heap's source counts what is in use, also no more than a sixteenth of that, or 64 KiB. Before the
-/// source is asked for memory or takes some back, and before a request fails, they are emptied. To the heap
-/// itself, cached blocks are allocated: [`verify`](talloc_core::SharedHeap::verify) tells which are not.
+/// A slot caches a size only after the first request for it, and caches more blocks if these turn out to be too few.
+/// All caches together hold at most a sixteenth of the arenas, and at most 128 KiB per slot. If the
+/// heap's source counts the memory in use, they also hold at most a sixteenth of that, or 64 KiB. All caches are emptied
+/// before the heap asks the source for memory, before the source takes memory back, and before a request fails. To the heap
+/// itself, cached blocks are allocated; [`verify`](talloc_core::SharedHeap::verify) counts them as free.
 ///
-/// What they give back goes to the quick lists of the heap, if it has such, which hold as much as
-/// [`Config::QUICK_BYTES`] says besides. `RealTime` goes without.
+/// Emptied caches return their blocks to the quick lists of the heap. In addition to the caches, these lists hold up to
+/// [`Config::QUICK_BYTES`]. `RealTime` has no quick lists.
 ///
-/// # Arenas that go
+/// # Releasing arenas
 ///
 /// Each slot remembers a pointer for the last few arenas whose blocks it cached. An arena may be released at any time,
 /// and its memory claimed again through a pointer of the same provenance. Before the memory is claimed through any other
@@ -59,23 +58,22 @@ use try_lock::{Held, TryLock};
 ///
 /// # Many cores
 ///
-/// What threads wait for, besides each other, is cache lines that another core has written last. A call
-/// that the slot can meet needs none but those of the block: the slot is written by its thread alone, and
-/// what the heap knows of a block lies elsewhere. A magazine that goes to the depot or comes from
-/// there takes three: its shelf's, which has the lock and the list, that of the depot's count of
-/// bytes, and that of its first block, for about a KiB of blocks, 2 to 64. A trip to the heap takes the
-/// lock's line, and those of the list, the bin, the bits and the chunks that change, for one magazine or
-/// two. So what counts is how seldom trips are: `cargo xtask bench threads` says how many calls there are
-/// for each.
+/// Besides waiting for each other, threads wait for cache lines that another core wrote last. A call that the slot can
+/// serve needs only the cache lines of the block: only its thread writes to the slot, and the heap's data about the block
+/// lies elsewhere. Moving a magazine to or from the depot takes three such lines: the line of the lock and the stack, the
+/// line of the depot's byte count, and the line of the magazine's first block. A magazine has about 1 KiB of blocks, between
+/// 2 and 64. A trip to the heap takes the line of the lock, and the lines of the lists, bins, bits and chunks that change,
+/// for one or two magazines. Speed therefore depends on how seldom trips are: `cargo xtask bench shared` prints the number
+/// of calls for each trip.
 ///
 /// # Growing and shrinking
 ///
-/// A block that is cached when it is free moves when its size changes, which needs no lock, as long
-/// as its new size is cached, too. What cannot move for want of room changes where it is.
+/// If the old and the new size of a block are cached, a reallocation moves the block, which needs no lock. If there is no
+/// room for the new block, the old block is resized in place.
 ///
 /// # Checked heaps
 ///
-/// A [`Checked`](crate::Checked) heap must see each call, so that nothing is cached in front of it.
+/// A [`Checked`](crate::Checked) heap must see each call, so there are no caches in front of it.
 ///
 /// # Examples
 ///
@@ -112,7 +110,7 @@ pub struct TallocMagazines<
     caller: PhantomData<fn() -> W>,
 }
 
-/// A slot on cache lines of its own; two, as they are fetched in pairs.
+/// A slot on its own pair of cache lines, because processors fetch lines in pairs.
 #[repr(align(128))]
 struct Padded(TryLock<Slot>);
 
@@ -143,11 +141,11 @@ impl<R: RawMutex, C: Config, S, W, const N: usize> TallocMagazines<R, C, S, W, N
 impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
     TallocMagazines<R, C, S, W, N>
 {
-    /// Gives all cached blocks back to the heap, except those in slots that are in use, and
+    /// Returns all cached blocks to the heap, except in slots that are in use, and
     /// [flushes](Talloc::flush) the heap's quick lists.
     ///
     /// The heap does so by itself before a request fails. [`trim`](talloc_core::SharedHeap::trim) also lets the heap's
-    /// source take back the memory that the heap does not need.
+    /// source take back unneeded memory.
     pub fn flush(&self) {
         for mut slot in self.slots.iter().filter_map(|slot| slot.0.try_hold()) {
             if slot.reserved > 0 {
@@ -164,12 +162,12 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
         self.lock().flush();
     }
 
-    /// Holds all slots that are not in use.
+    /// Takes all slots that are not in use.
     fn hold_slots(&self) -> [Option<Held<'_, Slot>>; N] {
         self.slots.each_ref().map(|slot| slot.0.try_hold())
     }
 
-    /// What the heap counts, with the blocks in the caches as free ones, without those of slots that are in use.
+    /// Returns the heap's counters. Cached blocks count as free, except in slots that are in use.
     fn count(&self) -> Statistics {
         let slots = self.hold_slots();
         let statistics = self.lock().inspect().statistics();
@@ -178,13 +176,13 @@ impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize>
             let blocks = racks.map(|rack| rack.loaded.len() + rack.previous.len());
             blocks.sum::<usize>() * class.bytes()
         });
-        // The depot may say more than there is while somebody takes from it.
+        // The depot may report too much while another thread takes a magazine.
         statistics.with_cached(in_slots.sum::<usize>() + self.depot.bytes()).settled()
     }
 
-    /// Checks the heap, and the caches, whose blocks count as free and cached.
+    /// Checks the heap and the caches. Cached blocks count as free and cached.
     ///
-    /// Blocks of a slot that is in use meanwhile are not checked, and count as used.
+    /// Blocks in slots that are in use are not checked, and count as used.
     fn verify_all(&self) -> Result<Report, Violation> {
         let slots = self.hold_slots();
         let heap = self.lock();

@@ -7,11 +7,10 @@ use talloc_core::Batch;
 
 /// Two magazines of blocks of one size (Bonwick & Adams 2001).
 ///
-/// Blocks come from, and go to, the one that is *loaded*. The *previous* one is full or empty, or has
-/// what was left when the two were exchanged: so a program that allocates and frees around a
-/// magazine's end needs no other one.
+/// Blocks come from, and go to, the *loaded* magazine. When it is empty or full, it is exchanged with the *previous*
+/// magazine. A program that allocates and frees a few blocks alternately thus never needs a third magazine.
 ///
-/// It does not straddle cache lines.
+/// A rack does not straddle cache lines.
 #[repr(align(32))]
 pub(super) struct Rack {
     pub(super) loaded: Batch,
@@ -27,17 +26,16 @@ impl Rack {
         self.loaded.pop()
     }
 
-    /// Puts a block into the loaded magazine, which may have as many as `capacity`. Returns whether
-    /// there was room.
+    /// Puts a block into the loaded magazine, unless it has `capacity` blocks. Returns whether there was room.
     ///
     /// # Safety
     ///
-    /// As for [`Batch::push`], if there is.
+    /// If there is room, the contract of [`Batch::push`] holds.
     #[inline(always)]
     pub(super) unsafe fn push(&mut self, block: NonNull<u8>, capacity: usize) -> bool {
         let has_room = self.loaded.len() < capacity;
         if has_room {
-            // SAFETY: The block is given up, and has the size of all in the magazine.
+            // SAFETY: By the contract of this function.
             unsafe { self.loaded.push(block) };
         }
         has_room
@@ -48,13 +46,14 @@ impl Rack {
         mem::swap(&mut self.loaded, &mut self.previous);
     }
 
-    /// Loads an empty magazine instead of the loaded one, which is full, and gives the previous one.
+    /// Replaces the loaded magazine, which is full and becomes the previous one, with an empty magazine. Returns the former
+    /// previous magazine.
     pub(super) const fn shift(&mut self) -> Batch {
         let full = self.loaded.take();
         mem::replace(&mut self.previous, full)
     }
 
-    /// Whether no magazine has more blocks than it may.
+    /// Whether both magazines are within their capacity.
     pub(super) const fn is_within(&self, capacity: usize) -> bool {
         self.loaded.len() <= capacity && self.previous.len() <= capacity
     }

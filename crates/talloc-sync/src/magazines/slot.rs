@@ -1,4 +1,4 @@
-//! What one thread, or one core, has in front of the heap.
+//! A slot: the cache of one thread or one core.
 
 use core::ptr::{self, NonNull};
 
@@ -8,25 +8,25 @@ use super::budget::Budget;
 use super::class::{CLASSES, Class};
 use super::rack::Rack;
 
-/// How many arenas a slot knows.
+/// The number of arenas that a slot knows.
 const REACHES: usize = 4;
 
-/// How often growth is refused before another size has to make room.
+/// The number of times that growth is refused before another size has to make room.
 const PATIENCE: u32 = 32;
 
 /// Magazines of each size.
 pub(super) struct Slot {
-    /// Where blocks may lie, with pointers that are good for all of them: one that a block's owner
-    /// gives back may be good for no more than the owner's bytes.
+    /// The ranges of the arenas that the slot knows, with pointers that have provenance over the whole range. A pointer
+    /// from the owner of a block may have provenance only over the requested bytes.
     reaches: [Reach; REACHES],
-    /// Bytes that the magazines may hold, all of them together.
+    /// The bytes that all magazines together may hold.
     pub(super) reserved: usize,
-    /// How often that could not be made more, counted from one again after [`PATIENCE`] times.
+    /// How often `reserved` could not grow. It restarts after [`PATIENCE`] times.
     refused: u32,
     /// The size that has made room last.
     turn: Class,
-    /// How many blocks the magazines of each size may have: none to begin with, and more when they
-    /// turn out to be too few.
+    /// The capacity of the magazines of each size, in blocks. It starts at zero, and grows when it turns out to be too
+    /// small.
     capacities: [u8; CLASSES],
     racks: [Rack; CLASSES],
 }
@@ -41,20 +41,19 @@ impl Slot {
         racks: [const { Rack::EMPTY }; CLASSES],
     };
 
-    /// The magazines of a size.
+    /// Returns the magazines of a size.
     #[inline(always)]
     pub(super) fn rack(&mut self, class: Class) -> &mut Rack {
         &mut self.racks[class.index()]
     }
 
-    /// How many blocks each of these may have.
+    /// Returns the capacity of the magazines of a size, in blocks.
     #[inline(always)]
     pub(super) const fn capacity(&self, class: Class) -> usize {
         self.capacities[class.index()] as usize
     }
 
-    /// Whether the magazines of a size have as many blocks as they may ever, or the slot has got what it
-    /// can.
+    /// Whether the magazines of a size, or the slot, have reached their largest capacity.
     pub(super) const fn has_grown(&self, class: Class) -> bool {
         self.refused > 0 || self.capacity(class) == class.capacity()
     }
@@ -63,26 +62,26 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// As for [`Batch::push`], if there is.
+    /// If there is room, the contract of [`Batch::push`] holds.
     #[inline(always)]
     pub(super) unsafe fn push(&mut self, class: Class, block: NonNull<u8>) -> bool {
         let capacity = self.capacity(class);
-        // SAFETY: The block is given up if there is room, and has the size of the class.
+        // SAFETY: By the contract of this function.
         unsafe { self.rack(class).push(block, capacity) }
     }
 
-    /// The magazines of a size, to look at.
+    /// Returns a shared reference to the magazines of a size.
     pub(super) fn peek(&self, class: Class) -> &Rack {
         &self.racks[class.index()]
     }
 
-    /// A pointer that is good for all of a block, if that is in the arena that a block was last in.
+    /// Returns a pointer with provenance over the whole block, if the block is in the arena of the last block.
     #[inline(always)]
     pub(super) fn block(&self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
         self.reaches[0].block(ptr)
     }
 
-    /// [`block`](Self::block), in any arena of the heap.
+    /// Does the same as [`block`](Self::block), for blocks in any arena of the heap.
     #[cold]
     pub(super) fn find<C: Config, S>(
         &mut self,
@@ -95,12 +94,12 @@ impl Slot {
             self.reaches[place] = Reach::of(heap.inspect().reach_of(ptr.addr().get()));
         }
         self.reaches[..=place].rotate_right(1);
-        // What is no arena's is refused by the heap, when it gets there.
+        // If the pointer lies in no arena, the heap refuses it later.
         self.block(ptr).unwrap_or(ptr)
     }
 
-    /// Lets the magazines of a size have more blocks, if the heap is large enough and the slot has
-    /// not got too much. Returns whether it could.
+    /// Raises the capacity of the magazines of a size, if the limits of the heap and the slot allow it. Returns whether
+    /// that succeeded.
     pub(super) fn grow<C: Config, S: Source<C>>(
         &mut self,
         budget: &Budget,
@@ -126,8 +125,8 @@ impl Slot {
         granted
     }
 
-    /// Lets the magazines of another size have half as many blocks, if they may hold more than so many
-    /// bytes. The sizes take turns, so that all that are in use come to have about as much.
+    /// Halves the capacity of the magazines of another size, if they may hold more than a given number of bytes. The sizes
+    /// take turns, so all sizes in use converge to about the same number of bytes.
     fn shrink_another<C: Config, S: Source<C>>(
         &mut self,
         budget: &Budget,
@@ -145,7 +144,7 @@ impl Slot {
         self.reserved -= bytes;
     }
 
-    /// Gives all blocks of a size back to the heap.
+    /// Returns all blocks of a size to the heap.
     fn empty<C: Config, S: Source<C>>(&mut self, heap: &mut Talloc<C, S>, class: Class) {
         let rack = self.rack(class);
         for magazine in [rack.loaded.take(), rack.previous.take()] {
@@ -153,7 +152,7 @@ impl Slot {
         }
     }
 
-    /// Gives all blocks back to the heap, and begins anew.
+    /// Returns all blocks to the heap, and resets the slot.
     pub(super) fn clear<C: Config, S: Source<C>>(
         &mut self,
         budget: &Budget,
@@ -168,37 +167,36 @@ impl Slot {
         self.forget_arenas();
     }
 
-    /// Forgets where arenas lie: they may be released now, and their memory claimed through other pointers.
+    /// Forgets all arenas. They may be released now, and their memory may be claimed through other pointers.
     pub(super) fn forget_arenas(&mut self) {
         self.reaches = [Reach::NOTHING; REACHES];
     }
 }
 
-/// Bytes that two magazines of so many blocks hold.
+/// Returns the bytes of two magazines with `capacity` blocks each.
 const fn reserved(class: Class, capacity: usize) -> usize {
     2 * capacity * class.bytes()
 }
 
-/// Gives blocks of a magazine back to the heap.
+/// Returns the blocks of a magazine to the heap.
 pub(super) fn free<C: Config, S: Source<C>>(
     heap: &mut Talloc<C, S>,
     class: Class,
     magazine: Batch,
 ) {
-    // SAFETY: What is in a magazine has been allocated from the heap, with that size, and is not in
-    // use.
+    // SAFETY: The blocks of a magazine were allocated from the heap with that size, and nobody uses them.
     unsafe { heap.backend().free_batch(class.bytes(), magazine) }
 }
 
-/// Where blocks of an arena may lie.
+/// The range of an arena in which blocks may lie.
 #[derive(Clone, Copy)]
 struct Reach {
-    /// Good for all of it; null if that is nothing.
+    /// A pointer with provenance over the whole range; null if the range is empty.
     start: *mut u8,
     bytes: usize,
 }
 
-// SAFETY: It is not followed here; who does answers for that.
+// SAFETY: A `Reach` never dereferences its pointer.
 unsafe impl Send for Reach {}
 
 impl Reach {
@@ -211,11 +209,11 @@ impl Reach {
         }
     }
 
-    /// A pointer that is good for all of a block, if that lies here.
+    /// Returns a pointer with provenance over the whole block, if the block lies in this range.
     #[inline(always)]
     fn block(self, ptr: NonNull<u8>) -> Option<NonNull<u8>> {
         let offset = ptr.addr().get().wrapping_sub(self.start.addr());
-        // SAFETY: It has the address of a pointer that is not null.
+        // SAFETY: The result has the address of `ptr`, which is not null.
         let block = unsafe { NonNull::new_unchecked(self.start.wrapping_add(offset)) };
         (offset < self.bytes).then_some(block)
     }

@@ -1,4 +1,4 @@
-//! The magazines as an allocator.
+//! The allocator traits for magazines.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -10,8 +10,8 @@ use talloc_core::{AllocError, Config, Report, SharedHeap, Source, Statistics, Ta
 use super::class::Class;
 use super::{Caller, TallocMagazines};
 
-// SAFETY: It is one heap behind a lock. A block in a magazine has been allocated from it with the size of the
-// magazine's class, is as aligned as all are, and is nobody's until it is taken out.
+// SAFETY: There is one heap, behind a lock. A block in a magazine was allocated from it with the size of the magazine's
+// class and the alignment of all blocks. Nobody owns the block until it leaves the magazine.
 unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> SharedHeap
     for TallocMagazines<R, C, S, W, N>
 {
@@ -46,12 +46,12 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     #[inline(always)]
     unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if let Some(class) = Class::of::<C>(layout) {
-            // SAFETY: The caller gives up the block, whose size is that of the class.
+            // SAFETY: The caller gives up the block, which has the size of the class.
             if unsafe { self.put(class, ptr) } {
                 return;
             }
         }
-        // SAFETY: The contract is the same.
+        // SAFETY: By the contract of this method, which is that of `free_in_heap`.
         unsafe { self.free_in_heap(ptr, layout) }
     }
 
@@ -63,7 +63,7 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
         self.lock().trim();
     }
 
-    /// Takes time in proportion to the slots. What a slot holds that is in use meanwhile counts as used.
+    /// Takes time in proportion to the number of slots. Blocks in slots that are in use count as used.
     fn statistics(&self) -> Statistics {
         self.count()
     }
@@ -87,7 +87,7 @@ unsafe impl<R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize> Sha
     }
 }
 
-// SAFETY: It is one heap, wherever it lies. A reference to it borrows it, and so do copies of the reference.
+// SAFETY: A value is the same heap at each call, wherever it lies. Copies of a reference borrow the same value.
 talloc_core::global_alloc!(
     unsafe impl[R: RawMutex, C: Config, S: Source<C>, W: Caller, const N: usize]
     for TallocMagazines<R, C, S, W, N>, |heap| heap

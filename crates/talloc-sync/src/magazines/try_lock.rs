@@ -1,11 +1,11 @@
-//! A lock that is never waited for.
+//! A lock for which no thread waits.
 
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::Ordering;
 
 use crate::lock::machine::{AtomicBool, Shared};
 
-/// A value that one thread has at a time; who finds that another one has it goes elsewhere.
+/// A value that one thread holds at a time. Other threads do not wait for it.
 pub(super) struct TryLock<T> {
     held: AtomicBool,
     value: Shared<T>,
@@ -16,7 +16,7 @@ impl<T> TryLock<T> {
         Self { held: AtomicBool::new(false), value: Shared::new(value) }
     }
 
-    /// The value, unless somebody has it.
+    /// Takes the value, unless another thread holds it.
     #[inline(always)]
     pub(super) fn try_hold(&self) -> Option<Held<'_, T>> {
         let free = self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
@@ -24,7 +24,7 @@ impl<T> TryLock<T> {
     }
 }
 
-/// The value, until this is dropped.
+/// A guard of the value, which another thread can take when the guard is dropped.
 pub(super) struct Held<'a, T>(&'a TryLock<T>);
 
 impl<T> Deref for Held<'_, T> {
@@ -32,7 +32,7 @@ impl<T> Deref for Held<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: Nobody else has the value: that `held` was false has been seen once only.
+        // SAFETY: Only this guard has changed `held` from false to true, so nobody else holds the value.
         unsafe { &*self.0.value.get() }
     }
 }

@@ -1,7 +1,7 @@
 //! Delivery of blocks to the heap that owns them, even if its thread ends at the same time.
 //!
-//! A sender adds blocks to the inbox, then checks whether the heap has an owner. Who gives up a heap, its owner or a
-//! visitor, then checks whether the inbox has blocks:
+//! A sender adds blocks to the inbox, and then checks whether the heap has an owner. An owner or a visitor gives up the
+//! heap, and then checks whether the inbox has blocks:
 //!
 //! ```text
 //! sender                      owner or visitor
@@ -10,8 +10,8 @@
 //! C  has the heap an owner?   Z  has the inbox blocks?
 //! ```
 //!
-//! One of the barriers comes first. If it is B, Z sees A; if it is Y, C sees X. So at least one of the two takes
-//! the blocks back. The models in `tests/loom_threads.rs` find out if a barrier is missing.
+//! One of the barriers comes first. If it is B, Z sees A; if it is Y, C sees X. At least one of the two therefore takes
+//! the blocks back. The models in `tests/loom_threads.rs` fail if a barrier is missing.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::SeqCst;
@@ -20,8 +20,8 @@ use super::entry::Entry;
 use super::inbox::Inbox;
 use crate::lock::machine::fence;
 
-/// Sends blocks home. If nobody owns their heap, calls `visit`, which takes the blocks back if it can get the heap, and
-/// then calls [`end_visit`].
+/// Sends blocks to the heap that owns them. If no thread owns that heap, calls `visit`, which takes the blocks back if it
+/// can get the heap, and then calls [`end_visit`].
 ///
 /// # Safety
 ///
@@ -42,8 +42,8 @@ pub(super) unsafe fn send(
     }
 }
 
-/// Gives up the heap of the calling thread, which is outside. Calls `visit`, as [`send`] does, if blocks have arrived
-/// meanwhile.
+/// Gives up the heap of the calling thread, which is outside of it. If blocks have arrived meanwhile, calls `visit`, as
+/// [`send`] does.
 pub(super) fn leave(inbox: &Inbox, entry: &Entry, visit: impl FnOnce()) {
     entry.disown();
     fence(SeqCst);
@@ -52,8 +52,8 @@ pub(super) fn leave(inbox: &Inbox, entry: &Entry, visit: impl FnOnce()) {
     }
 }
 
-/// Gives up a visited heap. Visits it again while blocks have arrived and nobody else has it; `take_back` takes them
-/// back.
+/// Gives up a visited heap. While blocks have arrived and nobody else has the heap, visits it again and calls `take_back`,
+/// which takes the blocks back.
 pub(super) fn end_visit(inbox: &Inbox, entry: &Entry, mut take_back: impl FnMut()) {
     loop {
         entry.leave();

@@ -1,9 +1,8 @@
-//! Who may use a heap: its owner, or, for a moment, somebody else.
+//! The right to use a heap: its owner has it, or, for a short time, another thread.
 //!
-//! The owner enters its heap all the time, and needs no atomic read-modify-write for that: an atomic
-//! operation would keep the processor from going on. It says in a word of its own, `inside`, that it
-//! enters, and then looks at `state`. Somebody else says in `state` that the heap is wanted, and then looks at
-//! `inside`:
+//! The owner enters its heap very often. It does so without an atomic read-modify-write, which would stall the processor.
+//! The owner first sets a word that only it writes, `inside`, and then reads `state`. Another thread first sets `state` to
+//! `WANTED`, and then reads `inside`:
 //!
 //! ```text
 //! owner                          anybody else
@@ -16,31 +15,30 @@
 //!
 //! # Why no two threads are inside
 //!
-//! The barriers do together what two `fence(SeqCst)` do: of any light one and any heavy one, one comes first,
-//! and what precedes the first is seen by what follows the second. If B comes first, Y sees A, or D or a later
-//! write, which releases what the owner did. If X comes first, C sees W, or Z, which releases what the other
-//! one did. The models in `tests/loom_threads.rs` have two such fences as barriers, and find out if one of
-//! them is missing.
+//! Together, a light and a heavy barrier act like two `fence(SeqCst)`: one of the two comes first, and accesses after the
+//! second barrier see writes before the first. If B comes first, Y sees A, or D or a later write, which releases the
+//! owner's accesses. If X comes first, C sees W, or Z, which releases the other thread's accesses. The models in
+//! `tests/loom_threads.rs` use two such fences as barriers, and fail if one of them is missing.
 //!
-//! A light barrier is for the compiler alone. The heavy one is a system call that interrupts all processors
-//! that run a thread of the program, so that its last light barrier was as good as a fence. Where there is no
-//! such call, nobody enters the heap of a living thread but the thread itself.
+//! A light barrier is only a compiler fence. The heavy barrier is a system call that interrupts all processors that run a
+//! thread of the program, which turns their last light barriers into fences. On systems without such a call, only the
+//! owner enters the heap of a living thread.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use crate::lock::machine::{AtomicBool, AtomicUsize, hint, light_barrier};
 
-/// Nobody has ever had the heap.
+/// No thread has ever had the heap.
 const FRESH: usize = 0;
-/// A thread has the heap as its own.
+/// A thread owns the heap.
 const OWNED: usize = 1;
-/// Somebody else has the heap of a thread, or waits until the thread is outside.
+/// Another thread uses the heap of its owner, or waits until the owner is outside.
 const WANTED: usize = 2;
-/// Nobody has the heap, which somebody has had.
+/// A thread has had the heap, and no thread owns it now.
 const IDLE: usize = 3;
-/// Somebody has the heap that nobody owns.
+/// A thread uses the heap, which no thread owns.
 const VISITED: usize = 4;
-/// The thread that had the heap is gone, and what it was about to do is not known: after a fork.
+/// After a fork, the owner does not exist. It may have left the heap in the middle of an operation.
 const LOST: usize = 5;
 
 /// The right to use a heap.
@@ -54,44 +52,44 @@ impl Entry {
         Self { inside: AtomicBool::new(false), state: AtomicUsize::new(FRESH) }
     }
 
-    /// Makes the heap the caller's own, if it is nobody's. What was done with it before has happened.
+    /// Makes the caller the owner of the heap, if no thread owns or uses it. Synchronises with earlier users.
     pub(super) fn claim(&self) -> bool {
         self.turn(IDLE, OWNED)
     }
 
-    /// [`claim`](Self::claim) of a heap that nobody has ever had.
+    /// Makes the caller the owner of the heap, if no thread has ever had it.
     pub(super) fn claim_fresh(&self) -> bool {
         self.turn(FRESH, OWNED)
     }
 
-    /// Whether nobody has ever had the heap.
+    /// Whether no thread has ever had the heap.
     pub(super) fn is_fresh(&self) -> bool {
         self.state.load(Relaxed) == FRESH
     }
 
-    /// Whether nobody has the heap, which somebody has had.
+    /// Whether a thread has had the heap, and no thread owns or uses it now.
     pub(super) fn is_idle(&self) -> bool {
         self.state.load(Relaxed) == IDLE
     }
 
-    /// Makes the heap nobody's. The caller is its owner, and outside.
+    /// Gives up the ownership. The caller owns the heap, and is outside.
     pub(super) fn disown(&self) {
         while !self.turn(OWNED, IDLE) {
             hint::spin_loop();
         }
     }
 
-    /// Takes the heap that nobody owns, for a moment.
+    /// Takes the heap for a short time, if no thread owns it.
     pub(super) fn visit(&self) -> bool {
         self.turn(IDLE, VISITED)
     }
 
-    /// Lets a visited heap go.
+    /// Ends a visit.
     pub(super) fn leave(&self) {
         self.state.store(IDLE, Release);
     }
 
-    /// Takes the heap of a living thread, for a moment, if the thread is outside or comes out soon.
+    /// Takes the heap of a living thread for a short time, if the thread is outside or comes out soon.
     pub(super) fn borrow(&self, barrier: impl FnOnce() -> bool) -> bool {
         if !self.turn(OWNED, WANTED) {
             return false;
@@ -107,7 +105,7 @@ impl Entry {
         is_outside
     }
 
-    /// Lets a borrowed heap go.
+    /// Returns a borrowed heap.
     pub(super) fn give_back(&self) {
         self.state.store(OWNED, Release);
     }
@@ -117,24 +115,25 @@ impl Entry {
         self.state.load(Relaxed) == OWNED
     }
 
-    /// Gives up the heap for ever. Nobody enters it again.
+    /// Gives up the heap for ever. No thread enters it again.
     pub(super) fn lose(&self) {
         if !self.is_fresh() {
             self.state.store(LOST, Relaxed);
         }
     }
 
-    /// Keeps the heap of the caller in the child of a fork: whoever had borrowed it is gone, and has changed nothing.
+    /// Keeps the heap of the caller in the child of a fork. A thread that had borrowed it does not exist there, and has
+    /// changed nothing.
     pub(super) fn keep(&self) {
         self.turn(WANTED, OWNED);
     }
 
-    /// Whether somebody has the heap or has had it, and it is whole.
+    /// Whether a thread has or has had the heap, and the heap is whole.
     pub(super) fn is_in_use(&self) -> bool {
         !matches!(self.state.load(Relaxed), FRESH | LOST)
     }
 
-    /// Lets the owner in. While somebody else has the heap, it waits, and calls `pause` meanwhile.
+    /// Lets the owner in. While another thread has the heap, the owner waits, and calls `pause`.
     #[inline(always)]
     pub(super) fn enter(&self, pause: fn()) {
         self.inside.store(true, Relaxed);
@@ -172,5 +171,5 @@ impl Entry {
     }
 }
 
-/// How often one looks whether the owner has come out.
+/// The most times to check whether the owner has come out.
 const PATIENCE: usize = if cfg!(loom) { 1 } else { 10_000 };

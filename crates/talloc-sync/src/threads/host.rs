@@ -1,4 +1,4 @@
-//! What the heaps of threads need of the program that they are in.
+//! The requirements of the heaps of threads for their program.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
@@ -13,58 +13,57 @@ use super::{Heaps, Shard};
 /// The alignment of every block, and the unit of its size.
 pub(super) const GRANULE: usize = 8;
 
-/// A program with threads, each of which has a heap: where the heaps are, which one is the caller's, and where
-/// memory comes from.
+/// A program whose threads have heaps. It provides the static with the heaps, the caller's heap, and sources of memory.
 ///
 /// # Safety
 ///
 /// * [`heaps`](Self::heaps) always returns the same heaps.
-/// * [`current`](Self::current) returns what the calling thread has last passed to
+/// * [`current`](Self::current) returns the pointer that the calling thread last passed to
 ///   [`set_current`](Self::set_current), or [`Heaps::nobody`] of these heaps before that.
-/// * The sources claim memory for the heap of their number only, where [`owner_of`](Self::owner_of) names that
-///   heap and where [`whole`](Self::whole) is good, and keep both so for as long as a block may be there.
+/// * A source claims memory only for the heap with its number. For all of this memory, [`owner_of`](Self::owner_of)
+///   returns that number, and [`whole`](Self::whole) has provenance over it, as long as a block may be there.
 /// * [`owner_of`](Self::owner_of) returns 255 for an address that [is apart](Self::is_apart), and a number below
 ///   [`SHARDS`](super::SHARDS) for any other address of a block.
-/// * A block of [`allocate_apart`](Self::allocate_apart) lies where [`is_apart`](Self::is_apart), is as large and
-///   as aligned as the layout asks, and nobody else's. A block of a heap never lies there.
-/// * [`barrier`](Self::barrier) returns `true` only if, since the call, each thread has done what is as good as a
-///   `fence(SeqCst)` where it has a `compiler_fence(SeqCst)`, or has not run.
+/// * [`allocate_apart`](Self::allocate_apart) returns a block with at least the size and the alignment of the layout,
+///   which nobody else uses. [`is_apart`](Self::is_apart) returns true for its address, and false for all blocks of heaps.
+/// * [`barrier`](Self::barrier) returns `true` only if, since the call, each thread has executed one of its
+///   `compiler_fence(SeqCst)`s as if it were a `fence(SeqCst)`, or has not run.
 pub unsafe trait Host: Sized + 'static {
-    /// Where the heaps have their memory from.
+    /// The source of memory of the heaps.
     type Source: Source<Threaded<Self>>;
 
-    /// Blocks of so many bytes and more are allocated apart from the heaps.
+    /// The size from which blocks are allocated apart from the heaps.
     const APART: usize;
 
-    /// A source of memory, for a heap that has none yet and is told its number later.
+    /// The initial source of a heap. It gets its number later.
     const SOURCE: Self::Source;
 
-    /// All heaps.
+    /// Returns the static with all heaps.
     fn heaps() -> &'static Heaps<Self>;
 
-    /// The caller's heap.
+    /// Returns the caller's heap.
     fn current() -> *const Shard<Self>;
 
-    /// Makes a heap the caller's.
+    /// Sets the caller's heap.
     fn set_current(shard: *const Shard<Self>);
 
-    /// Sees to it that [`Heaps::leave`] is called when the calling thread ends, after all that the thread
-    /// might do with blocks. Returns whether that is so. It may allocate.
+    /// Arranges for [`Heaps::leave`] to be called when the calling thread ends, after the thread's last use of a block.
+    /// Returns whether that succeeded. It may allocate.
     fn watch_exit() -> bool;
 
-    /// Gets ready to be used, when the first thread has a heap. It may allocate.
+    /// Initialises the host, when the first thread gets a heap. It may allocate.
     fn begin();
 
-    /// Tells a source the number of its heap.
+    /// Sets the number of a source's heap.
     fn number(source: &mut Self::Source, number: u8);
 
-    /// The number of the heap that a block belongs to; 255 for one that [is apart](Self::is_apart).
+    /// Returns the number of the heap that a block belongs to; 255 for a block that [is apart](Self::is_apart).
     fn owner_of(addr: usize) -> u8;
 
-    /// A pointer with the provenance of all that the sources claim.
+    /// Returns a pointer with provenance over all memory that the sources claim.
     fn whole() -> *mut u8;
 
-    /// Whether an address lies outside of all that the sources claim.
+    /// Whether an address lies outside of all memory that the sources claim.
     fn is_apart(addr: usize) -> bool;
 
     /// Allocates a block apart from the heaps, all zeros.
@@ -85,10 +84,10 @@ pub unsafe trait Host: Sized + 'static {
     /// As for [`free_apart`](Self::free_apart), if this succeeds; `new` has the same alignment.
     unsafe fn resize_apart(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>>;
 
-    /// A barrier for all threads, if there is such a thing.
+    /// Makes all threads pass a barrier. Returns false if the system cannot do that.
     fn barrier() -> bool;
 
-    /// Lets other threads run.
+    /// Yields the processor to other threads.
     fn pause();
 }
 
@@ -107,14 +106,14 @@ impl<H: Host> Config for Threaded<H> {
     const LAST_RESORT: usize = Compact::LAST_RESORT;
 }
 
-/// Blocks of up to so many bytes have a quick list.
+/// The largest size that has a quick list.
 const LARGEST: usize = 32 << 10;
 
-/// The heaps of all threads, to each other.
+/// The connection between the heaps of all threads.
 pub struct Home<H>(PhantomData<fn() -> H>);
 
-// SAFETY: The host says where blocks belong, and what is good for all of them. A parcel goes to the inbox of the
-// heap that the host names, from which only that heap takes it.
+// SAFETY: By the contract of `Host`, `owner_of` returns the heap of each block, and `whole` has provenance over all blocks.
+// A parcel goes to the inbox of the heap that owns its blocks, and only that heap takes it out.
 unsafe impl<H: Host> Peers for Home<H> {
     #[inline]
     fn owner_of(addr: usize) -> u8 {

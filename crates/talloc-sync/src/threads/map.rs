@@ -1,4 +1,4 @@
-//! What lies where in the heaps of all threads.
+//! Maps of the heaps of all threads.
 
 use core::cell::RefCell;
 use core::sync::atomic::Ordering::Relaxed;
@@ -8,8 +8,8 @@ use talloc_core::Chunk;
 use super::shard::Heap;
 use super::{Heaps, Host, SHARDS};
 
-/// Each heap is read as for its [statistics](Heaps::statistics), between two operations of its thread, which waits
-/// meanwhile if it needs its arenas: a time in proportion to the free chunks.
+/// As for [statistics](Heaps::statistics), each heap is read between two operations of its thread. Meanwhile the thread
+/// can use its cache, but not its arenas, for a time in proportion to the free chunks.
 impl<H: Host> Heaps<H> {
     /// Returns the numbers of the heaps that a thread owns or has owned, without those that were lost in a fork.
     pub fn numbers(&'static self) -> impl Iterator<Item = usize> + 'static {
@@ -17,11 +17,11 @@ impl<H: Host> Heaps<H> {
         all.filter(|number| self.shards[*number].entry.is_in_use())
     }
 
-    /// Lists what lies where in a heap, as far as there is `room`, and returns how many chunks there are. Returns
+    /// Lists the chunks of a heap until `room` is full, and returns the number of all chunks. Returns
     /// `None` if the heap cannot be read now.
     ///
-    /// The chunks are those of [`Inspect::memory_map`](talloc_core::Inspect::memory_map). Cached blocks are listed only if
-    /// the heap is the caller's, that of guests or nobody's. They may be blocks of other heaps.
+    /// The chunks are those of [`Inspect::memory_map`](talloc_core::Inspect::memory_map). Cached blocks are listed only for
+    /// the caller's heap, the heap of guests, and heaps that no thread owns. They may be blocks of other heaps.
     ///
     /// # Panics
     ///

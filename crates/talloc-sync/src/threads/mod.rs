@@ -1,16 +1,15 @@
 //! A heap for each thread.
 //!
-//! A thread allocates from a heap of its own, a *shard*, and its quick lists are the thread's cache: no lock,
-//! no atomic operation, and nothing that another thread writes to on the way.
+//! A thread allocates from its own heap, a *shard*. The quick lists of the shard are the thread's cache. A call that the
+//! cache serves takes no lock, uses no atomic operation, and accesses no memory that other threads write to.
 //!
-//! - **Blocks freed by another thread** go on that thread's lists, where they are used again, as in jemalloc's
-//!   caches (Evans 2006). When a list overflows, strays are sent home, many at a time, to the *inbox* of their
-//!   heap, as in snmalloc (Lietar et al. 2019).
-//! - **A thread that ends** leaves its shard empty of cached blocks, and the next thread goes on with it. What
-//!   comes home meanwhile is taken back by the one who sends it.
-//! - **A thread for which there is no shard**, or that is about to end, is a *guest*: guests share one heap behind
-//!   a lock.
-//! - **Others** may enter the heap of a living thread while that is outside, to check it: see `entry.rs`.
+//! - **Blocks freed by another thread** go on that thread's lists, which may reuse them, as in jemalloc's
+//!   caches (Evans 2006). Such blocks are *strays*. When a list overflows, strays are sent back to the *inbox* of their
+//!   heap, many at a time, as in snmalloc (Lietar et al. 2019).
+//! - **A thread that ends** empties its cache, and the next thread takes over the shard. If blocks are sent to a shard that
+//!   no thread owns, the sender takes them back into the shard's heap.
+//! - **A thread without a shard**, or that is about to end, is a *guest*. Guests share one heap behind a lock.
+//! - **Other threads** may enter the heap of a living thread while that thread is outside, to check it: see `entry.rs`.
 
 mod delivery;
 mod entry;
@@ -36,18 +35,18 @@ use talloc_core::{Parcel, Report, Violation};
 use crate::lock::Backoff;
 use shard::Heap;
 
-/// How many threads can have a heap of their own. The number of a heap is a byte, and the first one is that of
-/// guests.
+/// The number of heaps. The number of a heap is a byte. The first heap is that of guests, so 254 threads can have their
+/// own heaps.
 pub const SHARDS: usize = 255;
 
 /// The heaps of all threads of a program.
 pub struct Heaps<H: Host> {
     shards: [Shard<H>; SHARDS],
-    /// A heap without memory, for threads that have not allocated anything. Nobody ever enters it.
+    /// A shard without memory, for threads that have not allocated yet. No thread ever enters it.
     nobody: Shard<H>,
-    /// The same for guests.
+    /// A shard without memory, for guests. No thread ever enters it.
     guest: Shard<H>,
-    /// The number of the heap of guests, and the lock that it is behind.
+    /// The number of the heap of guests, and its lock.
     guests: AtomicUsize,
     lock: UnsafeCell<Backoff>,
     /// Shards from this number on are fresh.
@@ -58,7 +57,7 @@ pub struct Heaps<H: Host> {
     refused: AtomicUsize,
 }
 
-// SAFETY: The shards are `Sync`; the lock is only replaced where there is one thread (`after_fork`).
+// SAFETY: The shards are `Sync`. The lock is only replaced while there is one thread (`after_fork`).
 unsafe impl<H: Host> Sync for Heaps<H> {}
 
 impl<H: Host> Heaps<H> {
@@ -77,16 +76,16 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Where [`nobody`](Self::nobody) lies, in bytes from the start.
+    /// The offset of [`nobody`](Self::nobody) in bytes.
     pub const NOBODY: usize = core::mem::offset_of!(Self, nobody);
 
-    /// The shard of a thread that has none, for [`Host::current`].
+    /// Returns the shard of threads that have not allocated yet, for [`Host::current`].
     #[must_use]
     pub const fn nobody(&'static self) -> *const Shard<H> {
         &raw const self.nobody
     }
 
-    /// The shard that the calling thread owns, which may be found now; none for a guest.
+    /// Returns the shard that the calling thread owns, and finds one if the thread has none; `None` for a guest.
     #[inline(always)]
     fn own(&'static self) -> Option<&'static Shard<H>> {
         let current = H::current();
@@ -102,7 +101,7 @@ impl<H: Host> Heaps<H> {
     #[inline(never)]
     fn settle(&'static self) -> Option<&'static Shard<H>> {
         if !self.has_begun.load(Acquire) && !self.begin() {
-            // Another thread is about to: until then, this one is a guest.
+            // Another thread is initialising the heaps. Until it is done, this thread is a guest.
             return None;
         }
         let Some(number) = self.claim() else {
@@ -120,13 +119,13 @@ impl<H: Host> Heaps<H> {
         Some(shard)
     }
 
-    /// Makes the first shard that of guests, once. Returns whether the caller has done so.
+    /// Makes the first shard that of guests, once. Returns true for the thread that does it.
     fn begin(&'static self) -> bool {
         let is_first = self.used.compare_exchange(0, 1, Acquire, Relaxed).is_ok();
         if is_first {
-            // It is never anybody's own: guests have it behind the lock.
+            // No thread ever owns this shard: guests use it behind the lock.
             self.shards[0].entry.claim_fresh();
-            // What is done here may allocate, as a guest.
+            // The initialisation may allocate, as a guest.
             H::set_current(&raw const self.guest);
             H::begin();
             H::set_current(&raw const self.nobody);
@@ -135,7 +134,7 @@ impl<H: Host> Heaps<H> {
         is_first
     }
 
-    /// Claims a shard that is nobody's.
+    /// Claims a shard that no thread owns.
     fn claim(&'static self) -> Option<usize> {
         let used = self.used.load(Acquire);
         let left = (1..used).find(|number| self.shards[*number].entry.claim());
@@ -148,8 +147,8 @@ impl<H: Host> Heaps<H> {
         })
     }
 
-    /// Gives up the calling thread's heap, which its thread does when it ends: cached blocks go back to where
-    /// they belong, and another thread may go on with the heap. From then on, the thread is a guest.
+    /// Gives up the calling thread's heap. A thread calls this when it ends. Cached blocks return to their heaps, and
+    /// another thread may take over the shard. From then on, the calling thread is a guest.
     pub fn leave(&'static self) {
         let current = H::current();
         H::set_current(&raw const self.guest);
@@ -216,8 +215,8 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Gives back what the heaps do not need: all of the caller's heap and of those that nobody owns at once,
-    /// and of others when their threads next need more than their caches have.
+    /// Returns all free memory to the source. The caller's heap, the heap of guests, and heaps that no thread owns do so at
+    /// once. Each other heap does so when its thread next uses its arenas.
     pub fn trim(&'static self) {
         if let Some(shard) = self.own() {
             // SAFETY: The thread owns it, and is outside.
@@ -233,22 +232,22 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Gives back what the heaps that nobody owns do not need.
+    /// Trims the heaps that no thread owns.
     fn give_up_idle(&'static self) {
         for shard in self.in_use() {
             shard.visit(|heap| shard_trim(heap));
         }
     }
 
-    /// All shards that are, or have been, some thread's.
+    /// Returns all shards that a thread owns or has owned.
     fn in_use(&'static self) -> impl Iterator<Item = &'static Shard<H>> {
         self.shards[..self.used.load(Acquire).min(SHARDS)].iter()
     }
 
-    /// Checks all heaps, and counts what there is in them.
+    /// Checks all heaps, and counts their chunks and blocks.
     ///
-    /// What other living threads have cached counts as used. Their heaps are left out if there is no
-    /// [barrier](Host::barrier).
+    /// The blocks that other living threads have cached count as used. The heaps of these threads are left out if there is
+    /// no [barrier](Host::barrier).
     ///
     /// # Errors
     ///
@@ -276,19 +275,18 @@ impl<H: Host> Heaps<H> {
         Ok(sum)
     }
 
-    /// Makes the heaps usable in the child of a fork, in which there is no thread but the caller.
+    /// Makes the heaps usable in the child of a fork, in which the caller is the only thread.
     ///
-    /// What other threads were about to do is not known, so that their heaps are given up. The caller's is
-    /// whole.
+    /// Other threads may have been in the middle of an operation, so their heaps are given up. The caller's heap is whole.
     ///
     /// # Safety
     ///
     /// There is one thread.
     pub unsafe fn after_fork(&'static self) {
         let current = H::current();
-        // SAFETY: There is one thread. The lock is free, or some thread that is gone had it, and the heap.
+        // SAFETY: There is one thread. If the lock is taken, its holder does not exist in this process.
         let is_guests_whole = unsafe { (*self.lock.get()).try_lock() };
-        // SAFETY: Nobody has it from now on.
+        // SAFETY: There is one thread, and it does not hold the lock.
         unsafe { self.lock.get().write(Backoff::INIT) };
         let guests = &raw const self.shards[self.guests.load(Relaxed)];
         for shard in self.in_use() {
@@ -321,14 +319,14 @@ impl<H: Host> Default for Heaps<H> {
     }
 }
 
-/// Tells a heap and its source their number, and lets it cache again.
+/// Sets the number of a heap and its source, and lets the heap cache blocks again.
 fn wake<H: Host>(heap: &mut talloc_core::Talloc<Threaded<H>, H::Source>, number: usize) {
     H::number(heap.source_mut(), number as u8);
     // SAFETY: It is the heap of that number, for which the host's sources claim memory (`Host`).
     unsafe { heap.wake(number as u8) };
 }
 
-/// Sends strays home, and gives back what the heap does not need.
+/// Sends strays to their heaps, and returns the heap's free memory.
 fn shard_trim<H: Host>(heap: &mut talloc_core::Talloc<Threaded<H>, H::Source>) {
     heap.flush();
     heap.send_strays();

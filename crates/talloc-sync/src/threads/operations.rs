@@ -1,4 +1,4 @@
-//! Allocating, freeing and resizing, with the caller's heap.
+//! Allocation, deallocation and reallocation, with the caller's heap.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -13,16 +13,16 @@ use super::{Heaps, Shard};
 /// The smallest block that may be mapped individually: a smaller one would waste most of a page or more.
 pub(super) const MIN_APART: usize = 64 << 10;
 
-/// The largest alignment of a block in a heap: the padding for a larger one would be too much.
+/// The largest alignment of a block in a heap. A larger alignment would need too much padding.
 pub(super) const MAX_ALIGN: usize = 1 << 20;
 
-/// Whether a block is too large, or aligned to too much, for a heap.
+/// Whether the size or alignment of a block is too large for a heap.
 #[inline(always)]
 fn is_for_apart<H: Host>(layout: Layout) -> bool {
     layout.size() >= H::APART || layout.align() > MAX_ALIGN
 }
 
-/// What `GlobalAlloc` asks for. None of the layouts has a size of zero.
+/// The operations of `GlobalAlloc`. No layout has the size zero.
 impl<H: Host> Heaps<H> {
     /// Allocates a block.
     ///
@@ -117,7 +117,7 @@ impl<H: Host> Heaps<H> {
         let cache = cache_of::<H>(H::current());
         // SAFETY: The lists are those of the calling thread, or of a shard that has no lists for any size.
         unsafe {
-            // A block that is aligned to more has memory of its own, however small it is.
+            // A block with a larger alignment is mapped individually, even if it is small.
             if layout.size() <= exact_bytes::<H>()
                 && len < Cache::<H>::exact_classes_at(cache)
                 && layout.align() <= MAX_ALIGN
@@ -136,8 +136,8 @@ impl<H: Host> Heaps<H> {
     /// The lists are the thread's own, and so is the block, of `len` granules, which have a list. Nobody uses it.
     #[inline(always)]
     unsafe fn push(&'static self, cache: *mut Cache<H>, ptr: NonNull<u8>, len: usize) {
-        // SAFETY: The pointer of all addresses is good for the blocks of the heaps. It is not good for a remnant, which
-        // is memory of its own: only its address is right. Its layout does not tell it from a small block.
+        // SAFETY: `whole` has provenance over all blocks of the heaps. It has none over a remnant, which is a mapping of
+        // its own and cannot be told from a small block by its layout. Only the address of a remnant is used.
         unsafe {
             let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
             if Cache::<H>::push_at(cache, block, len) {
@@ -171,11 +171,11 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Changes the size of a block, if need be by moving it.
+    /// Resizes a block, in place or by moving it.
     ///
     /// # Errors
     ///
-    /// If there is not enough memory. The block is as it was then. A smaller size does not fail.
+    /// If there is not enough memory. The block is then unchanged. Shrinking never fails.
     ///
     /// # Safety
     ///
@@ -210,8 +210,8 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// [`resize`](Self::resize) of a block whose alignment changes. It moves: the alignment decides whether a block is
-    /// apart, and a block must not stay apart as one whose layout says that it is not.
+    /// [Resizes](Self::resize) a block whose alignment changes. The block moves, because the alignment decides whether a
+    /// block is apart: a block that stayed apart could get a layout of blocks in heaps.
     ///
     /// # Safety
     ///
@@ -233,8 +233,8 @@ impl<H: Host> Heaps<H> {
         }
     }
 
-    /// Shrinks a block that could not be moved for want of memory. A block apart stays apart, and keeps at least
-    /// [`MIN_APART`] bytes.
+    /// Shrinks a block in place that could not be moved, because there was no memory. A block apart stays apart, and keeps
+    /// at least [`MIN_APART`] bytes.
     ///
     /// # Safety
     ///
@@ -287,8 +287,8 @@ impl<H: Host> Heaps<H> {
         resized.or_else(|AllocError| unsafe { self.relocate(ptr, old, new) })
     }
 
-    /// Moves what fits of a block to a new one. If there is no memory for it, the request is not counted as refused: the
-    /// block may yet get its new size where it is.
+    /// Moves the contents of a block to a new block, as far as they fit. If there is no memory for it, the request does not
+    /// count as refused, because the block may still be resized in place.
     ///
     /// # Safety
     ///
@@ -304,8 +304,7 @@ impl<H: Host> Heaps<H> {
             Some(block) => block,
             None => self.try_malloc(new)?,
         };
-        // SAFETY: Both blocks have the bytes that are copied, and do not overlap. The old one is not used
-        // afterwards.
+        // SAFETY: Both blocks have at least the copied bytes, and do not overlap. The old block is not used afterwards.
         unsafe {
             block.copy_from_nonoverlapping(ptr, old.size().min(new.size()));
             self.free(ptr, old);
@@ -321,14 +320,14 @@ pub(super) fn allocate_at_last<H: Host>(layout: Layout) -> Result<NonNull<u8>, A
     block.ok_or(AllocError)
 }
 
-/// The layout of a *remnant*: what is left of a block apart that has become small when there was no memory to move it
-/// to. Whoever frees it cannot tell it from a small block, and puts it on a list, too.
+/// The layout of a *remnant*. A remnant is the rest of a block apart that has shrunk to a small size, when there was no
+/// memory to move it to. `free` cannot tell it from a small block by its layout, and puts it on a list.
 const REMNANT: Layout = {
     // SAFETY: Any size up to `isize::MAX` goes with an alignment of 1.
     unsafe { Layout::from_size_align_unchecked(MIN_APART, 1) }
 };
 
-/// Frees blocks that are no heap's: remnants.
+/// Frees blocks that belong to no heap: remnants.
 #[cold]
 pub(super) fn free_remnants<H: Host>(parcel: Parcel) {
     parcel.for_each(|block| {
@@ -340,13 +339,13 @@ pub(super) fn free_remnants<H: Host>(parcel: Parcel) {
     });
 }
 
-/// Blocks of up to so many bytes have lists for exactly their size, which are found fast.
+/// The largest size that has a list for exactly this size, which is found fast.
 #[inline(always)]
 pub(super) const fn exact_bytes<H: Host>() -> usize {
     (Cache::<H>::EXACT - 1) * GRANULE
 }
 
-/// The granules of a block.
+/// Returns the granules of a block.
 #[inline(always)]
 fn len_of<H: Host>(layout: Layout) -> usize {
     Inspect::<Threaded<H>, H::Source>::usable_size(layout.size()) / GRANULE
@@ -358,13 +357,13 @@ fn pop_small<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     if layout.size() <= exact_bytes::<H>() { pop::<H>(layout) } else { None }
 }
 
-/// Takes a block from the caller's lists, if it need not be aligned to more than blocks are anyway.
+/// Takes a block from the caller's lists, unless its alignment exceeds that of all blocks.
 #[inline(always)]
 pub(super) fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     if layout.align() > GRANULE {
         return None;
     }
-    // SAFETY: The shard is the thread's own, or one whose lists are always empty.
+    // SAFETY: The thread owns the shard, or the shard's lists are always empty.
     unsafe { Cache::<H>::pop_at(cache_of(H::current()), len_of::<H>(layout)) }
 }
 

@@ -1,4 +1,4 @@
-//! The heap of a thread, and what others may do with it.
+//! The heap of a thread, and access to it by other threads.
 
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::host::{Host, Threaded};
 use super::inbox::Inbox;
 
-/// Blocks that are taken from the inbox by one operation.
+/// The number of blocks that one operation takes from the inbox.
 const TAKEN_BACK: usize = 128;
 
 /// The heap of a thread.
@@ -23,21 +23,21 @@ pub(super) type Cache<H> = <Threaded<H> as Config>::Quick;
 
 /// The heap of one thread at a time.
 ///
-/// Three parties use it. The thread uses the quick lists at any time, and all of the heap while it is inside, by
-/// `Entry`. Somebody else uses the arenas while the owner is kept outside. Everybody pushes to the inbox.
+/// Three parties use it. The owner uses the quick lists at any time, and the whole heap while it is inside, by
+/// `Entry`. Another thread uses the arenas while the `Entry` keeps the owner outside. All threads push to the inbox.
 #[repr(C, align(128))]
 pub struct Shard<H: Host> {
     heap: UnsafeCell<OwnedTalloc<Threaded<H>, H::Source>>,
     /// Blocks from the inbox that have not been taken back yet; part of the heap.
     waiting: UnsafeCell<Option<NonNull<u8>>>,
     pub(super) entry: Entry,
-    /// Whether the owner is asked to trim the heap.
+    /// Whether another thread has asked the owner to trim the heap.
     pub(super) is_trim_wanted: AtomicBool,
     pub(super) inbox: Inbox,
 }
 
-// SAFETY: The heap is used by its owner alone, who is one thread at a time, or by somebody who has visited or
-// borrowed it through the `Entry`, which synchronises them. The rest is atomic.
+// SAFETY: The heap is used only by its owner, which is one thread at a time, or by a thread that has visited or borrowed it
+// through the `Entry`, which synchronises them. The other fields are atomic.
 unsafe impl<H: Host> Sync for Shard<H> {}
 
 impl<H: Host> Shard<H> {
@@ -54,15 +54,15 @@ impl<H: Host> Shard<H> {
     /// The quick lists.
     #[inline(always)]
     pub(super) fn cache(&self) -> *mut Cache<H> {
-        // SAFETY: The pointer is that of a heap, of which a field is projected.
+        // SAFETY: The pointer is to a valid heap, and only a field of it is projected.
         unsafe { Heap::<H>::lists_of(self.heap.get()) }
     }
 
-    /// The heap.
+    /// Returns the heap.
     ///
     /// # Safety
     ///
-    /// The caller has the heap, and no other reference to it.
+    /// The caller has the heap, and there is no other reference to it.
     #[inline(always)]
     #[allow(clippy::mut_from_ref, reason = "the caller answers for that")]
     unsafe fn heap_mut(&self) -> &mut Heap<H> {
@@ -70,7 +70,7 @@ impl<H: Host> Shard<H> {
         unsafe { &mut *self.heap.get() }
     }
 
-    /// Calls `f` with the heap, after some of the blocks that have come home.
+    /// Takes some blocks back from the inbox, and calls `f` with the heap.
     ///
     /// # Safety
     ///
@@ -96,7 +96,7 @@ impl<H: Host> Shard<H> {
         done
     }
 
-    /// Calls `f` with the heap, after all of the blocks that have come home.
+    /// Takes all blocks back from the inbox, and calls `f` with the heap.
     ///
     /// # Safety
     ///
@@ -111,8 +111,8 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Calls `f` with the heap, if nobody owns it, after all blocks that have come home. Returns whether that
-    /// was so.
+    /// If no thread owns the heap, takes all blocks back from the inbox, and calls `f` with the heap. Returns whether it
+    /// did.
     pub(super) fn visit(&self, f: impl FnOnce(&mut Heap<H>)) -> bool {
         if !self.entry.visit() {
             return false;
@@ -123,7 +123,7 @@ impl<H: Host> Shard<H> {
             self.take_back(heap, usize::MAX);
             f(heap);
         }
-        // What has been sent meanwhile found a heap that somebody has.
+        // Threads that have sent blocks meanwhile could not visit the heap.
         delivery::end_visit(&self.inbox, &self.entry, || {
             // SAFETY: The shard has been visited again.
             unsafe { self.take_back(self.heap_mut(), usize::MAX) };
@@ -156,7 +156,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Takes back blocks that have come home: whole segments, until there are `most` blocks or more.
+    /// Takes blocks back from the inbox: whole segments, until there are at least `most` blocks.
     ///
     /// # Safety
     ///
@@ -180,7 +180,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Gives all cached blocks back to where they belong.
+    /// Returns all cached blocks to their heaps.
     ///
     /// # Safety
     ///

@@ -26,14 +26,14 @@ impl<H: Host> Heaps<H> {
     }
 
     /// Returns the counters of each heap that a thread owns or has owned. A heap is read when the iterator reaches
-    /// it. Blocks that a thread has freed and caches are free in its heap, whichever heap owns them: the others
-    /// show fewer used bytes. `refused_requests` of a heap includes requests that another heap has served.
+    /// it. A thread's heap counts the blocks in the thread's cache as free, whichever heap owns them, so its used bytes may
+    /// be too low. `refused_requests` of a heap includes requests that another heap has served.
     pub fn shard_statistics(&'static self) -> impl Iterator<Item = Statistics> + 'static {
         let all = (0..super::SHARDS).take_while(|number| *number < self.used.load(Relaxed));
         all.filter_map(|number| self.counters(number)).map(Statistics::settled)
     }
 
-    /// The counters of one heap; `None` if it was lost in a fork.
+    /// Returns the counters of one heap; `None` if it was lost in a fork.
     fn counters(&'static self, number: usize) -> Option<Statistics> {
         let shard = self.shards.get(number)?;
         let whole = |heap: &Heap<H>| heap.inspect().statistics();
@@ -57,7 +57,7 @@ impl<H: Host> Heaps<H> {
         all.fold(SizeClasses::EMPTY, |sum, classes| sum.with(&classes))
     }
 
-    /// Bytes of the largest free chunk of all heaps.
+    /// Returns the size of the largest free chunk of all heaps in bytes.
     #[must_use]
     pub fn largest_free_bytes(&'static self) -> usize {
         let whole = |heap: &Heap<H>| heap.inspect().largest_free_bytes();
@@ -67,10 +67,10 @@ impl<H: Host> Heaps<H> {
         all.max().unwrap_or(0)
     }
 
-    /// Calls `whole` if the caller can have the heap alone, or `part` if another living thread owns it, which may
-    /// use its quick lists meanwhile. Returns `None` if neither is possible.
+    /// Calls `whole` if the caller can have the heap alone. Calls `part` if another living thread owns the heap; that
+    /// thread may use its quick lists meanwhile. Returns `None` if neither is possible.
     ///
-    /// Neither allocates or frees: the heap is borrowed.
+    /// The heap is borrowed, so `whole` and `part` must not allocate or free.
     pub(super) fn inspect<T>(
         &'static self,
         shard: &'static Shard<H>,

@@ -1,29 +1,28 @@
-//! The way of a request through the heaps of threads: from [`Heaps`] to [`Talloc`](talloc_core::Talloc).
+//! A walkthrough of a request to the heaps of threads: from [`Heaps`] to [`Talloc`](talloc_core::Talloc).
 //!
-//! This page has no code. Its links are checked with the documentation of private items. The way begins in
-//! `talloc-global`, with `SystemTalloc`, and goes on in `walkthrough.rs` of `talloc-core`.
+//! This module has only documentation. The walkthrough starts in `talloc-global`, with `SystemTalloc`, and continues in
+//! `walkthrough.rs` of `talloc-core`.
 //!
 //! # `malloc`, hit
 //!
-//! 1. [`Heaps::malloc`] compares the size with [`exact_bytes`]: up to that, each size has a list of its own.
-//! 2. [`pop`] takes the first block of the list. [`Host::current`] is the thread's shard, [`Shard::cache`] its
-//!    lists, and [`Lists::pop_at`] unlinks the block. No lock is taken, and no atomic operation is done. The shards
-//!    of threads that have none yet, and of guests, have lists that are always empty.
+//! 1. [`Heaps::malloc`] compares the size with [`exact_bytes`]: up to that, each size has its own list.
+//! 2. [`pop`] takes the first block of the list. [`Host::current`] returns the thread's shard, [`Shard::cache`] its
+//!    lists, and [`Lists::pop_at`] unlinks the block. This takes no lock, and uses no atomic operation. A thread that has
+//!    not allocated yet, or a guest, has a shard whose lists are always empty.
 //!
 //! # `malloc`, miss
 //!
-//! 1. [`Heaps::malloc_slow`] looks at the list of a larger size, of up to 32 KiB. A block of [`Host::APART`] bytes or
-//!    more, or that is aligned to more than [`MAX_ALIGN`], gets memory of its own ([`Host::allocate_apart`]).
+//! 1. [`Heaps::malloc_slow`] tries the lists for rounded sizes of up to 32 KiB. A block of at least [`Host::APART`] bytes,
+//!    or with an alignment above [`MAX_ALIGN`], is mapped individually ([`Host::allocate_apart`]).
 //! 2. [`Heaps::with`] finds the caller's heap:
-//!    - A thread that owns a shard uses that: [`Heaps::own`].
-//!    - A thread that allocates for the first time gets one: [`Heaps::settle`] claims a shard that another
-//!      thread has left, or a fresh one, and asks to hear of the thread's end ([`Host::watch_exit`]).
+//!    - A thread that owns a shard uses it: [`Heaps::own`].
+//!    - A thread that allocates for the first time gets a shard: [`Heaps::settle`] claims a shard that another
+//!      thread has left, or a fresh shard, and registers for the thread's end ([`Host::watch_exit`]).
 //!    - A guest shares a heap behind a lock: [`Heaps::as_guest`].
-//! 3. [`Shard::with`] enters the heap ([`Entry::enter`]), which waits while somebody else has it. Then it takes back
-//!    some of the blocks that have come home ([`Shard::take_back`], from the [`Inbox`]), and trims the heap if another
-//!    thread has asked for that.
-//! 4. [`Talloc::malloc`] goes on, in `talloc-core`. Its lists may have a block now.
-//! 5. [`Entry::exit`] lets others in.
+//! 3. [`Shard::with`] enters the heap ([`Entry::enter`]), and waits while another thread has it. Then it takes back
+//!    some blocks from the [`Inbox`] ([`Shard::take_back`]), and trims the heap if another thread has asked for that.
+//! 4. [`Talloc::malloc`] of `talloc-core` continues. Its lists may have a block now.
+//! 5. [`Entry::exit`] lets other threads in.
 //!
 //! # `free`
 //!
@@ -31,33 +30,34 @@
 //!    ([`Heaps::push`], [`Lists::push_at`]), whichever heap it comes from.
 //! 2. If the lists hold too much, or it is time for a [pulse](talloc_core::Lists::is_pulse):
 //!    [`Heaps::overflow`] enters the heap, and [`Talloc::relieve`] gives up some blocks.
-//! 3. All that has no such list: [`Heaps::free_slow`] asks the address whether the block has memory of its own
-//!    ([`Host::is_apart`], [`Host::free_apart`]). Others go on their list or, by [`Talloc::free`], to the arenas.
-//! 4. A block of another heap is a stray. The heap collects strays in parcels, and [`Home`] passes a full
-//!    one to [`Heaps::deliver`], which pushes it to its owner's inbox ([`Inbox::push`]). If nobody owns that
+//! 3. For blocks without such a list, [`Heaps::free_slow`] finds by the address whether the block is mapped individually
+//!    ([`Host::is_apart`], [`Host::free_apart`]). Other blocks go on their list or, by [`Talloc::free`], to the arenas.
+//! 4. A block of another heap is a stray. The heap collects strays in parcels. [`Home`] passes a full parcel to
+//!    [`Heaps::deliver`], which pushes it to the inbox of the blocks' heap ([`Inbox::push`]). If no thread owns that
 //!    heap, the sender takes the blocks back itself ([`delivery::send`], [`Shard::visit`]).
 //!
 //! # `realloc`
 //!
-//! 1. [`Heaps::resize`] returns the block as it is if the new size takes as many granules.
-//! 2. A small block that stays one moves: [`Heaps::relocate`] is `malloc`, a copy and `free`, which the lists serve.
-//! 3. [`Heaps::resize_slow`] asks the owner of the block: [`Host::resize_apart`] for a block with memory of its
-//!    own, [`Talloc::resize_own`] for one of the caller's heap. If neither can, or the block is another heap's, or
-//!    it becomes one with memory of its own, it moves.
-//! 4. A smaller size does not fail: if there is no memory to move to, the block stays.
+//! 1. If the new size takes as many granules, [`Heaps::resize`] returns the same block.
+//! 2. If the old and the new size are small, the block moves: [`Heaps::relocate`] is `malloc`, a copy and `free`, which the
+//!    lists serve.
+//! 3. [`Heaps::resize_slow`] calls [`Host::resize_apart`] for a block that is mapped individually, and
+//!    [`Talloc::resize_own`] for a block of the caller's heap. If neither succeeds, if the block belongs to another heap,
+//!    or if the new block is to be mapped individually, the block moves.
+//! 4. Shrinking never fails: if there is no memory to move to, the block stays in place.
 //!
 //! # Out of memory
 //!
-//! When [`Talloc::malloc`] fails, its source has nothing more. [`Heaps::malloc_slow`] then has the heaps that nobody owns
-//! give up their free memory ([`Heaps::give_up_idle`]) and attempts it again. At last, a block of
-//! [`MIN_APART`] bytes or more gets memory of its own ([`allocate_at_last`]).
+//! [`Talloc::malloc`] fails if its source has no more memory. [`Heaps::malloc_slow`] then trims the heaps that no thread
+//! owns ([`Heaps::give_up_idle`]), and tries again. Finally, it maps a block of at least [`MIN_APART`] bytes individually
+//! ([`allocate_at_last`]).
 //!
 //! # Giving back
 //!
-//! - Each heap gives back free memory that it does not need, while it is used: see the page of `talloc-core`.
-//! - [`Heaps::trim`] trims the caller's heap, that of guests and those that nobody owns at once ([`shard_trim`]). It
-//!   asks all others to do so when they are next entered, in [`Shard::with`].
-//! - A thread that ends calls [`Heaps::leave`]: [`Shard::empty`] gives all cached blocks back to where they belong,
+//! - While a heap is in use, it returns unneeded memory: see the walkthrough of `talloc-core`.
+//! - [`Heaps::trim`] at once trims the caller's heap, the heap of guests, and heaps that no thread owns ([`shard_trim`]).
+//!   Other heaps are trimmed when their threads next enter them, in [`Shard::with`].
+//! - A thread that ends calls [`Heaps::leave`]: [`Shard::empty`] returns all cached blocks to their heaps,
 //!   [`Talloc::rest`] keeps the lists empty, and [`Entry::disown`] leaves the heap to the next thread.
 //!
 //! [`Entry::disown`]: super::entry::Entry::disown
