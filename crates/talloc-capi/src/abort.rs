@@ -5,13 +5,13 @@ use core::ptr::NonNull;
 
 use crate::fd::Fd;
 
-/// Reports what is wrong, and aborts the program.
+/// Reports an error, and aborts the program.
 #[cold]
 #[inline(never)]
 pub(crate) fn abort(text: fmt::Arguments<'_>) -> ! {
     // There is no other way to report it.
     let _ = writeln!(Fd(libc::STDERR_FILENO), "talloc: {text}");
-    // SAFETY: It does not return.
+    // SAFETY: `abort` has no preconditions.
     unsafe { libc::abort() }
 }
 

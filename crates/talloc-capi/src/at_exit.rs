@@ -1,11 +1,11 @@
-//! Statistics at exit, if the environment asks for them.
+//! Statistics at exit, if the environment requests them.
 
 use crate::functions::LIBRARY;
 use crate::heap::print_statistics_at_exit;
 
-/// Registers what is printed when the library is loaded.
+/// When the library is loaded, registers the statistics that are printed at exit.
 ///
-/// The statistics include the zone, which those that the heap registers itself do not.
+/// They include the zone. The statistics that the heap itself registers do not.
 #[used]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]

@@ -1,10 +1,10 @@
-//! The operators by which C++ deletes objects of known size.
+//! The operators that delete C++ objects of known size.
 //!
-//! The standard library's own ignore the size. These compare it with that of the block: it differs if a program deletes
-//! an object as one of another type.
+//! The operators of the standard library ignore the size. These operators compare it with the size of the block: the sizes
+//! differ if a program deletes an object as one of another type.
 //!
-//! A program may have its own `operator new` and `operator delete` without those that are passed a size. Then these pass
-//! on to it what is to be deleted.
+//! A program may have its own `operator new` and `operator delete`, without sized variants. These operators then pass
+//! objects on to the program's operator.
 
 use core::ffi::c_void;
 use core::mem;
@@ -17,18 +17,18 @@ use crate::functions::LIBRARY;
 ///
 /// # Safety
 ///
-/// `ptr` is null or was allocated by `operator new`, with this size. It is not used any more.
+/// `ptr` is null or was allocated by `operator new`, with this size. Nobody uses it any more.
 pub unsafe extern "C" fn delete_sized(ptr: *mut c_void, size: usize) {
     type Delete = unsafe extern "C" fn(*mut c_void);
     let Some(own) = own_delete() else {
         // SAFETY: The standard library has allocated it by `malloc`, with one byte if the size is zero.
         return unsafe { LIBRARY.free_sized(ptr, size.max(1)) };
     };
-    // SAFETY: It is the program's operator, which has this type.
+    // SAFETY: `own` is the address of the program's operator, which has this type.
     unsafe { mem::transmute::<*mut c_void, Delete>(own)(ptr) }
 }
 
-/// The `operator delete(void*)` of the program, if it has one of its own, or its own `operator new`.
+/// Returns the `operator delete(void*)` of the program, if the program has its own, or has its own `operator new`.
 fn own_delete() -> Option<*mut c_void> {
     static FOUND: AtomicPtr<c_void> = AtomicPtr::new(UNKNOWN);
     let mut found = FOUND.load(Relaxed);
@@ -39,7 +39,7 @@ fn own_delete() -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
-/// Nobody has looked for the operator yet. There is no function at this address.
+/// The value before the operator has been looked up. There is no function at this address.
 const UNKNOWN: *mut c_void = ptr::without_provenance_mut(1);
 
 #[cold]

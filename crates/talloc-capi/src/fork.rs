@@ -1,12 +1,12 @@
 //! Forking while other threads allocate from a heap behind a lock.
 //!
-//! The child of a process has only the thread that forked. If another thread holds the lock at that time,
-//! nobody releases it in the child. So the thread that forks takes the lock first, and releases it in the
-//! parent and in the child. The other heap, the zone, and blocks of no bytes need no such care.
+//! The child of a process has only the thread that forked. If another thread held the lock at that time,
+//! nobody would release it in the child. Therefore the forking thread takes the lock first, and releases it in the
+//! parent and in the child. The heap without a lock, the zone, and blocks of size zero need no such care.
 //!
-//! A signal handler that forks may have interrupted a function of this library, which perhaps holds the lock
-//! already. Then nothing is locked: in both processes, the function goes on when the handler returns. If another thread
-//! holds the lock meanwhile, the child may only replace itself by another program.
+//! A signal handler that forks may have interrupted a function of this library that already holds the lock. In this
+//! case, the lock is not taken: in both processes, the function continues when the handler returns. If another thread
+//! holds the lock meanwhile, the child may only execute another program.
 
 use core::cell::UnsafeCell;
 
@@ -16,7 +16,7 @@ use crate::heap::{CheckingGuard, Inside};
 /// The guard, from before a fork until after it.
 struct Kept(UnsafeCell<Option<CheckingGuard>>);
 
-// SAFETY: Only the thread that holds the lock accesses it.
+// SAFETY: Only the thread that holds the lock accesses the guard.
 unsafe impl Sync for Kept {}
 
 static KEPT: Kept = Kept(UnsafeCell::new(None));
@@ -30,7 +30,7 @@ static KEPT: Kept = Kept(UnsafeCell::new(None));
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 static REGISTER: extern "C" fn() = {
     extern "C" fn register() {
-        // Without memory for it, little else would work.
+        // Ignore a failure: without memory for a handler, little else would work.
         // SAFETY: The handlers may run around any fork.
         unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
     }
@@ -48,12 +48,12 @@ unsafe extern "C" fn before() {
 
 /// Runs in the parent and in the child.
 unsafe extern "C" fn after() {
-    // Nothing was locked: a guard that is there would be that of another thread, which forks at the same time.
+    // `before` has not taken the lock. A guard would belong to another thread, which forks at the same time.
     if Inside::is_any() {
         return;
     }
-    // SAFETY: This thread holds the lock, or is the copy of the thread that does, as `before` has locked the heap. The
-    // lock is released after the guard has been taken out.
+    // SAFETY: `before` took the lock, so this thread holds it, or is the child's copy of that thread. The lock is released
+    // after the guard has been taken out.
     let guard = unsafe { (*KEPT.0.get()).take() };
     drop(guard);
 }

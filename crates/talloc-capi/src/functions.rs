@@ -33,7 +33,7 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
 /// Allocates an array of `count` elements of `size` bytes, filled with zeros. Memory fresh from the
 /// system is zero already, and not cleared.
 ///
-/// Fails like [`malloc`], also if the product overflows.
+/// Fails like [`malloc`], and also if the product overflows.
 #[inline(always)]
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
     LIBRARY.calloc(count, size)
@@ -49,7 +49,7 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 /// `ptr` is null or has been returned by a function of this library, and has not been freed.
 #[inline]
 pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { LIBRARY.realloc(ptr, size) }
 }
 
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
 ///
 /// As for [`realloc`].
 pub unsafe extern "C" fn reallocarray(ptr: *mut c_void, count: usize, size: usize) -> *mut c_void {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { LIBRARY.reallocarray(ptr, count, size) }
 }
 
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn reallocarray(ptr: *mut c_void, count: usize, size: usiz
 /// As for [`realloc`], and the block is not used any more.
 #[inline(always)]
 pub unsafe extern "C" fn free(ptr: *mut c_void) {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { LIBRARY.free(ptr) }
 }
 
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn free(ptr: *mut c_void) {
 ///
 /// As for [`free`], and the block was requested with this size.
 pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { LIBRARY.free_sized(ptr, size) }
 }
 
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
 ///
 /// As for [`free_sized`].
 pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, _align: usize, size: usize) {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { free_sized(ptr, size) }
 }
 
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn posix_memalign(
     align: usize,
     size: usize,
 ) -> c_int {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { LIBRARY.posix_memalign(place, align, size) }
 }
 
@@ -140,7 +140,7 @@ pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
 ///
 /// As for [`realloc`].
 pub unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
-    // SAFETY: The caller upholds the contract, which is the same.
+    // SAFETY: By the contract of this function, which is the same.
     unsafe { LIBRARY.malloc_usable_size(ptr) }
 }
 

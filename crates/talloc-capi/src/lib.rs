@@ -1,7 +1,7 @@
 //! The talloc allocator for C: `malloc`, `free` and the rest of the family.
 //!
 //! A C program that links with the library calls `tall_malloc` and so on, declared in
-//! `include/tall_malloc.h`. An unmodified program can use the library, too:
+//! `include/tall_malloc.h`. An unmodified program can also use the library:
 //!
 //! ```sh
 //! cargo build --release -p talloc-capi --no-default-features --features override
@@ -37,40 +37,42 @@
 //! take about 1 MiB of address space, and no memory. If all are in use, or the system refuses them, such a block has at
 //! least one byte, as without `checked`.
 //!
-//! With `checked`, the size that `free_sized` and the sized `operator delete` are passed is compared with that of the
-//! block. If a program has an `operator new` or `operator delete` of its own, what it deletes is passed on to that.
+//! With `checked`, the size that is passed to `free_sized` or to the sized `operator delete` is compared with the size of
+//! the block. If a program has its own `operator new` or `operator delete`, the sized `operator delete` passes its objects
+//! on to the program's operator.
 //!
-//! Without the first two, nothing is exported, and the functions are those of a Rust library.
+//! Without `prefixed` and `override`, the library exports no C names, and the functions are those of a Rust library.
 //!
-//! A plugin that has this library in it stays loaded once it has allocated, as its threads call it when they end. With
-//! `checked`, it can be unloaded, and the memory of its heap is lost then. With `hardened`, it must stay loaded, as it
+//! A plugin that contains this library stays loaded once it has allocated, because threads call it when they end. With
+//! `checked`, it can be unloaded, but the memory of its heap leaks. With `hardened`, it must stay loaded, because it
 //! handles signals.
 //!
 //! # Guarded blocks
 //!
 //! With `hardened`, blocks from 128 KiB to 1 GiB lie between inaccessible pages, by means of `talloc-guarded`. When a
-//! block is freed, its pages become inaccessible, and are the last to be used again. So an access beyond either end of a
-//! block, or to a freed one, faults at once. It is reported with call stacks, and the program is aborted. If the block's
-//! size is not a multiple of a page, some bytes on the block's own pages are accessible; writes there are found when the
-//! block is freed or reallocated.
+//! block is freed, its pages become inaccessible, and are the last to be reused. An access beyond either end of a
+//! block, or to a freed block, therefore faults at once. It is reported with call stacks, and the program is aborted. If
+//! the block's size is not a multiple of a page, some bytes on the block's pages are accessible; writes there are found
+//! when the block is freed or reallocated.
 //!
-//! Each doubling of the size has 64 slots. Further blocks, and those with an alignment above 4 KiB, come from the heap.
-//! The slots take 128 GiB of addresses, but no memory; if the system refuses them, no large block is guarded. A program
-//! that limits its addresses when it already has large blocks may then get none.
+//! Each doubling of the size has 64 slots. Further blocks, and blocks with an alignment above 4 KiB, come from the heap.
+//! The slots take 128 GiB of addresses, but no memory. If the system refuses the addresses, no large block is guarded. If a
+//! program limits its addresses when it already has large blocks, further large blocks may fail.
 //!
-//! The C library maps blocks from 128 KiB on, too, until the program has freed one. Here, each has new pages. As it
-//! grows, a block moves at most once for each doubling.
+//! The C library also maps blocks from 128 KiB on individually, until the program has freed such a block. Here, each large
+//! block always has new pages. A growing block moves at most once for each doubling.
 //!
-//! Faults are found by handlers of `SIGSEGV` and `SIGBUS`, which are installed with the first guarded block, and pass on
-//! other faults. A program that installs its own later ends without a report, unless it passes on faults, too.
+//! Handlers of `SIGSEGV` and `SIGBUS` find faults. They are installed with the first guarded block, and pass on
+//! other faults. If a program installs its own handlers later, a fault ends it without a report, unless its handlers also
+//! pass on faults.
 //!
 //! The environment variable `TALLOC_GUARDED_RATE=N` also guards one in N of the blocks up to 16 KiB, at random. It does
-//! not choose blocks that `realloc` makes, nor those with an alignment above 16.
+//! not select blocks that `realloc` allocates, nor blocks with an alignment above 16.
 //!
 //! # The statistics of the GNU C library
 //!
-//! With `override`, the functions by which the GNU C library reports on its heap report on this one. With
-//! `prefixed`, `tall_mallinfo2`, `tall_malloc_info` and `tall_malloc_stats` do.
+//! With `override`, the functions that report on the heap of the GNU C library report on this heap. With
+//! `prefixed`, `tall_mallinfo2`, `tall_malloc_info` and `tall_malloc_stats` do so.
 //!
 //! | function | |
 //! |---|---|

@@ -38,7 +38,7 @@ impl<H: Heap> Library<H> {
     #[inline(always)]
     pub(crate) unsafe fn free(&self, ptr: *mut c_void) {
         if self.zone.may_contain(ptr.addr()) {
-            // SAFETY: The caller upholds the contract, which is the same.
+            // SAFETY: By the contract of this function, which is the same.
             return unsafe { self.free_low(ptr) };
         }
         // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
@@ -56,7 +56,7 @@ impl<H: Heap> Library<H> {
         match self.zone.free(ptr.addr()) {
             Some(Ok(())) => {}
             Some(Err(fault)) => abort_at("freeing", block.cast(), fault),
-            // SAFETY: The caller upholds the contract.
+            // SAFETY: By the contract of this function.
             None => unsafe { self.heap.free(block.cast()) },
         }
     }
@@ -67,7 +67,7 @@ impl<H: Heap> Library<H> {
     #[inline(always)]
     pub(crate) unsafe fn free_sized(&self, ptr: *mut c_void, size: usize) {
         if self.zone.may_contain(ptr.addr()) {
-            // SAFETY: The caller upholds the contract, which is the same.
+            // SAFETY: By the contract of this function, which is the same.
             return unsafe { self.free_low(ptr) };
         }
         // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
@@ -80,7 +80,7 @@ impl<H: Heap> Library<H> {
     #[inline(always)]
     pub(crate) unsafe fn realloc(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
         if size == 0 || self.zone.may_contain(ptr.addr()) {
-            // SAFETY: The caller upholds the contract.
+            // SAFETY: By the contract of this function.
             return unsafe { self.realloc_low(ptr, size) };
         }
         // SAFETY: It is not null, and not in the zone, so it is a block of the heap.
@@ -96,14 +96,14 @@ impl<H: Heap> Library<H> {
     unsafe fn realloc_low(&self, ptr: *mut c_void, size: usize) -> *mut c_void {
         let Some(block) = NonNull::new(ptr) else { return self.malloc(size) };
         if size == 0 {
-            // SAFETY: The caller upholds the contract.
+            // SAFETY: By the contract of this function.
             unsafe { self.free(ptr) };
             return ptr::null_mut();
         }
         let usable = match self.zone.size_of(ptr.addr()) {
             Some(Ok(usable)) => usable,
             Some(Err(fault)) => abort_at("resizing", block.cast(), fault),
-            // SAFETY: The caller upholds the contract.
+            // SAFETY: By the contract of this function.
             None => return or_no_memory(unsafe { self.heap.resize(block.cast(), size) }),
         };
         if size <= usable && size >= usable / 2 {
@@ -115,7 +115,7 @@ impl<H: Heap> Library<H> {
             None if size <= usable => return ptr,
             None => return no_memory(),
         };
-        // SAFETY: Both have as many bytes and are different ones; the old one is not used any more.
+        // SAFETY: The blocks are different, and both have at least the copied bytes. Nobody uses the old block any more.
         unsafe {
             new.copy_from_nonoverlapping(ptr.cast(), usable.min(size));
             self.free(ptr);
@@ -133,7 +133,7 @@ impl<H: Heap> Library<H> {
         size: usize,
     ) -> *mut c_void {
         match count.checked_mul(size) {
-            // SAFETY: The caller upholds the contract.
+            // SAFETY: By the contract of this function.
             Some(size) => unsafe { self.realloc(ptr, size) },
             None => or_no_memory(None),
         }
@@ -149,7 +149,7 @@ impl<H: Heap> Library<H> {
     }
 
     pub(crate) fn memalign(&self, align: usize, size: usize) -> *mut c_void {
-        // Where there is no such power, it is refused.
+        // If there is no such power, `aligned_alloc` refuses the alignment zero.
         self.aligned_alloc(align.checked_next_power_of_two().unwrap_or(0), size)
     }
 
@@ -166,7 +166,7 @@ impl<H: Heap> Library<H> {
             return libc::EINVAL;
         }
         let Some(block) = self.allocate_aligned(align, size) else { return libc::ENOMEM };
-        // SAFETY: The caller upholds the contract.
+        // SAFETY: By the contract of this function.
         unsafe { place.write(block.as_ptr().cast()) };
         0
     }
@@ -190,12 +190,12 @@ impl<H: Heap> Library<H> {
         match self.zone.size_of(ptr.addr()) {
             Some(Ok(usable)) => usable,
             Some(Err(fault)) => abort_at("measuring", block.cast(), fault),
-            // SAFETY: The caller upholds the contract.
+            // SAFETY: By the contract of this function.
             None => unsafe { self.heap.usable_size(block.cast()) },
         }
     }
 
-    /// Allocates a block that is aligned to a power of two, and to what all blocks are.
+    /// Allocates a block that is aligned to a power of two, and at least to [`MIN_ALIGN`].
     fn allocate_aligned(&self, align: usize, size: usize) -> Option<NonNull<u8>> {
         if align <= MIN_ALIGN {
             return self.heap.allocate(size, MIN_ALIGN);
@@ -232,8 +232,8 @@ impl<H: Heap> Library<H> {
         Statistics::new(&self.heap.statistics(), self.heap.size_classes(), self.zone.count())
     }
 
-    /// What the heap counts, with the blocks of the zone. What is free there is cached: it is kept for blocks of
-    /// the same size.
+    /// Returns the counters of the heap and the zone. Free blocks of the zone count as cached, because they are kept for
+    /// blocks of the same size.
     pub(crate) fn counters(&self) -> Counters {
         let (mut counters, zone) = (self.heap.statistics(), self.zone.count());
         let free = zone.bytes - zone.used_bytes;
@@ -249,7 +249,7 @@ impl<H: Heap> Library<H> {
     ///
     /// # Errors
     ///
-    /// If it is broken.
+    /// If the heap is broken.
     pub(crate) fn verify(&self) -> Result<(), Violation> {
         self.heap.verify()
     }
@@ -273,8 +273,8 @@ fn no_memory() -> *mut c_void {
 
 /// Bytes of a page.
 fn page_size() -> usize {
-    // SAFETY: It reads a constant of the system.
+    // SAFETY: `sysconf` has no preconditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // The system knows it.
+    // Every system reports its page size.
     usize::try_from(size).unwrap_or(MIN_ALIGN)
 }

@@ -71,7 +71,7 @@ mod overriding {
         "malloc_trim": malloc_trim(keep: usize) -> c_int;
     }
 
-    /// The operators by which C++ deletes objects of known size.
+    /// The operators that delete C++ objects of known size.
     #[cfg(all(feature = "checked", target_os = "linux", target_pointer_width = "64"))]
     mod cpp {
         use core::ffi::c_void;

@@ -1,4 +1,4 @@
-//! The functions by which the GNU C library reports on its heap, for this one.
+//! The functions of the GNU C library that report on the heap, for this heap.
 //!
 //! They count free pieces, in time proportional to their number. Other threads may have to wait for that time.
 //! [`report`](crate::report) also checks the heap.
@@ -26,7 +26,7 @@ pub extern "C" fn mallinfo() -> MallInfo {
 
 /// Writes the statistics of the heap to the standard error, without allocating.
 pub extern "C" fn malloc_stats() {
-    // If it cannot be written, there is nobody to tell.
+    // An error cannot be reported.
     let _ = write!(Fd(libc::STDERR_FILENO), "{}", statistics().as_table());
 }
 

@@ -1,4 +1,4 @@
-//! Blocks whose size the heap's bitmap tells.
+//! Blocks whose size is found in the heap's bitmap.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
@@ -16,15 +16,15 @@ use super::empty::EmptyBlocks;
 use super::{Heap, MIN_ALIGN};
 use crate::abort::{abort, abort_at};
 
-/// A heap that knows its blocks, behind a lock, and aborts the program that frees something else.
+/// A heap behind a lock that knows its blocks, and aborts a program that frees an invalid pointer.
 ///
-/// Blocks of no bytes are not in the heap, unless they have a larger alignment.
+/// Blocks of size zero are not in the heap, unless they have a larger alignment.
 pub(crate) struct Checking {
     heap: SystemTallock<Level>,
     empty: EmptyBlocks,
 }
 
-/// What is checked.
+/// The parameters of the checked heap.
 #[cfg(not(feature = "hardened"))]
 type Level = Checked<Compact, Aborts>;
 #[cfg(feature = "hardened")]
@@ -32,9 +32,8 @@ type Level = Hardened<Compact, Protection, Aborts>;
 
 /// The measures of the hardened library.
 ///
-/// The canary behind a block also stores its size. Blocks of some KiB wait before they are reused in processes that have
-/// little memory, too. New blocks are zero, and freed ones become so: C programs read what they have not written more
-/// often than others.
+/// The canary behind a block also stores its size. Blocks of some KiB wait before they are reused, even in processes with
+/// little memory. New and freed blocks are zeroed, because C programs often read uninitialised memory.
 #[cfg(feature = "hardened")]
 pub(crate) struct Protection;
 
@@ -61,21 +60,21 @@ impl Harden for Protection {
 #[inline(always)]
 fn layout_for(size: usize, align: usize) -> Option<Layout> {
     let size = size.max(1);
-    // The hardened heap itself rounds what a block takes, and knows the exact size.
+    // The hardened heap itself rounds the size up, and knows the exact size.
     let is_exact = cfg!(feature = "hardened");
     let whole = if is_exact { size } else { size.checked_next_multiple_of(MIN_ALIGN)? };
     Layout::from_size_align(whole, align).ok()
 }
 
-/// A layout of a block that is as good as the one it was allocated with.
+/// Returns a layout of a block that is equivalent to the one it was allocated with.
 #[inline(always)]
 fn layout_of(size: usize) -> Layout {
-    // SAFETY: There is a block of that size, and all blocks are aligned like this.
+    // SAFETY: A block of that size exists, and all blocks have this alignment.
     unsafe { Layout::from_size_align_unchecked(size, MIN_ALIGN) }
 }
 
 std::thread_local! {
-    /// How many functions of this file the thread is in.
+    /// The number of nested functions of this file in which the thread is.
     static DEPTH: AtomicUsize = const { AtomicUsize::new(0) };
 }
 
@@ -86,7 +85,7 @@ impl Inside {
     #[inline(always)]
     fn new() -> Self {
         DEPTH.with(|depth| depth.store(depth.load(Relaxed) + 1, Relaxed));
-        // A handler runs in the same thread: only the compiler could take the lock before.
+        // A handler runs in the same thread, so only the compiler could move taking the lock before this.
         compiler_fence(SeqCst);
         Self(())
     }
@@ -117,20 +116,20 @@ impl Checking {
         self.heap.0.lock()
     }
 
-    /// Allocates a block of no bytes, in inaccessible memory. `None` if it has bytes or a larger alignment, or there is
-    /// no room: then it comes from the heap.
+    /// Allocates a block of size zero in inaccessible memory. `None` if the layout has another size or a larger alignment,
+    /// or if there is no room; the block then comes from the heap.
     #[inline(always)]
     fn allocate_empty(&self, size: usize, align: usize) -> Option<NonNull<u8>> {
         if size == 0 && align == MIN_ALIGN { self.empty.allocate() } else { None }
     }
 
-    /// Whether a block is one of no bytes; if it is none any more, that is reported.
+    /// Whether a block has size zero. Reports an error if the block has been freed.
     #[inline(always)]
     pub(super) fn is_empty(&self, doing: &str, block: NonNull<u8>) -> bool {
         self.empty.may_contain(block.addr().get()) && self.expect_empty(doing, block)
     }
 
-    /// [`is_empty`](Self::is_empty), after the first look.
+    /// The slow path of [`is_empty`](Self::is_empty).
     #[cold]
     #[inline(never)]
     fn expect_empty(&self, doing: &str, block: NonNull<u8>) -> bool {
@@ -138,7 +137,7 @@ impl Checking {
         checked.transpose().unwrap_or_else(|fault| abort_at(doing, block, fault)).is_some()
     }
 
-    /// Frees a block of no bytes. Returns false if the block is another one.
+    /// Frees a block of size zero. Returns false if it is not such a block.
     #[cold]
     #[inline(never)]
     fn free_empty(&self, block: NonNull<u8>) -> bool {
@@ -146,7 +145,7 @@ impl Checking {
         freed.transpose().unwrap_or_else(|fault| abort_at("freeing", block, fault)).is_some()
     }
 
-    /// Replaces a block of no bytes, unless there is no room.
+    /// Reallocates a block of size zero, unless there is no room.
     #[cold]
     #[inline(never)]
     fn resize_empty(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
@@ -164,7 +163,7 @@ impl Checking {
         NonNull::new(unsafe { self.heap.alloc_zeroed(layout) })
     }
 
-    /// The layout of a block; if it is none, what is wrong is reported.
+    /// Returns the layout of a block. Reports an error if there is no such block.
     #[inline(always)]
     pub(super) fn layout(&self, doing: &str, block: NonNull<u8>) -> Layout {
         let size = self.heap.with(|heap| heap.inspect().size_of_block(block));
@@ -203,7 +202,7 @@ impl Heap for Checking {
         let _inside = Inside::new();
         let freed: Result<(), Fault> = self.heap.with(|heap| {
             let size = heap.inspect().size_of_block(block)?;
-            // SAFETY: It is a block of this size, which the caller gives up.
+            // SAFETY: The block has this size, and the caller gives it up.
             unsafe { heap.free(block, layout_of(size)) };
             Ok(())
         });
@@ -213,13 +212,13 @@ impl Heap for Checking {
     unsafe fn free_sized(&self, block: NonNull<u8>, size: usize) {
         let is_empty = self.empty.may_contain(block.addr().get());
         let Some(layout) = layout_for(size, MIN_ALIGN).filter(|_| !(is_empty && size == 0)) else {
-            // SAFETY: The caller upholds the contract, which is the same.
+            // SAFETY: By the contract of this function, which is the same.
             return unsafe { self.free(block) };
         };
         let _inside = Inside::new();
         let freed: Result<(), Misuse> = self.heap.with(|heap| {
             heap.inspect().check(block, layout)?;
-            // SAFETY: It is a block with this layout, which the caller gives up.
+            // SAFETY: The block has this layout, and the caller gives it up.
             unsafe { heap.free(block, layout) };
             Ok(())
         });
@@ -234,7 +233,7 @@ impl Heap for Checking {
         let _inside = Inside::new();
         let new_size = layout_for(size, MIN_ALIGN)?.size();
         let layout = self.layout("resizing", block);
-        // SAFETY: It is a block with this layout, which is the caller's.
+        // SAFETY: The block has this layout, and the caller owns it.
         NonNull::new(unsafe { self.heap.realloc(block.as_ptr(), layout, new_size) })
     }
 
@@ -268,11 +267,11 @@ impl Heap for Checking {
     }
 }
 
-/// Says what is wrong, and ends the program.
+/// Reports misuse, and aborts the program.
 pub(crate) struct Aborts;
 
 impl OnMisuse for Aborts {
-    /// Only two threads that free the same block at once come here, as the heap has just been asked.
+    /// The block has just been checked, so this is called only if two threads free the same block at once.
     fn misuse(misuse: &Misuse) {
         abort(format_args!("{misuse}"));
     }

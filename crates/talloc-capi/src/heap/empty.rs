@@ -1,4 +1,4 @@
-//! Blocks of no bytes, in memory that nobody can access.
+//! Blocks of size zero, in inaccessible memory.
 //!
 //! A program must neither read nor write a block of size zero. If such a block had a few bytes, accesses would go
 //! unnoticed. Here, it is an address in inaccessible memory: the first access ends the program, even after the block
@@ -9,9 +9,9 @@
 //! ```
 //!
 //! The addresses are *slots* of a range that is reserved on the first request, and never gets memory. A bit for each
-//! slot is set while it is a block. Slots are taken in turn, so that a stale pointer is not soon that of another block.
+//! slot is set while the slot is a block. Slots are taken in turn, so that the address of a freed block is not reused soon.
 //!
-//! There are no locks: a bit is set and cleared by an atomic operation on its word. So a process may fork at any time,
+//! There are no locks: an atomic operation on its word sets or clears a bit. A process may therefore fork at any time,
 //! and a signal handler may interrupt any call. Nothing is stored in a slot, so no order among operations on different
 //! words matters.
 
@@ -22,13 +22,13 @@ use super::MIN_ALIGN;
 use crate::zone::NotABlock;
 use crate::zone::memory;
 
-/// The number of slots. Programs that have more blocks of no bytes at a time are rare.
+/// The number of slots. Few programs have more blocks of size zero at a time.
 const SLOTS: usize = 1 << 16;
 
 /// Bytes of all slots.
 const SIZE: usize = SLOTS * MIN_ALIGN;
 
-/// Bytes on either side of the slots, so that accesses near the first and the last one fail, too: a multiple of the
+/// Bytes on both sides of the slots, so that accesses near the first and the last slot also fail. It is a multiple of the
 /// page size on all systems.
 const MARGIN: usize = 64 << 10;
 
@@ -41,7 +41,7 @@ const WORDS: usize = SLOTS / BITS;
 /// After this many refusals, the system is not asked again.
 const MAX_REFUSALS: usize = 4;
 
-/// An allocator of blocks of no bytes.
+/// An allocator of blocks of size zero.
 pub(super) struct EmptyBlocks {
     /// The first slot; null before the first request.
     first: AtomicPtr<u8>,
@@ -104,10 +104,10 @@ impl EmptyBlocks {
         Some(Ok((&self.used[slot / BITS], 1 << (slot % BITS))))
     }
 
-    /// Takes the next slot that is free, and returns its number.
+    /// Takes the next free slot, and returns its number.
     fn claim(&self) -> Option<usize> {
         let start = self.next.load(Relaxed);
-        // The first word comes again as the last one, with the slots before the start.
+        // The first word is also the last one, for the slots before the start of the search.
         let slot = (0..=WORDS).find_map(|step| {
             let word = (start / BITS + step) % WORDS;
             let skipped = if step == 0 { start % BITS } else { 0 };

@@ -1,4 +1,4 @@
-//! Large blocks between guard pages, which the processor checks, and a checking heap for all others.
+//! Large blocks between guard pages, and a checking heap for all other blocks.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
@@ -8,36 +8,36 @@ use super::checked::{Checking, CheckingGuard};
 use super::{Heap, MIN_ALIGN};
 use crate::abort::abort;
 
-/// From which size on blocks are guarded. The GNU C library maps the first block of this size, too. Each guarded block
-/// costs system calls and page faults, which smaller blocks would not repay.
+/// The size from which blocks are guarded. The GNU C library also maps the first block of this size. Each guarded block
+/// costs system calls and page faults, which are too expensive for smaller blocks.
 const LARGE: usize = 128 << 10;
 
 /// Alignments up to the smallest page can be guarded.
 const MAX_ALIGN: usize = 4096;
 
-/// Passed with a pointer that is not a block's. The report leaves it out.
+/// The layout to pass with a pointer that is not to a block. The report leaves it out.
 const UNKNOWN: Layout = Layout::new::<()>();
 
-/// A heap whose large blocks are guarded, as long as there are slots for them. A variable of the environment has other
-/// blocks guarded at random.
+/// A heap whose large blocks are guarded, as long as there are slots for them. An environment variable makes it also guard
+/// small blocks, at random.
 pub(crate) struct Guarding(Guarded<Checking>);
 
 impl Guarding {
-    /// Locks the heap of the blocks that are not guarded. The others have no lock.
+    /// Locks the heap of the blocks that are not guarded. Guarded blocks have no lock.
     pub(crate) fn lock(&'static self) -> CheckingGuard {
         self.0.inner().lock()
     }
 
-    /// The layout of a guarded block; `UNKNOWN` if it is none.
+    /// Returns the layout of a guarded block; `UNKNOWN` if there is no such block.
     fn layout(&self, block: NonNull<u8>) -> Layout {
         self.0.layout_of(block.as_ptr()).unwrap_or(UNKNOWN)
     }
 
-    /// [`Heap::free`], of a guarded block.
+    /// Frees a guarded block.
     ///
     /// # Safety
     ///
-    /// The same.
+    /// As for [`Heap::free`].
     #[cold]
     #[inline(never)]
     unsafe fn free_guarded(&self, block: NonNull<u8>) {
@@ -45,11 +45,11 @@ impl Guarding {
         unsafe { self.0.dealloc(block.as_ptr(), self.layout(block)) }
     }
 
-    /// [`Heap::resize`], if the block is or becomes large.
+    /// Resizes a block that is or becomes large.
     ///
     /// # Safety
     ///
-    /// The same.
+    /// As for [`Heap::resize`].
     #[cold]
     #[inline(never)]
     unsafe fn resize_large(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
@@ -66,8 +66,8 @@ impl Guarding {
         };
         // The new layout has the same alignment.
         Layout::from_size_align(size, layout.align()).ok()?;
-        // SAFETY: The block is live and has this layout, or what is wrong is reported. The size is not zero, and makes
-        // a layout.
+        // SAFETY: The block is live and has this layout, or the allocator reports the error. The size is not zero, and
+        // makes a valid layout.
         NonNull::new(unsafe { self.0.realloc(block.as_ptr(), layout, size) })
     }
 }
@@ -105,7 +105,7 @@ impl Heap for Guarding {
 
     #[inline]
     unsafe fn free(&self, block: NonNull<u8>) {
-        // SAFETY: The caller upholds the contract, which is the same.
+        // SAFETY: By the contract of this function, which is the same.
         unsafe {
             if self.0.is_guarded(block.as_ptr()) {
                 self.free_guarded(block);
@@ -117,7 +117,7 @@ impl Heap for Guarding {
 
     unsafe fn free_sized(&self, block: NonNull<u8>, size: usize) {
         if !self.0.is_guarded(block.as_ptr()) {
-            // SAFETY: The caller upholds the contract, which is the same.
+            // SAFETY: By the contract of this function, which is the same.
             return unsafe { self.0.inner().free_sized(block, size) };
         }
         let layout = Layout::from_size_align(size, self.layout(block).align());
@@ -127,7 +127,7 @@ impl Heap for Guarding {
 
     #[inline]
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
-        // SAFETY: The caller upholds the contract, which is the same.
+        // SAFETY: By the contract of this function, which is the same.
         unsafe {
             if size >= LARGE || self.0.is_guarded(block.as_ptr()) {
                 self.resize_large(block, size)
@@ -140,7 +140,7 @@ impl Heap for Guarding {
     #[inline]
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize {
         if !self.0.is_guarded(block.as_ptr()) {
-            // SAFETY: The caller upholds the contract, which is the same.
+            // SAFETY: By the contract of this function, which is the same.
             return unsafe { self.0.inner().usable_size(block) };
         }
         match self.0.layout_of(block.as_ptr()) {
@@ -153,7 +153,7 @@ impl Heap for Guarding {
         self.0.inner().trim();
     }
 
-    /// Guarded blocks count as mapped ones.
+    /// Guarded blocks count as mapped blocks.
     fn statistics(&self) -> Counters {
         let (blocks, bytes) = self.0.live();
         let mut counters = self.0.inner().statistics();
@@ -171,8 +171,8 @@ impl Heap for Guarding {
     }
 }
 
-// SAFETY: The blocks are those of the heap, which knows their sizes itself, and reports what is not a block of it. No
-// block is reallocated with a larger alignment than all have (`resize_large`). Nothing unwinds.
+// SAFETY: All blocks come from the heap, which knows their sizes itself, and reports invalid blocks. No block with a larger
+// alignment than that of all blocks is reallocated (`resize_large`). Nothing unwinds.
 unsafe impl GlobalAlloc for Checking {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

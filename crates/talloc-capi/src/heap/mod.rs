@@ -54,7 +54,7 @@ mod below {
     >;
 }
 
-/// The alignment of all blocks: enough for any type of C's.
+/// The alignment of all blocks, which suffices for any C type.
 pub(crate) const MIN_ALIGN: usize = 16;
 
 /// A heap whose blocks are freed by their address alone.
@@ -62,18 +62,18 @@ pub(crate) trait Heap: Sync + 'static {
     /// The heap.
     const NEW: Self;
 
-    /// Whether each value has a heap of its own.
+    /// Whether each value has its own heap.
     #[cfg(test)]
     const IS_OWN: bool;
 
-    /// Whether a block belongs on pages of its own, in this heap. The zone puts blocks side by side.
+    /// Whether this heap puts a block on separate pages. The zone, in contrast, puts blocks next to each other.
     #[inline(always)]
     fn is_worth_own_pages(_size: usize, _align: usize) -> bool {
         false
     }
 
-    /// Allocates a block, distinct from all others even if `size` is zero: then it may be inaccessible. `align` is a
-    /// power of two, at least [`MIN_ALIGN`].
+    /// Allocates a block. Its address is distinct from all other blocks, even if `size` is zero; such a block may be
+    /// inaccessible. `align` is a power of two, and at least [`MIN_ALIGN`].
     fn allocate(&self, size: usize, align: usize) -> Option<NonNull<u8>>;
 
     /// Allocates a block of zeros, aligned to [`MIN_ALIGN`].
@@ -83,43 +83,42 @@ pub(crate) trait Heap: Sync + 'static {
     ///
     /// # Safety
     ///
-    /// It is one of this heap, and not used any more.
+    /// The block belongs to this heap, and nobody uses it any more.
     unsafe fn free(&self, block: NonNull<u8>);
 
-    /// Frees a block of which the caller says that it was requested with `size` bytes. A heap that checks its blocks
-    /// compares that.
+    /// Frees a block that was requested with `size` bytes. A heap that checks its blocks compares the size.
     ///
     /// # Safety
     ///
     /// As for [`free`](Self::free).
     #[inline(always)]
     unsafe fn free_sized(&self, block: NonNull<u8>, _size: usize) {
-        // SAFETY: The caller upholds the contract, which is the same.
+        // SAFETY: By the contract of this function, which is the same.
         unsafe { self.free(block) }
     }
 
-    /// Gives a block another size, of at least one byte; returns where it is then, aligned to
-    /// [`MIN_ALIGN`]. `None` if there is no room: then it is as it was.
+    /// Resizes a block to at least one byte. Returns its new address, aligned to [`MIN_ALIGN`]. If there is no room,
+    /// returns `None` and leaves the block as it was.
     ///
     /// # Safety
     ///
-    /// It is a block of this heap, and not used any more if it moves.
+    /// The block belongs to this heap. If it moves, nobody uses the old block any more.
     unsafe fn resize(&self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>>;
 
-    /// How many bytes the owner of a block may use.
+    /// Returns the number of bytes that the owner of a block may use.
     ///
     /// # Safety
     ///
-    /// It is a block of this heap.
+    /// The block belongs to this heap.
     unsafe fn usable_size(&self, block: NonNull<u8>) -> usize;
 
-    /// Gives back to the system what is not needed.
+    /// Returns unused memory to the system.
     fn trim(&self);
 
-    /// What the heap counts.
+    /// Returns the heap's counters.
     fn statistics(&self) -> Counters;
 
-    /// What is free in the heap, by size.
+    /// Returns the free memory of the heap by size.
     fn size_classes(&self) -> SizeClasses;
 
     /// Checks the heap.

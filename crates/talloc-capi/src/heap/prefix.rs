@@ -1,4 +1,4 @@
-//! What stands in front of a block: its size, and where the heap's block starts.
+//! The prefix of a block: its size, and the distance to the start of the heap's block.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -9,7 +9,7 @@ pub(super) const GRANULE: usize = 8;
 /// Blocks of the heap up to this size are moved instead of resized.
 pub(super) const SMALL: usize = 1024;
 
-/// What is in front of a block.
+/// The prefix of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Prefix {
     /// Bytes of the heap's block, in whole granules.
@@ -50,7 +50,7 @@ impl Prefix {
     /// `block` is an allocated block of the program's.
     #[inline]
     pub(super) unsafe fn of(block: NonNull<u8>) -> Self {
-        // SAFETY: It is an allocated block.
+        // SAFETY: By the contract of this function.
         let word = unsafe { Self::word_before(block) };
         let bytes = (word & !Self::APART) / GRANULE * GRANULE;
         let lead = match word % GRANULE {
@@ -79,7 +79,7 @@ impl Prefix {
         }
     }
 
-    /// Bytes that the program may use.
+    /// The bytes that the program may use.
     #[inline(always)]
     pub(super) fn usable(self) -> usize {
         self.bytes - self.lead

@@ -21,7 +21,7 @@ use super::below::{Counters, SizeClasses, SystemTalloc, Violation};
 use super::prefix::{GRANULE, Prefix, SMALL};
 use super::{Heap, MIN_ALIGN};
 
-/// A heap with sizes in front of its blocks.
+/// A heap that stores sizes in front of its blocks.
 pub(crate) struct Prefixed(SystemTalloc);
 
 /// The size of a block of the heap with room for `lead` bytes and `size` bytes, unless it is too large.
@@ -48,7 +48,7 @@ fn allocate_with(
     unsafe { core::hint::assert_unchecked((MIN_ALIGN..=SMALL).contains(&bytes)) };
     let prefix = Prefix::near(bytes);
     let base = allocate(prefix.layout());
-    // Null is a multiple, too.
+    // This includes null, which is also a multiple.
     if base.addr() % MIN_ALIGN == 0 {
         return allocate_even(heap, size, base, prefix, allocate);
     }

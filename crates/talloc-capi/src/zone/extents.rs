@@ -13,11 +13,11 @@ use super::memory::{self, Committed};
 use super::row::{Place, Row};
 use super::{Counts, NotABlock, UNIT};
 
-/// Threads are spread over stripes, each of which allocates from extents of its own. So threads rarely
-/// contend for the same words, or share cache lines through blocks smaller than those.
+/// Threads are spread over stripes. Each stripe allocates from its own extents, so threads rarely
+/// contend for the same words, or share a cache line that contains several small blocks.
 const STRIPES: usize = 16;
 
-/// How much memory of free extents is kept: this much, or this share of all memory if that is more.
+/// The memory of free extents to keep: this many bytes, or a share of all memory if that is more.
 const MIN_SPARE: usize = 1 << 20;
 const SPARE_SHARE: usize = 16;
 
@@ -73,7 +73,7 @@ struct Found {
 }
 
 impl Extents {
-    /// Bytes of a zone with so many units.
+    /// The bytes of a zone with `units` units.
     pub(super) const fn bytes(units: usize) -> usize {
         HEAD + table(units) + units * UNIT
     }
@@ -410,7 +410,7 @@ impl Extents {
     }
 }
 
-/// The stripe of this thread, by a hash of the place of its stack.
+/// The stripe of this thread, by a hash of the address of its stack.
 fn stripe() -> usize {
     const LOG2: u32 = STRIPES.ilog2();
     let here = 0_u8;

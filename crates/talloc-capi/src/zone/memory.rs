@@ -38,9 +38,9 @@ pub(crate) fn reserve(size: usize, wish: *mut c_void) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 ///
-/// It has been reserved, and is not in use.
+/// The range has been reserved, and nobody uses it.
 pub(crate) unsafe fn release(range: NonNull<u8>, size: usize) {
-    // SAFETY: The caller gives it up.
+    // SAFETY: By the contract of this function, nobody uses the range.
     keeping_errno(|| unsafe { libc::munmap(range.as_ptr().cast(), size) });
 }
 

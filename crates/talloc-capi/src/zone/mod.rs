@@ -1,7 +1,7 @@
 //! Blocks with larger alignments, found by their addresses.
 //!
 //! A word with the size in front of a block would cost as many bytes as the alignment. Unless the block is
-//! much larger than that, it comes from the *zone* instead: an address range in which the address of a
+//! much larger than its alignment, it comes from the *zone* instead: an address range in which the address of a
 //! block determines its size.
 //!
 //! ```text
@@ -15,21 +15,21 @@
 //!
 //! # The place of the zone
 //!
-//! `free` must tell quickly that a block is not in the zone, because few blocks are. So the zone is placed
-//! below the addresses that the system chooses by default, if the system permits: then a single comparison
-//! of a pointer with the zone's last address rules out both the zone and null. If the zone is elsewhere,
-//! more pointers take the second look, with the same result.
+//! `free` must find out quickly that a block is not in the zone, because few blocks are. If the system permits, the zone
+//! therefore lies below the addresses that the system chooses by default. A single comparison
+//! of a pointer with the zone's last address then rules out both the zone and null. If the zone is elsewhere,
+//! more pointers need a second comparison, with the same result.
 //!
 //! # Threads, forks and signals
 //!
-//! There are no locks. Blocks are taken and freed by atomic operations on a single word, and lists changed
-//! by a single compare-and-swap. So a process may fork at any time: at worst, an extent that another thread
-//! was moving between lists, or a block that it was allocating or freeing, is lost in the child. A signal
+//! There are no locks. Atomic operations on a single word take and free blocks, and a single compare-and-swap changes a
+//! list. A process may therefore fork at any time. At worst, the child loses an extent that another thread
+//! was moving between lists, or a block that it was allocating or freeing. A signal
 //! handler may interrupt any call.
 //!
 //! This is simple because an extent keeps its stride for ever. The memory of free extents is returned to
-//! the system, except for a sixteenth of all; their addresses are not reused for other strides. The zone
-//! has addresses to spare; should they run out, the heap serves the requests.
+//! the system, except for a sixteenth of the memory of all extents. Their addresses are not reused for other strides. If
+//! the zone runs out of addresses, the heap serves the requests.
 
 mod class;
 mod extents;
@@ -73,14 +73,14 @@ pub(crate) struct Zone {
     refusals: AtomicUsize,
 }
 
-/// The reason why an address is not that of an allocated block.
+/// The reason why an address is not the start of an allocated block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotABlock {
     /// The block has been freed.
     Free,
     /// No block starts there.
     Within,
-    /// There are no blocks there.
+    /// There are no blocks at the address.
     Foreign,
 }
 
