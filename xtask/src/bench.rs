@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 // `--help` is an argument like any other: it shows the benchmarks' own help.
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// Passed on as they are.
+    /// Arguments of the benchmark program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -1,11 +1,10 @@
-//! `bounds`: what operations cost on the average and at the worst, in instructions of a Cortex-M3.
+//! `bounds`: the average and the worst cost of operations, in instructions of a Cortex-M3.
 //!
-//! The program of `xtask/bounds` does random operations, and some that are meant to be slow, in an
-//! emulator whose clock counts instructions. They are the same ones in each run.
+//! The program of `xtask/bounds` performs random operations, and some that are meant to be slow, in an
+//! emulator whose clock counts instructions. Each run performs the same operations.
 //!
-//! What a heap promises to do in a bounded number of steps must take about as many at the most with
-//! four times the memory. That a heap without such a bound would be found is seen by one that has
-//! none.
+//! If a heap promises a bounded number of steps, the worst case with four times the memory must take about as many
+//! instructions. A heap without a bound is included, to show that the check would find it.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use cargo_metadata::camino::Utf8Path;
@@ -20,17 +19,17 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "talloc-bounds";
 const TRIPLE: &str = "thumbv7m-none-eabi";
 
-/// How much memory a heap has, in KiB: little, and the most that links of 16 bits can span.
+/// The memory of a heap in KiB: a small size, and the largest that 16-bit links can span.
 const MEMORY: [&str; 2] = ["125", "500"];
 
-/// The program's names of the operations.
+/// The names of the operations in the program.
 const OPERATIONS: [&str; 7] = ["malloc", "aligned", "refused", "free", "grow", "shrink", "first"];
 
-/// Of these, so many have a bound that is the same with more memory. What is done once in the life
-/// of memory has none.
+/// The number of these operations whose bound does not depend on the size of the memory. The others happen once in the
+/// life of the memory.
 const BOUNDED: usize = 6;
 
-/// By how much the worst may be more with more memory.
+/// The largest ratio of the worst case with much memory to that with little.
 const MAX_GROWTH: f64 = 1.25;
 
 #[derive(clap::Args)]
@@ -39,14 +38,14 @@ The compiler is chosen as by `cargo xtask targets`: the variables TALLOC_TARGETS
 TALLOC_TARGETS_CARGO name another.")]
 pub struct Args {}
 
-/// What a heap promises.
+/// The promise of a heap.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Promise {
     /// A bounded number of steps.
     Bounded,
-    /// Nothing that is checked here.
+    /// No promise that is checked here.
     None,
-    /// That steps are in proportion to what is free.
+    /// The number of steps is in proportion to the free memory.
     Unbounded,
 }
 
@@ -62,7 +61,7 @@ const HEAPS: [(&str, &str, Promise); 7] = [
 ];
 
 pub fn run(workspace: &Workspace, _: &Args) -> Result<()> {
-    // What is missing is said before anything is built.
+    // Report missing programs before building.
     boards::CORTEX_M3_LARGE.command(workspace, PACKAGE, &[], Clock::Counting)?;
     let image = program::build_measured(workspace, TRIPLE, PACKAGE)?;
     let mut rows = Vec::new();
@@ -83,7 +82,7 @@ pub fn run(workspace: &Workspace, _: &Args) -> Result<()> {
     }
 }
 
-/// What an operation has cost.
+/// The cost of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cost {
     count: u64,
@@ -104,7 +103,7 @@ fn measure(
     costs(&ran)
 }
 
-/// What the program says.
+/// Reads the output of the program.
 fn costs(ran: &Ran) -> Result<[Cost; OPERATIONS.len()]> {
     let passed = ran.code == Some(0) && ran.text.lines().any(|line| line == "passed");
     ensure!(passed, "the program has ended with {:?}", ran.code);
@@ -123,7 +122,7 @@ fn costs(ran: &Ran) -> Result<[Cost; OPERATIONS.len()]> {
     Ok(costs)
 }
 
-/// Checks that a heap is as it promises, by the worst with little memory and with much.
+/// Checks that a heap keeps its promise, by its worst cases with little and with much memory.
 fn check(title: &str, promise: Promise, few: u64, many: u64) -> Result<()> {
     let growth = many as f64 / few as f64;
     let grows = growth > MAX_GROWTH;

@@ -8,7 +8,7 @@ use crate::targets::INSTALL;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// How long a page's scripts may run, in milliseconds of the page's clock.
+/// The time limit of a page's scripts, in milliseconds of the page's clock.
 const BUDGET: &str = "--virtual-time-budget=10000";
 
 /// A browser with a page.
@@ -18,7 +18,7 @@ const BUDGET: &str = "--virtual-time-budget=10000";
 /// If there is no Chromium; says how to get it.
 fn chromium<'a>(workspace: &'a Workspace, page: &str, arguments: &[&str]) -> Result<Cmd<'a>> {
     let program = tools::require("chromium", &format!("{INSTALL} chromium"))?;
-    // The sandbox does not work for root, as whom containers run. The pages are ours.
+    // The sandbox does not work for root, which is the user in containers. The pages are trusted.
     let usual = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", BUDGET];
     Ok(workspace.program(&program).args(usual).args(arguments).args([page]))
 }
@@ -36,7 +36,7 @@ pub fn screenshot(workspace: &Workspace, page: &Utf8Path, picture: &Utf8Path) ->
     Ok(())
 }
 
-/// Opens a page, and returns what its scripts have made of it, as HTML.
+/// Opens a page, and returns its HTML after its scripts have run.
 ///
 /// # Errors
 ///

@@ -37,7 +37,7 @@ struct Step {
     run: fn(&Workspace) -> Result<()>,
 }
 
-/// In the order they run: what fails often and fast comes first.
+/// The steps in the order in which they run. Steps that fail often and fast come first.
 const STEPS: [Step; 16] = [
     Step { name: "fmt", about: "the code is formatted", run: plain::fmt },
     Step {

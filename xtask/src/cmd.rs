@@ -1,4 +1,4 @@
-//! Commands that say what they are before they run.
+//! Commands that are printed before they run.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,11 +14,11 @@ pub struct Cmd<'a> {
     env: Vec<(&'static str, OsString)>,
 }
 
-/// What became of a command that ran.
+/// The result of a command.
 pub struct Ran {
     /// The exit status, unless a signal ended it.
     pub code: Option<i32>,
-    /// Its standard output, and its standard error if that was asked for.
+    /// Its standard output, and its standard error if requested.
     pub text: String,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Cmd<'a> {
         self
     }
 
-    /// Without the command's standard error.
+    /// Discards the command's standard error.
     #[must_use]
     pub fn quietly(mut self) -> Self {
         self.inner = self.inner.ignore_stderr();
@@ -130,7 +130,7 @@ impl<'a> Cmd<'a> {
     }
 }
 
-/// As it is typed in a shell, the environment included.
+/// Prints the command as typed in a shell, including the environment.
 impl std::fmt::Display for Cmd<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (name, value) in &self.env {

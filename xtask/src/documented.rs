@@ -1,4 +1,4 @@
-//! What the documentation says of the tasks and of public traits is so.
+//! Checks of the documentation's statements about tasks and public traits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,7 +29,7 @@ fn rows_of<'text>(text: &'text str, begin: &str) -> Vec<Vec<&'text str>> {
     rows.map(|row| row.trim_matches('|').split('|').collect()).collect()
 }
 
-/// The public traits in the files of a folder, and what it takes to implement each.
+/// The public traits in the files of a folder, and who can implement each: `unsafe`, sealed or safe.
 fn find_traits(folder: &Path, traits: &mut BTreeMap<String, &'static str>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -42,7 +42,7 @@ fn find_traits(folder: &Path, traits: &mut BTreeMap<String, &'static str>) {
     }
 }
 
-/// The trait that a line declares, if it is a public one, and what it takes to implement it.
+/// The public trait that a line declares, if any, and who can implement it.
 fn public_trait(line: &str) -> Option<(String, &'static str)> {
     let (rest, is_unsafe) = match line.strip_prefix("pub unsafe trait ") {
         Some(rest) => (rest, true),
@@ -57,13 +57,12 @@ fn public_trait(line: &str) -> Option<(String, &'static str)> {
     Some((name.to_owned(), how))
 }
 
-/// What stands between backquotes in one line.
+/// The texts between backquotes in a line.
 fn code(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// The arguments of `cargo xtask` in all commands of a text, but for what is not to be typed as it
-/// stands.
+/// The arguments of `cargo xtask` in all commands of a text, without placeholders.
 fn commands(text: &str) -> Vec<Vec<&str>> {
     let spans = text.lines().flat_map(|line| code(line).chain([line]));
     let commands = spans.filter_map(|span| span.strip_prefix("cargo xtask "));
@@ -94,7 +93,7 @@ fn the_table_says_what_ci_runs() {
 fn commands_are_such_as_there_are() {
     let all: Vec<_> = [README, TESTING].into_iter().flat_map(commands).collect();
     for mut words in all.clone() {
-        // The step is the reader's to choose.
+        // The reader chooses the step.
         if words.last() == Some(&"--only") {
             words.pop();
         }
@@ -128,7 +127,7 @@ fn public_traits_are_such_as_the_table_says() {
     traits.retain(|name, _| !UNNAMEABLE.contains(&name.as_str()));
     let mut said = BTreeMap::new();
     for row in rows_of(SAFETY, "| trait |") {
-        // What comes after "of" is where they are.
+        // The text after "of" names the crate.
         let names = row[0].split(" of ").next().unwrap();
         for name in code(names) {
             let name = name.rsplit("::").next().unwrap();

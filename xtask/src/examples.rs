@@ -1,7 +1,6 @@
-//! `examples`: runs the examples, each on the machines that it is for, and looks at what is
-//! printed.
+//! `examples`: runs the examples, each on its machines, and checks the output.
 //!
-//! An example must end as it should, and print some lines, in that order. [`table`] lists them.
+//! An example must end with the expected status, and print the lines in [`table`], in that order.
 
 mod place;
 mod table;
@@ -22,10 +21,10 @@ use table::{EXAMPLES, Example};
 The compiler is chosen as by `cargo xtask targets`: the variables TALLOC_TARGETS_RUSTC and \
 TALLOC_TARGETS_CARGO name another.")]
 pub struct Args {
-    /// Run these, not all.
+    /// Run only these.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     names: Vec<String>,
-    /// List what there is, and what it needs, instead of running it.
+    /// List the examples and the programs that they need, instead of running them.
     #[arg(long)]
     list: bool,
 }
@@ -34,7 +33,7 @@ fn names() -> BTreeSet<&'static str> {
     EXAMPLES.iter().map(|example| example.name).collect()
 }
 
-/// Runs those that `cargo test` does not.
+/// Runs the examples that `cargo test` does not run.
 pub fn check(workspace: &Workspace) -> Result<()> {
     let names = ["firmware", "firmware-trace", "kernel"].map(str::to_owned).to_vec();
     run(workspace, &Args { names, list: false })
@@ -68,8 +67,7 @@ fn run_one(workspace: &Workspace, example: &Example) -> Result<String> {
     Ok(format!("on {}: {last}", example.place.about()))
 }
 
-/// Checks how a program has ended and what it has printed. Returns the last of the lines that
-/// matter.
+/// Checks the status and the output of a program. Returns the last of the expected lines.
 fn check_output<'a>(ran: &'a Ran, success: i32, says: &[&str]) -> Result<&'a str> {
     let mut lines = ran.text.lines();
     let mut last = "";

@@ -1,7 +1,7 @@
-//! `faults`: memory errors of every class, planted in random programs, and what each level of heap does about them.
+//! `faults`: plants memory errors of every class in random programs, and prints their outcomes on each level of heap.
 //!
-//! The heaps are built without assertions, as in a release. With `--programs`, it is C programs that have faults, and
-//! libraries that are in the place of `malloc`. With `--folder`, somebody has built the programs.
+//! The heaps are built without assertions, as in a release. With `--programs`, it runs C programs with faults, and
+//! libraries that replace `malloc`. With `--folder`, it runs programs that have been built before.
 
 mod folder;
 mod libraries;
@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run C programs with faults instead, with our libraries and the C library's `malloc`.
+    /// Run C programs with faults instead, with talloc's libraries and the C library's `malloc`.
     #[arg(long, conflicts_with_all = ["each", "seed", "level", "class", "show"])]
     programs: bool,
     /// Run the programs of a folder instead, such as those of mimalloc-bench's `security`. They print `NOT_CAUGHT` if
@@ -26,7 +26,7 @@ pub struct Args {
     /// Another library for the C programs, as `NAME=PATH`.
     #[arg(long, value_name = "NAME=PATH", value_parser = parse_library)]
     library: Vec<(String, Utf8PathBuf)>,
-    /// How many faults of each class are planted on each level.
+    /// How many faults of each class to plant on each level.
     #[arg(long, default_value_t = 10_000)]
     each: usize,
     /// The seed of the first program.
@@ -38,7 +38,7 @@ pub struct Args {
     /// Only these classes of faults.
     #[arg(long)]
     class: Vec<String>,
-    /// How many of the faults that did damage are described, of each class and level.
+    /// How many of the faults that did damage to describe, for each class and level.
     #[arg(long, default_value_t = 0)]
     show: usize,
 }

@@ -1,4 +1,4 @@
-//! A package's features: which imply which, and which sets of them differ.
+//! A package's features: their implications, and their different sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +14,12 @@ pub const STD: &str = "std";
 /// With more features than this, only these sets are checked: none, each alone, and all.
 const POWERSET_LIMIT: usize = 4;
 
-/// What a manifest's `[features]` says: for each feature what it enables.
+/// The `[features]` of a manifest: the features that each feature enables.
 pub type Features = BTreeMap<String, Vec<String>>;
 pub type Set = BTreeSet<String>;
 
-/// The features that neither are `excluded` nor enable one that is. `default` is not among them:
-/// it is no more than a set of others.
+/// The features that neither are `excluded` nor enable an excluded feature. `default` is left out, because
+/// it is only a set of others.
 pub fn without(features: &Features, excluded: &[&str]) -> Vec<String> {
     let allowed = |feature: &&String| {
         let enabled = closure(features, [feature.as_str()]);
@@ -28,14 +28,14 @@ pub fn without(features: &Features, excluded: &[&str]) -> Vec<String> {
     features.keys().filter(allowed).cloned().collect()
 }
 
-/// The features that are enabled if nothing is said.
+/// The features that are enabled by default.
 pub fn usual(features: &Features) -> Set {
     closure(features, ["default"])
 }
 
 /// The sets of `chosen` features that enable different things, small ones first.
 ///
-/// Each set contains what its members enable, so that two ways to say the same are one set. The
+/// Each set contains all features that its members enable, so equivalent sets are the same. The
 /// number of sets is exponential up to [`POWERSET_LIMIT`] features, and linear above: a feature that needs another
 /// one fails alone, and one that excludes another one fails with all.
 pub fn combinations(features: &Features, chosen: &[String]) -> Vec<Set> {

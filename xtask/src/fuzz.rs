@@ -22,21 +22,21 @@ pub struct Args {
     /// The targets to run; all of them if none is named.
     #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(TARGETS))]
     targets: Vec<String>,
-    /// How long each target runs; 0 for not at all, if the corpus is to be kept only.
+    /// How long each target runs, in seconds; 0 to run none, and only keep the corpus.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// How many processes run each target.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// Minimise what was found into fuzz/corpus, to be committed.
+    /// Minimise the found inputs into fuzz/corpus, to be committed.
     #[arg(long)]
     keep: bool,
-    /// Do without AddressSanitizer, which is faster.
+    /// Run without AddressSanitizer, which is faster.
     #[arg(long)]
     no_sanitizer: bool,
 }
 
-/// Where the files of one target are.
+/// The folders of one target.
 struct Folders {
     /// The corpus that is committed.
     kept: Utf8PathBuf,

@@ -1,4 +1,4 @@
-//! Things that are run one after the other, whatever becomes of the others.
+//! Jobs that run one after the other, even if some of them fail.
 
 use std::time::Instant;
 
@@ -8,13 +8,13 @@ use crate::ci::report::{Outcome, Report};
 
 pub struct Job<'a> {
     pub name: &'static str,
-    /// What it is, for who watches.
+    /// A description, which is printed before the job runs.
     pub about: String,
-    /// Returns what has been done, in a few words.
+    /// Runs the job. Returns a summary in a few words.
     pub run: Box<dyn Fn() -> Result<String> + 'a>,
 }
 
-/// Runs all of them. `heading` says what they are, and `task` which one of `cargo xtask` runs them.
+/// Runs all jobs. `heading` names their kind, and `task` is the task of `cargo xtask` that runs them.
 pub fn run_all<'a>(
     heading: &'static str,
     task: &str,
@@ -48,7 +48,7 @@ pub fn run_all<'a>(
     (report, result)
 }
 
-/// For the table, which a long message would stretch.
+/// Returns the first line, because a long message would stretch the table.
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }

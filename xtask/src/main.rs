@@ -1,7 +1,7 @@
 //! The project's tasks: `cargo xtask TASK`.
 //!
-//! What CI runs is what people run. A task is a file with its arguments (`Args`) and a `run`
-//! function; [`Task`] lists them. Every command a task starts is echoed first (see [`cmd`]), so it
+//! CI runs the same tasks as people. A task is a file with its arguments (`Args`) and a `run`
+//! function; [`Task`] lists the tasks. A task prints every command before it starts it (see [`cmd`]), so the command
 //! can be repeated without this program.
 
 mod analysis;
@@ -58,27 +58,27 @@ enum Task {
     Examples(examples::Args),
     /// Run the commands of the walkthroughs, and make their pictures.
     Walkthroughs(walkthroughs::Args),
-    /// Open our profiles in the programs that they are for.
+    /// Open profiles and traces in pprof, heaptrack, dh_view and a browser.
     Viewers(viewers::Args),
-    /// Weigh the code of allocators, ours and others.
+    /// Measure the code size of talloc and other allocators.
     Size(size::Args),
-    /// Count what operations cost at the worst, in instructions of a microcontroller.
+    /// Count the most instructions of an operation on a microcontroller.
     Bounds(bounds::Args),
-    /// Run the benchmarks; the arguments are theirs.
+    /// Run the benchmarks; the arguments are passed on.
     Bench(bench::Args),
     /// Run the fuzz targets.
     Fuzz(fuzz::Args),
-    /// Plant memory errors in random programs, and print what the levels of heap do about them.
+    /// Plant memory errors in random programs, and print how many each level of heap catches.
     Faults(faults::Args),
-    /// Run real programs with our `malloc` instead of the C library's.
+    /// Run real programs with talloc's `malloc` instead of the C library's.
     Preload(preload::Args),
-    /// Run real programs of Rust's with our heap, the system's and mimalloc.
+    /// Run real Rust programs with talloc, the system's allocator and mimalloc.
     Programs(programs::Args),
-    /// Run a server under load with our `malloc`, the C library's and others.
+    /// Run a server under load with talloc's `malloc`, the C library's and others.
     Server(server::Args),
-    /// Check the heap through a hundred million random operations.
+    /// Check heaps in a hundred million random operations.
     Soak(soak::Args),
-    /// Run the programs of mimalloc-bench with our `malloc`, the C library's and others.
+    /// Run the programs of mimalloc-bench with talloc's `malloc`, the C library's and others.
     Suite(suite::Args),
     /// Run the tests under the compiler's sanitizers.
     Sanitize(analysis::sanitize::Args),
@@ -88,11 +88,11 @@ enum Task {
     Valgrind(analysis::valgrind::Args),
     /// Check models of the locks.
     Loom(analysis::loom::Args),
-    /// Show what of the libraries the tests run.
+    /// Measure the coverage of the libraries by their tests.
     Coverage(analysis::coverage::Args),
-    /// Change the core and see whether the tests notice.
+    /// Mutate the core, and check that the tests fail.
     Mutants(analysis::mutants::Args),
-    /// Compare what operations cost in instructions with the budget.
+    /// Compare the instructions of operations with the budget.
     Instructions(analysis::instructions::Args),
 }
 
@@ -111,7 +111,7 @@ fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not with `Debug`, which may add a backtrace of this program: what failed is another.
+            // Do not print with `Debug`, which may add a backtrace of this program, though another program failed.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }

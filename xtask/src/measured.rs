@@ -1,4 +1,4 @@
-//! Running a program to its end, and measuring it.
+//! Runs a program to its end, and measures it.
 
 pub mod launcher;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// What a program has taken.
+/// The result of a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     /// As `wait` has it: zero is success.
@@ -18,7 +18,7 @@ pub struct Measured {
     pub peak: u64,
 }
 
-/// The size, in KiB, of this process when it was largest: what those have at the least that it starts.
+/// The peak size of this process in KiB. The reported size of its children is at least as large.
 pub fn own_peak() -> Result<u64> {
     size("self", "VmHWM:")
 }
@@ -43,7 +43,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Runs a program, and what that starts, to the end. What is left of its process group is killed.
+/// Runs a program and its children to the end. Kills the rest of its process group.
 ///
 /// # Errors
 ///

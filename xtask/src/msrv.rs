@@ -9,9 +9,9 @@ use cargo_metadata::semver::Version;
 use crate::cmd::Cmd;
 use crate::workspace::{INTERFACE, Workspace};
 
-/// Names a compiler to be used instead of a rustup toolchain.
+/// The environment variable that names a compiler to use instead of a rustup toolchain.
 const RUSTC: &str = "TALLOC_MSRV_RUSTC";
-/// Names the `rustdoc` that goes with it.
+/// The environment variable that names the matching `rustdoc`.
 const RUSTDOC: &str = "TALLOC_MSRV_RUSTDOC";
 
 #[derive(clap::Args)]

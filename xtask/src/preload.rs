@@ -1,8 +1,8 @@
-//! `preload`: real programs with our `malloc` in the place of the C library's.
+//! `preload`: real programs with talloc's `malloc` instead of the C library's.
 //!
-//! Each program does the same twice, in the same folder: with the C library's allocator, and with
-//! ours, preloaded. What it prints, and the files that it leaves, must be the same to the byte. That
-//! all of its processes called our functions, the dynamic linker tells.
+//! Each program does the same work twice, in the same folder: with the C library's allocator, and with
+//! talloc preloaded. Its output and the files that it leaves must be the same, byte for byte. The dynamic linker shows
+//! whether all of its processes called talloc.
 
 pub mod bindings;
 mod compare;
@@ -28,7 +28,7 @@ use crate::workspace::{INTERFACE, Workspace};
 use process::Process;
 use recipe::{RECIPES, Recipe};
 
-/// How long a program may take.
+/// The time limit of a program.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The most bytes of variables that the library's file may hold.
@@ -39,13 +39,13 @@ pub struct Args {
     /// Only these.
     #[arg(value_parser = PossibleValuesParser::new(RECIPES.map(|recipe| recipe.name)))]
     programs: Vec<String>,
-    /// With the heap that finds misuse.
+    /// Use the heap that finds misuse.
     #[arg(long)]
     checked: bool,
-    /// With the heap that also finds memory that was overwritten.
+    /// Use the heap that also finds overwritten memory.
     #[arg(long, conflicts_with = "checked")]
     hardened: bool,
-    /// Count what programs take with each of the heaps, and what a call takes, by valgrind, instead.
+    /// Instead, count the instructions of programs with each heap, and of single calls, with valgrind.
     #[arg(long, conflicts_with_all = ["programs", "checked", "hardened", "skip_missing"])]
     instructions: bool,
     /// Leave out programs that are not installed, instead of failing.
@@ -105,7 +105,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Prints how many instructions programs take, with the C library's allocator and with ours.
+/// Prints the instructions of programs, with the C library's allocator and with talloc.
 fn print_instructions(workspace: &Workspace) -> Result<()> {
     let place = workspace.scratch("preload").join("instructions");
     let mut table = Table::new();
@@ -149,7 +149,7 @@ fn sort_out<'a>(
     Ok((present, missing))
 }
 
-/// What the library finds.
+/// The level of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Plain,
@@ -187,7 +187,7 @@ fn expect_small_data(library: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-/// What has come of a program that did the same twice.
+/// The results of a program that did the same work twice.
 struct Tried {
     processes: usize,
     bytes: u64,
@@ -200,7 +200,7 @@ struct Tried {
 impl Tried {
     fn row(&self, name: &str) -> [String; 7] {
         let [theirs, ours] = self.peaks;
-        // A process counts as no smaller than that which has started it.
+        // The reported size of a process is at least that of its parent.
         let is_measured = theirs > 2 * self.least;
         let shown = |peak: u64| if is_measured { peak.to_string() } else { "small".to_owned() };
         let ratio = is_measured.then(|| format!("{:.3}", ours as f64 / theirs as f64));
@@ -216,7 +216,7 @@ impl Tried {
     }
 }
 
-/// Lets a program do the same without and with the library, and compares.
+/// Lets a program do the same work without and with the library, and compares the results.
 fn try_out(recipe: &Recipe, place: &Utf8Path, library: &Utf8Path) -> Result<Tried> {
     let shell = tools::require("sh", "install the system's package `dash`")?;
     let place = place.join(recipe.name);

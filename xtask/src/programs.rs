@@ -1,7 +1,7 @@
-//! `programs`: real programs of Rust's with our heap as the global allocator.
+//! `programs`: real Rust programs with talloc as the global allocator.
 //!
-//! Each is fetched from the registry, copied, given an allocator, and built: with the system's, with
-//! ours, and with mimalloc. What all three print must be the same; their time and memory is compared.
+//! Each program is fetched from the registry, copied, and built with three allocators: the system's, talloc, and mimalloc.
+//! All three must print the same. Their time and memory are compared.
 
 mod allocator;
 mod build;
@@ -100,7 +100,7 @@ fn row(program: &Program, tried: &Tried) -> [String; 8] {
     let [seconds, ours, mimalloc] = tried.seconds;
     let ratio = |other: f64, first: f64| format!("{:.3}", other / first);
     let [peak, our_peak, peak_of_mimalloc] = tried.peaks;
-    // A process counts as no smaller than that which has started it.
+    // The reported size of a process is at least that of its parent.
     let least = tried.least as f64;
     let ratio_of_peaks = |other: f64| {
         if other.min(peak) > least { ratio(other, peak) } else { "small".to_owned() }

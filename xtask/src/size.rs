@@ -1,7 +1,7 @@
-//! `size`: how much code and memory allocators take, ours and others.
+//! `size`: the code size and memory of talloc and other allocators.
 //!
-//! The program of `xtask/sizes` does no more than allocate. It is built with each allocator, and with
-//! none, which is subtracted.
+//! The program of `xtask/sizes` only allocates. It is built with each allocator, and without an allocator; the size
+//! without an allocator is subtracted.
 
 mod control;
 mod program;
@@ -23,7 +23,7 @@ TALLOC_TARGETS_CARGO name another.")]
 pub struct Args {
     /// Only this.
     what: Option<What>,
-    /// Of modules, how fast they are in Node, instead of how large.
+    /// Measure the speed of modules in Node, instead of their size.
     #[arg(long)]
     speed: bool,
     /// Actions of a round, with `--speed`.

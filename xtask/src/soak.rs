@@ -1,6 +1,6 @@
-//! `soak`: random scripts of operations, each checked, for as long as one likes.
+//! `soak`: random scripts of operations, each of which is checked, in any number.
 //!
-//! With `--verify-every`, the heap is verified less often, and there are many more operations in the same time.
+//! With `--verify-every`, the heap is verified less often, so there are many more operations in the same time.
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
@@ -11,20 +11,20 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How often the heaps are called, all told.
+    /// How many calls of the heaps to make in total.
     #[arg(long, default_value_t = 100_000_000)]
     operations: u64,
-    /// Where the random numbers start.
+    /// The seed of the random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many threads run scripts; as many as there are processors if not said.
+    /// How many threads run scripts; by default, one for each processor.
     #[arg(long)]
     jobs: Option<usize>,
     /// After how many operations a heap is verified. If that is more than one, the programs only look at the ends of the
     /// blocks that they pass, and there are no logical threads.
     #[arg(long, value_name = "N", default_value_t = NonZero::<u64>::MIN)]
     verify_every: NonZero<u64>,
-    /// Only heaps of this level: `plain` ones, or `checked` or `hardened` ones, which report what a program does wrong.
+    /// Only heaps of this level: `plain`, `checked` or `hardened`. Checked and hardened heaps report misuse.
     #[arg(long, default_value = "all")]
     level: String,
     /// Short for `--level checked`.

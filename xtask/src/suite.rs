@@ -1,7 +1,7 @@
-//! `suite`: the programs of mimalloc-bench, with each of several libraries in the place of `malloc`.
+//! `suite`: the programs of mimalloc-bench, with several libraries that replace `malloc`.
 //!
-//! The programs are the field's public yardstick. They are not part of this project: whoever has built them says
-//! where they are.
+//! The programs are the field's public yardstick. They are not part of this project: build them first, and pass their
+//! folder.
 
 mod commands;
 
@@ -58,7 +58,7 @@ pub fn parse_library(text: &str) -> Result<(String, Utf8PathBuf)> {
     Ok((name.to_owned(), path.canonicalize_utf8()?))
 }
 
-/// What a program has taken: the figure that counts, and the peak in KiB.
+/// The result of a program: its figure, and its peak size in KiB.
 type Cell = (f64, u64);
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -104,7 +104,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The programs that are asked for, those with threads once for each number of them.
+/// The requested programs. A program with threads has a row for each number of threads.
 fn rows(args: &Args) -> Vec<(&'static Command, u32)> {
     let is_asked_for = |command: &&Command| {
         args.only.is_empty() || args.only.iter().any(|name| name == command.name)
@@ -149,7 +149,7 @@ fn run_once(
     fs::create_dir_all(&place)?;
     let (report, output) = (place.join("report"), place.join("output"));
     let launcher = Launcher { report, patience: PATIENCE };
-    // The launcher is not to be preloaded with the library.
+    // Do not preload the library into the launcher.
     let mut process: Process = launcher.command("env")?;
     process.args(library.map(|library| format!("LD_PRELOAD={library}")));
     process.arg(args.programs.canonicalize_utf8()?.join(command.program));

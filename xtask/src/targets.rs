@@ -32,18 +32,19 @@ The compiler is the one that the environment variable TALLOC_TARGETS_RUSTC names
 `rustc` in PATH that has the target, or with which it can be built. The cargo is TALLOC_TARGETS_CARGO, \
 or the one beside the compiler.")]
 pub struct Args {
-    /// Run these, not all.
+    /// Run only these.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     names: Vec<String>,
-    /// List what there is, and what it needs, instead of running it.
+    /// List the targets and the programs that they need, instead of running them.
     #[arg(long)]
     list: bool,
 }
 
-/// What CI runs: a microcontroller, one without compare-and-swap, WebAssembly, and where that is refused.
+/// The targets that CI runs: microcontrollers with and without compare-and-swap, WebAssembly, and Emscripten, for which
+/// the crate must not compile.
 const CHECKED: [&str; 4] = ["thumbv6m", "cortex-m3", "wasm32", "emscripten"];
 
-/// Runs what CI does.
+/// Runs the targets of CI.
 pub fn check(workspace: &Workspace) -> Result<()> {
     run(workspace, &Args { names: CHECKED.map(str::to_owned).to_vec(), list: false })
 }
@@ -74,7 +75,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     result
 }
 
-/// Runs one target. Returns what has been done, in a few words.
+/// Runs one target. Returns a summary in a few words.
 fn run_one(workspace: &Workspace, target: &Target) -> Result<String> {
     match &target.kind {
         Kind::Tests(system) => hosted::run(workspace, target.triple, system),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-/// Finds a program, or says how to get it.
+/// Finds a program. If it is missing, the error says how to get it.
 pub fn require(program: &str, how: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let executable = format!("{program}{}", env::consts::EXE_SUFFIX);

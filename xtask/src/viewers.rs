@@ -1,6 +1,6 @@
-//! `viewers`: opens what we write in the programs that it is for, and compares what they say with the trace.
+//! `viewers`: opens files of this project in the viewers for their formats, and compares the output with the trace.
 //!
-//! The trace is of a program with call sites, which `talloc-trace` records. `talloc stat` counts it, `talloc convert`
+//! `talloc-trace` records a trace of a program with call sites. `talloc stat` counts it, `talloc convert`
 //! converts it, and each viewer must find the same numbers and functions. `talloc map` makes a page of it, which a browser
 //! must show.
 
@@ -22,7 +22,7 @@ use crate::workspace::{OBSERVERS, TOOL, Workspace};
 #[command(after_help = "\
 The viewers are Debian's: golang-go, heaptrack, valgrind with chromium, and chromium.")]
 pub struct Args {
-    /// Open these, not all.
+    /// Open only these.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(VIEWERS.map(|viewer| viewer.name)))]
     names: Vec<String>,
 }
@@ -34,7 +34,7 @@ struct Viewer {
     make: &'static [&'static str],
     /// The name of the file that is opened.
     file: &'static str,
-    /// Opens the file, and compares what is shown with the numbers; returns what is shown of them.
+    /// Opens the file, and compares the shown numbers; returns the matching text.
     open: fn(&Workspace, &Utf8Path, &Counted) -> Result<String>,
 }
 
@@ -69,7 +69,7 @@ const VIEWERS: [Viewer; 4] = [
     },
 ];
 
-/// What is in the trace.
+/// The contents of the trace.
 struct Counted {
     /// Allocations and reallocations.
     calls: u64,
@@ -82,7 +82,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// Counts by what `talloc stat` and `talloc convert` print.
+    /// Counts, from the output of `talloc stat` and `talloc convert`.
     fn of(workspace: &Workspace, trace: &str) -> Result<Self> {
         let stat = talloc(workspace, &["stat", trace, "--json"])?;
         let stat: serde_json::Value = serde_json::from_str(&stat)?;
@@ -201,7 +201,7 @@ fn dh_view(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<
     }
     let data: serde_json::Value = serde_json::from_slice(&fs::read(file)?)?;
     let page = folder.join("page.html");
-    // What the page does with a file that somebody chooses.
+    // Do the same as the page does with a chosen file.
     fs::write(
         &page,
         format!(
@@ -227,7 +227,7 @@ fn dh_view(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<
     )
 }
 
-/// What of a document can be read.
+/// The visible text of a document.
 fn without_tags(html: &str) -> String {
     html.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect()
 }

@@ -1,4 +1,4 @@
-//! `walkthroughs`: runs the commands of the walkthroughs, as they stand there, and looks at what they print.
+//! `walkthroughs`: runs the commands of the walkthroughs unchanged, and checks their output.
 //!
 //! A walkthrough is a page in `crates/talloc-cli/walkthroughs`. Its `sh` blocks are run at the workspace's root, with the
 //! workspace's `talloc` first in the path. A `text` block shows lines that the commands before it must print, in that
@@ -14,10 +14,10 @@ use crate::jobs::{self, Job};
 use crate::workspace::{TOOL, Workspace};
 use page::{Page, Part};
 
-/// Where pages are.
+/// The folder of the pages.
 const FOLDER: &str = "crates/talloc-cli/walkthroughs";
 
-/// Where their commands leave what pictures are made of.
+/// The folder in which the commands leave files for pictures.
 const RESULTS: &str = "target/walkthroughs";
 
 const NAMES: [&str; 3] = ["arena-size", "fragmentation", "leak"];
@@ -27,15 +27,15 @@ const NAMES: [&str; 3] = ["arena-size", "fragmentation", "leak"];
 The walkthroughs need Go and graphviz for pprof; pictures of pages need Chromium: on Debian, \
 golang-go, graphviz and chromium.")]
 pub struct Args {
-    /// Run these, not all.
+    /// Run only these.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     names: Vec<String>,
-    /// Make the pages' pictures anew.
+    /// Make the pages' pictures again.
     #[arg(long)]
     pictures: bool,
 }
 
-/// Runs all of them. What the examples leave is there already.
+/// Runs all walkthroughs. The files that the examples leave must exist already.
 pub fn check(workspace: &Workspace) -> Result<()> {
     run(workspace, &Args { names: vec![], pictures: false })
 }

@@ -1,4 +1,4 @@
-//! `coverage`: what of the libraries their tests and the oracle's run.
+//! `coverage`: the coverage of the libraries by their tests and the oracle's.
 
 mod counts;
 mod llvm;

@@ -1,4 +1,4 @@
-//! `instructions`: what operations cost, in instructions, against a budget.
+//! `instructions`: the instructions of operations, compared with a budget.
 
 mod budget;
 
@@ -10,7 +10,7 @@ use budget::{Line, Verdict};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Make what is measured the budget.
+    /// Make the measured counts the new budget.
     #[arg(long)]
     bless: bool,
 }

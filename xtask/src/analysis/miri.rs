@@ -16,8 +16,8 @@ pub struct Args {
     /// Tree borrows instead of stacked borrows.
     #[arg(long)]
     tree_borrows: bool,
-    /// Passed on to `cargo miri test`, for example `-p talloc-core --lib`; all tests of the
-    /// libraries if nothing is given.
+    /// Arguments of `cargo miri test`, for example `-p talloc-core --lib`; by default, all tests of the
+    /// libraries.
     #[arg(last = true)]
     arguments: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `mutants`: whether the tests notice a change of the core.
+//! `mutants`: mutates the core, and checks that the tests fail.
 
 use anyhow::Result;
 

@@ -17,7 +17,7 @@ Runs the libraries' tests and, with few scripts, the oracle's. AddressSanitizer 
 compiler; the others need one with the standard library's sources, so that it is instrumented, too. \
 Leaks are not looked for: the libraries have no memory but their arenas, which tests leak on purpose.")]
 pub struct Args {
-    /// Which ones; all if none is given.
+    /// The sanitizers; all if none is given.
     #[arg(value_enum)]
     sanitizers: Vec<Sanitizer>,
     /// Scripts that the oracle tries for each setup.

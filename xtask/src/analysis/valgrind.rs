@@ -1,7 +1,7 @@
 //! `valgrind`: the core's tests, the oracle's and the examples under memcheck.
 //!
-//! Memcheck knows of a heap of ours no more than that its arenas are memory. What it finds is what
-//! is read there before it was written, and what is done to memory beyond.
+//! Memcheck only knows that the arenas of these heaps are memory. It finds reads of uninitialised memory there, and
+//! accesses outside of the arenas.
 
 use std::path::Path;
 

@@ -6,8 +6,7 @@
 //! - it brings its own panic handler: if `std` is anywhere below, there are two (E0152);
 //! - it has no global allocator: if `alloc` is anywhere below, one is missing.
 //!
-//! That this is so is checked first, with a library that does link `std` and one that links
-//! `alloc`: a step that could not fail would show nothing.
+//! The step first checks that it can fail, with a library that links `std` and one that links `alloc`.
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
@@ -17,7 +16,7 @@ use crate::cmd::Cmd;
 use crate::features;
 use crate::workspace::Workspace;
 
-/// The libraries there must not be, with what the compiler says of them.
+/// The forbidden libraries, and the compiler's messages for them.
 const FORBIDDEN: [(&str, &str); 2] = [
     ("std", "found duplicate lang item `panic_impl`"),
     ("alloc", "no global memory allocator found"),
@@ -46,7 +45,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     check_program(workspace, "all-features", &all)?.run()
 }
 
-/// Checks that a library that links `forbidden` is found out.
+/// Checks that a library that links `forbidden` is detected.
 fn check_control(workspace: &Workspace, forbidden: &str, complaint: &str) -> Result<()> {
     let name = format!("links-{forbidden}");
     let path = workspace.scratch("no-std").join(&name);

@@ -1,4 +1,4 @@
-//! The steps that are no more than a cargo command or two.
+//! The steps that consist of one or two cargo commands.
 
 use anyhow::Result;
 

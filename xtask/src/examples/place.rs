@@ -1,4 +1,4 @@
-//! Where examples are run, and how.
+//! The places in which examples run.
 
 use anyhow::Result;
 use itertools::Itertools;
@@ -8,7 +8,7 @@ use crate::targets::qemu::{self, Board, Clock};
 use crate::targets::{INSTALL, program};
 use crate::workspace::Workspace;
 
-/// Where an example is run.
+/// The place in which an example runs.
 pub enum Place {
     /// On this machine, with these arguments.
     Here(&'static [&'static str]),
@@ -55,7 +55,7 @@ impl Place {
         }
     }
 
-    /// What is needed beyond what runs this program.
+    /// The programs that an example needs.
     pub fn needs(&self) -> String {
         let emulated = |package: &str, triple: &str| {
             format!("{INSTALL} {package} lld; a compiler for {triple}, or the library's sources")
@@ -121,7 +121,7 @@ fn emulated<'a>(
     features: &[&str],
     command: impl Fn(&str) -> Result<Cmd<'a>>,
 ) -> Result<Ran> {
-    // What is missing is said before anything is built.
+    // Report missing programs before building.
     command(package)?;
     let image = program::build(workspace, triple, package, features)?;
     command(image.as_str())?.run_reading()

@@ -1,4 +1,4 @@
-//! Programs with faults that somebody has built, such as those of mimalloc-bench. They are not part of this project.
+//! Programs with faults that have been built before, such as those of mimalloc-bench. They are not part of this project.
 //!
 //! A program has one fault. It prints [`MISSED`] if it is still running afterwards.
 
@@ -11,16 +11,16 @@ use super::libraries::Library;
 use super::table;
 use crate::tools::is_program;
 
-/// What a program prints if nothing has stopped it.
+/// The text that a program prints if nothing has stopped it.
 const MISSED: &[u8] = b"NOT_CAUGHT";
 
-/// How many seconds a program may take.
+/// The time limit of a program in seconds.
 const PATIENCE: &str = "10";
 
 /// The status of `timeout` if a program takes longer.
 const TIMED_OUT: i32 = 124;
 
-/// Prints what came of each program of a folder with each library, and how often.
+/// Prints the outcome of each program of a folder with each library, and the number of each outcome.
 pub fn run(folder: &Utf8Path, libraries: &[Library]) -> Result<()> {
     let programs = programs(folder)?;
     ensure!(!programs.is_empty(), "there are no programs in {folder}");
@@ -49,7 +49,7 @@ fn programs(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     Ok(programs)
 }
 
-/// What came of a program.
+/// The outcome of a program.
 fn outcome(program: &Utf8Path, library: &Library) -> Result<&'static str> {
     let mut command = Command::new("timeout");
     command.args([PATIENCE, "env"]);

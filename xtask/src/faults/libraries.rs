@@ -1,4 +1,4 @@
-//! The libraries that take the place of `malloc` in programs with faults.
+//! The libraries that replace `malloc` in programs with faults.
 
 use std::fs;
 
@@ -11,11 +11,11 @@ use crate::workspace::Workspace;
 /// A library.
 pub struct Library {
     pub name: String,
-    /// The file. The C library has none: it is there.
+    /// The file; `None` for the C library, which needs no preloading.
     pub path: Option<Utf8PathBuf>,
 }
 
-/// Builds our libraries. Returns them, the C library and the others.
+/// Builds talloc's libraries. Returns them, the C library and the others.
 pub fn build(workspace: &Workspace, others: &[(String, Utf8PathBuf)]) -> Result<Vec<Library>> {
     ensure!(cfg!(target_os = "linux"), "libraries are preloaded on Linux only");
     let place = workspace.scratch("faults");

@@ -1,4 +1,4 @@
-//! Our own programs with faults: one C program, which runs each of its cases in a process.
+//! This project's programs with faults: one C program, which runs each of its cases in a process.
 
 use anyhow::{Context, Result};
 use cargo_metadata::camino::Utf8Path;
@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// The program of all cases.
 const SOURCE: &str = "crates/talloc-capi/tests/c/faults.c";
 
-/// Prints what came of each case with each library, and how often.
+/// Prints the outcome of each case with each library, and the number of each outcome.
 pub fn run(workspace: &Workspace, libraries: &[Library]) -> Result<()> {
     let program = workspace.scratch("faults").join("faults");
     compile(workspace, &program)?;
@@ -30,7 +30,7 @@ fn compile(workspace: &Workspace, program: &Utf8Path) -> Result<()> {
         .run()
 }
 
-/// What came of each case.
+/// The outcome of each case.
 fn outcomes(workspace: &Workspace, program: &Utf8Path, library: &Library) -> Result<Outcomes> {
     let command = Cmd::new(workspace.shell(), program);
     let command = match &library.path {

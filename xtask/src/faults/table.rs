@@ -1,4 +1,4 @@
-//! What came of programs with faults.
+//! The table of outcomes of programs with faults.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use comfy_table::presets::ASCII_MARKDOWN;
 
 use super::libraries::Library;
 
-/// The names of cases, and what came of each.
+/// The name and the outcome of each case.
 pub type Outcomes = Vec<(String, String)>;
 
-/// Prints a row for each case with a column for each library, and how often there is which outcome.
+/// Prints a row for each case with a column for each library, and the number of each outcome.
 pub fn print(what: &str, libraries: &[Library], columns: &[Outcomes]) {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN);
@@ -22,7 +22,7 @@ pub fn print(what: &str, libraries: &[Library], columns: &[Outcomes]) {
     println!("\n{table}");
 }
 
-/// How often there is which outcome.
+/// The number of each outcome.
 fn sum(column: &Outcomes) -> String {
     let mut counts = BTreeMap::new();
     for (_, outcome) in column {

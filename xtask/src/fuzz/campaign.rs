@@ -1,4 +1,4 @@
-//! Running a target, and what became of it.
+//! Runs of targets, and their results.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -16,14 +16,14 @@ const LEN: usize = 2048;
 /// An input that takes so many seconds fails.
 const TIMEOUT: usize = 120;
 
-/// A target that is to be run.
+/// A target to run.
 pub struct Campaign<'a> {
     pub binary: &'a Utf8Path,
     pub target: &'a str,
     pub folders: &'a Folders,
 }
 
-/// What became of a target.
+/// The result of a target.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     target: String,
@@ -61,7 +61,7 @@ impl Campaign<'_> {
         Ok(summary)
     }
 
-    /// Runs one process to its end; what it writes goes to a log, and what matters of it is printed.
+    /// Runs one process to its end. Its output goes to a log, and the important lines are printed.
     fn run_one(&self, seconds: u64, job: usize) -> Result<Summary> {
         let log = self.folders.scratch.join(format!("{job}.log"));
         let mut file = File::create(&log).with_context(|| format!("cannot create {log}"))?;
@@ -94,7 +94,7 @@ impl Summary {
         self.failed > 0
     }
 
-    /// What a table shows.
+    /// The cells of a row.
     pub fn cells(&self) -> [String; 7] {
         let outcome = if self.crashed() { "FAILED" } else { "passed" };
         let numbers = [self.executions, self.per_second, self.edges, self.features];
@@ -113,7 +113,7 @@ impl Summary {
         self.failed += other.failed;
     }
 
-    /// Reads a line of libFuzzer's; says whether people should see it.
+    /// Reads a line of libFuzzer's output. Returns whether to print it.
     fn read(&mut self, line: &str) -> bool {
         if let Some(edges) = number_after(line, "cov: ") {
             self.edges = edges;

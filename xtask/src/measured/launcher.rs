@@ -1,7 +1,7 @@
-//! A process between this one and a program that is measured.
+//! A process between this process and a measured program.
 //!
-//! A process counts as no smaller than that which has started it, and this one may be large by then.
-//! The launcher is this program again, which does nothing else.
+//! The reported size of a process is at least that of its parent, and this process may be large. The launcher is a new,
+//! small process of this program, which does nothing else.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ const ASKED_FOR: &str = "--launch";
 pub struct Launcher {
     /// A file that it writes.
     pub report: Utf8PathBuf,
-    /// How long the program may take.
+    /// The time limit of the program.
     pub patience: Duration,
 }
 
@@ -28,12 +28,12 @@ pub struct Launcher {
 #[derive(Debug, PartialEq)]
 pub struct Launched {
     pub measured: Measured,
-    /// The size of the launcher in KiB: what is as small has not been measured.
+    /// The size of the launcher in KiB. Smaller programs cannot be measured.
     pub least: u64,
 }
 
 impl Launcher {
-    /// A command that runs a program; arguments are to be added, and all else.
+    /// Returns a command that runs a program. The caller adds the arguments.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Launcher {
         Ok(command)
     }
 
-    /// Runs such a command.
+    /// Runs a command of [`command`](Self::command).
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Launcher {
     }
 }
 
-/// If this process is the launcher, what has come of it.
+/// Runs the launcher and returns its result, if this process is the launcher.
 pub fn main() -> Option<Result<()>> {
     let mut arguments = env::args_os().skip(1);
     (arguments.next()? == ASKED_FOR).then(|| launch(&arguments.collect::<Vec<_>>()))

@@ -1,7 +1,7 @@
-//! Whose functions processes have called, as the dynamic linker tells.
+//! The libraries whose functions processes have called, from the output of the dynamic linker.
 //!
 //! With `LD_DEBUG=bindings`, it writes a line when a function is first called, or when the program
-//! starts, if that wants all functions found by then:
+//! starts, if the program resolves all functions at its start:
 //!
 //! ```text
 //!      4711: binding file git [0] to /some/libtalloc_capi.so [0]: normal symbol `malloc' [GLIBC_2.2.5]
@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::camino::Utf8Path;
 
-/// Functions that must be the library's.
+/// Functions that must belong to the library.
 const FUNCTIONS: [&str; 9] = [
     "malloc",
     "calloc",
@@ -47,13 +47,13 @@ impl<'a> Binding<'a> {
     }
 }
 
-/// Reads what the dynamic linker has written, a file for each process. Returns how many have
+/// Reads the output of the dynamic linker, a file for each process. Returns the number of processes that have
 /// allocated.
 ///
 /// # Errors
 ///
-/// If one has called somebody else's function, or no process of some program has called the
-/// library's.
+/// If a process has called a function of another library, or if no process of some program has called the
+/// library.
 pub fn check(folder: &Utf8Path, library: &Utf8Path, programs: &[&str]) -> Result<usize> {
     let mut missing: Vec<&str> = programs.to_vec();
     let mut processes = 0;
@@ -84,8 +84,7 @@ fn users(file: &Path, library: &Utf8Path) -> Result<Vec<String>> {
             functions.insert((file.to_owned(), function.to_owned()));
         }
     }
-    // A program that is not to be moved in memory gives the address of a jump to the library's function
-    // for that of the function.
+    // A program with a fixed address uses the address of a jump to the library's function as the address of the function.
     if let Some((owner, function)) = others.difference(&ours).next() {
         bail!("`{function}` of {owner} has been called");
     }
@@ -105,7 +104,7 @@ mod tests {
 
     const LIBRARY: &str = "/our/lib.so";
 
-    /// What is said of processes that have written this.
+    /// The result for processes with these outputs.
     fn check(name: &str, texts: &[&str]) -> Result<usize> {
         let folder = Workspace::load()?.scratch("preload-tests").join(name);
         if folder.exists() {

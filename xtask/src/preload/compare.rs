@@ -1,4 +1,4 @@
-//! Whether two folders hold the same.
+//! Comparison of two folders.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::camino::Utf8Path;
 
-/// Compares all files of two folders. Returns how many bytes they have in each.
+/// Compares all files of two folders. Returns the number of equal bytes.
 ///
 /// # Errors
 ///
-/// If they differ; says where. Also if there is nothing to compare.
+/// If the files differ, with the place; or if there are no files.
 pub fn folders(one: &Utf8Path, other: &Utf8Path) -> Result<u64> {
     let [left, right] = [files(one.as_std_path())?, files(other.as_std_path())?];
     for name in left.keys().chain(right.keys()) {
@@ -49,9 +49,10 @@ fn files(folder: &Path) -> Result<BTreeMap<PathBuf, PathBuf>> {
     Ok(found)
 }
 
-/// The bytes of two files that are the same, or where they first differ.
+/// The number of bytes of two equal files, or the offset of the first difference.
 ///
-/// They are not read as a whole: the size of this program is the least that is measured of others.
+/// The files are not read as a whole, because this program must stay small: its size is the least that can be measured
+/// for others.
 fn same(one: &Path, other: &Path) -> Result<Result<u64, u64>> {
     let (mut one, mut other) =
         (BufReader::new(File::open(one)?), BufReader::new(File::open(other)?));
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
     use crate::workspace::Workspace;
 
-    /// What comes of two folders with a file each, and one below.
+    /// The result for two folders with a file each, and one in a folder below.
     fn compare(name: &str, files: [(&str, &str); 2]) -> Result<u64> {
         let scratch = Workspace::load()?.scratch("preload-tests").join(name);
         let folders = ["one", "other"].map(|folder| scratch.join(folder));

@@ -1,4 +1,4 @@
-//! What the library gives names to.
+//! The names that the library exports.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::Utf8Path;
 use object::{NameOrOrdinal, Object, ReadCache};
 
-/// The functions of the C library that allocate, free, or tell of its heap, in C23 and in the GNU C
-/// library. A library that takes their place may have these names and no others, as each could be
-/// somebody else's.
+/// The functions of the C library that allocate, free, or report on its heap, in C23 and in the GNU C
+/// library. A library that replaces them must export these names and no others, because any other name could be
+/// another library's.
 const NAMES: [&str; 29] = [
     "malloc",
     "calloc",
@@ -42,15 +42,15 @@ const NAMES: [&str; 29] = [
     "__libc_mallopt",
 ];
 
-/// The operators of C++ that are passed the size of what they delete: a library that checks its blocks compares it.
+/// The operators of C++ that get the size of the deleted object. A library that checks its blocks compares the size.
 const SIZED: [&str; 2] = ["_ZdlPvm", "_ZdaPvm"];
 
-/// Expects that a library exports the names of `malloc` and its kin, all of them and nothing else. One that checks its
-/// blocks has those of the sized operators, too.
+/// Expects that a library exports exactly the names of `malloc` and related functions. A library that checks its
+/// blocks also exports the sized operators.
 ///
 /// # Errors
 ///
-/// If it does not, or cannot be read.
+/// If the library exports other names, or cannot be read.
 pub fn check(library: &Utf8Path, is_checked: bool) -> Result<()> {
     let file = File::open(library).with_context(|| format!("{library} is not there"))?;
     let cache = ReadCache::new(file);

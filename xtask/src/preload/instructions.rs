@@ -1,4 +1,4 @@
-//! What our `malloc` costs, counted in instructions of programs by valgrind.
+//! The cost of talloc's `malloc`, in instructions of programs that valgrind counts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::tools;
 struct Workload {
     program: &'static str,
     package: &'static str,
-    /// Makes the program print where it is, if what is found by its name may be a script.
+    /// Arguments that make the program print its path, if its name may find a script instead.
     ask: Option<&'static [&'static str]>,
     arguments: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],

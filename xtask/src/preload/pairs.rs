@@ -1,4 +1,4 @@
-//! What C's functions add to a call of the heap behind them, in instructions.
+//! The instructions that the C functions add to a call of the heap behind them.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::workspace::{INTERFACE, Workspace};
 /// `malloc` and `free` together.
 const MAX_ADDED: f64 = 12.0;
 
-/// Pairs of calls in two runs, whose difference counts.
+/// The numbers of pairs of calls in two runs, whose difference counts.
 const FEW: u64 = 10_000;
 const MANY: u64 = 60_000;
 
@@ -48,7 +48,7 @@ fn per_pair(program: &Utf8Path, who: &str, counts: &Utf8Path) -> Result<f64> {
     Ok(more as f64 / (MANY - FEW) as f64)
 }
 
-/// Instructions of so many pairs, and of the program around them.
+/// The instructions of `pairs` pairs, and of the program around them.
 fn count(program: &Utf8Path, who: &str, pairs: u64, counts: &Utf8Path) -> Result<u64> {
     let valgrind = tools::require("valgrind", &install("valgrind"))?;
     let output = Command::new(valgrind)

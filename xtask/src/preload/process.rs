@@ -1,4 +1,4 @@
-//! Running a script, with the library or without.
+//! Runs a script, with or without the library.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,13 +10,13 @@ use cargo_metadata::camino::Utf8Path;
 
 use crate::measured;
 
-/// A script that is to run in a folder.
+/// A script to run in a folder.
 pub struct Process<'a> {
     pub shell: &'a Path,
     pub script: &'a Utf8Path,
     /// Its standard output goes to a file there.
     pub folder: &'a Utf8Path,
-    /// A library. What the dynamic linker says goes to files in the folder `trace` beside that folder.
+    /// The preloaded library. The output of the dynamic linker goes to files in the folder `trace` next to the folder.
     pub preloaded: Option<&'a Utf8Path>,
 }
 
@@ -24,12 +24,11 @@ pub struct Process<'a> {
 pub const OUTPUT: &str = "standard-output";
 
 impl Process<'_> {
-    /// Runs the script to its end. Returns the size, in KiB, of the largest of all processes when
-    /// it was largest.
+    /// Runs the script to its end. Returns the peak size of its largest process, in KiB.
     ///
     /// # Errors
     ///
-    /// If it does not end in time, or fails.
+    /// If the script does not end in time, or fails.
     pub fn run(&self, patience: Duration) -> Result<u64> {
         let mut command = Command::new(self.shell);
         command.arg("-eu").arg(self.script).current_dir(self.folder);

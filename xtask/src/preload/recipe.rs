@@ -1,24 +1,24 @@
-//! What programs do.
+//! The work of programs.
 
 use anyhow::{Context, Result};
 use std::process::Command;
 
 use crate::tools;
 
-/// Something for programs to do, of which all is the same when it is done again.
+/// Work for programs, with the same output each time.
 #[derive(Debug)]
 pub struct Recipe {
     pub name: &'static str,
     pub about: &'static str,
-    /// Programs that must be there, and the packages that have them.
+    /// The required programs, and the packages that contain them.
     pub needs: &'static [(&'static str, &'static str)],
-    /// A command that succeeds if what else it takes is there, with the package that has that.
+    /// A command that succeeds if all other requirements are met, and the package that meets them.
     pub test: Option<(&'static [&'static str], &'static str)>,
     /// A shell script, which runs in an empty folder.
     pub script: &'static str,
     /// Files that are in the folder.
     pub files: &'static [(&'static str, &'static str)],
-    /// How the names of programs begin that must have called the library.
+    /// The beginnings of the names of programs that must call the library.
     pub programs: &'static [&'static str],
 }
 
@@ -89,11 +89,11 @@ pub const RECIPES: [Recipe; 7] = [
 ];
 
 impl Recipe {
-    /// Finds out whether all is there.
+    /// Checks that all requirements are met.
     ///
     /// # Errors
     ///
-    /// If not; says how to get it.
+    /// If something is missing; the error says how to get it.
     pub fn find(&self) -> Result<()> {
         for (program, package) in self.needs {
             tools::require(program, &install(package))?;

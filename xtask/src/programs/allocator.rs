@@ -1,4 +1,4 @@
-//! The package that has the allocator, one of three.
+//! The package with the chosen allocator, one of three.
 
 use std::fs::{self, File};
 
@@ -11,13 +11,13 @@ use crate::workspace::Workspace;
 
 pub const PACKAGE: &str = "chosen-allocator";
 
-/// How many there are.
+/// The number of allocators.
 pub const COUNT: usize = 3;
 
 /// An allocator, by the package's feature. The others are compared with the first.
 pub struct Allocator {
     pub feature: &'static str,
-    /// What names of its functions hold, and no other's; nothing if its functions are in a library.
+    /// A text that only the names of its functions contain; `None` if its functions are in a library.
     functions: Option<&'static str>,
 }
 
@@ -27,7 +27,7 @@ pub const ALLOCATORS: [Allocator; COUNT] = [
     Allocator { feature: "mimalloc", functions: Some("mi_malloc_aligned") },
 ];
 
-/// What the compiler has in its names of the functions for programs that choose no allocator.
+/// A text in the compiler's names of the functions for programs without a chosen allocator.
 const DEFAULT: &str = "__rdl_alloc";
 
 const SOURCE: &str = "\
@@ -86,7 +86,7 @@ impl Allocator {
     ///
     /// # Errors
     ///
-    /// If not, or if it has no symbols that tell.
+    /// If it has another allocator, or no symbols.
     pub fn expect_in(&self, executable: &Utf8Path) -> Result<()> {
         let file = File::open(executable).with_context(|| format!("{executable} is not there"))?;
         let cache = ReadCache::new(file);

@@ -1,20 +1,20 @@
-//! What programs print, without what is never the same.
+//! The output of programs, without the parts that differ each time.
 
 use anyhow::{Context, Result, ensure};
 
-/// What the test harness prints before how long it took.
+/// The text that the test harness prints before the time.
 const TIME: &str = "; finished in ";
 
-/// What a program has printed, to be compared.
+/// The output of a program, for comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     text: Vec<u8>,
-    /// How many have passed, of tests.
+    /// The number of passed tests.
     pub tests: Option<u64>,
 }
 
 impl Output {
-    /// Of searches.
+    /// The output of a search.
     ///
     /// # Errors
     ///
@@ -29,11 +29,11 @@ impl Output {
         Ok(Self { text: lines.concat(), tests: None })
     }
 
-    /// Of tests.
+    /// The output of tests.
     ///
     /// # Errors
     ///
-    /// If it is not what the test harness prints.
+    /// If the text is not the output of the test harness.
     pub fn of_tests(text: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(text).context("tests have not printed text")?;
         let timeless = |line: &str| {
@@ -48,7 +48,7 @@ impl Output {
         Ok(Self { text: text.into_bytes(), tests: Some(tests) })
     }
 
-    /// How many bytes are compared.
+    /// The number of compared bytes.
     pub fn len(&self) -> usize {
         self.text.len()
     }

@@ -16,16 +16,16 @@ pub struct Fetched {
     folder: Utf8PathBuf,
 }
 
-/// A library that is fetched with every program. `cargo metadata` does not tell where programs are,
-/// but what comes from one registry lies in one folder.
+/// A library that is fetched with every program. `cargo metadata` does not report the folder of programs,
+/// but all packages from one registry lie in one folder.
 const BESIDE: &str = "cfg-if";
 
 impl Fetched {
-    /// Lets cargo fetch a program, as what an empty package needs.
+    /// Makes cargo fetch a program, as a dependency of an empty package.
     ///
     /// # Errors
     ///
-    /// If it cannot: without a network, what cargo has not fetched before is missing.
+    /// If cargo cannot fetch it. Without a network, cargo has only the packages that it has fetched before.
     pub fn new(workspace: &Workspace, program: &Program, place: &Utf8Path) -> Result<Self> {
         let empty = place.join("empty");
         let (name, version) = (program.package, program.version);
@@ -86,7 +86,7 @@ impl Fetched {
         Ok(copy)
     }
 
-    /// The files of crates that are to have an allocator, and how they get it.
+    /// The files of crates that get an allocator, and the text that they get.
     fn roots(&self, kind: &Kind) -> Vec<(&Utf8Path, &'static str)> {
         let use_it = "\nextern crate chosen_allocator as _;\n";
         let use_it_in_tests = "\n#[cfg(test)]\nextern crate chosen_allocator as _;\n";
@@ -101,7 +101,7 @@ impl Fetched {
     }
 }
 
-/// What the manifest of a copy has more.
+/// The text that is added to the manifest of a copy.
 fn dependency(kind: &Kind, allocator: &Utf8Path) -> String {
     let table = match kind {
         Kind::Tests(_) => "dev-dependencies",
@@ -147,7 +147,7 @@ fn files(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     Ok(found)
 }
 
-/// Writes a file, unless it is so already: what cargo has built of it stays as it is.
+/// Writes a file, unless it has these contents already: cargo then does not build it again.
 pub fn write_if_other(file: &Utf8Path, contents: &[u8]) -> Result<()> {
     if fs::read(file).is_ok_and(|old| old == contents) {
         return Ok(());

@@ -12,7 +12,7 @@ pub struct Program {
 
 #[derive(Debug)]
 pub enum Kind {
-    /// The tests that come with the package.
+    /// The package's tests.
     Tests(Tests),
     /// An executable, which is run with each of these arguments, and the folders of all packages that
     /// it needs.
@@ -27,11 +27,11 @@ pub enum Kind {
 /// Which tests of a package run.
 #[derive(Debug)]
 pub struct Tests {
-    /// The package's features that they need.
+    /// The features of the package that the tests need.
     pub features: &'static [&'static str],
-    /// The files of its `tests` folder, besides its unit tests; all if none are named.
+    /// The files of the `tests` folder that run besides the unit tests. All of them run if this is empty.
     pub files: &'static [&'static str],
-    /// A file that they refer to, and that is not in the package: it is empty.
+    /// A file that the tests refer to and that is not in the package. An empty file replaces it.
     pub unpublished: Option<&'static str>,
     pub arguments: &'static [&'static str],
 }
@@ -92,7 +92,7 @@ pub const PROGRAMS: [Program; 8] = [
         version: "1.13.0",
         about: "its tests, with many threads",
         kind: Kind::Tests(Tests {
-            // What takes long there does so by sleeping and by counting.
+            // Skip slow tests, which only sleep or count.
             arguments: &["--test-threads=1", "--skip=sleep", "--skip=join_counter_overflow"],
             ..ALL
         }),
@@ -101,7 +101,7 @@ pub const PROGRAMS: [Program; 8] = [
         name: "regex",
         package: "regex",
         version: "1.13.2",
-        about: "its tests, but for those that a fuzzer has found",
+        about: "its tests, except for those that a fuzzer found",
         kind: Kind::Tests(Tests { unpublished: Some("tests/fuzz/mod.rs"), ..ALL }),
     },
     Program {

@@ -14,39 +14,39 @@ use super::table::Kind;
 use crate::measured::launcher::Launcher;
 use crate::measured::median;
 
-/// How long an executable may take.
+/// The time limit of an executable.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// A program and all that it is run with.
+/// A program and everything that a trial needs.
 pub struct Trial<'a> {
     pub kind: &'a Kind,
-    /// With each allocator.
+    /// The executables, for each allocator.
     pub executables: [Vec<Utf8PathBuf>; COUNT],
-    /// Where it runs.
+    /// The folder in which the program runs.
     pub folder: &'a Utf8Path,
-    /// What it searches, if it does.
+    /// The folders that the program searches, if it is a search.
     pub searched: &'a [Utf8PathBuf],
-    /// Where files are written.
+    /// The folder for temporary files.
     pub place: &'a Utf8Path,
 }
 
 /// The number of an executable, and its arguments.
 type Run = (usize, &'static [&'static str]);
 
-/// What has come of it.
+/// The results of a trial.
 pub struct Tried {
-    /// Of all that is run, the bytes and tests that were the same.
+    /// The number of bytes and tests that were the same in all runs.
     pub bytes: usize,
     pub tests: u64,
-    /// With each allocator, seconds for all that is run: the median of the rounds.
+    /// The median of the seconds of a round, for each allocator.
     pub seconds: [f64; COUNT],
-    /// The size of the largest in KiB: the median.
+    /// The median of the peak size of the largest process in KiB, for each allocator.
     pub peaks: [f64; COUNT],
-    /// No less than this can be measured.
+    /// The smallest peak size that can be measured.
     pub least: u64,
 }
 
-/// What has come of an executable that ran once, or of all in a round.
+/// The result of one run of an executable, or of a round.
 #[derive(Clone, Copy, Default)]
 struct Taken {
     seconds: f64,

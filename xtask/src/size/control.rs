@@ -1,4 +1,4 @@
-//! The heap's own structure, on this machine. On one of 32 bits, it is the memory that the program
+//! The size of the heap's own structure on this machine. On a 32-bit machine, it is the memory that the program
 //! takes on a microcontroller.
 
 use comfy_table::Table;

@@ -1,4 +1,4 @@
-//! The program that does no more than allocate.
+//! The program that only allocates.
 
 use anyhow::Result;
 use cargo_metadata::camino::Utf8PathBuf;
@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 
 pub const PACKAGE: &str = "talloc-sizes";
 
-/// How the program is made for a target.
+/// The recipe for building the program for a target.
 pub struct Recipe<'a> {
     workspace: &'a Workspace,
     compiler: Compiler,
@@ -20,14 +20,14 @@ pub struct Recipe<'a> {
 impl<'a> Recipe<'a> {
     /// # Errors
     ///
-    /// If there is no compiler or no linker; says how to get one.
+    /// If there is no compiler or no linker; the error says how to get one.
     pub fn new(workspace: &'a Workspace, triple: &'static str) -> Result<Self> {
         let compiler = Compiler::find(workspace, triple, "core,alloc")?;
         let linker = linker::arguments(&compiler, triple)?;
         Ok(Self { workspace, compiler, linker, triple })
     }
 
-    /// Builds the program with these features. Returns where it is, until it is built again.
+    /// Builds the program with these features. Returns its path, which is valid until the next build.
     ///
     /// # Errors
     ///

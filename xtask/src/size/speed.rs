@@ -1,4 +1,4 @@
-//! How fast modules are, in Node.
+//! The speed of modules in Node.
 
 use std::fs;
 
@@ -53,14 +53,14 @@ pub fn table(workspace: &Workspace, actions: u32, rounds: u32) -> Result<Table> 
     Ok(table_of(["nanoseconds per action, and pages of memory; blocks", a, b, c], rows))
 }
 
-/// What a module has taken.
+/// The result of a module.
 #[derive(Debug, PartialEq)]
 struct Timed {
     nanoseconds: f64,
     pages: u32,
 }
 
-/// Reads what the script prints: for each module a line with the time and the pages.
+/// Reads the output of the script: for each module, a line with the time and the pages.
 fn parse(text: &str, count: usize) -> Result<Vec<Timed>> {
     let read = |line: &str| -> Option<Timed> {
         let (time, pages) = line.split_once(' ')?;

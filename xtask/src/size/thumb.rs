@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 
 const TRIPLE: &str = "thumbv7m-none-eabi";
 
-/// The features of the program, with what they stand for.
+/// The features of the program, and the names of their allocators.
 pub const ALLOCATORS: [(&str, &str); 11] = [
     ("talloc-smallest", "talloc, `Tiny`"),
     ("talloc-micro-one-arena", "talloc, `OneArena<Micro>`"),
@@ -28,7 +28,7 @@ pub const ALLOCATORS: [(&str, &str); 11] = [
     ("embedded-llff", "embedded-alloc 0.7.0, LLFF"),
 ];
 
-/// What the first one may take at the most.
+/// The most bytes of code for the first allocator.
 const MAX_FLASH: u64 = 2048;
 
 /// The table, and whether the first allocator is as small as it should be.
@@ -63,9 +63,9 @@ pub fn table(workspace: &Workspace) -> Result<(Table, Result<()>)> {
     Ok((table_of(heading, rows), result))
 }
 
-/// What a program takes of a microcontroller.
+/// The memory that a program takes on a microcontroller.
 struct Weight {
-    /// Code, constants, and what variables start with.
+    /// Code, constants, and initial values of variables.
     flash: u64,
     /// Variables.
     memory: u64,
@@ -78,7 +78,7 @@ impl Weight {
         let mut weight = Self { flash: 0, memory: 0 };
         for section in file.sections() {
             let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
-            // Tables for unwinding are thrown away by the linker scripts of real programs.
+            // The linker scripts of real programs discard tables for unwinding.
             let name = section.name()?;
             if !sh_flags.contains(elf::SHF_ALLOC) || name.starts_with(".ARM.ex") {
                 continue;

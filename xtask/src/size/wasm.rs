@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 
 pub const TRIPLE: &str = "wasm32-unknown-unknown";
 
-/// The features of the program, with what they stand for.
+/// The features of the program, and the names of their allocators.
 pub const ALLOCATORS: [(&str, &str); 10] = [
     ("talloc-smallest", "talloc, `WasmSmall`"),
     ("talloc", "talloc, `WasmDefault`"),
@@ -23,7 +23,7 @@ pub const ALLOCATORS: [(&str, &str); 10] = [
     ("lol-alloc", "lol_alloc 0.4.1"),
 ];
 
-/// What the first one may take at the most, of `opt-level` z; and the second one no more than this peer.
+/// The most bytes of the first allocator's module, with `opt-level` z. The second allocator is compared with a peer.
 const MAX_MODULE: u64 = 2500;
 const PEER: &str = "dlmalloc";
 

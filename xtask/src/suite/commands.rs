@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-/// A program, and where the figure is that counts.
+/// A program, and the figure that counts.
 pub struct Command {
     pub name: &'static str,
     pub program: &'static str,
@@ -13,13 +13,14 @@ pub struct Command {
     pub figure: Figure,
 }
 
-/// What counts: the less, the better.
+/// The figure that counts. Less is better.
 pub enum Figure {
-    /// The seconds that it takes.
+    /// The seconds that the program takes.
     Time,
-    /// The seconds that it prints after these words, as it runs for a time that is fixed.
+    /// The seconds that the program prints after these words, because it runs for a fixed time.
     Printed(&'static str),
-    /// The inverse of the number of iterations that it prints, in hundred millions, for the same reason.
+    /// The inverse of the number of iterations that the program prints, in hundred millions, because it runs for a fixed
+    /// time.
     Iterations,
 }
 
@@ -56,7 +57,7 @@ impl Command {
         self.arguments.contains(&"{threads}")
     }
 
-    /// The arguments, with what stands for something filled in.
+    /// The arguments, with placeholders replaced.
     pub fn arguments(&self, threads: u32, inputs: &str) -> Vec<String> {
         let fill = |argument: &&str| {
             argument.replace("{threads}", &threads.to_string()).replace("{inputs}", inputs)
@@ -66,11 +67,11 @@ impl Command {
 }
 
 impl Figure {
-    /// The figure of a run that has taken so many seconds and printed this.
+    /// The figure of a run with this time and output.
     ///
     /// # Errors
     ///
-    /// If it has not printed the figure.
+    /// If the output does not contain the figure.
     pub fn of(&self, seconds: f64, output: &str) -> Result<f64> {
         match self {
             Self::Time => Ok(seconds),

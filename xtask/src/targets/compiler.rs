@@ -1,4 +1,4 @@
-//! A compiler for a target: one that has it, or can build its standard library.
+//! A compiler for a target: one that has the target's standard library, or can build it.
 
 use std::env;
 use std::fs;
@@ -18,21 +18,21 @@ const CARGO: &str = "TALLOC_TARGETS_CARGO";
 pub struct Compiler {
     rustc: PathBuf,
     cargo: PathBuf,
-    /// What of the standard library must be built first, if anything.
+    /// The part of the standard library that must be built first, if any.
     builds: Option<&'static str>,
     sysroot: PathBuf,
 }
 
 impl Compiler {
-    /// The first that has the target's `library`, or else the first with which it can be built.
+    /// Finds the first compiler that has the target's `library`, or otherwise the first that can build it.
     ///
     /// # Errors
     ///
-    /// If there is none; says how to get one.
+    /// If there is no such compiler; the error says how to get one.
     pub fn find(workspace: &Workspace, triple: &str, library: &'static str) -> Result<Self> {
         let mut builder = None;
         for rustc in candidates()? {
-            // What does not run, as a shim without a toolchain, is none.
+            // Skip programs that do not run, such as a shim without a toolchain.
             let print = |what: &str| {
                 let rustc = Cmd::new(workspace.shell(), &rustc);
                 let said = rustc.args(["--print", what, "--target", triple]).quietly().read();
@@ -75,7 +75,7 @@ impl Compiler {
     }
 }
 
-/// The compilers to be looked at.
+/// The candidates for a compiler.
 fn candidates() -> Result<Vec<PathBuf>> {
     if let Some(rustc) = env::var_os(RUSTC) {
         return Ok(vec![std::path::absolute(rustc).context("it names no path")?]);

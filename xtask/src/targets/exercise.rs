@@ -1,8 +1,7 @@
 //! The program of `xtask/exercise`, on a machine without an operating system.
 //!
-//! It must end with the status 0 and say that it has passed. That something would be noticed is
-//! tested with the same program: asked to do something wrong, it must end with the status 1 and say
-//! what that was.
+//! It must end with status 0 and report that it has passed. The same program also tests the check itself: when it is asked
+//! to do something wrong, it must end with status 1 and report the error.
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::Utf8PathBuf;
@@ -14,11 +13,11 @@ use crate::workspace::Workspace;
 
 const PROGRAM: &str = "talloc-exercise";
 
-/// What can go wrong on purpose, with what must be said of it.
+/// The deliberate errors, and the expected reports.
 const FAULTS: [(&str, &str); 2] =
     [("overwrite", ": overwritten"), ("leak", " bytes should be used: ")];
 
-/// The same, where there is a timer.
+/// Deliberate errors on machines with a timer.
 const TIMER_FAULTS: [(&str, &str); 1] = [("silence", "the timer does not interrupt")];
 
 pub struct Machine {
@@ -65,7 +64,7 @@ impl Runner {
 }
 
 pub fn run(workspace: &Workspace, triple: &str, machine: &Machine) -> Result<String> {
-    // What is missing is said before anything is built.
+    // Report missing programs before building.
     machine.runner.command(workspace, PROGRAM, None)?;
     let program = match machine.runner {
         Runner::Native => build_native(workspace)?,
@@ -90,7 +89,7 @@ fn build_native(workspace: &Workspace) -> Result<Utf8PathBuf> {
     Ok(folder.join("release").join(PROGRAM))
 }
 
-/// Checks that the program has passed. Returns what it has done.
+/// Checks that the program has passed. Returns its summary.
 fn passed(ran: &Ran) -> Result<String> {
     ensure!(ran.code == Some(0), "the program has ended with {:?}", ran.code);
     let last = ran.text.lines().find(|line| line.starts_with("passed: "));

@@ -18,15 +18,15 @@ const ORACLE: &str = "talloc-fuzz";
 /// Tests that run cargo, and so would test this machine.
 const NATIVE_TESTS: [&str; 1] = ["examples"];
 
-/// Tests of limits that emulators of user programs do not impose, and of what is resident, which is
-/// the emulator's memory, too.
+/// Tests of limits that emulators of user programs do not impose, and of resident memory, which includes
+/// the emulator's.
 const LIMIT_TESTS: [&str; 7] =
     ["limits", "limits_data", "limits_large", "idle", "fault_ahead", "huge_pages", "huge_zeros"];
 
 /// Scripts of each setup that the oracle runs when it is emulated.
 const SCRIPTS: &str = "2";
 
-/// What a program of another machine needs.
+/// The requirements of programs for another machine.
 pub struct System {
     /// The prefix of the cross compiler, which links.
     pub gcc: &'static str,
@@ -35,14 +35,14 @@ pub struct System {
     pub runs: Runs,
 }
 
-/// What runs the tests.
+/// The runner of the tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Runs {
     /// This machine does, which has another dynamic linker for 32 bits.
     Here,
     /// An emulator of user programs.
     Qemu(&'static str),
-    /// The same, of a processor that has all there is.
+    /// An emulator of user programs, with all extensions of the processor.
     QemuMax(&'static str),
     /// Wine, which has the functions of Windows.
     Wine,
@@ -54,7 +54,7 @@ impl System {
         format!("{INSTALL} {}", self.packages)
     }
 
-    /// What runs the tests; nothing if this machine does.
+    /// The command that runs the tests; `None` if this machine runs them.
     fn runner(&self, workspace: &Workspace, gcc: &Path) -> Result<Option<String>> {
         match self.runs {
             Runs::Here => {

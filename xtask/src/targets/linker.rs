@@ -14,7 +14,7 @@ use super::table::INSTALL;
 ///
 /// # Errors
 ///
-/// If there is none; says how to get one.
+/// If there is none; the error says how to get one.
 pub fn arguments(compiler: &Compiler, triple: &str) -> Result<Vec<String>> {
     if compiler.has_linker() {
         return Ok(Vec::new());

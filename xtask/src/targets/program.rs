@@ -7,11 +7,11 @@ use super::compiler::Compiler;
 use super::linker;
 use crate::workspace::Workspace;
 
-/// Has the standard library and the other dependencies compiled in pieces at the same time, for programs that are not
-/// measured. They are optimised together all the same.
+/// Options that compile the standard library and the other dependencies in parallel pieces, for programs that are not
+/// measured. Link-time optimisation still optimises the pieces together.
 pub const IN_PIECES: [&str; 2] = ["--config", "profile.release.package.\"*\".codegen-units=16"];
 
-/// Builds the program of that package, to see whether it works. Returns where it is.
+/// Builds the program of a package for a test. Returns its path.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub fn build(
     build_with(workspace, triple, package, IN_PIECES.into_iter().chain(features))
 }
 
-/// Builds the program of that package as users do, to measure it. Returns where it is.
+/// Builds the program of a package as users do, to measure it. Returns its path.
 ///
 /// # Errors
 ///

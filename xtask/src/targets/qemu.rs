@@ -9,7 +9,7 @@ use crate::cmd::Cmd;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// After this time a program has hung; in seconds. None takes more than a few.
+/// The time limit in seconds, after which a program counts as hung. No program takes more than a few seconds.
 const TIME_LIMIT: &str = "300";
 
 /// A microcontroller, whose program talks to the emulator by semihosting.
@@ -20,7 +20,7 @@ pub struct Board {
     pub machine: &'static str,
 }
 
-/// Those that programs are run on.
+/// The boards that programs run on.
 pub mod boards {
     use super::Board;
 
@@ -34,28 +34,28 @@ pub mod boards {
 
     pub const CORTEX_M0: Board = arm("microbit");
     pub const CORTEX_M3: Board = arm("lm3s6965evb");
-    /// One with 4 MiB of memory.
+    /// A board with 4 MiB of memory.
     pub const CORTEX_M3_LARGE: Board = arm("mps2-an385");
     pub const CORTEX_M4F: Board = arm("mps2-an386");
     pub const RISCV32: Board = riscv("qemu-system-riscv32");
     pub const RISCV64: Board = riscv("qemu-system-riscv64");
 }
 
-/// How fast the clock of an emulated machine is.
+/// The speed of an emulated machine's clock.
 #[derive(Clone, Copy)]
 pub enum Clock {
-    /// A usual pace: 16 nanoseconds for an instruction.
+    /// A usual speed: 16 nanoseconds for an instruction.
     Usual,
-    /// A slow one, so that timers count instructions: they tick several times for each.
+    /// A slow speed, at which timers tick several times for each instruction, so that they count instructions.
     Counting,
 }
 
 impl Board {
-    /// The command that runs a program, with arguments, of which the first is its name.
+    /// Returns the command that runs a program with arguments, the first of which is its name.
     ///
     /// # Errors
     ///
-    /// If the emulator is missing; says how to get it.
+    /// If the emulator is missing; the error says how to get it.
     pub fn command<'a>(
         &self,
         workspace: &'a Workspace,
@@ -66,7 +66,7 @@ impl Board {
         let arguments: String =
             arguments.iter().map(|argument| format!(",arg={argument}")).collect();
         let semihosting = format!("enable=on,target=native{arguments}");
-        // The clock counts instructions: interrupts come at the same ones in each run.
+        // The clock counts instructions, so interrupts come at the same instructions in each run.
         let shift = match clock {
             Clock::Usual => "shift=4",
             Clock::Counting => "shift=8",
@@ -75,27 +75,27 @@ impl Board {
         Ok(limited(workspace)?
             .args([program])
             .args(["-M", self.machine])
-            // That of RISC-V would start firmware first.
+            // Without this, the emulator of RISC-V would start firmware first.
             .args((self.machine == "virt").then_some(["-bios", "none"]).into_iter().flatten())
             .args(["-icount", shift, "-nographic", "-semihosting-config"])
             .args([semihosting.as_str(), "-kernel", image]))
     }
 }
 
-/// What ends a program, to be named next, when it takes too long.
+/// Returns a command that ends a program that takes too long. The caller adds the program.
 ///
 /// # Errors
 ///
-/// If it is missing; says how to get it.
+/// If it is missing; the error says how to get it.
 pub fn limited(workspace: &Workspace) -> Result<Cmd<'_>> {
     Ok(Cmd::new(workspace.shell(), find("timeout", "coreutils")?).args([TIME_LIMIT]))
 }
 
-/// Where a program is that comes with that package.
+/// Finds a program that comes with a package.
 ///
 /// # Errors
 ///
-/// If it is missing; says how to get it.
+/// If it is missing; the error says how to get it.
 pub fn find(program: &str, package: &str) -> Result<PathBuf> {
     tools::require(program, &format!("{INSTALL} {package}"))
 }

@@ -1,11 +1,11 @@
-//! Where the libraries must not build.
+//! Targets on which the libraries must not compile.
 
 use anyhow::{Result, ensure};
 
 use super::compiler::Compiler;
 use crate::workspace::Workspace;
 
-/// Sees to it that the compiler refuses `talloc-global`, and says why.
+/// Checks that the compiler refuses `talloc-global` with the expected message.
 pub fn run(workspace: &Workspace, triple: &str, message: &str) -> Result<String> {
     let compiler = Compiler::find(workspace, triple, "core")?;
     let said = compiler

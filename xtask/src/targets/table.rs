@@ -1,4 +1,4 @@
-//! What there is to run.
+//! The table of targets.
 
 use super::exercise::{Machine, Runner};
 use super::hosted::{Runs, System};
@@ -17,18 +17,18 @@ pub enum Kind {
     Tests(System),
     /// The tests of tagged blocks, on a system whose memory has tags.
     Tagging(System),
-    /// The program of `xtask/exercise`, on a machine without one.
+    /// The program of `xtask/exercise`, on a machine without an operating system.
     Exercise(Machine),
-    /// What is printed by defmt.
+    /// The comparison of the output of defmt and `core::fmt`.
     Texts(Board),
-    /// Building the libraries.
+    /// A build of the libraries.
     Build,
-    /// Refusing to be built, with this in the compiler's message.
+    /// A build that the compiler must refuse, with this text in its message.
     Refused(&'static str),
 }
 
 impl Target {
-    /// What is needed beyond what runs this program.
+    /// The programs that the target needs.
     pub fn needs(&self) -> String {
         match &self.kind {
             Kind::Tests(system) | Kind::Tagging(system) => {

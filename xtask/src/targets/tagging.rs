@@ -5,16 +5,17 @@ use anyhow::Result;
 use super::hosted::{self, System};
 use crate::workspace::Workspace;
 
-/// That of the allocator, and one that uses it with heaps of these crates.
+/// The package of the allocator, and a package whose tests use the allocator with heaps of these crates.
 const PACKAGES: [&str; 2] = ["talloc-guarded", "talloc-cli"];
 
-/// Tests of tags, and those of the handler of faults, which reports of both kinds have in common.
+/// Tests of tags, and tests of the handler of faults, which guarded and tagged blocks share.
 const TESTS: [&str; 5] = ["tagged", "tags", "tagged_programs", "accesses", "calls"];
 
-/// The tests fail if there are no tags.
+/// The environment variable that makes the tests fail if there are no tags.
 const DEMANDED: &str = "TALLOC_TEST_TAGS";
 
-/// Has the C library clear memory by stores. QEMU 7.2 does not know the address if memory with a tag is cleared by `dc zva`.
+/// Makes the C library clear memory by stores. If `dc zva` clears memory with another tag, QEMU 7.2 does not report the
+/// address of the fault.
 const STORES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.name=kunpeng920");
 
 pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<String> {

@@ -1,7 +1,7 @@
-//! What defmt prints of the heap's reports and errors: the same as `core::fmt`.
+//! Checks that defmt prints the heap's reports and errors like `core::fmt`.
 //!
-//! The program of `xtask/defmt` prints everything by both. What defmt writes are not texts but
-//! where they are; `defmt-print` finds them in the program's file.
+//! The program of `xtask/defmt` prints everything with both. defmt writes only the addresses of texts;
+//! `defmt-print` finds the texts in the program's file.
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,13 +12,13 @@ use crate::workspace::Workspace;
 
 const PROGRAM: &str = "talloc-defmt";
 
-/// What stands between a value as defmt prints it and the same as `core::fmt` does.
+/// The text between the outputs of defmt and `core::fmt` for the same value.
 const BETWEEN: &str = " | ";
 
 pub const HOW_TO_GET: &str = "cargo install defmt-print";
 
 pub fn run(workspace: &Workspace, triple: &str, board: Board) -> Result<String> {
-    // What is missing is said before anything is built.
+    // Report missing programs before building.
     board.command(workspace, PROGRAM, &[], Clock::Usual)?;
     let printer = tools::require("defmt-print", HOW_TO_GET)?;
     let image = program::build(workspace, triple, PROGRAM, &[])?;
@@ -37,7 +37,7 @@ pub fn run(workspace: &Workspace, triple: &str, board: Board) -> Result<String> 
     Ok(format!("{} texts are the same by defmt and by core::fmt", compare(&ran.text)?))
 }
 
-/// Checks that both halves of each line are the same. Returns how many lines there are.
+/// Checks that both halves of each line are the same. Returns the number of lines.
 fn compare(text: &str) -> Result<usize> {
     let mut count = 0;
     for line in text.lines().take_while(|line| *line != "passed") {

@@ -1,4 +1,4 @@
-//! Running programs of Windows.
+//! Programs of Windows, in Wine.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::cmd::Cmd;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// Where Debian's package has the program: its other names are in a package that needs more.
+/// The path of the program in Debian's package. Its other names are in a package with more dependencies.
 const PROGRAM: &str = "/usr/lib/wine/wine64";
 
 /// A library of Windows that Rust's standard library takes random numbers from, and older Wines lack.
@@ -25,7 +25,7 @@ __declspec(dllexport) int ProcessPrng(unsigned char *to, unsigned long long size
 }
 ";
 
-/// The command that runs programs. Makes what Wine lacks.
+/// Returns the command that runs programs, and builds the library that Wine lacks.
 pub fn runner(workspace: &Workspace, gcc: &Path, needs: &str) -> Result<String> {
     let program = if Path::new(PROGRAM).exists() { PROGRAM } else { "wine64" };
     let program = tools::require(program, needs)?;
@@ -40,7 +40,7 @@ pub fn runner(workspace: &Workspace, gcc: &Path, needs: &str) -> Result<String> 
     Ok(program.display().to_string())
 }
 
-/// Says what Wine needs to know: where that is, and where its own files go.
+/// Sets the environment for Wine: the path of that library, and the folder for Wine's own files.
 pub fn set_up<'a>(workspace: &Workspace, cargo: Cmd<'a>) -> Cmd<'a> {
     let folder = folder(workspace);
     cargo

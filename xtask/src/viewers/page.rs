@@ -1,7 +1,7 @@
 //! The page of `talloc map`, in a browser.
 //!
-//! A copy of the page has a script at its end that moves the slider, zooms, and points at a block. It writes down what the
-//! page says then.
+//! A copy of the page has a script at its end that moves the slider, zooms, and points at a block. After each step, it
+//! records the text of the page.
 
 use std::fs;
 
@@ -14,10 +14,10 @@ use crate::workspace::Workspace;
 
 const USE_PAGE: &str = include_str!("use_page.js");
 
-/// What would have the browser load something else.
+/// Texts in a page that would make the browser load other files.
 const OUTSIDE: [&str; 3] = ["<script src", "<link", "<img"];
 
-/// Uses a page that was made of the trace, and compares what it says with the numbers.
+/// Uses a page that was made from the trace, and compares its texts with the numbers.
 pub fn open(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result<String> {
     let page = fs::read_to_string(file)?;
     for part in OUTSIDE {
@@ -32,7 +32,7 @@ pub fn open(workspace: &Workspace, file: &Utf8Path, counted: &Counted) -> Result
     check(&format!("opened: {said}"), counted)
 }
 
-/// Checks what the page said at each step.
+/// Checks the text of the page after each step.
 fn check(said: &str, counted: &Counted) -> Result<String> {
     let at = |step: &str| {
         let mut lines = said.lines().filter_map(|line| line.split_once(": "));

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use cargo_metadata::camino::Utf8Path;
 
-/// What of a page is run or compared, in its order.
+/// The parts of a page that are run or compared, in order.
 pub struct Page {
     pub parts: Vec<Part>,
     /// The file names of its pictures.
@@ -17,7 +17,7 @@ pub enum Part {
     Output(Vec<String>),
 }
 
-/// Where pages have their pictures.
+/// The beginning of a link to a picture.
 const PICTURES: &str = "](pictures/";
 
 impl Page {
@@ -48,12 +48,12 @@ impl Page {
     }
 }
 
-/// Checks that all lines are in what was printed, in this order, apart from numbers and blanks. A line of dots stands for
-/// any lines, and dots at the end of a line for the rest of it.
+/// Checks that the output contains all lines in this order, apart from numbers and blanks. A line of dots stands for
+/// any lines, and dots at the end of a line stand for the rest of the line.
 ///
 /// # Errors
 ///
-/// If a line is missing, or not there.
+/// If a line is missing.
 pub fn check_output(expected: &[String], printed: &str) -> Result<()> {
     let mut found = printed.lines();
     for line in expected.iter().filter(|line| line.trim() != "...") {

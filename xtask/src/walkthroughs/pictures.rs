@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 /// The most bytes of a picture in the repository.
 const MAX_PICTURE: u64 = 150_000;
 
-/// What a picture is made from: a picture that the commands have drawn is copied, of a page a screenshot is taken.
+/// Finds the source of a picture. A picture that the commands have drawn is copied; a page is shown in a screenshot.
 fn source(workspace: &Workspace, picture: &str) -> Result<Utf8PathBuf> {
     let name = Utf8Path::new(picture);
     let extension = match name.extension() {
@@ -27,7 +27,7 @@ fn committed(workspace: &Workspace, picture: &str) -> Utf8PathBuf {
     workspace.root().join(FOLDER).join("pictures").join(picture)
 }
 
-/// Makes a picture anew.
+/// Makes a picture again.
 pub fn make(workspace: &Workspace, picture: &str) -> Result<()> {
     let (source, target) = (source(workspace, picture)?, committed(workspace, picture));
     fs::create_dir_all(target.with_file_name(""))?;
@@ -38,14 +38,14 @@ pub fn make(workspace: &Workspace, picture: &str) -> Result<()> {
     browser::screenshot(workspace, &source, &target)
 }
 
-/// Checks that a picture is there, and that the commands have made what it is made from.
+/// Checks that a picture exists, and that the commands have made its source.
 pub fn check(workspace: &Workspace, picture: &str) -> Result<()> {
     let source = source(workspace, picture)?;
     ensure!(source.is_file(), "the commands have not made {source}");
     check_committed(workspace, picture)
 }
 
-/// Checks that a picture is there, and small.
+/// Checks that a picture exists, and is small.
 pub fn check_committed(workspace: &Workspace, picture: &str) -> Result<()> {
     let path = committed(workspace, picture);
     let size = fs::metadata(&path).with_context(|| format!("there is no {path}"))?.len();

@@ -1,8 +1,7 @@
-//! Which modules of a library use which, by the paths in its code.
+//! The uses of modules by other modules of a library, from the paths in its code.
 //!
-//! Code is read as tokens, so that paths in macros count as all others do. A method call names no module, so
-//! it is not seen: a use is a type, a trait or a function that a file names. Code that is built for tests
-//! only is left out.
+//! Code is read as tokens, so that paths in macros count like all others. A use is a type, a trait or a function that a
+//! file names. A method call names no module, so it is not a use. Code that is built only for tests is left out.
 
 mod tokens;
 
