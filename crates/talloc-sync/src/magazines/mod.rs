@@ -61,10 +61,10 @@ use try_lock::{Held, TryLock};
 /// Besides waiting for each other, threads wait for cache lines that another core wrote last. A call that the slot can
 /// serve needs only the cache lines of the block: only its thread writes to the slot, and the heap's data about the block
 /// lies elsewhere. Moving a magazine to or from the depot takes three such lines: the line of the lock and the stack, the
-/// line of the depot's byte count, and the line of the magazine's first block. A magazine has about 1 KiB of blocks, between
-/// 2 and 64. A trip to the heap takes the line of the lock, and the lines of the lists, bins, bits and chunks that change,
-/// for one or two magazines. Speed therefore depends on how seldom trips are: `cargo xtask bench shared` prints the number
-/// of calls for each trip.
+/// line of the depot's byte count, and the line of the magazine's first block. A magazine has about 1 KiB of blocks,
+/// between 2 and 64. A trip to the heap takes the line of the lock, and the lines of the lists, bins, bits and chunks that
+/// change, for one or two magazines. Speed therefore depends on how seldom trips are: `cargo xtask bench shared` prints the
+/// number of calls for each trip.
 ///
 /// # Growing and shrinking
 ///
