@@ -21,7 +21,7 @@ use super::parameters::{Heap, WasmDefault, WasmParameters};
 /// # Growth
 ///
 /// The heap grows by at least an eighth of its size. If the memory cannot grow so far, the heap grows by the bytes that
-/// the request needs. If the memory cannot grow at all, the request fails, and the heap is unchanged. Memory is never
+/// the request needs. If the memory cannot grow at all, the request fails, and the allocated blocks are unchanged. Memory is never
 /// returned: WebAssembly has no instruction for that.
 ///
 /// Other code may grow the memory at any time with `memory.grow`. The heap's bitmap then covers that memory, too, and

@@ -21,7 +21,7 @@ const SHARE: usize = 8;
 /// arena. There are few arenas, because each has at least an eighth of the size of all arenas before it, unless memory is
 /// short. New memory is known to be zero.
 ///
-/// If the memory cannot grow, the allocation fails, and the heap is unchanged. Memory is never returned: WebAssembly has
+/// If the memory cannot grow, the allocation fails, and the allocated blocks are unchanged. Memory is never returned: WebAssembly has
 /// no instruction for that. A heap with a [single arena](Config::SINGLE_ARENA) can no longer grow once other code has
 /// grown the memory.
 ///
