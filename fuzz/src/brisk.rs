@@ -209,7 +209,7 @@ impl Block {
         if is_kept { Ok(()) } else { Err(format!("the block {:p} was overwritten", self.ptr)) }
     }
 
-    /// Checks the first bytes of a block that was resized, of which `kept` are as they were.
+    /// Checks the first bytes of a resized block. Resizing has kept the first `kept` bytes.
     fn check_start(&self, kept: usize) -> Check {
         let size = kept.min(Self::END).min(self.layout.size());
         let layout = Layout::from_size_align(size, 1).expect("the size is small");

@@ -25,6 +25,7 @@ mod server;
 mod size;
 mod soak;
 mod suite;
+mod tables;
 mod targets;
 mod tools;
 mod viewers;

@@ -32,7 +32,7 @@ pub fn size(process: &str, name: &str) -> Result<u64> {
     size.with_context(|| format!("`{path}` does not say `{name}`"))
 }
 
-/// The median of some figures, of which there must be one.
+/// The median of one figure or more.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

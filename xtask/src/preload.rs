@@ -18,11 +18,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use clap::builder::PossibleValuesParser;
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{CellAlignment, Table};
 use object::{Object, ObjectSection, ReadCache};
 
 use crate::measured;
+use crate::tables;
 use crate::tools;
 use crate::workspace::{INTERFACE, Workspace};
 use process::Process;
@@ -71,9 +70,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let library = build(workspace, level)?;
     let place = workspace.scratch("preload");
 
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header([
+    let mut table = tables::with_heading([
         "program",
         "outcome",
         "processes",
@@ -97,9 +94,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     for recipe in missing {
         table.add_row([recipe.name, "not installed"]);
     }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    tables::align_numbers(&mut table, 2);
     println!("\n{table}");
     ensure!(failed.is_empty(), "not the same, or not ours: {}", failed.join(", "));
     Ok(())
@@ -108,9 +103,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 /// Prints the instructions of programs, with the C library's allocator and with talloc.
 fn print_instructions(workspace: &Workspace) -> Result<()> {
     let place = workspace.scratch("preload").join("instructions");
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header(["millions of instructions"].into_iter().chain(instructions::names()));
+    let mut table =
+        tables::with_heading(["millions of instructions"].into_iter().chain(instructions::names()));
     let mut add = |name: &str, counts: Vec<u64>| {
         let counts = counts.into_iter().map(|count| format!("{:.1}", count as f64 / 1e6));
         table.add_row([name.to_owned()].into_iter().chain(counts));
@@ -122,9 +116,7 @@ fn print_instructions(workspace: &Workspace) -> Result<()> {
         let library = build(workspace, level)?;
         add(name, instructions::count(&place, Some(&library))?);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    tables::align_numbers(&mut table, 1);
     println!("\n{table}");
     pairs::check(workspace)
 }

@@ -12,9 +12,8 @@ mod trial;
 
 use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValuesParser;
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{CellAlignment, Table};
 
+use crate::tables;
 use crate::workspace::Workspace;
 use allocator::{ALLOCATORS, COUNT};
 use source::Fetched;
@@ -44,9 +43,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "programs are measured on Linux only");
     let asked_for =
         |it: &&Program| args.programs.is_empty() || args.programs.iter().any(|p| p == it.name);
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header([
+    let mut table = tables::with_heading([
         "program", "the same", "seconds", "talloc", "mimalloc", "peak KiB", "talloc", "mimalloc",
     ]);
     let mut failed = Vec::new();
@@ -61,9 +58,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             }
         }
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    tables::align_numbers(&mut table, 1);
     println!("\nTime and memory with the system's allocator, and of others by that:\n\n{table}");
     ensure!(failed.is_empty(), "failed, or not the same: {}", failed.join(", "));
     Ok(())

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::Table;
 use itertools::Itertools;
 
 use crate::measured::median;
 use crate::preload::{self, Level, bindings};
 use crate::suite::parse_library;
+use crate::tables;
 use crate::tools;
 use crate::workspace::Workspace;
 use process::Server;
@@ -44,7 +44,7 @@ pub struct Args {
     /// How often the server is started with each library.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How many requests it gets each time, in thousands, but for those that delete in the end.
+    /// The requests of each run, in thousands. The deletions at the end are not counted.
     #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     requests: u32,
 }
@@ -119,11 +119,11 @@ fn once(
     Ok([processor, requests as f64 / seconds, peak, now])
 }
 
-/// The medians, with those of the first library as they are, and those of others by them.
+/// The medians of the first library, and the ratios of the others to them.
 fn table(libraries: &[Library], taken: &[Vec<Taken>]) -> Table {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header(["redis"].into_iter().chain(libraries.iter().map(|(name, _)| name.as_str())));
+    let mut table = tables::with_heading(
+        ["redis"].into_iter().chain(libraries.iter().map(|(name, _)| name.as_str())),
+    );
     for (number, (figure, decimals)) in FIGURES.iter().enumerate() {
         let medians = taken.iter().map(|it| median(it.iter().map(|taken| taken[number]).collect()));
         let medians: Vec<f64> = medians.collect();
@@ -131,9 +131,7 @@ fn table(libraries: &[Library], taken: &[Vec<Taken>]) -> Table {
         let first = format!("{:.decimals$}", medians[0]);
         table.add_row([(*figure).to_owned(), first].into_iter().chain(ratios));
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    tables::align_numbers(&mut table, 1);
     table
 }
 

@@ -11,9 +11,9 @@ mod wasm;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::Table;
 
+use crate::tables;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
@@ -72,13 +72,9 @@ pub fn table_of<const N: usize>(
     heading: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> Table {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header(heading);
+    let mut table = tables::with_heading(heading);
     table.add_rows(rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    tables::align_numbers(&mut table, 1);
     table
 }
 

@@ -12,11 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use clap::builder::PossibleValuesParser;
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{CellAlignment, Table};
 
 use crate::measured::launcher::Launcher;
 use crate::preload;
+use crate::tables;
 use crate::workspace::Workspace;
 use commands::{COMMANDS, Command};
 
@@ -69,9 +68,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let libraries: Vec<_> =
         [ours, (String::from("system"), None)].into_iter().chain(others).collect();
 
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header(
+    let mut table = tables::with_heading(
         ["program"].into_iter().chain(libraries.iter().map(|library| library.0.as_str())),
     );
     let mut ratios = vec![Vec::new(); libraries.len()];
@@ -97,9 +94,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         format!("{:.3}, {:.3}", mean(|ratio| ratio.0), mean(|ratio| ratio.1))
     });
     table.add_row([String::from("geometric mean of ratios")].into_iter().chain(means));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    tables::align_numbers(&mut table, 1);
     println!("\n{table}");
     Ok(())
 }

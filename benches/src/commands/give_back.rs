@@ -23,8 +23,8 @@ const MEMORY: [Row; 4] = [
     ("after a trim", |given| given.trimmed, MEBIBYTE),
 ];
 
-/// The longest call of a process, of which the shortest over all processes counts: all processes make the same calls, and
-/// a call that the system interrupts is not the allocator's fault.
+/// The longest call of a process. The shortest of these times counts, because all processes make the same calls, and the
+/// system may interrupt a call in some of them.
 const LONGEST: Row = ("longest call, us", |given| given.longest, 1e3);
 
 const TIMES: [Row; 2] =

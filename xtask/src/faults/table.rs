@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::Table;
-use comfy_table::presets::ASCII_MARKDOWN;
-
 use super::libraries::Library;
+use crate::tables;
 
 /// The name and the outcome of each case.
 pub type Outcomes = Vec<(String, String)>;
 
 /// Prints a row for each case with a column for each library, and the number of each outcome.
 pub fn print(what: &str, libraries: &[Library], columns: &[Outcomes]) {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header([what].into_iter().chain(libraries.iter().map(|library| &*library.name)));
+    let mut table = tables::with_heading(
+        [what].into_iter().chain(libraries.iter().map(|library| &*library.name)),
+    );
     for (row, (case, _)) in columns[0].iter().enumerate() {
         table.add_row([case].into_iter().chain(columns.iter().map(|column| &column[row].1)));
     }

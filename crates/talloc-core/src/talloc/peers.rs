@@ -97,15 +97,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         // Nothing has changed yet. If the source panics, the caller still has its block.
         self.tend();
-        // SAFETY: It is a block of this heap with the layout `old`, and aligned as before.
-        match unsafe { self.reshape_block(ptr, old.size(), new.size()) } {
-            Err(AllocError) if S::EXTENDS => {
-                self.extend_under(ptr, old, new)?;
-                // SAFETY: The block is as it was, since this has failed. The source has left it so, too.
-                unsafe { self.reshape_block(ptr, old.size(), new.size()) }
-            }
-            result => result,
-        }
+        // SAFETY: It is a block of this heap with the layout `old`, and aligned as before. An attempt that has failed left it
+        // as it was, and so has the source.
+        let attempt = |heap: &mut Self| unsafe { heap.reshape_block(ptr, old.size(), new.size()) };
+        self.attempt_and_extend(ptr, old, new, attempt)
     }
 
     /// Shrinks a block of this heap or of a peer in place, without memory. The granules behind its new end return

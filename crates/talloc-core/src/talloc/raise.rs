@@ -27,14 +27,30 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: `ptr` is a block of the heap with the layout `old`, aligned for `new`, by the contract of this
-        // function.
-        match unsafe { self.resize_known(ptr, old, new) } {
-            // Only to grow can fail, so `new` is larger.
+        // SAFETY: `ptr` is a block of the heap with the layout `old`, aligned for `new`, by the contract of this function. An
+        // attempt that has failed left the block as it was, and so has the source.
+        let attempt = |heap: &mut Self| unsafe { heap.resize_known(ptr, old, new) };
+        self.attempt_and_extend(ptr, old, new, attempt)
+    }
+
+    /// Attempts to resize a block. If that fails, attempts it again after the source has extended the arena, if it
+    /// [does so](Source::EXTENDS).
+    ///
+    /// # Errors
+    ///
+    /// If both attempts fail, or the source does not extend the arena under the block.
+    #[inline(always)]
+    pub(super) fn attempt_and_extend(
+        &mut self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        attempt: impl Fn(&mut Self) -> Result<NonNull<u8>, AllocError>,
+    ) -> Result<NonNull<u8>, AllocError> {
+        match attempt(self) {
             Err(AllocError) if S::EXTENDS => {
                 self.extend_under(ptr, old, new)?;
-                // SAFETY: The block is as it was, since this has failed. The source has left it so, too.
-                unsafe { self.resize_known(ptr, old, new) }
+                attempt(self)
             }
             result => result,
         }
@@ -44,10 +60,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Errors
     ///
-    /// If the block does not lie at the end, or the source does not provide the bytes that are lacking.
+    /// If the block is not to grow, does not lie at the end, or the source does not provide the bytes that are lacking.
     #[cold]
     #[inline(never)]
-    pub(super) fn extend_under(
+    fn extend_under(
         &mut self,
         ptr: NonNull<u8>,
         old: Layout,
@@ -60,7 +76,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             (Arena::<C>::block_len(old.size()), Arena::<C>::block_len(new.size()));
         let arena = self.arenas.arena_of(ptr);
         let end = arena.granule(ptr) + old_len;
-        let lacking = arena.lacking_above(end, new_len - old_len).ok_or(AllocError)?;
+        let more = new_len.checked_sub(old_len).ok_or(AllocError)?;
+        let lacking = arena.lacking_above(end, more).ok_or(AllocError)?;
         let lacking = Layout::from_size_align(lacking * GRANULE, GRANULE);
         S::acquire(self, lacking.map_err(|_| AllocError)?)
     }

@@ -1,7 +1,7 @@
 //! Page faults of a growing heap, many at a time.
 //!
 //! A heap that grows takes a page fault for each page that it reaches. Linux can bring in many pages by one call, which
-//! costs a third less per page. A heap that grows by small blocks therefore asks for the pages that it will reach next.
+//! takes less time. A heap that grows by small blocks therefore asks for the pages that it will reach next.
 //! If it stops growing, these pages are resident for nothing, so they are at most a [`SHARE`]th of the heap.
 //!
 //! The request is only a hint. If Linux refuses it, each page has its fault.
@@ -27,7 +27,7 @@ const MAX_BATCH: usize = 64 << 10;
 /// untouched.
 const MAX_GROWTH: usize = 128 << 10;
 
-/// Cleared when the system refuses a request.
+/// Cleared when the system does not know the request.
 static IS_KNOWN: AtomicBool = AtomicBool::new(true);
 
 /// The state of a source for the arena that grows.
@@ -71,18 +71,15 @@ impl FaultAhead {
     /// Returns the pages that were brought in and that the heap has not reached, if it has given back memory below them. It
     /// will not reach them soon, and does not know that they are resident. The caller discards them.
     fn left_behind(&mut self, untouched: Span) -> Span {
-        let Some(reached) = untouched.base().filter(|reached| *reached < self.reached) else {
-            return Span::empty();
-        };
-        let highest = core::mem::replace(&mut self.reached, reached);
-        let ready_to = core::mem::replace(&mut self.ready_to, reached);
-        untouched.above(highest).below(ready_to).align_inward(space::page())
+        let has_shrunk = untouched.base().is_some_and(|reached| reached < self.reached);
+        if has_shrunk { self.end(untouched) } else { Span::empty() }
     }
 
-    /// Forgets the pages that were brought in, and returns those that the heap has not reached.
+    /// Forgets the pages that were brought in, and returns those that the heap has not reached. If `untouched` is a part of
+    /// another arena, there are none.
     fn end(&mut self, untouched: Span) -> Span {
-        let ready = core::mem::replace(self, Self::new()).ready_to;
-        untouched.below(ready).align_inward(space::page())
+        let Self { reached, ready_to } = core::mem::replace(self, Self::new());
+        untouched.above(reached).below(ready_to).align_inward(space::page())
     }
 }
 
@@ -187,6 +184,9 @@ mod tests {
         assert!(state.left_behind(Span::new(start - 8 * MIB, start - 4 * MIB)).is_empty());
         assert_eq!(look(&mut state, start - 8 * MIB, 8 * MIB), None);
         assert!(state.left_behind(Span::empty()).is_empty());
+        look(&mut state, start, 8 * MIB);
+        look(&mut state, start + 8 * KIB, 8 * MIB);
+        assert!(state.end(Span::new(start - 8 * MIB, start - 4 * MIB)).is_empty());
     }
 
     #[test]

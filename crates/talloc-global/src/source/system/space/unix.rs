@@ -3,6 +3,7 @@
 use core::mem::MaybeUninit;
 use core::ptr;
 
+use rustix::io::Errno;
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 use talloc_sync::{Align, AllocError, Memory, Span};
 
@@ -164,7 +165,8 @@ pub(in super::super) fn want_huge_pages(range: Span, are_wanted: bool) {
 pub(in super::super) fn fault_in(range: Span) -> bool {
     let Some(start) = range.get_base_ptr() else { return true };
     // SAFETY: The request changes neither contents nor access.
-    unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxPopulateWrite) }.is_ok()
+    let done = unsafe { mm::madvise(start.cast(), range.size(), Advice::LinuxPopulateWrite) };
+    done != Err(Errno::INVAL)
 }
 
 /// Unmaps a range of addresses, with any memory there. Returns whether the system has taken the memory.
