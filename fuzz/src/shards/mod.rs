@@ -1,6 +1,6 @@
 //! Heaps of threads, used by logical threads that take turns.
 //!
-//! A logical thread owns a heap during its turns, as a real one does; the [`Program`] selects the thread. So
+//! A logical thread owns a heap during its turns, as a real one does; the program that runs selects the thread. So
 //! scripts are deterministic, and can be minimised. Threads start and end, free blocks of others, trim, fork, and
 //! wait until memory is purged; the system refuses memory if the script says so. After each step, all heaps are
 //! verified.
