@@ -7,13 +7,13 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | random scripts over a grid of sizes and configurations | `tests/oracle.rs` |
-//! | the oracle finds the faults of broken heaps | `tests/mutants.rs` |
-//! | what went wrong in earlier allocators | `tests/regressions.rs` |
-//! | what the oracle consists of | `tests/tools.rs` |
-//! | the fuzzers' corpus, replayed | `tests/corpus.rs` |
-//! | several threads share a heap, logical ones and real ones | `tests/sync.rs`, `tests/threads.rs` |
-//! | logical threads that have a heap each | `tests/shards.rs` |
+//! | random scripts over a grid of sizes and configurations | `tests/all/oracle.rs` |
+//! | the oracle finds the faults of broken heaps | `tests/all/mutants` |
+//! | what went wrong in earlier allocators | `tests/all/regressions` |
+//! | what the oracle consists of | `tests/all/tools.rs` |
+//! | the fuzzers' corpus, replayed | `tests/all/corpus.rs` |
+//! | several threads share a heap, logical ones and real ones | `tests/all/sync.rs`, `tests/all/threads.rs` |
+//! | logical threads that have a heap each | `tests/all/shards.rs` |
 //! | libFuzzer [`Target`]s, one for each [`Mix`], for [`sync`] and for [`shards`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
 //! | faults planted in random programs, and what the heaps do about them | [`faults`], `tests/faults.rs`, `src/bin/faults.rs`, `cargo xtask faults` |
 //! | random programs that are looked at less often | [`brisk`], `tests/brisk.rs` |

@@ -2,7 +2,7 @@
 
 #![cfg(all(unix, feature = "system", feature = "std"))]
 
-#[path = "../../talloc-core/tests/common/program.rs"]
+#[path = "../../talloc-core/tests/all/common/program.rs"]
 mod program;
 
 use std::alloc::{Layout, alloc, dealloc};

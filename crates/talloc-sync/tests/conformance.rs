@@ -8,6 +8,7 @@
 ))]
 #![cfg_attr(feature = "allocator_api", feature(allocator_api))]
 
+#[path = "all/common/mod.rs"]
 mod common;
 
 use core::mem::MaybeUninit;

@@ -1,8 +1,9 @@
 //! A global allocator whose source allocates: with a lock that knows its owner, the program says
 //! what is wrong and ends, where it would wait for itself for ever.
 
+#[path = "all/common/mod.rs"]
 mod common;
-#[path = "../../talloc-core/tests/common/program.rs"]
+#[path = "../../talloc-core/tests/all/common/program.rs"]
 mod program;
 
 use core::alloc::Layout;

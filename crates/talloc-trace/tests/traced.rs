@@ -1,7 +1,7 @@
 //! What `Traced` records is what happened.
 #![cfg(all(feature = "std", feature = "traced"))]
 
-#[path = "../../talloc-core/tests/common/program.rs"]
+#[path = "../../talloc-core/tests/all/common/program.rs"]
 mod program;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,5 +1,6 @@
 //! The tests that the tools run.
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::PathBuf;
 
@@ -63,7 +64,8 @@ pub fn select_units(packages: &[&Package]) -> Vec<String> {
 ///
 /// If there is no such file: what is left out would not be what was meant.
 pub fn select_files(packages: &[&Package], excluded: &[&str]) -> Result<Vec<String>> {
-    let files: Vec<&str> = packages.iter().flat_map(|package| files(package)).collect();
+    // Several packages have tests of the same name, and one argument selects all of them.
+    let files: BTreeSet<&str> = packages.iter().flat_map(|package| files(package)).collect();
     for name in excluded {
         ensure!(files.contains(name), "none of these packages has tests in `{name}.rs`");
     }

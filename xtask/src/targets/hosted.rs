@@ -1,5 +1,6 @@
 //! The libraries' tests, on another architecture with Linux, or on another system.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -133,7 +134,9 @@ fn tests(workspace: &Workspace, emulated: bool) -> Result<Vec<String>> {
     let targets = packages.flat_map(|package| &package.targets);
     let tests = targets.filter(|target| target.kind.contains(&TargetKind::Test));
     let names = tests.map(|test| test.name.as_str()).filter(|name| !is_left_out(name));
-    let arguments = names.flat_map(|name| ["--test".to_owned(), name.to_owned()]);
+    // Several packages have tests of the same name, and one argument selects all of them.
+    let names: BTreeSet<&str> = names.collect();
+    let arguments = names.into_iter().flat_map(|name| ["--test".to_owned(), name.to_owned()]);
     Ok(arguments.collect())
 }
 
@@ -146,7 +149,7 @@ mod tests {
         let workspace = Workspace::load().unwrap();
         let tests = |emulated| super::tests(&workspace, emulated).unwrap();
         let (native, emulated) = (tests(false), tests(true));
-        for wanted in ["oracle", "stress", "arenas", "system", "arithmetic"] {
+        for wanted in ["all", "faults", "system", "arithmetic"] {
             assert!(emulated.iter().any(|name| name == wanted), "{wanted} is not in {emulated:?}");
         }
         assert!(!native.iter().any(|name| name == NATIVE_TESTS[0]));

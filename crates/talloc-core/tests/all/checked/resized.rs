@@ -1,0 +1,61 @@
+//! Blocks that grow and shrink by a granule at a time, at each place in a word of marks.
+
+use talloc_core::{Compact, Config, Micro, RealTime, Talloc};
+
+use crate::checked::{Noted, found};
+use crate::common::{layout, memory};
+
+const GRANULE: usize = 8;
+
+/// The granules of blocks that do not share a word of marks with the next one. Miri takes its time.
+const OFFSETS: usize = if cfg!(miri) { 2 } else { 64 };
+
+/// The most granules. More may be rounded up to the size of a list.
+const MOST: usize = 127;
+
+/// The marks tell the length of a block, however it has come to it.
+fn the_marks_follow<C: Config>(offset: usize) {
+    let least = (4 * size_of::<C::Index>()).div_ceil(GRANULE);
+    let mut heap = Talloc::<Noted<C>>::with_config();
+    // SAFETY: The memory is the heap's for ever.
+    unsafe { heap.claim(memory(1 << 13)) }.unwrap();
+    // SAFETY: `malloc` has no preconditions.
+    let mut take = |len: usize| unsafe { heap.malloc(layout(len * GRANULE, GRANULE)) }.unwrap();
+    take(offset + least);
+    let [block, hole, _above] = [least, MOST, least].map(&mut take);
+    // SAFETY: The block is freed once.
+    unsafe { heap.free(hole, layout(MOST * GRANULE, GRANULE)) };
+    heap.flush();
+    let mut len = least;
+    let up_and_down = (least..=MOST).chain((least..MOST).rev());
+    for new in up_and_down.chain([31, 66, 32, 97, 33, 63, 120, 65, least]) {
+        let old = layout(len * GRANULE, GRANULE);
+        // SAFETY: It is the block of the test, of that size. There is room above it.
+        unsafe {
+            if new > len {
+                heap.grow_in_place(block, old, new * GRANULE).unwrap();
+            } else {
+                heap.shrink(block, old, new * GRANULE);
+            }
+        }
+        len = new;
+        assert_eq!(heap.verify().err(), None, "{len} at {offset}");
+        assert_eq!(heap.inspect().size_of_block(block), Ok(len * GRANULE), "at {offset}");
+        for wrong in [len - 1, len + 1].into_iter().filter(|wrong| *wrong >= least) {
+            let wrong = layout(wrong * GRANULE, GRANULE);
+            assert!(heap.inspect().check(block, wrong).is_err(), "{len} at {offset}");
+        }
+    }
+    // SAFETY: The block is freed once.
+    unsafe { heap.free(block, layout(len * GRANULE, GRANULE)) };
+    assert_eq!(found(), []);
+}
+
+#[test]
+fn the_marks_follow_each_change_of_size() {
+    for offset in 0..OFFSETS {
+        the_marks_follow::<Compact>(offset);
+        the_marks_follow::<RealTime>(offset);
+        the_marks_follow::<Micro>(offset);
+    }
+}

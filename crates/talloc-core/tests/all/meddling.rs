@@ -1,0 +1,590 @@
+//! A source that calls every method of the heap whenever it is called itself, from within other such calls, too,
+//! replaces itself, and panics: the heap is consistent at each step, and blocks keep their contents.
+
+use std::alloc::Layout;
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+
+use crate::common::{layout, memory, part};
+use fastrand::Rng;
+use talloc_core::{
+    Align, AllocError, Checked, Compact, Config, Kind, Kinds, Memory, Micro, OneArena, OwnedTalloc,
+    QuickLists, RealTime, Source, Span, Talloc, Tiny, Unchecked,
+};
+
+const STEPS: usize = if cfg!(miri) { 100 } else { 6000 };
+const SEEDS: u64 = if cfg!(miri) { 1 } else { 4 };
+
+/// Bytes of memory that the heap and the program share.
+const MEMORY: usize = 192 << 10;
+
+/// How many calls may be within each other.
+const DEPTH: usize = 4;
+
+/// Many arenas, wide bins, and quick lists that are large for the heap.
+struct Greedy;
+
+impl Config for Greedy {
+    type Index = u16;
+    type Heads = [u16; 2];
+    const EXACT_LOG2: u32 = 0;
+    const SPLIT_LOG2: u32 = 0;
+    type Quick = QuickLists<200>;
+    type Checks = Unchecked;
+    const QUICK_BYTES: usize = usize::MAX;
+    const LAST_RESORT: usize = usize::MAX;
+}
+
+/// A panic of the source's.
+struct Bomb;
+
+/// A block, all of whose bytes are the same.
+struct Block {
+    ptr: NonNull<u8>,
+    layout: Layout,
+    tag: u8,
+}
+
+impl Block {
+    fn new(ptr: NonNull<u8>, layout: Layout, tag: u8) -> Self {
+        assert_eq!(ptr.addr().get() % layout.align(), 0);
+        // SAFETY: The block has as many bytes.
+        unsafe { ptr.write_bytes(tag, layout.size()) };
+        Self { ptr, layout, tag }
+    }
+
+    fn check(&self, bytes: usize) {
+        // SAFETY: The block has as many bytes, which are initialised.
+        let content = unsafe { NonNull::slice_from_raw_parts(self.ptr, bytes).as_ref() };
+        assert!(content.iter().all(|byte| *byte == self.tag), "a block has been overwritten");
+    }
+}
+
+/// What the program has beside the heap.
+struct State {
+    random: Rng,
+    blocks: Vec<Block>,
+    /// Memory that the heap does not have, in disjoint pieces of one allocation.
+    pool: Vec<Span>,
+    depth: usize,
+    /// Whether the source does anything, and whether it may panic.
+    meddles: bool,
+    may_panic: bool,
+    /// Calls of the source, and panics.
+    calls: usize,
+    panics: usize,
+}
+
+std::thread_local! {
+    static STATE: RefCell<State> = const {
+        RefCell::new(State {
+            random: Rng::with_seed(0),
+            blocks: Vec::new(),
+            pool: Vec::new(),
+            depth: 0,
+            meddles: false,
+            may_panic: false,
+            calls: 0,
+            panics: 0,
+        })
+    };
+}
+
+fn state<T>(f: impl FnOnce(&mut State) -> T) -> T {
+    STATE.with_borrow_mut(f)
+}
+
+/// A random number below `end`.
+fn below(end: usize) -> usize {
+    state(|state| state.random.usize(0..end))
+}
+
+fn random_layout() -> Layout {
+    let most = 1 << below(13);
+    layout(1 + below(most), 1 << below(9))
+}
+
+fn random_kinds() -> Kinds {
+    let kind = Kind::new(below(3) as u8);
+    match below(3) {
+        0 => Kinds::ANY,
+        1 => Kinds::only(kind),
+        _ => Kinds::prefer(kind),
+    }
+}
+
+/// Takes a block from the program, so that nobody else uses it meanwhile.
+fn take_block() -> Option<Block> {
+    state(|state| {
+        let count = state.blocks.len();
+        (count > 0).then(|| state.blocks.swap_remove(state.random.usize(0..count)))
+    })
+}
+
+fn keep_block(block: Block) {
+    state(|state| state.blocks.push(block));
+}
+
+/// Takes a random piece from the pool that meets a condition.
+fn take_piece(is_wanted: impl Fn(Span) -> bool) -> Option<Span> {
+    state(|state| {
+        state.random.shuffle(&mut state.pool);
+        let place = state.pool.iter().position(|piece| is_wanted(*piece))?;
+        Some(state.pool.swap_remove(place))
+    })
+}
+
+fn keep_pieces(pieces: impl IntoIterator<Item = Span>) {
+    state(|state| state.pool.extend(pieces.into_iter().filter(|piece| piece.is_sized())));
+}
+
+/// A random part of a piece, at its end or its start; what is left goes to the pool.
+fn cut(piece: Span, at_end: bool) -> Span {
+    let left = if below(2) == 0 { 0 } else { below(piece.size()) };
+    let cut = if at_end { piece.truncate(left, 0) } else { piece.truncate(0, left) };
+    let (low, high) = piece.except(cut);
+    keep_pieces([low, high]);
+    cut
+}
+
+/// Says what the memory of a piece is, which it may first be made.
+fn describe(piece: Span) -> Memory {
+    let mut memory = Memory::empty();
+    if below(2) == 0 {
+        memory |= Memory::RECLAIMABLE;
+    }
+    if let (Some(start), 0) = (piece.get_base_ptr(), below(2)) {
+        // SAFETY: Nobody else uses the piece.
+        unsafe { start.write_bytes(0, piece.size()) };
+        memory |= Memory::ZEROED;
+    }
+    memory
+}
+
+fn random_arena<C: Config, S: Source<C>>(heap: &Talloc<C, S>) -> Option<Span> {
+    let arenas: Vec<_> = heap.arenas().collect();
+    (!arenas.is_empty()).then(|| arenas[below(arenas.len())])
+}
+
+/// A source with these properties.
+struct Meddler<const EXTENDS: bool, const AMPLE: bool, const RECLAIMS: bool> {
+    /// Says which of many sources it is.
+    _number: usize,
+}
+
+impl<const E: bool, const A: bool, const R: bool> Meddler<E, A, R> {
+    fn new() -> Self {
+        Self { _number: state(|state| state.calls) }
+    }
+
+    /// Does a few random things, and panics at times.
+    fn meddle<C: Config>(heap: &mut Talloc<C, Self>) {
+        let (meddles, depth) = state(|state| {
+            state.calls += 1;
+            (state.meddles, state.depth)
+        });
+        heap.verify().unwrap();
+        if !meddles || depth >= DEPTH {
+            return;
+        }
+        explode(64);
+        *heap.source_mut() = Self::new();
+        for _ in 0..below(3) {
+            act(heap);
+            explode(8);
+        }
+    }
+}
+
+/// Panics, so many times in 256.
+fn explode(times: u8) {
+    let explodes = state(|state| {
+        let explodes = state.may_panic && state.random.u8(..) < times;
+        state.panics += usize::from(explodes);
+        explodes
+    });
+    if explodes {
+        // Without a message.
+        resume_unwind(Box::new(Bomb));
+    }
+}
+
+impl<C: Config, const EXTENDS: bool, const AMPLE: bool, const RECLAIMS: bool> Source<C>
+    for Meddler<EXTENDS, AMPLE, RECLAIMS>
+{
+    const EXTENDS: bool = EXTENDS;
+    const IS_AMPLE: bool = AMPLE;
+    const RECLAIMS: bool = RECLAIMS;
+
+    fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
+        Self::meddle(heap);
+        // Whatever it has done. It comes to an end at some time.
+        if below(4) == 0 { Err(AllocError) } else { Ok(()) }
+    }
+
+    fn acquire_in(heap: &mut Talloc<C, Self>, _: Kinds, layout: Layout) -> Result<(), AllocError> {
+        Self::acquire(heap, layout)
+    }
+
+    fn tend(heap: &mut Talloc<C, Self>) {
+        Self::meddle(heap);
+    }
+
+    fn release(heap: &mut Talloc<C, Self>) {
+        Self::meddle(heap);
+    }
+}
+
+/// Runs `call` one level deeper. Returns the panic of the source's, if there is one.
+fn deeper<T>(call: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    state(|state| state.depth += 1);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    state(|state| state.depth -= 1);
+    if let Err(panic) = result {
+        if panic.is::<Bomb>() {
+            return Err(panic);
+        }
+        resume_unwind(panic);
+    }
+    result
+}
+
+/// Calls a random method of the heap, in which the source may be called.
+fn act<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    match below(28) {
+        0..5 => allocate(heap),
+        5..9 => free(heap),
+        9..12 => resize(heap),
+        12..15 => resize_in_place(heap),
+        15 => again(deeper(|| heap.trim())),
+        16 => heap.flush(),
+        17 => batch(heap),
+        18 => look_at(heap),
+        19 => discard(heap),
+        20..23 => claim(heap),
+        23 => truncate(heap),
+        24 => extend(heap),
+        25 => merge(heap),
+        26 => release(heap),
+        _ => raise(heap),
+    }
+    heap.verify().unwrap();
+}
+
+/// Panics again, if the source has, and it was called by another call of it.
+fn again<T>(result: Result<T, Box<dyn Any + Send>>) {
+    if let Err(panic) = result {
+        if state(|state| state.depth) > 0 {
+            resume_unwind(panic);
+        }
+    }
+}
+
+fn allocate<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let (layout, kinds, way) = (random_layout(), random_kinds(), below(5));
+    // SAFETY: The size is not zero.
+    let result = deeper(|| unsafe {
+        match way {
+            0 => heap.malloc_zeroed(layout),
+            1 => heap.of_kinds(kinds).malloc(layout),
+            2 => heap.backend().malloc_from_arenas(layout).map(|(block, _)| block),
+            _ => heap.malloc(layout),
+        }
+    });
+    if let Ok(Ok(ptr)) = &result {
+        if way == 0 {
+            Block { ptr: *ptr, layout, tag: 0 }.check(layout.size());
+        }
+        keep_block(Block::new(*ptr, layout, below(256) as u8));
+    }
+    again(result);
+}
+
+fn free<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let Some(block) = take_block() else { return };
+    block.check(block.layout.size());
+    // SAFETY: The block is freed once, with its layout: if the source panics, it is free before.
+    again(deeper(|| unsafe { heap.free(block.ptr, block.layout) }));
+}
+
+fn resize<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let Some(block) = take_block() else { return };
+    let (old, kinds, way) = (block.layout, random_kinds(), below(3));
+    let size = 1 + below(2 * old.size());
+    // SAFETY: The block has this layout.
+    let result = deeper(|| unsafe {
+        match way {
+            0 => heap.of_kinds(kinds).realloc(block.ptr, old, size),
+            1 if size >= old.size() => heap.grow(block.ptr, old, size),
+            _ => heap.realloc(block.ptr, old, size),
+        }
+    });
+    match &result {
+        Ok(Ok(ptr)) => {
+            Block { ptr: *ptr, ..block }.check(size.min(old.size()));
+            keep_block(Block::new(*ptr, layout(size, old.align()), block.tag));
+        }
+        // Whether it has failed or panicked, the block is as it was.
+        _ => {
+            block.check(old.size());
+            keep_block(block);
+        }
+    }
+    again(result);
+}
+
+fn resize_in_place<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let Some(mut block) = take_block() else { return };
+    let size = 1 + below(2 * block.layout.size());
+    let kept = size.min(block.layout.size());
+    // SAFETY: The block has this layout.
+    let result = deeper(|| unsafe {
+        if size > block.layout.size() {
+            return heap.grow_in_place(block.ptr, block.layout, size).is_ok();
+        }
+        heap.shrink(block.ptr, block.layout, size);
+        true
+    });
+    // If the source panics, the block is as it was.
+    if matches!(&result, Ok(true)) {
+        block.check(kept);
+        block = Block::new(block.ptr, layout(size, block.layout.align()), block.tag);
+    }
+    keep_block(block);
+    again(result);
+}
+
+fn batch<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let (size, most) = (1 + below(300), below(20));
+    // SAFETY: The memory of the heap stays. The blocks are freed once, with their size.
+    let result = deeper(|| unsafe {
+        let batch = heap.backend().malloc_batch(size, most);
+        heap.inspect().verify_batch(size, &batch).unwrap();
+        heap.backend().free_batch(size, batch);
+    });
+    again(result);
+}
+
+/// Everything that only looks.
+fn look_at<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let free: usize = heap.inspect().free_chunks().map(|chunk| chunk.span.size()).sum();
+    let statistics = heap.inspect().statistics();
+    assert_eq!(free, statistics.free_bytes);
+    let view = heap.inspect();
+    assert!(view.memory_map().all(|chunk| view.kind_at(chunk.span.base().unwrap()).is_some()));
+    let least = heap.get_allocated_span();
+    assert!(heap.get_arena().contains_span(least));
+    assert!(format!("{heap:?}").contains("Talloc"));
+}
+
+fn discard<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let (unit, least) = (Align::new(1 << below(12)).unwrap(), below(2000));
+    // SAFETY: The memory stays what it is, and zeros are zero.
+    let result = deeper(|| unsafe {
+        heap.arenas_mut().discard(unit, least, |piece| {
+            explode(8);
+            let start = piece.get_base_ptr().unwrap();
+            let (byte, memory) =
+                if below(2) == 0 { (0, Memory::ZEROED) } else { (0xa5, Memory::empty()) };
+            start.write_bytes(byte, piece.size());
+            memory
+        })
+    });
+    again(result);
+}
+
+fn claim<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    // Overlapping memory is refused, whatever is said of it.
+    if let Some(arena) = random_arena(heap) {
+        let lie = arena.truncate(below(arena.size()), 0);
+        // SAFETY: It is refused.
+        let claimed = unsafe { heap.arenas_mut().claim_as(lie, Memory::ZEROED) };
+        assert!(claimed.is_err() || lie.is_empty());
+    }
+    let Some(piece) = take_piece(|_| true) else { return };
+    let piece = cut(piece, below(2) == 0);
+    let memory = describe(piece);
+    let kind = Kind::new(if below(2) == 0 { 0 } else { below(3) as u8 });
+    // SAFETY: Nobody else has the memory, which is as is said.
+    if unsafe { heap.arenas_mut().claim_of_kind(kind, piece, memory) }.is_err() {
+        keep_pieces([piece]);
+    }
+}
+
+fn truncate<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let Some(old) = random_arena(heap) else { return };
+    let mut arena = heap.arena(old).unwrap();
+    let least = arena.allocated_span();
+    let new = if least.is_sized() && below(2) == 0 {
+        least
+    } else {
+        old.truncate(below(old.size()), below(old.size()))
+    };
+    if arena.truncate(new).is_ok() {
+        let new = arena.span();
+        keep_pieces(if new.is_sized() { old.except(new).into() } else { [old, Span::empty()] });
+    }
+}
+
+fn extend<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let Some(old) = random_arena(heap) else { return };
+    let Some(piece) = take_piece(|piece| touches(old, piece)) else { return };
+    let piece = cut(piece, piece.acme() == old.base());
+    if !touches(old, piece) {
+        return keep_pieces([piece]);
+    }
+    let memory = describe(piece);
+    let new = old.fit_over(piece);
+    // SAFETY: Nobody else has the memory, which is as is said, and of the same allocation.
+    if unsafe { heap.arena(old).unwrap().extend(new, memory) }.is_err() {
+        keep_pieces([piece]);
+    }
+}
+
+fn touches(arena: Span, piece: Span) -> bool {
+    piece.is_sized() && (piece.acme() == arena.base() || arena.acme() == piece.base())
+}
+
+fn raise<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let Some(old) = random_arena(heap) else { return };
+    let Some(piece) = take_piece(|piece| old.acme() == piece.base()) else { return };
+    let piece = cut(piece, false);
+    if old.acme() != piece.base() {
+        return keep_pieces([piece]);
+    }
+    let memory = describe(piece);
+    // SAFETY: As above.
+    if unsafe { heap.arena(old).unwrap().raise(piece.size(), memory) }.is_err() {
+        keep_pieces([piece]);
+    }
+}
+
+fn merge<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let arenas: Vec<_> = heap.arenas().collect();
+    let pairs = arenas.iter().flat_map(|low| arenas.iter().map(move |high| (*low, *high)));
+    let touching: Vec<_> = pairs.filter(|(low, high)| low.acme() == high.base()).collect();
+    if touching.is_empty() {
+        return;
+    }
+    let (low, high) = touching[below(touching.len())];
+    // SAFETY: Both are of the same allocation.
+    let _ = unsafe { heap.arena(low).unwrap().merge(high) };
+}
+
+fn release<C: Config, const E: bool, const A: bool, const R: bool>(
+    heap: &mut Talloc<C, Meddler<E, A, R>>,
+) {
+    let given = match random_arena(heap) {
+        Some(arena) if below(2) == 0 => heap.arena(arena).unwrap().release().map(|()| arena).ok(),
+        but => heap.arenas_mut().reclaim_arena(but.unwrap_or(Span::empty())),
+    };
+    keep_pieces(given);
+}
+
+/// Frees everything, and takes back all memory.
+fn end<C: Config, const E: bool, const A: bool, const R: bool>(
+    mut heap: OwnedTalloc<C, Meddler<E, A, R>>,
+) {
+    state(|state| state.meddles = false);
+    while let Some(block) = take_block() {
+        block.check(block.layout.size());
+        // SAFETY: The block is freed once, with its layout.
+        unsafe { heap.free(block.ptr, block.layout) };
+    }
+    heap.flush();
+    let report = heap.verify().unwrap();
+    assert_eq!((report.used_bytes, report.free_chunks), (0, report.arenas));
+    for arena in heap.arenas().collect::<Vec<_>>() {
+        heap.arena(arena).unwrap().release().unwrap();
+        keep_pieces([arena]);
+    }
+    let left: usize = state(|state| state.pool.drain(..).map(Span::size).sum());
+    assert_eq!(left, MEMORY, "memory is lost, or there twice");
+}
+
+fn run<C: Config, const E: bool, const A: bool, const R: bool>(may_panic: bool) {
+    let whole = memory(MEMORY);
+    let (mut calls, mut panics) = (0, 0);
+    for seed in 0..SEEDS {
+        state(|state| {
+            state.random.seed(seed);
+            (state.meddles, state.may_panic) = (true, may_panic);
+            (state.calls, state.panics, state.depth) = (0, 0, 0);
+        });
+        let mut heap = Talloc::<C, Meddler<E, A, R>>::with_source(Meddler::new());
+        let first = part(whole, 0, 8 << 10);
+        keep_pieces([whole.except(first).1]);
+        // SAFETY: The memory is leaked, and nobody else has it.
+        unsafe { heap.claim(first) }.unwrap();
+        for _ in 0..STEPS {
+            act(&mut *heap);
+        }
+        end(heap);
+        let (more_calls, more_panics) = state(|state| (state.calls, state.panics));
+        (calls, panics) = (calls + more_calls, panics + more_panics);
+    }
+    println!("{calls} calls of the source, {panics} panics");
+    assert!(calls > STEPS / 20, "{calls} calls of the source");
+    assert!(!may_panic || panics > calls / 1000, "{panics} panics in {calls} calls");
+}
+
+fn with_and_without_panics<C: Config, const E: bool, const A: bool, const R: bool>() {
+    run::<C, E, A, R>(false);
+    run::<C, E, A, R>(true);
+}
+
+#[test]
+fn of_a_compact_heap() {
+    with_and_without_panics::<Compact, false, false, false>();
+    with_and_without_panics::<Compact, true, true, true>();
+}
+
+#[test]
+fn of_a_heap_in_real_time() {
+    with_and_without_panics::<RealTime, true, false, true>();
+}
+
+#[test]
+fn of_small_heaps() {
+    with_and_without_panics::<Micro, false, true, true>();
+    with_and_without_panics::<Tiny, true, false, true>();
+}
+
+#[test]
+fn of_a_heap_with_greedy_lists() {
+    with_and_without_panics::<Greedy, true, false, true>();
+}
+
+#[test]
+fn of_checked_heaps() {
+    with_and_without_panics::<Checked<Compact>, true, false, true>();
+    with_and_without_panics::<Checked<OneArena<Greedy>>, false, false, true>();
+}

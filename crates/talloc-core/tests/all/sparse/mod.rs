@@ -1,0 +1,69 @@
+//! Arenas and blocks of gigabytes, most of which is never touched.
+
+#![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+
+mod arenas;
+mod blocks;
+use core::ptr::NonNull;
+
+use crate::common::layout;
+use talloc_core::{Compact, Config, OwnedTalloc, QuickLists, Report, Span, Talloc, Unchecked};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+
+/// [`Compact`] without quick lists: unlike [`RealTime`](talloc_core::RealTime), it does not touch the
+/// bitmap of all memory when that is claimed.
+struct Plain;
+
+impl Config for Plain {
+    type Index = <Compact as Config>::Index;
+    type Heads = <Compact as Config>::Heads;
+    const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
+    const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
+    const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
+    type Quick = QuickLists<0>;
+    type Checks = Unchecked;
+    const QUICK_BYTES: usize = 0;
+    const LAST_RESORT: usize = Compact::LAST_RESORT;
+}
+
+fn heap<C: Config>(arena: Span) -> OwnedTalloc<C> {
+    let mut heap = Talloc::with_config();
+    // SAFETY: The tests keep the memory for as long as the heap.
+    unsafe { heap.init(arena) };
+    heap
+}
+
+fn malloc<C: Config>(heap: &mut Talloc<C>, size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: The size is not zero.
+    unsafe { heap.malloc(layout(size, 8)) }.ok()
+}
+
+fn free<C: Config>(heap: &mut Talloc<C>, block: NonNull<u8>, size: usize) {
+    // SAFETY: The tests free each block once, with its size.
+    unsafe { heap.free(block, layout(size, 8)) };
+}
+
+/// The offsets in a block that the tests write to: its ends, and either side of 4 GiB.
+fn places(size: usize) -> impl Iterator<Item = usize> {
+    [0, 4 * GIB - 1, 4 * GIB, size - 1].into_iter().filter(move |at| *at < size)
+}
+
+fn mark(block: NonNull<u8>, size: usize, content: u8) {
+    // SAFETY: The block has as many bytes.
+    places(size).for_each(|at| unsafe { block.add(at).write(content) });
+}
+
+/// Checks the marks of a block of `size` bytes, as far as there are.
+fn check(block: NonNull<u8>, size: usize, content: u8) {
+    // SAFETY: The block has as many bytes, and these were written.
+    assert!(places(size).all(|at| unsafe { block.add(at).read() } == content));
+}
+
+/// What the heap counts once it has coalesced everything.
+fn settled<C: Config>(heap: &mut Talloc<C>) -> Report {
+    heap.flush();
+    heap.verify().unwrap()
+}

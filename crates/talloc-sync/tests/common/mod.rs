@@ -1,8 +1,0 @@
-//! What several tests have in common.
-
-#![allow(dead_code)] // Each test uses some of this.
-
-pub mod block;
-#[cfg(feature = "critical-section")]
-pub mod interrupts;
-pub mod thread;
