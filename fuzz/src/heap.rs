@@ -5,8 +5,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use talloc_core::{
-    Align, AllocError, ArenaError, Config, Level, Memory, OwnedTalloc, Report, Span, Statistics,
-    Talloc, Violation,
+    Align, AllocError, ArenaError, Binning, Config, Level, Memory, OwnedTalloc, Report, Span,
+    Statistics, Talloc, Violation,
 };
 
 use crate::supply::Supply;
@@ -36,10 +36,12 @@ impl Limits {
     pub fn of<C: Config>() -> Self {
         let index_bytes = size_of::<C::Index>();
         let window = 1_usize.checked_shl(8 * index_bytes as u32).unwrap_or(usize::MAX);
-        let exact_bins = 1 << C::EXACT_LOG2;
-        let other_bins = size_of::<C::Heads>() / index_bytes - exact_bins;
-        let fine = ((C::COARSE_LOG2 - C::EXACT_LOG2) as usize).min(other_bins >> C::SPLIT_LOG2);
-        let coarse = (other_bins - (fine << C::SPLIT_LOG2)) >> C::SPLIT_LOG2.saturating_sub(2);
+        let exact_bins = 1 << C::Bins::EXACT_LOG2;
+        let other_bins = C::Bins::LEN - exact_bins;
+        let fine = ((C::Bins::COARSE_LOG2 - C::Bins::EXACT_LOG2) as usize)
+            .min(other_bins >> C::Bins::SPLIT_LOG2);
+        let coarse =
+            (other_bins - (fine << C::Bins::SPLIT_LOG2)) >> C::Bins::SPLIT_LOG2.saturating_sub(2);
         // The last bin has no upper bound. The doubling it is the last part of is not counted.
         let doublings = (fine + coarse).saturating_sub(1) as u32;
         let sorted = exact_bins.checked_shl(doublings).unwrap_or(usize::MAX);

@@ -1,6 +1,6 @@
 //! A configuration that makes rare paths common.
 
-use talloc_core::{Config, Harden, Measures, QuickLists, Unchecked};
+use talloc_core::{Config, Harden, Measures, QuickLists, SizeBins, Unchecked};
 
 /// Few bins, so that most sizes share one and the last is full; a search that gives up soon; and
 /// quick lists that overflow all the time.
@@ -9,13 +9,10 @@ pub struct Shrunk;
 
 impl Config for Shrunk {
     type Index = u32;
-    type Heads = [u32; 12];
-    const EXACT_LOG2: u32 = 2;
-    const SPLIT_LOG2: u32 = 1;
-    type Quick = QuickLists<5>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 96;
+    type Bins = SizeBins<12, 2, 1>;
+    type Quick = QuickLists<5, 96>;
     const LAST_RESORT: usize = 3;
+    type Checks = Unchecked;
 }
 
 /// All measures of a hardened heap.

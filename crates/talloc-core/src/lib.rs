@@ -82,12 +82,13 @@
 //! [`ArenasOverlap`]: Violation::ArenasOverlap
 //! [`NotAnArena`]: Violation::NotAnArena
 //!
-//! # Profiles
+//! # Configurations
 //!
-//! [`Config`] sets the parameters of a heap. The profiles are [`Compact`], the default; [`RealTime`], which coalesces
-//! at once and never searches; [`Micro`], for microcontrollers; and [`Tiny`], with the least code. [`OneArena`] wraps
-//! any of them for a heap with one arena, which takes less code. [`Checked`] wraps any of them to
-//! detect misuse, and [`Hardened`] to detect memory that was overwritten, too.
+//! [`Config`] has the parameters of a heap: the size of links, the bins, the quick lists, the search before a request
+//! fails, when boundary bits are cleared, the number of arenas, and the checks. Some configurations have names:
+//! [`Compact`], the default; [`RealTime`], which coalesces at once and never searches; [`Micro`], for microcontrollers;
+//! and [`Tiny`], with the least code. Adaptors such as [`Uncached`], [`OneArena`], [`Checked`] and [`Hardened`] wrap any
+//! configuration, and change one parameter.
 //!
 //! # Complexity
 //!
@@ -96,7 +97,7 @@
 //!
 //! * If no bin is sure to serve a request, it examines at most [`Config::LAST_RESORT`] chunks before it fails. In
 //!   [`RealTime`], it examines none.
-//! * Quick lists are bounded by [`Config::QUICK_BYTES`], except while a program only frees. They are emptied in
+//! * Quick lists are bounded by [`Lists::BYTES`], except while a program only frees. They are emptied in
 //!   batches, and completely before a request fails.
 //! * The bits of memory are cleared before its first use, which writes a 64th of its bytes. With
 //!   [`Config::CLEAR_AT_CLAIM`], they are cleared when memory is claimed, extended or moved.
@@ -112,9 +113,17 @@
 //!
 //! # Size of the code
 //!
-//! With an `opt-level` of `s` or `z`, fewer functions are inlined, bins are computed without a table, and an aligned
-//! request examines the first chunks of more bins. The heap is otherwise the same. `cargo xtask size` measures the
-//! code.
+//! With an `opt-level` of `s` or `z`, the build scripts of this crate and of `talloc-global` set `cfg(small)`. The effects
+//! do not depend on the [`Config`], except for the last one:
+//!
+//! * Fewer functions are inlined.
+//! * Special cases have no code of their own if the general case covers them. Requests of all alignments share a path, as
+//!   do heaps of one and of several arenas. This takes time. Each arena except the first takes a few bytes more.
+//! * The bin of a size is computed. Otherwise, a table says which one it is if there are more than 64 bins.
+//! * An aligned request examines the first chunk of each bin from that of its size on, and not only of four. If
+//!   [`Config::LAST_RESORT`] is 0, it examines none in either case.
+//!
+//! `cargo xtask size` measures the code.
 //!
 //! # Features
 //!
@@ -139,6 +148,7 @@ mod printed;
 mod arena;
 mod batch;
 mod bin;
+mod binning;
 mod checks;
 mod chunk;
 mod config;
@@ -146,7 +156,6 @@ mod decay;
 mod error;
 mod free_chunk;
 mod granule;
-mod heads;
 mod kind;
 mod memory;
 mod misuse;
@@ -167,22 +176,25 @@ mod walkthrough;
 mod window;
 
 pub use batch::Batch;
+pub use binning::{Binning, FewBins, FewestBins, FineBins, SizeBins};
 pub use checks::{
     BlockChecks, Checks, Harden, HardenedChecks, KnowsBlocks, Measures, Standard, Unchecked,
 };
 pub use chunk::{Chunk, ChunkKind};
 #[doc(hidden)]
 pub use config::Level;
-pub use config::{Checked, Compact, Config, Hardened, Micro, OneArena, RealTime, Tiny};
+pub use config::{
+    Checked, Cleared, Compact, Config, Hardened, Micro, OneArena, RealTime, Searching, Tiny,
+    Uncached, WithBins, WithIndex, WithQuick,
+};
 pub use decay::{Decay, Pace};
 pub use error::{AllocError, ArenaError};
 pub use granule::Index;
-pub use heads::Heads;
 pub use kind::{Kind, Kinds};
 pub use memory::Memory;
 pub use misuse::{Call, Fault, Misuse, OnMisuse, Panics};
 pub use outline::Outline;
-pub use quick::{Lists, Parcel, PeerLists, Peers, QuickLists, Segment, lists_for};
+pub use quick::{Lists, NoQuickLists, Parcel, PeerLists, Peers, QuickLists, Segment, lists_for};
 pub use report::{Report, Violation};
 pub use shared::SharedHeap;
 pub use size_classes::{SizeClass, SizeClasses};

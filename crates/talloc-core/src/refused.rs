@@ -206,20 +206,18 @@
 //! Parameters that make no sense are refused when the heap is compiled:
 //!
 //! ```compile_fail,E0080
-//! use talloc_core::{Config, QuickLists, Talloc, Unchecked};
+//! use talloc_core::{Compact, SizeBins, Talloc, WithBins};
 //!
-//! struct Wrong;
+//! type Wrong = WithBins<Compact, SizeBins<300, 4, 1>>;
 //!
-//! impl Config for Wrong {
-//!     type Index = u16;
-//!     type Heads = [u16; 300];
-//!     const EXACT_LOG2: u32 = 4;
-//!     const SPLIT_LOG2: u32 = 1;
-//!     type Quick = QuickLists<0>;
-//!     type Checks = Unchecked;
-//!     const QUICK_BYTES: usize = 0;
-//!     const LAST_RESORT: usize = 64;
-//! }
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Compact, QuickLists, Talloc, WithQuick};
+//!
+//! type Wrong = WithQuick<Compact, QuickLists<9, 0>>;
 //!
 //! // SAFETY: There is nothing to observe.
 //! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
@@ -228,7 +226,7 @@
 //! A heap with peers cannot be hardened, because it has blocks of other heaps on its lists:
 //!
 //! ```compile_fail,E0080
-//! use talloc_core::{Config, Hardened, Parcel, PeerLists, Peers, Span, Talloc, Unchecked};
+//! use talloc_core::{Compact, Hardened, Parcel, PeerLists, Peers, Span, Talloc, WithQuick};
 //!
 //! struct Alone;
 //!
@@ -245,18 +243,7 @@
 //!     }
 //! }
 //!
-//! struct WithPeers;
-//!
-//! impl Config for WithPeers {
-//!     type Index = u32;
-//!     type Heads = [u32; 64];
-//!     const EXACT_LOG2: u32 = 5;
-//!     const SPLIT_LOG2: u32 = 1;
-//!     type Quick = PeerLists<9, Alone>;
-//!     type Checks = Unchecked;
-//!     const QUICK_BYTES: usize = 1024;
-//!     const LAST_RESORT: usize = 32;
-//! }
+//! type WithPeers = WithQuick<Compact, PeerLists<9, 1024, Alone>>;
 //!
 //! let mut memory = [0_u8; 4096];
 //! // SAFETY: The memory is the heap's until neither is used any more.

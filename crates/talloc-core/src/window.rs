@@ -2,9 +2,9 @@
 
 use core::marker::PhantomData;
 
+use crate::binning::MAX_BINS;
 use crate::checks::LinkKey;
 use crate::granule::{GRANULE, Index};
-use crate::heads::MAX_BINS;
 
 /// The granules that an arena can ever extend over, numbered from the lowest one on.
 ///

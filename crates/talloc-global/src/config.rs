@@ -1,8 +1,10 @@
-//! Parameters of a heap: ready-made profiles, and the parts of your own [`Config`].
+//! Parameters of a heap: ready-made configurations, adaptors, and the parts of your own [`Config`].
 
 pub use talloc_sync::{
-    BlockChecks, Checked, Checks, Compact, Config, Harden, Hardened, HardenedChecks, Heads, Index,
-    Lists, Measures, Micro, OneArena, QuickLists, RealTime, Standard, Tiny, Unchecked, lists_for,
+    Binning, BlockChecks, Checked, Checks, Cleared, Compact, Config, FewBins, FewestBins, FineBins,
+    Harden, Hardened, HardenedChecks, Index, Lists, Measures, Micro, NoQuickLists, OneArena,
+    QuickLists, RealTime, Searching, SizeBins, Standard, Tiny, Uncached, Unchecked, WithBins,
+    WithIndex, WithQuick, lists_for,
 };
 #[cfg(target_has_atomic = "ptr")]
 pub use talloc_sync::{ByStack, Caller};

@@ -5,7 +5,7 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`config`] | parameters of a heap, and ready-made profiles |
+//! | [`config`] | parameters of a heap, ready-made configurations, and adaptors |
 //! | [`source`] | sources of memory |
 //! | [`lock`] | locks |
 //! | [`inspect`] | statistics, reports, and what a heap holds |

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::fmt::Write;
 
-use talloc_core::{Config, Report};
+use talloc_core::{Config, Lists, Report};
 use talloc_sync::Inspect;
 use talloc_sync::threads::{Host, Threaded};
 
@@ -220,7 +220,8 @@ impl Driver {
     /// Checks what the heaps count. What other threads have cached counts as used.
     fn check_used(&self, report: &Report) -> Check {
         let least = self.bytes_in_heaps();
-        let most = least + self.lost + (self.threads - 1) * Threaded::<Program>::QUICK_BYTES;
+        let most =
+            least + self.lost + (self.threads - 1) * <Threaded<Program> as Config>::Quick::BYTES;
         let is_exact = self.threads == 1;
         if report.used_bytes < least
             || report.used_bytes > most

@@ -9,10 +9,10 @@ use talloc_span::{Align, Span};
 
 use super::Arena;
 use crate::bin::BinIndex;
+use crate::binning::Binning;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;
 use crate::granule::{GRANULE, min_linked};
-use crate::heads::Heads;
 use crate::memory::Memory;
 
 /// How many chunks of a bin a sweep visits. Each step walks over those that are done again, so the walk is bounded.
@@ -114,7 +114,7 @@ impl<C: Config> Arena<C> {
     ) -> bool {
         self.purge_top(step, purge);
         let first = BinIndex::of_chunk::<C>(step.min / GRANULE).get();
-        while let Some(bin) = BinIndex::new::<C>((C::Heads::LEN - 1).wrapping_sub(cursor.bins)) {
+        while let Some(bin) = BinIndex::new::<C>((C::Bins::LEN - 1).wrapping_sub(cursor.bins)) {
             if step.is_spent() {
                 return false;
             }

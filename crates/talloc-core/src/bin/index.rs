@@ -2,8 +2,8 @@
 
 use core::marker::PhantomData;
 
+use crate::binning::{Binning, MAX_BINS};
 use crate::config::Config;
-use crate::heads::{Heads, MAX_BINS};
 use crate::select::select;
 
 /// The number of a bin.
@@ -20,7 +20,6 @@ impl BinIndex {
     /// (Masmano et al. 2004). From `e = COARSE_LOG2` on, there are a quarter as many parts.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn of_chunk<C: Config>(len: usize) -> Self {
-        const { assert!(Self::valid::<C>()) };
         if len < Table::<C>::END {
             // `select` avoids a branch: with mixed sizes, the processor could not predict it.
             let row = select(len < ROW, len, ROW + (len >> Table::<C>::SHIFT));
@@ -35,7 +34,7 @@ impl BinIndex {
     /// The bin with this number, if there is one.
     #[inline(always)]
     pub(crate) fn new<C: Config>(number: usize) -> Option<Self> {
-        if number < C::Heads::LEN { Some(Self(number)) } else { None }
+        if number < C::Bins::LEN { Some(Self(number)) } else { None }
     }
 
     /// The bin with this number.
@@ -45,7 +44,7 @@ impl BinIndex {
     /// `number` is below the number of bins.
     #[inline(always)]
     pub(super) unsafe fn new_unchecked<C: Config>(number: usize) -> Self {
-        debug_assert!(number < C::Heads::LEN);
+        debug_assert!(number < C::Bins::LEN);
         Self(number)
     }
 
@@ -55,7 +54,7 @@ impl BinIndex {
     }
 
     const fn exact<C: Config>() -> usize {
-        1 << C::EXACT_LOG2
+        1 << C::Bins::EXACT_LOG2
     }
 
     /// The number of the bin of free chunks of `len` granules, computed.
@@ -65,18 +64,18 @@ impl BinIndex {
             return len;
         }
         let log2 = len.ilog2();
-        let (parts_log2, offset) = if log2 < C::COARSE_LOG2 {
-            Self::parts(C::EXACT_LOG2, C::SPLIT_LOG2, Self::exact::<C>())
+        let (parts_log2, offset) = if log2 < C::Bins::COARSE_LOG2 {
+            Self::parts(C::Bins::EXACT_LOG2, C::Bins::SPLIT_LOG2, Self::exact::<C>())
         } else {
-            let fine = (C::COARSE_LOG2 - C::EXACT_LOG2) as usize;
-            let first = Self::exact::<C>() + (fine << C::SPLIT_LOG2);
-            Self::parts(C::COARSE_LOG2, C::SPLIT_LOG2.saturating_sub(2), first)
+            let fine = (C::Bins::COARSE_LOG2 - C::Bins::EXACT_LOG2) as usize;
+            let first = Self::exact::<C>() + (fine << C::Bins::SPLIT_LOG2);
+            Self::parts(C::Bins::COARSE_LOG2, C::Bins::SPLIT_LOG2.saturating_sub(2), first)
         };
         // `len >> shift` is the leading one bit of the size, followed by the bits of the part. `shift` counts the
         // doublings.
         let shift = log2 - parts_log2;
         let number = offset + ((shift as usize) << parts_log2) + (len >> shift);
-        if number < C::Heads::LEN { number } else { C::Heads::LEN - 1 }
+        if number < C::Bins::LEN { number } else { C::Bins::LEN - 1 }
     }
 
     /// The smallest size of a chunk in this bin, in granules.
@@ -84,12 +83,12 @@ impl BinIndex {
         if self.0 < Self::exact::<C>() {
             return self.0;
         }
-        let fine = (C::COARSE_LOG2 - C::EXACT_LOG2) as usize;
-        let first = Self::exact::<C>().saturating_add(fine << C::SPLIT_LOG2);
+        let fine = (C::Bins::COARSE_LOG2 - C::Bins::EXACT_LOG2) as usize;
+        let first = Self::exact::<C>().saturating_add(fine << C::Bins::SPLIT_LOG2);
         let (parts_log2, offset) = if self.0 < first {
-            Self::parts(C::EXACT_LOG2, C::SPLIT_LOG2, Self::exact::<C>())
+            Self::parts(C::Bins::EXACT_LOG2, C::Bins::SPLIT_LOG2, Self::exact::<C>())
         } else {
-            Self::parts(C::COARSE_LOG2, C::SPLIT_LOG2.saturating_sub(2), first)
+            Self::parts(C::Bins::COARSE_LOG2, C::Bins::SPLIT_LOG2.saturating_sub(2), first)
         };
         // The inverse of `number`: the high bits of the sum are the doubling plus one, because the leading one bit of
         // the size was added to them.
@@ -105,17 +104,10 @@ impl BinIndex {
         let number = (((from - parts_log2) as usize) << parts_log2) + (1 << parts_log2);
         (parts_log2, first - number)
     }
-
-    /// Whether the parameters are valid. This is checked at compile time.
-    const fn valid<C: Config>() -> bool {
-        C::SPLIT_LOG2 <= C::EXACT_LOG2
-            && C::EXACT_LOG2 <= C::COARSE_LOG2
-            && C::EXACT_LOG2 < 8
-            && Self::exact::<C>() < C::Heads::LEN
-            && C::Heads::LEN <= MAX_BINS
-            && MAX_BINS - 1 <= u8::MAX as usize
-    }
 }
+
+// The number of a bin fits into an entry of the table.
+static_assertions::const_assert!(MAX_BINS - 1 <= u8::MAX as usize);
 
 /// The number of entries in a row of the table.
 const ROW: usize = 256;
@@ -128,11 +120,11 @@ struct Table<C>(PhantomData<C>);
 
 impl<C: Config> Table<C> {
     /// The logarithm of the width of the first bin behind the first row. Further bins are as wide, or a multiple of it.
-    const SHIFT: u32 = ROW.ilog2() - C::SPLIT_LOG2;
+    const SHIFT: u32 = ROW.ilog2() - C::Bins::SPLIT_LOG2;
 
     /// Sizes below this one are looked up. It is 0 if there are few bins or the code is optimised for size: memory is
     /// scarce then, and there is no table.
-    const END: usize = if C::Heads::LEN > 64 && !cfg!(small) { ROW << Self::SHIFT } else { 0 };
+    const END: usize = if C::Bins::LEN > 64 && !cfg!(small) { ROW << Self::SHIFT } else { 0 };
 
     const BINS: [u8; 2 * ROW] = {
         let mut bins = [0; 2 * ROW];
@@ -157,8 +149,8 @@ mod tests {
         for len in 1..=largest {
             let bin = BinIndex::of_chunk::<C>(len).get();
             assert!(bin == last || bin == last + 1, "{len} is in bin {bin} after {last}");
-            assert!(bin < C::Heads::LEN);
-            assert!(len >= 1 << C::EXACT_LOG2 || bin == len);
+            assert!(bin < C::Bins::LEN);
+            assert!(len >= 1 << C::Bins::EXACT_LOG2 || bin == len);
             let least = BinIndex(bin).least::<C>();
             assert!(
                 least == if bin == last { BinIndex(last).least::<C>() } else { len },
@@ -182,7 +174,7 @@ mod tests {
         // Beyond 64 KiB, into fewer parts.
         assert_eq!((bin(8191), bin(8192), bin(10_239), bin(10_240)), (159, 160, 160, 161));
         assert_eq!((bin(16_383), bin(16_384), bin(20_480)), (163, 164, 165));
-        let last = <Compact as Config>::Heads::LEN - 1;
+        let last = <Compact as Config>::Bins::LEN - 1;
         // No arena spans as much as the last bin begins at.
         assert!(bin(u32::MAX as usize) < last);
         assert!(usize::BITS == 32 || bin(usize::MAX) == last);

@@ -10,16 +10,16 @@
 
 use super::BinIndex;
 use super::map::Map;
-use crate::config::{Config, Level, WindowOf};
+use crate::binning::{Heads, MAX_BINS};
+use crate::config::{Config, HeadsOf, Level, WindowOf};
 use crate::free_chunk::FreeChunk;
 use crate::granule::{Index, min_linked};
-use crate::heads::{Heads, MAX_BINS};
 use crate::select::select;
 
 /// The free chunks of an arena by size.
 pub(crate) struct Bins<C: Config> {
     map: Map,
-    heads: C::Heads,
+    heads: HeadsOf<C>,
     /// Where links are written that are not needed.
     nowhere: C::Index,
     /// The size of no chunk.
@@ -29,7 +29,7 @@ pub(crate) struct Bins<C: Config> {
 impl<C: Config> Bins<C> {
     pub(crate) const EMPTY: Self = Self {
         map: Map::EMPTY,
-        heads: C::Heads::EMPTY,
+        heads: HeadsOf::<C>::EMPTY,
         nowhere: C::Index::NIL,
         zero: C::Index::NIL,
     };

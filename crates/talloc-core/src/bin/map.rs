@@ -1,8 +1,8 @@
 //! One bit per bin.
 
 use super::BinIndex;
+use crate::binning::{Binning, MAX_BINS};
 use crate::config::Config;
-use crate::heads::{Heads, MAX_BINS};
 
 const BITS: usize = usize::BITS as usize;
 
@@ -47,7 +47,7 @@ impl Map {
 
     /// The last bin that has chunks in it.
     pub(crate) fn last<C: Config>(&self) -> Option<BinIndex> {
-        let words = &self.0[..const { C::Heads::LEN.div_ceil(BITS) }];
+        let words = &self.0[..const { C::Bins::LEN.div_ceil(BITS) }];
         let word = words.iter().rposition(|bits| *bits != 0)?;
         // SAFETY: Only bits of bins are ever set.
         Some(unsafe { BinIndex::new_unchecked::<C>(word * BITS + words[word].ilog2() as usize) })
@@ -56,7 +56,7 @@ impl Map {
     /// The first bin from the `number`th on that has chunks in it.
     #[cfg_attr(not(small), inline(always))]
     pub(crate) fn first_from<C: Config>(&self, number: usize) -> Option<BinIndex> {
-        let words = &self.0[..const { C::Heads::LEN.div_ceil(BITS) }];
+        let words = &self.0[..const { C::Bins::LEN.div_ceil(BITS) }];
         let mut word = number / BITS;
         let mut bits = *words.get(word)? >> (number % BITS) << (number % BITS);
         while bits == 0 {

@@ -1,8 +1,10 @@
 //! What follows from the level of a configuration.
 
 use super::Config;
+use crate::binning::Binning;
 use crate::checks::{Checks, LinkKey, Measures, OWN_CANARY, TAIL};
 use crate::misuse::Misuse;
+use crate::quick::Lists;
 use crate::window::Window;
 
 /// By what a heap encodes the sizes and links in free memory.
@@ -10,6 +12,12 @@ pub(crate) type KeyOf<C> = <<C as Config>::Checks as Checks>::Key;
 
 /// The window of an arena.
 pub(crate) type WindowOf<C> = Window<<C as Config>::Index, KeyOf<C>>;
+
+/// The heads of the bins of an arena.
+pub(crate) type HeadsOf<C> = <<C as Config>::Bins as Binning>::Heads<<C as Config>::Index>;
+
+/// The quick lists, whose links are encoded in the same way.
+pub(crate) type QuickOf<C> = <<C as Config>::Quick as Lists>::Encoded<KeyOf<C>>;
 
 /// A key for the sizes and links of an arena.
 pub(crate) fn draw_key<C: Config>() -> KeyOf<C> {

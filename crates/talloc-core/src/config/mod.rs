@@ -1,38 +1,75 @@
 //! The compile-time parameters of a heap.
 
+mod adaptors;
 mod level;
+mod presets;
 
+pub use adaptors::{
+    Checked, Cleared, Hardened, OneArena, Searching, Uncached, WithBins, WithIndex, WithQuick,
+};
 pub use level::Level;
-pub(crate) use level::{KeyOf, WindowOf, draw_canary_key, draw_key};
+pub(crate) use level::{HeadsOf, KeyOf, QuickOf, WindowOf, draw_canary_key, draw_key};
+pub use presets::{Compact, Micro, RealTime, Tiny};
 
-use core::marker::PhantomData;
-
-use crate::checks::{BlockChecks, Checks, Harden, HardenedChecks, Standard, Unchecked};
+use crate::binning::Binning;
+use crate::checks::Checks;
 use crate::granule::Index;
-use crate::heads::Heads;
-use crate::misuse::{OnMisuse, Panics};
-use crate::quick::{Lists, QuickLists};
+use crate::quick::Lists;
 
 /// The compile-time parameters of a heap.
 ///
-/// No choice of parameters is unsound. Parameters that contradict each other do not compile, and others may make a heap
-/// slow or wasteful. [`Index`], [`Heads`], [`Lists`] and [`Checks`] are sealed.
+/// Each item is a choice of its own, and combines with any choice of the others, except that a heap with
+/// [peers](crate::PeerLists) is [`Unchecked`](crate::Unchecked). An adaptor wraps a configuration `C`, and changes one
+/// item:
 ///
-/// Start with [`Compact`]. To choose parameters yourself, implement this trait for a unit struct:
+/// | choice | item | adaptor |
+/// |---|---|---|
+/// | the size of links | [`Index`](Self::Index): `u16` or `u32` | [`WithIndex<C, I>`](WithIndex) |
+/// | the bins | [`Bins`](Self::Bins): a [`SizeBins`](crate::SizeBins) such as [`FineBins`], [`FewBins`], [`FewestBins`] | [`WithBins<C, B>`](WithBins) |
+/// | the cache of freed blocks | [`Quick`](Self::Quick): [`QuickLists`], [`NoQuickLists`], [`PeerLists`](crate::PeerLists) | [`WithQuick<C, L>`](WithQuick), [`Uncached<C>`](Uncached) |
+/// | the search before a request fails | [`LAST_RESORT`](Self::LAST_RESORT) | [`Searching<C, N>`](Searching) |
+/// | when boundary bits are cleared | [`CLEAR_AT_CLAIM`](Self::CLEAR_AT_CLAIM) | [`Cleared<C>`](Cleared) |
+/// | the number of arenas | [`SINGLE_ARENA`](Self::SINGLE_ARENA) | [`OneArena<C>`](OneArena) |
+/// | the checks | [`Checks`](Self::Checks) | [`Checked<C>`](Checked), [`Hardened<C>`](Hardened) |
+///
+/// These configurations have names. Start with [`Compact`]:
+///
+/// | | `Index` | `Bins` | `Quick` | `LAST_RESORT` | `CLEAR_AT_CLAIM` | `SINGLE_ARENA` |
+/// |---|---|---|---|---|---|---|
+/// | [`Compact`] | `u32` | [`FineBins`] | [`QuickLists<129, { 1 << 20 }>`](crate::QuickLists) | 32 | `false` | `false` |
+/// | [`RealTime`] | `u32` | [`FineBins`] | [`NoQuickLists`] | 0 | `true` | `false` |
+/// | [`Micro`] | `u16` | [`FewBins`] | [`NoQuickLists`] | 64 | `true` | `false` |
+/// | [`Tiny`] | `u16` | [`FewestBins`] | [`NoQuickLists`] | 64 | `true` | `true` |
+///
+/// No choice of parameters is unsound. Parameters that contradict each other do not compile, and others may make a heap
+/// slow or wasteful. [`Index`], [`Binning`], [`Lists`] and [`Checks`] are sealed. The `opt-level` of the build is not a
+/// parameter of the heap; [Size of the code](crate#size-of-the-code) lists its effects.
+///
+/// # Examples
+///
+/// Adaptors combine in any order. If two of them change the same item, the outer one counts:
 ///
 /// ```
-/// use talloc_core::{Config, Span, Talloc, Unchecked};
+/// use talloc_core::{Checked, Compact, FewBins, OneArena, OwnedTalloc, Uncached, WithBins};
 ///
-/// /// Arenas of at most 509 KiB, few bins, a few cached blocks.
+/// /// One arena, few bins, no quick lists; misuse is detected.
+/// type Frugal = Checked<OneArena<Uncached<WithBins<Compact, FewBins>>>>;
+///
+/// assert!(size_of::<OwnedTalloc<Frugal>>() < size_of::<OwnedTalloc>() / 3);
+/// ```
+///
+/// To choose all parameters yourself, implement the trait for a unit struct:
+///
+/// ```
+/// use talloc_core::{Config, QuickLists, SizeBins, Span, Talloc, Unchecked};
+///
+/// /// Arenas of at most 509 KiB, few bins, at most 256 bytes of cached blocks.
 /// struct Sensor;
 ///
 /// impl Config for Sensor {
 ///     type Index = u16;
-///     type Heads = [u16; 48];
-///     const EXACT_LOG2: u32 = 5;
-///     const SPLIT_LOG2: u32 = 1;
-///     type Quick = talloc_core::QuickLists<9>;
-///     const QUICK_BYTES: usize = 256;
+///     type Bins = SizeBins<48, 5, 1>;
+///     type Quick = QuickLists<9, 256>;
 ///     const LAST_RESORT: usize = 64;
 ///     type Checks = Unchecked;
 /// }
@@ -43,41 +80,22 @@ use crate::quick::{Lists, QuickLists};
 /// unsafe { heap.init(Span::from(&mut memory)) };
 /// assert!(heap.verify().is_ok());
 /// ```
+///
+/// [`FewBins`]: crate::FewBins
+/// [`FewestBins`]: crate::FewestBins
+/// [`FineBins`]: crate::FineBins
+/// [`NoQuickLists`]: crate::NoQuickLists
+/// [`QuickLists`]: crate::QuickLists
 pub trait Config: Sized + 'static {
-    /// The integer in which links and sizes are stored.
+    /// The integer in which links and sizes are stored. It bounds the size of an arena, and determines the smallest
+    /// block.
     type Index: Index;
 
-    /// The heads of the bins: an array `[Self::Index; N]`, where `N` is the number of bins, from 2 to 256.
-    type Heads: Heads<Self::Index>;
+    /// The bins of an arena, [`SizeBins`](crate::SizeBins).
+    type Bins: Binning;
 
-    /// Each size below `2.pow(EXACT_LOG2)` granules of 8 bytes has its own bin.
-    const EXACT_LOG2: u32;
-
-    /// Above that, `2.pow(SPLIT_LOG2)` bins divide each doubling of the size. The last bin takes all larger chunks.
-    ///
-    /// At most [`EXACT_LOG2`](Self::EXACT_LOG2).
-    const SPLIT_LOG2: u32;
-
-    /// From `2.pow(COARSE_LOG2)` granules on, a quarter as many bins divide each doubling, because large blocks are
-    /// few.
-    ///
-    /// At least [`EXACT_LOG2`](Self::EXACT_LOG2).
-    const COARSE_LOG2: u32 = usize::BITS;
-
-    /// The quick lists, [`QuickLists<N>`](QuickLists). A heap with `QuickLists<0>` caches nothing.
+    /// The quick lists, [`QuickLists<N, BYTES>`](crate::QuickLists).
     type Quick: Lists;
-
-    /// The most bytes that the quick lists may hold. They may hold less, depending on the free memory:
-    ///
-    /// | free memory | bound of the quick lists |
-    /// |---|---|
-    /// | The source is [ample](crate::Source::IS_AMPLE). | an eighth of the bytes in use, but at least 512 KiB |
-    /// | Half of the arena in use, or more, is free in one piece. | a sixteenth of the arenas |
-    /// | Less is free in one piece. | a 128th of the first MiB and a 4096th of the rest; only small sizes are cached |
-    ///
-    /// While a program only frees, and half of the arena is free in one piece, the lists may exceed the bound until the
-    /// program allocates again.
-    const QUICK_BYTES: usize;
 
     /// How many free chunks a request examines before it fails, if no bin is sure to have a chunk for it.
     ///
@@ -105,218 +123,6 @@ pub trait Config: Sized + 'static {
     /// has no code that finds the arena of a block.
     const SINGLE_ARENA: bool = false;
 
-    /// What the heap checks: [`Unchecked`], or what [`Checked`] and [`Hardened`] choose.
+    /// What the heap checks: [`Unchecked`](crate::Unchecked), or what [`Checked`] and [`Hardened`] choose.
     type Checks: Checks;
-}
-
-/// The parameters of another configuration for links, bins and caches.
-macro_rules! sizes_of {
-    ($other:ty) => {
-        type Index = <$other as Config>::Index;
-        type Heads = <$other as Config>::Heads;
-        const EXACT_LOG2: u32 = <$other as Config>::EXACT_LOG2;
-        const SPLIT_LOG2: u32 = <$other as Config>::SPLIT_LOG2;
-        const COARSE_LOG2: u32 = <$other as Config>::COARSE_LOG2;
-        const QUICK_BYTES: usize = <$other as Config>::QUICK_BYTES;
-        const LAST_RESORT: usize = <$other as Config>::LAST_RESORT;
-        const CLEAR_AT_CLAIM: bool = <$other as Config>::CLEAR_AT_CLAIM;
-    };
-}
-
-/// The default: the densest heap, with quick lists for blocks of up to 1 KiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Compact;
-
-impl Config for Compact {
-    type Index = u32;
-    type Heads = [u32; 240];
-    const EXACT_LOG2: u32 = 5;
-    const SPLIT_LOG2: u32 = 4;
-    const COARSE_LOG2: u32 = 13;
-    type Quick = QuickLists<129>;
-    const QUICK_BYTES: usize = 1 << 20;
-    const LAST_RESORT: usize = 32;
-    type Checks = Unchecked;
-}
-
-/// For hard real-time systems: the worst case of each operation is bounded, and small.
-///
-/// Like [`Compact`], but without quick lists, without a search before a request fails, and with
-/// all boundary bits cleared when memory is claimed. `cargo xtask bounds` measures the worst case
-/// in instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RealTime;
-
-impl Config for RealTime {
-    type Index = <Compact as Config>::Index;
-    type Heads = <Compact as Config>::Heads;
-    const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
-    const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
-    const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
-    type Quick = QuickLists<0>;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = 0;
-    const CLEAR_AT_CLAIM: bool = true;
-    type Checks = Unchecked;
-}
-
-/// For microcontrollers: a small control structure, blocks of 8 bytes or more, arenas of at most 509 KiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Micro;
-
-impl Config for Micro {
-    type Index = u16;
-    type Heads = [u16; 40];
-    const EXACT_LOG2: u32 = 4;
-    const SPLIT_LOG2: u32 = 1;
-    type Quick = QuickLists<0>;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = 64;
-    const CLEAR_AT_CLAIM: bool = true;
-    type Checks = Unchecked;
-}
-
-/// A heap with the parameters of `C` and at most one arena.
-///
-/// It has no code that finds the arena of a block or chooses an arena for a request. `cargo xtask size thumb` measures
-/// a heap with that code and one without. Claiming a second arena is an error,
-/// [`ArenaError::SecondArena`](crate::ArenaError::SecondArena). A span that is larger than the links reach is used only
-/// in part.
-///
-/// # Examples
-///
-/// ```
-/// use talloc_core::{ArenaError, Micro, OneArena, Span, Talloc};
-///
-/// let (mut memory, mut more) = ([0_u8; 4096], [0_u8; 4096]);
-/// let mut heap = Talloc::<OneArena<Micro>>::with_config();
-/// // SAFETY: The memory is the heap's until neither is used any more.
-/// unsafe {
-///     assert_eq!(heap.claim(Span::from(&mut memory)), Ok(()));
-///     assert_eq!(heap.claim(Span::from(&mut more)), Err(ArenaError::SecondArena));
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OneArena<C = Compact>(PhantomData<C>);
-
-impl<C: Config> Config for OneArena<C> {
-    sizes_of!(C);
-    type Quick = C::Quick;
-    type Checks = C::Checks;
-    const SINGLE_ARENA: bool = true;
-}
-
-/// [`OneArena<Micro>`](OneArena) with half as many bins: the least code, about 2 KiB on a Cortex-M3.
-///
-/// `cargo xtask size thumb` measures it. Compile with an `opt-level` of `z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tiny;
-
-impl Config for Tiny {
-    type Index = <Micro as Config>::Index;
-    type Heads = [u16; 20];
-    const EXACT_LOG2: u32 = 3;
-    const SPLIT_LOG2: u32 = 0;
-    type Quick = QuickLists<0>;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = Micro::LAST_RESORT;
-    const CLEAR_AT_CLAIM: bool = Micro::CLEAR_AT_CLAIM;
-    const SINGLE_ARENA: bool = true;
-    type Checks = Unchecked;
-}
-
-/// A heap with the parameters of `C` that checks the blocks it is passed, also in release builds.
-///
-/// `free`, `grow` and `shrink` detect whether they are passed an allocated block with its layout. If not, they report a
-/// [`Misuse`](crate::Misuse) to `H` before anything has changed. They detect a foreign pointer, a pointer into a block,
-/// a block that is already free, a wrong size, and a wrong alignment. By default, a misuse panics.
-///
-/// The heap can also be walked block by block, with [`Inspect::chunks`](crate::Inspect::chunks).
-/// [`Inspect::leaks`](crate::Inspect::leaks) lists the blocks that are allocated.
-///
-/// # What it does not detect
-///
-/// If a block was freed and its place was allocated again with the same size, a stale pointer to it is not detected. A
-/// write beyond a block's end is detected only if it damages a free chunk, and only by
-/// [`verify`](crate::Talloc::verify).
-///
-/// # Cost
-///
-/// A second bit for each granule of 8 bytes, which is 1/64 of the arena. Each call that is passed a block reads the
-/// bits around the block in constant time. With links of 16 bits, it takes time in proportion to a 512th of the block's
-/// bytes.
-///
-/// # Examples
-///
-/// ```should_panic
-/// use core::alloc::Layout;
-/// use talloc_core::{Checked, Span, Talloc};
-///
-/// let mut memory = [0_u8; 10_000];
-/// let mut heap = Talloc::<Checked>::with_config();
-/// let layout = Layout::new::<[u64; 5]>();
-/// // SAFETY: The memory is the heap's until neither is used any more.
-/// unsafe {
-///     heap.init(Span::from(&mut memory));
-///     let block = heap.malloc(layout).unwrap();
-///     heap.free(block, layout);
-///     // Panics with `freeing a block of 40 bytes aligned to 8 at 0x7f...: already free, it is in
-///     // the chunk 0x7f...`.
-///     heap.free(block, layout);
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Checked<C = Compact, H = Panics>(PhantomData<(C, H)>);
-
-impl<C: Config, H: OnMisuse> Config for Checked<C, H> {
-    sizes_of!(C);
-    type Quick = C::Quick;
-    type Checks = BlockChecks<H>;
-    const SINGLE_ARENA: bool = C::SINGLE_ARENA;
-}
-
-/// A heap with the parameters of `C` that is [`Checked`], and protects itself against memory that is overwritten.
-///
-/// `M` chooses the [`Measures`](crate::Measures). The standard ones find:
-///
-/// * a write behind a block, if it changes the bytes between the block's end and the next granule;
-/// * a write to a freed block, before the block is reused or coalesced;
-/// * free chunks, bins and quick lists that were overwritten, before they are used.
-///
-/// It reports them as a [`Misuse`](crate::Misuse) to `H`. If the heap's own structures are broken, it fails all
-/// requests from then on, and ignores blocks that are freed, unless [`OnMisuse::REPAIRS`] is set.
-///
-/// # Cost
-///
-/// A hardened heap has the second bits of a checked heap, and some freed blocks wait (see
-/// [`Measures::delay`](crate::Measures::delay)). `talloc replay TRACE --heap hardened` of `talloc-cli` measures the
-/// time and the memory, also of each measure alone, such as `--heap hardened-fill`.
-///
-/// # Examples
-///
-/// ```should_panic
-/// use core::alloc::Layout;
-/// use talloc_core::{Hardened, Span, Talloc};
-///
-/// let mut memory = [0_u8; 10_000];
-/// let mut heap = Talloc::<Hardened>::with_config();
-/// let layout = Layout::new::<[u8; 30]>();
-/// // SAFETY: The memory is the heap's until neither is used any more.
-/// unsafe {
-///     heap.init(Span::from(&mut memory));
-///     let block = heap.malloc(layout).unwrap();
-///     // One byte too many.
-///     block.write_bytes(b'x', 31);
-///     // Panics with `freeing a block of 30 bytes aligned to 1 at 0x7f...: overwritten behind its end`.
-///     heap.free(block, layout);
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hardened<C = Compact, M = Standard, H = Panics>(PhantomData<(C, M, H)>);
-
-impl<C: Config, M: Harden, H: OnMisuse> Config for Hardened<C, M, H> {
-    sizes_of!(C);
-    type Quick = <C::Quick as Lists>::Encoded<<Self::Checks as Checks>::Key>;
-    type Checks = HardenedChecks<M, H>;
-    const SINGLE_ARENA: bool = C::SINGLE_ARENA;
 }

@@ -10,11 +10,11 @@ use crate::granule::GRANULE;
 /// How many blocks of a list are examined for one that is aligned.
 const ALIGNED_TRIES: usize = 4;
 
-/// `N` quick lists.
+/// `N` quick lists, which hold at most `BYTES` bytes: see [`Lists::BYTES`].
 ///
 /// Each size of up to 128 granules of 8 bytes has its own list. Larger sizes, up to that of the last list, are rounded
 /// up to one of eight sizes in each doubling. [`lists_for`](super::lists_for) says how many lists a largest size needs.
-pub struct QuickLists<const N: usize, K = NoKey> {
+pub struct QuickLists<const N: usize, const BYTES: usize, K = NoKey> {
     heads: [Option<NonNull<u8>>; N],
     /// Granules in the lists.
     cached: Count,
@@ -34,9 +34,12 @@ pub struct QuickLists<const N: usize, K = NoKey> {
     key: K,
 }
 
-impl<const N: usize, K> sealed::Sealed for QuickLists<N, K> {}
+/// A heap with these lists caches nothing.
+pub type NoQuickLists = QuickLists<0, 0>;
 
-impl<const N: usize, K: LinkKey> QuickLists<N, K> {
+impl<const N: usize, const BYTES: usize, K> sealed::Sealed for QuickLists<N, BYTES, K> {}
+
+impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
     /// The list of blocks of `len` granules, which have one.
     #[inline(always)]
     fn list_of(len: usize) -> usize {
@@ -52,14 +55,14 @@ impl<const N: usize, K: LinkKey> QuickLists<N, K> {
 }
 
 #[cfg(test)]
-impl<const N: usize, K: LinkKey> QuickLists<N, K> {
+impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
     /// Makes `block` the first one of the list of `len` granules, whether or not it is on it.
     pub(crate) fn set_head(&mut self, len: usize, block: Option<NonNull<u8>>) {
         self.heads[Self::list_of(len)] = block;
     }
 }
 
-impl<const N: usize, K: LinkKey> Lists for QuickLists<N, K> {
+impl<const N: usize, const BYTES: usize, K: LinkKey> Lists for QuickLists<N, BYTES, K> {
     const EMPTY: Self = Self {
         heads: [None; N],
         cached: Count::zero(),
@@ -73,10 +76,12 @@ impl<const N: usize, K: LinkKey> Lists for QuickLists<N, K> {
     };
     const LISTS: usize = {
         assert!(N <= MAX_LISTS, "quick lists are for blocks of at most 512 KiB");
+        assert!((N == 0) == (BYTES == 0), "quick lists hold some bytes, and no lists hold none");
         N
     };
+    const BYTES: usize = BYTES;
     const CLASSES: usize = class::classes(N);
-    type Encoded<L: LinkKey> = QuickLists<N, L>;
+    type Encoded<L: LinkKey> = QuickLists<N, BYTES, L>;
 
     fn clear(&mut self) {
         self.heads = [None; N];

@@ -6,7 +6,7 @@ use super::{Segment, class, next, sealed};
 use crate::checks::LinkKey;
 
 /// Quick lists, for [`Config::Quick`](crate::Config::Quick).
-pub trait Lists: sealed::Sealed {
+pub trait Lists: sealed::Sealed + 'static {
     /// Lists that hold nothing, and may hold nothing.
     const EMPTY: Self;
     /// How many lists there are.
@@ -14,6 +14,17 @@ pub trait Lists: sealed::Sealed {
     const LISTS: usize;
     /// Blocks of fewer granules than this have a list.
     const CLASSES: usize;
+    /// The most bytes that the quick lists may hold. They may hold less, depending on the free memory:
+    ///
+    /// | free memory | bound of the quick lists |
+    /// |---|---|
+    /// | The source is [ample](crate::Source::IS_AMPLE). | an eighth of the bytes in use, but at least 512 KiB |
+    /// | Half of the arena in use, or more, is free in one piece. | a sixteenth of the arenas |
+    /// | Less is free in one piece. | a 128th of the first MiB and a 4096th of the rest; only small sizes are cached |
+    ///
+    /// While a program only frees, and half of the arena is free in one piece, the lists may exceed the bound until the
+    /// program allocates again.
+    const BYTES: usize;
     /// Blocks of fewer granules than this have a list for exactly their size.
     #[doc(hidden)]
     const EXACT: usize = if Self::LISTS <= class::EXACT { Self::LISTS } else { class::EXACT + 1 };

@@ -15,7 +15,7 @@ mod lists;
 mod parcel;
 mod peers;
 
-pub use array::QuickLists;
+pub use array::{NoQuickLists, QuickLists};
 pub use class::lists_for;
 pub use lists::Lists;
 pub use parcel::{Parcel, Segment};

@@ -43,8 +43,8 @@ const OPEN: usize = 8;
 const CONSUMES: u8 = 4;
 
 /// `N` quick lists of a heap that has [`Peers`], like [`QuickLists`].
-pub struct PeerLists<const N: usize, P> {
-    lists: QuickLists<N>,
+pub struct PeerLists<const N: usize, const BYTES: usize, P> {
+    lists: QuickLists<N, BYTES>,
     /// Blocks that may be pushed before the next [pulse](Lists::is_pulse).
     pulse: i32,
     open: [Option<Parcel>; OPEN],
@@ -55,9 +55,9 @@ pub struct PeerLists<const N: usize, P> {
     peers: PhantomData<fn() -> P>,
 }
 
-impl<const N: usize, P> sealed::Sealed for PeerLists<N, P> {}
+impl<const N: usize, const BYTES: usize, P> sealed::Sealed for PeerLists<N, BYTES, P> {}
 
-impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
+impl<const N: usize, const BYTES: usize, P: Peers> Lists for PeerLists<N, BYTES, P> {
     const EMPTY: Self = Self {
         lists: QuickLists::EMPTY,
         pulse: 0,
@@ -66,8 +66,9 @@ impl<const N: usize, P: Peers> Lists for PeerLists<N, P> {
         consumed: 0,
         peers: PhantomData,
     };
-    const LISTS: usize = QuickLists::<N>::LISTS;
-    const CLASSES: usize = QuickLists::<N>::CLASSES;
+    const LISTS: usize = QuickLists::<N, BYTES>::LISTS;
+    const CLASSES: usize = QuickLists::<N, BYTES>::CLASSES;
+    const BYTES: usize = BYTES;
     const HAS_PEERS: bool = true;
     type Encoded<K: LinkKey> = Self;
 

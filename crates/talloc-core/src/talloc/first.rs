@@ -6,7 +6,7 @@ use super::arenas::Arenas;
 use super::{ArenasMut, OwnedTalloc, Talloc};
 use crate::arena::{Arena, Control};
 use crate::checks::State;
-use crate::config::Config;
+use crate::config::{Config, QuickOf};
 use crate::error::ArenaError;
 use crate::memory::Memory;
 use crate::quick::Lists;
@@ -179,7 +179,7 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
     pub unsafe fn try_init(&mut self, arena: Span) -> Result<(), ArenaError> {
         // SAFETY: The caller gives the heap the memory, and frees no block of an earlier arena.
         let first = unsafe { Arena::claim_any(arena, Control::OUTSIDE, Memory::empty()) }?;
-        self.heap.quick = C::Quick::EMPTY;
+        self.heap.quick = QuickOf::<C>::EMPTY;
         self.heap.arenas = Arenas::of_first(first);
         self.heap.guard = State::EMPTY;
         self.heap.arm();

@@ -75,7 +75,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let bytes = self.cacheable();
         let [first, rest] = SHORT_SHARES;
         let least = bytes.min(MIB) / first + bytes.saturating_sub(MIB) / rest;
-        self.quick.set_least(least.min(C::QUICK_BYTES) / GRANULE);
+        self.quick.set_least(least.min(C::Quick::BYTES) / GRANULE);
         self.limit_classes();
         self.lower_quick();
     }
@@ -114,7 +114,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let limit = if S::IS_AMPLE {
             self.ample_limit()
         } else if self.has_plenty() {
-            (self.cacheable() / SHARE).min(C::QUICK_BYTES) / GRANULE
+            (self.cacheable() / SHARE).min(C::Quick::BYTES) / GRANULE
         } else {
             self.quick.least()
         };
@@ -127,7 +127,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Granules that the quick lists may hold where memory is ample.
     fn ample_limit(&self) -> usize {
-        (self.arenas.used() / AMPLE_SHARE).max(AMPLE_LEAST).min(C::QUICK_BYTES) / GRANULE
+        (self.arenas.used() / AMPLE_SHARE).max(AMPLE_LEAST).min(C::Quick::BYTES) / GRANULE
     }
 
     /// Decides whether quick lists that hold too much may keep it, because there is plenty, or because this is a lull.

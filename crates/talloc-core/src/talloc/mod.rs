@@ -44,7 +44,7 @@ use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 
 use crate::checks::{Checks, State};
-use crate::config::{Compact, Config};
+use crate::config::{Compact, Config, QuickOf};
 use crate::quick::Lists;
 use crate::source::OomHandler;
 use arenas::Arenas;
@@ -99,7 +99,7 @@ use arenas::Arenas;
 // The fields that most calls need come first, because small offsets make small instructions.
 #[repr(C)]
 pub struct Talloc<C: Config = Compact, S = OomHandler<C>, U: ?Sized = [()]> {
-    quick: C::Quick,
+    quick: QuickOf<C>,
     arenas: Arenas<C>,
     /// Operations since the source last had the chance to take memory back.
     untended: u32,
@@ -191,7 +191,7 @@ impl<C: Config, S> Talloc<C, S> {
     #[must_use]
     pub const fn with_source(source: S) -> OwnedTalloc<C, S> {
         Talloc {
-            quick: C::Quick::EMPTY,
+            quick: QuickOf::<C>::EMPTY,
             arenas: Arenas::NONE,
             untended: 0,
             refused: 0,

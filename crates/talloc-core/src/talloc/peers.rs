@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::{Backend, Talloc};
 use crate::arena::Arena;
-use crate::config::{Config, Level};
+use crate::config::{Config, Level, QuickOf};
 use crate::error::AllocError;
 use crate::granule::GRANULE;
 use crate::quick::{Lists, Segment, next as next_of, with_provenance_of_all};
@@ -20,7 +20,7 @@ impl<C: Config, S> Talloc<C, S> {
     /// There is a heap at `this`.
     #[doc(hidden)]
     #[inline(always)]
-    pub unsafe fn lists_of(this: *mut Self) -> *mut C::Quick {
+    pub unsafe fn lists_of(this: *mut Self) -> *mut QuickOf<C> {
         // SAFETY: A field of what is there is projected, and nothing read.
         unsafe { &raw mut (*this).quick }
     }
@@ -172,7 +172,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     /// use core::alloc::Layout;
     /// use core::ptr::NonNull;
     /// use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-    /// use talloc_core::{Config, Parcel, PeerLists, Peers, Segment, Span, Talloc, Unchecked};
+    /// use talloc_core::{Compact, Parcel, PeerLists, Peers, Segment, Span, Talloc, WithQuick};
     ///
     /// const HALF: usize = 1 << 16;
     /// static mut MEMORY: [[u64; HALF / 8]; 2] = [[0; HALF / 8]; 2];
@@ -200,18 +200,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
     ///     }
     /// }
     ///
-    /// struct Peer;
-    ///
-    /// impl Config for Peer {
-    ///     type Index = u32;
-    ///     type Heads = [u32; 64];
-    ///     const EXACT_LOG2: u32 = 5;
-    ///     const SPLIT_LOG2: u32 = 1;
-    ///     type Quick = PeerLists<9, Halves>;
-    ///     type Checks = Unchecked;
-    ///     const QUICK_BYTES: usize = 1024;
-    ///     const LAST_RESORT: usize = 32;
-    /// }
+    /// type Peer = WithQuick<Compact, PeerLists<9, 1024, Halves>>;
     ///
     /// let mut heaps = [Talloc::<Peer>::with_config(), Talloc::<Peer>::with_config()];
     /// let layout = Layout::new::<[u64; 5]>();
@@ -280,7 +269,7 @@ mod tests {
     use super::*;
     use crate::quick::{QuickLists, lists_for};
 
-    type Medium = QuickLists<{ lists_for(4096) }>;
+    type Medium = QuickLists<{ lists_for(4096) }, 4096>;
 
     #[test]
     fn what_is_cut_off_goes_home_in_pieces_that_have_lists() {

@@ -8,7 +8,7 @@ use super::arenas::Arenas;
 use super::{Inspect, Talloc};
 use crate::checks::State;
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::{Config, Level};
+use crate::config::{Config, Level, QuickOf};
 use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::size_classes::SizeClasses;
@@ -116,7 +116,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             statistics.refused_requests = (*this).refused;
             // A hardened heap is not shared like that.
             let delayed = (*this).guard.get().map_or(0, |guard| guard.delayed.granules());
-            let cached = C::Quick::cached_at(&raw const (*this).quick) + delayed;
+            let cached = QuickOf::<C>::cached_at(&raw const (*this).quick) + delayed;
             statistics.with_cached(cached * GRANULE)
         }
     }

@@ -11,7 +11,7 @@ use crate::common::{layout, memory, part};
 use fastrand::Rng;
 use talloc_core::{
     Align, AllocError, Checked, Compact, Config, Kind, Kinds, Memory, Micro, OneArena, OwnedTalloc,
-    QuickLists, RealTime, Source, Span, Talloc, Tiny, Unchecked,
+    QuickLists, RealTime, SizeBins, Source, Span, Talloc, Tiny, Unchecked,
 };
 
 const STEPS: usize = if cfg!(miri) { 100 } else { 6000 };
@@ -28,13 +28,10 @@ struct Greedy;
 
 impl Config for Greedy {
     type Index = u16;
-    type Heads = [u16; 2];
-    const EXACT_LOG2: u32 = 0;
-    const SPLIT_LOG2: u32 = 0;
-    type Quick = QuickLists<200>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = usize::MAX;
+    type Bins = SizeBins<2, 0, 0>;
+    type Quick = QuickLists<200, { usize::MAX }>;
     const LAST_RESORT: usize = usize::MAX;
+    type Checks = Unchecked;
 }
 
 /// A panic of the source's.

@@ -37,7 +37,7 @@
 //!
 //! # Code
 //!
-//! With an `opt-level` of `s` or `z`, primitives are not inlined, as in `talloc-core`.
+//! An `opt-level` of `s` or `z` has the effects that `talloc-core` lists under "Size of the code".
 
 mod allocate;
 mod bins;

@@ -47,7 +47,7 @@ use try_lock::{Held, TryLock};
 /// itself, cached blocks are allocated; [`verify`](talloc_core::SharedHeap::verify) counts them as free.
 ///
 /// Emptied caches return their blocks to the quick lists of the heap. In addition to the caches, these lists hold up to
-/// [`Config::QUICK_BYTES`]. `RealTime` has no quick lists.
+/// [`Lists::BYTES`](talloc_core::Lists::BYTES). `RealTime` has no quick lists.
 ///
 /// # Releasing arenas
 ///

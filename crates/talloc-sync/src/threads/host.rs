@@ -4,9 +4,7 @@ use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use talloc_core::{
-    Compact, Config, Memory, Parcel, PeerLists, Peers, Source, Unchecked, lists_for,
-};
+use talloc_core::{Compact, Memory, Parcel, PeerLists, Peers, Source, WithQuick, lists_for};
 
 use super::{Heaps, Shard};
 
@@ -92,19 +90,8 @@ pub unsafe trait Host: Sized + 'static {
 }
 
 /// The parameters of the heap of a thread.
-pub struct Threaded<H>(PhantomData<fn() -> H>);
-
-impl<H: Host> Config for Threaded<H> {
-    type Index = <Compact as Config>::Index;
-    type Heads = <Compact as Config>::Heads;
-    const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
-    const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
-    const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
-    type Quick = PeerLists<{ lists_for(LARGEST / GRANULE) }, Home<H>>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 4 << 20;
-    const LAST_RESORT: usize = Compact::LAST_RESORT;
-}
+pub type Threaded<H> =
+    WithQuick<Compact, PeerLists<{ lists_for(LARGEST / GRANULE) }, { 4 << 20 }, Home<H>>>;
 
 /// The largest size that has a quick list.
 const LARGEST: usize = 32 << 10;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
-use talloc_core::{Chunk, ChunkKind, Config, Span};
+use talloc_core::{Binning, Chunk, ChunkKind, Config, Span};
 
 use super::super::program::Program;
 use super::Planted;
@@ -103,7 +103,7 @@ fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
         let words = numbers.iter().filter_map(|(word, number)| Some((*word, len_at(*number)?)));
         let words: Vec<_> = words.collect();
         let start = start_of_heads::<C>(&words)?;
-        let heads = start..start + size_of::<C::Heads>();
+        let heads = start..start + C::Bins::LEN * index;
         let words = words.into_iter().map(|(word, _)| word);
         Some(words.filter(|word| heads.contains(&word.addr().get())).collect::<Vec<_>>())
     });
@@ -112,7 +112,7 @@ fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
 
 /// Where the array of heads starts, by words that may be heads, and the sizes of the chunks that they lead to.
 fn start_of_heads<C: Config>(words: &[(NonNull<u8>, usize)]) -> Option<usize> {
-    let small = words.iter().filter(|(_, len)| *len < 1 << C::EXACT_LOG2);
+    let small = words.iter().filter(|(_, len)| *len < 1 << C::Bins::EXACT_LOG2);
     let starts: Vec<usize> = small
         .filter_map(|(word, len)| word.addr().get().checked_sub(len * size_of::<C::Index>()))
         .collect();

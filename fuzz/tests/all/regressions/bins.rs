@@ -4,7 +4,9 @@
 
 use std::ptr::NonNull;
 
-use talloc_core::{Config, Heads, Lists, OwnedTalloc, QuickLists, Span, Talloc, Unchecked};
+use talloc_core::{
+    Binning, Config, Lists, OwnedTalloc, QuickLists, SizeBins, Span, Talloc, Unchecked,
+};
 use talloc_fuzz::Limits;
 use talloc_fuzz::heap::GRANULE;
 
@@ -19,24 +21,21 @@ struct Sensor;
 
 impl Config for Sensor {
     type Index = u16;
-    type Heads = [u16; 48];
-    const EXACT_LOG2: u32 = 5;
-    const SPLIT_LOG2: u32 = 1;
-    type Quick = QuickLists<9>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 256;
+    type Bins = SizeBins<48, 5, 1>;
+    type Quick = QuickLists<9, 256>;
     const LAST_RESORT: usize = 64;
+    type Checks = Unchecked;
 }
 
 /// The least size of each bin, in granules.
 fn boundaries<C: Config>() -> impl Iterator<Item = usize> {
-    let exact = 1 << C::EXACT_LOG2;
-    let split = (C::EXACT_LOG2..usize::BITS).flat_map(|log2| {
-        let coarser = if log2 < C::COARSE_LOG2 { 0 } else { 2 };
-        let parts = 1 << C::SPLIT_LOG2.saturating_sub(coarser);
+    let exact = 1 << C::Bins::EXACT_LOG2;
+    let split = (C::Bins::EXACT_LOG2..usize::BITS).flat_map(|log2| {
+        let coarser = if log2 < C::Bins::COARSE_LOG2 { 0 } else { 2 };
+        let parts = 1 << C::Bins::SPLIT_LOG2.saturating_sub(coarser);
         (parts..2 * parts).map(move |part| (part << log2) / parts)
     });
-    (1..exact).chain(split.take(C::Heads::LEN - exact))
+    (1..exact).chain(split.take(C::Bins::LEN - exact))
 }
 
 /// The sizes around a boundary that free chunks with links can have, in granules.

@@ -41,7 +41,7 @@ pub const ORDERS: [Order; 3] = [
             "granule",
             "size_classes",
             "select",
-            "heads",
+            "binning",
             "checks",
             "window",
             "free_chunk",

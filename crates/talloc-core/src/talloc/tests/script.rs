@@ -1,8 +1,7 @@
 //! Scripts of which each step states the whole heap, in granules.
 
 use super::{Block, Owned, layout};
-use crate::checks::Unchecked;
-use crate::config::{Compact, Config, Micro, RealTime};
+use crate::config::{Compact, Config, Micro, RealTime, Searching, Uncached};
 use crate::error::ArenaError;
 
 #[test]
@@ -134,7 +133,7 @@ fn aligned_blocks_leave_what_is_before_them_free() {
 
 #[test]
 fn an_aligned_request_takes_the_smallest_chunk_that_happens_to_suit() {
-    let mut heap = Owned::<Searching<32>>::new(1000);
+    let mut heap = Owned::<Uncached>::new(1000);
     let layout = core::alloc::Layout::from_size_align(64, 64).unwrap();
     // SAFETY: The size is not zero, and the block is freed once.
     unsafe {
@@ -286,20 +285,6 @@ fn the_least_span_has_room_for_the_bitmap() {
     heap.expect("own 1, used 30, top 0");
 }
 
-/// Examines `N` chunks before a request fails.
-struct Searching<const N: usize>;
-
-impl<const N: usize> Config for Searching<N> {
-    type Index = <RealTime as Config>::Index;
-    type Heads = <RealTime as Config>::Heads;
-    const EXACT_LOG2: u32 = RealTime::EXACT_LOG2;
-    const SPLIT_LOG2: u32 = RealTime::SPLIT_LOG2;
-    type Quick = <RealTime as Config>::Quick;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = N;
-}
-
 /// Holes of one size in a heap, more than are looked at; Miri takes its time.
 const HOLES: usize = if cfg!(miri) { 300 } else { 50_000 };
 
@@ -342,7 +327,7 @@ fn near_fits_take_a_bounded_number_of_steps<C: Config>() {
 
 #[test]
 fn near_fits_are_searched_as_far_as_the_configuration_says() {
-    near_fits_take_a_bounded_number_of_steps::<Searching<32>>();
+    near_fits_take_a_bounded_number_of_steps::<Uncached>();
 }
 
 #[test]
@@ -352,7 +337,7 @@ fn near_fits_are_not_searched_in_real_time() {
 
 #[test]
 fn a_thorough_heap_finds_what_there_is() {
-    let mut heap = with_holes::<Searching<{ usize::MAX }>>();
+    let mut heap = with_holes::<Searching<Uncached, { usize::MAX }>>();
     assert_eq!(heap.arenas.first.count_candidates(66), HOLES + 1);
     heap.take(66);
     // SAFETY: The size is not zero.

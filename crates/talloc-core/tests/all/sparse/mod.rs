@@ -7,7 +7,7 @@ mod blocks;
 use core::ptr::NonNull;
 
 use crate::common::layout;
-use talloc_core::{Compact, Config, OwnedTalloc, QuickLists, Report, Span, Talloc, Unchecked};
+use talloc_core::{Config, OwnedTalloc, Report, Span, Talloc, Uncached};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -15,19 +15,7 @@ const GIB: usize = 1 << 30;
 
 /// [`Compact`] without quick lists: unlike [`RealTime`](talloc_core::RealTime), it does not touch the
 /// bitmap of all memory when that is claimed.
-struct Plain;
-
-impl Config for Plain {
-    type Index = <Compact as Config>::Index;
-    type Heads = <Compact as Config>::Heads;
-    const EXACT_LOG2: u32 = Compact::EXACT_LOG2;
-    const SPLIT_LOG2: u32 = Compact::SPLIT_LOG2;
-    const COARSE_LOG2: u32 = Compact::COARSE_LOG2;
-    type Quick = QuickLists<0>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = Compact::LAST_RESORT;
-}
+type Plain = Uncached;
 
 fn heap<C: Config>(arena: Span) -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();

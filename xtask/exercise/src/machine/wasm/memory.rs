@@ -8,7 +8,7 @@ use core::arch::wasm32::{memory_grow, memory_size};
 
 use talloc_exercise::Plan;
 use talloc_exercise::walk::Walk;
-use talloc_global::config::{Checked, Compact, Config, QuickLists, RealTime, Unchecked};
+use talloc_global::config::{Checked, Compact, Config, OneArena, RealTime};
 use talloc_global::inspect::{Chunk, ChunkKind, SizeClasses};
 use talloc_global::source::{WasmDefault, WasmParameters, WasmSmall, WasmSource};
 use talloc_global::{Span, WasmTalloc};
@@ -168,24 +168,9 @@ fn refused<P: WasmParameters>() {
     verify(&heap, 2);
 }
 
-/// Parameters for one arena.
-struct Single;
-
-impl Config for Single {
-    type Index = u32;
-    type Heads = [u32; 32];
-    const EXACT_LOG2: u32 = 3;
-    const SPLIT_LOG2: u32 = 0;
-    type Quick = QuickLists<0>;
-    type Checks = Unchecked;
-    const QUICK_BYTES: usize = 0;
-    const LAST_RESORT: usize = 64;
-    const SINGLE_ARENA: bool = true;
-}
-
 /// A heap of one arena asks for nothing once somebody else has made the memory grow.
 fn single() {
-    let heap = WasmTalloc::<Single>::with_config();
+    let heap = WasmTalloc::<OneArena<RealTime>>::with_config();
     let block = Block::new(&heap, 64);
     memory_grow::<0>(1);
     let pages = memory_size::<0>();
