@@ -63,13 +63,16 @@ impl<const N: usize, const EXACT: u32, const SPLIT: u32, const COARSE: u32> Binn
     for SizeBins<N, EXACT, SPLIT, COARSE>
 {
     const LEN: usize = {
-        assert!(N <= MAX_BINS, "a heap has at most 256 bins");
+        assert!(N <= MAX_BINS, "`N` is at most 256");
         assert!(
             EXACT < MAX_BINS.ilog2() && 1 << EXACT < N,
-            "each exact size has a bin, and one is for larger sizes"
+            "`N` exceeds `2.pow(EXACT)`: each exact size has a bin, and so have larger sizes"
         );
-        assert!(SPLIT <= EXACT, "a doubling of the size has at most as many bins as it has sizes");
-        assert!(EXACT <= COARSE, "exact sizes are smaller than coarse ones");
+        assert!(
+            SPLIT <= EXACT,
+            "`SPLIT` is at most `EXACT`: a doubling has as many bins as sizes, or fewer"
+        );
+        assert!(EXACT <= COARSE, "`EXACT` is at most `COARSE`");
         N
     };
     const EXACT_LOG2: u32 = EXACT;
