@@ -8,7 +8,7 @@ use core::arch::wasm32::{memory_grow, memory_size};
 
 use talloc_exercise::Plan;
 use talloc_exercise::walk::Walk;
-use talloc_global::config::{Checked, Compact, Config, OneArena, RealTime};
+use talloc_global::config::{Checked, Compact, OneArena, RealTime, Uncached};
 use talloc_global::inspect::{Chunk, ChunkKind, SizeClasses};
 use talloc_global::source::{WasmDefault, WasmParameters, WasmSmall, WasmSource};
 use talloc_global::{Span, WasmTalloc};
@@ -168,9 +168,12 @@ fn refused<P: WasmParameters>() {
     verify(&heap, 2);
 }
 
+/// Parameters for one arena, with a search before a request fails.
+type Single = OneArena<Uncached>;
+
 /// A heap of one arena asks for nothing once somebody else has made the memory grow.
 fn single() {
-    let heap = WasmTalloc::<OneArena<RealTime>>::with_config();
+    let heap = WasmTalloc::<Single>::with_config();
     let block = Block::new(&heap, 64);
     memory_grow::<0>(1);
     let pages = memory_size::<0>();
