@@ -109,25 +109,25 @@ impl<A> Counted<A> {
 // SAFETY: All is left to the allocator inside.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes a layout whose size is not zero.
         let block = unsafe { self.allocator.alloc(layout) };
         self.count(block, &self.allocations, 0, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes a layout whose size is not zero.
         let block = unsafe { self.allocator.alloc_zeroed(layout) };
         self.count(block, &self.allocations, 0, layout.size())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.count(block, &self.frees, layout.size(), 0);
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.allocator.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         let block = unsafe { self.allocator.realloc(block, layout, new_size) };
         self.count(block, &self.reallocations, layout.size(), new_size)
     }
