@@ -203,7 +203,7 @@ impl Block {
 
     fn check(&self) -> Check {
         let is_kept = self.ends().iter().all(|end| {
-            // SAFETY: As above.
+            // SAFETY: The bytes are the block's, which is the program's, and the memory of a pool is initialised.
             unsafe { end.as_ref() }.iter().all(|byte| *byte == self.stamp)
         });
         if is_kept { Ok(()) } else { Err(format!("the block {:p} was overwritten", self.ptr)) }

@@ -68,28 +68,28 @@ impl<H: Heap> Heap for Recorder<H> {
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { self.heap.init(memory) }
     }
 
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         let block = unsafe { self.heap.alloc(layout) };
         self.note(block)
     }
 
     unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { self.heap.dealloc(ptr, layout) }
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { self.alloc(layout) }
     }
 
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         let block = unsafe { self.heap.realloc(ptr, layout, new_size) };
         self.note(block)
     }
@@ -105,7 +105,7 @@ impl Prepared {
     /// There is another answer.
     #[inline]
     unsafe fn take(&mut self) -> *mut u8 {
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe {
             let block = *self.next;
             self.next = self.next.add(1);

@@ -62,7 +62,7 @@ pub struct Ends;
 impl Writes for Ends {
     #[inline]
     unsafe fn write(block: *mut u8, _: usize, size: usize) {
-        // SAFETY: by the contract of this function. Nobody reads these bytes: volatile, so that the compiler writes them all the
+        // SAFETY: The caller upholds the contract of this function. Nobody reads these bytes: volatile, so that the compiler writes them all the
         // same.
         unsafe {
             block.write_volatile(1);
@@ -79,7 +79,7 @@ impl Writes for Pages {
     unsafe fn write(block: *mut u8, old: usize, size: usize) {
         /// The smallest page of any machine these are run on.
         const PAGE: usize = 4096;
-        // SAFETY: by the contract of this function.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { Ends::write(block, old, size) };
         for byte in (old.next_multiple_of(PAGE)..size).step_by(PAGE) {
             // SAFETY: it lies before the last one.
@@ -199,7 +199,7 @@ unsafe fn run<H: Heap, W: Writes>(
 /// [`Heap::alloc`]'s.
 #[inline(never)]
 unsafe fn alloc<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
-    // SAFETY: by the contract of this function.
+    // SAFETY: The caller upholds the contract of this function.
     unsafe { heap.alloc(layout) }
 }
 
@@ -207,7 +207,7 @@ unsafe fn alloc<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
 /// [`Heap::alloc_zeroed`]'s.
 #[inline(never)]
 unsafe fn alloc_zeroed<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
-    // SAFETY: by the contract of this function.
+    // SAFETY: The caller upholds the contract of this function.
     unsafe { heap.alloc_zeroed(layout) }
 }
 
@@ -215,7 +215,7 @@ unsafe fn alloc_zeroed<H: Heap>(heap: &mut H, layout: Layout) -> *mut u8 {
 /// [`Heap::realloc`]'s.
 #[inline(never)]
 unsafe fn realloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-    // SAFETY: by the contract of this function.
+    // SAFETY: The caller upholds the contract of this function.
     unsafe { heap.realloc(ptr, layout, new_size) }
 }
 
@@ -223,7 +223,7 @@ unsafe fn realloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout, new_size:
 /// [`Heap::dealloc`]'s.
 #[inline(never)]
 unsafe fn dealloc<H: Heap>(heap: &mut H, ptr: *mut u8, layout: Layout) {
-    // SAFETY: by the contract of this function.
+    // SAFETY: The caller upholds the contract of this function.
     unsafe { heap.dealloc(ptr, layout) }
 }
 
@@ -255,18 +255,18 @@ mod tests {
         unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
             self.live += 1;
             self.most = self.most.max(self.live);
-            // SAFETY: by the contract of this function.
+            // SAFETY: The caller upholds the contract of this function.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
             self.live -= 1;
-            // SAFETY: by the contract of this function.
+            // SAFETY: The caller upholds the contract of this function.
             unsafe { System.dealloc(ptr, layout) }
         }
 
         unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-            // SAFETY: by the contract of this function.
+            // SAFETY: The caller upholds the contract of this function.
             unsafe { System.realloc(ptr, layout, new_size) }
         }
     }

@@ -25,7 +25,7 @@ fn allocate(seed: usize) {
             assert!(!place.is_null());
         }
     }
-    // SAFETY: As above.
+    // SAFETY: Each is null or a block, and there is no other pointer to it.
     blocks.into_iter().for_each(|block| unsafe { free(block) });
 }
 

@@ -69,7 +69,7 @@ fn percent_ahead(heap: &impl GlobalAlloc, size: usize, bytes: usize) -> usize {
     let layout = Layout::from_size_align(size, 8).unwrap();
     let (mut highest, mut pages, mut ahead) = (0, 0, 0);
     for _ in 0..bytes / size {
-        // SAFETY: The size is not zero, and the block has as many bytes.
+        // SAFETY: The size is not zero, and all accesses are within the block.
         let last = unsafe {
             let last = heap.alloc(layout).add(size - 1);
             last.write(1);
@@ -115,7 +115,7 @@ fn pages_of_large_blocks_come_when_they_are_used() {
 #[ignore = "a process is started for it"]
 fn what_is_ahead_is_bounded_and_goes_back() {
     percent_ahead(&THREADED, SIZE, 8 * MIB);
-    // SAFETY: The layout has a size.
+    // SAFETY: The size is not zero.
     let last = unsafe { THREADED.alloc(Layout::new::<[u8; SIZE]>()) };
     // Blocks are carved ahead in the next page.
     let first = last.addr() / page_size() * page_size() + 2 * page_size();

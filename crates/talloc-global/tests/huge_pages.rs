@@ -39,7 +39,7 @@ const LAYOUT: Layout = Layout::new::<[u8; 64 << 10]>();
 
 impl Blocks {
     fn new() -> Self {
-        // SAFETY: The layout has a size.
+        // SAFETY: The size is not zero.
         Self((0..1024).map(|_| unsafe { ALLOCATOR.alloc(LAYOUT) }).collect())
     }
 

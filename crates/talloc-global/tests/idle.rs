@@ -90,7 +90,7 @@ unsafe impl Send for Block {}
 
 fn allocate(heap: &impl Heap, size: usize) -> Block {
     let layout = Layout::from_size_align(size, 8).unwrap();
-    // SAFETY: The size is not zero, and the block has as many bytes.
+    // SAFETY: The size is not zero, and all accesses are within the block.
     unsafe {
         let block = heap.alloc(layout);
         assert!(!block.is_null());

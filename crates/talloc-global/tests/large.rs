@@ -233,7 +233,7 @@ fn the_largest_blocks_of_the_heaps_come_home() {
         };
         thread::spawn(move || {
             let block = ptr::with_exposed_provenance_mut::<u8>(block);
-            // SAFETY: As above.
+            // SAFETY: The block has as many bytes, and is freed once, with its layout.
             unsafe { HEAP.dealloc(block, bytes(size)) };
         })
         .join()

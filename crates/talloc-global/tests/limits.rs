@@ -33,7 +33,7 @@ fn a_limit_leaves_room_for_others_and_is_met_in_the_end() {
     assert!(report.arenas > 1 && report.arena_bytes < LIMIT, "{report:?}");
     assert!(blocks.len() > LIMIT / MIB / 2, "{} blocks: {report:?}", blocks.len());
 
-    // SAFETY: All are the heap's, and freed once.
+    // SAFETY: The heap allocated all of these blocks, and each is freed once.
     blocks.iter().for_each(|block| unsafe { heap.free(*block, BLOCK) });
     // SAFETY: The size is not zero.
     let again = std::iter::from_fn(|| unsafe { heap.malloc(BLOCK) }.ok()).count();

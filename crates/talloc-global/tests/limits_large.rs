@@ -18,7 +18,7 @@ static HEAP: SystemTalloc = SystemTalloc::new();
 /// Blocks of a layout, as many as there are.
 fn all(layout: Layout) -> Vec<*mut u8> {
     let block = || {
-        // SAFETY: The size is not zero, and the block has as many bytes.
+        // SAFETY: The size is not zero, and all accesses are within the block.
         unsafe {
             let block = HEAP.alloc(layout);
             (!block.is_null()).then(|| block.write_bytes(1, 1)).map(|()| block)

@@ -132,7 +132,7 @@ fn debug_shows_what_there_is() {
 fn a_region_beyond_the_links_is_used() {
     fn used<C: Config>(kib: usize) -> usize {
         let memory = vec![0_u64; kib * 128].leak().as_mut_ptr().cast::<u8>();
-        // SAFETY: The memory is leaked, and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         let region = unsafe { Region::new(memory..memory.wrapping_add(kib << 10)) };
         let mut heap = Talloc::<C, _>::with_source(region);
         let layout = WORDS;

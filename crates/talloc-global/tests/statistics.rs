@@ -124,7 +124,7 @@ fn mapped_blocks_and_refusals_are_counted() {
     assert_eq!(ALLOCATOR.statistics().mapped_blocks, before.mapped_blocks);
 
     let layout = Layout::from_size_align(isize::MAX as usize & !7, 8).unwrap();
-    // SAFETY: The layout has a size.
+    // SAFETY: The size is not zero.
     let block = unsafe { ALLOCATOR.alloc(layout) };
     assert!(block.is_null());
     assert_eq!(ALLOCATOR.statistics().refused_requests, before.refused_requests + 1);

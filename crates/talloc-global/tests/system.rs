@@ -25,7 +25,7 @@ fn bytes(size: usize) -> Layout {
 /// Allocates `n` blocks of `size` bytes, and writes all of them.
 fn fill<C: Config>(heap: &mut Talloc<C, SystemSource>, n: usize, size: usize) -> Vec<NonNull<u8>> {
     let blocks: Vec<_> = (0..n)
-        // SAFETY: The size is not zero, and the block has as many bytes.
+        // SAFETY: The size is not zero, and all accesses are within the block.
         .map(|i| unsafe {
             let block = heap.malloc(bytes(size)).unwrap();
             block.write_bytes(i as u8, size);
@@ -65,7 +65,7 @@ fn one_arena_grows_with_what_is_allocated() {
     // A half more than was needed at some time, and a last step.
     assert!(report.arena_bytes < 2 * n * size, "{report:?}");
 
-    // SAFETY: All are the heap's, and freed once.
+    // SAFETY: The heap allocated all of these blocks, and each is freed once.
     blocks.iter().for_each(|block| unsafe { heap.free(*block, bytes(size)) });
     heap.flush();
     assert_eq!(heap.verify().unwrap().free_chunks, 1);
@@ -81,7 +81,7 @@ fn links_that_reach_not_far_mean_several_arenas() {
     let report = heap.verify().unwrap();
     assert!(report.arenas > n * size / (512 << 10), "{report:?}");
 
-    // SAFETY: All are the heap's, and freed once.
+    // SAFETY: The heap allocated all of these blocks, and each is freed once.
     blocks.iter().for_each(|block| unsafe { heap.free(*block, bytes(size)) });
     heap.flush();
     let report = heap.verify().unwrap();
@@ -101,12 +101,12 @@ fn arenas_in_which_nothing_is_allocated_are_unmapped() {
     let mut blocks = fill(&mut heap, 100, size);
     let arenas = heap.verify().unwrap().arenas;
     let last = blocks.split_off(90);
-    // SAFETY: All are the heap's, and freed once.
+    // SAFETY: The heap allocated all of these blocks, and each is freed once.
     blocks.iter().for_each(|block| unsafe { heap.free(*block, bytes(size)) });
     heap.trim();
     let left = heap.verify().unwrap().arenas;
     assert!(left <= arenas / 10 + 2, "{left} of {arenas} arenas are left");
-    // SAFETY: As above.
+    // SAFETY: The heap allocated all of these blocks, and each is freed once.
     last.iter().for_each(|block| unsafe { heap.free(*block, bytes(size)) });
     heap.trim();
     assert_eq!(heap.verify().unwrap().arenas, 1);
@@ -187,7 +187,7 @@ fn large_blocks_of_zeros_are_not_cleared() {
         // SAFETY: The size is not zero.
         let (block, dirty) = unsafe { heap.backend().malloc_dirty(bytes(size)) }.unwrap();
         assert!(dirty <= 8192, "{dirty} of {size}");
-        // SAFETY: The block has as many bytes. Those that are not dirty have been zero for ever.
+        // SAFETY: The access is within the block. Those that are not dirty have been zero for ever.
         let zeros =
             unsafe { NonNull::slice_from_raw_parts(block.add(dirty), size - dirty).as_ref() };
         assert!(zeros.iter().step_by(4096).all(|byte| *byte == 0));

@@ -195,7 +195,7 @@ fn bytes_that_were_overwritten_are_found_when_the_block_is_freed() {
         }
         for byte in 1..=64 {
             let block = at_end(&ALLOCATOR, LAYOUT);
-            // SAFETY: The same.
+            // SAFETY: There is none: it is the error that is to be found. The byte is on the block's page.
             unsafe { block.wrapping_sub(byte).write_volatile(0) };
             free(block, LAYOUT);
             let report = report();
@@ -335,13 +335,13 @@ static CALLS: AtomicUsize = AtomicUsize::new(0);
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Relaxed);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         CALLS.fetch_add(1, Relaxed);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.dealloc(ptr, layout) }
     }
 }

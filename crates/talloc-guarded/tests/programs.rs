@@ -232,7 +232,7 @@ fn without_a_handler_of_faults_the_first_blocks_are_not_sampled_but_large_ones_a
         let guarded: Vec<_> =
             (0..20).map(|_| is_guarded(&allocator, Layout::new::<u64>())).collect();
         assert_eq!(guarded, [[false; 16].as_slice(), &[true; 4]].concat());
-        // SAFETY: The same.
+        // SAFETY: The size is not zero, and the block is freed once.
         unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
         let allocator = guarding_all().with_large(100_000);
         assert!(is_guarded(&allocator, Layout::new::<[u8; 100_000]>()));

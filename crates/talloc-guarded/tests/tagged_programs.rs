@@ -79,13 +79,13 @@ struct Noting(Mutex<Vec<Layout>>);
 unsafe impl GlobalAlloc for Noting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.lock().unwrap().push(layout);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.0.lock().unwrap().push(layout);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.dealloc(block, layout) }
     }
 }

@@ -65,7 +65,7 @@ fn provenance_stays_with_sized_spans_and_changes_nothing_else() {
     for (base, acme) in edges.into_iter().flat_map(|base| edges.map(|acme| (base, acme))) {
         let plain = Span::new(base, acme);
         let kept = plain.with_provenance_of(ptr);
-        // Miri takes its time.
+        // Miri is slow.
         let step = if cfg!(miri) { 37 } else { 1 };
         for (a, b) in edges.into_iter().flat_map(|a| edges.map(|b| (a, b))).step_by(step) {
             let (plain, kept) = (reshaped(plain, a, b), reshaped(kept, a, b));
@@ -133,7 +133,7 @@ fn of_two_spans_the_first_with_provenance_gives_it() {
     }
     for span in [plain.fit_over(kept), kept.fit_over(plain)] {
         assert_eq!(span, kept);
-        // SAFETY: As above.
+        // SAFETY: The span keeps the provenance of `memory` and lies in it.
         unsafe { fill(span, 2) };
     }
     assert_eq!(memory, [2; 16]);
@@ -143,7 +143,7 @@ fn of_two_spans_the_first_with_provenance_gives_it() {
     let kept = Span::from(&mut memory);
     // SAFETY: Both are the bytes of `memory`, and the span with its provenance comes first.
     unsafe { fill(kept.fit_within(moved), 3) };
-    // SAFETY: As above.
+    // SAFETY: Both are the bytes of `memory`, and the span with its provenance comes first.
     unsafe { fill(kept.fit_over(moved).truncate(8, 0), 4) };
     assert_eq!(memory, [3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4]);
 }

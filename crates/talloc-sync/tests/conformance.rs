@@ -58,7 +58,7 @@ macro_rules! on_each_heap {
             fn locked() {
                 let mut memory = Memory::new();
                 let heap = Talloc::new().lock::<Backoff>();
-                // SAFETY: The memory is the heap's for as long as there is the heap.
+                // SAFETY: The memory outlives the heap, and nothing else uses it.
                 unsafe { heap.0.lock().init(memory.arena().into()) };
                 super::$check(heap.allocator_api_ref(), &|| heap.verify().unwrap());
                 super::$check(&heap, &|| heap.verify().unwrap());
@@ -76,7 +76,7 @@ macro_rules! on_each_heap {
                 let mut memory = Memory::new();
                 let heap: talloc_sync::TallocMagazines<Backoff> =
                     talloc_sync::TallocMagazines::new(Talloc::new());
-                // SAFETY: The memory is the heap's for as long as there is the heap.
+                // SAFETY: The memory outlives the heap, and nothing else uses it.
                 unsafe { heap.lock().init(memory.arena().into()) };
                 super::$check(&heap, &|| heap.verify().unwrap());
             }
@@ -86,7 +86,7 @@ macro_rules! on_each_heap {
             fn critical() {
                 let mut memory = Memory::new();
                 let heap = talloc_sync::TallocCritical::new(Talloc::new());
-                // SAFETY: The memory is the heap's for as long as there is the heap.
+                // SAFETY: The memory outlives the heap, and nothing else uses it.
                 unsafe { heap.with(|heap| heap.init(memory.arena().into())) };
                 super::$check(&heap, &|| heap.verify().unwrap());
             }

@@ -52,7 +52,7 @@ struct Heap {
 // SAFETY: The memory is the heap's, and a cell is used by who has the block.
 unsafe impl Send for Heap {}
 
-// SAFETY: As above.
+// SAFETY: The memory is the heap's, and a cell is used by who has the block.
 unsafe impl Sync for Heap {}
 
 /// A block that a thread has.
@@ -75,7 +75,7 @@ impl Heap {
             cells: (0..GRANULES / 64).map(|_| UnsafeCell::new(())).collect(),
         };
         let span = Span::from_ptr_size(memory.as_ptr().cast(), 8 * GRANULES);
-        // SAFETY: The memory is the heap's for as long as there is the heap.
+        // SAFETY: The memory outlives the heap, and nothing else uses it.
         unsafe { heap.heap.lock().init(span) };
         Arc::new(heap)
     }
@@ -110,7 +110,7 @@ impl Heap {
     fn write(&self, block: &Block) {
         let at = (block.0.addr().get() - self.memory.addr().get()) / LAYOUT.size();
         self.cells[at].with_mut(|_| ());
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.0.write_bytes(1, LAYOUT.size()) };
     }
 }

@@ -42,7 +42,7 @@ struct Guarded {
 
 // SAFETY: The count is used only by the party that the entry lets in, which is what the models are about.
 unsafe impl Sync for Guarded {}
-// SAFETY: As above.
+// SAFETY: The count is used only by the party that the entry lets in, which is what the models are about.
 unsafe impl Send for Guarded {}
 
 impl Guarded {
@@ -156,7 +156,7 @@ impl Block {
     fn note(block: NonNull<u8>) -> Option<NonNull<u8>> {
         // SAFETY: It is a leaked block, which the caller has, as the model checks.
         let block = unsafe { block.cast::<Self>().as_ref() };
-        // SAFETY: As above.
+        // SAFETY: It is a leaked block, which the caller has, as the model checks.
         block.access.with_mut(|uses| unsafe { *uses += 1 });
         block.link
     }

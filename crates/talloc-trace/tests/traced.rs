@@ -48,12 +48,12 @@ fn every_call_is_an_event() {
             if layout.size() > 4096 {
                 return std::ptr::null_mut();
             }
-            // SAFETY: The caller's promise.
+            // SAFETY: The caller upholds the contract of this function.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-            // SAFETY: The caller's promise.
+            // SAFETY: The caller upholds the contract of this function.
             unsafe { System.dealloc(ptr, layout) }
         }
     }
@@ -273,7 +273,7 @@ fn call_stacks_differ_by_call_site() {
 
     #[inline(never)]
     fn there(heap: &Heap) -> *mut u8 {
-        // SAFETY: As above.
+        // SAFETY: The size is not zero. The box keeps this from being a tail call.
         std::hint::black_box(unsafe { heap.alloc_zeroed(layout(16, 8)) })
     }
 

@@ -116,21 +116,21 @@ impl<H: Heap> Driver<H> {
 
     fn refuse_init(&mut self, new: Span) -> Check {
         self.trace.begin(Call::Init(self.place(new)));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.try_init(new) };
         self.must_refuse(result, new, &[Null])
     }
 
     fn refuse_claim(&mut self, new: Span, error: ArenaError) -> Check {
         self.trace.begin(Call::Claim(self.place(new), Memory::empty()));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.claim_as(new, Memory::empty()) };
         self.must_refuse(result, new, &[error])
     }
 
     fn refuse_extend(&mut self, first: Span, new: Span, errors: &[ArenaError]) -> Check {
         self.trace.begin(Call::Extend(self.place(new)));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.try_extend(new) };
         self.must_refuse(result, first, errors)
     }
@@ -144,7 +144,7 @@ impl<H: Heap> Driver<H> {
     fn refuse_extend_arena(&mut self, old: Span, new: Span, error: ArenaError) -> Check {
         let memory = Memory::empty();
         self.trace.begin(Call::ExtendArena(self.place(old), self.place(new), memory));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.extend_arena_as(old, new, memory) };
         self.must_refuse(result, old, &[error])
     }

@@ -53,7 +53,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
             Some(heap) if is_global(thread, layout, layout) => unsafe {
                 heap.dealloc(ptr.as_ptr(), layout);
             },
-            // SAFETY: As above.
+            // SAFETY: The block is live, has this layout, and is not used any more.
             _ => unsafe { self.heap.allocator().deallocate(ptr, layout) },
         };
         let takes = self.takes(layout);

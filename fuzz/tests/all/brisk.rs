@@ -2,7 +2,7 @@
 
 use talloc_fuzz::{Profile, brisk};
 
-/// Calls of each program. Miri takes its time.
+/// Calls of each program. Miri is slow, so it runs fewer.
 const CALLS: usize = if cfg!(miri) { 5_000 } else { 200_000 };
 
 #[test]

@@ -210,7 +210,7 @@ mod tests {
         let base = NonNull::new(memory.as_mut_ptr()).unwrap();
         // SAFETY: The places are in the array, and two words apart.
         let block = |at: usize| unsafe { base.add(at).cast::<u8>() };
-        // SAFETY: As above.
+        // SAFETY: The places are in the array, and two words apart.
         let parcel = unsafe {
             let mut parcel = Parcel::of(block(blocks[0].0), blocks[0].1);
             for (at, len) in &blocks[1..] {

@@ -56,7 +56,7 @@ impl Pair {
         let leaves = self.leaves();
         // SAFETY: What is in the trie are the entries.
         let key = |leaf: NonNull<Leaf<u32>>| unsafe { leaf.as_ref() }.key;
-        // SAFETY: As above.
+        // SAFETY: What is in the trie are the entries.
         let (up_to, from) = unsafe {
             (self.trie.last_up_to(number).map(key), self.trie.first_from(number, grade).map(key))
         };
@@ -65,7 +65,7 @@ impl Pair {
         let is_from = |leaf: &&(u64, u32)| leaf.0 >= number && leaf.1 >= grade;
         assert_eq!(from, leaves.iter().find(is_from).map(|leaf| leaf.0));
         let mut found = Vec::new();
-        // SAFETY: As above.
+        // SAFETY: What is in the trie are the entries.
         let is_right = unsafe {
             self.trie.check(|leaf| {
                 found.push((leaf.as_ref().key, leaf.as_ref().grade));
@@ -146,7 +146,7 @@ fn what_is_broken_is_found() {
     pair.insert(1, 0);
     other.insert(1, 0);
     pair.trie.spares.0 = other.trie.spares.0;
-    // SAFETY: As above.
+    // SAFETY: What is in the trie are the entries; what was broken leads nowhere else.
     assert!(!unsafe { pair.trie.check(|_| true) });
 }
 
@@ -160,7 +160,7 @@ fn what_is_near_is_found_without_looking_around() {
         // SAFETY: What is in the trie are the entries.
         let is_near = |leaf: NonNull<Leaf<u32>>| unsafe { leaf.as_ref() }.key == key << 16;
         for number in [0, 1, 40_000, 65_535] {
-            // SAFETY: As above.
+            // SAFETY: What is in the trie are the entries.
             let near = unsafe { pair.trie.near((key << 16) + number, is_near) };
             assert!(near.is_some(), "{key}, {number}");
         }

@@ -73,7 +73,7 @@ fn random_size(random: &mut fastrand::Rng, largest: usize) -> usize {
 ///
 /// They can be read.
 unsafe fn holds(block: *const u8, size: usize, value: u8) -> bool {
-    // SAFETY: The caller's promise.
+    // SAFETY: The caller upholds the contract of this function.
     unsafe { std::slice::from_raw_parts(block, size) }.iter().all(|byte| *byte == value)
 }
 

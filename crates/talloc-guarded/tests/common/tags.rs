@@ -78,7 +78,7 @@ pub fn resize<A: GlobalAlloc>(
     size: usize,
     new: usize,
 ) -> *mut u8 {
-    // SAFETY: The same.
+    // SAFETY: There is none if it is not a block. Then the allocator reports the call, and does nothing.
     unsafe { allocator.realloc(ptr, layout(size), new) }
 }
 

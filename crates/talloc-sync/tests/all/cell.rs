@@ -290,7 +290,7 @@ fn run_with_panic_at(call: usize) -> (usize, bool) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
+#[cfg_attr(miri, ignore = "too slow in Miri")]
 fn a_supply_may_panic_at_any_call() {
     let (calls, panics) = run_with_panic_at(usize::MAX);
     assert!(calls > 10 && !panics, "{calls} calls");

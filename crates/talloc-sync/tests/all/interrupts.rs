@@ -205,7 +205,7 @@ fn interrupts_come_on_several_cores() {
     }
 
     let memory = vec![0_u8; 64 << 10].leak();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { HEAP.with(|heap| heap.init(memory.into())) };
     std::thread::scope(|scope| {
         let cores: Vec<_> = (0..3).map(|seed| scope.spawn(move || core(seed))).collect();

@@ -14,7 +14,7 @@ fn heap<C: Config>() -> Tallock<lock::Spin, C> {
     let heap = Talloc::<C>::with_config().lock();
     for kind in [FAST, LARGE] {
         let memory = std::vec![0_u8; 64 << 10].leak();
-        // SAFETY: The memory is leaked, and so the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe {
             heap.0.lock().arenas_mut().claim_of_kind(kind, Span::from(memory), Memory::ZEROED)
         }

@@ -30,7 +30,7 @@ unsafe impl Send for Panics {}
 impl<C: Config> Source<C> for Panics {
     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
         if let Some(block) = heap.source_mut().0.take() {
-            // SAFETY: It was allocated with this layout, and is freed once.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { heap.free(block, BLOCK) };
         }
         panic!("no memory today")
@@ -84,7 +84,7 @@ impl<'a, H: SharedHeap> Block<'a, H> {
     }
 
     fn fill(&self) {
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { self.ptr.cast::<u8>().write_bytes(self.tag, self.layout.size()) };
     }
 }
@@ -191,10 +191,10 @@ type Call = fn(&dyn GlobalAlloc);
 const CALLS: [(&str, Call); 3] = [
     // SAFETY: The sizes are not zero, and the block has this layout.
     ("alloc", |heap| _ = unsafe { heap.alloc(TOO_LARGE) }),
-    // SAFETY: As above.
+    // SAFETY: The sizes are not zero, and the block has this layout.
     ("alloc_zeroed", |heap| _ = unsafe { heap.alloc_zeroed(TOO_LARGE) }),
     ("realloc", |heap| {
-        // SAFETY: As above.
+        // SAFETY: The sizes are not zero, and the block has this layout.
         _ = unsafe { heap.realloc(heap.alloc(BLOCK), BLOCK, TOO_LARGE.size()) };
     }),
 ];

@@ -45,7 +45,7 @@ fn is_usable<H: GlobalAlloc>(heap: &H, before: Block<&H>) {
 macro_rules! used_again {
     ($heap:ident, $says:literal) => {
         let memory = vec![0_u8; 4096].leak();
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         lend(|heap| unsafe { heap.init(memory.into()) });
         // Not by `GlobalAlloc`, out of which nothing unwinds.
         let uses: [fn(); 3] = [

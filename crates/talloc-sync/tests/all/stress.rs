@@ -87,7 +87,7 @@ fn stress_lock<R: RawMutex + Send + Sync>(threads: u64, steps: usize) {
     count::<R>(threads, steps / 100 / SLOWER.min(10));
     let mut memory = memory();
     let heap: Tallock<R> = Talloc::new().lock();
-    // SAFETY: The memory is the heap's for as long as there is the heap.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.0.lock().init(memory.as_mut_slice().into()) };
     stress(&heap, threads, steps);
     let mut heap = heap.0.lock();
@@ -124,7 +124,7 @@ fn behind_a_parking_lot() {
 fn in_critical_sections() {
     let mut memory = memory();
     let heap = talloc_sync::TallocCritical::<talloc_sync::RealTime>::new(Talloc::with_config());
-    // SAFETY: The memory is the heap's for as long as there is the heap.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.with(|heap| heap.init(memory.as_mut_slice().into())) };
     stress(&heap, 4, 100_000);
     let report = heap.with(|heap| {

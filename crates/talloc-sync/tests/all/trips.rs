@@ -63,7 +63,7 @@ unsafe impl RawMutex for Traced {
 fn with_heap(test: impl FnOnce(&Tallock<Traced, RealTime>)) {
     let mut memory = vec![0_u8; 10_000];
     let heap = Talloc::<RealTime>::with_config().lock::<Traced>();
-    // SAFETY: The memory is the heap's for as long as there is the heap.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.0.lock().init(memory.as_mut_slice().into()) };
     let arena = heap.0.lock().get_arena();
     WATCHED.set((arena, Vec::new()));

@@ -100,7 +100,7 @@ struct Heap<R: RawMutex> {
 // SAFETY: The memory is the heap's, which is behind a lock, and a cell is used by who has the block.
 unsafe impl<R: RawMutex + Send> Send for Heap<R> {}
 
-// SAFETY: As above.
+// SAFETY: The memory is the heap's, which is behind a lock, and a cell is used by who has the block.
 unsafe impl<R: RawMutex + Sync> Sync for Heap<R> {}
 
 /// A block that a thread has.
@@ -113,7 +113,7 @@ impl<R: RawMutex> Heap<R> {
     fn new() -> Arc<Self> {
         let memory = NonNull::from(Box::leak(Box::new([0; GRANULES])));
         let heap: Tallock<R> = Talloc::new().lock();
-        // SAFETY: The memory is the heap's for as long as there is the heap.
+        // SAFETY: The memory outlives the heap, and nothing else uses it.
         unsafe { heap.0.lock().init(Span::from_ptr_size(memory.as_ptr().cast(), 8 * GRANULES)) };
         let cells = (0..GRANULES).map(|_| UnsafeCell::new(())).collect();
         Arc::new(Self { heap, memory, cells })
@@ -138,7 +138,7 @@ impl<R: RawMutex> Heap<R> {
         for cell in &self.cells[at..at + LAYOUT.size() / 8] {
             cell.with_mut(|_| ());
         }
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.0.write_bytes(1, LAYOUT.size()) };
     }
 }

@@ -41,7 +41,7 @@ each_config! {
         let pool = Pool::new(64 << 10);
         let mut heaps = Vec::with_capacity(1);
         let mut heap = Talloc::<C>::with_config();
-        // SAFETY: The memory of the pool is used for nothing else.
+        // SAFETY: Nothing else uses the memory of the pool.
         unsafe {
             heap.init(pool.at(1000, 4000));
             heap.claim(pool.at(10_000, 30_000)).expect("there is nothing wrong with it");
@@ -78,7 +78,7 @@ each_config! {
         let pool = Pool::new(64 << 10);
         for size in [0, 200, 5000, 60_000] {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(pool.at(500, 500 + size)) };
             let block = malloc(&mut heap, layout(24, 8));
             heap.flush();
@@ -111,7 +111,7 @@ each_config! {
         let pool = Pool::new(128 << 10);
         let mut random = fastrand::Rng::with_seed(5);
         let mut heap = Talloc::<C>::with_config();
-        // SAFETY: The memory of the pool is used for nothing else.
+        // SAFETY: Nothing else uses the memory of the pool.
         unsafe {
             heap.init(pool.at(1003, 20_000));
             for (start, end) in [(20_000, 50_001), (60_000, 80_000), (80_000, 120_005)] {

@@ -64,7 +64,7 @@ fn an_arena_beyond_the_links_is_refused_or_split() {
     }
     assert!(heap.get_arena().is_empty());
     assert!(malloc(&mut heap, layout(1, 1)).is_err());
-    // SAFETY: As above.
+    // SAFETY: The memory is used for nothing else, and is dropped after the heap.
     unsafe { heap.claim(memory.span()).unwrap() };
     assert!(malloc(&mut heap, layout(500 << 10, 8)).is_ok());
     assert!(report(&heap).arena_bytes > GIB - 4096);

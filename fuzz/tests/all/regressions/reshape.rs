@@ -12,12 +12,12 @@ each_config! {
         let pool = Pool::new(32 << 10);
         let (mut low, mut high) = (16_003, 16_300);
         let mut heap = Talloc::<C>::with_config();
-        // SAFETY: The memory of the pool is used for nothing else.
+        // SAFETY: Nothing else uses the memory of the pool.
         unsafe { heap.init(pool.at(low, high)) };
         let block = malloc(&mut heap, layout(24, 8)).expect("there is room");
         for step in 0..2000 {
             (low, high) = (low - step % 5, high + step % 16);
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.extend(pool.at(low, high)) };
             let after = report(&heap);
             // But for the bitmap, and two ends of less than a granule, all of it can be used. At

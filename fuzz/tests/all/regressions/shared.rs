@@ -11,7 +11,7 @@ use crate::regressions::layout;
 /// A heap in a cell.
 struct Cell(RefCell<OwnedTalloc>);
 
-// SAFETY: It is one heap, which the cell gives to one caller at a time.
+// SAFETY: All calls use the same heap, and the cell allows only one at a time.
 unsafe impl SharedHeap for Cell {
     type Config = Compact;
     type Source = OomHandler<Compact>;
@@ -23,7 +23,7 @@ unsafe impl SharedHeap for Cell {
 
 fn heap(pool: &Pool) -> Cell {
     let mut heap = Talloc::new();
-    // SAFETY: The memory of the pool is used for nothing else.
+    // SAFETY: Nothing else uses the memory of the pool.
     unsafe { heap.init(pool.span()) };
     Cell(RefCell::new(heap))
 }

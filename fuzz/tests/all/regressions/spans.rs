@@ -38,7 +38,7 @@ fn exercise<C: Config>(heap: &mut Talloc<C>) {
     while let Ok(block) = malloc(heap, layout(1, 1)) {
         let span = Span::from_ptr_size(block.as_ptr(), block_bytes);
         assert!(heap.get_allocatable_span().contains_span(span), "{span} in {arena}");
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.write_bytes(!0, block_bytes) };
         blocks.push(block);
     }
@@ -68,7 +68,7 @@ each_config! {
         let pool = pool();
         for arena in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(arena) };
             assert_eq!(heap.get_arena(), arena);
             exercise(&mut heap);
@@ -82,7 +82,7 @@ each_config! {
             let (low, high) = ([0, 1, 3, 8, 17, 130][number % 6], [0, 1, 5, 8, 40, 150][number % 5]);
             let new = old.extend(low, high);
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe {
                 heap.init(old);
                 let kept = malloc(&mut heap, layout(5, 1));
@@ -101,7 +101,7 @@ each_config! {
         let pool = pool();
         for new in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(pool.span()) };
             exercise(&mut heap);
             heap.truncate(new);
@@ -120,7 +120,7 @@ each_config! {
         let block_bytes = Limits::of::<C>().rounded(33);
         for new in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(pool.span()) };
             let below = malloc(&mut heap, layout(160, 8)).expect("there is room");
             let kept = malloc(&mut heap, layout(33, 8)).expect("there is room");

@@ -74,7 +74,7 @@ impl<C: Config> Owned<C> {
         assert!(unsafe { self.heap.malloc(layout(1)) }.is_err());
         for block in kept {
             for at in 0..block.layout.size() {
-                // SAFETY: It is a block of the test.
+                // SAFETY: The block belongs to the test.
                 assert_eq!(unsafe { block.ptr.add(at).read() }, PATTERN, "byte {at}");
             }
         }
@@ -243,7 +243,7 @@ fn a_queue_that_ends_with_a_used_block_of_zeros_is_noticed() {
     heap.guard.get_mut().unwrap().delayed.set_last(zeros.ptr);
     heap.drop_block(other);
     heap.expect_closed(&kept);
-    // SAFETY: As above.
+    // SAFETY: It is a block of the test, of that size.
     assert_eq!(unsafe { zeros.ptr.cast::<u64>().read() }, 0, "no link was written");
 }
 

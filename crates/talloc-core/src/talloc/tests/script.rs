@@ -300,7 +300,7 @@ impl<const N: usize> Config for Searching<N> {
     const LAST_RESORT: usize = N;
 }
 
-/// Holes of one size in a heap, more than are looked at; Miri takes its time.
+/// Holes of one size in a heap, more than are looked at; Miri is slow, so it runs fewer.
 const HOLES: usize = if cfg!(miri) { 300 } else { 50_000 };
 
 /// Fills a heap but for [`HOLES`] holes of 64 granules, and one of 67, which are all in one bin.

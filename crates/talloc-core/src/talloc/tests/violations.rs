@@ -203,7 +203,7 @@ fn cached_count() {
     // It runs in a circle.
     let (heap, [last, first]) = cached();
     let link = heap.arenas.first.ptr(first).cast();
-    // SAFETY: As above.
+    // SAFETY: A cached block starts with its link.
     unsafe { link.write(heap.arenas.first.ptr(last)) };
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 }

@@ -51,7 +51,7 @@ impl<P: Deref<Target: GlobalAlloc>> Block<P> {
 
     pub fn fill(&mut self, tag: u8) {
         self.tag = tag;
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { self.ptr.write_bytes(tag, self.layout.size()) };
     }
 
