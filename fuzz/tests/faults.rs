@@ -153,7 +153,7 @@ fn expect_none_missed(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator
 }
 
 #[test]
-fn hardened_heaps_use_nothing_that_was_overwritten() {
+fn hardened_heaps_use_no_overwritten_structures() {
     let found = plant("hardened");
     expect_all_planted(&found);
     expect_refusals(&found);
@@ -163,7 +163,7 @@ fn hardened_heaps_use_nothing_that_was_overwritten() {
 
 /// With canaries behind each block, and all of a freed block filled, nothing is overwritten silently.
 #[test]
-fn heaps_with_all_measures_find_what_is_overwritten() {
+fn heaps_with_all_measures_detect_overwrites() {
     // Not `hardened-micro`: one in 65,536 random values of 16 bits passes for the right one.
     for level in ["hardened-all", "hardened-real-time"] {
         let found = plant(level);
@@ -209,7 +209,7 @@ fn classes_have_names_of_their_own() {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn outcomes_survive_printing_and_parsing() {
     let verdicts = [
         Verdict::Caught { after: 12, is_late: true },
         Verdict::Caught { after: 0, is_late: false },

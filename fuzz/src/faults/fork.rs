@@ -113,7 +113,7 @@ fn parent(pid: libc::pid_t, read: File) -> Vec<Outcome> {
     if status != 0 {
         let why = match libc::WTERMSIG(status) {
             0 => format!("the process exited with {}", libc::WEXITSTATUS(status)),
-            libc::SIGVTALRM => "looped for ever".into(),
+            libc::SIGVTALRM => "looped forever".into(),
             signal => format!("signal {signal}"),
         };
         let (size, distance) = planted;

@@ -19,7 +19,7 @@ fn heaps_of_threads_do_what_they_promise() {
 }
 
 #[test]
-fn a_mapped_block_that_becomes_small_without_memory_is_unmapped_in_the_end() {
+fn a_block_that_stays_mapped_for_lack_of_memory_is_unmapped_later() {
     let setup = Setup { threads: 2, slices: 2, gives_zeros: true, has_barrier: true };
     let steps = [
         (0, Op::Allocate { size: 200 << 10, align: 8, zeroed: false }),

@@ -51,7 +51,7 @@ fn behind_a_spin_lock() {
 }
 
 #[test]
-fn behind_a_lock_that_lets_others_in() {
+fn behind_a_lock_that_yields() {
     explore(Form::Turns);
 }
 
@@ -215,7 +215,7 @@ impl Fault for CopiesTooLate {
 }
 
 #[test]
-fn a_block_that_is_copied_after_it_was_freed() {
+fn a_block_copied_after_it_was_freed() {
     let message = found::<CopiesTooLate>(3).expect("the fault must be found");
     assert!(message.contains("its contents were not kept"), "{message}");
     // Nobody comes in between a thread and itself.
@@ -224,7 +224,7 @@ fn a_block_that_is_copied_after_it_was_freed() {
 
 /// A heap has to be told of several threads for anything to come in between.
 #[test]
-fn others_come_in_between() {
+fn other_threads_interrupt_calls() {
     let counted = |threads| {
         let setup = Setup { threads, ..setup(Profile::Compact, Form::Turns, 3) };
         let script = Script::random(setup, 5, STEPS);
@@ -239,7 +239,7 @@ fn others_come_in_between() {
 
 /// With magazines, too: then a slot is in use, or the depot's blocks are on their way.
 #[test]
-fn others_come_in_between_magazines_and_the_heap() {
+fn other_threads_interrupt_magazines() {
     let setup = Setup { threads: 3, ..setup(Profile::Compact, Form::Magazines, 3) };
     let script = Script::random(setup, 5, STEPS);
     let driver = Rc::new(talloc_fuzz::sync::Driver::<Magazines<Compact>>::new(&script));

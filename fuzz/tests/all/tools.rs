@@ -84,7 +84,7 @@ mod minimise {
     use talloc_fuzz::{Failure, Mix, Op, Profile, Script, Setup};
 
     #[test]
-    fn only_what_is_needed_is_left() {
+    fn only_necessary_operations_are_left() {
         let setup = Setup {
             profile: Profile::Compact,
             size: 1024,

@@ -67,7 +67,7 @@ fn a_piece_that_is_too_small() {
 }
 
 #[test]
-fn what_was_free_is_lost() {
+fn a_free_chunk_is_lost() {
     let faults = Faults {
         discard: |mutant, _, _, _| {
             let layout = Layout::new::<u64>();

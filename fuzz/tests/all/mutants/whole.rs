@@ -126,6 +126,6 @@ fn a_source_that_is_believed() {
     expect_by(
         faults,
         &script(Kind::Lie, &[malloc(10_000, 8)]),
-        "the heap asks its source for ever",
+        "the heap calls its source forever",
     );
 }

@@ -183,7 +183,7 @@ fn every_bin<C: Config>(memory: Span) -> usize {
 }
 
 each_config! {
-    fn every_bin_meets_what_it_holds<C: Config>() {
+    fn every_bin_serves_its_sizes<C: Config>() {
         let memory = Untouched::new(ARENA);
         let tried = every_bin::<C>(memory.span());
         // Bins of larger chunks than the arena has room for are left to the test below.
@@ -192,7 +192,7 @@ each_config! {
 }
 
 #[test]
-fn every_bin_of_the_documented_configuration_meets_what_it_holds() {
+fn every_bin_of_the_documented_configuration_serves_its_sizes() {
     let memory = Untouched::new(ARENA);
     assert_eq!(every_bin::<Sensor>(memory.span()), 47);
 }
@@ -203,7 +203,7 @@ fn every_bin_of_the_documented_configuration_meets_what_it_holds() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 #[ignore = "takes a while, and touches 150 MiB"]
-fn bins_of_gigabytes_meet_what_they_hold() {
+fn bins_of_gigabytes_serve_their_sizes() {
     let memory = Untouched::new(10 << 30);
     assert_eq!(every_bin::<talloc_core::Compact>(memory.span()), 255);
     assert_eq!(every_bin::<talloc_core::RealTime>(memory.span()), 255);

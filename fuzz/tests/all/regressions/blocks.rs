@@ -107,7 +107,7 @@ each_config! {
         }
     }
 
-    fn everything_freed_is_one_chunk_for_each_arena<C: Config>() {
+    fn freed_arenas_are_one_chunk_each<C: Config>() {
         let pool = Pool::new(128 << 10);
         let mut random = fastrand::Rng::with_seed(5);
         let mut heap = Talloc::<C>::with_config();

@@ -37,7 +37,7 @@ each_config! {
 
     /// An arena in which nothing is allocated any more, but whose bitmap lies in the middle, is put
     /// in order by a flush. Its control block moves then, while it is to be extended or truncated.
-    fn an_arena_that_a_flush_puts_in_order<C: Config>() {
+    fn an_arena_that_a_flush_tidies<C: Config>() {
         let pool = Pool::new(32 << 10);
         for truncate in [false, true] {
             let mut heap = Talloc::<C>::with_config();

@@ -45,7 +45,7 @@ fn dangling_pointers_are_aligned() {
 /// A block that moves, as it is to be aligned more strictly, is copied as long as it was: nothing
 /// of what comes after it is read.
 #[test]
-fn a_block_that_moves_is_copied_as_long_as_it_was() {
+fn a_block_that_moves_is_copied_with_its_old_length() {
     let pool = Pool::new(64 << 10);
     let heap = heap(&pool);
     let (old, new) = (layout(40, 8), layout(400, 4096));

@@ -115,7 +115,7 @@ each_config! {
         }
     }
 
-    fn truncate_keeps_what_is_allocated<C: Config>() {
+    fn truncate_keeps_blocks<C: Config>() {
         let pool = pool();
         let block_bytes = Limits::of::<C>().rounded(33);
         for new in spans(&pool) {
