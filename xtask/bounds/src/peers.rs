@@ -20,7 +20,7 @@ struct Nothing;
 #[global_allocator]
 static NOTHING: Nothing = Nothing;
 
-// SAFETY: It never returns a block.
+// SAFETY: This allocator never returns a block.
 unsafe impl GlobalAlloc for Nothing {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         ptr::null_mut()

@@ -178,7 +178,7 @@ impl<C: Config> Model<C> {
             return;
         }
         let span = lower.fit_over(upper.span);
-        // The merged arena keeps the number of the lower one, unless that was too small to be an arena.
+        // The merged arena keeps the number of the lower one, unless that was the first one and too small for blocks.
         let stays_low = self.heap.arenas().nth(low - usize::from(high < low)) == Some(span);
         let (stays, gone) = if stays_low { (low, high) } else { (high, low) };
         assert!(stays_low || low == 0);

@@ -262,7 +262,7 @@ fn blocks_are_kept_in_a_lull<C: Config>() {
         assert_eq!(verified(&heap).cached_bytes, kept - 100 * 96);
         heap.backend().free_batch(96, batch);
         assert_eq!(verified(&heap).cached_bytes, kept);
-        // Every second request gives one batch back, until the lists are as small as without the lull.
+        // Each request for another size gives one batch back, until the lists are as small as without the lull.
         let mut before = kept;
         let mut requests = 0;
         while before > PLENTY {

@@ -58,7 +58,7 @@ fn mark(block: NonNull<u8>, size: usize, content: u8) {
 
 /// Checks the marks of a block of `size` bytes.
 fn check(block: NonNull<u8>, size: usize, content: u8) {
-    // SAFETY: The block has as many bytes, and these were written.
+    // SAFETY: The accesses are within the block, and these bytes were written.
     assert!(places(size).all(|at| unsafe { block.add(at).read() } == content));
 }
 

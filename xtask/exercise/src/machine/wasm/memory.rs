@@ -159,7 +159,7 @@ fn refused<P: WasmParameters>() {
         assert!(memory_size::<0>() == pages, "a request that was refused has made the memory grow");
     }
     if !large.is_null() {
-        // SAFETY: It was allocated with this layout.
+        // SAFETY: The block was allocated with this layout, and is not used any more.
         unsafe { heap.dealloc(large, Block::layout(IMPOSSIBLE)) };
     }
     block.free(&heap);
