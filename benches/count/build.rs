@@ -1,4 +1,4 @@
-//! Tells the library which compiler it was built with: counts of instructions belong to one.
+//! Passes the version of the compiler to the library, because counts of instructions depend on it.
 
 use std::env;
 use std::process::Command;

@@ -1,7 +1,7 @@
-//! A random legal program that makes many calls in little time, for faults that are rare.
+//! A random legal program that makes many calls in little time, to find rare faults.
 //!
-//! The oracle compares the whole heap with its shadow after every call. This program looks at both ends of each block that
-//! it passes, and verifies the heap after every so many calls. A checked heap must report nothing.
+//! The oracle compares the whole heap with its shadow after every call. This program only checks both ends of each
+//! block that it passes, and verifies the heap at intervals. A checked heap must report nothing.
 
 mod arenas;
 
@@ -15,22 +15,22 @@ use crate::ops::{Profile, with_profile};
 use crate::pool::Pool;
 use crate::run::{Failure, catch};
 
-/// What is wrong, if anything.
+/// An error says what is wrong.
 type Check = Result<(), String>;
 
-/// The sizes of the pools that arenas are cut out of. In the smaller ones, many requests fail.
+/// The sizes of the pools for arenas. In the smaller ones, many requests fail.
 const POOLS: [usize; 3] = [32 << 10, 128 << 10, 480 << 10];
 
-/// The most blocks at a time.
+/// The largest number of blocks at a time.
 const BLOCKS: usize = 256;
 
-/// The arenas change once in as many calls.
+/// The number of calls between two changes of arenas.
 const RESHAPES: usize = 1 << 12;
 
-/// The heap is flushed once in as many calls.
+/// The number of calls between two flushes.
 const FLUSHES: usize = 1 << 14;
 
-/// Runs a program of so many calls. The heap is verified after every `every` of them, and at the end.
+/// Runs a program of `calls` calls. The heap is verified after every `every` calls, and at the end.
 pub fn run(profile: Profile, seed: u64, calls: usize, every: usize) -> Result<usize, Box<Failure>> {
     let ran = catch(|| with_profile!(profile, run_with(seed, calls, every)));
     let setup = format!("{profile:?}, seed {seed}, {calls} calls, verified every {every}");
@@ -55,7 +55,7 @@ fn run_with<C: Config>(seed: u64, calls: usize, every: usize) -> Check {
     program.finish()
 }
 
-/// A block, the bytes at whose ends are `stamp`.
+/// A block whose bytes at both ends are `stamp`.
 #[derive(Clone, Copy)]
 struct Block {
     ptr: NonNull<u8>,
@@ -97,7 +97,7 @@ impl<C: Config> Program<C> {
         Ok(())
     }
 
-    /// Mostly small sizes.
+    /// Returns a random size, usually a small one.
     fn size(&mut self) -> usize {
         match self.random.u8(..64) {
             0 => self.random.usize(1..16 << 10),
@@ -111,7 +111,7 @@ impl<C: Config> Program<C> {
         let align = 1 << self.random.u8(..most);
         let layout = Layout::from_size_align(self.size(), align).expect("the size is small");
         let is_zeroed = self.random.u8(..8) == 0;
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` and `malloc_zeroed` have no preconditions.
         let allocated = unsafe {
             if is_zeroed { self.heap.malloc_zeroed(layout) } else { self.heap.malloc(layout) }
         };
@@ -122,18 +122,18 @@ impl<C: Config> Program<C> {
         Ok(Some(self.stamped(ptr, layout)))
     }
 
-    /// Frees a block, or changes its size. Returns what it is then.
+    /// Frees or resizes a block. Returns the block, unless it was freed.
     fn change(&mut self, block: Block) -> Result<Option<Block>, String> {
         let Block { ptr, layout, .. } = block;
         let choice = self.random.u8(..8);
         if choice > 2 {
-            // SAFETY: It is a block of the heap, which is forgotten.
+            // SAFETY: The heap allocated the block with this layout, and it is freed once.
             unsafe { self.heap.free(ptr, layout) };
             return Ok(None);
         }
         let size = self.size();
         let resized = Layout::from_size_align(size, layout.align()).expect("the size is small");
-        // SAFETY: It is a block of the heap with that layout.
+        // SAFETY: The heap allocated the block with this layout.
         let result = unsafe {
             match choice {
                 0 => self.heap.realloc(ptr, layout, size),
@@ -152,7 +152,7 @@ impl<C: Config> Program<C> {
         Ok(Some(self.stamped(ptr, resized)))
     }
 
-    /// A block, both ends of which have been written.
+    /// Returns a new block, after writing both ends.
     fn stamped(&mut self, ptr: NonNull<u8>, layout: Layout) -> Block {
         let block = Block { ptr, layout, stamp: self.random.u8(1..) };
         block.write();
@@ -168,7 +168,7 @@ impl<C: Config> Program<C> {
         for place in 0..BLOCKS {
             if let Some(block) = self.blocks[place].take() {
                 block.check()?;
-                // SAFETY: It is a block of the heap, which is forgotten.
+                // SAFETY: The heap allocated the block with this layout, and it is freed once.
                 unsafe { self.heap.free(block.ptr, block.layout) };
             }
         }
@@ -182,10 +182,10 @@ impl<C: Config> Program<C> {
 }
 
 impl Block {
-    /// How many bytes at each end are written and checked.
+    /// The number of bytes at each end that are written and checked.
     const END: usize = 8;
 
-    /// The bytes at both ends, which may overlap.
+    /// Returns the bytes at both ends, which may overlap.
     fn ends(&self) -> [NonNull<[u8]>; 2] {
         let len = self.layout.size().min(Self::END);
         [0, self.layout.size() - len].map(|at| {
@@ -196,20 +196,20 @@ impl Block {
 
     fn write(&self) {
         for mut end in self.ends() {
-            // SAFETY: The bytes are the block's, which is the program's, and the memory of a pool is initialised.
+            // SAFETY: The program owns the block. The memory of a pool is initialised.
             unsafe { end.as_mut() }.fill(self.stamp);
         }
     }
 
     fn check(&self) -> Check {
         let is_kept = self.ends().iter().all(|end| {
-            // SAFETY: As above.
+            // SAFETY: The program owns the block. The memory of a pool is initialised.
             unsafe { end.as_ref() }.iter().all(|byte| *byte == self.stamp)
         });
         if is_kept { Ok(()) } else { Err(format!("the block {:p} was overwritten", self.ptr)) }
     }
 
-    /// Checks the first bytes of a resized block. Resizing has kept the first `kept` bytes.
+    /// Checks the first bytes of a resized block, of which the first `kept` must be unchanged.
     fn check_start(&self, kept: usize) -> Check {
         let size = kept.min(Self::END).min(self.layout.size());
         let layout = Layout::from_size_align(size, 1).expect("the size is small");

@@ -9,19 +9,19 @@ use talloc_core::{AllocError, Config, OwnedTalloc, Talloc};
 use crate::heap::Heap;
 use crate::supply::{Bomb, Supply};
 
-/// A heap that catches what its source throws.
+/// A heap that catches the panics of its source.
 pub struct Catches<C: Config> {
     heap: OwnedTalloc<C, Supply>,
     caught: usize,
 }
 
 impl<C: Config> Catches<C> {
-    /// A heap with a source that may panic with a [`Bomb`].
+    /// Creates a heap with a source that may panic with a [`Bomb`].
     pub fn new(source: Supply) -> Self {
         Self { heap: Talloc::with_source(source), caught: 0 }
     }
 
-    /// How often it has panicked.
+    /// Returns the number of panics.
     pub fn caught(&self) -> usize {
         self.caught
     }

@@ -1,4 +1,4 @@
-//! Carrying out scripts, and checking the heap after every step.
+//! Runs scripts, and checks the heap after every step.
 
 mod arenas;
 mod blocks;
@@ -21,24 +21,24 @@ use crate::shadow::Shadow;
 use crate::supply::{Event, Plan};
 use crate::trace::{Call, Fresh, Outcome, Place, Trace};
 
-/// What is wrong, if anything.
+/// An error says what is wrong.
 type Check = Result<(), String>;
 
-/// How many blocks a source may free for the sake of one request.
+/// The largest number of blocks that a source may free for one request.
 const VICTIMS: usize = 8;
 
-/// A heap, what it must look like, and what was done to it.
+/// A heap, its expected state, and the calls so far.
 pub struct Driver<H: Heap> {
     heap: Seat<H>,
     limits: Limits,
     setup: Setup,
     pool: Pool,
-    /// In the order of their addresses; none is empty.
+    /// In the order of their addresses. None is empty.
     arenas: Vec<Span>,
     /// The parts of the pool outside of the arenas.
     outside: Vec<Span>,
     shadow: Shadow,
-    /// What the heap said of itself after the last step.
+    /// The heap's report after the last step.
     report: Report,
     trace: Trace,
     steps: usize,
@@ -46,7 +46,7 @@ pub struct Driver<H: Heap> {
 }
 
 impl<H: Heap> Driver<H> {
-    /// A driver of a heap that has no arena yet.
+    /// Creates a driver for a heap without arenas.
     pub fn new(heap: H, setup: &Setup) -> Self {
         let limits = Limits::of::<H::Config>();
         let pool = Pool::new(setup.pool_size());
@@ -66,7 +66,7 @@ impl<H: Heap> Driver<H> {
         }
     }
 
-    /// Carries out operations, and clears up afterwards. The error says what was found wrong.
+    /// Runs operations, and cleans up afterwards. An error says what is wrong.
     pub fn run(&mut self, ops: &[Op]) -> Check {
         let size = self.setup.size;
         let base = self.pool.span().truncate(self.pool.span().size() / 3 + self.setup.skew, 0);
@@ -75,22 +75,22 @@ impl<H: Heap> Driver<H> {
         self.finish()
     }
 
-    /// Calls of the heap so far.
+    /// Returns the number of calls of the heap so far.
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// Calls with a wrong span so far, which were refused.
+    /// Returns the number of refused calls with wrong spans so far.
     pub fn refusals(&self) -> usize {
         self.refusals
     }
 
-    /// The heap under test.
+    /// Returns the heap under test.
     pub fn heap(&self) -> &H {
         &self.heap
     }
 
-    /// The calls, to be printed.
+    /// Returns the calls so far, for printing.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
@@ -162,7 +162,7 @@ impl<H: Heap> Driver<H> {
         }
     }
 
-    /// Tells the source what it may do in the next call, but not with the block `kept`.
+    /// Sets what the source may do in the next call. It must not free the block `kept`.
     fn prepare(&mut self, kept: Option<NonNull<u8>>) {
         let first = self.heap.get_arena();
         let gaps = self.gaps();
@@ -179,7 +179,7 @@ impl<H: Heap> Driver<H> {
         self.heap.talloc_mut().source_mut().prepare(plan);
     }
 
-    /// Follows what the source did in the last call; says whether it did anything.
+    /// Applies the actions of the source in the last call. Returns whether there were any.
     fn follow_events(&mut self) -> Result<bool, String> {
         let events = self.heap.talloc_mut().source_mut().take_events();
         let mut arenas = self.arenas.clone();
@@ -201,7 +201,7 @@ impl<H: Heap> Driver<H> {
         Ok(!events.is_empty())
     }
 
-    /// Notes what the arenas are now. What no longer belongs to one is filled with canaries.
+    /// Updates the arenas. Fills memory that no longer belongs to an arena with canaries.
     fn rearrange(&mut self, mut arenas: Vec<Span>) -> Check {
         arenas.sort_by_key(|arena| arena.base());
         let old = std::mem::replace(&mut self.arenas, arenas);
@@ -217,12 +217,12 @@ impl<H: Heap> Driver<H> {
         Ok(())
     }
 
-    /// The memory that arenas could be made of.
+    /// Returns the memory available for arenas.
     fn gaps(&self) -> Vec<Span> {
         without(self.pool.span(), &self.arenas)
     }
 
-    /// What an arena could be extended to.
+    /// Returns the largest span to which an arena could be extended.
     fn room(&self, arena: Span) -> Span {
         let others: Vec<Span> =
             self.arenas.iter().copied().filter(|other| *other != arena).collect();
@@ -231,12 +231,12 @@ impl<H: Heap> Driver<H> {
     }
 }
 
-/// The nearest layout to what was asked for.
+/// Returns the valid layout that is closest to the arguments.
 fn layout(size: usize, align: usize) -> Layout {
     crate::ops::cursor::nearest_layout(size, align)
 }
 
-/// The parts of `span` outside of `arenas`, which are sorted.
+/// Returns the parts of `span` outside of `arenas`, which are sorted.
 pub(crate) fn without(span: Span, arenas: &[Span]) -> Vec<Span> {
     let mut gaps = Vec::with_capacity(arenas.len() + 1);
     let mut rest = span;

@@ -1,4 +1,4 @@
-//! What the driver needs of a heap.
+//! The heap as the driver uses it.
 
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
@@ -11,28 +11,28 @@ use talloc_core::{
 
 use crate::supply::Supply;
 
-/// Bytes in a granule, which the sizes of chunks are multiples of.
+/// The size of a granule in bytes. Sizes of chunks are multiples of it.
 pub const GRANULE: usize = 8;
 
-/// What a heap promises about sizes.
+/// A heap's limits on sizes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The least bytes that a block takes.
+    /// The smallest size of a chunk in use.
     pub min_block: usize,
-    /// How many bytes the granules of one arena may lie apart.
+    /// The largest distance between granules of one arena, in bytes.
     pub window: usize,
-    /// How many free chunks are looked at before a request is given up.
+    /// The number of free chunks that are examined before a request fails.
     pub last_resort: usize,
-    /// How many more bytes a block takes than are asked for, for a canary.
+    /// The additional size of a block for its canary.
     pub tail: usize,
-    /// Bits for each granule.
+    /// The number of bits per granule.
     pub bits: usize,
-    /// Below this many bytes, chunks of twice a size are in another bin.
+    /// Below this size, a chunk and one of twice its size are in different bins.
     pub sorted: usize,
 }
 
 impl Limits {
-    /// The limits of heaps of a configuration.
+    /// Returns the limits of heaps with a configuration.
     pub fn of<C: Config>() -> Self {
         let index_bytes = size_of::<C::Index>();
         let window = 1_usize.checked_shl(8 * index_bytes as u32).unwrap_or(usize::MAX);
@@ -42,7 +42,7 @@ impl Limits {
             .min(other_bins >> C::Bins::SPLIT_LOG2);
         let coarse =
             (other_bins - (fine << C::Bins::SPLIT_LOG2)) >> C::Bins::SPLIT_LOG2.saturating_sub(2);
-        // The last bin has no upper bound. The doubling it is the last part of is not counted.
+        // The last bin has no upper bound, so the power of two that it is part of does not count.
         let doublings = (fine + coarse).saturating_sub(1) as u32;
         let sorted = exact_bins.checked_shl(doublings).unwrap_or(usize::MAX);
         Self {
@@ -55,30 +55,30 @@ impl Limits {
         }
     }
 
-    /// Bytes of a span that surely becomes one arena.
+    /// Returns the size of a span that always becomes a single arena.
     pub fn reach(self) -> usize {
         self.window - self.window / 64
     }
 
-    /// The bytes that a block of `size` bytes takes.
+    /// Returns the size of the chunk for a block of `size` bytes.
     pub fn rounded(self, size: usize) -> usize {
         (size + self.tail).max(self.min_block).next_multiple_of(GRANULE)
     }
 
-    /// The size of the largest request that a chunk of so many bytes can serve, or zero.
+    /// Returns the size of the largest request that a chunk can serve, or zero.
     pub fn largest_in(self, chunk: usize) -> usize {
         if chunk < self.rounded(1) { 0 } else { chunk - self.tail }
     }
 
-    /// The bytes of the bitmap of an arena of so many bytes, a few more or fewer.
+    /// Returns the approximate size of the bitmap of an arena.
     pub fn bitmap(self, bytes: usize) -> usize {
         bytes / GRANULE / 8 * self.bits
     }
 
-    /// Whether an allocation cannot but succeed, given what there is in free chunks.
+    /// Returns whether an allocation must succeed, given the free chunks.
     ///
-    /// The largest chunk holds an aligned block wherever it lies, and is found: either all chunks
-    /// are looked at, or it is in a bin above those of chunks that are too small.
+    /// The largest chunk must have room for an aligned block at any address, and the heap must find it: either the heap
+    /// examines all chunks, or the largest one is in a higher bin than chunks that are too small.
     pub fn surely_fits(self, report: &Report, layout: Layout) -> bool {
         let slack = layout.align().saturating_sub(GRANULE);
         let Some(need) = self.rounded(layout.size()).checked_add(slack) else { return false };
@@ -89,19 +89,22 @@ impl Limits {
 }
 
 /// A heap under test: [`Talloc`], or a wrapper with a fault built in.
+/// A heap under test: [`Talloc`], or a wrapper with a built-in fault.
 ///
-/// The methods do what those of [`Talloc`] do, under the same conditions; a wrapper overrides those
-/// that are to be broken.
-#[allow(clippy::missing_safety_doc, reason = "the conditions are those of `Talloc`")]
-#[allow(clippy::undocumented_unsafe_blocks, reason = "the caller gives what `Talloc` asks for")]
+/// The methods are those of [`Talloc`], with the same preconditions. A wrapper overrides those that it breaks.
+#[allow(clippy::missing_safety_doc, reason = "the preconditions are those of `Talloc`")]
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "the caller upholds the preconditions of `Talloc`"
+)]
 pub trait Heap: Sized {
-    /// The parameters of the heap within.
+    /// The parameters of the inner heap.
     type Config: Config;
 
-    /// The heap within.
+    /// Returns the inner heap.
     fn talloc(&self) -> &Talloc<Self::Config, Supply>;
 
-    /// The heap within.
+    /// Returns the inner heap.
     fn talloc_mut(&mut self) -> &mut Talloc<Self::Config, Supply>;
 
     /// Moves the heap to `dest`.
@@ -150,7 +153,7 @@ pub trait Heap: Sized {
         new_size: usize,
     ) -> Result<(), AllocError> {
         let grown = unsafe { self.talloc_mut().grow_in_place(ptr, layout, new_size) }?;
-        assert_eq!(grown, ptr, "a block that stays where it is has moved");
+        assert_eq!(grown, ptr, "a block that grows in place has moved");
         Ok(())
     }
 
@@ -174,7 +177,7 @@ pub trait Heap: Sized {
         self.talloc_mut().arena(arena).map(|mut arena| arena.allocated_span())
     }
 
-    /// The arenas, in the order of their addresses, but no empty ones.
+    /// Returns the arenas that are not empty, in the order of their addresses.
     fn arenas(&self) -> Vec<Span> {
         let mut arenas: Vec<Span> =
             self.talloc().arenas().filter(|arena| arena.is_sized()).collect();
@@ -241,7 +244,7 @@ pub trait Heap: Sized {
         self.talloc_mut().flush();
     }
 
-    /// What the heap counts all the time.
+    /// Returns the heap's statistics.
     fn statistics(&self) -> Statistics {
         self.talloc().inspect().statistics()
     }

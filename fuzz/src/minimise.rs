@@ -1,26 +1,26 @@
-//! Shortening scripts that fail.
+//! Shortens failing scripts.
 
 use std::panic;
 
 use crate::ops::Script;
 use crate::run::Failure;
 
-/// How many scripts are tried, at the most.
+/// The largest number of scripts to try.
 const TRIES: usize = 4000;
 
-/// What operations can be left out of.
+/// A script from which operations can be removed.
 pub trait Shorten {
-    /// The number of operations.
+    /// Returns the number of operations.
     fn count(&self) -> usize;
 
-    /// The script without `count` operations from `start` on, or as many as there are.
+    /// Returns the script without up to `count` operations from `start` on.
     #[must_use]
     fn without(&self, start: usize, count: usize) -> Self;
 }
 
-/// Leaves out operations for as long as the script fails, in whatever way (Zeller's ddmin).
+/// Removes operations as long as the script still fails in any way (Zeller's ddmin).
 ///
-/// Panics are not printed meanwhile, not even those of other threads.
+/// Meanwhile, panics are not printed, not even those of other threads.
 pub fn minimise<S: Shorten>(
     script: S,
     failure: Failure,
@@ -45,7 +45,7 @@ pub fn minimise<S: Shorten>(
                 Ok(_) => start += step,
             }
         }
-        // Leaving out one thing may make another superfluous: go round until nothing changes.
+        // Removing one operation may make another superfluous, so this repeats until nothing changes.
         if !shorter || step > 1 {
             step /= 2;
         }

@@ -1,9 +1,8 @@
-//! Scripts of operations, read from bytes.
+//! Scripts of operations, decoded from bytes.
 //!
-//! Every sequence of bytes is a script, and nearly every byte of it matters: numbers are picked
-//! from ranges by their remainder, and what an operation refers to, a block or an arena, is picked
-//! from those that there are when it is carried out. So a fuzzer's small changes make small
-//! differences, and an operation can be left out without changing the meaning of the others much.
+//! Every sequence of bytes is a script, and nearly every byte matters. Numbers are chosen from ranges by their
+//! remainder. An operation selects a block or an arena among those that exist when it is run. So small changes by a
+//! fuzzer make small differences, and removing an operation hardly affects the others.
 
 pub mod cursor;
 mod mix;
@@ -17,7 +16,7 @@ pub use setup::{Profile, Setup};
 
 use cursor::Cursor;
 
-/// What to do, and with what.
+/// A setup and a list of operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     pub setup: Setup,
@@ -25,22 +24,22 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads a setup and operations.
+    /// Decodes a setup and operations.
     pub fn decode(mix: Mix, bytes: &[u8]) -> Self {
         let mut cursor = Cursor::new(bytes);
         let setup = Setup::decode(&mut cursor);
         Self::read(setup, mix, cursor)
     }
 
-    /// Reads operations for a setup.
+    /// Decodes operations for a setup.
     pub fn with_setup(setup: Setup, mix: Mix, bytes: &[u8]) -> Self {
         Self::read(setup, mix, Cursor::new(bytes))
     }
 
-    /// About `len` random operations for a setup.
+    /// Returns about `len` random operations for a setup.
     pub fn random(setup: Setup, mix: Mix, seed: u64, len: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        // An operation takes four bytes on the average, or fewer.
+        // An operation takes four bytes on average, or fewer.
         let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(4 * len).collect();
         let mut script = Self::with_setup(setup, mix, &bytes);
         script.ops.truncate(len);

@@ -1,21 +1,21 @@
 //! Recognisable bytes.
 //!
-//! A pattern is an endless sequence of bytes made from a seed. Any part of one can be written and
-//! looked for, so that a byte that was overwritten, or that was copied from elsewhere, is noticed.
+//! A pattern is an endless sequence of bytes, determined by a seed. Any part of it can be written and checked, so bytes
+//! that were overwritten or copied from elsewhere are detected.
 //!
-//! All patterns are the same random bytes over and over, begun at different places. So they are
-//! compared as fast as memory can be, even where a fuzzer watches each comparison.
+//! All patterns repeat the same random bytes, from different starts. So they are compared at the speed of memory, even
+//! if a fuzzer instruments comparisons.
 
 use std::sync::OnceLock;
 
-/// After so many bytes a pattern starts over. A prime, so that memory that was moved by a power of
-/// two or a multiple of a granule differs.
+/// The length after which a pattern repeats. It is a prime, so contents differ after a move by a power of two or a
+/// multiple of a granule.
 pub const PERIOD: usize = if cfg!(miri) { 4093 } else { 1_048_573 };
 
-/// How far apart the patterns of successive seeds begin.
+/// The distance between the starts of patterns with successive seeds.
 const STRIDE: usize = 2_287;
 
-/// The bytes of a period.
+/// Returns the bytes of a period.
 fn period() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
@@ -26,7 +26,7 @@ fn period() -> &'static [u8] {
     })
 }
 
-/// The parts of a period that `len` bytes of a pattern consist of, from its byte `start` on.
+/// Returns the parts of a period that form `len` bytes of a pattern, from its byte `start` on.
 fn parts(seed: usize, start: usize, len: usize) -> impl Iterator<Item = &'static [u8]> {
     let (mut at, mut left) = ((seed % PERIOD * STRIDE + start) % PERIOD, len);
     std::iter::from_fn(move || {
@@ -36,7 +36,7 @@ fn parts(seed: usize, start: usize, len: usize) -> impl Iterator<Item = &'static
     })
 }
 
-/// Writes the bytes of a pattern from its byte `start` on.
+/// Writes a pattern from its byte `start` on.
 pub fn write(seed: usize, start: usize, bytes: &mut [u8]) {
     let mut rest = bytes;
     for part in parts(seed, start, rest.len()) {
@@ -46,7 +46,7 @@ pub fn write(seed: usize, start: usize, bytes: &mut [u8]) {
     }
 }
 
-/// The first byte that differs from the pattern from its byte `start` on, if one does.
+/// Returns the index of the first byte that differs from the pattern, from the pattern's byte `start` on.
 pub fn difference(seed: usize, start: usize, bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     for part in parts(seed, start, bytes.len()) {

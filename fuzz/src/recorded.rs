@@ -1,15 +1,15 @@
-//! Traces from any bytes: what can be read of them, written, reads the same.
+//! Traces from arbitrary bytes: the readable part can be written and read again.
 
 use talloc_trace::{Event, Flags, Header, Op, Reader, Writer};
 
 use crate::run::{Failure, catch};
 
-/// Reads a trace, and checks that what it says survives being written. The first byte is the trace's flags, the rest
-/// its records. Gives how many events there are.
+/// Reads a trace, and checks that it is the same after it is written and read again. The first byte contains the
+/// trace's flags, the rest its records. Returns the number of events.
 ///
 /// # Errors
 ///
-/// If a trace that was written does not read the same.
+/// If the trace differs.
 pub fn run(bytes: &[u8]) -> Result<usize, Box<Failure>> {
     let mut number = 0;
     let result = catch(|| {
@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) -> Result<usize, Box<Failure>> {
     Ok(number)
 }
 
-/// A streamed trace: the flags choose its parts, of which none can be unknown.
+/// Returns a streamed trace with the parts that the flags select. All of them are known.
 fn file_of(bytes: &[u8]) -> Vec<u8> {
     let (bits, records) = bytes.split_first().unwrap_or((&0, &[]));
     let known = Flags::CALL_SITES | Flags::TIMES | Flags::ADDRESSES;
@@ -40,7 +40,7 @@ fn file_of(bytes: &[u8]) -> Vec<u8> {
     [&header[..size], records].concat()
 }
 
-/// The events up to the first that is wrong, as if they had ids and no places, and their call stacks.
+/// Returns the events up to the first error, with ids and without places, and their call stacks.
 fn read(file: &[u8]) -> (Vec<Event>, Vec<Vec<u64>>) {
     let Ok(reader) = Reader::new(file) else { return Default::default() };
     let mut reader = reader.partial(true);

@@ -1,4 +1,4 @@
-//! Running scripts, and reporting those that fail.
+//! Runs scripts, and reports failures.
 
 use std::any::Any;
 use std::fmt;
@@ -12,14 +12,14 @@ use crate::minimise::minimise;
 use crate::ops::{Script, with_profile};
 use crate::supply::Supply;
 
-/// How a script failed.
+/// The failure of a script.
 #[derive(Debug)]
 pub struct Failure {
     /// What was wrong.
     pub message: String,
-    /// What the script was run on.
+    /// The setup of the script.
     pub setup: String,
-    /// The calls, the last of which went wrong.
+    /// The calls, up to the one that failed.
     pub calls: String,
 }
 
@@ -31,15 +31,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs a script; gives how many calls of the heap it made.
+/// Runs a script. Returns the number of calls of the heap.
 pub fn run(script: &Script) -> Result<usize, Box<Failure>> {
     with_profile!(script.setup.profile, run_with(script))
 }
 
-/// Runs a script on a heap, whatever the setup says about its profile.
+/// Runs a script on a heap, ignoring the profile in the setup.
 pub fn run_on<H: Heap>(heap: H, script: &Script) -> Result<usize, Box<Failure>> {
     let mut driver = Driver::new(heap, &script.setup);
-    // Nothing of the driver is used after a panic but its trace, which holds no references.
+    // After a panic, only the driver's trace is used, which holds no references.
     match catch(|| driver.run(&script.ops)) {
         Ok(()) => Ok(driver.steps()),
         Err(message) => {
@@ -49,7 +49,7 @@ pub fn run_on<H: Heap>(heap: H, script: &Script) -> Result<usize, Box<Failure>> 
     }
 }
 
-/// What is found wrong, be it by a panic.
+/// Returns the error of `run`, which may be a panic.
 pub(crate) fn catch(run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(format!("panicked: {}", panic_message(&*panic))))

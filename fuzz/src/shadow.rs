@@ -1,4 +1,4 @@
-//! What a heap must look like, kept apart from it.
+//! The expected state of a heap.
 
 use std::alloc::Layout;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use talloc_core::Span;
 use crate::heap::Limits;
 use crate::pattern;
 
-/// A live block.
+/// An allocated block.
 #[derive(Debug, Clone, Copy)]
 pub struct Block {
-    /// Counts the blocks of a script, and is the seed of the block's contents.
+    /// The number of the block in its script. It is also the seed of the block's contents.
     pub id: usize,
     pub ptr: NonNull<u8>,
     pub layout: Layout,
@@ -20,14 +20,18 @@ pub struct Block {
 
 impl Block {
     pub fn span(&self) -> Span {
-        // A block of no bytes takes its place nonetheless.
+        // A block of no bytes has an address, too.
         Span::from_ptr_size(self.ptr.as_ptr(), self.layout.size().max(1))
     }
 
-    /// The block with `size` bytes, perhaps elsewhere.
+    /// Returns the block with another size, and possibly another address.
     fn resized(self, ptr: NonNull<u8>, size: usize) -> Self {
         let layout = Layout::from_size_align(size, self.layout.align());
-        Self { ptr, layout: layout.expect("the heap allocated a block larger than can be"), ..self }
+        Self {
+            ptr,
+            layout: layout.expect("the heap allocated a block of an impossible size"),
+            ..self
+        }
     }
 
     /// Writes the pattern from byte `start` on.
@@ -54,22 +58,22 @@ impl Block {
     #[allow(clippy::mut_from_ref, reason = "the block owns the memory it points to")]
     fn bytes(&self) -> &mut [u8] {
         let bytes = ptr::slice_from_raw_parts_mut(self.ptr.as_ptr(), self.layout.size());
-        // SAFETY: Blocks are only made of memory that the heap handed out, which was checked to
-        // lie in an arena apart from other blocks, and they are dropped before it is freed. The
-        // arena's memory is initialised. Nothing keeps the reference.
+        // SAFETY: A `Block` is only created from memory that the heap has handed out, after a check that it is in an
+        // arena and overlaps no other block. It is dropped before the memory is freed. The memory of arenas is
+        // initialised. Nothing keeps the reference.
         unsafe { &mut *bytes }
     }
 }
 
-/// The live blocks of a heap.
+/// The allocated blocks of a heap.
 pub struct Shadow {
     limits: Limits,
     blocks: Vec<Block>,
     /// The index of the block at an address.
     starts: BTreeMap<usize, usize>,
-    /// The sum of what the blocks take.
+    /// The total size of the blocks' chunks.
     used_bytes: usize,
-    /// Blocks so far, live or not.
+    /// The number of blocks so far, including freed ones.
     count: usize,
 }
 
@@ -86,12 +90,12 @@ impl Shadow {
         self.blocks[index]
     }
 
-    /// The bytes that the blocks take.
+    /// Returns the total size of the blocks' chunks.
     pub fn used_bytes(&self) -> usize {
         self.used_bytes
     }
 
-    /// The number of the next block.
+    /// Returns the number of the next block.
     pub fn next_id(&self) -> usize {
         self.count
     }
@@ -103,13 +107,13 @@ impl Shadow {
         self.used_bytes = 0;
     }
 
-    /// The number of a block that is about to be allocated.
+    /// Returns the number of a block that is about to be allocated.
     pub fn number(&mut self) -> usize {
         self.count += 1;
         self.count - 1
     }
 
-    /// Adds a block that was just allocated, and must be zeros from its byte `clean` on.
+    /// Adds a newly allocated block, which must be zero from its byte `clean` on.
     pub fn insert(
         &mut self,
         ptr: NonNull<u8>,
@@ -143,17 +147,17 @@ impl Shadow {
         block.check(block.layout.size()).map(|()| block)
     }
 
-    /// Removes a block that has been freed; gives its number.
+    /// Removes a block that was freed. Returns its number.
     pub fn freed(&mut self, ptr: NonNull<u8>) -> usize {
         self.unlink(self.index_of(ptr)).id
     }
 
-    /// The index of the live block at `ptr`.
+    /// Returns the index of the allocated block at `ptr`.
     pub fn index_of(&self, ptr: NonNull<u8>) -> usize {
         self.starts[&ptr.addr().get()]
     }
 
-    /// Gives a block, which was checked before, another size and perhaps another place.
+    /// Changes the size and the address of a block. Its contents were checked before.
     pub fn resize(
         &mut self,
         index: usize,
@@ -177,7 +181,7 @@ impl Shadow {
         (0..self.blocks.len()).try_for_each(|index| self.check(index))
     }
 
-    /// The smallest span around all live blocks in `arena`.
+    /// Returns the smallest span that contains all blocks in `arena`.
     pub fn live_span(&self, arena: Span) -> Span {
         let Some((base, acme)) = arena.get_base_acme() else { return Span::empty() };
         let mut within = self.starts.range(base..acme).map(|(_, &index)| index);
@@ -191,7 +195,7 @@ impl Shadow {
         }
     }
 
-    /// Checks that a block lies where a block may.
+    /// Checks the alignment and the address of a block, and that it overlaps no other.
     fn admit(&self, block: &Block, arenas: &[Span]) -> Result<(), String> {
         let Block { id, layout, .. } = block;
         let addr = block.ptr.addr().get();
@@ -215,7 +219,7 @@ impl Shadow {
         }
     }
 
-    /// The memory that a block takes.
+    /// Returns the chunk of a block.
     fn takes(&self, block: &Block) -> Span {
         Span::from_base_size(block.ptr.addr().get(), self.limits.rounded(block.layout.size()))
     }

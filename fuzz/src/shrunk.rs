@@ -1,9 +1,8 @@
-//! A configuration that makes rare paths common.
+//! A configuration in which rare paths are frequent.
 
 use talloc_core::{Config, Harden, Measures, QuickLists, SizeBins, Unchecked};
 
-/// Few bins, so that most sizes share one and the last is full; a search that gives up soon; and
-/// quick lists that overflow all the time.
+/// Few bins, so most sizes share one and the last one is full; a short search; and quick lists that overflow often.
 #[derive(Debug, Clone, Copy)]
 pub struct Shrunk;
 

@@ -7,37 +7,36 @@ use std::ptr::NonNull;
 use crate::heap::Limits;
 use talloc_core::{AllocError, ArenaError, Config, Source, Span, Talloc};
 
-/// How often a heap may ask for the sake of one request. Each call but a lie gives something, and
-/// no script has room for this many gifts.
+/// How often a heap may call its source for one request. Each call except a lie provides something, and no script has
+/// memory for this many calls.
 const PATIENCE: usize = 100_000;
 
-/// After this many calls for one request a source has nothing more, but for one request in as many
-/// again, which may ask for ever.
+/// After this many calls for one request, a source fails. One request in as many is exempt from this limit.
 const WEARY: usize = 16;
 
-/// What a source does when it is asked for memory.
+/// What a source does when it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Has nothing.
+    /// Fails.
     Refuse,
     /// Doubles the first arena.
     Double,
     /// Frees a block.
     Evict,
-    /// Says that there is more, which is not so.
+    /// Reports success without providing memory.
     Lie,
-    /// Extends the first arena by a byte or a few.
+    /// Extends the first arena by one or a few bytes.
     Dribble,
-    /// Truncates the first arena as far as it goes, and extends it again to a little more.
+    /// Truncates the first arena as far as possible, and extends it to slightly more than before.
     Reshape,
     /// Claims another arena.
     Claim,
-    /// Gives what the heap has, again: in whole, in part, and beyond its end.
+    /// Claims existing memory again: a whole arena, a part of one, and a span beyond its end.
     Again,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Refuse,
         Self::Double,
@@ -50,36 +49,36 @@ impl Kind {
     ];
 }
 
-/// What a source did to the heap.
+/// An action of a source.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
-    /// Freed a block.
+    /// A block was freed.
     Freed(NonNull<u8>),
-    /// Gave an arena, empty if it was a new one, a new span.
+    /// The span of an arena was changed. `old` is empty for a new arena.
     Reshaped { old: Span, new: Span },
 }
 
-/// A source that does as the driver tells it, and notes what it did.
+/// A source controlled by the driver, which records its actions.
 #[derive(Debug)]
 pub struct Supply {
     kind: Kind,
-    /// How often [`prepare`](Self::prepare) was called, and how often the source since.
+    /// The number of calls of [`prepare`](Self::prepare), and the number of calls of the source since then.
     requests: usize,
     calls: usize,
     plan: Plan,
     events: Vec<Event>,
-    /// Calls until one panics, and how many there are from one such call to the next.
+    /// The number of calls until the next panic, and the interval between panics.
     fuse: Option<(usize, usize)>,
 }
 
-/// What a source panics with.
+/// The panic payload of a source.
 #[derive(Debug)]
 pub struct Bomb;
 
-/// What a source may give.
+/// What a source may provide.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// What the first arena may be extended to.
+    /// The span to which the first arena may be extended.
     pub room: Span,
     /// Memory for further arenas.
     pub spare: Span,
@@ -88,12 +87,12 @@ pub struct Plan {
 }
 
 impl Supply {
-    /// A source that refuses until it is [prepared](Self::prepare).
+    /// Creates a source that fails until it is [prepared](Self::prepare).
     pub fn new(kind: Kind) -> Self {
         Self { kind, requests: 0, calls: 0, plan: Plan::default(), events: Vec::new(), fuse: None }
     }
 
-    /// Has the source panic with a [`Bomb`] once in so many calls.
+    /// Makes the source panic with a [`Bomb`] at every `calls`-th call.
     #[must_use]
     pub fn with_fuse(self, calls: usize) -> Self {
         Self { fuse: Some((calls, calls)), ..self }
@@ -105,7 +104,7 @@ impl Supply {
             *left -= 1;
             if *left == 0 {
                 *left = *calls;
-                // Without a message.
+                // This prints no message.
                 resume_unwind(Box::new(Bomb));
             }
         }
@@ -115,22 +114,22 @@ impl Supply {
         self.kind = kind;
     }
 
-    /// Says what may be given to the next request.
+    /// Sets what may be provided for the next request.
     pub fn prepare(&mut self, plan: Plan) {
         self.requests += 1;
         self.calls = 0;
         self.plan = plan;
     }
 
-    /// What was done since the last time, in order.
+    /// Returns the actions since the last call, in order.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// Counts a call; errs if there have been enough.
+    /// Counts a call. Fails if there have been too many.
     fn called(&mut self) -> Result<usize, AllocError> {
         self.calls += 1;
-        assert!(self.calls < PATIENCE, "the heap asks its source for ever");
+        assert!(self.calls < PATIENCE, "the heap calls its source forever");
         let weary = self.calls > WEARY && self.requests % WEARY != 1;
         if weary { Err(AllocError) } else { Ok(self.calls) }
     }
@@ -154,7 +153,7 @@ impl<C: Config> Source<C> for Supply {
     }
 }
 
-/// Extends the first arena, as far as there is room, by what `more` makes of its size.
+/// Extends the first arena within its room, by a number of bytes that `more` computes from its size.
 fn extend<C: Config>(
     heap: &mut Talloc<C, Supply>,
     more: impl Fn(usize) -> usize,
@@ -165,7 +164,7 @@ fn extend<C: Config>(
     let new = if old.is_empty() {
         room.truncate(0, room.size().saturating_sub(more))
     } else {
-        // More at the top than at the bottom, so that both ends are exercised.
+        // More at the top than at the bottom, so that the two ends differ.
         old.extend(more / 4, more - more / 4).fit_within(room)
     };
     extend_to(heap, old, new)
@@ -179,7 +178,7 @@ fn extend_to<C: Config>(
     if new == old {
         return Err(AllocError);
     }
-    // SAFETY: The driver keeps all of the room for the first arena, and the new span lies in it.
+    // SAFETY: The driver reserves the room for the first arena, and the new span lies in it.
     unsafe { heap.arenas_mut().try_extend(new) }.map_err(|_| AllocError)?;
     heap.source_mut().events.push(Event::Reshaped { old, new });
     Ok(())
@@ -187,7 +186,7 @@ fn extend_to<C: Config>(
 
 fn evict<C: Config>(heap: &mut Talloc<C, Supply>) -> Result<(), AllocError> {
     let (ptr, layout) = heap.source_mut().plan.victims.pop().ok_or(AllocError)?;
-    // SAFETY: The driver only names live blocks that are not part of the request.
+    // SAFETY: The driver lists only allocated blocks that the current request does not use.
     unsafe { heap.free(ptr, layout) };
     heap.source_mut().events.push(Event::Freed(ptr));
     Ok(())
@@ -211,7 +210,7 @@ fn claim<C: Config>(heap: &mut Talloc<C, Supply>, layout: Layout) -> Result<(), 
     if new.is_empty() {
         return Err(AllocError);
     }
-    // SAFETY: The driver keeps the spare memory for further arenas.
+    // SAFETY: The driver reserves the spare memory for further arenas.
     unsafe { heap.claim(new) }.map_err(|_| AllocError)?;
     let source = heap.source_mut();
     source.events.push(Event::Reshaped { old: Span::empty(), new });
@@ -219,14 +218,14 @@ fn claim<C: Config>(heap: &mut Talloc<C, Supply>, layout: Layout) -> Result<(), 
     Ok(())
 }
 
-/// Claims an arena again, or what overlaps it, and says that there is more now.
+/// Claims an arena again, or a span that overlaps it. The source then reports success.
 fn again<C: Config>(heap: &mut Talloc<C, Supply>, calls: usize) -> Result<(), AllocError> {
     let arena = heap.arenas().nth(calls % 3).or_else(|| heap.arenas().next());
     let arena = arena.ok_or(AllocError)?;
     let part = arena.size() / 3;
     let stale = [arena, arena.truncate(part, part), arena.truncate(part, 0).extend(0, 8)];
     for span in stale.into_iter().filter(|span| span.is_sized()) {
-        // SAFETY: It overlaps an arena, so it is refused and not touched.
+        // SAFETY: The span overlaps an arena, so the heap refuses it.
         assert_eq!(unsafe { heap.claim(span) }, Err(ArenaError::Overlap), "{span} of {arena}");
     }
     Ok(())

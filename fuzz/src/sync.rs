@@ -1,13 +1,11 @@
-//! Several logical threads that share a heap, one turn at a time.
+//! Logical threads that share a heap and take turns.
 //!
-//! What real threads do cannot be repeated, so these are none: a [`Script`] says whose turn it is,
-//! and may break off a call where a thread would let others in: each time that the heap's lock is
-//! released ([`turns`]), and while a cell's supply is asked for memory. Other threads then do what
-//! comes next in the script before the call goes on. So a block that moves is seen after its
-//! new place was allocated and before the old one is freed.
+//! The interleaving of real threads cannot be reproduced, so these threads are simulated. A [`Script`] determines the
+//! current thread. It may also interrupt a call where other threads could run: each time the heap's lock is released
+//! ([`turns`]), and while a cell's supply is called. Other threads then do the next steps of the script before the call
+//! continues. So other threads see a block that moves after its new place is allocated and before the old one is freed.
 //!
-//! A block belongs to nobody: every thread may resize and free what others have allocated, but for
-//! what a call that was broken off is about.
+//! Blocks have no owner: every thread may resize and free every block, except those used by an interrupted call.
 
 mod call;
 mod checks;
@@ -33,7 +31,7 @@ pub use pieces::{Pieces, Spares};
 pub use script::{Form, Op, Script, Setup, Step};
 pub use turns::Turns;
 
-/// Runs a script; gives how many calls of the heap it made.
+/// Runs a script. Returns the number of calls of the heap.
 pub fn run(script: &Script) -> Result<usize, Box<Failure>> {
     with_profile!(script.setup.profile, run_with(script))
 }
@@ -47,7 +45,7 @@ fn run_with<C: Config>(script: &Script) -> Result<usize, Box<Failure>> {
     }
 }
 
-/// Runs a script on a heap of some kind, whatever the setup says.
+/// Runs a script on a heap of kind `H`, ignoring the setup.
 pub fn run_on<H: SyncHeap + 'static>(script: &Script) -> Result<usize, Box<Failure>> {
     let driver = Rc::new(Driver::<H>::new(script));
     catch(|| driver.run()).map_err(|message| {
@@ -57,7 +55,7 @@ pub fn run_on<H: SyncHeap + 'static>(script: &Script) -> Result<usize, Box<Failu
     Ok(driver.calls_made())
 }
 
-/// [`run`], and finds a shorter script if that fails.
+/// Runs a script, and finds a shorter one if it fails.
 pub fn check(script: &Script) -> Result<usize, Box<Failure>> {
     run(script).map_err(|failure| Box::new(minimise(script.clone(), *failure, run).1))
 }

@@ -1,4 +1,4 @@
-//! The fuzz targets: what reads a fuzzer's bytes.
+//! The fuzz targets, which decode a fuzzer's bytes.
 
 use crate::ops::{Mix, Script};
 use crate::recorded;
@@ -12,14 +12,14 @@ pub enum Target {
     Heap(Mix),
     /// Scripts of several logical threads that share a heap.
     Sync,
-    /// Scripts of logical threads that have a heap each.
+    /// Scripts of logical threads with a heap each.
     Shards,
-    /// Allocation traces, from any bytes.
+    /// Allocation traces, from arbitrary bytes.
     Trace,
 }
 
 impl Target {
-    /// Every target.
+    /// All targets.
     pub const ALL: [Self; 7] = [
         Self::Heap(Mix::Heap),
         Self::Heap(Mix::Arenas),
@@ -30,7 +30,7 @@ impl Target {
         Self::Trace,
     ];
 
-    /// The name of the target, of its binary and of its folder in the corpus.
+    /// Returns the name of the target, its binary and its folder in the corpus.
     pub fn name(self) -> &'static str {
         match self {
             Self::Heap(mix) => mix.name(),
@@ -40,12 +40,12 @@ impl Target {
         }
     }
 
-    /// The target of a name.
+    /// Returns the target with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|target| target.name() == name)
     }
 
-    /// Runs the script that the bytes are; gives how many calls of the heap it made.
+    /// Runs the script decoded from the bytes. Returns the number of calls of the heap.
     pub fn run(self, bytes: &[u8]) -> Result<usize, Box<Failure>> {
         match self {
             Self::Heap(mix) => run::run(&Script::decode(mix, bytes)),
@@ -55,7 +55,7 @@ impl Target {
         }
     }
 
-    /// [`run`](Self::run), and finds a shorter script if that fails.
+    /// Runs the script, and finds a shorter one if it fails.
     pub fn check(self, bytes: &[u8]) -> Result<usize, Box<Failure>> {
         match self {
             Self::Heap(mix) => run::check(&Script::decode(mix, bytes)),
@@ -65,11 +65,11 @@ impl Target {
         }
     }
 
-    /// What the fuzzer's binary does with its input.
+    /// Runs the input of a fuzzer's binary.
     ///
     /// # Panics
     ///
-    /// If the heap, or the reader of traces, does anything wrong.
+    /// If the heap or the reader of traces fails.
     pub fn fuzz(self, bytes: &[u8]) {
         if let Err(failure) = self.run(bytes) {
             panic!("{failure}");

@@ -1,4 +1,4 @@
-//! What was done, to be read when something went wrong.
+//! The calls of a run, for a failure report.
 
 use std::alloc::Layout;
 use std::fmt;
@@ -7,7 +7,7 @@ use talloc_core::{Memory, Span};
 
 use crate::pool::Pool;
 
-/// A call of a heap's method. Spans are in bytes from the start of the pool.
+/// A call of a heap's method. Spans are relative to the start of the pool.
 #[derive(Debug, Clone, Copy)]
 pub enum Call {
     Malloc {
@@ -51,27 +51,27 @@ pub enum Call {
         least: usize,
         zeroed: bool,
     },
-    /// The source freed a block in the course of the call above.
+    /// The source freed a block during the call above.
     SourceFreed {
         id: usize,
     },
-    /// The source gave an arena another span, or claimed one, in the course of the call above.
+    /// The source changed the span of an arena, or claimed one, during the call above.
     SourceReshaped(Place, Place),
 }
 
-/// What is to be in a new block.
+/// The required contents of a new block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fresh {
-    /// Anything.
+    /// Any contents.
     Any,
     /// Zeros.
     Zeroed,
-    /// Zeros, but for as many of the first bytes as the heap says.
+    /// Zeros, except for a number of leading bytes that the heap returns.
     Dirty,
 }
 
 impl Fresh {
-    /// From which byte on a block must be zeros, of which the heap says that `dirty` are not.
+    /// Returns from which byte on a block must be zero, if the heap says that `dirty` bytes may not be.
     pub fn clean(self, dirty: usize) -> usize {
         match self {
             Self::Any => usize::MAX,
@@ -81,18 +81,18 @@ impl Fresh {
     }
 }
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome {
-    /// It has not returned.
+    /// The call has not returned.
     Pending,
     Done,
-    /// It gave a block at an offset in the pool.
+    /// The call returned a block at this offset in the pool.
     At(usize),
     Refused,
 }
 
-/// A span, by offsets into the pool.
+/// A span, by offsets in the pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Place(usize, usize);
 
@@ -109,17 +109,17 @@ impl Place {
 #[derive(Debug, Default)]
 pub struct Trace {
     calls: Vec<(Call, Outcome)>,
-    /// Whether each call is printed before it is made, for when the process does not survive it.
+    /// Whether to print each call before it is made, in case the process does not survive it.
     live: bool,
 }
 
 impl Trace {
-    /// An empty trace, printed as it grows if the environment has `TALLOC_FUZZ_TRACE`.
+    /// Creates an empty trace. If `TALLOC_FUZZ_TRACE` is set, it is printed as it grows.
     pub fn new() -> Self {
         Self { calls: Vec::new(), live: std::env::var_os("TALLOC_FUZZ_TRACE").is_some() }
     }
 
-    /// Notes a call that is about to be made.
+    /// Records a call that is about to be made.
     pub fn begin(&mut self, call: Call) {
         if self.live {
             eprintln!("{call}");
@@ -127,14 +127,14 @@ impl Trace {
         self.calls.push((call, Outcome::Pending));
     }
 
-    /// Notes what became of the last call.
+    /// Records the result of the last call.
     pub fn end(&mut self, outcome: Outcome) {
         if let Some((_, pending)) = self.calls.last_mut() {
             *pending = outcome;
         }
     }
 
-    /// Notes what happened in the course of the last call but one.
+    /// Records an action of the source during the previous call.
     pub fn note(&mut self, call: Call) {
         self.calls.push((call, Outcome::Done));
     }

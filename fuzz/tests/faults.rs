@@ -1,6 +1,6 @@
-//! Faults planted in random programs: what each level of heap promises to catch, it catches.
+//! Faults planted in random programs. Each level of checks catches what it promises to catch.
 //!
-//! `cargo xtask faults` plants more, and prints tables.
+//! `cargo xtask faults` plants more faults, and prints tables.
 
 #![cfg(all(unix, not(miri)))]
 
@@ -9,15 +9,15 @@ use std::process::Command;
 
 use talloc_fuzz::faults::{Class, Family, Outcome, Tally, Verdict};
 
-/// Faults of each class on each level.
+/// The number of faults of each class on each level.
 const EACH: usize = 40;
 
-/// Counts of outcomes, as the program prints them.
+/// Counts of outcomes, as printed by the program.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     planted: usize,
     caught: usize,
-    /// Of those, after something was corrupted.
+    /// Faults caught after something was corrupted.
     late: usize,
     harmless: usize,
     lost: usize,
@@ -34,7 +34,7 @@ fn plant(level: &str) -> BTreeMap<&'static str, Counts> {
         .output()
         .expect("the program can be run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("it prints text");
+    let text = String::from_utf8(output.stdout).expect("the output is UTF-8");
     text.lines().map(|line| counts(line, level)).collect()
 }
 
@@ -56,14 +56,14 @@ fn counts(line: &str, level: &str) -> (&'static str, Counts) {
     (class.name(), counts)
 }
 
-/// Expects as many faults as were wanted.
+/// Expects that all faults were planted.
 fn expect_all_planted(found: &BTreeMap<&str, Counts>) {
     for class in Class::all() {
         assert_eq!(found[class.name()].planted, EACH, "{}", class.name());
     }
 }
 
-/// What must be refused is refused, and what must be survived is survived, on any level.
+/// On any level, calls that must fail fail, and the heap survives what it must survive.
 fn expect_refusals(found: &BTreeMap<&str, Counts>) {
     for class in Class::all().filter(|class| class.family() == Family::Refusal) {
         let counts = &found[class.name()];
@@ -74,7 +74,7 @@ fn expect_refusals(found: &BTreeMap<&str, Counts>) {
     }
 }
 
-/// The classes that a heap reports which knows its blocks: before anything has changed, whatever else is on the heap.
+/// The classes that any heap that knows its blocks reports, before anything has changed.
 const KNOWN: [Class; 12] = [
     Class::DoubleFree,
     Class::DelayedDoubleFree,
@@ -90,7 +90,7 @@ const KNOWN: [Class; 12] = [
     Class::WrongAlign,
 ];
 
-/// Expects that a level catches these classes before anything is corrupted.
+/// Expects a level to catch these classes before anything is corrupted.
 fn expect_caught(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator<Item = Class>) {
     for class in classes {
         let counts = &found[class.name()];
@@ -98,7 +98,7 @@ fn expect_caught(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator<Item
     }
 }
 
-/// The injector finds faults that do damage: a heap without checks reports nothing, and does not survive them.
+/// The injector plants faults that do damage: a heap without checks reports nothing, and does not survive them.
 #[test]
 fn plain_heaps_report_nothing() {
     let found = plant("plain");
@@ -107,7 +107,7 @@ fn plain_heaps_report_nothing() {
     for class in Class::all().filter(|class| class.family() == Family::Error) {
         let counts = &found[class.name()];
         assert_eq!(counts.caught, 0, "{}: {counts:?}", class.name());
-        // A block's alignment does not matter to the heap that frees it.
+        // A block's alignment does not affect how it is freed.
         let is_harmful = counts.harmless < EACH;
         assert!(is_harmful || class == Class::WrongAlign, "{}: {counts:?}", class.name());
     }
@@ -121,7 +121,7 @@ fn checked_heaps_report_wrong_calls() {
     expect_caught(&found, KNOWN.into_iter().chain([Class::PanickingHandler]));
 }
 
-/// They have no quick lists, and so no faults in these.
+/// These heaps have no quick lists, so they have no faults of lists.
 #[test]
 fn checked_heaps_without_caches_report_wrong_calls() {
     for level in ["checked-real-time", "checked-micro"] {
@@ -132,7 +132,7 @@ fn checked_heaps_without_caches_report_wrong_calls() {
     }
 }
 
-/// What lies in free memory, and leads to it.
+/// Structures in free memory, and those that point to it.
 const STRUCTURES: [Class; 6] = [
     Class::FreeLink,
     Class::FreeSize,
@@ -142,8 +142,8 @@ const STRUCTURES: [Class; 6] = [
     Class::QuickLink,
 ];
 
-/// Expects that these classes never corrupt anything of the program's without a report. An assertion of the heap may
-/// see first what was overwritten, and panics.
+/// Expects that these classes never corrupt the program's memory without a report. An assertion of the heap may notice
+/// overwritten memory first and panic.
 fn expect_none_missed(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator<Item = Class>) {
     for class in classes {
         let counts = &found[class.name()];
@@ -153,7 +153,7 @@ fn expect_none_missed(found: &BTreeMap<&str, Counts>, classes: impl IntoIterator
 }
 
 #[test]
-fn hardened_heaps_use_nothing_that_was_overwritten() {
+fn hardened_heaps_use_no_overwritten_structures() {
     let found = plant("hardened");
     expect_all_planted(&found);
     expect_refusals(&found);
@@ -161,10 +161,10 @@ fn hardened_heaps_use_nothing_that_was_overwritten() {
     expect_none_missed(&found, STRUCTURES);
 }
 
-/// With canaries behind each block, and all of a freed block filled, nothing is overwritten silently.
+/// With canaries at all blocks, and freed blocks filled completely, no fault stays unnoticed.
 #[test]
-fn heaps_with_all_measures_find_what_is_overwritten() {
-    // Not `hardened-micro`: one in 65,536 random values of 16 bits passes for the right one.
+fn heaps_with_all_measures_detect_overwrites() {
+    // This excludes `hardened-micro`, because one in 65,536 random 16-bit values matches by chance.
     for level in ["hardened-all", "hardened-real-time"] {
         let found = plant(level);
         expect_refusals(&found);
@@ -209,7 +209,7 @@ fn classes_have_names_of_their_own() {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn outcomes_survive_printing_and_parsing() {
     let verdicts = [
         Verdict::Caught { after: 12, is_late: true },
         Verdict::Caught { after: 0, is_late: false },

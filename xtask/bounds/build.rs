@@ -1,4 +1,4 @@
-//! Says to the linker what memory the machine has.
+//! Tells the linker the memory layout of the machine.
 
 use std::env;
 
@@ -6,7 +6,7 @@ fn main() {
     if env::var("TARGET").expect("set by cargo") != "thumbv7m-none-eabi" {
         return;
     }
-    // A machine that differs from this one by its core.
+    // The program runs on an MPS2-AN385, which differs from this machine only in its core.
     let here = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
     let memory = format!("{here}/../exercise/memory/mps2-an386");
     println!("cargo:rerun-if-changed={memory}");

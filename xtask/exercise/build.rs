@@ -1,8 +1,8 @@
-//! Says which machine the program is for, and to the linker what memory that one has.
+//! Selects the machine for the target, and tells the linker its memory layout.
 
 use std::env;
 
-/// The machines without a system that the program knows, by target.
+/// Machines without an operating system, by target.
 const MACHINES: [(&str, &str); 6] = [
     ("thumbv6m-none-eabi", "microbit"),
     ("thumbv7m-none-eabi", "lm3s6965evb"),
@@ -23,7 +23,7 @@ fn main() {
     println!("cargo:rustc-cfg=machine=\"{machine}\"");
     let here = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
     println!("cargo:rustc-link-search={here}/memory/{machine}");
-    // Where there are no pages, sections need not be aligned to them.
+    // Machines without pages need no page-aligned sections.
     let scripts = if target.starts_with("riscv") { "-Tmemory.x" } else { "--nmagic" };
     for argument in [scripts, "-Tlink.x"] {
         println!("cargo:rustc-link-arg-bins={argument}");

@@ -18,6 +18,6 @@ try {
     console.error(`${error}`);
     result = 1;
 }
-// Memory that the program has taken remains, so that it may be seen that it was not much.
+// The memory never shrinks, so its final size is its peak.
 console.log(`${memory.buffer.byteLength} bytes of memory`);
 process.exitCode = result;

@@ -1,4 +1,4 @@
-//! Tells the linker what of the program is called from outside, so that the rest is left out.
+//! Tells the linker which functions are called from outside, so that it removes all others.
 
 use std::env;
 

@@ -1,5 +1,5 @@
-// Times modules: node run.mjs ROUNDS ACTIONS LARGEST MODULE...
-// Prints for each the median of nanoseconds per action, and the pages of its memory.
+// Measures modules: node run.mjs ROUNDS ACTIONS LARGEST MODULE...
+// Prints the median time per action in nanoseconds, and the size of the memory in pages, for each module.
 import { readFileSync } from "node:fs";
 
 const [rounds, actions, largest] = process.argv.slice(2, 5).map(Number);
@@ -8,7 +8,7 @@ for (const path of process.argv.slice(5)) {
     const { instance } = await WebAssembly.instantiate(readFileSync(path));
     modules.push({ exports: instance.exports, times: [] });
 }
-// So often that all is compiled by the compiler that optimises.
+// Warms up, until the optimising compiler has compiled all functions.
 for (const { exports } of modules) for (let i = 0; i < 5; i++) exports.run(actions, largest);
 for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < modules.length; i++) {

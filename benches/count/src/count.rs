@@ -1,11 +1,11 @@
-//! Instructions and mispredicted branches per operation, from valgrind's simulation. Unlike times, they are the same
-//! on every run and on a busy machine.
+//! Instructions and mispredicted branches per operation, from valgrind's simulation. Unlike times, these counts are the
+//! same on every run and on a busy machine.
 
 use crate::null::NULL;
 use anyhow::{Context, Result, ensure};
 use std::{env, path::PathBuf, process::Command, thread};
 
-/// The cost of an operation in the simulated machine.
+/// The cost of an operation on the simulated machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// Instructions.
@@ -22,7 +22,7 @@ const TO: u64 = 300_000;
 pub struct Program(PathBuf);
 
 impl Program {
-    /// The program that is running.
+    /// Returns the running program.
     ///
     /// # Errors
     /// If the path of the program is unknown.
@@ -45,7 +45,7 @@ impl Program {
         let (from, to) = thread::scope(|scope| {
             let from = scope.spawn(|| run(FROM));
             let to = run(TO);
-            (from.join().expect("it does not panic"), to)
+            (from.join().expect("the thread does not panic"), to)
         });
         let (from, to) = (from?, to?);
         let per_op = |from: u64, to: u64| (to as f64 - from as f64) / (TO - FROM) as f64;
@@ -104,7 +104,7 @@ struct Counts {
     mispredictions: u64,
 }
 
-/// Reads valgrind's summary.
+/// Parses valgrind's summary.
 fn parse(report: &str) -> Result<Counts> {
     let count = |label: &str| {
         let mut rest =

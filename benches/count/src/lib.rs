@@ -54,10 +54,10 @@ pub fn find(heap: &str) -> Result<Replay> {
         Talloc::<Micro>::NAME => replay_on::<Talloc<Micro>, Ends>,
         Talloc::<Checked>::NAME => replay_on::<Talloc<Checked>, Ends>,
         Talloc::<Hardened>::NAME => replay_on::<Talloc<Hardened>, Ends>,
-        // The null heap uses a heap that is not counted. With a second caller, the compiler would inline a counted heap
-        // less.
+        // The null heap uses a heap that is not counted itself, because the compiler inlines less into a heap with two
+        // callers.
         NULL => replay_on_null::<Talloc<Checked<RealTime>>, Ends>,
-        _ => bail!("no heap is called {heap}: there are {}, {NULL}", HEAPS.join(", ")),
+        _ => bail!("no heap is called {heap}: the heaps are {}, {NULL}", HEAPS.join(", ")),
     })
 }
 
@@ -73,7 +73,7 @@ mod tests {
             let mut memory = Memory::new(ample(&script));
             for heap in HEAPS.iter().chain([&NULL]) {
                 let replay = find(heap).unwrap();
-                // SAFETY: the memory is borrowed for the call.
+                // SAFETY: The memory is borrowed for the call.
                 let mut run = |size| unsafe {
                     replay(&script, script.events().len(), memory.first(size), Duration::MAX)
                 };

@@ -18,7 +18,7 @@ fn main() -> Result<()> {
 }
 
 fn count(program: &Program) -> Result<()> {
-    /// By how many percent a later count may differ.
+    /// The percentage by which a later count may differ.
     const TOLERANCE: u32 = 1;
     println!("workload,heap,instructions,tolerance_percent,compiler");
     for pair in Pair::ALL {
@@ -30,9 +30,10 @@ fn count(program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// Runs the start of one workload on one heap, without a clock: for valgrind.
+/// Runs the start of a workload on a heap, under valgrind, without a clock.
 fn run(heap: &str, pair: Pair, ops: usize) -> Result<()> {
-    /// The length of the generated workload. It is the same for every run, so runs differ only by the operations.
+    /// The length of the generated workload. It is the same for every run, so runs differ only in the number of
+    /// operations.
     const LONGEST: usize = 500_000;
     const UNLIMITED: Duration = Duration::from_secs(1 << 32);
     let replay = find(heap)?;
@@ -40,7 +41,7 @@ fn run(heap: &str, pair: Pair, ops: usize) -> Result<()> {
     let events = script.events().len();
     ensure!(ops <= events, "{pair} has {events} events");
     let mut memory = Memory::new(ample(&script));
-    // SAFETY: the memory is borrowed for the call.
+    // SAFETY: The memory is borrowed for the call.
     unsafe { replay(&script, ops, memory.first(usize::MAX), UNLIMITED) }?;
     Ok(())
 }

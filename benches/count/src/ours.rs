@@ -9,15 +9,15 @@ use talloc_sync::{
     Checked, Compact, Config, Harden, Hardened, Level, Measures, Micro, RealTime, Span, lock::Spin,
 };
 
-/// A configuration of the heap under a name.
+/// A configuration of the heap with a name.
 pub trait Named: Config {
     /// The name in tables.
     const NAME: &'static str;
 
-    /// The most bytes of the memory that it is given.
+    /// The largest memory that it can use, in bytes.
     const MAX: usize = usize::MAX;
 
-    /// Whether it runs if no heap is named. Checked profiles do not.
+    /// Whether it runs by default. Checked profiles do not.
     const USUAL: bool = !Self::CHECKED;
 }
 
@@ -83,37 +83,37 @@ impl<C: Named> Heap for Talloc<C> {
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
         let memory = Span::from(memory);
         let memory = memory.truncate(0, memory.size().saturating_sub(C::MAX));
-        // SAFETY: the caller gives the memory to this heap.
+        // SAFETY: The caller gives the memory to this heap.
         unsafe { self.0.arenas_mut().try_init(memory) }.is_ok()
     }
 
     #[inline]
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the heap is initialised.
+        // SAFETY: `malloc` has no preconditions.
         unsafe { self.0.malloc(layout) }.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     #[inline]
     unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: a live block is not null, and the caller promises this layout.
+        // SAFETY: The caller passes an allocated block with this layout, so it is not null.
         unsafe { self.0.free(NonNull::new_unchecked(ptr), layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the heap is initialised.
+        // SAFETY: `malloc_zeroed` has no preconditions.
         unsafe { self.0.malloc_zeroed(layout) }.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     #[inline]
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: a live block is not null, and the caller promises this layout.
+        // SAFETY: The caller passes an allocated block with this layout, so it is not null, and a valid new size.
         unsafe { self.0.realloc(NonNull::new_unchecked(ptr), layout, new_size) }
             .map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 }
 
-/// The heap with the configuration `C` behind its lock, as a global allocator has it.
+/// The heap with the configuration `C` behind its lock, like a global allocator.
 pub struct Tallock<C: Config>(talloc_sync::Tallock<Spin, C>);
 
 impl<C: Named> Heap for Tallock<C> {
@@ -125,31 +125,31 @@ impl<C: Named> Heap for Tallock<C> {
     }
 
     unsafe fn init(&mut self, memory: NonNull<[u8]>) -> bool {
-        // SAFETY: the caller gives the memory to this heap.
+        // SAFETY: The caller gives the memory to this heap.
         unsafe { self.0.0.lock().arenas_mut().try_init(Span::from(memory)) }.is_ok()
     }
 
     #[inline]
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller promises a size that is not zero.
+        // SAFETY: The caller passes a size that is not zero.
         unsafe { self.0.alloc(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller promises a live block with this layout.
+        // SAFETY: The caller passes an allocated block with this layout.
         unsafe { self.0.dealloc(ptr, layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller promises a size that is not zero.
+        // SAFETY: The caller passes a size that is not zero.
         unsafe { self.0.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller promises a live block with this layout and a valid new size.
+        // SAFETY: The caller passes an allocated block with this layout, and a valid new size.
         unsafe { self.0.realloc(ptr, layout, new_size) }
     }
 }

@@ -14,11 +14,11 @@ pub enum Pair {
     Uniform(u32),
     /// Like `Uniform(256)`, with alignments from 16 to 512 bytes.
     Aligned,
-    /// Reallocates one of the live blocks: one operation instead of a pair.
+    /// Reallocates one of the live blocks. This is one operation, not a pair.
     Realloc,
 }
 
-/// The size of a block that is hot.
+/// The size of the block of `Hot`.
 const HOT_SIZE: u32 = 48;
 
 /// The number of live blocks, except for `Hot`.
@@ -39,12 +39,12 @@ impl Pair {
         Self::Realloc,
     ];
 
-    /// The number of events that count as one operation.
+    /// Returns the number of events that count as one operation.
     pub fn events(self) -> u32 {
         if self == Self::Realloc { 1 } else { 2 }
     }
 
-    /// The workload: `ops` events or one less, always the same ones.
+    /// Returns the workload: `ops` events or one less, always the same ones.
     pub fn script(self, ops: usize) -> Script {
         let mut rng = Rng::with_seed(7);
         let mut writer = Writer::new(self.to_string());

@@ -1,5 +1,5 @@
-//! Allocates and frees blocks of one size, by C's functions or by the heap behind them:
-//! `pairs c|heap PAIRS`. For counting instructions: `cargo xtask preload --instructions`.
+//! Allocates and frees blocks of one size, through C's functions or directly from the heap: `pairs c|heap PAIRS`.
+//! `cargo xtask preload --instructions` counts the instructions.
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
@@ -18,7 +18,7 @@ mod unix {
 
     use talloc_global::SystemTalloc;
 
-    /// A size of C's, and what the heap is asked for then.
+    /// A size passed to `malloc`, and the size of the chunk, which includes a header.
     const SIZE: usize = 100;
     const BYTES: usize = 112;
 
@@ -37,7 +37,7 @@ mod unix {
     fn by_c(pairs: usize) {
         for _ in 0..pairs {
             let block = talloc_capi::malloc(black_box(SIZE));
-            // SAFETY: It is a block, and freed once.
+            // SAFETY: The block was just allocated, and is freed once.
             unsafe { talloc_capi::free(black_box(block)) };
         }
     }
@@ -46,9 +46,9 @@ mod unix {
     fn by_the_heap(pairs: usize) {
         static HEAP: SystemTalloc = SystemTalloc::new();
         for _ in 0..pairs {
-            // SAFETY: The alignment is a power of two, and the size in bounds.
+            // SAFETY: The alignment is a power of two, and the size is small.
             let layout = |size| unsafe { Layout::from_size_align_unchecked(size, 8) };
-            // SAFETY: The size is not zero; the block is freed once, with its layout.
+            // SAFETY: The size is not zero, and the block is freed once, with its layout.
             unsafe {
                 let block = HEAP.alloc(layout(black_box(BYTES)));
                 HEAP.dealloc(black_box(block), layout(black_box(BYTES)));

@@ -1,4 +1,4 @@
-//! C programs, compiled with the header, and linked with the library.
+//! C programs that are compiled with the header and linked with the library.
 #![cfg(all(target_os = "linux", feature = "prefixed"))]
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// Where cargo puts the library, beside this program.
+/// Returns the folder in which cargo puts the library. It also contains this program.
 fn library_folder() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().to_owned()
 }
@@ -28,7 +28,7 @@ fn compile(name: &str, source_name: &str, arguments: &[&str]) -> PathBuf {
     program
 }
 
-/// Expects a program to succeed, and what it prints to begin like this.
+/// Expects a program to succeed, and its output to start with `begin`.
 fn expect_success(program: &mut Command, begin: &str) {
     let output = program.output().unwrap();
     let (status, said) = (output.status, String::from_utf8_lossy(&output.stderr));
@@ -37,7 +37,7 @@ fn expect_success(program: &mut Command, begin: &str) {
     assert!(text.starts_with(begin), "{text}");
 }
 
-/// Of the heap at the end.
+/// A line of the heap's final report.
 const REPORT: &str = "used      0 bytes\n";
 
 /// Compiles a program and links it with the shared library.
@@ -84,16 +84,16 @@ fn aligned_blocks_take_little_more_than_their_bytes() {
     }
 }
 
-/// With the feature `override`, as it is when it is to be preloaded.
+/// A preloaded library has the feature `override`.
 #[cfg(feature = "override")]
 #[test]
-fn a_program_is_told_of_the_heap_that_is_preloaded() {
+fn a_program_sees_the_preloaded_heap() {
     let program = compile("statistics", "statistics.c", &[]);
     let library = library_folder().join("libtalloc_capi.so");
     expect_success(Command::new(program).env("LD_PRELOAD", library), "<malloc version=");
 }
 
-/// The operator compares sizes, unless the program has operators of its own, to which it passes objects on.
+/// The operator compares sizes, unless the program has its own operators and passes blocks on.
 #[cfg(all(feature = "override", feature = "checked", target_pointer_width = "64"))]
 #[test]
 fn sizes_that_cpp_deletes_are_compared() {
@@ -108,7 +108,7 @@ fn sizes_that_cpp_deletes_are_compared() {
     let standard = compile("sized", "sized.c", &["-ldl"]);
     expect_success(&mut run(&standard, "24"), "deleted");
     let wrong = run(&standard, "72").output().unwrap();
-    assert_eq!(wrong.status.signal(), Some(6), "it is aborted");
+    assert_eq!(wrong.status.signal(), Some(6), "the program was not aborted");
     let said = String::from_utf8_lossy(&wrong.stderr);
     assert!(said.starts_with("talloc: freeing 0x"), "{said}");
     let own = compile("sized-own", "sized.c", &["-DOWN", "-rdynamic", "-ldl"]);
@@ -129,7 +129,7 @@ fn a_program_can_be_linked_with_the_static_library() {
     expect_success(&mut Command::new(program), REPORT);
 }
 
-/// A checked heap does not keep its library loaded.
+/// This excludes the checked heap, which does not keep its library loaded.
 #[cfg(not(feature = "checked"))]
 #[test]
 fn a_plugin_with_the_allocator_in_it_can_be_loaded_again_and_again() {
@@ -145,10 +145,10 @@ fn a_program_can_load_the_library_but_not_unload_it() {
     expect_success(Command::new(program).arg(library), "ended\n");
 }
 
-/// Seconds that a program may take.
+/// The time limit of a program in seconds.
 const PATIENCE: u64 = 60;
 
-/// Runs a program that forks, which must not take for ever.
+/// Runs a program that forks, with a time limit.
 fn fork(way: &str) {
     let program = compile_shared(&format!("fork-{way}"), "fork.c", &["-lpthread"]);
     let mut program = Command::new(program).arg(way).stdout(Stdio::piped()).spawn().unwrap();
@@ -174,7 +174,7 @@ fn handlers_of_forks_may_allocate() {
     fork("handlers");
 }
 
-/// Runs a program with this in the environment. Returns what it says on the standard error.
+/// Runs a program with `TALLOC_STATS` set. Returns its standard error.
 fn said(program: &mut Command, statistics: &str) -> String {
     let output = program.env("TALLOC_STATS", statistics).output().unwrap();
     assert!(output.status.success(), "{}", output.status);
@@ -205,7 +205,7 @@ fn statistics_are_printed_at_exit_if_asked_for() {
 }
 
 #[test]
-fn statistics_are_added_to_files() {
+fn statistics_are_appended_to_files() {
     let program = compile_shared("files", "program.c", &[]);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("statistics-files");
     let _ = std::fs::remove_dir_all(&folder);
@@ -227,7 +227,7 @@ fn statistics_are_added_to_files() {
     }
 }
 
-/// Programs that close the standard error before they end are told of, too.
+/// This includes programs that close standard error before they exit.
 #[cfg(feature = "override")]
 #[test]
 fn programs_that_are_preloaded_print_statistics() {

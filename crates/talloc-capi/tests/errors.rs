@@ -1,4 +1,4 @@
-//! What the functions do when they cannot do what they are asked.
+//! The results of calls that cannot be fulfilled.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use talloc_capi::*;
 const TOO_MUCH: [usize; 5] =
     [usize::MAX, usize::MAX - 7, usize::MAX / 2 + 1, usize::MAX / 2, usize::MAX / 2 - 32];
 
-/// Expects null, and an error.
+/// Expects null and an error.
 fn expect_error(error: i32, call: impl FnOnce() -> *mut core::ffi::c_void) {
     set_errno(Errno(0));
     assert!(call().is_null());
@@ -25,7 +25,7 @@ fn reallocarray_of_null(count: usize, size: usize) -> *mut core::ffi::c_void {
 }
 
 #[test]
-fn too_much_is_refused() {
+fn requests_that_are_too_large_fail() {
     let block = malloc(10);
     for size in TOO_MUCH {
         expect_error(libc::ENOMEM, || malloc(size));
@@ -38,7 +38,7 @@ fn too_much_is_refused() {
         expect_error(libc::ENOMEM, || memalign(1 << 20, size));
         expect_error(libc::ENOMEM, || valloc(size));
         expect_error(libc::ENOMEM, || pvalloc(size));
-        // SAFETY: The block stays as it is.
+        // SAFETY: The block is allocated. It is unchanged, because the call fails.
         expect_error(libc::ENOMEM, || unsafe { realloc(block, size) });
     }
     for align in [1 << (usize::BITS - 1), 1 << (usize::BITS - 2)] {
@@ -53,7 +53,7 @@ fn too_much_is_refused() {
 fn products_do_not_wrap() {
     let half = 1 << (usize::BITS / 2);
     let block = malloc(10);
-    // SAFETY: The block stays as it is, and is freed once.
+    // SAFETY: The block is unchanged by failed calls, and is freed once.
     unsafe {
         block.cast::<u8>().write(7);
         expect_error(libc::ENOMEM, || calloc(half, half));
@@ -91,12 +91,12 @@ fn alignments_of_memalign_are_rounded_up() {
     }
 }
 
-/// A block of no bytes is one of its own; changing a block to no bytes frees it, and is no error.
+/// Each block of no bytes has its own address. Resizing a block to no bytes frees it, and is not an error.
 #[test]
 fn no_bytes_are_no_error() {
     set_errno(Errno(99));
     let mut place = ptr::null_mut();
-    // SAFETY: It can be written to.
+    // SAFETY: The pointer can be written to.
     assert_eq!(unsafe { posix_memalign(&raw mut place, 256, 0) }, 0);
     let mut blocks: Vec<_> = (0..4).map(|log2| aligned_alloc(16 << (log2 * 2), 0)).collect();
     blocks.extend([place, malloc(0), calloc(0, 0), memalign(64, 0), valloc(0), pvalloc(0)]);
@@ -104,7 +104,7 @@ fn no_bytes_are_no_error() {
     for (at, block) in blocks.iter().enumerate() {
         assert!(!block.is_null() && !blocks[..at].contains(block));
     }
-    // SAFETY: Each block is freed once: to change its size to zero does that, too.
+    // SAFETY: Each block is freed once. Resizing it to zero frees it, too.
     unsafe {
         blocks.iter().for_each(|block| assert!(realloc(*block, 0).is_null()));
         assert!(reallocarray(malloc(10), 0, 10).is_null());
@@ -118,7 +118,7 @@ fn posix_memalign_returns_its_error() {
     let unchanged = ptr::without_provenance_mut(0x1234);
     let mut place = unchanged;
     set_errno(Errno(99));
-    // SAFETY: It can be written to; the block is freed once.
+    // SAFETY: The pointer can be written to, and the block is freed once.
     unsafe {
         for align in [0, 1, 4, 24, usize::MAX] {
             assert_eq!(posix_memalign(&raw mut place, align, 10), libc::EINVAL);
@@ -135,7 +135,7 @@ fn posix_memalign_returns_its_error() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn to_free_is_no_error() {
+fn freeing_is_no_error() {
     let mut blocks = [10, 1000, 100_000, 40 << 20].map(|size| malloc(size)).to_vec();
     blocks.extend((0..1000).map(|_| aligned_alloc(4096, 40960)));
     set_errno(Errno(99));
@@ -146,10 +146,10 @@ fn to_free_is_no_error() {
 }
 
 #[test]
-fn the_report_is_written_or_it_is_an_error() {
+fn the_report_is_written_or_fails() {
     let block = malloc(1000);
     let mut pipe = [0; 2];
-    // SAFETY: There is room for two numbers, and both files are this test's.
+    // SAFETY: The array has room for two descriptors, and the test owns both files.
     let [mut reader, writer] = unsafe {
         assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
         pipe.map(|number| File::from_raw_fd(number))

@@ -1,27 +1,27 @@
-//! Faults of C programs, and what the library does about them.
+//! Faults of C programs, and how the library reacts.
 //!
-//! `cargo xtask faults --programs` prints a table of all cases, with other libraries beside ours.
+//! `cargo xtask faults --programs` prints a table of all cases, and compares other libraries.
 #![cfg(all(target_os = "linux", feature = "prefixed"))]
 
 use std::path::Path;
 use std::process::Command;
 
-/// What a library promises about a fault.
+/// A library's promise about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Promise {
-    /// The program is aborted, with our message.
+    /// The library aborts the program with a message.
     Stopped,
-    /// The program is ended by the system, at once.
+    /// The system terminates the program at once.
     Crashed,
-    /// The call is refused, or nothing comes of it.
+    /// The call fails, or the fault has no effect.
     Harmless,
-    /// Nothing.
+    /// The library promises nothing.
     Nothing,
 }
 
 use Promise::{Crashed, Harmless, Nothing, Stopped};
 
-/// How the names of cases begin, and what the plain library, the checked one and the hardened one promise.
+/// The starts of the names of cases, and the promises of the plain, the checked and the hardened library.
 const PROMISES: &[(&str, [Promise; 3])] = &[
     ("no fault", [Harmless, Harmless, Harmless]),
     ("double free after reuse, large", [Nothing, Nothing, Stopped]),
@@ -64,7 +64,7 @@ const LIBRARY: usize = if cfg!(feature = "hardened") {
     0
 };
 
-/// Compiles the program of all cases, and links it with the library.
+/// Compiles the program with all cases, and links it with the library.
 fn compile() -> std::path::PathBuf {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -86,19 +86,19 @@ fn compile() -> std::path::PathBuf {
     program
 }
 
-/// What is promised about a case.
+/// Returns the promise about a case.
 fn promise(case: &str) -> Promise {
     let row = PROMISES.iter().find(|(begin, _)| case.starts_with(begin));
-    row.unwrap_or_else(|| panic!("nothing is said about {case}")).1[LIBRARY]
+    row.unwrap_or_else(|| panic!("no promise covers {case}")).1[LIBRARY]
 }
 
-/// Whether a message is that of the heap, or of the handler of faults.
+/// Returns whether a message comes from the heap or from the guarding allocator.
 fn is_ours(message: &str) -> bool {
     ["talloc: ", "talloc-guarded: "].iter().any(|begin| message.starts_with(begin))
 }
 
 #[test]
-fn faults_of_c_programs_come_to_what_is_promised() {
+fn faults_of_c_programs_have_the_promised_outcomes() {
     let output = Command::new(compile()).output().unwrap();
     assert!(output.status.success(), "{}", output.status);
     let text = String::from_utf8_lossy(&output.stdout);

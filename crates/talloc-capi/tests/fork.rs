@@ -1,4 +1,4 @@
-//! Processes that fork while other threads allocate, and go on to allocate in the child.
+//! Processes that fork while other threads allocate, and that continue to allocate in the child.
 #![cfg(unix)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,15 +6,15 @@ use std::thread;
 
 use talloc_capi::{aligned_alloc, free, malloc, realloc};
 
-/// Seconds that a child may take.
+/// The time limit of a child in seconds.
 const PATIENCE: u32 = 10;
 
-/// Allocates and frees blocks of many sizes, for most of which there is no cache.
+/// Allocates and frees blocks of many sizes, most of which are not cached.
 fn allocate(seed: usize) {
     let mut blocks = [std::ptr::null_mut(); 64];
     for at in 0..2000 {
         let step = at * 31 + seed;
-        // SAFETY: Each is null or a block, and there is no other pointer to it.
+        // SAFETY: Each pointer is null or a block, and there is no other pointer to it.
         unsafe {
             let place = &mut blocks[step % 64];
             free(*place);
@@ -25,13 +25,13 @@ fn allocate(seed: usize) {
             assert!(!place.is_null());
         }
     }
-    // SAFETY: As above.
+    // SAFETY: Each pointer is null or a block, and there is no other pointer to it.
     blocks.into_iter().for_each(|block| unsafe { free(block) });
 }
 
-/// Forks, and waits for the child, which allocates. Returns how it ended: zero is well.
+/// Forks, and waits for the child, which allocates. Returns its status, zero for success.
 fn fork(seed: usize) -> libc::c_int {
-    // SAFETY: The child calls nothing but this library's functions and the system's.
+    // SAFETY: The child calls only functions of this library and of the system.
     unsafe {
         let child = libc::fork();
         if child == 0 {
@@ -59,6 +59,6 @@ fn children_can_allocate() {
         }
         let failed = (0..200).map(fork).find(|status| *status != 0);
         done.store(true, Ordering::Relaxed);
-        assert_eq!(failed, None, "a child was ended by a signal");
+        assert_eq!(failed, None, "a child was terminated by a signal");
     });
 }

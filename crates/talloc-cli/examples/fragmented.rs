@@ -1,7 +1,7 @@
-//! Fragmentation, and a snapshot that shows it: `fragmented FILE [apart]`.
+//! A fragmented heap, and a snapshot that shows it: `fragmented FILE [apart]`.
 //!
-//! The program receives messages in bursts, and keeps a line about each. The lines lie between the buffers of the
-//! messages, and stay there when the buffers are freed. With `apart`, the lines have a place of their own.
+//! The program receives messages in bursts, and logs a line about each. The lines are allocated between the buffers of
+//! the messages, and stay there when the buffers are freed. With `apart`, all lines are in a separate block.
 //! `crates/talloc-cli/walkthroughs/fragmentation.md` shows both.
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use talloc_global::inspect::write_snapshot;
 use talloc_global::{Compact, StaticArena, StaticTalloc};
 use talloc_trace::Sink;
 
-/// All memory of the program.
+/// The memory of the program.
 static ARENA: StaticArena<{ 512 << 10 }> = StaticArena::new();
 #[global_allocator]
 static ALLOCATOR: StaticTalloc<Checked<Compact>> = StaticTalloc::with_source(ARENA.region());
@@ -20,10 +20,10 @@ static ALLOCATOR: StaticTalloc<Checked<Compact>> = StaticTalloc::with_source(ARE
 const BURSTS: usize = 12;
 const MESSAGES: usize = 44;
 
-/// What is wanted in the end.
+/// The size of the final request.
 const LARGE: usize = 256 << 10;
 
-/// The lines, each by itself or all in one text.
+/// The log: a block per line, or all lines in one block.
 enum Lines {
     Single(Vec<String>),
     Apart(String),
@@ -38,11 +38,11 @@ impl Lines {
     }
 }
 
-/// The messages of a burst are all there before the first is freed.
+/// Receives a burst of messages, and then frees all of them.
 fn receive(burst: usize, lines: &mut Lines) {
     let mut messages = Vec::with_capacity(MESSAGES);
     for number in 0..MESSAGES {
-        // Messages are of different sizes.
+        // The sizes vary.
         let size = 4000 + (burst * MESSAGES + number) * 2654 % 9000;
         messages.push(vec![0_u8; size]);
         lines.add(format!(
@@ -51,7 +51,7 @@ fn receive(burst: usize, lines: &mut Lines) {
     }
 }
 
-/// Memory for a snapshot: the heap that is written cannot be used meanwhile.
+/// Preallocated memory for a snapshot, because the heap cannot be used while its snapshot is written.
 struct Buffer(Vec<u8>);
 
 impl Sink for Buffer {

@@ -1,25 +1,26 @@
-//! Writes a long trace, to see how long each command takes for it.
+//! Writes a long trace, to measure how long each command takes.
 //!
 //! ```text
 //! cargo run --release -p talloc-cli --example long_trace -- 10000000 long.atr.zst
 //! time target/release/talloc stat long.atr.zst
 //! ```
 //!
-//! The blocks have the sizes of a program with many small objects. Most die young, and one in a hundred grows.
-//! The events come from 16 call sites.
+//! The block sizes are those of a program with many small objects. Most blocks die young, and a few are resized. The
+//! events come from 16 call sites.
 
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::BufWriter;
 use talloc_trace::{Event, Flags, Op, Writer};
 
-/// About so many objects are live at a time.
+/// The approximate number of live objects.
 const LIVE: usize = 100_000;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let events: u64 = arguments.next().context("how many events?")?.parse()?;
-    let path = arguments.next().context("which file?")?;
+    let events: u64 =
+        arguments.next().context("the first argument is the number of events")?.parse()?;
+    let path = arguments.next().context("the second argument is the file")?;
     let flags = Flags::CALL_SITES | Flags::TIMES;
     let mut writer = Writer::with_flags(BufWriter::new(File::create(path)?), flags, 1_000_000)?;
     let mut random = fastrand::Rng::with_seed(10);
@@ -38,7 +39,7 @@ fn main() -> Result<()> {
                 address: 0,
             }
         } else {
-            // The young ones.
+            // Prefers young blocks.
             let span = 1 << random.u32(..17);
             let age = random.usize(..live.len().min(span));
             Op::Free { id: live.swap_remove(live.len() - 1 - age) }

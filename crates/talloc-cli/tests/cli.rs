@@ -1,4 +1,4 @@
-//! Every subcommand, run on small traces.
+//! Runs every subcommand on small traces.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn stat_counts() {
         serde_json::from_str(&ok(&["stat", "--json"], &plain().path)).unwrap();
     assert_eq!(json["allocations"], 300);
     assert_eq!(json["live_objects"], 10);
-    // 5 of 400, and those of 17, 19, 21, 23 and 25 bytes.
+    // The leaked objects: 5 of 400 bytes, and those of 17, 19, 21, 23 and 25 bytes.
     assert_eq!(json["live_bytes"], 2105);
     let frees: u64 =
         json["lifetimes"].as_array().unwrap().iter().map(|c| c["objects"].as_u64().unwrap()).sum();
@@ -41,7 +41,7 @@ fn replay_measures_each_heap() {
     let text = ok(&["replay", "--rounds", "1", "--heap", "micro"], &large().path);
     assert!(text.contains("no room at event 0"), "{text}");
 
-    // What it runs has the same bounds.
+    // The commands that it runs have the same limits.
     for command in [&["replay", "trace"][..], &["replay-one"]] {
         let mut talloc = Command::new(env!("CARGO_BIN_EXE_talloc"));
         let output = talloc.args(command).args(["--rounds", "1001", "--heap", "tiny"]).output();
@@ -50,7 +50,7 @@ fn replay_measures_each_heap() {
     }
 }
 
-/// The number in a column of the row of a heap.
+/// Returns the number in a column of a heap's row.
 fn number(text: &str, heap: &str, column: usize) -> u64 {
     let row = text.lines().find(|line| line.split_whitespace().next() == Some(heap)).expect(heap);
     row.split_whitespace().nth(column).unwrap().replace(',', "").parse().unwrap()
@@ -69,7 +69,7 @@ fn fit_finds_the_smallest_arena() {
     }
     assert!(text.contains("Smallest: "), "{text}");
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        // The overhead before it is two words.
+        // The overhead before this column is two words.
         let steps = number(&text, "real-time", 5);
         assert!((10..100_000).contains(&steps), "{steps}");
         assert!(text.contains("Shortest worst call: "), "{text}");
@@ -134,7 +134,7 @@ fn dhat_has_the_trace_s_numbers() {
     let freed = of("0x1000");
     assert_eq!((freed.tb, freed.tbk, freed.eb, freed.mb), (1000, 10, 0, 100));
     assert_eq!(freed.tl, 10 * 5000);
-    // The peak is within the last round: 100 and nine or ten of 50.
+    // The peak is in the last round: 100 objects, and nine or ten of 50 bytes.
     assert_eq!((freed.gb, of("0x2000").gb, file.tg), (100, 500, 181_000));
 
     let text = ok(&["convert", "--to", "dhat"], &plain().path);
@@ -184,7 +184,7 @@ fn leaks_are_told_by_call_site() {
     assert!(ok(&["leaks"], &clean.path).contains("nothing is allocated at the end"));
 }
 
-/// What a page draws.
+/// Returns the data that a page draws.
 fn data(page: &str) -> serde_json::Value {
     let data = page.split("const data = ").nth(1).unwrap().split(";\n").next().unwrap();
     serde_json::from_str(data).unwrap()
@@ -196,20 +196,23 @@ fn maps_are_pictures_and_pages() {
         let svg = String::from_utf8(trace.written(&["map"], "map.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         assert!(svg.contains(addresses), "{svg}");
-        assert!(svg.contains("#1d5bb2"), "something is drawn");
+        assert!(svg.contains("#1d5bb2"), "the picture is empty");
         let page = String::from_utf8(trace.written(&["map", "--points", "9"], "map.html")).unwrap();
         let data = data(&page);
-        // Nine, and that of the peak, if it is another one.
+        // There are nine points, and the peak, unless it is one of them.
         assert!(matches!(data["points"].as_array().unwrap().len(), 9 | 10));
         assert!(data["heap"].as_str().unwrap().starts_with(addresses));
         assert!(data["blocks"].as_array().unwrap().len() >= 10);
-        assert!(!page.contains("http://") && !page.contains("https://"), "self-contained");
+        assert!(
+            !page.contains("http://") && !page.contains("https://"),
+            "the page is not self-contained"
+        );
     }
-    // Blocks that a heap places have the call sites of the trace, too.
+    // Blocks placed by a heap also have the call sites of the trace.
     let trace = with_sites();
     let page = trace.written(&["map", "--heap", "real-time"], "map.html");
     let data = data(&String::from_utf8(page).unwrap());
-    // The last one is that of a request that was refused.
+    // The last site is that of a failed request.
     let sites = ["0x1000 < 0x3000", "0x2000 < 0x3000", "0x1000"];
     assert_eq!(data["sites"], serde_json::json!(sites));
     let sites = data["blocks"].as_array().unwrap().iter().map(|block| block[5].as_u64().unwrap());
@@ -237,7 +240,7 @@ fn snapshots_are_drawn_chunk_by_chunk() {
     for kind in kinds {
         assert!(svg.contains(&format!(">{kind}</text>")), "{kind}");
     }
-    assert!(!svg.contains(">used</text>"), "there is none");
+    assert!(!svg.contains(">used</text>"), "the picture has used chunks");
 
     let page = String::from_utf8(snapshot.written(&["map"], "map.html")).unwrap();
     let data = data(&page);
@@ -246,7 +249,7 @@ fn snapshots_are_drawn_chunk_by_chunk() {
     let found: Vec<&str> =
         data["kinds"].as_array().unwrap().iter().map(|kind| kind[0].as_str().unwrap()).collect();
     assert_eq!(found, kinds);
-    // What is left of the first run of blocks lies before and behind the cached one.
+    // The rest of the first run of blocks lies on both sides of the cached one.
     let block =
         |offset: u64, size: u64, kind: u64| serde_json::json!([offset, size, 0, 1, 0, kind]);
     let expected = [
@@ -262,7 +265,7 @@ fn snapshots_are_drawn_chunk_by_chunk() {
 }
 
 #[test]
-fn what_is_wrong_with_a_snapshot_is_told_with_its_place() {
+fn errors_of_snapshots_name_the_place() {
     let whole = std::fs::read(snapshot().path).unwrap();
     let map = |trace: &Trace, more: &[&str]| {
         let output = trace.file("map.svg");
@@ -286,7 +289,7 @@ fn what_is_wrong_with_a_snapshot_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_the_file_and_the_place() {
+fn errors_name_the_file_and_the_place() {
     let folder = tempfile::tempdir().unwrap();
     let absent = fails(&["stat"], &folder.path().join("absent.atr"));
     assert!(absent.contains("absent.atr") && absent.contains("No such file"), "{absent}");

@@ -1,4 +1,4 @@
-//! A program with `SystemTalloc` some of whose blocks are guarded by `talloc_guarded::Guarded`.
+//! A program with `SystemTalloc`. `talloc_guarded::Guarded` guards some of its blocks.
 #![cfg(unix)]
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use talloc_guarded::Guarded;
 static ALLOCATOR: Guarded<SystemTalloc> =
     Guarded::new(SystemTalloc::new()).with_rate(NonZeroUsize::new(3)).with_large(100_000);
 
-/// Makes blocks of many sizes, and sends them to the caller.
+/// Allocates blocks of many sizes, and returns them to another thread.
 fn blocks(seed: u64) -> HashMap<u64, Vec<u8>> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut blocks = HashMap::new();

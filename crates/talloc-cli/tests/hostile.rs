@@ -1,11 +1,11 @@
-//! Traces and arguments that ask for more than there is: an error, never a panic or an abort.
+//! Traces and arguments that exceed all resources: they cause an error, but never a panic or an abort.
 
 mod common;
 
 use common::{Trace, by_address, fails, large, ok, plain};
 use talloc_trace::{Flags, IoSink, Writer};
 
-/// Blocks of 4 GiB that are all live.
+/// A trace of live blocks of 4 GiB.
 fn enormous(blocks: u64) -> Trace {
     let mut writer = Writer::streaming(vec![]).unwrap();
     for _ in 0..blocks {
@@ -41,7 +41,7 @@ fn an_arena_is_no_larger_than_a_machine_addresses() {
     assert!(error.contains("there is no memory for an arena of 72057594037927936"), "{error}");
 }
 
-/// Holes that no later block fits in: a quarter more than the peak does not suffice.
+/// A trace with holes that are too small for later blocks. A quarter more than the peak does not suffice.
 fn fragmented() -> Trace {
     let mut writer = Writer::streaming(vec![]).unwrap();
     let blocks: Vec<u64> = (0..400).map(|_| writer.alloc(10_000, None).unwrap()).collect();
@@ -88,9 +88,9 @@ fn a_map_may_show_all_addresses() {
 }
 
 #[test]
-fn objects_beyond_the_address_space_are_told_with_their_place() {
+fn errors_of_objects_beyond_the_address_space_name_the_place() {
     let mut file = std::fs::read(by_address().path).unwrap();
-    // The address of the first object, in zigzag form, becomes -1: that of the last byte.
+    // The address of the first object becomes -1 in zigzag form, which is the last byte.
     let at = 82;
     file.splice(at..at + 5, [1]);
     let trace = Trace::of("beyond.atr", &file);
@@ -136,7 +136,7 @@ fn times_may_be_as_late_as_any() {
         record: 0,
     };
     writer.write(&event, &[]).unwrap();
-    // The end is written at the time 0, which counts as that of the event before.
+    // The end has the time 0, which counts as the time of the event before.
     let trace = Trace::of("late.atr", &writer.finish().unwrap());
     for format in ["csv", "heaptrack", "dhat", "pprof"] {
         ok(

@@ -1,4 +1,4 @@
-//! Where commands read and write: files, pipes, and outputs that fail.
+//! Input and output: files, pipes, and outputs that fail.
 
 mod common;
 
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 fn an_output_replaces_neither_its_input_nor_a_file_if_the_command_fails() {
     let trace = by_address();
     let before = std::fs::read(&trace.path).unwrap();
-    // By another name, too.
+    // The file has another name, too.
     let link = trace.file("linked.svg");
     std::fs::hard_link(&trace.path, &link).unwrap();
     let outputs = [(&["convert", "--to", "csv"][..], &trace.path), (&["map"], &link)];
@@ -28,12 +28,12 @@ fn an_output_replaces_neither_its_input_nor_a_file_if_the_command_fails() {
     fails(&["convert", "--to", "csv", "--output", output.to_str().unwrap()], &cut.path);
     assert_eq!(std::fs::read(&output).unwrap(), b"before");
     let names = std::fs::read_dir(cut.folder.path()).unwrap().count();
-    assert_eq!(names, 2, "no temporary file stays");
+    assert_eq!(names, 2, "a temporary file is left");
     cut.written(&["convert", "--to", "csv", "--partial"], "out");
     assert_ne!(std::fs::read(&output).unwrap(), b"before");
 }
 
-/// Every command that prints.
+/// The commands that print.
 const PRINTING: [&[&str]; 6] = [
     &["stat"],
     &["stat", "--json"],
@@ -43,14 +43,14 @@ const PRINTING: [&[&str]; 6] = [
     &["convert", "--to", "csv"],
 ];
 
-/// A command on a trace.
+/// Returns a command on a trace.
 fn command(args: &[&str], trace: &Trace) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_talloc"));
     command.args(args).arg(&trace.path).stderr(Stdio::piped());
     command
 }
 
-/// More than a buffer of events.
+/// A trace with more events than a buffer holds.
 fn long() -> Trace {
     let mut writer = talloc_trace::Writer::streaming(vec![]).unwrap();
     for size in 0..20_000 {
@@ -62,7 +62,7 @@ fn long() -> Trace {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_output_that_is_full_is_an_error_of_the_output() {
+fn a_full_output_is_an_error_of_the_output() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     for trace in [plain(), long()] {
         for args in PRINTING {
@@ -80,7 +80,7 @@ fn an_output_that_is_full_is_an_error_of_the_output() {
 }
 
 #[test]
-fn an_output_that_cannot_be_made_is_told_once() {
+fn an_output_that_cannot_be_created_is_reported_once() {
     let trace = plain();
     let nowhere = trace.file("no").join("where");
     let error =
@@ -158,7 +158,10 @@ fn no_name_breaks_a_format() {
     assert!(svg.chars().all(|char| char == '\n' || !char.is_control()));
     let page = String::from_utf8(trace.written(&["map"], "map.html")).unwrap();
     assert_eq!(page.matches("<script>").count(), 1);
-    assert!(page.contains(r"b\u003c!--\u003cscript>.atr") && !page.contains("<!--"), "the name");
+    assert!(
+        page.contains(r"b\u003c!--\u003cscript>.atr") && !page.contains("<!--"),
+        "the name is not escaped"
+    );
     let lines = ok(&["convert", "--to", "heaptrack"], &trace.path);
     assert!(lines.lines().nth(1).unwrap().ends_with("X b<!--<script>.atr"), "{lines}");
     assert_eq!(lines.lines().filter(|line| line.starts_with('X')).count(), 1);
@@ -166,7 +169,7 @@ fn no_name_breaks_a_format() {
 }
 
 #[test]
-fn what_is_wrong_with_an_input_is_said_once_and_of_the_input() {
+fn errors_of_an_input_are_printed_once_and_name_the_input() {
     let whole = std::fs::read(by_address().path).unwrap();
     let cut = Trace::of("cut.atr", &whole[..whole.len() - 1]);
     let path = cut.path.display();

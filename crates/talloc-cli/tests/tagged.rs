@@ -1,4 +1,5 @@
-//! Heaps of these crates whose blocks have memory tags, by `talloc_guarded::Tagged`, or none where there are none.
+//! Heaps of these crates whose blocks have memory tags by `talloc_guarded::Tagged`. On machines without tags, they have
+//! none.
 #![cfg(unix)]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -12,7 +13,7 @@ use talloc_guarded::{Tagged, has_memory_tags};
 #[global_allocator]
 static ALLOCATOR: Tagged<SystemTalloc> = Tagged::new(SystemTalloc::new());
 
-/// A block all of whose bytes are `mark`.
+/// A block whose bytes are all `mark`.
 struct Block {
     start: *mut u8,
     layout: Layout,
@@ -21,20 +22,20 @@ struct Block {
 
 impl Block {
     fn check(&self) {
-        // SAFETY: The block is live, and its bytes have been written.
+        // SAFETY: The block is live and initialised.
         let bytes = unsafe { std::slice::from_raw_parts(self.start, self.layout.size()) };
         assert!(bytes.iter().all(|byte| *byte == self.mark));
     }
 }
 
-/// Allocates, reallocates and frees at random, with all sizes up to so many bits.
+/// Allocates, reallocates and frees at random, with sizes of up to `bits` bits.
 fn run<A: GlobalAlloc>(allocator: &A, seed: u64, steps: usize, bits: u32) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut live: Vec<Block> = vec![];
     for step in 0..steps {
         let most = 1 << random.u32(..=bits);
         let (size, mark) = (random.usize(1..=most), step as u8);
-        // SAFETY: The sizes are not zero, and blocks are used while they are live.
+        // SAFETY: The sizes are not zero, and only live blocks are used.
         unsafe {
             if live.len() < 100 && random.bool() {
                 let layout = Layout::from_size_align(size, 1 << random.u32(..13)).unwrap();
@@ -66,7 +67,7 @@ fn run<A: GlobalAlloc>(allocator: &A, seed: u64, steps: usize, bits: u32) {
     }
     for block in live {
         block.check();
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         unsafe { allocator.dealloc(block.start, block.layout) };
     }
 }
@@ -78,7 +79,7 @@ fn heaps_of_threads_keep_their_contents_and_are_sound() {
             scope.spawn(move || run(&ALLOCATOR, seed, 2000, 12));
         }
     });
-    // Memory goes back to the system, and is used again.
+    // The trim gives memory back to the system, and the program uses it again.
     ALLOCATOR.inner().trim();
     run(&ALLOCATOR, 5, 2000, 16);
     ALLOCATOR.inner().verify().unwrap();

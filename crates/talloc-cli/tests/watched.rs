@@ -1,6 +1,6 @@
-//! Memcheck and heaptrack see what a program does with blocks of `SystemTalloc`, by `talloc_profile::Watched`.
+//! Memcheck and heaptrack observe blocks of `SystemTalloc` through `talloc_profile::Watched`.
 //!
-//! The program is this one: called with a name, it does something wrong.
+//! The observed program is this one. With the name of a fault as its argument, it commits that fault.
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod watched {
@@ -14,7 +14,7 @@ mod watched {
     #[global_allocator]
     static ALLOCATOR: Watched<SystemTalloc> = Watched::new(SystemTalloc::new());
 
-    /// What the program does, and what memcheck says of it.
+    /// The faults, and memcheck's message for each.
     const FAULTS: [(&str, &str); 7] = [
         ("use-after-free", "16 bytes inside a block of size 40 free'd"),
         ("overflow", "0 bytes after a block of size 40 alloc'd"),
@@ -38,8 +38,8 @@ mod watched {
     #[inline(never)]
     fn do_it(name: &str) {
         let layout = Layout::new::<[u64; 5]>();
-        // SAFETY: It is wrong to do so, of memory that is this program's all the same: blocks have room around them,
-        // and are not used again at once.
+        // SAFETY: This is misuse, but all accesses are to this program's memory, because blocks have room around them
+        // and are not reused at once.
         unsafe {
             let block = ALLOCATOR.alloc(layout).cast::<u64>();
             let end = || ALLOCATOR.dealloc(block.cast(), layout);
@@ -75,7 +75,7 @@ mod watched {
                 }
                 "leak" => leak_here(),
                 _ => {
-                    // What is right is not complained of, in threads either.
+                    // Correct accesses cause no message, including those of threads.
                     end();
                     let threads: Vec<_> = (0..4)
                         .map(|number| std::thread::spawn(move || vec![number; 10_000]))
@@ -127,7 +127,7 @@ mod watched {
         println!("heaptrack: ok");
     }
 
-    /// Heaptrack knows who leaks how much.
+    /// Heaptrack reports who leaks how much.
     fn heaptrack(program: &str) {
         let folder = tempfile::tempdir().unwrap();
         let record = folder.path().join("recorded");

@@ -237,7 +237,7 @@ mod tests {
             let window = window.with_key(SecretKey::new(key));
             [0, 10].map(|shift| {
                 let at = at + shift;
-                // SAFETY: The granules are those of `memory`.
+                // SAFETY: The granules are in `memory`.
                 unsafe {
                     window.set_sizes(at, 7);
                     assert_eq!((window.size_at(at), window.size_before(at + 7)), (7, 7));

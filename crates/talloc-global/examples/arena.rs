@@ -1,4 +1,4 @@
-//! An arena over a leaked slice, through the `Allocator` trait.
+//! Uses a leaked slice as an arena, through the `Allocator` trait.
 //!
 //! ```sh
 //! cargo run --example arena
@@ -23,17 +23,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} bytes of zeros", block.len());
 
     let larger = Layout::array::<u32>(200)?;
-    // SAFETY: The block has been allocated with that layout, which is smaller than the new one.
+    // SAFETY: The block was allocated with this layout, and the new layout is larger.
     let block = unsafe { allocator.grow(block.cast(), layout, larger) }.map_err(|_| AllocError)?;
     let report = tallock.0.lock().verify()?;
     println!("{} bytes in use, {} free", report.used_bytes, report.free_bytes);
 
-    // SAFETY: It has been reallocated with that layout, and is not used any more.
+    // SAFETY: The block was reallocated with this layout, and is not used any more.
     unsafe { allocator.deallocate(block.cast(), larger) };
     let report = tallock.0.lock().verify()?;
     println!("{} bytes in use, {} free", report.used_bytes, report.free_bytes);
 
     let too_large = allocator.allocate(Layout::array::<u8>(10000)?);
-    println!("10000 bytes: {}", if too_large.is_ok() { "allocated" } else { "not to be had" });
+    println!("10000 bytes: {}", if too_large.is_ok() { "allocated" } else { "out of memory" });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A heap that gets more memory when it has run out: its handler doubles the arena, up to a limit.
+//! A handler that extends the arena when the heap runs out of memory. It doubles the arena each time, up to a limit.
 //!
 //! ```sh
 //! cargo run --example oom_handler
@@ -8,17 +8,17 @@ use core::alloc::Layout;
 use talloc_global::inspect::Violation;
 use talloc_global::*;
 
-/// All memory that the arena may ever have. It starts with the first 4096 bytes.
+/// The memory for the arena, which starts with the first 4096 bytes.
 static mut MEMORY: [u8; 1 << 20] = [0; 1 << 20];
 
 fn oom_handler(talloc: &mut Talloc, _layout: Layout) -> Result<(), AllocError> {
-    // The heap has nothing free that would do for `_layout`. It asks again until it has, or until
-    // this errs: so the arena must get larger each time, or the heap be told that there is no more.
+    // The heap has no free chunk for `_layout`. It calls this handler until the request fits or the handler returns an
+    // error. So each call must add memory or fail.
     let arena_top_limit: usize = Span::from(&raw mut MEMORY).acme().ok_or(AllocError)?;
 
     let old_arena: Span = talloc.get_arena();
 
-    // Twice its size, upward, but not past the limit.
+    // Doubles the arena upward, up to the limit.
     let new_arena: Span = old_arena.extend(0, old_arena.size()).below(arena_top_limit);
 
     if new_arena == old_arena {
@@ -27,8 +27,8 @@ fn oom_handler(talloc: &mut Talloc, _layout: Layout) -> Result<(), AllocError> {
 
     println!("the arena grows from {} to {} bytes", old_arena.size(), new_arena.size());
 
-    // SAFETY: The memory up to the limit is in the array, which nothing else uses. The arena's span
-    // was made from a pointer to all of it.
+    // SAFETY: The memory up to the limit is in the array, which nothing else uses. The span of the arena was created
+    // from a pointer to the whole array.
     unsafe { talloc.extend(new_arena) };
 
     Ok(())
@@ -42,7 +42,7 @@ fn main() -> Result<(), Violation> {
 
     let mut blocks = 0;
     let layout = Layout::new::<[u64; 125]>();
-    // SAFETY: None of the blocks is used.
+    // SAFETY: The blocks are never used.
     while unsafe { talloc.malloc(layout) }.is_ok() {
         blocks += 1;
     }

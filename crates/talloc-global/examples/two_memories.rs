@@ -1,7 +1,7 @@
-//! A board with two kinds of RAM: little that is fast, and much that is slow.
+//! A board with two kinds of RAM: a small, fast memory and a large, slow one.
 //!
-//! Small and busy things go to the fast memory as long as there is room, by default, since it is claimed first. The
-//! picture asks for the large memory, and the buffer of a peripheral for memory that this can reach.
+//! By default, the heap allocates from the fast memory as long as it has room, because it is claimed first. The picture
+//! requests the large memory. The buffer is for a peripheral, and requests memory that the peripheral can access.
 //!
 //! ```sh
 //! cargo run --example two_memories
@@ -13,16 +13,16 @@ use talloc_global::{
     *,
 };
 
-/// Inside the chip; peripherals reach it.
+/// Internal RAM, which peripherals can access.
 const INTERNAL: Kind = Kind::DEFAULT;
-/// Outside, behind a bus.
+/// External RAM, behind a bus.
 const EXTERNAL: Kind = Kind::new(1);
 
-/// On a board, these are sections of the linker script.
+/// On a board, the linker script places these arrays.
 static mut INTERNAL_RAM: [u8; 16 << 10] = [0; 16 << 10];
 static mut EXTERNAL_RAM: [u8; 256 << 10] = [0; 256 << 10];
 
-/// On a board with interrupt handlers that allocate, a `TallocCritical`.
+/// If interrupt handlers allocate, use a `TallocCritical` instead.
 static HEAP: Tallock = Talloc::new().spin_lock();
 
 fn main() -> Result<(), ArenaError> {
@@ -49,14 +49,14 @@ fn main() -> Result<(), ArenaError> {
     buffer.resize(4096, 0_u8);
     println!("the buffer is {}", place_of(&buffer[0]));
     let no_more = buffer.try_reserve(1 << 16).is_err();
-    println!("a larger buffer: {}", if no_more { "not to be had" } else { "allocated" });
+    println!("a larger buffer: {}", if no_more { "out of memory" } else { "allocated" });
 
     queue.extend(0..10_000);
-    println!("the queue is {}, now that it is long", place_of(&queue[0]));
+    println!("the long queue is {}", place_of(&queue[0]));
     Ok(())
 }
 
-/// Where something lies.
+/// Returns where `thing` is stored.
 fn place_of<T>(thing: &T) -> &'static str {
     match HEAP.0.lock().inspect().kind_at(std::ptr::from_ref(thing).addr()) {
         Some(INTERNAL) => "in the internal memory",

@@ -1,4 +1,4 @@
-//! References to the ready-made heaps as an `Allocator`.
+//! The ready-made heaps through references, as an `Allocator`.
 #![cfg(all(feature = "allocator", feature = "spin"))]
 
 use allocator_api2::alloc::{Allocator, Layout};
@@ -23,11 +23,11 @@ fn check(heap: impl Allocator + Copy) {
     assert!(page.0.iter().all(|byte| *byte == 7));
 
     let zeros = Box::<[u8], _>::new_zeroed_slice_in(200_000, heap);
-    // SAFETY: Zero is a byte.
+    // SAFETY: All bytes are initialised to zero.
     assert!(unsafe { zeros.assume_init() }.iter().all(|byte| *byte == 0));
 }
 
-/// Gives a block one layout after the other, and checks that it is aligned and keeps its contents.
+/// Reallocates a block with several layouts. Checks its alignment and its contents each time.
 fn change_alignment(heap: impl Allocator) {
     const MIB: usize = 1 << 20;
     let layouts = [
@@ -51,7 +51,7 @@ fn change_alignment(heap: impl Allocator) {
     let mut block = heap.allocate(old).unwrap().cast::<u8>();
     for (number, new) in (1..).zip(layouts) {
         let kept = old.size().min(new.size());
-        // SAFETY: The block has the layout `old`, and is used with its new layout only.
+        // SAFETY: The block has the layout `old`, and is used only with its new layout afterwards.
         unsafe {
             block.write_bytes(number, old.size());
             let resized = match new.size() < old.size() {
@@ -72,7 +72,7 @@ fn change_alignment(heap: impl Allocator) {
 fn a_heap_in_memory_of_its_own() {
     let heap = GlobalTalloc::<Spin, Compact, OomHandler<Compact>>::with_source(OomHandler::NONE);
     let memory = std::vec![0_u8; 8 << 20].leak();
-    // SAFETY: The memory is leaked.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.0.lock().init(memory.into()) };
     check(&heap);
     change_alignment(&heap);
@@ -96,5 +96,9 @@ fn the_system_s_memory_for_threads() {
     check(&HEAP);
     std::thread::spawn(|| check(&HEAP)).join().unwrap();
     change_alignment(&HEAP);
-    assert_eq!(HEAP.verify().unwrap().mapped_blocks, 0, "a block stays mapped that is small now");
+    assert_eq!(
+        HEAP.verify().unwrap().mapped_blocks,
+        0,
+        "a block that has become small is still mapped"
+    );
 }

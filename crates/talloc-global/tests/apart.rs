@@ -1,6 +1,6 @@
-//! Small blocks that have memory of their own: they give it back.
+//! Blocks that were mapped separately and become small are unmapped.
 //!
-//! Alone in its file, as they are counted for the whole process.
+//! This is the only test of its process, because mapped blocks are counted for the whole process.
 #![cfg(all(feature = "system", feature = "std", any(unix, windows), target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -18,9 +18,9 @@ fn small_blocks_leave_nothing_mapped() {
     let aligned = Layout::from_size_align(64, 1 << 30).unwrap();
     let large = Layout::from_size_align(200 << 20, 8).unwrap();
     for size in [64, 1000, 10_000] {
-        // SAFETY: Blocks are used with the layouts that they have, and freed once.
+        // SAFETY: Blocks are used and freed once with their layouts.
         unsafe {
-            // The thread has caches.
+            // The thread gets its caches.
             let small = Layout::from_size_align(size, 8).unwrap();
             HEAP.dealloc(HEAP.alloc(small), small);
             let block = HEAP.alloc(aligned);

@@ -1,4 +1,4 @@
-//! What the environment says, to a process that is started with it.
+//! Environment variables, tested in child processes.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -15,20 +15,21 @@ const BLOCKS: usize = 4000;
 #[global_allocator]
 static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
-/// How long a process waits for memory to go back.
+/// How long a process waits for its memory to be purged.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Bytes of the process that are in memory.
+/// Returns the resident memory of the process in bytes.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
     pages * rustix::param::page_size()
 }
 
-/// Frees much, and does little for so long. Returns whether most of it has gone back.
+/// Frees much memory, and then does little until most of it is purged or `patience` has elapsed. Returns whether it was
+/// purged.
 fn gives_back(patience: Duration) -> bool {
     let before = resident();
-    // SAFETY: Blocks are written within their bounds, and freed once.
+    // SAFETY: Writes are within the blocks, and each is freed once.
     unsafe {
         let mut blocks = [ptr::null_mut(); BLOCKS];
         for block in &mut blocks {
@@ -50,7 +51,7 @@ fn gives_back(patience: Duration) -> bool {
     false
 }
 
-/// Runs the test `name` in a process of its own, with the variable set, and returns whether it has passed.
+/// Runs the test `name` in a child process with the variable. Returns whether it passes.
 fn passes(name: &str, value: &str) -> bool {
     let program = env::current_exe().unwrap();
     let mut command = process::Command::new(program);
@@ -71,7 +72,7 @@ fn memory_stays() {
 }
 
 #[test]
-fn the_environment_says_when_memory_goes_back() {
+fn the_environment_sets_when_memory_goes_back() {
     assert!(passes("memory_goes_back", "20"));
     assert!(passes("memory_stays", "never"));
     assert!(passes("memory_stays", "3600000"));

@@ -1,13 +1,12 @@
-//! The examples, run as a user does.
+//! Runs the examples as a user does.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Runs an example with cargo, which builds it if it has not been built: `cargo test` does that
-/// only if it is not told which tests to run.
+/// Runs an example with cargo. This builds it if necessary, because `cargo test` with a list of tests does not.
 ///
-/// Profile, features and folder are those of this test, so that what is built is built once.
+/// The profile, features and target directory are those of this test, to avoid a second build.
 fn run(example: &str, args: &[&str]) -> Output {
     let cargo = env::var_os("CARGO").expect("run by cargo");
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -18,7 +17,7 @@ fn run(example: &str, args: &[&str]) -> Output {
     command.arg("--").args(args).output().unwrap()
 }
 
-/// Arguments for the features that are on, as far as they matter to the examples.
+/// Returns the cargo arguments for the enabled features that affect the examples.
 fn features() -> Vec<String> {
     let default = [
         ("spin", cfg!(feature = "spin")),
@@ -35,12 +34,12 @@ fn features() -> Vec<String> {
     vec!["--no-default-features".to_owned(), "--features".to_owned(), on.join(",")]
 }
 
-/// What cargo puts everything that it builds in.
+/// Returns cargo's target directory.
 fn target_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
 }
 
-/// The profile that this test was built with, by the folder it is in: `PROFILE/deps/examples-HASH`.
+/// Returns the profile of this test, from its path: `PROFILE/deps/examples-HASH`.
 fn profile() -> String {
     let test = env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).and_then(Path::file_name).unwrap();
@@ -50,12 +49,12 @@ fn profile() -> String {
     }
 }
 
-/// Checks that the program has succeeded, and returns its lines.
+/// Checks that the program succeeded. Returns its lines of output.
 fn lines(output: Output) -> Vec<String> {
     let error = String::from_utf8(output.stderr).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}: {text}{error}", output.status);
-    // One of the examples prints to the error output.
+    // One of the examples prints to standard error.
     let text = if text.is_empty() { error } else { text };
     text.lines().map(str::to_owned).collect()
 }
@@ -66,7 +65,7 @@ fn global_static() {
     let expected = [
         "[1, 4, 9, 16, 25, 36, 49, 64, 81, 100]",
         "allocated in the arena: true",
-        "no more than there is: true",
+        "a block that does not fit is refused: true",
     ];
     assert_eq!(lines(run("global_static", &[])), expected);
 }
@@ -78,7 +77,7 @@ fn arena() {
     assert_eq!(lines[0], "400 bytes of zeros");
     assert!(lines[1].starts_with("800 bytes in use, "), "{lines:?}");
     assert!(lines[2].starts_with("0 bytes in use, "), "{lines:?}");
-    assert_eq!(lines[3], "10000 bytes: not to be had");
+    assert_eq!(lines[3], "10000 bytes: out of memory");
 }
 
 #[cfg(all(feature = "spin", feature = "allocator"))]
@@ -88,8 +87,8 @@ fn two_memories() {
         "the queue is in the internal memory",
         "the picture is in the external memory",
         "the buffer is in the internal memory",
-        "a larger buffer: not to be had",
-        "the queue is in the external memory, now that it is long",
+        "a larger buffer: out of memory",
+        "the long queue is in the external memory",
     ];
     assert_eq!(lines(run("two_memories", &[])), expected);
 }
@@ -100,7 +99,7 @@ fn oom_handler() {
     let grows =
         |log2: u32| format!("the arena grows from {} to {} bytes", 1_u32 << log2, 2_u32 << log2);
     assert_eq!(lines[..8], (12..20).map(grows).collect::<Vec<_>>());
-    // Less than two blocks' worth is lost each time, and a 64th to the bitmap.
+    // Each extension wastes less than two blocks, and the bitmap takes a 64th.
     let blocks: usize = lines[8].split(' ').next().unwrap().parse().unwrap();
     assert!(
         blocks > 1000 && lines[8].ends_with(" blocks of 1000 bytes in 1048576 bytes"),
@@ -115,10 +114,10 @@ mod index {
 
     use super::*;
 
-    /// A folder of this test's own, with the given files.
+    /// Creates a folder with the given files.
     fn folder(name: &str, files: &[(&str, &[u8])]) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // It is there already if this is not the first run.
+        // The folder exists after a previous run.
         let _ = fs::remove_dir_all(&folder);
         for (name, content) in files {
             let file = folder.join(name);
@@ -128,7 +127,7 @@ mod index {
         folder
     }
 
-    /// The value of a line that starts with `key`.
+    /// Returns the value of the line that starts with `key`.
     fn value<'a>(lines: &'a [String], key: &str) -> &'a str {
         lines.iter().find_map(|line| line.strip_prefix(key)).expect(key).trim()
     }
@@ -189,7 +188,7 @@ mod index {
     }
 
     #[test]
-    fn what_is_not_there_is_an_error() {
+    fn a_missing_file_is_an_error() {
         let output = run("index", &["no-such-file"]);
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-file"));

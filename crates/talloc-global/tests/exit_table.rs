@@ -1,4 +1,4 @@
-//! What a program with `SystemTalloc` prints when it exits.
+//! The statistics that a program with `SystemTalloc` prints when it exits.
 #![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use talloc_global::*;
 #[global_allocator]
 static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
-/// Runs this program, which lists its tests and ends.
+/// Runs this program, which lists its tests and exits.
 fn run(statistics: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("--list").env_remove("TALLOC_STATS");
@@ -60,7 +60,7 @@ fn json_is_printed_or_said_to_be_missing() {
 }
 
 #[test]
-fn a_file_is_added_to() {
+fn a_file_is_appended_to() {
     let path = std::env::temp_dir().join(format!("talloc-exit-table-{}", std::process::id()));
     for _ in 0..2 {
         assert_eq!(said(&run(path.to_str())), "");
@@ -68,11 +68,11 @@ fn a_file_is_added_to() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(path).unwrap();
     assert_eq!(text.matches("talloc: process ").count(), 2);
-    // What cannot be written is not told of: the program goes on to end as it would.
+    // A file that cannot be written is ignored, and does not affect the exit status.
     assert_eq!(said(&run(Some("/nowhere/to/be/found"))), "");
 }
 
-/// A program that opens files where it likes, and among them where the standard error was kept.
+/// A program that opens files at arbitrary descriptors, including the one that held a copy of standard error.
 #[cfg(unix)]
 #[test]
 #[ignore = "a process is started for it"]
@@ -82,7 +82,7 @@ fn a_program_that_reuses_descriptors() {
     let file = std::fs::File::create(path).unwrap();
     let identity = |descriptor| {
         let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
-        // SAFETY: There is room for the answer.
+        // SAFETY: The buffer has room for the status.
         unsafe {
             (libc::fstat(descriptor, status.as_mut_ptr()) == 0)
                 .then(|| (status.assume_init().st_dev, status.assume_init().st_ino))
@@ -90,9 +90,9 @@ fn a_program_that_reuses_descriptors() {
     };
     let error = identity(2);
     let copies: Vec<_> = (3..4096).filter(|copy| identity(*copy) == error).collect();
-    assert!(!copies.is_empty(), "the standard error is not kept");
+    assert!(!copies.is_empty(), "no copy of standard error exists");
     for copy in copies {
-        // SAFETY: Nothing else of this program uses the descriptor.
+        // SAFETY: Nothing else in this program uses the descriptor.
         assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), copy) }, copy);
     }
 }

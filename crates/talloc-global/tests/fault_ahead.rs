@@ -1,4 +1,4 @@
-//! Which pages of a growing heap are in memory, as the kernel reports it for a process of its own.
+//! Which pages of a growing heap are resident, as the kernel reports them for a child process.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -14,28 +14,28 @@ use talloc_global::*;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Bytes of a small block.
+/// The size of a small block in bytes.
 const SIZE: usize = 104;
 
 static THREADED: SystemTalloc = SystemTalloc::new();
 static LOCKED: SystemTallock = SystemTallock::new();
 
-/// Whether the page at an address is in memory.
+/// Returns whether the page at an address is resident.
 fn is_there(page: usize) -> bool {
     let mut is_there = 0;
-    // SAFETY: There is room for the answer about one page.
+    // SAFETY: The buffer has room for the status of one page.
     let result = unsafe { libc::mincore(ptr::without_provenance_mut(page), 1, &mut is_there) };
     assert_eq!(result, 0, "the page is mapped");
     is_there & 1 != 0
 }
 
-/// Bytes of the process that are in memory.
+/// Returns the resident memory of the process in bytes.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * page_size()
 }
 
-/// Whether the kernel uses larger pages for programs that do not ask for them.
+/// Returns whether the kernel uses huge pages by default.
 fn has_large_pages() -> bool {
     const SETTINGS: &str = "/sys/kernel/mm/transparent_hugepage";
     let is_always = |folder: &Path| {
@@ -47,11 +47,11 @@ fn has_large_pages() -> bool {
         || sizes.map(|size| size.path()).any(|size| is_always(&size))
 }
 
-/// Whether the kernel can bring in many pages by one call.
+/// Returns whether the kernel can populate a range of pages in one call.
 fn is_possible() -> bool {
     let page = page_size();
     let protection = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: The page is new, and nobody else uses it.
+    // SAFETY: The page is newly mapped, and nothing else uses it.
     unsafe {
         let start = mmap_anonymous(ptr::null_mut(), page, protection, MapFlags::PRIVATE).unwrap();
         let is_done = madvise(start, page, Advice::LinuxPopulateWrite).is_ok();
@@ -60,16 +60,16 @@ fn is_possible() -> bool {
     }
 }
 
-/// Further ahead than the heap carves blocks.
+/// A distance beyond the memory that the heap carves in advance.
 const AHEAD: usize = 12 << 10;
 
-/// Allocates blocks, `bytes` in all, and writes to the last byte of each. Returns for what share of the pages that the heap
-/// reaches thereby, in percent, the page so far [ahead](AHEAD) is in memory, too.
+/// Allocates blocks of `bytes` bytes in total, and writes to the last byte of each. Counts the pages that the heap
+/// reaches. Returns for how many of them, in percent, the page at the distance [`AHEAD`] is resident, too.
 fn percent_ahead(heap: &impl GlobalAlloc, size: usize, bytes: usize) -> usize {
     let layout = Layout::from_size_align(size, 8).unwrap();
     let (mut highest, mut pages, mut ahead) = (0, 0, 0);
     for _ in 0..bytes / size {
-        // SAFETY: The size is not zero, and the block has as many bytes.
+        // SAFETY: The size is not zero, and all accesses are within the block.
         let last = unsafe {
             let last = heap.alloc(layout).add(size - 1);
             last.write(1);
@@ -113,11 +113,11 @@ fn pages_of_large_blocks_come_when_they_are_used() {
 
 #[test]
 #[ignore = "a process is started for it"]
-fn what_is_ahead_is_bounded_and_goes_back() {
+fn populated_pages_are_bounded_and_purged() {
     percent_ahead(&THREADED, SIZE, 8 * MIB);
-    // SAFETY: The layout has a size.
+    // SAFETY: The size is not zero.
     let last = unsafe { THREADED.alloc(Layout::new::<[u8; SIZE]>()) };
-    // Blocks are carved ahead in the next page.
+    // Blocks are carved in advance from the next page.
     let first = last.addr() / page_size() * page_size() + 2 * page_size();
     let pages = || (0..).take_while(|page| is_there(first + page * page_size())).count();
     let ahead = pages();
@@ -126,22 +126,22 @@ fn what_is_ahead_is_bounded_and_goes_back() {
     assert_eq!(pages(), 0, "of {ahead}");
 }
 
-/// The heap grows to heights that differ, and gives most of its memory back each time.
+/// The heap grows to different heights, and most of its memory is purged each time.
 #[test]
 #[ignore = "a process is started for it"]
-fn what_is_ahead_of_each_peak_goes_back() {
+fn pages_populated_above_each_peak_are_purged() {
     SystemSource::set_purge_delay(Some(Duration::from_millis(1)));
     let small = Layout::new::<[u8; SIZE]>();
-    // Larger than any that the heap caches, so the source is tended.
+    // This is larger than any cached block, so the source is tended.
     let large = Layout::from_size_align(100 * KIB, 8).unwrap();
     for peak in (4..12).rev() {
         let take = |_| LOCKED.malloc(small).unwrap();
         let blocks: Vec<_> = (0..peak * MIB / SIZE).map(take).collect();
-        // SAFETY: They are blocks of that heap, which are given up.
+        // SAFETY: The heap allocated these blocks, and each is freed once.
         blocks.into_iter().for_each(|block| unsafe { LOCKED.free(block, small) });
         for _ in 0..50 {
             thread::sleep(Duration::from_millis(1));
-            // SAFETY: It is a block of that heap, which is given up.
+            // SAFETY: The heap allocated this block, and it is freed once.
             unsafe { LOCKED.free(LOCKED.malloc(large).unwrap(), large) };
         }
     }
@@ -165,8 +165,8 @@ fn a_growing_heap_is_ready_for_more() {
         "pages_of_small_blocks_come_ahead_in_a_heap_of_a_thread",
         "pages_of_small_blocks_come_ahead_in_a_locked_heap",
         "pages_of_large_blocks_come_when_they_are_used",
-        "what_is_ahead_is_bounded_and_goes_back",
-        "what_is_ahead_of_each_peak_goes_back",
+        "populated_pages_are_bounded_and_purged",
+        "pages_populated_above_each_peak_are_purged",
     ] {
         let mut command = process::Command::new(env::current_exe().unwrap());
         command.args([name, "--exact", "--include-ignored"]).env("TALLOC_HUGE_PAGES", "never");

@@ -1,6 +1,6 @@
-//! Forks while other threads look at all heaps, and use the one that is behind a lock.
+//! Forks while other threads read all heaps, and use a locked one.
 //!
-//! Alone in its file: children must not meet the threads of other tests.
+//! This is the only test of its process, because children must not depend on threads of other tests.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -16,7 +16,7 @@ const SMALL: Layout = Layout::new::<[u8; 200]>();
 
 static HEAP: SystemTalloc = SystemTalloc::new();
 
-/// What a child does, which has one thread. Nothing of it waits, or is the test's own allocator's.
+/// Checks the heap in a child process, which has one thread. Nothing here waits or uses the test's own allocator.
 fn is_whole() -> bool {
     // SAFETY: Blocks are freed once, with their layouts.
     unsafe {
@@ -24,7 +24,7 @@ fn is_whole() -> bool {
         let is_served = blocks.iter().all(|block| !block.is_null());
         blocks.iter().for_each(|block| HEAP.dealloc(*block, SMALL));
         HEAP.trim();
-        // The large block was allocated before the fork: it counts if the heap of the thread is still there.
+        // The large block was allocated before the fork. It counts if the thread's heap still exists.
         is_served && HEAP.used_bytes() >= LARGE.size() && HEAP.verify().is_ok()
     }
 }
@@ -43,15 +43,15 @@ fn the_heap_of_the_thread_that_forks_is_whole_in_the_child() {
             }
         });
         for number in 0..FORKS {
-            // SAFETY: The child does what may be done there, and ends.
+            // SAFETY: The child only calls functions that are allowed after a fork, and exits.
             let child = unsafe { libc::fork() };
             if child == 0 {
                 let status = if is_whole() { 0 } else { 1 };
-                // SAFETY: It ends the child.
+                // SAFETY: Exiting the child has no preconditions.
                 unsafe { libc::_exit(status) };
             }
             let mut status = -1;
-            // SAFETY: There is room for the answer.
+            // SAFETY: The buffer has room for the status.
             assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
             if status != 0 {
                 is_over.store(true, Relaxed);
@@ -60,6 +60,6 @@ fn the_heap_of_the_thread_that_forks_is_whole_in_the_child() {
         }
         is_over.store(true, Relaxed);
     });
-    // SAFETY: It is freed once, with its layout.
+    // SAFETY: The block is freed once, with its layout.
     unsafe { HEAP.dealloc(large, LARGE) };
 }

@@ -1,9 +1,9 @@
-//! A block that grows at the end of a heap, which has no others.
+//! A block that grows at the end of a heap without other blocks.
 #![cfg(all(
     feature = "system",
     feature = "std",
     any(unix, windows),
-    // Elsewhere, a piece of the range of addresses is smaller than the block.
+    // With smaller pointers, a part of the address range is smaller than the block.
     target_pointer_width = "64",
 ))]
 
@@ -13,13 +13,13 @@ use talloc_global::*;
 
 const MIB: usize = 1 << 20;
 
-/// The size of the block doubles, as that of a vector does.
+/// The size of the block doubles, like that of a vector.
 #[test]
 fn the_heap_of_a_thread_grows_under_its_last_block() {
     let heap = SystemTalloc::new();
     let layout = |size| Layout::from_size_align(size, 8).unwrap();
     let mut size = MIB;
-    // SAFETY: The block has as many bytes, and is freed once, with its layout.
+    // SAFETY: All accesses are within the block, which is freed once with its layout.
     unsafe {
         let block = heap.alloc(layout(size));
         block.write_bytes(1, size);

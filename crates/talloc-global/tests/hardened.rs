@@ -1,4 +1,4 @@
-//! A hardened heap as the global allocator: programs run, and what they overwrite aborts them with one line.
+//! A hardened heap as the global allocator. Programs run, and faults abort them with a one-line message.
 
 #![cfg(all(unix, feature = "system", feature = "std"))]
 
@@ -30,14 +30,14 @@ impl Harden for All {
 #[global_allocator]
 static ALLOCATOR: SystemTallock<Hardened<Compact, All, Aborts>> = SystemTallock::with_config();
 
-/// Which fault this process commits.
+/// The environment variable that selects the fault to commit.
 const FAULT: &str = "TALLOC_TEST_FAULT";
 
 fn layout() -> Layout {
     Layout::new::<[u8; 100]>()
 }
 
-/// Starts this test again in a process of its own, which commits a fault.
+/// Runs this test in a child process, which commits a fault.
 fn commit(fault: &str) -> Output {
     let mut command = this_program();
     command.args(["commits_a_fault", "--exact", "--nocapture"]).env(FAULT, fault);
@@ -47,8 +47,8 @@ fn commit(fault: &str) -> Output {
 #[test]
 fn commits_a_fault() {
     let Ok(fault) = env::var(FAULT) else { return };
-    // The compiler would drop other writes to memory that is freed.
-    // SAFETY: The program breaks the rules on purpose. The heap finds that before it changes anything.
+    // Volatile writes are not optimised away after the memory is freed.
+    // SAFETY: This is misuse, which the heap detects before it changes anything.
     unsafe {
         let block = alloc(layout());
         match &*fault {

@@ -1,4 +1,4 @@
-//! Which addresses are wanted in huge pages, as the kernel tells it of a process of its own.
+//! Which addresses are advised to use huge pages, as the kernel reports it for a child process.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -13,8 +13,8 @@ const MIB: usize = 1 << 20;
 #[global_allocator]
 static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
-/// The addresses between two pointers that have been told to be wanted in huge pages, by `flag` of the kernel: `hg`, or
-/// not, `nh`. `None` if the kernel has no huge pages.
+/// Returns how many bytes between two addresses have the kernel's flag `hg` (huge pages advised) or `nh` (huge pages
+/// refused). Returns `None` if the kernel has no huge pages.
 fn advised(start: *mut u8, end: *mut u8, flag: &str) -> Option<usize> {
     fs::metadata("/sys/kernel/mm/transparent_hugepage").ok()?;
     let smaps = fs::read_to_string("/proc/self/smaps").ok()?;
@@ -32,30 +32,30 @@ fn advised(start: *mut u8, end: *mut u8, flag: &str) -> Option<usize> {
     Some(sum)
 }
 
-/// Blocks one above the other, 64 MiB in all.
+/// Adjacent blocks of 64 MiB in total.
 struct Blocks(Vec<*mut u8>);
 
 const LAYOUT: Layout = Layout::new::<[u8; 64 << 10]>();
 
 impl Blocks {
     fn new() -> Self {
-        // SAFETY: The layout has a size.
+        // SAFETY: The size is not zero.
         Self((0..1024).map(|_| unsafe { ALLOCATOR.alloc(LAYOUT) }).collect())
     }
 
-    /// [`advised`], of the addresses from the first `skipped` bytes to the end.
+    /// Calls [`advised`] for the addresses of the blocks, except the first `skipped` bytes.
     fn advised(&self, skipped: usize, flag: &str) -> Option<usize> {
         let (first, last) = (*self.0.iter().min()?, *self.0.iter().max()?);
         advised(first.wrapping_add(skipped), last, flag)
     }
 
     fn free(&self) {
-        // SAFETY: Each block is freed once.
+        // SAFETY: Each block is freed once, with its layout.
         self.0.iter().for_each(|block| unsafe { ALLOCATOR.dealloc(*block, LAYOUT) });
     }
 }
 
-/// Runs the test `name` in a process of its own, with the variable set, and returns whether it has passed.
+/// Runs the test `name` in a child process with the variable. Returns whether it passes.
 fn passes(name: &str, value: &str) -> bool {
     let program = env::current_exe().unwrap();
     let mut command = process::Command::new(program);
@@ -65,17 +65,17 @@ fn passes(name: &str, value: &str) -> bool {
 
 #[test]
 #[ignore = "a process is started for it"]
-fn what_a_large_heap_grows_by_is_wanted_until_it_goes_back() {
+fn memory_of_a_large_heap_is_advised_until_it_is_purged() {
     let blocks = Blocks::new();
     let Some(wanted) = blocks.advised(0, "hg") else { return };
     assert!((36 * MIB..=48 * MIB).contains(&wanted), "{wanted} of 64 MiB");
-    // Without gaps, from the first step on that the heap grows by when it has 16 MiB.
+    // There are no gaps from the first step after the heap has reached 16 MiB.
     assert_eq!(blocks.advised(28 * MIB, "hg"), blocks.advised(28 * MIB, "wr"));
     blocks.free();
     ALLOCATOR.trim();
     assert_eq!(blocks.advised(0, "hg"), Some(0));
     assert!(blocks.advised(0, "nh") >= Some(wanted));
-    // What is new is wanted again.
+    // New memory is advised again.
     let _more = [Blocks::new(), Blocks::new(), Blocks::new()];
     let ends = _more.iter().flat_map(|blocks| &blocks.0);
     let (first, last) = (ends.clone().min().unwrap(), ends.max().unwrap());
@@ -84,23 +84,23 @@ fn what_a_large_heap_grows_by_is_wanted_until_it_goes_back() {
 
 #[test]
 #[ignore = "a process is started for it"]
-fn nothing_is_wanted() {
+fn nothing_is_advised() {
     assert!(matches!(Blocks::new().advised(0, "hg"), None | Some(0)));
 }
 
 #[test]
 #[ignore = "a process is started for it"]
-fn nothing_is_wanted_by_program() {
+fn nothing_is_advised_by_program() {
     ALLOCATOR.set_huge_pages(false);
-    nothing_is_wanted();
+    nothing_is_advised();
 }
 
 #[test]
 fn large_heaps_want_huge_pages_unless_told_otherwise() {
-    assert!(passes("what_a_large_heap_grows_by_is_wanted_until_it_goes_back", ""));
-    assert!(!passes("nothing_is_wanted", "always") || !has_huge_pages());
-    assert!(passes("nothing_is_wanted", "never"));
-    assert!(passes("nothing_is_wanted_by_program", ""));
+    assert!(passes("memory_of_a_large_heap_is_advised_until_it_is_purged", ""));
+    assert!(!passes("nothing_is_advised", "always") || !has_huge_pages());
+    assert!(passes("nothing_is_advised", "never"));
+    assert!(passes("nothing_is_advised_by_program", ""));
 }
 
 fn has_huge_pages() -> bool {

@@ -1,6 +1,6 @@
-//! Blocks of zeros that cost nothing until they are used.
+//! Zeroed blocks cost nothing until they are used.
 //!
-//! Alone in its file, as what is resident is measured for the whole process.
+//! This is the only test of its process, because resident memory is measured for the whole process.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -17,10 +17,10 @@ fn resident() -> usize {
     pages * rustix::param::page_size()
 }
 
-/// How many bytes of each block are written before it is freed.
+/// The number of bytes of each block that are written before it is freed.
 const USED: usize = 31 * MIB;
 
-/// Allocates a block of zeros. Returns how much became resident meanwhile.
+/// Allocates a zeroed block. Returns by how much the resident memory grows.
 fn zeros(heap: &impl GlobalAlloc, size: usize) -> usize {
     let layout = Layout::from_size_align(size, 8).unwrap();
     let before = resident();
@@ -43,8 +43,8 @@ fn blocks_of_zeros_are_not_cleared() {
     static LOCKED: SystemTallock = SystemTallock::new();
     static CHECKED: SystemTallock<Checked> = SystemTallock::with_config();
     for round in 0..3 {
-        // Large blocks, and blocks of the heap's, each of which is above all others. A checked heap
-        // has no large ones; it clears the bits of its blocks, a 32nd of them.
+        // These are mapped blocks, and blocks of the arenas, each above all others. A checked heap has no mapped
+        // blocks, and clears the bits of its blocks, which take a 32nd.
         let more = [
             zeros(&CACHED, 1024 * MIB),
             zeros(&LOCKED, 1024 * MIB),
@@ -53,7 +53,7 @@ fn blocks_of_zeros_are_not_cleared() {
             zeros(&CHECKED, 31 * MIB),
         ];
         assert!(more.iter().all(|more| *more < 2 * MIB), "{more:?} bytes in round {round}");
-        // What is given back is zero again.
+        // Purged memory is zero again.
         CACHED.trim();
         LOCKED.trim();
         CHECKED.trim();

@@ -1,7 +1,7 @@
-//! Programs that need much and then little: what the system gets back.
+//! Programs with a peak that then idle: how much memory goes back to the system.
 //!
-//! What is resident is measured for the whole process, so that one test runs at a time. The tests' own memory is
-//! another allocator's.
+//! Resident memory is measured for the whole process, so only one test runs at a time. The tests themselves use another
+//! allocator.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -19,16 +19,16 @@ use talloc_global::*;
 
 const MIB: usize = 1 << 20;
 
-/// How much the tests need at their peak.
+/// The peak of the tests in bytes.
 const PEAK: usize = 200 * MIB;
 
-/// Lets one test run at a time.
+/// Lets only one test run at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes of the process that are in memory.
+/// Returns the resident memory of the process in bytes.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
@@ -61,11 +61,12 @@ impl<C: Config> Heap for SystemTallock<C> {
     }
 }
 
-/// How long a test waits for memory to go back. A few tenths of a second should do; a busy machine needs more.
+/// How long a test waits for memory to be purged. This usually takes a few tenths of a second, but a busy machine needs
+/// more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Does little, as a program does that waits, until no more than `most` bytes are resident beyond `before`: that is
-/// enough for the heap to notice that time has passed. Returns what is resident then, or at last.
+/// Does little, as an idle program does, until at most `most` bytes are resident beyond `before`. This is enough for
+/// the heap to notice the elapsed time. Returns the resident bytes beyond `before` at the end.
 fn wait_until_idle(heap: &impl Heap, before: usize, most: usize) -> usize {
     let layout = Layout::new::<[u8; 3000]>();
     let start = Instant::now();
@@ -85,12 +86,12 @@ fn wait_until_idle(heap: &impl Heap, before: usize, most: usize) -> usize {
 /// A block that has been written.
 struct Block(*mut u8, Layout);
 
-// SAFETY: It is whoever's has it.
+// SAFETY: A `Block` has exclusive access to its memory.
 unsafe impl Send for Block {}
 
 fn allocate(heap: &impl Heap, size: usize) -> Block {
     let layout = Layout::from_size_align(size, 8).unwrap();
-    // SAFETY: The size is not zero, and the block has as many bytes.
+    // SAFETY: The size is not zero, and all accesses are within the block.
     unsafe {
         let block = heap.alloc(layout);
         assert!(!block.is_null());
@@ -100,11 +101,11 @@ fn allocate(heap: &impl Heap, size: usize) -> Block {
 }
 
 fn free(heap: &impl Heap, block: Block) {
-    // SAFETY: It is the heap's, with this layout, and freed once.
+    // SAFETY: The heap allocated the block with this layout, and it is freed once.
     unsafe { heap.dealloc(block.0, block.1) }
 }
 
-/// A list for blocks of up to `most` bytes, `bytes` in all, that is in memory already.
+/// Creates an empty list with capacity for `bytes` bytes of blocks of up to `most` bytes. The list itself is resident.
 fn list(bytes: usize, most: usize) -> Vec<Block> {
     let mut list = Vec::new();
     list.resize_with(3 * bytes / most, || Block(ptr::dangling_mut(), Layout::new::<()>()));
@@ -112,7 +113,7 @@ fn list(bytes: usize, most: usize) -> Vec<Block> {
     list
 }
 
-/// Adds blocks of up to `most` bytes, `bytes` in all, and brings all out of order.
+/// Adds blocks of up to `most` bytes, `bytes` in total, and shuffles the list.
 fn fill(heap: &impl Heap, list: &mut Vec<Block>, bytes: usize, most: usize) {
     let mut random = Rng::with_seed(most as u64);
     let mut sum = 0;
@@ -124,7 +125,7 @@ fn fill(heap: &impl Heap, list: &mut Vec<Block>, bytes: usize, most: usize) {
     random.shuffle(list);
 }
 
-/// Allocates much, of sizes up to `most`, and frees all in any order.
+/// Allocates blocks of up to `most` bytes up to the peak, and frees all in random order.
 fn peak_and_idle(heap: &impl Heap, most: usize) {
     let _alone = alone();
     let mut blocks = list(PEAK, most);
@@ -132,7 +133,7 @@ fn peak_and_idle(heap: &impl Heap, most: usize) {
     let before = resident();
     fill(heap, &mut blocks, PEAK, most);
     let peak = resident() - before;
-    // Pages that an earlier test has left may be used again.
+    // Pages left by an earlier test may be reused.
     assert!(peak > PEAK / 10 * 9, "{peak} of {PEAK}");
     blocks.drain(..).for_each(|block| free(heap, block));
     let idle = wait_until_idle(heap, before, PEAK / 10);
@@ -141,7 +142,7 @@ fn peak_and_idle(heap: &impl Heap, most: usize) {
     heap.trim_now();
     let report = heap.report();
     assert_eq!((report.used_bytes, report.cached_bytes), (0, 0));
-    // The bitmap and the caches themselves have been used.
+    // The bitmap and the caches stay resident.
     let trimmed = resident().saturating_sub(before);
     assert!(trimmed < PEAK / 25, "{trimmed} bytes are left of {idle}");
 }
@@ -186,7 +187,7 @@ fn between_blocks_that_stay() {
     let idle = wait_until_idle(&HEAP, before, live + (PEAK - live) / 10);
     assert!(idle < live + (PEAK - live) / 10, "{idle} bytes are left, {live} of them used");
     for block in blocks {
-        // SAFETY: It has been written when it was allocated.
+        // SAFETY: The block was initialised when it was allocated.
         let content = unsafe { std::slice::from_raw_parts(block.0, block.1.size()) };
         assert!(content.iter().all(|byte| *byte == 1));
         free(&HEAP, block);
@@ -212,7 +213,7 @@ fn threads_that_free_what_others_have_allocated() {
             let mut blocks = lists.lock().unwrap().pop().unwrap();
             blocks.drain(..).for_each(|block| free(&HEAP, block));
             wait_until_idle(&HEAP, before, PEAK / 10);
-            // Idle, and with whatever its caches hold.
+            // The thread is idle, and its caches may hold blocks.
             barrier.wait();
             barrier.wait();
             drop(blocks);
@@ -222,7 +223,7 @@ fn threads_that_free_what_others_have_allocated() {
         barrier.wait();
         let idle = resident().saturating_sub(before);
         barrier.wait();
-        // They have left their heaps, too, once they are joined.
+        // Threads leave their heaps when they end.
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert!(idle < PEAK / 10, "{idle} bytes are left");
     });
@@ -231,7 +232,7 @@ fn threads_that_free_what_others_have_allocated() {
 }
 
 #[test]
-fn nothing_goes_back_by_itself_if_that_is_switched_off() {
+fn nothing_is_purged_by_itself_if_the_decay_is_off() {
     static CACHED: SystemTalloc = SystemTalloc::new();
     static LOCKED: SystemTallock = SystemTallock::new();
     fn stays(heap: &impl Heap) {
@@ -258,7 +259,7 @@ fn nothing_goes_back_by_itself_if_that_is_switched_off() {
 }
 
 #[test]
-fn what_is_taken_down_becomes_whole() {
+fn memory_of_dropped_structures_is_coalesced() {
     static HEAP: SystemTallock = SystemTallock::new();
     let _alone = alone();
     let mut blocks = list(32 * MIB, 400);
@@ -276,7 +277,7 @@ fn a_thread_that_only_frees_keeps_little() {
     fill(&HEAP, &mut blocks, 32 * MIB, 2000);
     let free_all = move || {
         blocks.drain(..).for_each(|block| free(&HEAP, block));
-        // Of what is cached, the report of a thread has its own.
+        // A thread's report includes its own caches.
         let cached = HEAP.report().cached_bytes;
         assert!(cached < 128 << 10, "{cached} bytes are kept");
     };
@@ -286,7 +287,7 @@ fn a_thread_that_only_frees_keeps_little() {
 }
 
 #[test]
-fn what_is_needed_again_soon_is_kept() {
+fn memory_that_is_needed_again_soon_is_kept() {
     static HEAP: SystemTalloc = SystemTalloc::new();
     const ROUNDS: usize = 1000;
     let _alone = alone();
@@ -307,13 +308,13 @@ fn what_is_needed_again_soon_is_kept() {
         let before = faults();
         (0..ROUNDS / (size / MIB)).for_each(|_| touch());
         let more = faults() - before;
-        assert!(more < 4 * size as i64 / 4096, "{more} pages were given back, and needed again");
+        assert!(more < 4 * size as i64 / 4096, "{more} pages were purged and then needed again");
     }
     kept.into_iter().for_each(|block| free(&HEAP, block));
     HEAP.report();
 }
 
-/// How many pages the process has got so far.
+/// Returns the number of page faults of the process so far.
 fn faults_so_far() -> i64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let after_name = stat.rsplit_once(") ").unwrap().1;

@@ -1,4 +1,4 @@
-//! Blocks that are the system's, and not of the heap's arenas.
+//! Blocks that are mapped separately, outside of the arenas.
 #![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -13,35 +13,35 @@ use talloc_global::*;
 
 const MIB: usize = 1 << 20;
 
-/// From this size on, a block has memory of its own.
+/// The size from which blocks are mapped separately.
 const LARGE: usize = 128 * MIB;
 
 fn bytes(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
 }
 
-/// What a block's byte at some place is.
+/// Returns the value of a block's byte at an offset.
 fn byte(at: usize) -> u8 {
     (at / 4096) as u8 ^ at as u8
 }
 
-/// Writes some bytes of each page of a block from one place on.
+/// Writes some bytes of each page of a block, from the offset `from` on.
 ///
 /// # Safety
 ///
-/// The block has as many bytes.
+/// The block has `size` bytes.
 unsafe fn write(block: *mut u8, from: usize, size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes a block of `size` bytes, and all offsets are less.
     places(size).filter(|at| *at >= from).for_each(|at| unsafe { block.add(at).write(byte(at)) });
 }
 
-/// Whether the block is as it was written.
+/// Returns whether the block has the contents written by [`write`].
 ///
 /// # Safety
 ///
 /// As for [`write`].
 unsafe fn is_whole(block: *mut u8, size: usize) -> bool {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes a block of `size` bytes, and all offsets are less.
     places(size).all(|at| unsafe { block.add(at).read() } == byte(at))
 }
 
@@ -49,12 +49,12 @@ fn places(size: usize) -> impl Iterator<Item = usize> {
     (0..size).step_by(1021).chain([size - 1])
 }
 
-/// The heap's report, which must be without fault.
+/// Verifies the heap and returns its report.
 fn report(heap: &SystemTalloc) -> Report {
     heap.verify().unwrap()
 }
 
-/// Lets one test run at a time: the large blocks of all of them are counted together.
+/// Lets only one test run at a time, because mapped blocks are counted for all of them.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -98,7 +98,7 @@ fn a_block_grows_and_shrinks_to_any_size() {
         100,
         2 * LARGE,
     ];
-    // SAFETY: The block always has the size that it was last given.
+    // SAFETY: The block is always passed with its current size.
     unsafe {
         let mut size = 1000;
         let mut block = HEAP.alloc(bytes(size));
@@ -109,7 +109,7 @@ fn a_block_grows_and_shrinks_to_any_size() {
             write(block, size.min(new), new);
             size = new;
             let counted = report(&HEAP);
-            // A block that shrinks stays where it is.
+            // A block that shrinks stays in place.
             assert!(counted.mapped_blocks <= 1 && (size < LARGE || counted.mapped_blocks == 1));
         }
         HEAP.dealloc(block, bytes(size));
@@ -118,13 +118,13 @@ fn a_block_grows_and_shrinks_to_any_size() {
     assert_eq!(report(&HEAP).mapped_bytes, 0);
 }
 
-/// Whether what a block had is as it was written, whatever its last byte is.
+/// Returns whether the block has the contents written by [`write`], except for its last byte.
 ///
 /// # Safety
 ///
 /// As for [`write`].
 unsafe fn is_whole_up_to(block: *mut u8, size: usize) -> bool {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes a block of `size` bytes, and all offsets are less.
     (0..size).step_by(1021).all(|at| unsafe { block.add(at).read() } == byte(at))
 }
 
@@ -132,11 +132,11 @@ unsafe fn is_whole_up_to(block: *mut u8, size: usize) -> bool {
 fn any_alignment_is_met() {
     static HEAP: SystemTalloc = SystemTalloc::new();
     let _alone = alone();
-    // Other tests want addresses at the same time, of which some machines have few.
+    // Other tests need addresses at the same time, and some machines have few.
     let most = if usize::BITS < 64 { 23 } else { 28 };
     for align in (0..most).map(|log2| 1_usize << log2) {
         let layout = |size| Layout::from_size_align(size, align).unwrap();
-        // SAFETY: The block is used with the layout that it has.
+        // SAFETY: The block is used with its current layout.
         unsafe {
             let block = HEAP.alloc(layout(LARGE));
             assert!(!block.is_null() && block.addr() % align == 0);
@@ -159,10 +159,10 @@ fn absurd_sizes_are_refused() {
     static HEAP: SystemTalloc = SystemTalloc::new();
     let _alone = alone();
     let most = isize::MAX as usize;
-    // Half of all addresses may be had where there are few, if nobody else wants any.
+    // On a machine with few addresses, half of them may be available if nothing else uses them.
     let is_absurd = usize::BITS >= 64;
     let high = Layout::from_size_align(LARGE, most / 2 + 1).unwrap();
-    // SAFETY: The sizes are not zero; blocks are freed once, with the sizes that they have.
+    // SAFETY: The sizes are not zero, and blocks are freed once, with their sizes.
     unsafe {
         for layout in [bytes(most - 7), high] {
             let block = HEAP.alloc(layout);
@@ -198,7 +198,7 @@ fn a_checked_heap_knows_all_blocks() {
     assert_eq!(HEAP.verify().unwrap().used_blocks, Some(0));
 }
 
-/// Allocates two blocks, for each of which the heap must grow.
+/// Allocates two blocks. The heap must grow for each.
 fn grow_twice<C: Config>() {
     for size in [33 * MIB, 40 * MIB, 100 * MIB] {
         let heap = SystemTallock::<C>::with_config();
@@ -210,7 +210,7 @@ fn grow_twice<C: Config>() {
     }
 }
 
-/// The bitmap of a checked heap is twice as large as that of others.
+/// The bitmap of a checked heap is twice as large.
 #[test]
 fn a_checked_heap_grows_by_what_a_block_needs() {
     let _alone = alone();
@@ -224,7 +224,7 @@ fn the_largest_blocks_of_the_heaps_come_home() {
     let _alone = alone();
     let before = report(&HEAP).used_bytes;
     for size in [LARGE - 1, LARGE - 8, LARGE - 9, LARGE / 2 - 1, 33 << 10] {
-        // SAFETY: The block has as many bytes, and is freed once, with its layout.
+        // SAFETY: All accesses are within the block, which is freed once with its layout.
         let block = unsafe {
             let block = HEAP.alloc(bytes(size));
             block.write(1);
@@ -233,7 +233,7 @@ fn the_largest_blocks_of_the_heaps_come_home() {
         };
         thread::spawn(move || {
             let block = ptr::with_exposed_provenance_mut::<u8>(block);
-            // SAFETY: As above.
+            // SAFETY: The block is freed once, with its layout.
             unsafe { HEAP.dealloc(block, bytes(size)) };
         })
         .join()
@@ -252,7 +252,7 @@ fn threads_have_large_blocks_at_once() {
             scope.spawn(move || {
                 for round in 0..20 {
                     let size = LARGE + thread * 100_000 + round;
-                    // SAFETY: The block is used with the layout that it has.
+                    // SAFETY: The block is used with its current layout.
                     unsafe {
                         let block = HEAP.alloc(bytes(size));
                         write(block, 0, size);

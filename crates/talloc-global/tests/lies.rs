@@ -1,4 +1,4 @@
-//! Sources that do not keep their promises: allocations fail, and nothing else happens.
+//! Sources that break their promises: allocations fail, and nothing else happens.
 
 use core::alloc::Layout;
 
@@ -6,7 +6,7 @@ use talloc_global::inspect::Report;
 use talloc_global::source::SOURCE_TRIES;
 use talloc_global::*;
 
-/// Says that there is memory now, and does something else with `F`.
+/// A source that always reports success. It claims the span returned by `lie`.
 struct Liar<F> {
     calls: usize,
     lie: F,
@@ -17,16 +17,16 @@ impl<F: FnMut() -> Span> Source<Compact> for Liar<F> {
         let source = heap.source_mut();
         source.calls += 1;
         let span = (source.lie)();
-        // SAFETY: Each test says what the span is.
+        // SAFETY: The tests return spans of memory that nothing else uses, or that the heap refuses.
         let _ = unsafe { heap.claim(span) };
         Ok(())
     }
 }
 
-/// Asks for `layout`, which must fail after a bounded number of calls, and checks the heap.
+/// Requests `layout`, which must fail after a bounded number of calls, and verifies the heap.
 fn refused(lie: impl FnMut() -> Span, layout: Layout) -> Report {
     let mut heap = Talloc::<Compact, _>::with_source(Liar { calls: 0, lie });
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     assert_eq!(unsafe { heap.malloc(layout) }, Err(AllocError));
     assert_eq!(heap.source().calls, SOURCE_TRIES);
     heap.verify().unwrap()
@@ -86,6 +86,6 @@ fn memory_where_none_can_be() {
 #[test]
 fn a_function_that_gives_nothing() {
     let mut heap = Talloc::with_oom_handler(|_: &mut Talloc, _| Ok(()));
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     assert_eq!(unsafe { heap.malloc(Layout::new::<u64>()) }, Err(AllocError));
 }

@@ -1,6 +1,6 @@
-//! A process whose data may not grow by as much as a large heap would like to grow by.
+//! A process with a limit on data, smaller than the step in which a large heap prefers to grow.
 //!
-//! Alone in its file, as the limit is one for the whole process.
+//! This is the only test of its process, because the limit applies to the whole process.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -13,7 +13,7 @@ use talloc_global::*;
 const KIB: usize = 1 << 10;
 const BLOCK: Layout = Layout::new::<[u8; 32 * KIB]>();
 
-/// The bytes of the process that count as data: private memory that can be written.
+/// Returns the size of the process's data in bytes: private writable memory.
 fn data_bytes() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).unwrap();
@@ -27,13 +27,13 @@ fn limit(bytes: Option<usize>) {
     assert_eq!(getrlimit(Resource::Data).current, current, "the limit is not in force");
 }
 
-/// Allocates 32 MiB, by which the heap becomes large, and then blocks until none is left. Returns how many bytes the
-/// limit leaves then.
+/// Allocates 32 MiB, which makes the heap large, and then blocks until a request fails. Returns how many bytes the
+/// limit leaves.
 fn left(mut has_block: impl FnMut() -> bool) -> usize {
     for _ in 0..1024 {
         assert!(has_block());
     }
-    // Less than a huge page.
+    // This is less than a huge page.
     let most = data_bytes() + (2 << 20) - 64 * KIB;
     limit(Some(most));
     while has_block() {}
@@ -45,9 +45,9 @@ fn left(mut has_block: impl FnMut() -> bool) -> usize {
 #[test]
 fn a_large_heap_gets_the_last_pages_that_the_limit_leaves() {
     let mut heap = Talloc::<Compact, _>::with_source(SystemSource::new());
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let bytes = left(|| unsafe { heap.malloc(BLOCK) }.is_ok());
-    // It asks for a 32nd of the arena more than the block, for the bitmap.
+    // The heap requests a 32nd of the arena more than the block, for the bitmap.
     assert!(bytes < 1200 * KIB, "{bytes}");
     heap.verify().unwrap();
 

@@ -1,6 +1,6 @@
-//! A process that may not have as many addresses as its large blocks would like.
+//! A process with a limit on addresses, smaller than what its large blocks need.
 //!
-//! Alone in its file, as the limit is one for the whole process.
+//! This is the only test of its process, because the limit applies to the whole process.
 #![cfg(all(feature = "system", feature = "std", target_os = "linux", target_pointer_width = "64"))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -15,10 +15,10 @@ const SMALL: Layout = Layout::new::<[u8; MIB]>();
 
 static HEAP: SystemTalloc = SystemTalloc::new();
 
-/// Blocks of a layout, as many as there are.
+/// Allocates blocks of a layout until a request fails.
 fn all(layout: Layout) -> Vec<*mut u8> {
     let block = || {
-        // SAFETY: The size is not zero, and the block has as many bytes.
+        // SAFETY: The size is not zero, and all accesses are within the block.
         unsafe {
             let block = HEAP.alloc(layout);
             (!block.is_null()).then(|| block.write_bytes(1, 1)).map(|()| block)
@@ -28,25 +28,25 @@ fn all(layout: Layout) -> Vec<*mut u8> {
 }
 
 fn free(blocks: Vec<*mut u8>, layout: Layout) {
-    // SAFETY: They are the heap's, with this layout, and freed once.
+    // SAFETY: The heap allocated these blocks with this layout, and each is freed once.
     blocks.into_iter().for_each(|block| unsafe { HEAP.dealloc(block, layout) });
     HEAP.verify().unwrap();
 }
 
 #[test]
-fn what_the_heaps_leave_large_blocks_get_and_give_back() {
+fn large_blocks_use_and_return_the_rest_of_the_addresses() {
     let limit = Some(LIMIT as u64);
     setrlimit(Resource::As, Rlimit { current: limit, maximum: limit }).unwrap();
-    // Emulators of user programs ignore it, and would let this take all memory there is.
+    // User-mode emulators ignore the limit, and the test would use all memory.
     assert_eq!(getrlimit(Resource::As).current, limit, "the limit is not in force");
 
-    // The heaps reserve a part of the addresses there are; what has no room there is had from the rest.
+    // The heaps reserve a part of the addresses. Large blocks that do not fit there use the rest.
     let large = all(LARGE);
     let mapped = HEAP.verify().unwrap().mapped_blocks;
     assert!(mapped > 0 && mapped <= large.len());
     assert!(large.len() > LIMIT / LARGE.size() / 2, "{} blocks", large.len());
 
-    // SAFETY: The block is as it was when there is no room for more, and a smaller size never fails.
+    // SAFETY: The block is unchanged if it cannot grow, and shrinking never fails.
     unsafe {
         let last = large[large.len() - 1];
         assert!(HEAP.realloc(last, LARGE, LIMIT / 2).is_null());
@@ -60,7 +60,7 @@ fn what_the_heaps_leave_large_blocks_get_and_give_back() {
         free(blocks, LARGE);
     }
 
-    // Then the addresses are small blocks', and large ones' again.
+    // The addresses then serve small blocks, and after that large ones again.
     let small = all(SMALL);
     assert!(small.len() > LIMIT / SMALL.size() / 2, "{} blocks", small.len());
     free(small, SMALL);

@@ -1,7 +1,7 @@
-//! Models of the lock of ready-made heaps on Linux: `cargo xtask loom`.
+//! Models of the lock of the ready-made heaps on Linux: `cargo xtask loom`.
 //!
-//! The lock is another crate's. Its source is included here, with its atomics and its calls of the
-//! system replaced by models of them; with a fault in these, each model must fail.
+//! The lock is from another crate. This file includes its source, with models of the atomics and the system calls. With
+//! a fault in these, each model must fail.
 #![cfg(loom)]
 
 #[path = "../../talloc-sync/tests/models/mod.rs"]
@@ -17,7 +17,7 @@ mod machine {
     use loom::sync::atomic::{self, Ordering};
     use loom::sync::{Condvar, Mutex};
 
-    /// An atomic; if it is `FORGETFUL`, releasing makes nothing seen.
+    /// An atomic. If it is `FORGETFUL`, release operations have no effect.
     pub struct Word<const FORGETFUL: bool>(atomic::AtomicU32);
 
     impl<const FORGETFUL: bool> Word<FORGETFUL> {
@@ -45,15 +45,15 @@ mod machine {
     }
 
     loom::lazy_static! {
-        /// Those who wait for a word. There is one word in each model.
+        /// The threads that wait for a word. Each model has only one word.
         static ref QUEUE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
     }
 
-    /// No time is ever given.
+    /// A timeout, which is never passed.
     pub enum Time {}
 
-    /// Waits until it is woken, unless the word is not as expected. To look and to begin waiting is
-    /// one step, as it is in the system.
+    /// Waits until it is woken, unless the word differs from `expected`. The comparison and the start of the wait are
+    /// one step, as in the kernel.
     pub fn wait<const FORGETFUL: bool>(word: &Word<FORGETFUL>, expected: u32) -> bool {
         let guard = QUEUE.0.lock().unwrap();
         if word.load(Ordering::Relaxed) == expected {
@@ -62,14 +62,14 @@ mod machine {
         true
     }
 
-    /// Wakes one of those who wait.
+    /// Wakes one waiting thread.
     pub fn wake() {
         let _guard = QUEUE.0.lock().unwrap();
         QUEUE.1.notify_one();
     }
 }
 
-/// The mutex on a machine whose memory may be forgetful, of a system that may not wake anybody.
+/// Defines the mutex for a machine with memory that may be forgetful, and a system that may not wake threads.
 macro_rules! mutex {
     ($name:ident, forgetful: $forgetful:literal, wake: $wake:expr) => {
         mod $name {
@@ -120,7 +120,7 @@ macro_rules! mutex {
                 }
 
                 fn unlock(&self) {
-                    // SAFETY: The models hold it.
+                    // SAFETY: The models hold the lock.
                     unsafe { self.unlock() };
                 }
             }
@@ -132,7 +132,7 @@ mutex!(sound, forgetful: false, wake: machine::wake());
 mutex!(forgetful, forgetful: true, wake: machine::wake());
 mutex!(silent, forgetful: false, wake: ());
 
-/// What the mutexes have in common.
+/// The operations common to all mutexes.
 trait Futex {
     fn new() -> Self;
     fn lock(&self);
@@ -140,7 +140,7 @@ trait Futex {
     fn unlock(&self);
 }
 
-/// A mutex that can be made in a constant; it is there when it is first used.
+/// A mutex that can be created in a constant. It is initialised at its first use.
 struct Lock<M>(OnceLock<M>);
 
 impl<M: Futex> Lock<M> {
@@ -149,9 +149,9 @@ impl<M: Futex> Lock<M> {
     }
 }
 
-// SAFETY: It is what is inside, which is a mutex, or is meant to be found out.
+// SAFETY: It delegates to the inner mutex. Faulty mutexes must be detected by loom.
 unsafe impl<M: Futex> RawMutex for Lock<M> {
-    #[expect(clippy::declare_interior_mutable_const, reason = "that is how the trait wants it")]
+    #[expect(clippy::declare_interior_mutable_const, reason = "`RawMutex` requires this constant")]
     const INIT: Self = Self(OnceLock::new());
 
     type GuardMarker = ();
@@ -213,14 +213,14 @@ fn handing_over_with_forgetful_memory() {
 }
 
 #[test]
-#[ignore = "it ends the process: see `a_system_that_wakes_nobody_is_found_out`"]
+#[ignore = "it aborts the process: see `a_system_that_wakes_no_thread_is_detected`"]
 fn counting_in_a_system_that_wakes_nobody() {
     models::counting::<silent::Lock>(2);
 }
 
-/// Where no thread can go on, loom cannot unwind either.
+/// If no thread can continue, loom aborts instead of unwinding.
 #[test]
-fn a_system_that_wakes_nobody_is_found_out() {
+fn a_system_that_wakes_no_thread_is_detected() {
     let mut test = Command::new(std::env::current_exe().unwrap());
     test.args(["--ignored", "--exact", "counting_in_a_system_that_wakes_nobody", "--nocapture"]);
     let output = test.output().unwrap();

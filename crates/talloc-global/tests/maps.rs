@@ -1,4 +1,4 @@
-//! What lies where in the heaps of all threads, while the threads go on.
+//! Maps of the heaps of all threads, while the threads run.
 #![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 use std::sync::{Barrier, Mutex, mpsc};
@@ -10,22 +10,22 @@ use talloc_global::*;
 #[global_allocator]
 static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
-/// One test at a time: they share the allocator.
+/// Lets only one test run at a time, because they share the allocator.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Whether there is a barrier for all threads, without which heaps of other threads are not seen.
+/// Whether there is a process-wide barrier, which reading the heaps of other threads requires.
 const SEES_OTHERS: bool = cfg!(any(target_os = "linux", windows));
 
-/// Holes in a heap, each too large for a quick list, between blocks that stay.
+/// The number of holes in a heap. Each is too large for a quick list, and lies between blocks in use.
 const HOLES: usize = 500;
 const BYTES: usize = 40_000;
 
-/// Bytes of the chunks of some kinds.
+/// Returns the size of all chunks of some kinds in bytes.
 fn bytes(map: &HeapMap, kinds: &[ChunkKind]) -> usize {
     map.iter().filter(|chunk| kinds.contains(&chunk.kind)).map(|chunk| chunk.span.size()).sum()
 }
 
-/// Fills the thread's heap, and returns the blocks between the holes.
+/// Makes holes in the thread's heap. Returns the blocks between them.
 fn perforate() -> Vec<Vec<u8>> {
     let mut blocks: Vec<Vec<u8>> = (0..2 * HOLES).map(|_| vec![1; BYTES]).collect();
     let mut number = 0;
@@ -36,7 +36,7 @@ fn perforate() -> Vec<Vec<u8>> {
     blocks
 }
 
-/// Reads all heaps. A thread that is interrupted within its heap is left out, so that this is tried again.
+/// Reads all heaps. A thread that is interrupted within its heap is omitted, so the call is repeated.
 fn read_all() -> (Vec<Statistics>, HeapMaps) {
     let read = || (ALLOCATOR.heap_statistics().collect::<Vec<_>>(), ALLOCATOR.heap_maps());
     let is_whole = |(_, maps): &(Vec<Statistics>, HeapMaps)| maps.unseen_heaps().is_empty();
@@ -48,7 +48,7 @@ fn the_heaps_of_living_threads_are_listed() {
     let _turn = TURN.lock();
     const THREADS: usize = 3;
     let (ready, done) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
-    // Checks follow when the threads have ended: one that fails must not leave them waiting.
+    // The checks follow after the threads have ended, because a failure would leave them waiting.
     let (counted, maps) = thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -69,7 +69,7 @@ fn the_heaps_of_living_threads_are_listed() {
     }
     assert!(maps.unseen_heaps().is_empty());
     let holes = |map: &HeapMap| map.free_chunks().filter(|c| c.span.size() >= BYTES).count();
-    // The caller's heap, whose cached blocks are listed, changes while others are read.
+    // The caller's heap, whose cached blocks are listed, changes while other heaps are read.
     let is_full = |map: &&HeapMap| holes(map) >= HOLES && bytes(map, &[ChunkKind::Cached]) == 0;
     let full: Vec<&HeapMap> = maps.iter().filter(is_full).collect();
     assert!(full.len() >= THREADS, "{} heaps have holes", full.len());
@@ -88,12 +88,12 @@ fn the_heaps_of_living_threads_are_listed() {
     }
 }
 
-/// Bytes of the arenas that a map covers.
+/// Returns the size of the arenas that a map covers, in bytes.
 fn all_bytes(map: &HeapMap) -> usize {
     bytes(map, &[ChunkKind::Blocks, ChunkKind::Free, ChunkKind::Top, ChunkKind::Own])
 }
 
-/// What the caller has cached is listed, and lies in its own heap.
+/// The caller's cached blocks are listed, and lie in its own heap.
 #[test]
 fn cached_blocks_of_the_caller_are_listed() {
     let _turn = TURN.lock();
@@ -103,7 +103,7 @@ fn cached_blocks_of_the_caller_are_listed() {
     assert!(most >= Some(100 * 1000), "{most:?}");
 }
 
-/// A cached block of another heap is allocated as far as that heap knows, and must not be listed twice.
+/// For its heap, another thread's cached block is allocated. It must not be listed twice.
 #[test]
 fn cached_blocks_of_other_heaps_are_not_listed() {
     let _turn = TURN.lock();
@@ -114,7 +114,7 @@ fn cached_blocks_of_other_heaps_are_not_listed() {
             to.send((0..300).map(|_| vec![1_u8; 1000]).collect::<Vec<_>>()).unwrap();
             done.wait();
         });
-        // The caller's lists hold some of them.
+        // The caller's lists hold some of these blocks.
         drop(from.recv().unwrap());
         let maps = ALLOCATOR.heap_maps();
         done.wait();
@@ -152,7 +152,7 @@ fn one_snapshot_of_all_heaps_can_be_read_whatever_the_threads_do() {
             }
         });
         scope.spawn(|| from.into_iter().for_each(drop));
-        // Memory goes from heap to heap.
+        // Memory moves between heaps.
         scope.spawn(|| {
             while !stop.load(Relaxed) {
                 thread::scope(|inner| {
@@ -171,7 +171,7 @@ fn one_snapshot_of_all_heaps_can_be_read_whatever_the_threads_do() {
             let snapshot = snapshot.unwrap_or_else(|error| panic!("{error}"));
             let listed: usize = maps.iter().map(all_bytes).sum();
             let bytes: u64 = snapshot.chunks.iter().map(|chunk| chunk.size).sum();
-            // Cached blocks lie in others.
+            // Cached blocks lie in other chunks.
             assert_eq!(bytes, listed as u64);
             assert_eq!(snapshot.lost, 0);
         }

@@ -1,8 +1,8 @@
-//! What `use talloc_global::*` brings.
+//! The names that `use talloc_global::*` imports.
 
 const LIB: &str = include_str!("../src/lib.rs");
 
-/// The modules among what is re-exported.
+/// Re-exported modules.
 const MODULES: [&str; 1] = ["lock"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! A heap is printed while it is the global allocator, by threads that use it and while it is locked.
+//! Prints a heap that is the global allocator, from threads that use it, and while it is locked.
 #![cfg(all(feature = "spin", target_has_atomic = "8"))]
 
 use std::fmt::{Debug, Write};
@@ -6,12 +6,12 @@ use std::thread;
 
 use talloc_global::*;
 
-/// Enough for the backtrace of a failure: a panic that gets no memory cannot say what failed.
+/// The arena has room for the backtrace of a failed test. Without memory, a panic cannot print its message.
 static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
 #[global_allocator]
 static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
 
-/// Text that is not allocated.
+/// Text in a buffer on the stack.
 struct Text([u8; 400], usize);
 
 impl Write for Text {
@@ -24,7 +24,7 @@ impl Write for Text {
 }
 
 impl Text {
-    /// What is printed of a value.
+    /// Formats a value.
     fn of(value: &impl Debug) -> Self {
         let mut text = Self([0; 400], 0);
         write!(text, "{value:?}").unwrap();
@@ -37,13 +37,13 @@ impl Text {
 }
 
 #[test]
-fn it_is_printed_by_what_allocates() {
+fn it_is_printed_by_code_that_allocates() {
     let is_whole = |text: &String| !text.contains("<locked>");
-    // Other threads of the test program allocate meanwhile.
+    // Other threads of the test program allocate at the same time.
     let text = (0..1_000_000)
         .map(|_| format!("{ALLOCATOR:?} {:#?} {:?}", *ALLOCATOR, ALLOCATOR.0))
         .find(is_whole)
-        .expect("the heap is always locked");
+        .expect("the heap was locked at each attempt");
     assert_eq!(text.matches("Talloc { arenas: [0x").count(), 2, "{text}");
 }
 

@@ -1,6 +1,6 @@
-//! System calls that are refused, each in turn, by a filter as sandboxes have them.
+//! System calls that a seccomp filter refuses, one at a time, as in a sandbox.
 //!
-//! A filter holds for a process, and for ever. So each has a process of its own, which is this program, started again.
+//! A filter is permanent for its process. So each filter is tested in a child process, which runs this program.
 #![cfg(all(
     feature = "spin",
     feature = "system",
@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
 use talloc_global::*;
 
-/// What the heaps call, by the names that the documentation of `SystemTalloc` has.
+/// The system calls of the heaps, as listed in the documentation of `SystemTalloc`.
 const CALLS: [(&str, i64); 7] = [
     ("mmap", libc::SYS_mmap),
     ("munmap", libc::SYS_munmap),
@@ -32,26 +32,26 @@ const CALLS: [(&str, i64); 7] = [
 
 const ERRORS: [Errno; 2] = [Errno::PERM, Errno::NOMEM];
 
-/// A system that says that it has done what it is asked for, and has done nothing, as some emulators do.
+/// The system reports success but does nothing, as some emulators do.
 const PRETENDS: i32 = 0;
 
-/// Says to the process what is refused, and whether it has allocated before.
+/// The environment variable that tells the child process what to refuse, and whether it allocates first.
 const VARIABLE: &str = "REFUSED";
 
 const MIB: usize = 1 << 20;
 
-/// Bytes of a block that `SystemTalloc` maps by itself.
+/// The size of a block that `SystemTalloc` maps separately, in bytes.
 const LARGEST: usize = 200 * MIB;
 
 static THREADED: SystemTalloc = SystemTalloc::new();
 static LOCKED: SystemTallock = SystemTallock::new();
 
-/// The test's own memory, which it needs no system calls for.
+/// The test's own memory, which needs no system calls.
 static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
 #[global_allocator]
 static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
 
-/// What the system does about a call instead of obeying it, by a name: an error's number, or `kill`.
+/// Returns the filter's action with this name: an error number, or `kill`.
 fn action(name: &str) -> SeccompAction {
     match name {
         "kill" => SeccompAction::KillProcess,
@@ -59,7 +59,7 @@ fn action(name: &str) -> SeccompAction {
     }
 }
 
-/// Has the system do something else about a call of this process from now on.
+/// Applies an action to a system call of this process from now on.
 fn refuse(call: i64, action: SeccompAction) {
     let filter = SeccompFilter::new(
         BTreeMap::from([(call, Vec::new())]),
@@ -71,10 +71,10 @@ fn refuse(call: i64, action: SeccompAction) {
     apply_filter_all_threads(&program).unwrap();
 }
 
-/// Bytes of a block that are written, if it has as many.
+/// The number of bytes of a block that are written.
 const FILLED: usize = 1 << 12;
 
-/// Small blocks.
+/// The number of small blocks.
 const BLOCKS: usize = 1000;
 
 /// A block whose first bytes are all the low byte of its number.
@@ -84,11 +84,11 @@ struct Block {
     number: u8,
 }
 
-// SAFETY: It is whoever's has it.
+// SAFETY: A `Block` has exclusive access to its memory.
 unsafe impl Send for Block {}
 
 impl Block {
-    /// A block of one of the heaps, unless it has no memory.
+    /// Allocates a block from one of the heaps. Returns `None` if there is no memory.
     fn new(heap: &impl GlobalAlloc, size: usize, number: usize) -> Option<Self> {
         let layout = Layout::from_size_align(size, 8).unwrap();
         let is_zeroed = number % 3 == 0;
@@ -106,21 +106,21 @@ impl Block {
     }
 
     fn fill(&self) {
-        // SAFETY: It has as many bytes.
+        // SAFETY: The write is within the block.
         unsafe { self.start.write_bytes(self.number, self.layout.size().min(FILLED)) };
     }
 
-    /// Checks the first bytes, up to `bytes`.
+    /// Checks the first `bytes` bytes.
     fn check(&self, bytes: usize) {
-        // SAFETY: They have been written.
+        // SAFETY: These bytes are initialised.
         let content = unsafe { std::slice::from_raw_parts(self.start, bytes.min(FILLED)) };
         assert!(content.iter().all(|byte| *byte == self.number), "a block has been overwritten");
     }
 
-    /// Gives it another size, unless there is no memory; to shrink never fails.
+    /// Resizes the block if there is memory. Shrinking never fails.
     fn resize(mut self, heap: &impl GlobalAlloc, size: usize) -> Self {
         let kept = self.layout.size().min(size);
-        // SAFETY: It is the heap's, with this layout, and the size is not zero.
+        // SAFETY: The heap allocated the block with this layout, and the size is not zero.
         let start = unsafe { heap.realloc(self.start, self.layout, size) };
         if start.is_null() {
             assert!(size > self.layout.size(), "shrinking to {size} has failed");
@@ -136,14 +136,14 @@ impl Block {
 
     fn free(self, heap: &impl GlobalAlloc) {
         self.check(self.layout.size());
-        // SAFETY: It is the heap's, with this layout, and freed once.
+        // SAFETY: The heap allocated the block with this layout, and it is freed once.
         unsafe { heap.dealloc(self.start, self.layout) }
     }
 }
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// A thread that has started before anything is refused, as it could not afterwards.
+/// A thread that is started before anything is refused, because it could not be afterwards.
 struct OtherThread {
     tasks: Sender<Task>,
     done: Receiver<()>,
@@ -170,8 +170,8 @@ impl OtherThread {
     }
 }
 
-/// Allocates, resizes and frees blocks, small ones and some that are mapped by themselves, the last of which has
-/// `last` bytes. Returns how many there were.
+/// Allocates, resizes and frees blocks. Most are small, and some are mapped separately. The last block has `last`
+/// bytes. Returns the number of blocks.
 fn exercise(heap: &'static (impl GlobalAlloc + Sync), last: usize, thread: &OtherThread) -> usize {
     let mut rng = Rng::with_seed(1);
     let sizes = (0..BLOCKS).map(|_| 1 << rng.u32(3..17)).chain([MIB, 30 * MIB, last]);
@@ -185,7 +185,7 @@ fn exercise(heap: &'static (impl GlobalAlloc + Sync), last: usize, thread: &Othe
     };
     let mut blocks: Vec<_> = blocks.into_iter().map(resize).collect();
     if let Some(block) = (last == LARGEST).then(|| blocks.pop()).flatten() {
-        // Across the size from which blocks are mapped by themselves, and back.
+        // The block crosses the size from which blocks are mapped separately, in both directions.
         blocks.push(block.resize(heap, 10 * MIB).resize(heap, 150 * MIB).resize(heap, 1000));
     }
     let foreign = blocks.split_off(blocks.len() / 2);
@@ -194,14 +194,14 @@ fn exercise(heap: &'static (impl GlobalAlloc + Sync), last: usize, thread: &Othe
     count
 }
 
-/// Needs more addresses than a heap has at first, and frees all: when it is trimmed, some of them are given up.
+/// Uses more addresses than a heap has initially, and frees all blocks. A trim then releases some of the addresses.
 fn use_many_addresses() {
     const BLOCKS: usize = 12;
     let blocks = (1..=BLOCKS).filter_map(|number| Block::new(&THREADED, 100 * MIB, 3 * number));
     blocks.collect::<Vec<_>>().into_iter().for_each(|block| block.free(&THREADED));
 }
 
-/// Exercises both heaps, and again what they have given back.
+/// Exercises both heaps, and again with the memory that they have given back.
 fn exercise_all(thread: &OtherThread) -> [usize; 2] {
     exercise_once(thread);
     exercise_once(thread)
@@ -209,9 +209,9 @@ fn exercise_all(thread: &OtherThread) -> [usize; 2] {
 
 fn exercise_once(thread: &OtherThread) -> [usize; 2] {
     use_many_addresses();
-    // What `SystemTallock` maps by itself cannot become a block of its heap without memory.
+    // A mapped block of `SystemTallock` cannot become a block of its arenas without memory.
     let counts = [exercise(&THREADED, LARGEST, thread), exercise(&LOCKED, 64 * MIB, thread)];
-    // What a living thread has cached would count as used.
+    // Blocks cached by a living thread would count as used.
     thread.run(|| THREADED.trim());
     THREADED.trim();
     LOCKED.trim();
@@ -220,7 +220,7 @@ fn exercise_once(thread: &OtherThread) -> [usize; 2] {
     counts
 }
 
-/// Frees memory below a block that stays, and trims. Returns how many bytes more count as purged.
+/// Frees memory below a block in use, and trims. Returns by how many bytes the purged count grows.
 fn purged_below_a_block(heap: &impl GlobalAlloc, trim: impl Fn(), purged: impl Fn() -> u64) -> u64 {
     let before = purged();
     let below: Vec<_> = (0..32).filter_map(|_| Block::new(heap, MIB / 4, 1)).collect();
@@ -232,7 +232,7 @@ fn purged_below_a_block(heap: &impl GlobalAlloc, trim: impl Fn(), purged: impl F
     more
 }
 
-/// Expects what the system takes back to count as purged, and what it refuses not to.
+/// Expects discarded memory to count as purged, and refused discards not to.
 fn check_purged(is_refused: bool) {
     let threaded = || THREADED.statistics().purged_bytes;
     let locked = || LOCKED.statistics().purged_bytes;
@@ -244,14 +244,14 @@ fn check_purged(is_refused: bool) {
     }
 }
 
-/// Expects the heap of the other thread to be left out of the maps if it cannot be read, and said to be.
+/// Expects the maps to omit the other thread's heap if it cannot be read, and to say so.
 fn check_unseen(is_refused: bool) {
     let maps = THREADED.heap_maps();
     assert_eq!(maps.unseen_heaps().len(), THREADED.statistics().unseen_heaps);
     assert_eq!(maps.unseen_heaps().is_empty(), !is_refused, "{:?}", maps.unseen_heaps());
 }
 
-/// Uses all memory that the heap can get, and expects only calls that fail to count as refused.
+/// Uses all available memory, and expects only failed calls to count as refused.
 fn check_refused_requests() {
     let mut blocks = Vec::new();
     for size in [600, 16, 8] {
@@ -260,7 +260,7 @@ fn check_refused_requests() {
     let small = blocks.iter().position(|block| block.layout.size() == 600).unwrap();
     let refused = || THREADED.statistics().refused_requests;
     let before = refused();
-    // There is no block that it could move to: it shrinks where it is.
+    // There is no other block for it to move to, so it shrinks in place.
     let shrunk = blocks.swap_remove(small).resize(&THREADED, 16);
     assert_eq!((shrunk.layout.size(), refused()), (16, before));
     let same = shrunk.resize(&THREADED, 1000);
@@ -269,7 +269,7 @@ fn check_refused_requests() {
     blocks.into_iter().for_each(|block| block.free(&THREADED));
 }
 
-/// Uses the heaps, except by the functions that need `membarrier` according to the documentation of `SystemTalloc`.
+/// Uses the heaps without functions that need `membarrier` according to the documentation of `SystemTalloc`.
 fn exercise_unseen(thread: &OtherThread) {
     for _ in 0..2 {
         use_many_addresses();
@@ -301,7 +301,7 @@ fn refused() {
     match name {
         "mmap" if !is_late => assert_eq!(counts, [0; 2]),
         "mprotect" if !is_late => assert!(counts[0] < BLOCKS / 2 && counts[1] < 2, "{counts:?}"),
-        // The heap behind a lock has given its addresses up before.
+        // The locked heap has released its addresses before.
         "mmap" | "mprotect" => {
             assert!(counts[0] > BLOCKS / 2, "{counts:?}");
             if name == "mprotect" {
@@ -316,7 +316,7 @@ fn refused() {
     }
 }
 
-/// Does what `refused` does in a process of its own, which must not fail.
+/// Runs `refused` in a child process, which must succeed.
 fn run(name: &str, instead: &str, when: &str) {
     let mut command = process::Command::new(env::current_exe().unwrap());
     command.args(["refused", "--exact", "--ignored", "--nocapture"]);

@@ -1,4 +1,4 @@
-//! Regions: memory that is there from the start.
+//! Regions: memory that is available from the start.
 
 use std::alloc::Layout;
 
@@ -7,12 +7,12 @@ use talloc_global::*;
 
 const WORDS: Layout = Layout::new::<[u64; 8]>();
 
-/// Allocates blocks until there is no more memory.
+/// Allocates blocks until a request fails.
 fn exhaust<S: Source<Compact>>(
     heap: &mut Talloc<Compact, S>,
     layout: Layout,
 ) -> Vec<std::ptr::NonNull<u8>> {
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     std::iter::from_fn(|| unsafe { heap.malloc(layout) }.ok()).collect()
 }
 
@@ -21,7 +21,7 @@ fn the_region_is_claimed_on_first_use() {
     static ARENA: StaticArena<4096> = StaticArena::new();
     let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
     assert!(heap.get_arena().is_empty());
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let block = unsafe { heap.malloc(WORDS) }.unwrap();
     assert_eq!(heap.get_arena().size(), 4096);
     assert!(heap.get_arena().contains_ptr(block.as_ptr()));
@@ -33,10 +33,10 @@ fn a_full_region_errs_and_serves_again_when_something_is_freed() {
     static ARENA: StaticArena<4096> = StaticArena::new();
     let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
     let blocks = exhaust(&mut heap, WORDS);
-    // Less is lost to the bitmap, a 64th and what rounding adds, than two blocks.
+    // The bitmap takes a 64th. With rounding, this is less than two blocks.
     assert!(blocks.len() >= 4096 / WORDS.size() - 2, "{}", blocks.len());
     assert_eq!(heap.verify().unwrap().arenas, 1);
-    // SAFETY: The blocks are the heap's, and freed once. The size is not zero.
+    // SAFETY: The heap allocated these blocks, and each is freed once.
     unsafe {
         blocks.iter().skip(1).for_each(|block| heap.free(*block, WORDS));
         assert!(heap.malloc(Layout::new::<[u8; 3000]>()).is_ok());
@@ -47,7 +47,7 @@ fn a_full_region_errs_and_serves_again_when_something_is_freed() {
 
 #[cfg(feature = "spin")]
 #[test]
-fn of_two_heaps_with_the_same_arena_only_one_has_it() {
+fn only_one_of_two_heaps_gets_the_same_arena() {
     static ARENA: StaticArena<4096> = StaticArena::new();
     use std::alloc::GlobalAlloc;
     static HEAPS: [StaticTalloc; 2] = [StaticTalloc::new(&ARENA), StaticTalloc::new(&ARENA)];
@@ -57,11 +57,11 @@ fn of_two_heaps_with_the_same_arena_only_one_has_it() {
 }
 
 #[test]
-fn one_arena_is_raced_for_by_many() {
+fn many_heaps_race_for_one_arena() {
     static ARENA: StaticArena<4096> = StaticArena::new();
     let serves = || {
         let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         unsafe { heap.malloc(WORDS) }.is_ok()
     };
     let served = std::thread::scope(|scope| {
@@ -76,7 +76,7 @@ fn any_array_will_do() {
     fn blocks<const N: usize>(offset: usize) -> usize {
         let mut memory = [[0xaa_u8; N]; 3];
         let array = (&raw mut memory).cast::<u8>().wrapping_add(N + offset).cast::<[u8; N]>();
-        // SAFETY: It lies within the memory, which is used for nothing else.
+        // SAFETY: The array lies within the memory, and nothing else uses it.
         let region = unsafe { Region::of_array(array) };
         let mut heap = Talloc::<Compact, _>::with_source(region);
         let blocks = exhaust(&mut heap, Layout::new::<u64>()).len();
@@ -97,7 +97,7 @@ fn any_array_will_do() {
 fn bounds_in_the_wrong_order_are_no_memory() {
     let mut memory = [0_u8; 1000];
     let range = memory.as_mut_ptr_range();
-    // SAFETY: There is nothing between them.
+    // SAFETY: The region is empty.
     let region = unsafe { Region::new(range.end..range.start) };
     let mut heap = Talloc::<Compact, _>::with_source(region);
     assert!(exhaust(&mut heap, WORDS).is_empty());
@@ -109,7 +109,7 @@ fn a_region_serves_any_configuration() {
     static LARGE: StaticArena<{ 1 << 20 }> = StaticArena::new();
     let serves = |region| {
         let mut heap = Talloc::<Micro, Region>::with_source(region);
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         unsafe { heap.malloc(WORDS) }.is_ok()
     };
     assert!(serves(SMALL.region()));
@@ -122,21 +122,21 @@ fn debug_shows_what_there_is() {
     assert_eq!(format!("{ARENA:?}"), "StaticArena { size: 4096, .. }");
     let mut heap = Talloc::<Compact, _>::with_source(ARENA.region());
     assert!(format!("{:?}", heap.source()).starts_with("Region { memory: Some("));
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     unsafe { heap.malloc(WORDS) }.unwrap();
     assert_eq!(format!("{:?}", heap.source()), "Region { memory: None }");
 }
 
-/// What links do not reach across is used as several arenas, or as much of it as there may be one of.
+/// A region beyond the reach of links becomes several arenas. With a single arena, a part of it is used.
 #[test]
 fn a_region_beyond_the_links_is_used() {
     fn used<C: Config>(kib: usize) -> usize {
         let memory = vec![0_u64; kib * 128].leak().as_mut_ptr().cast::<u8>();
-        // SAFETY: The memory is leaked, and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         let region = unsafe { Region::new(memory..memory.wrapping_add(kib << 10)) };
         let mut heap = Talloc::<C, _>::with_source(region);
         let layout = WORDS;
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         while unsafe { heap.malloc(layout) }.is_ok() {}
         heap.verify().unwrap().used_bytes
     }

@@ -1,4 +1,4 @@
-//! Snapshots of heaps say what the heaps say.
+//! Snapshots agree with the heaps.
 #![cfg(feature = "snapshot")]
 
 use std::alloc::Layout;
@@ -10,7 +10,7 @@ use talloc_global::{Compact, Config, OwnedTalloc, Span, Talloc};
 use talloc_trace::Sink;
 use talloc_trace::snapshot::{ChunkKind, Incomplete, Reader, Snapshot};
 
-/// A buffer with room for so many bytes.
+/// A buffer with a limited capacity.
 struct Buffer {
     bytes: Vec<u8>,
     room: usize,
@@ -28,11 +28,11 @@ impl Sink for Buffer {
 
 const BYTES: usize = 60 << 10;
 
-/// A heap after a program that allocates and frees; its memory is leaked.
+/// Creates a heap used by a random program. Its memory is leaked.
 fn used_heap<C: Config>(arenas: usize) -> OwnedTalloc<C> {
     let mut heap = Talloc::<C>::with_config();
     for _ in 0..arenas {
-        // SAFETY: The memory is leaked.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(Span::from(vec![0; BYTES].leak())) }.unwrap();
     }
     let mut random = fastrand::Rng::with_seed(7);
@@ -70,7 +70,7 @@ fn says_what_the_heap_says<C: Config>(arenas: usize) {
     assert_eq!(number(&[ChunkKind::Free, ChunkKind::Top]), classes.free_chunks);
     assert_eq!(number(&[ChunkKind::Cached]), classes.cached_blocks);
     assert_eq!(number(&[ChunkKind::Used]), classes.used_blocks);
-    // Few bytes a chunk.
+    // A chunk takes few bytes.
     let chunks = snapshot.chunks.len();
     assert!(sink.bytes.len() < 6 * chunks + 64, "{} bytes for {chunks} chunks", sink.bytes.len());
 }
@@ -103,7 +103,7 @@ fn a_sink_that_is_full_is_an_error_and_the_rest_can_be_read() {
     assert_eq!(reader.map(Result::unwrap).count() as u64 + lost, chunks);
 }
 
-/// The heap is not held while the sink is called.
+/// The heap is not locked while the sink is called.
 #[cfg(all(feature = "system", any(unix, windows)))]
 #[test]
 fn a_locked_heap_is_written_to_a_sink_that_allocates_from_it() {
@@ -122,7 +122,7 @@ fn a_locked_heap_is_written_to_a_sink_that_allocates_from_it() {
 
     let heap = SystemTallock::new();
     let layout = Layout::from_size_align(50_000, 8).unwrap();
-    // SAFETY: Each block is freed once, with its layout. Those that stay are lost with the heap.
+    // SAFETY: Each block is freed once, with its layout. The remaining blocks are leaked with the heap.
     unsafe {
         let blocks: Vec<_> = (0..5000).map(|_| heap.alloc(layout)).collect();
         blocks.iter().step_by(2).for_each(|block| heap.dealloc(*block, layout));

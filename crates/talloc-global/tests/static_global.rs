@@ -1,4 +1,4 @@
-//! A `static` as the memory of a whole program, with threads.
+//! A static array as the memory of a program with threads.
 #![cfg(feature = "spin")]
 
 mod common;
@@ -12,14 +12,14 @@ static ALLOCATOR: StaticTalloc = StaticTalloc::new(&ARENA);
 #[test]
 fn threads_share_the_heap() {
     common::hammer(4, 20_000);
-    // The guard must be gone before anything panics, which allocates.
+    // The lock is released before a panic, which allocates.
     let verified = ALLOCATOR.0.lock().verify();
     let report = verified.unwrap();
     assert_eq!((report.arenas, report.arena_bytes), (1, 32 << 20));
 }
 
 #[test]
-fn what_there_is_not_is_refused() {
+fn requests_beyond_the_memory_are_refused() {
     let mut bytes = Vec::<u8>::new();
     assert!(bytes.try_reserve_exact(32 << 20).is_err());
     assert!(bytes.try_reserve_exact(16 << 20).is_ok());

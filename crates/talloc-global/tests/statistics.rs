@@ -1,4 +1,4 @@
-//! What the heaps of all threads count, while the threads go on.
+//! The statistics of all threads' heaps, while the threads run.
 #![cfg(all(feature = "system", feature = "std", any(unix, windows)))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -11,10 +11,10 @@ use talloc_global::*;
 #[global_allocator]
 static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
-/// One test at a time: they share the allocator.
+/// Lets only one test run at a time, because they share the allocator.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Whether there is a barrier for all threads, without which heaps of other threads are not seen.
+/// Whether there is a process-wide barrier, which reading the heaps of other threads requires.
 const SEES_OTHERS: bool = cfg!(any(target_os = "linux", windows));
 
 const MIB: usize = 1 << 20;
@@ -41,7 +41,7 @@ fn blocks_of_all_threads_are_counted() {
             assert_eq!(during.unseen_heaps, 0);
             assert!(during.heaps > THREADS, "{during}");
             let more = during.used_bytes - before.used_bytes;
-            // A vector of their addresses, and what threads are made of.
+            // The rest is a vector of the addresses, and the threads themselves.
             assert!((THREADS * EACH..THREADS * EACH + MIB).contains(&more), "{more}");
             let heaps = ALLOCATOR.heap_statistics();
             let full = heaps.filter(|heap| heap.used_bytes >= EACH).count();
@@ -59,7 +59,7 @@ fn blocks_of_all_threads_are_counted() {
     assert!(after.peak_bytes >= THREADS * EACH);
 }
 
-/// Blocks that a living thread has freed are on its quick lists, and count as free.
+/// Blocks that a living thread has freed are in its quick lists, and count as free.
 #[test]
 fn cached_blocks_of_living_threads_are_free() {
     let _turn = TURN.lock();
@@ -98,7 +98,7 @@ fn the_sum_is_right_while_blocks_go_from_thread_to_thread() {
             }
         });
         scope.spawn(move || from.into_iter().for_each(drop));
-        // Blocks that wait in parcels, on their way home, count as used, too.
+        // Blocks in parcels on their way back to their heap count as used, too.
         let most = 2 * BLOCKS * BYTES + 8 * MIB;
         for _ in 0..2000 {
             let counted = ALLOCATOR.statistics();
@@ -124,7 +124,7 @@ fn mapped_blocks_and_refusals_are_counted() {
     assert_eq!(ALLOCATOR.statistics().mapped_blocks, before.mapped_blocks);
 
     let layout = Layout::from_size_align(isize::MAX as usize & !7, 8).unwrap();
-    // SAFETY: The layout has a size.
+    // SAFETY: The size is not zero.
     let block = unsafe { ALLOCATOR.alloc(layout) };
     assert!(block.is_null());
     assert_eq!(ALLOCATOR.statistics().refused_requests, before.refused_requests + 1);

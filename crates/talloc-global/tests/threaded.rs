@@ -8,17 +8,17 @@ use talloc_global::*;
 #[global_allocator]
 static ALLOCATOR: SystemTalloc = SystemTalloc::new();
 
-/// One test, as the heap must be told before and after what no other one changes.
+/// This is the only test, because it compares the state of the heap before and after.
 #[test]
 fn threads_that_end_leave_nothing_behind() {
     let live = || {
-        // What a panic would allocate comes after the heap has been let go.
+        // The report is complete before a panic allocates.
         let report = ALLOCATOR.verify();
         report.unwrap().used_bytes
     };
     common::hammer(4, 2000);
     let before = live();
-    // More threads than heaps, one after the other and at once.
+    // There are more threads than heaps, one after another and at once.
     for _ in 0..10 {
         common::hammer(20, 300);
     }

@@ -1,11 +1,12 @@
-//! The cost of guarding: replays traces on the system's allocator, bare and guarded in several ways.
+//! The cost of guarding: replays traces on the system allocator, bare and guarded in several ways.
 //!
 //! ```text
 //! cargo run --release -p talloc-guarded --example overhead -- benches/traces/*.zst
 //! ```
 //!
-//! A second form is for valgrind, which counts instructions. It replays one trace in one way (`bare`, `off`, `on` or
-//! `large`) for a number of rounds, and prints nothing. The difference between two rounds and one is the cost of a replay.
+//! A second form is for counting instructions with valgrind. It replays one trace in one mode (`bare`, `off`, `on` or
+//! `large`) for a number of rounds, and prints nothing. The difference between two rounds and one is the cost of a
+//! replay.
 //!
 //! ```text
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
@@ -20,14 +21,14 @@ use std::time::Duration;
 use talloc_guarded::Guarded;
 use talloc_trace::script::Script;
 
-/// The number of rounds. Each round takes all ways in turn, because the machine may be quieter at some times. The fastest
-/// round of each way counts.
+/// The number of rounds. Each round runs all modes in turn, because the load of the machine varies. The fastest round
+/// of each mode counts.
 const ROUNDS: usize = 15;
 
-/// The size from which blocks are large, in the way `large`.
+/// The size from which blocks are large, in the mode `large`.
 const LARGE: usize = 128 << 10;
 
-/// A way to run a script.
+/// Replays a script in one mode.
 type Way = fn(&Script) -> Duration;
 
 const WAYS: [(&str, Way); 4] = [

@@ -1,4 +1,4 @@
-//! Accesses outside of blocks, and to freed ones.
+//! Accesses outside of blocks, and to freed blocks.
 #![cfg(unix)]
 
 mod common;
@@ -13,15 +13,15 @@ use talloc_guarded::{Action, Fault, Guarded};
 
 static ALLOCATOR: Guarded<System> = guarding_all();
 
-/// Whether a report tells what was done.
+/// Returns whether a reported action matches the actual one.
 fn is(told: Action, done: Action) -> bool {
     told == done || told == Action::Access
 }
 
-/// Reads or writes a byte that lies `offset` bytes from `block`, which may be outside of it.
+/// Reads or writes a byte at an offset from `block`, which may be outside of it.
 fn access(block: *mut u8, offset: isize, action: Action) {
     let at = block.wrapping_offset(offset);
-    // SAFETY: There is none: it is the error that is to be found. The address belongs to nothing else in the process.
+    // SAFETY: This is the error to be detected. Nothing else in the process uses the address.
     unsafe {
         match action {
             Action::Read => drop(at.read_volatile()),
@@ -60,7 +60,7 @@ fn overflows_are_found_at_every_byte() {
                         text.contains(&format!("overflow, byte {byte} beyond the end")),
                         "{text}"
                     );
-                    // SAFETY: The block is live.
+                    // SAFETY: The block is live, and has this layout.
                     unsafe { ALLOCATOR.dealloc(block, layout) };
                 }
             }
@@ -87,7 +87,7 @@ fn underflows_are_found_at_every_byte() {
                         text.contains(&format!("underflow, byte {byte} before the start")),
                         "{text}"
                     );
-                    // SAFETY: The block is live.
+                    // SAFETY: The block is live, and has this layout.
                     unsafe { ALLOCATOR.dealloc(block, layout) };
                 }
             }
@@ -127,7 +127,7 @@ fn freed_memory_stays_inaccessible_until_all_slots_have_been_used() {
     succeeds("freed_memory_stays_inaccessible_until_all_slots_have_been_used", || {
         static ALLOCATOR: Guarded<System> = guarding_all().with_slots(40);
         note_reports();
-        // As large as a slot.
+        // The block is as large as a slot.
         let layout = Layout::new::<[u8; 16 << 10]>();
         // SAFETY: The size is not zero, and blocks are freed once.
         let cycle = || unsafe {
@@ -147,7 +147,7 @@ fn a_program_that_continues_reads_zeros_and_keeps_its_blocks() {
     succeeds("a_program_that_continues_reads_zeros_and_keeps_its_blocks", || {
         note_reports();
         let layout = Layout::new::<[u8; 64]>();
-        // SAFETY: Apart from the error, which is reported, blocks are used while they are live.
+        // SAFETY: Except for the error, which is reported, only live blocks are used.
         unsafe {
             let block = at_end(&ALLOCATOR, layout);
             let other = ALLOCATOR.alloc(layout);
@@ -156,18 +156,18 @@ fn a_program_that_continues_reads_zeros_and_keeps_its_blocks() {
             ALLOCATOR.dealloc(block, layout);
             assert_eq!(block.read_volatile(), 0);
             assert_eq!(report().fault, Fault::UseAfterFree);
-            // The page is open now.
+            // The page is accessible now.
             block.write_volatile(5);
             assert_eq!(block.read_volatile(), 5);
             assert!(reports().is_empty());
-            // What is written there is gone when the slot is used again.
+            // The written value is gone when the slot is reused.
             for _ in 0..600 {
                 let block = ALLOCATOR.alloc(layout);
                 assert!((0..64).all(|byte| block.add(byte).read() == 0));
                 ALLOCATOR.dealloc(block, layout);
             }
             assert!((0..64).all(|byte| other.add(byte).read() == 7));
-            // And the page is closed again.
+            // The page is inaccessible again.
             block.read_volatile();
             assert_eq!(report().fault, Fault::UseAfterFree);
         }
@@ -175,8 +175,8 @@ fn a_program_that_continues_reads_zeros_and_keeps_its_blocks() {
 }
 
 #[test]
-fn an_access_far_from_all_blocks_is_of_no_block() {
-    succeeds("an_access_far_from_all_blocks_is_of_no_block", || {
+fn an_access_far_from_all_blocks_belongs_to_no_block() {
+    succeeds("an_access_far_from_all_blocks_belongs_to_no_block", || {
         note_reports();
         let layout = Layout::new::<[u8; 64]>();
         let block = at_start(&ALLOCATOR, layout);
@@ -187,7 +187,7 @@ fn an_access_far_from_all_blocks_is_of_no_block() {
     });
 }
 
-/// The error is one, and its message names all that is known.
+/// There is only one error, and its message contains all known facts.
 #[test]
 fn by_default_the_report_is_printed_and_the_program_aborts() {
     let name = "by_default_the_report_is_printed_and_the_program_aborts";
@@ -195,7 +195,7 @@ fn by_default_the_report_is_printed_and_the_program_aborts() {
         let layout = Layout::new::<[u32; 10]>();
         let block = at_end(&ALLOCATOR, layout);
         println!("block at {block:?}");
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         unsafe { ALLOCATOR.dealloc(block, layout) };
         access(block, 12, Action::Write);
         println!("not found");
@@ -227,15 +227,15 @@ fn by_default_the_report_is_printed_and_the_program_aborts() {
 }
 
 #[test]
-fn a_fault_elsewhere_reaches_the_handler_before() {
+fn a_fault_elsewhere_reaches_the_earlier_handler() {
     extern "C" fn exit_42(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // SAFETY: The structure is valid, and ending the process has no conditions.
+        // SAFETY: The structure is valid, and exiting the process has no preconditions.
         unsafe { libc::_exit(if (*info).si_addr().addr() == 8 { 42 } else { 1 }) }
     }
 
-    let name = "a_fault_elsewhere_reaches_the_handler_before";
+    let name = "a_fault_elsewhere_reaches_the_earlier_handler";
     let output = in_child(name, || {
-        // SAFETY: The handler ends the process. The access is the error that is to be found.
+        // SAFETY: The handler exits the process. The access is the error to be detected.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = exit_42 as *const () as usize;
@@ -250,10 +250,10 @@ fn a_fault_elsewhere_reaches_the_handler_before() {
 }
 
 #[test]
-fn a_fault_elsewhere_ends_the_program_if_nobody_handles_it() {
-    let name = "a_fault_elsewhere_ends_the_program_if_nobody_handles_it";
+fn a_fault_elsewhere_ends_the_program_if_nothing_handles_it() {
+    let name = "a_fault_elsewhere_ends_the_program_if_nothing_handles_it";
     let output = in_child(name, || {
-        // SAFETY: The access is the error that is to be found.
+        // SAFETY: The access is the error to be detected.
         unsafe {
             ALLOCATOR.dealloc(ALLOCATOR.alloc(Layout::new::<u64>()), Layout::new::<u64>());
             std::hint::black_box(std::ptr::without_provenance::<u8>(8)).read_volatile();
@@ -264,12 +264,12 @@ fn a_fault_elsewhere_ends_the_program_if_nobody_handles_it() {
 }
 
 #[test]
-fn a_signal_that_is_sent_ends_the_program_if_nobody_handles_it() {
-    let name = "a_signal_that_is_sent_ends_the_program_if_nobody_handles_it";
+fn a_sent_signal_ends_the_program_if_nothing_handles_it() {
+    let name = "a_sent_signal_ends_the_program_if_nothing_handles_it";
     let output = in_child(name, || {
-        // SAFETY: The block is freed once, and the signal is the process's own.
+        // SAFETY: The block is freed once, and the process may send itself a signal.
         unsafe {
-            // The standard library's handler would wait for the access to be repeated.
+            // The standard library's handler would expect the access to be repeated.
             libc::signal(libc::SIGSEGV, libc::SIG_DFL);
             ALLOCATOR.dealloc(ALLOCATOR.alloc(Layout::new::<u64>()), Layout::new::<u64>());
             libc::raise(libc::SIGSEGV);
@@ -298,7 +298,7 @@ fn the_standard_library_still_tells_that_a_stack_has_overflowed() {
     assert!(text.contains("has overflowed its stack"), "{text}");
 }
 
-/// A fault in the handler of reports is not reported: it ends the program.
+/// A fault in the report handler is not reported. It terminates the program.
 #[test]
 fn a_fault_in_the_handler_ends_the_program() {
     let name = "a_fault_in_the_handler_ends_the_program";
@@ -321,7 +321,7 @@ fn threads_that_find_errors_at_the_same_time_report_one_after_another() {
     succeeds("threads_that_find_errors_at_the_same_time_report_one_after_another", || {
         note_reports();
         let layout = Layout::new::<[u8; 24]>();
-        // While one thread makes the slots, blocks of others are not guarded.
+        // While one thread creates the slots, blocks of others are not guarded.
         // SAFETY: The block is freed once.
         unsafe { ALLOCATOR.dealloc(at_end(&ALLOCATOR, layout), layout) };
         std::thread::scope(|scope| {
@@ -330,14 +330,14 @@ fn threads_that_find_errors_at_the_same_time_report_one_after_another() {
                     for _ in 0..20 {
                         let block = at_end(&ALLOCATOR, layout);
                         access(block, 24, Action::Read);
-                        // SAFETY: The block is live.
+                        // SAFETY: The block is live, and has this layout.
                         unsafe { ALLOCATOR.dealloc(block, layout) };
                     }
                 });
             }
         });
         let reports = reports();
-        // An access is reported again if another thread closes the page before it is repeated.
+        // An access is reported again if another thread makes the page inaccessible before it is repeated.
         assert!(reports.len() >= 80, "{}", reports.len());
         assert!(reports.iter().all(|report| report.fault == Fault::Overflow));
         let mut threads: Vec<_> = reports.iter().map(|report| report.caller.thread_id()).collect();

@@ -1,4 +1,4 @@
-//! Calls that pass what is not a block, and bytes beside blocks that were overwritten.
+//! Calls that pass addresses that are not blocks, and overwritten bytes next to blocks.
 #![cfg(unix)]
 
 mod common;
@@ -17,15 +17,15 @@ static ALLOCATOR: Guarded<System> = guarding_all();
 
 const LAYOUT: Layout = Layout::new::<[u64; 5]>();
 
-/// Frees what is perhaps not a block: the error that is to be found.
+/// Frees an address that may not be a block. This is the error to be detected.
 fn free(ptr: *mut u8, layout: Layout) {
-    // SAFETY: There is none. The allocator reports the call, and does nothing.
+    // SAFETY: If this is misuse, the allocator reports the call and does nothing.
     unsafe { ALLOCATOR.dealloc(ptr, layout) }
 }
 
-/// Reallocates what is perhaps not a block.
+/// Reallocates an address that may not be a block.
 fn resize(ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-    // SAFETY: There is none. The allocator reports the call, and does nothing.
+    // SAFETY: If this is misuse, the allocator reports the call and does nothing.
     unsafe { ALLOCATOR.realloc(ptr, layout, new_size) }
 }
 
@@ -115,18 +115,18 @@ fn a_wrong_layout_is_found() {
             let text = report.to_string();
             assert!(text.ends_with("wrong alignment, the block is aligned to 8"), "{text}");
         }
-        // The block is as it was.
-        // SAFETY: It is live.
+        // The block is unchanged.
+        // SAFETY: The block is live, and has 40 bytes.
         unsafe { block.write_bytes(1, 40) };
         free(block, LAYOUT);
         assert!(reports().is_empty());
     });
 }
 
-/// As in C, whose `free` gets no size.
+/// The `free` of C is not passed a size.
 #[test]
-fn a_report_leaves_out_a_layout_that_is_not_known() {
-    succeeds("a_report_leaves_out_a_layout_that_is_not_known", || {
+fn a_report_omits_an_unknown_layout() {
+    succeeds("a_report_omits_an_unknown_layout", || {
         note_reports();
         let unknown = Layout::new::<()>();
         let block = at_start(&ALLOCATOR, LAYOUT);
@@ -148,21 +148,21 @@ fn a_report_leaves_out_a_layout_that_is_not_known() {
 }
 
 #[test]
-fn bytes_that_were_overwritten_are_found_when_a_large_block_grows_where_it_is() {
-    let name = "bytes_that_were_overwritten_are_found_when_a_large_block_grows_where_it_is";
+fn overwritten_bytes_are_found_when_a_large_block_grows_in_place() {
+    let name = "overwritten_bytes_are_found_when_a_large_block_grows_in_place";
     succeeds(name, || {
         static ALLOCATOR: Guarded<System> =
             Guarded::new(System).with_rate(None).with_large(100_000);
         note_reports();
         let layout = Layout::new::<[u8; 100_001]>();
         let block = at_start(&ALLOCATOR, layout);
-        // SAFETY: The block is live, except for the error that is to be found. The byte is on the block's page.
+        // SAFETY: Only the live block is used, except for the error to be detected. The byte is on the block's page.
         unsafe {
             block.wrapping_add(100_001).write_volatile(0);
             let grown = ALLOCATOR.realloc(block, layout, 120_000);
             assert_eq!(grown, block);
             assert_eq!(report().fault, Fault::Damaged { at: block.addr() + 100_001 });
-            // Nothing is wrong with the pages that it has now, and what lies behind them is inaccessible.
+            // All bytes of the grown block are accessible, and the page after it is not.
             block.write_bytes(1, 120_000);
             block.wrapping_add(131_072).write_volatile(0);
             assert_eq!(report().fault, Fault::Overflow);
@@ -177,14 +177,14 @@ fn bytes_that_were_overwritten_are_found_when_a_large_block_grows_where_it_is() 
 }
 
 #[test]
-fn bytes_that_were_overwritten_are_found_when_the_block_is_freed() {
-    succeeds("bytes_that_were_overwritten_are_found_when_the_block_is_freed", || {
+fn overwritten_bytes_are_found_when_the_block_is_freed() {
+    succeeds("overwritten_bytes_are_found_when_the_block_is_freed", || {
         note_reports();
-        // With an alignment that leaves bytes behind the block.
+        // The alignment leaves bytes between the block and the end of its page.
         let padded = Layout::from_size_align(33, 32).unwrap();
         for byte in 1..=31 {
             let block = placed_with_bytes_behind(padded);
-            // SAFETY: There is none: it is the error that is to be found. The byte is on the block's page.
+            // SAFETY: This is the error to be detected. The byte is on the block's page.
             unsafe { block.wrapping_add(32 + byte).write_volatile(0) };
             free(block, padded);
             let report = report();
@@ -195,7 +195,7 @@ fn bytes_that_were_overwritten_are_found_when_the_block_is_freed() {
         }
         for byte in 1..=64 {
             let block = at_end(&ALLOCATOR, LAYOUT);
-            // SAFETY: The same.
+            // SAFETY: This is the error to be detected. The byte is on the block's page.
             unsafe { block.wrapping_sub(byte).write_volatile(0) };
             free(block, LAYOUT);
             let report = report();
@@ -203,14 +203,14 @@ fn bytes_that_were_overwritten_are_found_when_the_block_is_freed() {
             let expected =
                 format!("damaged, byte {byte} before the start of the block of 40 bytes");
             assert!(report.to_string().contains(&expected), "{report}");
-            // It has been freed nevertheless.
+            // The block was freed nevertheless.
             free(block, LAYOUT);
             assert_eq!(common::report().fault, Fault::AlreadyFree);
         }
     });
 }
 
-/// A block at the end of its pages that does not reach it.
+/// Allocates a block near the end of its pages that does not reach the end.
 fn placed_with_bytes_behind(layout: Layout) -> *mut u8 {
     loop {
         // SAFETY: The size is not zero.
@@ -223,8 +223,8 @@ fn placed_with_bytes_behind(layout: Layout) -> *mut u8 {
 }
 
 #[test]
-fn of_two_threads_that_free_a_block_one_is_reported() {
-    succeeds("of_two_threads_that_free_a_block_one_is_reported", || {
+fn one_of_two_threads_that_free_a_block_is_reported() {
+    succeeds("one_of_two_threads_that_free_a_block_is_reported", || {
         note_reports();
         for _ in 0..200 {
             // SAFETY: The size is not zero.
@@ -257,7 +257,7 @@ fn by_default_a_second_free_aborts() {
     assert!(text.contains(": already free, ") && !text.contains("not found"), "{text}");
 }
 
-/// A misuse in the handler of reports has no report of its own.
+/// Misuse in the report handler has no separate report.
 #[test]
 fn a_second_free_in_the_handler_aborts() {
     let output = in_child("a_second_free_in_the_handler_aborts", || {
@@ -292,7 +292,7 @@ fn a_handler_that_panics_aborts() {
     assert!(!text(&output).contains("not found"), "{}", text(&output));
 }
 
-/// A report is a part of the allocator itself, and so are blocks that its handler asks for.
+/// The allocator does not guard blocks that its own report handler allocates.
 #[test]
 fn the_handler_of_reports_has_no_guarded_blocks() {
     const LARGE: Layout = Layout::new::<[u8; 100_001]>();
@@ -313,40 +313,40 @@ fn the_handler_of_reports_has_no_guarded_blocks() {
     succeeds("the_handler_of_reports_has_no_guarded_blocks", || {
         talloc_guarded::set_handler(allocate);
         let block = at_start(&ALLOCATOR, LARGE);
-        // SAFETY: The second call is the error that is to be found.
+        // SAFETY: The second call is the error to be detected.
         unsafe {
             ALLOCATOR.dealloc(block, LARGE);
             ALLOCATOR.dealloc(block, LARGE);
         }
         assert_eq!(ALLOCATED.load(Relaxed), 1);
-        // Afterwards, blocks are guarded as before.
+        // Afterwards, blocks are guarded again.
         let block = at_start(&ALLOCATOR, LARGE);
         // SAFETY: The block is freed once.
         unsafe { ALLOCATOR.dealloc(block, LARGE) };
     });
 }
 
-/// The system's allocator, which counts calls.
+/// The system allocator, with a count of calls.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: The system's allocator does all the work.
+// SAFETY: The system allocator serves all requests.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Relaxed);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         CALLS.fetch_add(1, Relaxed);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.dealloc(ptr, layout) }
     }
 }
 
-/// The allocator of this program, so that it is seen what the crate asks for itself.
+/// The allocator of this program counts the crate's own allocations.
 #[global_allocator]
 static PROGRAM: Guarded<Counting> = Guarded::new(Counting).with_rate(None);
 
@@ -359,10 +359,10 @@ fn nothing_is_allocated_from_the_first_block_to_the_report() {
         }
 
         talloc_guarded::set_handler(print_and_continue);
-        // The test harness is a program, too: its threads are waited for.
+        // The test harness allocates in other threads, so the test waits for them.
         let before = CALLS.load(Relaxed);
         PROGRAM.set_rate(common::ALL);
-        // SAFETY: Apart from the errors, which are reported, blocks are used while they are live.
+        // SAFETY: Except for the errors, which are reported, only live blocks are used.
         unsafe {
             let block = PROGRAM.alloc(LAYOUT);
             assert!(PROGRAM.is_guarded(block));

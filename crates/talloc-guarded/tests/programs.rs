@@ -1,4 +1,4 @@
-//! Correct programs, most of whose blocks are guarded.
+//! Correct programs. Most of their blocks are guarded.
 #![cfg(unix)]
 
 mod common;
@@ -14,7 +14,7 @@ use common::random::{Live, run};
 use common::{ALL, child, guarding_all, in_child, succeeds, text};
 use talloc_guarded::Guarded;
 
-/// The programs' own allocator: they are tests of it, too.
+/// The programs use this allocator, too, and so test it.
 #[global_allocator]
 static ALLOCATOR: Guarded<System> = guarding_all();
 
@@ -81,7 +81,7 @@ fn blocks_are_freed_by_other_threads_and_outlive_theirs() {
 }
 
 #[test]
-fn what_cannot_be_guarded_is_passed_on() {
+fn blocks_that_cannot_be_guarded_are_passed_on() {
     let allocator = guarding_all();
     let page = common::page();
     let layouts = [(1, 2 * page, false), (16_385, 1, false), (16_384, 1, true), (1, page, true)];
@@ -96,7 +96,7 @@ fn what_cannot_be_guarded_is_passed_on() {
     }
 }
 
-/// They take no slots of large ones.
+/// They do not use slots for large blocks.
 #[test]
 fn blocks_between_sampled_and_large_ones_are_not_guarded() {
     let allocator = guarding_all().with_large(100_000);
@@ -166,7 +166,7 @@ fn a_block_that_grows_large_is_guarded_and_one_that_shrinks_is_not() {
     block.freed(&allocator);
 }
 
-/// Growing by little at a time, and shrinking, does not copy the contents each time.
+/// Small steps of growth and shrinking do not copy the contents each time.
 #[test]
 fn a_large_block_moves_rarely_as_it_grows_and_shrinks() {
     let allocator = Guarded::new(System).with_rate(None).with_large(100_000);
@@ -184,7 +184,7 @@ fn a_large_block_moves_rarely_as_it_grows_and_shrinks() {
         assert_eq!(allocator.layout_of(block.block), Some(block.layout));
         assert_eq!(allocator.live(), (1, size));
     }
-    // Once to the start of its pages, and once for each doubling.
+    // The block moves once to the start of its pages, and once each time it doubles.
     assert!(moves <= 9, "{moves}");
     block.freed(&allocator);
 }
@@ -211,13 +211,13 @@ fn the_layout_of_a_live_block_is_known_and_no_other() {
     assert_eq!(allocator.layout_of((&raw const allocator).cast()), None);
 }
 
-/// The standard library asks for no large blocks before it installs its handler.
+/// The standard library does not allocate large blocks before it installs its handler.
 #[test]
 fn without_a_handler_of_faults_the_first_blocks_are_not_sampled_but_large_ones_are_guarded() {
     let name =
         "without_a_handler_of_faults_the_first_blocks_are_not_sampled_but_large_ones_are_guarded";
     succeeds(name, || {
-        // SAFETY: The process has no handler of faults then.
+        // SAFETY: The default action needs no handler.
         unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
         let is_guarded = |allocator: &Guarded<System>, layout| {
             // SAFETY: The size is not zero, and the block is freed once.
@@ -232,7 +232,7 @@ fn without_a_handler_of_faults_the_first_blocks_are_not_sampled_but_large_ones_a
         let guarded: Vec<_> =
             (0..20).map(|_| is_guarded(&allocator, Layout::new::<u64>())).collect();
         assert_eq!(guarded, [[false; 16].as_slice(), &[true; 4]].concat());
-        // SAFETY: The same.
+        // SAFETY: The default action needs no handler.
         unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
         let allocator = guarding_all().with_large(100_000);
         assert!(is_guarded(&allocator, Layout::new::<[u8; 100_000]>()));
@@ -255,7 +255,7 @@ fn both_places_are_used() {
         }
     }
     assert_eq!(at_start + at_end, 400);
-    // Five standard deviations.
+    // The bounds are five standard deviations.
     assert!((150..250).contains(&at_start), "{at_start}");
 }
 
@@ -279,7 +279,7 @@ fn the_rate_is_that_of_the_environment_unless_the_program_sets_it() {
         ("7", "Some(7) Some(7) Some(3)"),
         ("0", "None None Some(3)"),
         (" 12 ", "Some(12) Some(12) Some(3)"),
-        // Nonsense counts for nothing.
+        // Invalid values are ignored.
         ("", "Some(10000) None Some(3)"),
         ("-1", "Some(10000) None Some(3)"),
         ("many", "Some(10000) None Some(3)"),
@@ -312,19 +312,19 @@ fn a_program_can_change_the_rate() {
     assert!(!(0..100).any(|_| is_guarded()));
     allocator.set_rate(ALL);
     assert_eq!(allocator.rate(), ALL);
-    // What was drawn for another allocator of this thread may come first.
+    // The first decisions may have been made for another allocator of this thread.
     assert!((0..100).skip(10).all(|_| is_guarded()));
     allocator.set_rate(None);
     assert!(!(0..100).any(|_| is_guarded()));
 }
 
-/// The children of a fork allocate, free and report, whatever the other threads were doing.
+/// Forked children allocate, free and report, whatever other threads were doing.
 #[test]
 fn children_of_forks_work() {
     succeeds("children_of_forks_work", || {
         static DONE: AtomicBool = AtomicBool::new(false);
         common::note_reports();
-        // Not the program's own: the harness has blocks of that.
+        // The program's own allocator has blocks of the test harness, so this uses another.
         static FORKED: Guarded<System> = guarding_all();
         thread::scope(|scope| {
             for seed in 0..3 {
@@ -334,7 +334,7 @@ fn children_of_forks_work() {
                     }
                 });
             }
-            // No assertion before the threads know that they are done.
+            // The assertion must follow the signal to the threads to stop.
             let statuses: Vec<_> = (0..30).map(|_| status_of_forked(&FORKED)).collect();
             DONE.store(true, Relaxed);
             assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
@@ -342,9 +342,9 @@ fn children_of_forks_work() {
     });
 }
 
-/// The status of a child that uses the allocator.
+/// Returns the status of a child that uses the allocator.
 fn status_of_forked(allocator: &Guarded<System>) -> i32 {
-    // SAFETY: The child ends without unwinding.
+    // SAFETY: The child exits without unwinding.
     unsafe {
         let child = libc::fork();
         if child == 0 {
@@ -357,7 +357,7 @@ fn status_of_forked(allocator: &Guarded<System>) -> i32 {
     }
 }
 
-/// Uses the allocator in a child, with no allocation but from it. Returns the exit code.
+/// Uses the allocator in a child, without other allocations. Returns the exit code.
 fn in_forked(allocator: &Guarded<System>) -> i32 {
     static FOUND: AtomicBool = AtomicBool::new(false);
     talloc_guarded::set_handler(|_| {
@@ -365,7 +365,7 @@ fn in_forked(allocator: &Guarded<System>) -> i32 {
         talloc_guarded::Reaction::Continue
     });
     let layout = Layout::new::<[u8; 100]>();
-    // SAFETY: Apart from the error, which is reported, blocks are freed once.
+    // SAFETY: Except for the error, which is reported, blocks are freed once.
     unsafe {
         for _ in 0..300 {
             let block = allocator.alloc(layout);
@@ -382,7 +382,7 @@ fn in_forked(allocator: &Guarded<System>) -> i32 {
     if FOUND.load(Relaxed) { 0 } else { 2 }
 }
 
-/// In a destructor that runs when its thread ends.
+/// The destructor runs when its thread ends.
 #[test]
 fn threads_allocate_while_they_end() {
     struct AtExit(Vec<u8>);

@@ -1,4 +1,4 @@
-//! Accesses and calls by pointers whose tag is not that of the memory.
+//! Accesses and calls with pointers whose tag differs from that of the memory.
 #![cfg(all(target_arch = "aarch64", target_os = "linux"))]
 
 mod common;
@@ -10,10 +10,10 @@ use common::tags::*;
 use common::{in_child, report, text};
 use talloc_guarded::{Fault, Tagged, Tags, has_memory_tags};
 
-/// If it is set, a processor without tags is an error.
+/// If this variable is set, the processor must support tags.
 const DEMANDED: &str = "TALLOC_TEST_TAGS";
 
-/// The same address with another tag.
+/// Returns the same address with another tag.
 fn with_tag(ptr: *mut u8, tag: u8) -> *mut u8 {
     ptr.map_addr(|_| address(ptr) | usize::from(tag) << 56)
 }
@@ -33,7 +33,7 @@ fn overflows_into_the_next_block_are_found_at_every_byte() {
             for byte in 0..GRANULE {
                 let at = block.wrapping_add(end + byte);
                 let (fault, tags) = fault(allocator, at);
-                // At the start of a page, it is not known what is before.
+                // At the start of a page, the allocator does not know the block below.
                 let is_overflow = fault == Fault::Overflow || address(at) % PAGE < GRANULE;
                 assert!(is_overflow, "{fault:?}, {size} bytes");
                 assert_eq!(tags, Tags { pointer: tag_of(block), memory: memory_tag(address(at)) });
@@ -98,8 +98,8 @@ fn a_second_free_is_found() {
 }
 
 #[test]
-fn what_is_not_a_block_is_found_before_anything_changes() {
-    with_arena("what_is_not_a_block_is_found_before_anything_changes", |allocator| {
+fn calls_without_a_block_are_found_before_anything_changes() {
+    with_arena("calls_without_a_block_are_found_before_anything_changes", |allocator| {
         let size = 40;
         let (block, next) = (alloc(allocator, size), alloc(allocator, size));
         let expect = |ptr, size, fault| {
@@ -126,7 +126,7 @@ fn what_is_not_a_block_is_found_before_anything_changes() {
 
 static ALLOCATOR: Tagged<System> = Tagged::new(System);
 
-/// Checks that an error with a freed block of 40 bytes ends the program with this line.
+/// Checks that an error with a freed block of 40 bytes terminates the program with this line.
 fn aborts(name: &str, expected: &str, error: impl FnOnce(*mut u8)) {
     if !has_memory_tags() {
         return;
@@ -147,7 +147,7 @@ fn aborts(name: &str, expected: &str, error: impl FnOnce(*mut u8)) {
 #[test]
 fn by_default_an_access_aborts() {
     aborts("by_default_an_access_aborts", "accessing 0x", |block| {
-        // SAFETY: There is none: it is the error that is to be found.
+        // SAFETY: This is the error to be detected.
         unsafe { block.write_volatile(1) }
     });
 }

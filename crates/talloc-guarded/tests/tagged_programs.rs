@@ -1,4 +1,4 @@
-//! Correct programs whose blocks have tags, or none where there are none.
+//! Correct programs with tagged blocks. On machines without tags, their blocks have none.
 #![cfg(unix)]
 
 mod common;
@@ -14,7 +14,7 @@ use common::guarding_all;
 use common::random::{Live, run};
 use talloc_guarded::{Guarded, Tagged, has_memory_tags};
 
-/// The programs' own allocator: they are tests of it, too.
+/// The programs use this allocator, too, and so test it.
 #[global_allocator]
 static ALLOCATOR: Tagged<System> = Tagged::new(System);
 
@@ -52,7 +52,7 @@ fn blocks_are_freed_by_other_threads_and_outlive_theirs() {
 }
 
 #[test]
-fn guarded_blocks_may_have_tags_and_other_blocks_than_the_guarded_ones() {
+fn guarded_and_other_blocks_may_have_tags() {
     run(&Tagged::new(guarding_all()), 1, 1000, 100, 20_000);
     run(
         &Guarded::new(Tagged::new(System)).with_rate(std::num::NonZeroUsize::new(3)),
@@ -72,20 +72,20 @@ fn the_system_takes_pointers_to_blocks() {
     }
 }
 
-/// The system's allocator, which notes the layouts of requests.
+/// The system allocator, with a list of the requested layouts.
 struct Noting(Mutex<Vec<Layout>>);
 
-// SAFETY: The system's allocator does all the work.
+// SAFETY: The system allocator serves all requests.
 unsafe impl GlobalAlloc for Noting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.lock().unwrap().push(layout);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.0.lock().unwrap().push(layout);
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of this function.
         unsafe { System.dealloc(block, layout) }
     }
 }

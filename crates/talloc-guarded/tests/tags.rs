@@ -1,4 +1,4 @@
-//! Which tags blocks have.
+//! The tags of blocks.
 #![cfg(all(target_arch = "aarch64", target_os = "linux"))]
 
 mod common;
@@ -28,7 +28,7 @@ fn a_stale_pointer_seldom_has_the_tag_of_a_new_block() {
             free(allocator, block, 40);
         }
         assert_eq!(counts[0], 0);
-        // 200 on average, give or take seven standard deviations.
+        // The mean is 200, and the bounds are seven standard deviations.
         assert!(counts[1..].iter().all(|count| (100..300).contains(count)), "{counts:?}");
     });
 }
@@ -53,15 +53,15 @@ fn blocks_on_both_sides_of_a_page_edge_have_different_tags() {
     });
 }
 
-/// Writes numbers to a block.
+/// Fills a block with consecutive numbers.
 fn fill(block: *mut u8, size: usize) {
-    // SAFETY: The block is live.
+    // SAFETY: The accesses are within the block, which is live.
     (0..size).for_each(|byte| unsafe { block.add(byte).write_volatile(byte as u8) });
 }
 
-/// Whether a block has the numbers that were written to it.
+/// Returns whether a block holds consecutive numbers.
 fn holds(block: *mut u8, size: usize) -> bool {
-    // SAFETY: The block is live.
+    // SAFETY: The accesses are within the block, which is live.
     (0..size).all(|byte| unsafe { block.add(byte).read_volatile() } == byte as u8)
 }
 
@@ -136,8 +136,8 @@ fn blocks_of_all_alignments_have_tags_and_none_is_left() {
     });
 }
 
-/// The start of an arena of which so many bytes have been tagged before. An emulator loses tags if several threads are the
-/// first to tag a page.
+/// Returns the start of an arena, of which `size` bytes have been tagged before. An emulator loses tags if several
+/// threads are the first to tag a page.
 fn tagged_before(allocator: &Tagged<Arena>, size: usize) -> *mut u8 {
     free(allocator, alloc(allocator, size), size);
     // SAFETY: No block is live.
@@ -169,13 +169,13 @@ fn threads_that_tag_adjacent_blocks_choose_different_tags() {
     });
 }
 
-/// An allocator of a single block.
+/// An allocator with a single block.
 struct Single(*mut u8);
 
-// SAFETY: A single thread uses each.
+// SAFETY: Only one thread uses each value.
 unsafe impl Sync for Single {}
 
-// SAFETY: The tests have one block of each at a time, of a granule at most.
+// SAFETY: The tests allocate at most one block from each value, of at most a granule.
 unsafe impl GlobalAlloc for Single {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         self.0
@@ -184,7 +184,7 @@ unsafe impl GlobalAlloc for Single {
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 }
 
-/// Waits until so many threads have called it.
+/// Waits until `all` threads have called it.
 fn meet(arrived: &AtomicUsize, all: usize) {
     arrived.fetch_add(1, AcqRel);
     for spins in 0.. {

@@ -1,7 +1,7 @@
-//! A server that leaks, and the profile that tells where: `leaky_server FILE [careful]`.
+//! A server that leaks, to be found with a profile: `leaky_server FILE [careful]`.
 //!
-//! Clients open a session and ask for pages. The server forgets the session of a client that says goodbye, but not of
-//! one that hangs up. With `careful`, it does. `crates/talloc-cli/walkthroughs/leak.md` finds the leak.
+//! Clients open a session and request pages. The server removes the session of a client that says goodbye, but not of
+//! one that hangs up. With `careful`, it removes both. `crates/talloc-cli/walkthroughs/leak.md` finds the leak.
 
 use std::alloc::System;
 use std::collections::HashMap;
@@ -18,12 +18,12 @@ static ALLOCATOR: Profiled<System> = Profiled::new(System);
 /// The number of clients. Every third one hangs up.
 const CLIENTS: usize = 3000;
 
-/// The bytes of a page.
+/// The size of a page in bytes.
 const PAGE: usize = 16 << 10;
 
-/// What the server knows of a client.
+/// The state of a client.
 struct Session {
-    /// The pages that the client has seen, to go back to.
+    /// The pages that the client has visited.
     history: Vec<Vec<u8>>,
 }
 
@@ -33,7 +33,7 @@ struct Server {
 }
 
 impl Server {
-    /// Serves one client after the other.
+    /// Serves the clients one after another.
     fn run(&mut self, listener: &TcpListener) -> std::io::Result<()> {
         for number in 0..CLIENTS {
             let (stream, _) = listener.accept()?;
@@ -59,12 +59,12 @@ impl Server {
         Ok(())
     }
 
-    /// Makes a page, and notes that the client has seen it.
+    /// Renders a page and adds it to the client's history.
     #[inline(never)]
     fn open_page(&mut self, client: usize, name: &str) -> &[u8] {
         let session = self.sessions.entry(client).or_insert_with(|| Session { history: vec![] });
         session.history.push(render(name));
-        session.history.last().expect("it was pushed")
+        session.history.last().expect("a page was just pushed")
     }
 }
 
@@ -75,7 +75,7 @@ fn render(name: &str) -> Vec<u8> {
     page
 }
 
-/// Asks for a page, and says goodbye or hangs up.
+/// Requests a page, and then says goodbye or hangs up.
 fn visit(address: SocketAddr, number: usize) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     writeln!(stream, "page {number}")?;
@@ -103,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     clients.join().expect("the clients do not panic")?;
 
     println!("{CLIENTS} clients have gone; {} sessions are open", server.sessions.len());
-    // The server is still there, as it is when a profile is written on a signal.
+    // The server is still alive, as when a signal requests a profile.
     ALLOCATOR.write(file)?;
     Ok(())
 }

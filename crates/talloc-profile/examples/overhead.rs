@@ -1,11 +1,13 @@
-//! What the profiler costs: replays traces on the system's allocator, bare, and with the profiler off and on.
+//! The cost of the profiler: replays traces on the system allocator, without the profiler, and with the profiler off
+//! and on.
 //!
 //! ```text
 //! cargo run --release -p talloc-profile --example overhead -- benches/traces/*.zst
 //! ```
 //!
-//! With `bare`, `off` or `on`, and a number of rounds, before one trace, it replays that as often, and prints
-//! nothing: for valgrind, which counts instructions. The difference of two rounds and one is that of a replay.
+//! With a mode (`bare`, `off` or `on`) and a number of rounds before a single trace, it replays the trace that often
+//! and prints nothing. This is for counting instructions with valgrind. The difference between two rounds and one is
+//! the cost of a replay.
 //!
 //! ```text
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
@@ -20,7 +22,8 @@ use std::time::Duration;
 use talloc_profile::{DEFAULT_INTERVAL, Profiled};
 use talloc_trace::script::Script;
 
-/// The ways are taken in turn, so that none has the quieter half of the time; the fastest round of each counts.
+/// The number of rounds. Each round runs all modes in turn, because the load of the machine varies. The fastest round
+/// of each mode counts.
 const ROUNDS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! Profiles are written as their formats say.
+//! Profiles follow their formats.
 
 use talloc_profile::{Counts, Frame, Line, Profile, Site, TimeUnit, dhat, pprof};
 
@@ -59,7 +59,7 @@ fn pprof_reads_back() {
     assert_eq!(text(read.default_sample_type), "inuse_space");
     assert_eq!(read.period, 512 << 10);
     assert_eq!(text(read.mapping[0].filename), "server --port 80");
-    // Every number leads somewhere.
+    // Every number refers to an entry.
     for sample in &read.sample {
         assert_eq!(sample.value.len(), read.sample_type.len());
         for id in &sample.location_id {
@@ -82,7 +82,7 @@ fn pprof_reads_back() {
 }
 
 #[test]
-fn what_is_no_pprof_is_refused() {
+fn files_that_are_not_pprof_are_refused() {
     assert!(pprof::decode(b"no gzip").is_err());
     let mut file = profile().to_pprof().unwrap();
     file.truncate(file.len() / 2);
@@ -93,7 +93,7 @@ fn what_is_no_pprof_is_refused() {
 fn dhat_has_every_field_of_its_schema() {
     let text = profile().to_dhat().unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    // The fields that valgrind's `dh_view.js` asks for in a file with lifetimes.
+    // The fields that valgrind's `dh_view.js` requires in a file with lifetimes.
     for field in [
         "dhatFileVersion",
         "mode",

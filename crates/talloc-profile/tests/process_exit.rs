@@ -1,4 +1,4 @@
-//! A profile is written when a program calls `exit`.
+//! Writes a profile when a program calls `exit`.
 
 use std::alloc::System;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use talloc_profile::Profiled;
 #[global_allocator]
 static ALLOCATOR: Profiled<System> = Profiled::new(System);
 
-/// The folder that the child writes to.
+/// The environment variable with the folder that the child writes to.
 const VARIABLE: &str = "TALLOC_PROFILE_TEST_FOLDER";
 
 #[inline(never)]
@@ -32,7 +32,7 @@ fn exits() {
     std::process::exit((kept.len() >> 20) as i32);
 }
 
-/// Runs `exits` in a process of its own. Returns what it writes to the standard error.
+/// Runs `exits` in a child process. Returns its standard error.
 fn run(folder: &Path) -> String {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["exits", "--exact", "--ignored", "--nocapture"]).env(VARIABLE, folder);
@@ -50,8 +50,8 @@ fn a_profile_is_written_when_a_program_calls_exit() {
         let file = fs::read_to_string(folder.path().join(name)).unwrap();
         assert!(file.contains("kept_until_exit"), "{name}: {file}");
     }
-    // What the guard is for, and what it is not.
+    // `exit` does not run the guard's destructor, so the guard writes nothing.
     assert!(!folder.path().join("guard.json").exists());
-    // A file that cannot be written keeps no other from being so.
+    // A file that cannot be written does not prevent the others.
     assert!(errors.contains("cannot write the heap profile"), "{errors}");
 }

@@ -1,4 +1,4 @@
-//! What a sampled profile says of a program with this allocator.
+//! Sampled profiles of this program.
 
 use std::alloc::System;
 use std::num::NonZeroUsize;
@@ -8,7 +8,7 @@ use talloc_profile::{Profile, Profiled, Site, dhat, pprof};
 #[global_allocator]
 static ALLOCATOR: Profiled<System> = Profiled::new(System);
 
-/// One test at a time: they share the allocator.
+/// Lets only one test run at a time, because they share the allocator.
 static TURN: Mutex<()> = Mutex::new(());
 
 const EVERY: NonZeroUsize = NonZeroUsize::MIN;
@@ -23,7 +23,7 @@ fn free_here(size: usize) {
     drop(std::hint::black_box(vec![1_u8; size]));
 }
 
-/// The sites with this function, and what they have in all.
+/// Returns the sites whose stack contains this function.
 fn sites<'a>(profile: &'a Profile, function: &str) -> Vec<&'a Site> {
     let has = |site: &&Site| profile.stack(site).any(|frame| frame.contains(function));
     profile.sites.iter().filter(has).collect()
@@ -48,7 +48,7 @@ fn leaks_and_frees_are_told_apart_by_call_site() {
     let freed = sites(&profile, "free_here");
     assert_eq!(sum(&freed, |site| site.live.bytes), 0.0);
     assert_eq!(sum(&freed, |site| site.total.bytes), (10 << 20) as f64);
-    // Only one is live at a time, of each call site that the compiler has made of the loop.
+    // Only one block is live at a time for each call site that the compiler has made of the loop.
     assert!(freed.iter().all(|site| site.most.bytes == (1 << 20) as f64));
     let first = profile.stack(profile.leaks()[0]).next().unwrap();
     assert!(!first.contains("talloc_profile") && !first.contains("__rust_"), "{first}");
@@ -70,14 +70,14 @@ fn a_sample_estimates_the_whole() {
     let profile = ALLOCATOR.profile();
     let bytes = sum(&sites(&profile, "churn"), |site| site.total.bytes);
     let blocks = sum(&sites(&profile, "churn"), |site| site.total.blocks);
-    // 1953 samples on average: five standard deviations are 11 %.
+    // There are 1953 samples on average, so five standard deviations are 11 %.
     let expected = 200_000.0 * 640.0;
     assert!((bytes / expected - 1.0).abs() < 0.12, "{bytes} of {expected}");
     assert!((blocks / 200_000.0 - 1.0).abs() < 0.12, "{blocks}");
 }
 
 #[test]
-fn off_nothing_is_sampled() {
+fn nothing_is_sampled_while_it_is_off() {
     let _turn = TURN.lock();
     #[inline(never)]
     fn unseen() {
@@ -161,7 +161,7 @@ fn files_at_exit_are_pprof_and_dhat() {
 }
 
 #[test]
-fn what_leaks_is_listed_at_exit_by_call_site() {
+fn leaks_are_listed_at_exit_by_call_site() {
     let _turn = TURN.lock();
     #[inline(never)]
     fn listed_at_exit() -> Vec<u8> {
@@ -176,10 +176,7 @@ fn what_leaks_is_listed_at_exit_by_call_site() {
     std::fs::remove_file(path).unwrap();
     let (_, site) = text.split_once("\n7340032 bytes in 1 blocks, of 7340032 in 1\n").unwrap();
     let (frames, _) = site.split_once("\n\n").unwrap_or((site, ""));
-    assert!(
-        frames.contains("listed_at_exit") && frames.contains("what_leaks_is_listed"),
-        "{frames}"
-    );
+    assert!(frames.contains("listed_at_exit") && frames.contains("leaks_are_listed"), "{frames}");
     assert_eq!(kept[0], 1);
 }
 
@@ -203,7 +200,7 @@ fn a_signal_writes_a_profile_each_time() {
             raise(SIGUSR2).unwrap();
             let start = Instant::now();
             while !path.exists() {
-                assert!(start.elapsed() < Duration::from_secs(60), "there is no profile");
+                assert!(start.elapsed() < Duration::from_secs(60), "no profile was written");
                 std::thread::sleep(Duration::from_millis(10));
             }
             let read = pprof::decode(&std::fs::read(&path).unwrap()).unwrap();
@@ -214,7 +211,7 @@ fn a_signal_writes_a_profile_each_time() {
         })
         .collect();
     drop(on_signal);
-    // Nobody listens any more, and nothing ends.
+    // Nothing listens any more, so the signal has no effect.
     raise(SIGUSR2).unwrap();
     ALLOCATOR.stop();
     assert!(!path.exists());

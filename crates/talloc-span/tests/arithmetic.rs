@@ -1,13 +1,13 @@
-//! What moves bounds by sums and roundings, against integers that are wide enough not to wrap.
+//! Sums and roundings of bounds, compared with integers that are wide enough not to overflow.
 
-#![cfg(not(miri))] // It is slow, and no pointer is followed here.
+#![cfg(not(miri))] // Miri is slow, and no pointer is dereferenced here.
 
 use talloc_span::{Align, Span};
 
 /// One past the highest address.
 const END: i128 = usize::MAX as i128 + 1;
 
-/// Addresses where arithmetic may go wrong: around both ends and the middle of the address space.
+/// Addresses near both ends and the middle of the address space, where arithmetic may go wrong.
 fn edges() -> Vec<usize> {
     let middle = isize::MAX as usize;
     let around = |addr: usize| addr - 5..=addr + 5;
@@ -29,7 +29,7 @@ fn aligns() -> impl Iterator<Item = Align> {
     (0..usize::BITS).map(|log2| Align::new(1 << log2).unwrap())
 }
 
-/// The span with these bounds, or `None` if one is no address.
+/// Returns the span with these bounds, or `None` if one of them is not an address.
 fn span(base: i128, acme: i128) -> Option<Span> {
     if base >= acme {
         return Some(Span::empty());

@@ -1,4 +1,4 @@
-//! What can be worked out when compiling.
+//! Operations that can be evaluated at compile time.
 
 use core::alloc::Layout;
 use core::ops::Range;
@@ -57,7 +57,7 @@ const PTR_AT: Option<*mut u8> = SPAN.ptr_at(20_000);
 const PTR_RANGE: Option<Range<*mut u8>> = SPAN.to_ptr_range();
 const SLICE: Option<*mut [u8]> = SPAN.to_slice();
 
-/// A span in a static, which must be `Sync`.
+/// A span in a static must be `Sync`.
 static MEMORY: Span = SPAN;
 
 #[test]

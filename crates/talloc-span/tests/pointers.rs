@@ -1,4 +1,4 @@
-//! What spans keep of the pointers they were made from.
+//! The provenance that spans keep from the pointers they were created from.
 
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
@@ -9,11 +9,10 @@ use talloc_span::{Align, Span};
 ///
 /// # Safety
 ///
-/// The span must keep the provenance of memory that contains it, and nothing else may use that
-/// memory meanwhile.
+/// The span must keep the provenance of memory that contains it, and nothing else may use that memory at the same time.
 unsafe fn fill(span: Span, value: u8) {
     if let Some(slice) = span.to_slice() {
-        // SAFETY: The caller's promise is that of `&mut`.
+        // SAFETY: The caller guarantees exclusive access to valid memory.
         unsafe { &mut *slice }.fill(value);
     }
 }
@@ -35,7 +34,7 @@ fn check_pointers(span: Span) {
     }
 }
 
-/// What each operation makes of `span`, using `a` and `b` as addresses or sizes.
+/// Returns the result of each operation on `span`, with `a` and `b` as addresses or sizes.
 fn reshaped(span: Span, a: usize, b: usize) -> [Span; 12] {
     let other = Span::new(a, b);
     let (below, above) = span.except(other);
@@ -65,12 +64,12 @@ fn provenance_stays_with_sized_spans_and_changes_nothing_else() {
     for (base, acme) in edges.into_iter().flat_map(|base| edges.map(|acme| (base, acme))) {
         let plain = Span::new(base, acme);
         let kept = plain.with_provenance_of(ptr);
-        // Miri takes its time.
+        // Miri is slow.
         let step = if cfg!(miri) { 37 } else { 1 };
         for (a, b) in edges.into_iter().flat_map(|a| edges.map(|b| (a, b))).step_by(step) {
             let (plain, kept) = (reshaped(plain, a, b), reshaped(kept, a, b));
             assert_eq!(plain, kept);
-            // An empty span covered with another one is that one, which has no provenance here.
+            // Extending an empty span to cover another one yields the other one, which has no provenance here.
             let covered = Span::new(base, acme).is_empty();
             for (index, span) in kept.into_iter().enumerate() {
                 assert_eq!(span.has_provenance(), span.is_sized() && !(index == 5 && covered));
@@ -93,12 +92,12 @@ fn pointers_of_reshaped_spans_reach_the_memory() {
         let parts = reshaped(part, start + low + 2, start + high + 2);
         for span in parts.into_iter().chain(reshaped(whole, low, high)) {
             let span = span.fit_within(whole);
-            // SAFETY: The span keeps the provenance of `memory`, lies in it, and is used alone.
+            // SAFETY: The span keeps the provenance of `memory` and lies in it, and nothing else uses it now.
             unsafe { fill(span, 1) };
             let range = span.to_ptr_range().unwrap_or(ptr::null_mut()..ptr::null_mut());
             let mut at = range.start;
             while at != range.end {
-                // SAFETY: `at` lies between the ends of the span that was filled above.
+                // SAFETY: `at` lies within the span that was filled above.
                 unsafe {
                     assert_eq!(at.replace(0), 1);
                     at = at.add(1);
@@ -133,7 +132,7 @@ fn of_two_spans_the_first_with_provenance_gives_it() {
     }
     for span in [plain.fit_over(kept), kept.fit_over(plain)] {
         assert_eq!(span, kept);
-        // SAFETY: As above.
+        // SAFETY: The span keeps the provenance of `memory` and lies in it.
         unsafe { fill(span, 2) };
     }
     assert_eq!(memory, [2; 16]);
@@ -141,9 +140,9 @@ fn of_two_spans_the_first_with_provenance_gives_it() {
     let mut elsewhere = [0_u8; 16];
     let moved = kept.with_provenance_of(elsewhere.as_mut_ptr());
     let kept = Span::from(&mut memory);
-    // SAFETY: Both are the bytes of `memory`, and the span with its provenance comes first.
+    // SAFETY: Both spans cover `memory`, and the first one has its provenance.
     unsafe { fill(kept.fit_within(moved), 3) };
-    // SAFETY: As above.
+    // SAFETY: Both spans cover `memory`, and the first one has its provenance.
     unsafe { fill(kept.fit_over(moved).truncate(8, 0), 4) };
     assert_eq!(memory, [3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4]);
 }
@@ -181,7 +180,7 @@ fn every_conversion_covers_the_bytes() {
     for span in spans {
         assert_eq!(span.to_ptr_range(), Some(range.clone()));
         assert!(span.has_provenance());
-        // SAFETY: The span is all of `memory`, and was made from a pointer to all of it.
+        // SAFETY: The span covers `memory`, and was created from a pointer to all of it.
         unsafe { fill(span, 5) };
     }
     assert_eq!(memory, [5; 16]);
@@ -190,14 +189,14 @@ fn every_conversion_covers_the_bytes() {
 #[test]
 fn every_reference_converts() {
     let mut bytes = [0_u8; 16];
-    // SAFETY: Each span is used before the bytes are again, and keeps their provenance.
+    // SAFETY: Each span keeps the provenance of the bytes, and is used before the bytes are accessed otherwise.
     unsafe {
         fill(Span::from(&mut bytes[..4]), 1);
         fill(Span::from(&mut bytes).truncate(4, 8), 2);
     }
     assert_eq!(bytes[..9], [1, 1, 1, 1, 2, 2, 2, 2, 0]);
     let mut uninit = [MaybeUninit::<u8>::uninit(); 4];
-    // SAFETY: As above; writing initialises.
+    // SAFETY: The span keeps the provenance of the bytes, and writing initialises them.
     unsafe {
         Span::from(&mut uninit).get_base_ptr().unwrap().write_bytes(3, 4);
         Span::from(&mut uninit[1..2]).get_base_ptr().unwrap().write(4);

@@ -1,20 +1,20 @@
-//! Every span in a few small windows of the address space, against sets of bytes.
+//! Compares all spans in a few small windows of the address space with sets of bytes.
 
-#![cfg(not(miri))] // It is slow, and no pointer is followed here.
+#![cfg(not(miri))] // Miri is slow, and no pointer is dereferenced here.
 
 use talloc_span::Span;
 
-/// Bytes in a window. A span in it has its bounds between the first byte and one past the last.
+/// The number of bytes in a window. The bounds of a span lie between the first byte and one past the last one.
 const BYTES: usize = 9;
 
-/// Where the windows start: they lie at both ends and across the middle of the address space.
+/// The start addresses of the windows, which lie at both ends and across the middle of the address space.
 const WINDOWS: [usize; 3] = [0, isize::MAX as usize - 4, usize::MAX - BYTES];
 
 /// The bytes of a window that a span contains.
 type Bytes = [bool; BYTES];
 
-/// Calls `check` with each span in each window: the start of the window, the span's bounds in
-/// the window, not always in order, and the span.
+/// Calls `check` with each span in each window. Passes the start of the window, the bounds relative to it, which may be
+/// reversed, and the span.
 fn each_span(mut check: impl FnMut(usize, (usize, usize), Span)) {
     for window in WINDOWS {
         for (low, high) in (0..=BYTES).flat_map(|low| (0..=BYTES).map(move |high| (low, high))) {
@@ -23,7 +23,7 @@ fn each_span(mut check: impl FnMut(usize, (usize, usize), Span)) {
     }
 }
 
-/// Calls `check` with each two spans in each window.
+/// Calls `check` with each pair of spans in each window.
 fn each_pair(mut check: impl FnMut(usize, Span, Span)) {
     each_span(|window, _, a| {
         each_span(|other_window, _, b| {

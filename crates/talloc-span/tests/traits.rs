@@ -1,4 +1,4 @@
-//! Printing, comparing, hashing, and the traits that are told by the type.
+//! Formatting, comparison, hashing, and other traits.
 
 use core::fmt::{Debug, Display};
 use core::hash::Hash;

@@ -1,4 +1,4 @@
-//! The contract of `Allocator`, in each of its versions, by each kind of heap.
+//! The contract of `Allocator`, in each version and for each kind of heap.
 
 #![cfg(any(
     feature = "allocator",
@@ -13,13 +13,13 @@ mod common;
 
 use core::mem::MaybeUninit;
 
-/// Bytes of the heap.
+/// The size of the heap in bytes.
 const ARENA: usize = 64 << 10;
 
-/// What the bytes around the heap are.
+/// The value of the bytes around the heap.
 const CANARY: u8 = 0xC5;
 
-/// A heap's memory, in the midst of canaries, which are looked at when it is dropped.
+/// The memory of a heap, surrounded by canaries, which are checked when it is dropped.
 struct Memory(Box<[MaybeUninit<u8>]>);
 
 impl Memory {
@@ -38,14 +38,18 @@ impl Drop for Memory {
     fn drop(&mut self) {
         let (below, above) = self.0.split_at(Self::MARGIN + ARENA);
         for byte in below[..Self::MARGIN].iter().chain(above) {
-            // SAFETY: The heap has not been given these bytes, which were initialised.
-            assert_eq!(unsafe { byte.assume_init() }, CANARY, "written outside of the arena");
+            // SAFETY: These bytes are initialised, and the heap does not use them.
+            assert_eq!(
+                unsafe { byte.assume_init() },
+                CANARY,
+                "a byte outside of the arena was overwritten"
+            );
         }
     }
 }
 
-/// Makes tests of functions that take an allocator and a function that reports on its heap: one
-/// for each kind of heap.
+/// Creates a test of each function for each kind of heap. A function takes an allocator, and a function that returns a
+/// report of its heap.
 macro_rules! on_each_heap {
     ($($check:ident),* $(,)?) => {$(
         mod $check {
@@ -58,7 +62,7 @@ macro_rules! on_each_heap {
             fn locked() {
                 let mut memory = Memory::new();
                 let heap = Talloc::new().lock::<Backoff>();
-                // SAFETY: The memory is the heap's for as long as there is the heap.
+                // SAFETY: The memory outlives the heap, and nothing else uses it.
                 unsafe { heap.0.lock().init(memory.arena().into()) };
                 super::$check(heap.allocator_api_ref(), &|| heap.verify().unwrap());
                 super::$check(&heap, &|| heap.verify().unwrap());
@@ -76,7 +80,7 @@ macro_rules! on_each_heap {
                 let mut memory = Memory::new();
                 let heap: talloc_sync::TallocMagazines<Backoff> =
                     talloc_sync::TallocMagazines::new(Talloc::new());
-                // SAFETY: The memory is the heap's for as long as there is the heap.
+                // SAFETY: The memory outlives the heap, and nothing else uses it.
                 unsafe { heap.lock().init(memory.arena().into()) };
                 super::$check(&heap, &|| heap.verify().unwrap());
             }
@@ -86,7 +90,7 @@ macro_rules! on_each_heap {
             fn critical() {
                 let mut memory = Memory::new();
                 let heap = talloc_sync::TallocCritical::new(Talloc::new());
-                // SAFETY: The memory is the heap's for as long as there is the heap.
+                // SAFETY: The memory outlives the heap, and nothing else uses it.
                 unsafe { heap.with(|heap| heap.init(memory.arena().into())) };
                 super::$check(&heap, &|| heap.verify().unwrap());
             }

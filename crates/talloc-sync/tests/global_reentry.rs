@@ -1,5 +1,5 @@
-//! A global allocator whose source allocates: with a lock that knows its owner, the program says
-//! what is wrong and ends, where it would wait for itself for ever.
+//! A global allocator whose source allocates. With a lock that knows its owner, the program aborts with a message
+//! instead of deadlocking.
 
 #[path = "all/common/mod.rs"]
 mod common;
@@ -20,18 +20,18 @@ use program::this_program;
 static HEAP: Tallock<ErrorChecking<Backoff, Thread>> = Talloc::with_oom_handler(acquire).lock();
 static mut ARENA: [u8; 16 << 20] = [0; 16 << 20];
 
-/// Whether the source does what it must not.
+/// Whether the source allocates, which it must not.
 static ALLOCATES: AtomicBool = AtomicBool::new(false);
 
 fn acquire(heap: &mut Talloc, layout: Layout) -> Result<(), AllocError> {
     if ALLOCATES.load(Ordering::Relaxed) {
         drop(format!("more memory for {layout:?}"));
     }
-    // SAFETY: Nothing else uses the array. When it has been claimed, it is refused.
+    // SAFETY: Nothing else uses the array. The heap refuses it after it is claimed.
     unsafe { heap.claim((&raw mut ARENA).into()) }.map_err(|_| AllocError)
 }
 
-/// What is set where the source is to allocate: in the program that this one starts.
+/// The environment variable that makes the source of the child process allocate.
 const CHILD: &str = "TALLOC_SOURCE_ALLOCATES";
 
 #[test]

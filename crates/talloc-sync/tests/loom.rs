@@ -1,7 +1,7 @@
-//! Models of the locks of this crate: `cargo xtask loom`.
+//! Models of this crate's locks: `cargo xtask loom`.
 //!
-//! Locks with a fault show that each model can fail. There are two threads: two that wait by looking
-//! again and again would have turns without end.
+//! Faulty locks prove that each model can fail. The models have only two threads, because two threads that spin at the
+//! same time would take turns without end.
 #![cfg(loom)]
 
 mod models;
@@ -33,15 +33,15 @@ fn handing_over_with_backoff() {
     models::handing_over::<Backoff>();
 }
 
-/// What is wrong with a lock.
+/// The faults of a lock.
 mod fault {
-    /// What was done while it was held need not be seen by the next one.
+    /// Releasing the lock does not publish the changes made under it.
     pub const RELAXED_UNLOCK: u8 = 0;
-    /// The same, but the next one does not look.
+    /// Acquiring the lock does not observe the changes made under it.
     pub const RELAXED_LOCK: u8 = 1;
-    /// Between the look and the lock, another one may take it.
+    /// Another thread can acquire the lock between the test and the update.
     pub const LOOKS_FIRST: u8 = 2;
-    /// It is never given back.
+    /// The lock is never released.
     pub const NO_UNLOCK: u8 = 3;
 }
 
@@ -53,9 +53,9 @@ impl<const FAULT: u8> Faulty<FAULT> {
     }
 }
 
-// SAFETY: It is not as it should be; the models must see it.
+// SAFETY: The lock is faulty on purpose. Loom must detect the fault.
 unsafe impl<const FAULT: u8> RawMutex for Faulty<FAULT> {
-    #[expect(clippy::declare_interior_mutable_const, reason = "that is how the trait wants it")]
+    #[expect(clippy::declare_interior_mutable_const, reason = "`RawMutex` requires this constant")]
     const INIT: Self = Self(OnceLock::new());
 
     type GuardMarker = ();
@@ -92,7 +92,7 @@ unsafe impl<const FAULT: u8> RawMutex for Faulty<FAULT> {
     }
 }
 
-/// Each model with each fault that it must find, and what it says then.
+/// Runs each model with each fault that it must detect, and expects the message.
 macro_rules! must_fail {
     ($($name:ident: $model:ident with $fault:ident($($threads:literal)?), $complaint:literal;)*) => {$(
         #[test]

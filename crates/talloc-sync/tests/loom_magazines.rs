@@ -1,8 +1,8 @@
 //! Models of the magazines: `cargo xtask loom`.
 //!
-//! Loom tries the orders in which the threads may run, and the values that the memory model lets
-//! each load see. It fails where two threads have a slot, a shelf of the depot, or a block's memory
-//! at once, or one after the other without the second being sure to see what the first did.
+//! Loom tries the possible interleavings of the threads, and the values that the memory model allows each load to
+//! return. A model fails if two threads access a slot, a shelf of the depot or a block's memory at once, or one after
+//! the other without synchronization.
 #![cfg(loom)]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -15,19 +15,19 @@ use loom::thread;
 use talloc_sync::lock::Backoff;
 use talloc_sync::{Caller, OomHandler, RealTime, SharedHeap, Span, Talloc, TallocMagazines};
 
-/// Granules of the heap's memory: at 512 bytes a block, a magazine may have at most two.
+/// The granules of the heap's memory. With blocks of 512 bytes, a magazine has at most two.
 const GRANULES: usize = 1 << 14;
 
 const LAYOUT: Layout = Layout::new::<[u64; 64]>();
 
-/// Blocks of a full magazine of that size.
+/// The number of blocks of a full magazine of this size.
 const MAGAZINE: usize = 2;
 
 loom::thread_local! {
     static SLOT: Cell<usize> = Cell::new(0);
 }
 
-/// The slot that the thread says.
+/// A caller with the slot that the thread sets.
 struct Said;
 
 impl Caller for Said {
@@ -36,38 +36,37 @@ impl Caller for Said {
     }
 }
 
-/// The slots of the two threads of a model.
+/// The slots of a model's two threads.
 const SLOTS: [usize; 2] = [0, 1];
 
 type Magazines = TallocMagazines<Backoff, RealTime, OomHandler<RealTime>, Said, 4>;
 
-/// A heap, and a cell for each granule of its memory: loom does not see what is done to the memory
-/// itself.
+/// A heap, and a cell for each granule of its memory, because loom does not track accesses to the memory itself.
 struct Heap {
     heap: Box<Magazines>,
     memory: NonNull<[u64; GRANULES]>,
     cells: Vec<UnsafeCell<()>>,
 }
 
-// SAFETY: The memory is the heap's, and a cell is used by who has the block.
+// SAFETY: The heap owns its memory, and only the owner of a block uses its cell.
 unsafe impl Send for Heap {}
 
-// SAFETY: As above.
+// SAFETY: The heap owns its memory, and only the owner of a block uses its cell.
 unsafe impl Sync for Heap {}
 
-/// A block that a thread has.
+/// A block owned by a thread.
 struct Block(NonNull<u8>);
 
-// SAFETY: Whoever has it is the only one.
+// SAFETY: A `Block` has exclusive access to its memory.
 unsafe impl Send for Block {}
 
 impl Heap {
-    /// A heap whose slots may have full magazines.
+    /// Creates a heap whose slots may have full magazines.
     fn new() -> Arc<Self> {
         let memory = NonNull::from(Box::leak(vec![0; GRANULES].into_boxed_slice()));
         let memory = memory.cast();
         let heap = Self {
-            // Loom's own threads have little room on their stacks.
+            // Loom's threads have small stacks.
             heap: std::thread::spawn(|| Box::new(Magazines::new(Talloc::with_config())))
                 .join()
                 .unwrap(),
@@ -75,14 +74,14 @@ impl Heap {
             cells: (0..GRANULES / 64).map(|_| UnsafeCell::new(())).collect(),
         };
         let span = Span::from_ptr_size(memory.as_ptr().cast(), 8 * GRANULES);
-        // SAFETY: The memory is the heap's for as long as there is the heap.
+        // SAFETY: The memory outlives the heap, and nothing else uses it.
         unsafe { heap.heap.lock().init(span) };
         Arc::new(heap)
     }
 
-    /// Lets the slots have full magazines of the size. The first one is the caller's then.
+    /// Lets the slots have full magazines of this size. Afterwards, the caller uses the first slot.
     fn warm(&self) {
-        // Loom's models of all slots are made now, before there are other threads.
+        // Creates loom's models of all slots before there are other threads.
         self.heap.flush();
         for slot in [SLOTS[1], SLOTS[0]] {
             SLOT.with(|place| place.set(slot));
@@ -102,15 +101,15 @@ impl Heap {
 
     fn free(&self, block: Block) {
         self.write(&block);
-        // SAFETY: The block is the heap's and has this layout.
+        // SAFETY: The block was allocated with this layout, and is freed once.
         unsafe { self.heap.dealloc(block.0.as_ptr(), LAYOUT) };
     }
 
-    /// Writes to a block.
+    /// Writes to a block and to its cells.
     fn write(&self, block: &Block) {
         let at = (block.0.addr().get() - self.memory.addr().get()) / LAYOUT.size();
         self.cells[at].with_mut(|_| ());
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.0.write_bytes(1, LAYOUT.size()) };
     }
 }
@@ -121,7 +120,7 @@ impl Drop for Heap {
         assert_eq!(report.used_bytes, 0);
         self.heap.flush();
         assert_eq!(self.heap.lock().verify().unwrap().used_bytes, 0);
-        // SAFETY: It was a box, which nobody uses any more.
+        // SAFETY: The memory was leaked from a box, and is not used any more.
         drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
     }
 }
@@ -137,7 +136,7 @@ fn model(threads: impl Fn(Arc<Heap>) + Send + Sync + 'static) {
     });
 }
 
-/// Runs `f` in another thread, with that slot.
+/// Runs `f` in another thread, with slot `slot`.
 fn spawn<T: 'static>(
     heap: &Arc<Heap>,
     slot: usize,
@@ -150,7 +149,7 @@ fn spawn<T: 'static>(
     })
 }
 
-/// Two threads with the same slot: one of them goes to another one.
+/// Two threads have the same slot, and one of them moves to another.
 #[test]
 fn sharing_a_slot() {
     model(|heap| {
@@ -160,7 +159,7 @@ fn sharing_a_slot() {
     });
 }
 
-/// What one thread has allocated is freed by another one, and then somebody's again.
+/// One thread frees a block that another has allocated. It is then allocated again.
 #[test]
 fn handing_over() {
     model(|heap| {
@@ -172,7 +171,7 @@ fn handing_over() {
     });
 }
 
-/// Full magazines go to the depot from one slot and come from there to another one.
+/// Full magazines move from one slot through the depot to another.
 #[test]
 fn by_the_depot() {
     model(|heap| {
@@ -186,7 +185,7 @@ fn by_the_depot() {
     });
 }
 
-/// One thread gives everything back while another one goes on.
+/// One thread flushes the heap while another uses it.
 #[test]
 fn flushing() {
     model(|heap| {
@@ -196,7 +195,7 @@ fn flushing() {
     });
 }
 
-/// A thread goes on with the slot of one that has ended.
+/// A thread continues with the slot of a thread that has ended.
 #[test]
 fn inheriting_a_slot() {
     model(|heap| {

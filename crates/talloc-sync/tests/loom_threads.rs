@@ -1,6 +1,6 @@
-//! Models of who may use the heap of a thread, and of blocks on their way home: `cargo xtask loom`.
+//! Models of access to a thread's heap, and of blocks that other threads return to it: `cargo xtask loom`.
 //!
-//! The sources are included here. Each protocol has a model that breaks it, which must fail.
+//! This file includes the sources. Each protocol also has a broken model, which must fail.
 #![cfg(loom)]
 
 use loom::cell::UnsafeCell;
@@ -12,7 +12,7 @@ use loom::thread;
 #[allow(dead_code, unused_imports, reason = "it is for more than this")]
 mod machine;
 
-/// Where the sources look for it.
+/// The path by which the sources import it.
 mod lock {
     pub(crate) use crate::machine;
 }
@@ -34,19 +34,19 @@ use std::ptr::NonNull;
 use entry::Entry;
 use inbox::Inbox;
 
-/// What an entry guards, and how often it has been changed.
+/// A count guarded by an entry.
 struct Guarded {
     entry: Entry,
     count: UnsafeCell<usize>,
 }
 
-// SAFETY: The count is used only by the party that the entry lets in, which is what the models are about.
+// SAFETY: Only the party that the entry admits uses the count, which the models check.
 unsafe impl Sync for Guarded {}
-// SAFETY: As above.
+// SAFETY: Only the party that the entry admits uses the count, which the models check.
 unsafe impl Send for Guarded {}
 
 impl Guarded {
-    /// One that the calling thread owns. Its models are made before there are other threads.
+    /// Creates an entry owned by the calling thread. Its models are created before there are other threads.
     fn owned() -> Arc<Self> {
         let guarded = Self { entry: Entry::new(), count: UnsafeCell::new(0) };
         assert!(guarded.entry.claim_fresh());
@@ -56,7 +56,7 @@ impl Guarded {
     }
 
     fn count(&self) {
-        // SAFETY: The entry has let the caller in.
+        // SAFETY: The entry has admitted the caller.
         self.count.with_mut(|count| unsafe { *count += 1 });
     }
 
@@ -95,7 +95,7 @@ fn owner_and_other(barrier: fn() -> bool) {
         guarded.count_as_owner();
         guarded.count_as_owner();
         let others = other.join().unwrap();
-        // SAFETY: The other thread is gone.
+        // SAFETY: The other thread has ended.
         assert_eq!(guarded.count.with(|count| unsafe { *count }), 2 + others);
     });
 }
@@ -107,7 +107,7 @@ fn an_owner_and_another_thread_are_never_inside_at_once() {
 
 #[test]
 #[should_panic]
-fn without_the_heavy_barrier_they_are() {
+fn without_the_heavy_barrier_both_are_inside() {
     owner_and_other(|| true);
 }
 
@@ -133,14 +133,14 @@ fn a_heap_that_is_left_has_one_owner_or_visitor() {
             guarded.entry.leave();
         }
         let owners = next.join().unwrap();
-        // SAFETY: The other thread is gone.
+        // SAFETY: The other threads have ended.
         let count = guarded.count.with(|count| unsafe { *count });
         assert_eq!(count, 1 + owners + usize::from(is_visitor));
         assert!(owners == 1 || is_visitor);
     });
 }
 
-/// A block, and whether whoever uses it has it alone.
+/// A block, and a cell that detects concurrent use.
 #[repr(C)]
 struct Block {
     link: Option<NonNull<u8>>,
@@ -152,19 +152,19 @@ impl Block {
         NonNull::from(Box::leak(Box::new(Self { link: None, access: UnsafeCell::new(0) })))
     }
 
-    /// Notes that the block is used, by somebody who has it alone.
+    /// Records a use of the block by its only owner. Returns its link.
     fn note(block: NonNull<u8>) -> Option<NonNull<u8>> {
-        // SAFETY: It is a leaked block, which the caller has, as the model checks.
+        // SAFETY: The block is leaked, and the caller owns it, which the model checks.
         let block = unsafe { block.cast::<Self>().as_ref() };
-        // SAFETY: As above.
+        // SAFETY: The block is leaked, and the caller owns it, which the model checks.
         block.access.with_mut(|uses| unsafe { *uses += 1 });
         block.link
     }
 
-    /// A list of two new blocks, that the caller has.
+    /// Creates a list of two blocks, which the caller owns.
     fn two() -> [NonNull<u8>; 2] {
         let [mut first, last] = [(); 2].map(|()| Self::leaked());
-        // SAFETY: Nobody else knows of it.
+        // SAFETY: The block is new, and no other thread has it.
         unsafe { first.as_mut().link = Some(last.cast()) };
         [first, last].map(|block| {
             Self::note(block.cast());
@@ -172,7 +172,7 @@ impl Block {
         })
     }
 
-    /// Counts the blocks of a list, each of which the caller has.
+    /// Counts the blocks of a list that the caller owns.
     fn count(mut next: Option<NonNull<u8>>) -> usize {
         let mut blocks = 0;
         while let Some(block) = next {
@@ -183,14 +183,14 @@ impl Block {
     }
 }
 
-/// A heap as far as blocks come home to it.
+/// A heap, reduced to the return of blocks.
 struct Home {
     inbox: Inbox,
     guarded: Guarded,
 }
 
 impl Home {
-    /// One that the calling thread owns.
+    /// Creates a heap owned by the calling thread.
     fn owned() -> Arc<Self> {
         let guarded = Guarded { entry: Entry::new(), count: UnsafeCell::new(0) };
         assert!(guarded.entry.claim_fresh());
@@ -199,10 +199,10 @@ impl Home {
         Arc::new(home)
     }
 
-    /// Takes back what has come home, by whoever the entry has let in.
+    /// Takes blocks back from the inbox. The caller has been admitted by the entry.
     fn take_back(&self) {
         let blocks = Block::count(self.inbox.take());
-        // SAFETY: The entry has let the caller in.
+        // SAFETY: The entry has admitted the caller.
         self.guarded.count.with_mut(|count| unsafe { *count += blocks });
     }
 
@@ -214,13 +214,13 @@ impl Home {
     }
 
     fn send(&self) {
-        // SAFETY: The blocks are this thread's, and leaked.
+        // SAFETY: The blocks are leaked, and this thread owns them.
         unsafe { delivery::send(&self.inbox, &self.guarded.entry, Block::two(), || self.visit()) };
     }
 
-    /// Blocks that have been taken back. The other threads are gone.
+    /// Returns the number of blocks taken back. The other threads have ended.
     fn taken(&self) -> usize {
-        // SAFETY: There is one thread.
+        // SAFETY: There is only one thread.
         self.guarded.count.with(|count| unsafe { *count })
     }
 }
@@ -242,7 +242,7 @@ fn each_block_comes_home_once() {
     });
 }
 
-/// Sends blocks while another thread gives up a heap, which its owner has [left](Entry::disown) before if `is_idle`.
+/// Sends blocks while another thread gives up a heap. If `is_idle`, the owner has already [left](Entry::disown) it.
 fn sender_and(is_idle: bool, give_up: fn(&Home)) {
     loom::model(move || {
         let home = Home::owned();
@@ -268,7 +268,7 @@ fn blocks_come_home_while_the_owner_leaves() {
 
 #[test]
 #[should_panic = "blocks are left"]
-fn without_the_barrier_of_who_leaves_they_stay_outside() {
+fn without_the_leaving_owners_barrier_blocks_are_left() {
     sender_and(false, |home| {
         home.guarded.entry.disown();
         if !home.inbox.is_empty() {
@@ -284,7 +284,7 @@ fn blocks_come_home_while_somebody_visits() {
 
 #[test]
 #[should_panic = "blocks are left"]
-fn without_another_look_of_the_visitor_they_stay_outside() {
+fn without_the_visitors_second_check_blocks_are_left() {
     sender_and(true, |home| {
         if home.guarded.entry.visit() {
             home.take_back();

@@ -1,4 +1,5 @@
-//! Records a program in a file, with call stacks: `to_file FILE`. `talloc stat FILE` shows what is in it.
+//! Records the allocations of a program in a file, with call stacks: `to_file FILE`. `talloc stat FILE` prints a
+//! summary.
 
 use std::alloc::System;
 use std::collections::BTreeMap;
@@ -11,13 +12,13 @@ use talloc_trace::{Backtraces, IoSink, Traced};
 type Lock = spin::mutex::SpinMutex<(), spin::Yield>;
 type ToFile = IoSink<BufWriter<File>>;
 
-/// The frames of a call stack that are kept.
+/// The number of frames to record of each call stack.
 const FRAMES: usize = 16;
 
 #[global_allocator]
 static ALLOCATOR: Traced<System, ToFile, Lock, Backtraces, FRAMES> = Traced::new(System);
 
-/// The program: it counts words, and leaks those that it has seen once only.
+/// The program: it counts words, and leaks those that occur only once.
 fn program() -> usize {
     let mut counts = BTreeMap::<String, usize>::new();
     for number in 0..5000_u32 {
@@ -45,7 +46,7 @@ fn leak(word: String) {
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args_os().nth(1).ok_or("usage: to_file FILE")?;
     let sink = IoSink::new(BufWriter::new(File::create(file)?));
-    ALLOCATOR.start(sink).map_err(|_| "the file does not take the header")?;
+    ALLOCATOR.start(sink).map_err(|_| "the header cannot be written to the file")?;
     let words = program();
     let sink = ALLOCATOR.stop().ok_or("nothing was recorded")?;
     sink.finish()?;

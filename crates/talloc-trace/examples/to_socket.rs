@@ -1,8 +1,8 @@
-//! Records a program on another machine: `to_socket ADDRESS` connects to a receiver, and sends the trace as it is
-//! recorded. A receiver is `nc -l 9000 >program.atr`, or `to_socket --receive ADDRESS FILE`.
+//! Records the allocations of a program on another machine. `to_socket ADDRESS` connects to a receiver and sends the
+//! trace while it is recorded. A receiver is `nc -l 9000 >program.atr` or `to_socket --receive ADDRESS FILE`.
 //!
-//! The sink never waits for the network: a buffer lies between, and a thread sends what is in it. If the buffer is full,
-//! events are lost, and the trace says how many.
+//! The sink never waits for the network. It writes to a buffer, which a thread sends. If the buffer is full, events are
+//! lost, and the trace contains their number.
 
 use std::alloc::System;
 use std::collections::VecDeque;
@@ -20,27 +20,27 @@ type Lock = spin::mutex::SpinMutex<(), spin::Yield>;
 #[global_allocator]
 static ALLOCATOR: Traced<System, ToSocket, Lock, Hosted> = Traced::new(System);
 
-/// The bytes that wait to be sent, at most.
+/// The size of the buffer in bytes.
 const ROOM: usize = 1 << 20;
 
-/// What the program has recorded and the thread has not sent.
+/// Bytes that were recorded but not yet sent.
 struct Queue {
     bytes: VecDeque<u8>,
     is_closed: bool,
 }
 
-/// Between the program and the thread that sends.
+/// Connects the program with the sending thread.
 struct Pipe {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
 
-/// The end of the program.
+/// The sending end of the pipe.
 struct ToSocket(Arc<Pipe>);
 
 impl Sink for ToSocket {
     fn write(&mut self, bytes: &[u8]) -> bool {
-        // Nothing here allocates: the room was reserved.
+        // The queue has enough capacity, so this does not allocate.
         let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = queue.bytes.len() + bytes.len() <= ROOM;
         if fits {
@@ -57,7 +57,7 @@ impl Pipe {
         Self { queue: Mutex::new(queue), changed: Condvar::new() }
     }
 
-    /// Sends what comes until the pipe is closed.
+    /// Sends all bytes until the pipe is closed.
     fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
         let mut part = [0; 4096];
         loop {
@@ -69,13 +69,13 @@ impl Pipe {
         }
     }
 
-    /// Takes some bytes; waits for the first one, until the pipe is closed.
+    /// Takes some bytes. Waits until there are some or the pipe is closed.
     fn take(&self, part: &mut [u8]) -> usize {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let is_idle = |queue: &mut Queue| queue.bytes.is_empty() && !queue.is_closed;
         let queue = self.changed.wait_while(queue, is_idle);
         let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
-        // A read from a queue of bytes does not fail.
+        // Reading from a `VecDeque` cannot fail.
         io::Read::read(&mut queue.bytes, part).unwrap_or(0)
     }
 
@@ -95,7 +95,9 @@ fn record(address: &str) -> Result<(), Box<dyn Error>> {
     let pipe = Arc::new(Pipe::new());
     let sender = Arc::clone(&pipe);
     let thread = thread::spawn(move || sender.send(&mut stream));
-    ALLOCATOR.start(ToSocket(Arc::clone(&pipe))).map_err(|_| "there is no room for the header")?;
+    ALLOCATOR
+        .start(ToSocket(Arc::clone(&pipe)))
+        .map_err(|_| "the header does not fit in the buffer")?;
     let bytes = program();
     ALLOCATOR.stop().ok_or("nothing was recorded")?;
     pipe.close();
@@ -104,7 +106,7 @@ fn record(address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes what the first connection sends to a file.
+/// Writes the bytes from the first connection to a file.
 fn receive(address: &str, file: &str) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address)?;
     println!("waiting at {}", listener.local_addr()?);

@@ -1,4 +1,5 @@
-//! Malformed, truncated and hostile files: an error that says where, never a panic, never much memory.
+//! Malformed, truncated and hostile files: reading them returns an error with the place, never panics, and never takes
+//! much memory.
 #![cfg(feature = "std")]
 
 mod common;
@@ -11,7 +12,7 @@ use talloc_trace::{
     Recording, Writer, read_any,
 };
 
-/// Reads a trace to its end, and follows its objects.
+/// Reads a trace to its end, and tracks its objects. Returns the number of events.
 fn read(file: &[u8]) -> Result<u64, Error> {
     let (mut live, mut events) = (Live::new(), 0);
     for event in Reader::new(file)? {
@@ -21,7 +22,7 @@ fn read(file: &[u8]) -> Result<u64, Error> {
     Ok(events)
 }
 
-/// A trace in the plain format, or with flags, of these bytes of records.
+/// Creates a trace with this header and these bytes of records.
 fn trace(header: Header, records: &[u8]) -> Vec<u8> {
     let header = Header { record_bytes: records.len() as u64, ..header };
     let (bytes, size) = header.to_bytes();
@@ -38,14 +39,14 @@ fn streamed(flags: Flags, bytes: &[u8]) -> Vec<u8> {
     [&header[..size], bytes].concat()
 }
 
-/// The error of a file, as it is printed.
+/// Returns the error message of a file.
 #[track_caller]
 fn error(file: &[u8]) -> String {
     read(file).expect_err("a damaged file").to_string()
 }
 
 #[test]
-fn every_kind_of_damage_is_told_with_its_place() {
+fn every_kind_of_damage_is_reported_with_its_place() {
     let alloc = [0x00, 0x28];
     assert_eq!(read(&plain(1, 1, &alloc)).unwrap(), 1);
 
@@ -91,7 +92,7 @@ fn the_header_must_agree_with_the_records() {
 }
 
 #[test]
-fn extensions_that_are_not_known_are_refused() {
+fn unknown_extensions_are_refused() {
     let mut file = plain(1, 1, &[0x00, 0x28]);
     file[56] = 0x10;
     assert_eq!(
@@ -113,7 +114,7 @@ fn a_streamed_trace_ends_with_its_end() {
     assert_eq!(error(cut), "byte 84, record 2: cut short");
     let behind = [&whole[..], &[0]].concat();
     assert_eq!(error(&behind), "byte 85, record 2: data behind the last record");
-    // What is there can be had by asking for it.
+    // The events before the cut can be read on request.
     for (cut, events) in [(1, 2), (2, 1), (3, 1)] {
         let mut reader = Reader::new(&whole[..whole.len() - cut]).unwrap().partial(true);
         assert_eq!(reader.by_ref().map(Result::unwrap).count(), events);
@@ -134,15 +135,15 @@ fn call_stacks_cannot_grow_without_bound() {
 #[test]
 fn addresses_must_make_sense_unless_events_were_lost() {
     let by_address = |bytes: &[u8]| streamed(Flags::ADDRESSES, bytes);
-    // Two objects at the address 8.
+    // Two objects have the address 8.
     let overlap = [0x00, 0x28, 0x10, 0x00, 0x28, 0x00, 0x11];
     assert_eq!(
         error(&by_address(&overlap)),
         "byte 83, record 1: an object at the address 0x8, where there is one already"
     );
     let lossy = [&[0x10, 0x01][..], &overlap].concat();
-    assert_eq!(read(&by_address(&lossy)).unwrap(), 4, "a free is made up between the two");
-    // The end of a reallocation without its start.
+    assert_eq!(read(&by_address(&lossy)).unwrap(), 4, "a free is inserted between the two");
+    // A reallocation ends that has not started.
     assert_eq!(
         error(&by_address(&[0x13, 0x08, 0x11])),
         "byte 80, record 0: a reallocation ends that thread 0 has not begun"
@@ -154,7 +155,7 @@ fn addresses_must_make_sense_unless_events_were_lost() {
     assert_eq!(reader.unknown_frees(), 1);
 }
 
-/// A trace by address that has these actions.
+/// Creates a trace by address with these actions.
 fn by_address(actions: &[Action]) -> Vec<u8> {
     let mut sink = IoSink::new(vec![]);
     let mut encoder = Encoder::<0>::new(Flags::ADDRESSES | Flags::STREAMED);
@@ -206,7 +207,7 @@ fn a_reader_goes_no_further_than_its_limits() {
     };
     for id in 0..10 {
         let alloc = talloc_trace::Op::Alloc { id, size: 1, zeroed: false, address: 0 };
-        // Five call sites of three frames.
+        // Five call sites with three frames.
         writer.write(&event(alloc), &[id % 5, 1, 2]).unwrap();
     }
     writer.write(&event(talloc_trace::Op::Free { id: 0 }), &[]).unwrap();
@@ -232,7 +233,7 @@ fn a_reader_goes_no_further_than_its_limits() {
 }
 
 #[test]
-fn an_error_has_no_source_that_says_the_same_again() {
+fn an_error_has_no_source_with_the_same_message() {
     let error = read(b"no trace").unwrap_err();
     assert!(error.source().is_none() && error.kind.source().is_none());
     let unreadable = ErrorKind::Io(std::io::Error::other("a broken disk"));
@@ -248,13 +249,13 @@ fn a_file_is_a_snapshot_or_read_as_a_trace() {
     assert_eq!(error(b"something else"), "byte 0, record 0: not a trace");
     assert_eq!(error(b""), "byte 0, record 0: cut short");
     let trace: &'static [u8] = plain(1, 1, &[0x00, 0x28]).leak();
-    let Ok(Recording::Trace(reader)) = any(trace) else { panic!("it is a trace") };
+    let Ok(Recording::Trace(reader)) = any(trace) else { panic!("the file is a trace") };
     assert_eq!(reader.count(), 1);
 }
 
 #[test]
 #[cfg(feature = "zstd")]
-fn compressed_files_that_are_damaged_are_errors() {
+fn damaged_compressed_files_are_errors() {
     let folder = std::env::temp_dir().join(format!("talloc-corrupt-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("trace.atr.zst");
@@ -285,7 +286,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(flags in 0..16_u64, bytes: Vec<u8>) {
         let flags = Flags::from_bits(flags).unwrap();
         let header = Header { flags, records: 50, objects: 20, ..Header::default() };
-        // Either is fine; a panic is not.
+        // Both results are correct, but a panic is not.
         _ = read(&trace(header, &bytes));
     }
 

@@ -1,4 +1,4 @@
-//! The examples record what can be read back.
+//! Traces recorded by the examples can be read.
 #![cfg(all(feature = "traced", feature = "backtrace", not(windows)))]
 
 use std::env;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use talloc_trace::{Flags, Live, Op, open};
 
-/// Where cargo has put an example that it has built. Cargo does so for `cargo test`, unless it is told which tests to
-/// run; it is built here in any case.
+/// Builds an example with cargo if necessary. Returns its path. `cargo test` builds the examples, except with a list of
+/// tests.
 fn example(name: &str) -> PathBuf {
     let cargo = env::var_os("CARGO").expect("run by cargo");
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -22,7 +22,7 @@ fn example(name: &str) -> PathBuf {
     target.join("debug/examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
-/// The number of allocations in a whole trace, and what is live at its end.
+/// Returns the number of allocations in a complete trace, and the number of objects that are live at its end.
 fn read(path: &Path, flags: Flags) -> (usize, usize) {
     let mut reader = open(path).unwrap();
     assert!(reader.header().flags.contains(flags));

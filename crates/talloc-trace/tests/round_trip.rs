@@ -1,4 +1,4 @@
-//! What is written is read.
+//! Traces are the same after they are written and read.
 #![cfg(feature = "std")]
 
 mod common;
@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use std::io::Cursor;
 use talloc_trace::{Event, Flags, Live, Op, Reader, Writer};
 
-/// The same event as if it were at another place in a file.
+/// Returns the event without its place in a file.
 fn at_no_place(event: Event) -> Event {
     Event { offset: 0, record: 0, site: None, ..event }
 }
@@ -89,7 +89,7 @@ fn compressed_files_survive() {
 }
 
 #[test]
-fn a_writer_refuses_what_no_trace_can_say() {
+fn a_writer_refuses_events_that_no_trace_can_contain() {
     let mut writer = Writer::streaming(vec![]).unwrap();
     let kind = |result: std::io::Result<()>| result.unwrap_err().kind();
     assert_eq!(kind(writer.free(0)), std::io::ErrorKind::InvalidInput);

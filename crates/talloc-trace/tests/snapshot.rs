@@ -1,4 +1,4 @@
-//! Snapshots survive being written and read; whatever is wrong with a file is an error that says where.
+//! Snapshots are the same after they are written and read. Damaged files return an error with the place.
 #![cfg(feature = "std")]
 
 use proptest::prelude::*;
@@ -19,13 +19,13 @@ fn read(file: &[u8]) -> Result<Snapshot, Error> {
     Snapshot::read(Reader::new(file)?)
 }
 
-/// The error of a file, as it is printed.
+/// Returns the error message of a file.
 #[track_caller]
 fn error(file: &[u8]) -> String {
     read(file).expect_err("a damaged file").to_string()
 }
 
-/// The bytes of a file with these records.
+/// Returns the bytes of a file with these records.
 fn file(records: &[u8]) -> Vec<u8> {
     [b"AHEAP1\0\0", records].concat()
 }
@@ -52,7 +52,7 @@ fn cached_blocks_are_cut_out_of_runs_of_blocks() {
     let chunks = [
         chunk(ChunkKind::Blocks, 100, 100),
         chunk(ChunkKind::Free, 200, 100),
-        // Another arena, whose blocks are known.
+        // The second arena has known blocks.
         chunk(ChunkKind::Used, 50, 20),
         chunk(ChunkKind::Cached, 180, 20),
         chunk(ChunkKind::Cached, 100, 8),
@@ -76,7 +76,7 @@ fn cached_blocks_are_cut_out_of_runs_of_blocks() {
 }
 
 #[test]
-fn every_kind_of_damage_is_told_with_its_place() {
+fn every_kind_of_damage_is_reported_with_its_place() {
     assert_eq!(error(b""), "byte 0, record 0: cut short");
     assert_eq!(error(b"AHEAP1\0"), "byte 0, record 0: cut short");
     assert_eq!(error(b"ATRACE1\0"), "byte 0, record 0: not a snapshot of a heap");
@@ -98,7 +98,7 @@ fn every_kind_of_damage_is_told_with_its_place() {
 }
 
 #[test]
-fn chunks_that_overlap_are_told_where_the_second_is() {
+fn overlapping_chunks_are_reported_at_the_second_one() {
     let of = |chunks: &[(ChunkKind, u64, u64)]| {
         let chunks: Vec<_> =
             chunks.iter().map(|(kind, address, size)| chunk(*kind, *address, *size)).collect();
@@ -142,7 +142,7 @@ impl Sink for Refusing {
 }
 
 #[test]
-fn lost_chunks_are_counted_and_the_others_are_where_they_were() {
+fn lost_chunks_are_counted_and_the_others_keep_their_places() {
     let sink = |refused| Refusing { bytes: vec![], writes: 0, refused };
     assert!(Writer::start(sink(|_| true)).is_none());
 

@@ -1,4 +1,4 @@
-//! What `Traced` records is what happened.
+//! `Traced` records what happens.
 #![cfg(all(feature = "std", feature = "traced"))]
 
 #[path = "../../talloc-core/tests/all/common/program.rs"]
@@ -26,7 +26,7 @@ fn stop<A, C: Context, const FRAMES: usize>(
     heap.stop().unwrap().finish().unwrap()
 }
 
-/// The events of a trace, each object of which is used as an object can be.
+/// Returns the events of a trace, and checks that objects are used correctly.
 fn events(file: &[u8]) -> Vec<Event> {
     let mut live = Live::new();
     let events = Reader::new(file).unwrap().map(Result::unwrap);
@@ -39,21 +39,21 @@ fn ops(file: &[u8]) -> Vec<Op> {
 
 #[test]
 fn every_call_is_an_event() {
-    /// Refuses what is larger than a page.
+    /// Refuses requests larger than a page.
     struct Small;
 
-    // SAFETY: It is `System`, or refuses.
+    // SAFETY: It delegates to `System`, or fails.
     unsafe impl GlobalAlloc for Small {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             if layout.size() > 4096 {
                 return std::ptr::null_mut();
             }
-            // SAFETY: The caller's promise.
+            // SAFETY: The caller upholds the contract of `GlobalAlloc::alloc`.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-            // SAFETY: The caller's promise.
+            // SAFETY: The caller upholds the contract of `GlobalAlloc::dealloc`.
             unsafe { System.dealloc(ptr, layout) }
         }
     }
@@ -73,7 +73,7 @@ fn every_call_is_an_event() {
         (first, second)
     };
     let file = stop(&heap);
-    // SAFETY: The block is live.
+    // SAFETY: The block is live, and has this layout.
     unsafe { heap.dealloc(first, layout(400, 8)) };
 
     let address = |ptr: *mut u8| ptr.addr() as u64;
@@ -101,7 +101,7 @@ fn every_call_is_an_event() {
 }
 
 #[test]
-fn threads_that_hand_blocks_over_make_a_valid_order() {
+fn threads_that_exchange_blocks_record_a_valid_order() {
     const THREADS: usize = 4;
     const ROUNDS: usize = 2000;
     let heap: ToMemory<System> = Traced::new(System);
@@ -113,7 +113,7 @@ fn threads_that_hand_blocks_over_make_a_valid_order() {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
                     let slot = &blocks[(round * 7 + thread) % blocks.len()];
-                    // SAFETY: Who takes a block out of a slot owns it; all have 32 bytes there.
+                    // SAFETY: A thread that takes a block out of a slot owns it. Blocks in slots have 32 bytes.
                     unsafe {
                         let new = heap.alloc(layout(16, 8));
                         let new = heap.realloc(new, layout(16, 8), 32).expose_provenance();
@@ -139,12 +139,12 @@ fn threads_that_hand_blocks_over_make_a_valid_order() {
     assert_eq!((live.len(), live.bytes(), threads.len()), (left, 32 * left as u64, THREADS));
     for block in blocks {
         let ptr: *mut u8 = std::ptr::with_exposed_provenance_mut(block.into_inner());
-        // SAFETY: The block is live and has 32 bytes.
+        // SAFETY: The block is live, and has this layout.
         unsafe { heap.dealloc(ptr, layout(32, 8)) };
     }
 }
 
-/// Takes records while it has room, and allocates from the heap that it records.
+/// A sink that allocates from the heap that it records. It accepts records while it has room.
 struct Greedy {
     heap: &'static Traced<System, Greedy, Lock, Hosted>,
     file: Vec<u8>,
@@ -153,7 +153,7 @@ struct Greedy {
 
 impl Sink for Greedy {
     fn write(&mut self, bytes: &[u8]) -> bool {
-        // SAFETY: The block is freed at once.
+        // SAFETY: The block is freed at once, with its layout.
         unsafe {
             let block = self.heap.alloc(layout(8, 8));
             assert!(!block.is_null());
@@ -172,19 +172,19 @@ impl Sink for Greedy {
 fn a_sink_that_allocates_does_not_recurse_and_lost_events_are_counted() {
     static HEAP: Traced<System, Greedy, Lock, Hosted> = Traced::new(System);
     assert!(HEAP.start(Greedy { heap: &HEAP, file: vec![], room: usize::MAX }).is_ok());
-    // SAFETY: The block is live.
+    // SAFETY: The block is live, and freed once with its layout.
     unsafe {
         let block = HEAP.alloc(layout(40, 8));
         HEAP.dealloc(block, layout(40, 8));
     }
     let file = HEAP.stop().unwrap().file;
     let lost: Vec<_> = ops(&file).into_iter().filter(|op| matches!(op, Op::Lost { .. })).collect();
-    // Two by the write of the allocation; then two by that of the note, and two by that of the free.
+    // The write of the allocation loses two events. Then the write of the note loses two, and that of the free two.
     assert_eq!(lost, [Op::Lost { count: 2 }, Op::Lost { count: 4 }]);
     assert_eq!(HEAP.lost(), 6);
 }
 
-/// Fails every other time.
+/// A sink that fails every other time.
 struct Fickle {
     file: Vec<u8>,
     calls: usize,
@@ -211,7 +211,7 @@ fn no_event_is_lost_silently() {
         blocks.push((unsafe { heap.alloc(layout(size, 1)) }, layout(size, 1)));
     }
     for (block, layout) in blocks {
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         unsafe { heap.dealloc(block, layout) };
     }
     let calls = 198;
@@ -219,7 +219,7 @@ fn no_event_is_lost_silently() {
     let mut reader = Reader::new(file.as_slice()).unwrap().partial(true);
     let told = reader.by_ref().map(Result::unwrap);
     let told = told.filter(|event| matches!(event.op, Op::Alloc { .. } | Op::Free { .. })).count();
-    // The end may have been lost, too, and what was lost after the last note.
+    // The end of the trace and events after the last note may be lost, too.
     assert!(reader.lost() > 0);
     let unknown = reader.unknown_frees() as usize;
     let (lost, noted) = (heap.lost(), reader.lost() as usize);
@@ -238,7 +238,7 @@ fn an_interrupt_handler_that_allocates_is_counted_and_does_not_wait() {
     impl Sink for Interrupted {
         fn write(&mut self, bytes: &[u8]) -> bool {
             if INTERRUPTS.replace(false) {
-                // SAFETY: The block is freed at once.
+                // SAFETY: The block is freed at once, with its layout.
                 unsafe { HEAP.dealloc(HEAP.alloc(layout(8, 8)), layout(8, 8)) };
             }
             self.0.extend(bytes);
@@ -249,7 +249,7 @@ fn an_interrupt_handler_that_allocates_is_counted_and_does_not_wait() {
     assert!(HEAP.start(Interrupted(vec![])).is_ok());
     assert!(HEAP.start(Interrupted(vec![])).is_err(), "a trace is being recorded");
     INTERRUPTS.set(true);
-    // SAFETY: The block is freed at once.
+    // SAFETY: The block is freed at once, with its layout.
     unsafe { HEAP.dealloc(HEAP.alloc(layout(40, 8)), layout(40, 8)) };
     let file = HEAP.stop().unwrap().0;
     assert!(HEAP.stop().is_none());
@@ -267,13 +267,13 @@ fn call_stacks_differ_by_call_site() {
 
     #[inline(never)]
     fn here(heap: &Heap) -> *mut u8 {
-        // SAFETY: The size is not zero. The box keeps this from being a tail call.
+        // SAFETY: The size is not zero. The black box prevents a tail call.
         std::hint::black_box(unsafe { heap.alloc(layout(16, 8)) })
     }
 
     #[inline(never)]
     fn there(heap: &Heap) -> *mut u8 {
-        // SAFETY: As above.
+        // SAFETY: The size is not zero. The black box prevents a tail call.
         std::hint::black_box(unsafe { heap.alloc_zeroed(layout(16, 8)) })
     }
 
@@ -293,21 +293,21 @@ fn call_stacks_differ_by_call_site() {
     assert_ne!(sites[2], sites[3]);
     assert!(reader.sites().frames(sites[3].unwrap()).len() > 2);
     for block in blocks {
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         unsafe { heap.dealloc(block, layout(16, 8)) };
     }
 }
 
-/// The function of the program that panics, in a process of its own.
+/// The environment variable with the function that panics in the child process.
 const CHILD: &str = "TALLOC_TEST_PANICS";
 
-/// A context and a sink, all of whose functions may panic.
+/// A context and a sink whose functions may all panic.
 struct Explosive;
 
 impl Explosive {
     const FUNCTIONS: [&str; 5] = ["enter", "leave", "thread", "time", "write"];
 
-    /// Panics if this function is the one that does.
+    /// Panics if this function is the selected one.
     fn call(name: &str) {
         if ARMED.get() {
             assert_ne!(std::env::var(CHILD).as_deref(), Ok(name), "no more of this");
@@ -357,7 +357,7 @@ fn nothing_unwinds_out_of_the_allocator() {
         // SAFETY: The size is not zero.
         let allocate = || unsafe { heap.alloc(layout(40, 8)) };
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(allocate));
-        println!("it has returned");
+        println!("the call has returned");
         std::process::exit(0);
     }
     for name in Explosive::FUNCTIONS {

@@ -1,4 +1,4 @@
-//! Plants faults of each class on each level of heap, and prints what came of them, in Markdown.
+//! Plants faults of each class on each level of heap, and prints the outcomes in Markdown.
 //!
 //! ```text
 //! cargo run -p talloc-fuzz --bin faults -- --each 100 --level checked --class overflow --show 10
@@ -9,7 +9,7 @@ fn main() -> std::process::ExitCode {
     return planted::main();
     #[cfg(not(unix))]
     {
-        eprintln!("faults are planted in processes that are forked, which this system has not");
+        eprintln!("planting faults requires `fork`, which this system does not have");
         std::process::ExitCode::FAILURE
     }
 }
@@ -22,13 +22,13 @@ mod planted {
 
     const USAGE: &str = "usage: faults [--each N] [--seed N] [--show N] [--raw] [--level NAME]... [--class NAME]...";
 
-    /// What to plant where.
+    /// What to plant, and where.
     struct Plan {
         each: usize,
         seed: u64,
-        /// How many examples of each class and level are printed.
+        /// The number of examples to print for each class and level.
         show: usize,
-        /// Whether the counts are printed, not the tables.
+        /// Whether to print raw counts instead of tables.
         is_raw: bool,
         levels: Vec<Level>,
         classes: Vec<Class>,
@@ -63,7 +63,7 @@ mod planted {
         ExitCode::SUCCESS
     }
 
-    /// The counts of a class on a level, for a program.
+    /// Prints the counts for a class on a level in raw form.
     fn print(class: Class, level: Level, tally: &Tally) {
         let (name, level, row) = (class.name(), level.name, &tally.all);
         let (planted, caught, late) = (row.planted, row.caught(), row.late);

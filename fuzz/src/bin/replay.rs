@@ -1,4 +1,4 @@
-//! Runs fuzzers' inputs through the driver, and prints the shortest script that fails like them.
+//! Runs inputs from fuzzers through the driver, and prints the shortest script that fails in the same way.
 //!
 //! ```text
 //! cargo run -p talloc-fuzz --bin replay -- heap fuzz/artifacts/heap/crash-*

@@ -1,8 +1,9 @@
-//! Runs random scripts until the heap has been called often enough: `soak OPERATIONS SEED JOBS VERIFY_EVERY LEVEL`.
+//! Runs random scripts until the heap has been called a given number of times: `soak OPERATIONS SEED JOBS VERIFY_EVERY
+//! LEVEL`.
 //!
-//! If heaps need not be verified after every operation, it runs programs that make more calls in the same time.
+//! If the heap need not be verified after every operation, runs programs that make more calls in the same time.
 //!
-//! Script number `n` is the same in every run with the same seed, whatever the number of jobs.
+//! Script number `n` depends only on the seed, whatever the number of jobs.
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -13,16 +14,16 @@ use std::time::{Duration, Instant};
 use talloc_fuzz::supply::Kind;
 use talloc_fuzz::{Failure, Mix, Profile, Script, Setup, brisk, check, sync};
 
-/// Operations of one script.
+/// The number of operations of a script.
 const OPS: usize = 400;
 
-/// Operations of one program whose heap is not verified after each of them.
+/// The number of operations of a program whose heap is not verified after each of them.
 const BRISK_OPS: u64 = 1 << 20;
 
-/// One script in as many is for logical threads.
+/// One script in this many tests logical threads.
 const SYNC: u64 = 8;
 
-/// How often progress is printed.
+/// The interval between progress reports.
 const PERIOD: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -50,18 +51,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// What all threads share.
+/// The state shared by all threads.
 struct Soak {
     operations: u64,
     seed: u64,
-    /// After how many operations heaps are verified.
+    /// The number of operations between two verifications.
     every: u64,
-    /// The heaps' parameters.
+    /// The parameters of heaps.
     profiles: &'static [Profile],
     start: Instant,
     /// The number of the next script.
     next: AtomicU64,
-    /// Calls of the heap so far.
+    /// The number of calls of heaps so far.
     calls: AtomicU64,
     printed: Mutex<Instant>,
     failure: Mutex<Option<(u64, Box<Failure>)>>,
@@ -115,7 +116,7 @@ impl Soak {
     }
 }
 
-/// Runs a script; its number says of what kind it is. If it is a program, it has no more than `left` operations.
+/// Runs a script. Its number determines its kind. A program has at most `left` operations.
 fn run(number: u64, soak: &Soak, left: u64) -> Result<usize, Box<Failure>> {
     let profiles = soak.profiles;
     let mut random = fastrand::Rng::with_seed(soak.seed.wrapping_add(number));

@@ -1,23 +1,23 @@
-//! Changing the arenas.
+//! Changes of arenas.
 
 use talloc_core::{Config, Memory, Span};
 
 use super::{Check, Program};
 use crate::driver::without;
 
-/// An arena is extended and truncated by at most so many bytes at either end.
+/// The largest number of bytes by which an arena is extended or truncated at either end.
 const MOST: usize = 4 << 10;
 
-/// A span of so many bytes is certainly large enough for an arena.
+/// A span of this size is always large enough for an arena.
 const AMPLE: usize = 4 << 10;
 
 impl<C: Config> Program<C> {
-    /// Claims, extends, truncates, merges or releases an arena. The heap refuses that if blocks are in the way.
+    /// Claims, extends, truncates, merges or releases an arena. The heap refuses this if blocks are in the way.
     pub(super) fn reshape(&mut self) -> Check {
         let mut arenas: Vec<Span> = self.heap.arenas().filter(|arena| arena.is_sized()).collect();
         arenas.sort_by_key(|arena| arena.base());
         let gaps = without(self.pool.span(), &arenas);
-        // Mostly, only one end changes.
+        // Usually, only one end changes.
         let by = [(); 2].map(|()| self.random.usize(..MOST) * usize::from(self.random.bool()));
         let choice = self.random.u8(..5);
         let Some(arena) = self.random.choice(&arenas).copied() else {
@@ -30,7 +30,7 @@ impl<C: Config> Program<C> {
                 let near = |gap: &&Span| gap.acme() == arena.base() || gap.base() == arena.acme();
                 let room = gaps.iter().filter(near).fold(arena, |room, gap| room.fit_over(*gap));
                 let new = arena.extend(by[0], by[1]).fit_within(room);
-                // SAFETY: The new memory is the pool's, and no arena has it.
+                // SAFETY: The new memory is in the pool, and not in an arena.
                 let _ = unsafe {
                     heap.arena(arena).and_then(|mut arena| arena.extend(new, Memory::empty()))
                 };
@@ -42,7 +42,7 @@ impl<C: Config> Program<C> {
             3 => {
                 let above = arenas.iter().find(|other| other.base() == arena.acme());
                 if let Some(above) = above.copied() {
-                    // SAFETY: Both lie in the pool, whose pointer is valid for them.
+                    // SAFETY: Both arenas are in the pool, and its pointer is valid for both.
                     let _ = unsafe { heap.arena(arena).and_then(|mut arena| arena.merge(above)) };
                 }
             }
@@ -54,7 +54,7 @@ impl<C: Config> Program<C> {
         Ok(())
     }
 
-    /// Claims a part of a gap. If the heap has no memory, it must take it.
+    /// Claims a part of a gap. If the heap has no arena, it must accept.
     fn claim(&mut self, gaps: &[Span], is_first: bool) -> Check {
         let Some(gap) = self.random.choice(gaps).copied() else { return Ok(()) };
         if gap.size() < AMPLE {
@@ -63,7 +63,7 @@ impl<C: Config> Program<C> {
         let low = self.random.usize(..=gap.size() - AMPLE);
         let high = self.random.usize(..=gap.size() - AMPLE - low);
         let part = if self.random.bool() { gap } else { gap.truncate(low, high) };
-        // SAFETY: The memory is the pool's, and no arena has it.
+        // SAFETY: The memory is in the pool, and not in an arena.
         let claimed = unsafe { self.heap.claim(part) };
         if is_first { claimed.map_err(|error| error.to_string()) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Claiming, extending, truncating and releasing arenas.
+//! Operations on arenas: claim, extend, truncate and release.
 
 use talloc_core::{ArenaError, Memory, Span};
 
@@ -7,10 +7,10 @@ use crate::heap::Heap;
 use crate::ops::Pick;
 use crate::trace::{Call, Outcome, Place};
 
-/// Any span of so many bytes can be an arena.
+/// Any span of this size can be an arena.
 const AMPLE: usize = 4096;
 
-/// What must become of a call.
+/// The expected result of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expect {
     Accepted,
@@ -19,7 +19,7 @@ pub(super) enum Expect {
 }
 
 impl<H: Heap> Driver<H> {
-    /// Initialises the heap anew with an arena somewhere in the pool.
+    /// Initialises the heap again, with an arena at a random place in the pool.
     pub(super) fn init_at(&mut self, at: Pick, size: usize) -> Check {
         let span = self.pool.span();
         let base = span.truncate(at.of(span.size()).unwrap_or(0), 0);
@@ -28,7 +28,7 @@ impl<H: Heap> Driver<H> {
 
     pub(super) fn init(&mut self, new: Span) -> Check {
         self.trace.begin(Call::Init(self.place(new)));
-        // SAFETY: The pool is only used through the heap, and what was allocated is forgotten.
+        // SAFETY: Only the heap uses the pool, and all blocks are forgotten.
         match unsafe { self.heap.try_init(new) } {
             Ok(()) => {
                 self.trace.end(Outcome::Done);
@@ -50,19 +50,19 @@ impl<H: Heap> Driver<H> {
             old.extend(low, high).fit_within(self.room(old))
         };
         self.trace.begin(Call::Extend(self.place(new)));
-        // SAFETY: The new part lies in the pool, and no other arena does there.
+        // SAFETY: The new part is in the pool, and not in an arena.
         let result = unsafe { self.heap.try_extend(new) };
         self.reshaped(result, old, new, Expect::Accepted)?;
         if result.is_ok() { self.check_first(new) } else { Ok(()) }
     }
 
-    /// Truncates the first arena by so many bytes.
+    /// Truncates the first arena by `low` and `high` bytes.
     pub(super) fn truncate(&mut self, low: usize, high: usize) -> Check {
         let old = self.heap.get_arena();
         self.truncate_to(old, old.truncate(low, high), Expect::Either)
     }
 
-    /// Truncates the first arena to the allocated span and so many bytes.
+    /// Truncates the first arena to its allocated span, plus `low` and `high` bytes.
     pub(super) fn tighten(&mut self, low: usize, high: usize) -> Check {
         let old = self.heap.get_arena();
         let allocated = self.allocated_span(old)?;
@@ -76,14 +76,14 @@ impl<H: Heap> Driver<H> {
         if self.arenas.len() >= self.setup.max_arenas {
             return Ok(());
         }
-        // What links do not reach across becomes several arenas, which the tests of the core are about.
+        // Spans beyond the reach of links would become several arenas. The tests of the core cover that.
         let rest = gap.size().saturating_sub(size.min(self.limits.reach()));
         let low = place_in(at, rest);
         let new = gap.truncate(low, rest - low);
         self.prepare_memory(Span::empty(), new, memory);
         self.trace.begin(Call::Claim(self.place(new), memory));
         let expect = if new.size() >= AMPLE { Expect::Accepted } else { Expect::Either };
-        // SAFETY: The span lies in the pool, and no arena does there.
+        // SAFETY: The span is in the pool, and not in an arena.
         let result = unsafe { self.heap.claim_as(new, memory) };
         self.restore_memory(result.is_err(), memory);
         self.reshaped(result, Span::empty(), new, expect)
@@ -103,18 +103,18 @@ impl<H: Heap> Driver<H> {
         let new = old.extend(low, high).fit_within(self.room(old));
         self.prepare_memory(old, new, memory);
         self.trace.begin(Call::ExtendArena(self.place(old), self.place(new), memory));
-        // SAFETY: The new part lies in the pool, and no other arena does there.
+        // SAFETY: The new part is in the pool, and not in an arena.
         let result = unsafe { self.heap.extend_arena_as(old, new, memory) };
         self.restore_memory(result.is_err(), memory);
         self.reshaped(result, old, new, Expect::Accepted)
     }
 
-    /// Extends an arena upwards, for which there may be too little for a larger bitmap.
+    /// Extends an arena upwards. There may be no room for a larger bitmap.
     fn raise_arena(&mut self, old: Span, high: usize, memory: Memory) -> Check {
         let new = old.extend(0, high).fit_within(self.room(old));
         self.prepare_memory(old, new, memory);
         self.trace.begin(Call::RaiseArena(self.place(old), self.place(new), memory));
-        // SAFETY: The new part lies in the pool, and no other arena does there.
+        // SAFETY: The new part is in the pool, and not in an arena.
         let result = unsafe { self.heap.raise_arena(old, new.size() - old.size(), memory) };
         self.restore_memory(result.is_err(), memory);
         self.reshaped(result, old, new, Expect::Either)
@@ -147,8 +147,7 @@ impl<H: Heap> Driver<H> {
         if result.is_ok() { self.check_first(new) } else { Ok(()) }
     }
 
-    /// Checks that a truncation was only refused if it would have left out what is allocated, or
-    /// too little for an arena.
+    /// Checks that a truncation was refused only if it would have cut off blocks, or left too little for an arena.
     fn check_truncated(&mut self, result: Result<(), ArenaError>, old: Span, new: Span) -> Check {
         if result.is_ok() {
             return Ok(());
@@ -161,7 +160,7 @@ impl<H: Heap> Driver<H> {
         Ok(())
     }
 
-    /// The allocated span of an arena.
+    /// Returns the allocated span of an arena.
     fn allocated_span(&mut self, arena: Span) -> Result<Span, String> {
         self.trace.begin(Call::AllocatedSpanOf(self.place(arena)));
         let allocated = self.heap.allocated_span_of(arena);
@@ -183,7 +182,7 @@ impl<H: Heap> Driver<H> {
         }
     }
 
-    /// Checks and notes what became of an arena.
+    /// Checks and records the result of a change of an arena.
     pub(super) fn reshaped(
         &mut self,
         result: Result<(), ArenaError>,
@@ -205,14 +204,14 @@ impl<H: Heap> Driver<H> {
         self.settle().map(drop)
     }
 
-    /// Clears what `new` adds to `old`, if it is to be zero.
+    /// Clears the memory that `new` adds to `old`, if it must be zero.
     fn prepare_memory(&self, old: Span, new: Span, memory: Memory) {
         if memory.contains(Memory::ZEROED) {
             without(new, &[old]).iter().for_each(|part| self.pool.clear(*part));
         }
     }
 
-    /// Fills the memory outside of the arenas with canaries, if it was cleared in vain.
+    /// Restores the canaries outside of the arenas if the memory was cleared in vain.
     fn restore_memory(&self, in_vain: bool, memory: Memory) {
         if in_vain && memory.contains(Memory::ZEROED) {
             self.outside.iter().for_each(|part| self.pool.restore(*part));
@@ -242,9 +241,9 @@ impl<H: Heap> Driver<H> {
     }
 }
 
-/// How far from the start of a gap an arena is claimed that leaves so many bytes of it.
+/// Returns the offset in a gap at which to claim an arena that leaves `rest` bytes of the gap.
 ///
-/// Every fourth touches the arena below or the one above, so that they can be merged.
+/// Every fourth arena touches the one below or above, so that they can be merged.
 fn place_in(at: Pick, rest: usize) -> usize {
     match at.0 {
         0..=31 => 0,

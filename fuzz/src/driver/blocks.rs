@@ -1,4 +1,4 @@
-//! Allocating, freeing and resizing.
+//! Operations on blocks: allocate, free and resize.
 
 use std::alloc::Layout;
 
@@ -7,7 +7,7 @@ use crate::heap::Heap;
 use crate::trace::{Call, Fresh, Outcome};
 
 impl<H: Heap> Driver<H> {
-    /// Allocates a block; says whether there was room.
+    /// Allocates a block. Returns whether there was room.
     pub(super) fn malloc(
         &mut self,
         size: usize,
@@ -18,7 +18,7 @@ impl<H: Heap> Driver<H> {
         let sure = self.limits.surely_fits(&self.report, layout);
         self.prepare(None);
         self.trace.begin(Call::Malloc { id: self.shadow.next_id(), layout, fresh });
-        // SAFETY: Everything `malloc` asks for was given when the arenas were claimed.
+        // SAFETY: Allocating has no preconditions.
         let result = unsafe {
             match fresh {
                 Fresh::Any => self.heap.malloc(layout).map(|ptr| (ptr, 0)),
@@ -49,13 +49,13 @@ impl<H: Heap> Driver<H> {
     pub(super) fn free(&mut self, index: usize) -> Check {
         let block = self.shadow.remove(index)?;
         self.trace.begin(Call::Free { id: block.id });
-        // SAFETY: The block is live and has this layout.
+        // SAFETY: The block is allocated with this layout, and is freed once.
         unsafe { self.heap.free(block.ptr, block.layout) };
         self.trace.end(Outcome::Done);
         self.settle().map(drop)
     }
 
-    /// Frees each `stride`th block, the youngest first.
+    /// Frees every `stride`th block, the youngest first.
     pub(super) fn drain(&mut self, stride: usize) -> Check {
         for index in (0..self.shadow.blocks().len()).rev().step_by(stride) {
             self.free(index)?;
@@ -63,7 +63,7 @@ impl<H: Heap> Driver<H> {
         Ok(())
     }
 
-    /// Grows a block, which may move.
+    /// Grows a block. It may move.
     pub(super) fn grow_by(&mut self, index: usize, more: usize) -> Check {
         let block = self.shadow.get(index);
         let new = layout(block.layout.size().saturating_add(more), block.layout.align());
@@ -71,14 +71,14 @@ impl<H: Heap> Driver<H> {
         self.shadow.check(index)?;
         self.prepare(Some(block.ptr));
         self.trace.begin(Call::Grow { id: block.id, size: new.size() });
-        // SAFETY: The block is live and has this layout; the new size is not less.
+        // SAFETY: The block is allocated with this layout, and the new size is not smaller.
         let result = unsafe { self.heap.grow(block.ptr, block.layout, new.size()) };
         let Ok(ptr) = result else {
             return self.refused(new, sure);
         };
         self.trace.end(Outcome::At(self.pool.offset(ptr.addr().get())));
         self.follow_events()?;
-        // The source may have freed others, which changes the order.
+        // The source may have freed other blocks, which changes the order.
         let index = self.shadow.index_of(block.ptr);
         self.shadow.resize(index, ptr, new.size(), &self.arenas)?;
         self.settle().map(drop)
@@ -89,7 +89,7 @@ impl<H: Heap> Driver<H> {
         let new = layout(block.layout.size().saturating_add(more), block.layout.align());
         self.shadow.check(index)?;
         self.trace.begin(Call::GrowInPlace { id: block.id, size: new.size() });
-        // SAFETY: The block is live and has this layout; the new size is not less.
+        // SAFETY: The block is allocated with this layout, and the new size is not smaller.
         let result = unsafe { self.heap.grow_in_place(block.ptr, block.layout, new.size()) };
         if result.is_ok() {
             self.trace.end(Outcome::Done);
@@ -104,7 +104,7 @@ impl<H: Heap> Driver<H> {
         self.check_unchanged(&before)
     }
 
-    /// Takes `less` bytes off a block, or as many as are left when its size has been taken off.
+    /// Shrinks a block by `less` bytes, modulo its size plus one.
     ///
     /// It may move if the new size is odd.
     pub(super) fn shrink(&mut self, index: usize, less: usize) -> Check {
@@ -113,13 +113,13 @@ impl<H: Heap> Driver<H> {
         self.shadow.check(index)?;
         let ptr = if size % 2 == 0 {
             self.trace.begin(Call::Shrink { id, size });
-            // SAFETY: The block is live and has this layout; the new size is not more.
+            // SAFETY: The block is allocated with this layout, and the new size is not larger.
             unsafe { self.heap.shrink(block.ptr, block.layout, size) };
             self.trace.end(Outcome::Done);
             block.ptr
         } else {
             self.trace.begin(Call::Realloc { id, size });
-            // SAFETY: The block is live and has this layout.
+            // SAFETY: The block is allocated with this layout.
             let moved = unsafe { self.heap.realloc(block.ptr, block.layout, size) };
             let ptr = moved.map_err(|_| "refused to make a block smaller")?;
             self.trace.end(Outcome::At(self.pool.offset(ptr.addr().get())));
@@ -129,7 +129,7 @@ impl<H: Heap> Driver<H> {
         self.settle().map(drop)
     }
 
-    /// Checks that a request was refused rightly.
+    /// Checks that a refusal was justified.
     fn refused(&mut self, layout: Layout, sure: bool) -> Check {
         self.trace.end(Outcome::Refused);
         let acted = self.follow_events()?;
@@ -140,7 +140,7 @@ impl<H: Heap> Driver<H> {
         if !acted {
             self.check_unchanged(&before)?;
         }
-        // Memory in quick lists, whether before or thanks to the source, is no reason to fail.
+        // Cached memory does not justify a failure, whether it was cached before or comes from the source.
         if self.report.cached_bytes > 0 {
             self.flush()?;
         }
@@ -150,7 +150,7 @@ impl<H: Heap> Driver<H> {
         Ok(())
     }
 
-    /// Whether the sizes are rounded to the same one.
+    /// Returns whether both sizes are rounded to the same one.
     fn same_chunk(&self, old: Layout, new: Layout) -> bool {
         self.limits.rounded(old.size()) == self.limits.rounded(new.size())
     }

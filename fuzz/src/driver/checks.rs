@@ -1,15 +1,15 @@
-//! What must hold after every step.
+//! The checks after every step.
 
 use talloc_core::{ArenaError, Report};
 
 use super::{Check, Driver};
 use crate::heap::{GRANULE, Heap};
 
-/// After this many steps everything is looked at.
+/// The number of steps between two complete checks.
 const PERIOD: usize = 256;
 
 impl<H: Heap> Driver<H> {
-    /// Checks everything after a step; gives what the heap said of itself before it.
+    /// Runs all checks after a step. Returns the report before it.
     pub(super) fn settle(&mut self) -> Result<Report, String> {
         self.steps += 1;
         let report = self.heap.verify().map_err(|violation| format!("verify: {violation}"))?;
@@ -26,19 +26,19 @@ impl<H: Heap> Driver<H> {
         Ok(before)
     }
 
-    /// Checks the contents of all blocks and everything outside of the arenas.
+    /// Checks the contents of all blocks, and the memory outside of the arenas.
     pub(super) fn check_memory(&self) -> Check {
         self.outside.iter().try_for_each(|gap| self.pool.check(*gap))?;
         self.shadow.check_all()
     }
 
-    /// Checks that a refused call has left everything as it was.
+    /// Checks that a refused call has changed nothing.
     ///
-    /// It may have flushed the quick lists, and put in order arenas in which nothing is allocated,
-    /// so that less is in the way of another request.
+    /// It may have flushed the quick lists, and tidied arenas without blocks, which leaves more room for other
+    /// requests.
     pub(super) fn check_unchanged(&self, before: &Report) -> Check {
         let after = &self.report;
-        // In a checked heap, bits for one more granule of an arena may take two.
+        // In a checked heap, one more granule of an arena may need two more granules for its bits.
         let slack = GRANULE * (self.limits.bits - 1) * after.arenas;
         let no_less = before.free_bytes <= after.free_bytes + slack
             && before.largest_free_bytes <= after.largest_free_bytes + slack;
@@ -49,9 +49,9 @@ impl<H: Heap> Driver<H> {
         }
     }
 
-    /// Whether an arena may be refused with this error, for all that the driver knows.
+    /// Returns whether the heap may refuse an arena with this error, as far as the driver knows.
     ///
-    /// An arena may have been claimed at one end of the pool and have come to the other since.
+    /// The heap's first arena may have been at one end of the pool, and the new one at the other.
     pub(super) fn may_refuse(&self, error: ArenaError) -> bool {
         error == ArenaError::TooFar && self.pool.span().size() > self.limits.window / 4
     }
@@ -105,7 +105,7 @@ impl<H: Heap> Driver<H> {
         Err(format!("{wrong}: {report:?}"))
     }
 
-    /// What the heap counts all the time is what is found by a look at all of it.
+    /// Checks that the heap's statistics agree with a complete inspection.
     fn check_statistics(&self) -> Check {
         let (heap, report) = (self.heap.talloc(), &self.report);
         let counted = self.heap.statistics();

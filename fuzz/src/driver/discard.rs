@@ -1,4 +1,4 @@
-//! Discarding what is in free memory.
+//! Discarding free memory.
 
 use talloc_core::{Align, Memory};
 
@@ -7,13 +7,13 @@ use crate::heap::Heap;
 use crate::trace::{Call, Outcome};
 
 impl<H: Heap> Driver<H> {
-    /// Discards what is in free memory, and leaves zeros or canaries there.
+    /// Discards free memory, and leaves zeros or canaries there.
     pub(super) fn discard(&mut self, unit: usize, least: usize, zeroed: bool) -> Check {
         self.trace.begin(Call::Discard { unit, least, zeroed });
         let align = Align::new(unit).expect("a unit is a power of two");
         let (pool, arenas) = (&self.pool, &self.arenas);
         let mut wrong = None;
-        // SAFETY: The memory stays as it is, but for its contents, which are zero if that is said.
+        // SAFETY: Only the contents of the memory change. They are zero if the answer says so.
         let left = unsafe {
             self.heap.discard(align, least, |piece| {
                 if !arenas.iter().any(|arena| arena.contains_span(piece))

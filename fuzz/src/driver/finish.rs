@@ -1,4 +1,4 @@
-//! Clearing up: what is given back must be as good as new.
+//! Cleaning up: all memory must be as at the beginning.
 
 use std::alloc::Layout;
 
@@ -9,11 +9,11 @@ use crate::heap::{GRANULE, Heap};
 use crate::supply::Kind;
 use crate::trace::Fresh;
 
-/// An arena of so many bytes certainly has a free chunk when nothing is allocated.
+/// An arena of this size always has a free chunk if no block is allocated.
 const ROOMY: usize = 4096;
 
 impl<H: Heap> Driver<H> {
-    /// Frees everything, allocates it in one piece, and gives the arenas back.
+    /// Frees all blocks, allocates each free chunk in one piece, and gives the arenas back.
     pub(super) fn finish(&mut self) -> Check {
         self.heap.talloc_mut().source_mut().set_kind(Kind::Refuse);
         self.check_memory()?;
@@ -25,7 +25,7 @@ impl<H: Heap> Driver<H> {
         self.give_back()
     }
 
-    /// Frees everything, neither in the order it was allocated nor in that of its addresses.
+    /// Frees all blocks in an order that is neither that of allocation nor that of addresses.
     fn free_all(&mut self) -> Check {
         while !self.shadow.blocks().is_empty() {
             self.free(self.steps() * 31 % self.shadow.blocks().len())?;
@@ -33,7 +33,7 @@ impl<H: Heap> Driver<H> {
         self.flush()
     }
 
-    /// Checks that each arena has one free chunk, unless it is too small for one.
+    /// Checks that each arena has a single free chunk, unless it is too small.
     fn check_coalesced(&self) -> Check {
         let chunks = self.report.free_chunks;
         let roomy = self.arenas.iter().filter(|arena| arena.size() >= ROOMY).count();
@@ -53,7 +53,7 @@ impl<H: Heap> Driver<H> {
         let chunks = self.report.free_chunks;
         for _ in 0..chunks {
             let size = self.limits.largest_in(self.report.largest_free_bytes);
-            // A chunk may be too small to be of any use.
+            // A chunk may be too small for a block.
             if size > 0 && !self.malloc(size, 1, Fresh::Zeroed)? {
                 return Err(format!("cannot allocate the largest free chunk: {:?}", self.report));
             }
@@ -64,7 +64,7 @@ impl<H: Heap> Driver<H> {
         self.check_memory()
     }
 
-    /// Truncates the first arena to nothing and releases the others.
+    /// Truncates the first arena to nothing, and releases the others.
     fn give_back(&mut self) -> Check {
         if self.heap.get_arena().is_sized() {
             self.tighten(0, 0)?;

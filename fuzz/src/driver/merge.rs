@@ -9,12 +9,11 @@ use crate::heap::Heap;
 use crate::ops::Pick;
 use crate::trace::{Call, Outcome};
 
-/// Any two arenas can be merged if there is a free chunk of so many bytes, besides a bit for each
-/// granule.
+/// Any two arenas can be merged if there is a free chunk of this size plus the size of their bitmap.
 const OWN: usize = 4096;
 
 impl<H: Heap> Driver<H> {
-    /// Merges an arena with the next one above, to which it is extended first if `extend`.
+    /// Merges an arena with the next one above. If `extend`, first extends it up to that one.
     pub(super) fn merge(&mut self, pick: Pick, extend: bool) -> Check {
         let Some(index) = pick.of(self.arenas.len().saturating_sub(1)) else { return Ok(()) };
         if extend {
@@ -22,7 +21,7 @@ impl<H: Heap> Driver<H> {
         }
         let (lower, upper) = (self.arenas[index], self.arenas[index + 1]);
         self.trace.begin(Call::Merge(self.place(lower), self.place(upper)));
-        // SAFETY: All pointers into the pool are good for all of it.
+        // SAFETY: The pointer of the pool is valid for all of it.
         match unsafe { self.heap.merge_arenas(lower, upper) } {
             Ok(()) => self.merged(lower, upper),
             Err(error) => self.not_merged(lower, upper, error),
@@ -41,7 +40,7 @@ impl<H: Heap> Driver<H> {
         self.settle().map(drop)
     }
 
-    /// Checks that arenas were not merged for a reason.
+    /// Checks that the heap had a reason not to merge arenas.
     fn not_merged(&mut self, lower: Span, upper: Span, error: ArenaError) -> Check {
         self.trace.end(Outcome::Refused);
         let before = self.settle()?;
@@ -55,8 +54,7 @@ impl<H: Heap> Driver<H> {
         if rightly { Ok(()) } else { Err(format!("refused to merge {lower} and {upper}: {error}")) }
     }
 
-    /// Whether a larger bitmap surely finds a place. With other arenas, the free memory may be
-    /// theirs.
+    /// Returns whether a larger bitmap certainly fits. With several arenas, the free memory may be in others.
     fn has_room_for_own(&self, both: Span) -> bool {
         let bitmap = self.limits.bitmap(both.size()) + OWN;
         let layout = Layout::from_size_align(bitmap, 8).expect("a pool is not that large");

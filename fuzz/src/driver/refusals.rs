@@ -1,4 +1,4 @@
-//! Spans that must be refused, with the error that says why.
+//! Spans that the heap must refuse with the right error.
 
 use talloc_core::{ArenaError, Memory, Span};
 
@@ -13,7 +13,7 @@ use ArenaError::{
 };
 
 impl<H: Heap> Driver<H> {
-    /// Passes a span that is wrong, if there are the arenas for that.
+    /// Passes a wrong span, if there are suitable arenas.
     pub(super) fn refuse(&mut self, wrong: Wrong, pick: Pick, size: usize) -> Check {
         match wrong {
             Wrong::InitNull => self.refuse_init(Span::new(0, size)),
@@ -89,12 +89,12 @@ impl<H: Heap> Driver<H> {
         }
     }
 
-    /// A span above the pool that links do not reach across, if there is room for one.
+    /// Returns a span above the pool that is larger than the reach of links, if there is one.
     fn far(&self) -> Option<Span> {
         Span::try_from_base_size(self.pool.whole().acme()?, self.limits.window)
     }
 
-    /// Claims what links do not reach across, and what is claimed already with it.
+    /// Claims a span beyond the reach of links, alone, and together with an existing arena.
     fn refuse_far(&mut self) -> Check {
         match (self.far(), self.arenas.last()) {
             (Some(far), Some(arena)) => self.refuse_claim(far.fit_over(*arena), Overlap),
@@ -102,7 +102,7 @@ impl<H: Heap> Driver<H> {
         }
     }
 
-    /// Claims a few bytes as a further arena.
+    /// Claims a few bytes as a second arena.
     fn refuse_tiny(&mut self, pick: Pick, size: usize) -> Check {
         let gaps = self.gaps();
         match pick.of(gaps.len()) {
@@ -116,21 +116,21 @@ impl<H: Heap> Driver<H> {
 
     fn refuse_init(&mut self, new: Span) -> Check {
         self.trace.begin(Call::Init(self.place(new)));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.try_init(new) };
         self.must_refuse(result, new, &[Null])
     }
 
     fn refuse_claim(&mut self, new: Span, error: ArenaError) -> Check {
         self.trace.begin(Call::Claim(self.place(new), Memory::empty()));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.claim_as(new, Memory::empty()) };
         self.must_refuse(result, new, &[error])
     }
 
     fn refuse_extend(&mut self, first: Span, new: Span, errors: &[ArenaError]) -> Check {
         self.trace.begin(Call::Extend(self.place(new)));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.try_extend(new) };
         self.must_refuse(result, first, errors)
     }
@@ -144,7 +144,7 @@ impl<H: Heap> Driver<H> {
     fn refuse_extend_arena(&mut self, old: Span, new: Span, error: ArenaError) -> Check {
         let memory = Memory::empty();
         self.trace.begin(Call::ExtendArena(self.place(old), self.place(new), memory));
-        // SAFETY: Such a span is promised to be refused.
+        // SAFETY: The heap refuses such a span, as it promises.
         let result = unsafe { self.heap.extend_arena_as(old, new, memory) };
         self.must_refuse(result, old, &[error])
     }
@@ -163,7 +163,7 @@ impl<H: Heap> Driver<H> {
 
     fn refuse_merge(&mut self, lower: Span, upper: Span, error: ArenaError) -> Check {
         self.trace.begin(Call::Merge(self.place(lower), self.place(upper)));
-        // SAFETY: Such spans are promised to be refused.
+        // SAFETY: The heap refuses such spans, as it promises.
         let result = unsafe { self.heap.merge_arenas(lower, upper) };
         self.must_refuse(result, lower, &[error])
     }

@@ -1,6 +1,6 @@
 //! The classes of faults.
 
-/// A kind of fault that is planted.
+/// A class of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the table below describes each")]
 pub enum Class {
@@ -37,19 +37,19 @@ pub enum Class {
     Uninitialised,
 }
 
-/// How the faults of a class are planted, and what a heap can do about them.
+/// How the faults of a class are planted, and how a heap can react.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// A wrong call, or a write to memory that is not the program's.
+    /// A wrong call, or a write to memory that the program does not own.
     Error,
     /// A call that must be refused, or an event that a heap must survive.
     Refusal,
-    /// A read of memory that is not the program's: the heap may have nothing there to see.
+    /// A read of memory that the program does not own. The heap may not be able to notice it.
     Exposure,
 }
 
 impl Class {
-    /// Every class, its number in the list of requirements, and what it is.
+    /// Every class, with its number in the list of requirements, its name and its description.
     const TABLE: [(Self, &'static str, &'static str, &'static str); 31] = [
         (Self::DoubleFree, "1", "double-free", "free twice, one directly after the other"),
         (
@@ -119,12 +119,12 @@ impl Class {
         (Self::Uninitialised, "U", "uninitialised", "read a new block before writing to it"),
     ];
 
-    /// Every class.
+    /// Returns every class.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::TABLE.iter().map(|row| row.0)
     }
 
-    /// The class of a name.
+    /// Returns the class with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::TABLE.iter().find(|row| row.2 == name).map(|row| row.0)
@@ -134,25 +134,25 @@ impl Class {
         &Self::TABLE[self as usize]
     }
 
-    /// The number in the list of fault classes.
+    /// Returns the number in the list of requirements.
     #[must_use]
     pub fn number(self) -> &'static str {
         self.row().1
     }
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().2
     }
 
-    /// What is done.
+    /// Returns a description of the fault.
     #[must_use]
     pub fn description(self) -> &'static str {
         self.row().3
     }
 
-    /// What kind of class it is.
+    /// Returns the family of the class.
     #[must_use]
     pub fn family(self) -> Family {
         match self {
@@ -166,13 +166,13 @@ impl Class {
         }
     }
 
-    /// Whether the outcome is tabulated by how many bytes were written.
+    /// Returns whether the outcomes are tabulated by the number of bytes written.
     #[must_use]
     pub fn has_sizes(self) -> bool {
         matches!(self, Self::Overflow | Self::Underflow | Self::WriteAfterFree)
     }
 
-    /// Whether the outcome is tabulated by how many calls passed between the free and the fault.
+    /// Returns whether the outcomes are tabulated by the number of calls between the free and the fault.
     #[must_use]
     pub fn has_distances(self) -> bool {
         matches!(self, Self::FreeAfterReuse | Self::WriteAfterFree | Self::ReadAfterFree)

@@ -1,4 +1,4 @@
-//! Reading memory that is not the program's: does a heap leave there what was written before?
+//! Reads of memory that the program does not own. Does the heap leave the former contents there?
 
 use std::ptr::{self, NonNull};
 
@@ -10,13 +10,13 @@ use super::program::Program;
 use crate::ops::cursor::nearest_layout;
 use crate::pattern;
 
-/// Calls before the look.
+/// The largest number of calls before the read.
 const BEFORE: usize = 160;
 
-/// Blocks of fewer bytes may be all links.
+/// Smaller blocks may consist only of links.
 const LEAST: usize = 64;
 
-/// Looks at memory, which is caught if its former contents are gone.
+/// Reads memory. The fault is caught if the former contents are gone.
 pub(super) fn look<C: Config>(class: Class, seed: u64) -> Outcome {
     let mut program = Program::<C>::new(seed);
     let before = program.random.usize(BEFORE / 8..BEFORE);
@@ -31,7 +31,7 @@ pub(super) fn look<C: Config>(class: Class, seed: u64) -> Outcome {
     Outcome { distance, ..Outcome::new(verdict) }
 }
 
-/// Whether a freed block contains what it did, and how many calls ago it was freed.
+/// Returns whether a freed block still has its contents, and how many calls ago it was freed.
 fn freed<C: Config>(program: &mut Program<C>) -> Option<(bool, usize)> {
     let all = program.freed.clone();
     let freed: Vec<_> = all
@@ -43,20 +43,20 @@ fn freed<C: Config>(program: &mut Program<C>) -> Option<(bool, usize)> {
     pattern::write(freed.block.id, 0, &mut former);
     let now = bytes(freed.block.ptr, former.len());
     let same = former.iter().zip(&now).filter(|(former, now)| former == now).count();
-    // Of random bytes, one in 256 is the same.
+    // One in 256 random bytes is equal by chance.
     Some((8 * same > former.len(), program.calls - freed.at))
 }
 
-/// Whether a new block contains anything but one word, over and over.
+/// Returns whether a new block contains anything except a single repeated word.
 fn new<C: Config>(program: &mut Program<C>) -> Option<(bool, usize)> {
     let size = LEAST + 8 * program.random.usize(..64);
-    // SAFETY: The arenas are the heap's.
+    // SAFETY: `malloc` has no preconditions.
     let ptr = unsafe { program.heap.malloc(nearest_layout(size, 8)) }.ok()?;
     let bytes = bytes(ptr, size);
     Some((bytes.chunks(8).any(|word| *word != bytes[..8]), 0))
 }
 
 fn bytes(ptr: NonNull<u8>, size: usize) -> Vec<u8> {
-    // SAFETY: The memory is the pool's, all of which has been written to, and nobody has a reference to it.
+    // SAFETY: The memory is in the pool and initialised, and there are no references to it.
     unsafe { &*ptr::slice_from_raw_parts(ptr.as_ptr(), size) }.to_vec()
 }

@@ -1,4 +1,4 @@
-//! Many faults of a class, in processes of their own.
+//! Many faults of a class, in child processes.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -10,20 +10,21 @@ use super::level::Level;
 use super::outcome::{Outcome, Verdict};
 use super::tally::Tally;
 
-/// Programs that one process runs, if no fault damages it.
+/// The number of programs that one process runs, unless a fault damages it.
 const BATCH: u64 = 64;
 
-/// How long the processor may work on one program, in microseconds, before the heap is taken to loop for ever. Heaps
-/// without checks often do.
+/// The CPU time for one program in microseconds. A heap that takes longer is considered to be in an endless loop. Heaps
+/// without checks often are.
 const PATIENCE: i64 = if cfg!(debug_assertions) { 200_000 } else { 20_000 };
 
-/// How many times as long it may work on a heap with checks, which is not to be taken for one that loops.
+/// The factor by which a heap with checks may take longer, because it must not be considered to be in a loop by
+/// mistake.
 const MORE_PATIENCE: i64 = 50;
 
-/// For one fault there are at most so many programs that give no opportunity for it.
+/// The largest number of programs to try for one fault, because some give no opportunity for it.
 const TRIES: u64 = 20;
 
-/// How a line begins that says the size and the distance of the fault that was just planted.
+/// The start of the line with the size and the distance of a planted fault.
 const PLANTED: &str = "planted ";
 
 /// Runs the program of a seed, and calls the function when the fault is planted.
@@ -31,12 +32,13 @@ trait Run: Fn(u64, &mut dyn FnMut(usize, usize)) -> Outcome {}
 
 impl<F: Fn(u64, &mut dyn FnMut(usize, usize)) -> Outcome> Run for F {}
 
-/// Plants `count` faults of a class, the program of each from a seed of its own, from `first` on.
+/// Plants `count` faults of a class in programs with consecutive seeds from `first` on.
 ///
-/// Forks, and so must be called by a process with one thread.
+/// Forks, so the process must have only one thread.
 ///
 /// # Panics
 ///
+/// If the system refuses a process or a pipe.
 /// If the system refuses a process or a pipe.
 pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
     panic::set_hook(Box::new(|_| {}));
@@ -57,14 +59,14 @@ pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
     tally
 }
 
-/// Runs up to `count` programs in a process of its own, at least one.
+/// Runs up to `count` programs in a child process, and at least one.
 fn batch(first: u64, count: u64, patience: i64, run: impl Run) -> Vec<Outcome> {
     let mut ends = [0; 2];
-    // SAFETY: There is room for the two ends.
+    // SAFETY: The array has room for the two ends.
     assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0, "the system refuses a pipe");
     // SAFETY: The ends are open, and nothing else owns them.
     let (read, write) = unsafe { ends.map(|end| File::from_raw_fd(end)).into() };
-    // SAFETY: The process has one thread, so no lock is held by another one.
+    // SAFETY: The process has one thread, so no other thread holds a lock.
     match unsafe { libc::fork() } {
         0 => {
             drop(read);
@@ -78,24 +80,24 @@ fn batch(first: u64, count: u64, patience: i64, run: impl Run) -> Vec<Outcome> {
     }
 }
 
-/// Runs the programs up to the first whose fault did damage, and writes what came of them.
+/// Runs programs up to the first whose fault did damage, and writes their outcomes.
 fn child(first: u64, count: u64, patience: i64, write: File, run: impl Run) -> ! {
     silence();
     for seed in first..first + count {
         set_timer(patience);
         let outcome = run(seed, &mut |size, distance| {
-            // If nobody reads, nobody cares.
+            // If the parent does not read the pipe, the line is not needed.
             let _ = writeln!(&write, "{PLANTED}{size} {distance}");
         });
         if writeln!(&write, "{outcome}").is_err() || outcome.is_dirty() {
             break;
         }
     }
-    // SAFETY: Nothing is left to be cleaned up. The parent's destructors and buffers must not run here.
+    // SAFETY: Nothing needs to be cleaned up. The parent's destructors and buffers must not run here.
     unsafe { libc::_exit(0) }
 }
 
-/// Reads what came of the programs, the last of which may have ended the process.
+/// Reads the outcomes of the programs. The last program may have terminated the process.
 fn parent(pid: libc::pid_t, read: File) -> Vec<Outcome> {
     let (mut outcomes, mut planted) = (Vec::new(), (0, 0));
     for line in BufReader::new(read).lines().map_while(Result::ok) {
@@ -106,12 +108,12 @@ fn parent(pid: libc::pid_t, read: File) -> Vec<Outcome> {
         }
     }
     let mut status = 0;
-    // SAFETY: The status may be written to.
+    // SAFETY: The status is writable.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid, "the child can be awaited");
     if status != 0 {
         let why = match libc::WTERMSIG(status) {
             0 => format!("the process exited with {}", libc::WEXITSTATUS(status)),
-            libc::SIGVTALRM => "looped for ever".into(),
+            libc::SIGVTALRM => "looped forever".into(),
             signal => format!("signal {signal}"),
         };
         let (size, distance) = planted;
@@ -120,16 +122,16 @@ fn parent(pid: libc::pid_t, read: File) -> Vec<Outcome> {
     outcomes
 }
 
-/// Reads two numbers.
+/// Parses two numbers.
 fn pair(text: &str) -> Option<(usize, usize)> {
     let (size, distance) = text.split_once(' ')?;
     Some((size.parse().ok()?, distance.parse().ok()?))
 }
 
-/// Has the process print nothing and leave no core file when it dies.
+/// Makes the process print nothing, and leave no core file when it dies.
 fn silence() {
     let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: The path is a string of C's, and the limit is read only.
+    // SAFETY: The path is a C string, and the limit is only read.
     unsafe {
         libc::setrlimit(libc::RLIMIT_CORE, &raw const limit);
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY);
@@ -137,7 +139,7 @@ fn silence() {
     }
 }
 
-/// Has the process end after it has worked for so many microseconds.
+/// Terminates the process after this much CPU time in microseconds.
 fn set_timer(micros: i64) {
     let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let timer = libc::itimerval {
@@ -147,6 +149,6 @@ fn set_timer(micros: i64) {
             tv_usec: (micros % 1_000_000) as libc::suseconds_t,
         },
     };
-    // SAFETY: The new timer is read only, and the old one is not asked for.
+    // SAFETY: The new timer is only read, and the old one is not requested.
     unsafe { libc::setitimer(libc::ITIMER_VIRTUAL, &raw const timer, std::ptr::null_mut()) };
 }

@@ -1,4 +1,4 @@
-//! One fault in one program.
+//! A single fault in a program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,20 +12,20 @@ use super::plant::{self, Planted, storms};
 use super::program::{Program, Trouble};
 use crate::run::panic_message;
 
-/// The most calls before a fault is planted, and after.
+/// The largest numbers of calls before and after the fault.
 const BEFORE: usize = 160;
 const AFTER: usize = 256;
 
-/// Words on the stack for a fault.
+/// The number of words on the stack for faults.
 const STACK: usize = 64;
 
-/// How often a program goes on a little, if it gives no opportunity for the fault.
+/// How often a program continues for a few calls if it gives no opportunity for the fault.
 const TRIES: usize = 40;
 
-/// Plants a fault of a class in a random program on a heap of some parameters, and says what came of it.
+/// Plants a fault of a class in a random program on a heap with parameters `C`, and returns the outcome.
 ///
-/// Calls `on_planted` with the fault's size and distance, as in [`Outcome`], once it is planted: on a heap without
-/// checks, it may crash the process or never return.
+/// Calls `on_planted` with the size and the distance of the fault, as in [`Outcome`], once it is planted. On a heap
+/// without checks, the fault may crash the process, or it may never return.
 #[must_use]
 pub fn inject<C: Config>(
     class: Class,
@@ -34,7 +34,7 @@ pub fn inject<C: Config>(
 ) -> Outcome {
     note::take();
     note::set_panics(false);
-    // Classes and seeds have programs of their own.
+    // The program depends on the class and the seed.
     let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(class as u64);
     let mut known = (0, 0);
     let mut on_planted = |size, distance| {
@@ -86,7 +86,7 @@ fn plant_in_program<C: Config>(
     Outcome { size: planted.size, distance: planted.distance, ..outcome }
 }
 
-/// The wrong call has had no effect, so the program goes on, and all must be right.
+/// The heap refused the wrong call, so the program continues, and everything must be correct.
 fn go_on_after_report<C: Config>(program: &mut Program<C>) -> Outcome {
     let reported = note::take();
     program.reported = None;
@@ -110,7 +110,7 @@ fn go_on_after_report<C: Config>(program: &mut Program<C>) -> Outcome {
     }
 }
 
-/// What has come of a program that nothing was reported of.
+/// Returns the outcome of a program without a report.
 fn at_end<C: Config>(program: &Program<C>, harm: Option<&String>) -> Outcome {
     if let Some(damage) = program.damage.as_ref().or(harm) {
         return Outcome::with_message(Verdict::Missed, damage);
@@ -122,7 +122,7 @@ fn at_end<C: Config>(program: &Program<C>, harm: Option<&String>) -> Outcome {
     }
 }
 
-/// The program goes on until the fault is reported, or all is freed.
+/// Continues until the fault is reported or all blocks are freed.
 fn go_on_unnoticed<C: Config>(program: &mut Program<C>, planted: &Planted) -> Outcome {
     let after = program.random.usize(..AFTER);
     program.run(after);

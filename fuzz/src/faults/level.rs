@@ -1,4 +1,4 @@
-//! The levels of heap.
+//! The levels of checks.
 
 use std::fmt;
 
@@ -11,24 +11,24 @@ use super::injection::inject;
 use super::note::Note;
 use super::outcome::Outcome;
 
-/// A heap of some parameters, by name.
+/// A heap with some parameters, and its name.
 #[derive(Clone, Copy)]
 pub struct Level {
     /// The name, in tables and on the command line.
     pub name: &'static str,
-    /// Whether the table shows the level if none is named.
+    /// Whether the table includes the level by default.
     pub is_usual: bool,
-    /// Whether the heap finds some faults.
+    /// Whether the heap detects some faults.
     pub(super) is_checked: bool,
     inject: Inject,
 }
 
-/// [`inject`] for the parameters of a level.
+/// [`inject`] with the parameters of a level.
 type Inject = fn(Class, u64, &mut dyn FnMut(usize, usize)) -> Outcome;
 
 /// All levels.
 ///
-/// A level whose handler is [`Note`] reports its faults.
+/// A level reports its faults if its handler is [`Note`].
 pub const LEVELS: &[Level] = &[
     Level::of::<Compact>("plain"),
     Level::of::<Checked<Compact, Note>>("checked"),
@@ -53,18 +53,18 @@ impl Level {
         Self { name, is_usual: true, is_checked, inject: inject::<C> }
     }
 
-    /// The level, left out of the table unless it is named.
+    /// Excludes the level from the table by default.
     const fn unusual(self) -> Self {
         Self { is_usual: false, ..self }
     }
 
-    /// The level of a name.
+    /// Returns the level with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         LEVELS.iter().find(|level| level.name == name).copied()
     }
 
-    /// Plants one fault in a random program on such a heap: see [`inject`].
+    /// Plants a fault in a random program on such a heap. See [`inject`].
     #[must_use]
     pub fn inject(
         &self,

@@ -1,20 +1,19 @@
-//! Planting memory errors into random programs, and what becomes of them.
+//! Plants memory errors in random programs, and classifies the outcomes.
 //!
-//! [`inject`] runs a random legal program, plants one fault of a [`Class`] in it, lets the program go on, and says what
-//! came of it: the heap reported the fault to its handler, nothing changed, or something was corrupted silently. The
-//! heap lies in a [`Pool`](crate::Pool) of canaries, and a [`Shadow`](crate::Shadow) knows what each block must
-//! contain.
+//! [`inject`] runs a random legal program, plants one fault of a [`Class`] in it, continues the program, and returns
+//! the outcome: the heap reported the fault to its handler, nothing changed, or something was silently corrupted. The
+//! heap lies in a [`Pool`](crate::Pool) of canaries, and a [`Shadow`](crate::Shadow) knows the contents of each block.
 //!
 //! | what | where |
 //! |---|---|
-//! | the levels of heap, one line each | [`LEVELS`] |
+//! | the levels of checks, one line each | [`LEVELS`] |
 //! | the classes of faults | [`Class`] |
 //! | how each is planted | `plant` |
-//! | what came of a fault, and of many | [`Outcome`], [`Tally`] |
-//! | many faults of a class, in processes of their own | [`many`] |
+//! | the outcome of a fault, and of many | [`Outcome`], [`Tally`] |
+//! | many faults of a class, in child processes | [`many`] |
 //! | the tables, in Markdown | [`heading`], [`row`], [`details`], `cargo xtask faults` |
 //!
-//! A heap without checks does not survive most faults: it crashes, or loops for ever. Therefore [`many`] forks.
+//! A heap without checks does not survive most faults: it crashes, or loops forever. So [`many`] forks.
 
 mod class;
 mod exposure;

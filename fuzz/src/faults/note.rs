@@ -1,4 +1,4 @@
-//! The handler of the heaps that report.
+//! The misuse handler.
 
 use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
@@ -12,7 +12,7 @@ thread_local! {
     static PANICS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes the first misuse, and returns, or panics with a [`Bomb`] if it is told to.
+/// Records the first misuse. Then returns, or panics with a [`Bomb`] if that is set.
 #[derive(Debug, Clone, Copy)]
 pub struct Note;
 
@@ -22,23 +22,23 @@ impl OnMisuse for Note {
             first.get_or_insert(*misuse);
         });
         if PANICS.get() {
-            // Without a message.
+            // This prints no message.
             resume_unwind(Box::new(Bomb));
         }
     }
 }
 
-/// What was reported first since this was last asked.
+/// Returns the first report since the last call.
 pub(super) fn take() -> Option<Misuse> {
     FIRST.take()
 }
 
-/// Whether anything was reported since [`take`].
+/// Returns whether anything was reported since [`take`].
 pub(super) fn is_any() -> bool {
     FIRST.with_borrow(Option::is_some)
 }
 
-/// Says whether the handler shall panic.
+/// Sets whether the handler panics.
 pub(super) fn set_panics(panics: bool) {
     PANICS.set(panics);
 }

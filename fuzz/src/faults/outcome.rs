@@ -1,58 +1,58 @@
-//! What came of one fault.
+//! The outcome of one fault.
 
 use std::fmt;
 
-/// What came of a fault that was planted.
+/// The outcome of a planted fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the heap did.
+    /// The reaction of the heap.
     pub verdict: Verdict,
-    /// Bytes that the fault wrote, if it did.
+    /// The number of bytes that the fault wrote, or zero.
     pub size: usize,
-    /// Calls of the heap between the free and the fault, if there was a free.
+    /// The number of calls of the heap between the free and the fault, if there was a free.
     pub distance: usize,
-    /// What was reported or found, for people.
+    /// A human-readable description of what was reported or found.
     pub message: String,
 }
 
-/// What the heap did about a fault.
+/// The reaction of a heap to a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It reported the fault, or refused the call, after so many further calls.
+    /// The heap reported the fault, or refused the call.
     Caught {
-        /// Calls after the fault, 0 if the wrong call itself was reported.
+        /// The number of calls between the fault and the report. It is 0 if the wrong call itself was reported.
         after: usize,
-        /// Whether something had been corrupted by then.
+        /// Whether something had already been corrupted.
         is_late: bool,
     },
     /// Nothing was wrong at the end.
     Harmless,
     /// The program noticed nothing, but some of the heap's memory was lost at the end.
     Lost,
-    /// The program noticed nothing, but the heap was found broken at the end, when it was verified.
+    /// The program noticed nothing, but the heap did not verify at the end.
     Latent,
     /// Something of the program's was corrupted, and nothing was reported.
     Missed,
-    /// The process died, or the heap panicked or looped for ever.
+    /// The process died, or the heap panicked or looped forever.
     Crashed,
     /// The program gave no opportunity for the fault.
     Skipped,
 }
 
 impl Outcome {
-    /// An outcome without a message.
+    /// Creates an outcome without a message.
     #[must_use]
     pub fn new(verdict: Verdict) -> Self {
         Self { verdict, size: 0, distance: 0, message: String::new() }
     }
 
-    /// An outcome with what was found.
+    /// Creates an outcome with a message.
     #[must_use]
     pub fn with_message(verdict: Verdict, message: impl fmt::Display) -> Self {
         Self { message: message.to_string().replace('\n', " "), ..Self::new(verdict) }
     }
 
-    /// Whether memory outside of the heap may have been damaged.
+    /// Returns whether memory outside of the heap may be damaged.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         match self.verdict {
@@ -62,7 +62,7 @@ impl Outcome {
         }
     }
 
-    /// Reads what `Display` writes.
+    /// Parses the output of `Display`.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut fields = line.splitn(6, ' ');
@@ -84,7 +84,7 @@ impl Outcome {
     }
 }
 
-/// A line that [`Outcome::parse`] reads.
+/// A line that [`Outcome::parse`] can read.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, after, is_late) = match self.verdict {

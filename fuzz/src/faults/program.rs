@@ -1,4 +1,4 @@
-//! A random legal program, which goes on after a fault.
+//! A random legal program that continues after a fault.
 
 mod operations;
 
@@ -14,23 +14,23 @@ use crate::pool::Pool;
 use crate::shadow::{Block, Shadow};
 use crate::supply::{Kind, Supply};
 
-/// Bytes that arenas are cut out of.
+/// The size of the pool for arenas in bytes.
 const POOL: usize = 192 << 10;
 
-/// Bytes of them that another heap has.
+/// The size of another heap's arena in the pool, in bytes.
 const OTHER: usize = 4 << 10;
 
-/// Operations that are read from one script.
+/// The number of operations that are read from one script.
 const OPS: usize = 128;
 
-/// How many freed blocks are remembered.
+/// The number of freed blocks to remember.
 const REMEMBERED: usize = 64;
 
-/// A block that was freed.
+/// A freed block.
 #[derive(Debug, Clone, Copy)]
 pub struct Freed {
     pub block: Block,
-    /// When it was freed, as a count of calls.
+    /// The number of calls before it was freed.
     pub at: usize,
 }
 
@@ -40,7 +40,7 @@ impl Freed {
     }
 }
 
-/// A heap in a pool of canaries, what it must contain, and what was found wrong.
+/// A heap in a pool of canaries, its expected contents, and the damage found.
 pub struct Program<C: Config> {
     pub heap: Box<OwnedTalloc<C, Supply>>,
     pub limits: Limits,
@@ -48,13 +48,13 @@ pub struct Program<C: Config> {
     pub shadow: Shadow,
     pub freed: Vec<Freed>,
     pub random: Rng,
-    /// Calls of the heap so far.
+    /// The number of calls of the heap so far.
     pub calls: usize,
-    /// The count of calls at the first report.
+    /// The number of calls at the first report.
     pub reported: Option<usize>,
-    /// What was found corrupted first.
+    /// The first damage found.
     pub damage: Option<String>,
-    /// Memory of the stack.
+    /// Memory on the stack.
     pub stack: *mut u8,
     /// Another heap, and its only block.
     pub other: Box<OwnedTalloc<C, Supply>>,
@@ -65,14 +65,14 @@ pub struct Program<C: Config> {
 }
 
 impl<C: Config> Program<C> {
-    /// A program with up to three arenas.
+    /// Creates a program with up to three arenas.
     pub fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let pool = Pool::new(POOL);
         let mut heap = Box::new(Talloc::with_source(Supply::new(Kind::Refuse)));
         let arenas = arenas(&mut random, &pool);
         for arena in &arenas {
-            // SAFETY: The memory is the pool's, which lives as long as the heap. Arenas are apart from each other.
+            // SAFETY: The memory is in the pool, which outlives the heap. The arenas are disjoint.
             unsafe { heap.claim(*arena) }.expect("an arena of some KiB can be claimed");
         }
         let elsewhere = pool.span().truncate(0, pool.span().size() - OTHER);
@@ -97,7 +97,7 @@ impl<C: Config> Program<C> {
         }
     }
 
-    /// Runs about so many calls, or up to the first report.
+    /// Runs about `calls` calls, or up to the first report.
     pub fn run(&mut self, calls: usize) {
         let end = self.calls + calls;
         while self.calls < end && self.reported.is_none() {
@@ -120,13 +120,13 @@ impl<C: Config> Program<C> {
         self.ops.pop().expect("a script has operations")
     }
 
-    /// One of the blocks, by index.
+    /// Returns the index of a random block.
     pub fn any(&mut self) -> Option<usize> {
         let blocks = self.shadow.blocks().len();
         (blocks > 0).then(|| self.random.usize(..blocks))
     }
 
-    /// Notes a call of the heap, after it.
+    /// Counts a call of the heap, after it has returned.
     pub fn called(&mut self) {
         self.calls += 1;
         if self.reported.is_none() && note::is_any() {
@@ -134,7 +134,7 @@ impl<C: Config> Program<C> {
         }
     }
 
-    /// Notes what is wrong, unless something was before.
+    /// Records an error, unless there was one before.
     pub fn expect<T>(&mut self, result: Result<T, String>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -145,12 +145,12 @@ impl<C: Config> Program<C> {
         }
     }
 
-    /// Whether no live block lies where `span` is.
+    /// Returns whether no allocated block overlaps `span`.
     pub fn is_unused(&self, span: Span) -> bool {
         !self.shadow.blocks().iter().any(|block| block.span().overlaps(span))
     }
 
-    /// Whether the heap's arenas contain all of `span`.
+    /// Returns whether an arena contains all of `span`.
     pub fn is_in_arena(&self, span: Span) -> bool {
         self.arenas.iter().any(|arena| arena.contains_span(span))
     }
@@ -165,7 +165,7 @@ impl<C: Config> Program<C> {
         self.expect(checked.map_err(|error| format!("of another heap, {error}")));
     }
 
-    /// Frees all blocks, whose contents must be intact, unless something is reported.
+    /// Frees all blocks and checks their contents, unless something is reported.
     pub fn finish(&mut self) {
         self.check_contents();
         while !self.shadow.blocks().is_empty() && self.reported.is_none() {
@@ -177,7 +177,7 @@ impl<C: Config> Program<C> {
         }
     }
 
-    /// Says what is wrong with the heaps when all is freed.
+    /// Returns what is wrong with the heaps after all blocks are freed.
     pub fn find_trouble(&self) -> Option<Trouble> {
         if let Err(violation) = self.heap.verify().and_then(|_| self.other.verify()) {
             return Some(Trouble::Broken(format!("verify: {violation}")));
@@ -187,19 +187,19 @@ impl<C: Config> Program<C> {
     }
 }
 
-/// What is wrong with a heap that the program does not notice.
+/// A fault of a heap that the program does not notice.
 pub enum Trouble {
-    /// Some memory is neither free nor a block's.
+    /// Some memory is neither free nor allocated.
     Lost(String),
-    /// The heap is not in order.
+    /// The heap does not verify.
     Broken(String),
 }
 
-/// A heap with one block.
+/// Creates a heap with one block.
 fn other<C: Config>(arena: Span) -> (Box<OwnedTalloc<C, Supply>>, Block) {
     let mut heap = Box::new(Talloc::with_source(Supply::new(Kind::Refuse)));
     let layout = nearest_layout(200, 8);
-    // SAFETY: Nobody else uses that part of the pool, which lives as long as the heap.
+    // SAFETY: Nothing else uses this part of the pool, which outlives the heap.
     let ptr = unsafe {
         heap.claim(arena).expect("an arena of some KiB can be claimed");
         heap.malloc(layout).expect("the arena is empty")
@@ -209,7 +209,7 @@ fn other<C: Config>(arena: Span) -> (Box<OwnedTalloc<C, Supply>>, Block) {
     (heap, block)
 }
 
-/// One to three arenas, 2 KiB and more apart, of 12 to 48 KiB.
+/// Returns one to three arenas of 12 to 48 KiB, at least 2 KiB apart.
 fn arenas(random: &mut Rng, pool: &Pool) -> Vec<Span> {
     let count = *random.choice(&[1, 1, 1, 2, 3]).expect("there are some");
     let all = pool.span();

@@ -9,17 +9,17 @@ use super::tally::{Row, Tally};
 const HEAD: &str = "planted | caught | at once | later | calls until then, median / most | after damage | harmless | lost | latent | missed | crashed |";
 const RULE: &str = "--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
 
-/// The names of [`Tally::SIZES`] and [`Tally::DISTANCES`].
+/// The labels of [`Tally::SIZES`] and [`Tally::DISTANCES`].
 const SIZES: [&str; 6] = ["1", "2-7", "8", "9-16", "17-32", "33 and more"];
 const DISTANCES: [&str; 5] = ["0", "1-7", "8-31", "32-127", "128 and more"];
 
-/// The head of the table of all classes.
+/// Returns the head of the table of all classes.
 #[must_use]
 pub fn heading() -> String {
     format!("| class | fault | level | {HEAD}\n|---|---|---|{RULE}\n")
 }
 
-/// A row of that table. Empty for a class that has another one, in [`details`].
+/// Returns a row of the table. It is empty for a class that has its own table in [`details`].
 #[must_use]
 pub fn row(class: Class, level: Level, tally: &Tally) -> String {
     let mut text = String::new();
@@ -30,7 +30,7 @@ pub fn row(class: Class, level: Level, tally: &Tally) -> String {
     text
 }
 
-/// The other tables: what can be read, and what came of faults by size and distance.
+/// Returns the other tables: exposures, and outcomes by size and by distance.
 #[must_use]
 pub fn details(results: &[(Class, Level, Tally)]) -> String {
     let mut text = String::new();
@@ -49,7 +49,7 @@ fn has_distances(class: Class) -> bool {
     class.has_distances() && !is_exposure(class)
 }
 
-/// What can be read that should not be.
+/// Writes the table of memory that can be read but should not be.
 fn exposures(text: &mut String, results: &[(Class, Level, Tally)]) {
     if !results.iter().any(|(class, ..)| is_exposure(*class)) {
         return;
@@ -67,7 +67,7 @@ fn exposures(text: &mut String, results: &[(Class, Level, Tally)]) {
     }
 }
 
-/// A table by size or distance, if there are classes that have one.
+/// Writes a table by size or distance, if any class has one.
 fn parts<const N: usize>(
     text: &mut String,
     results: &[(Class, Level, Tally)],

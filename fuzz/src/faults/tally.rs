@@ -1,38 +1,38 @@
-//! What came of many faults.
+//! The outcomes of many faults.
 
 use super::outcome::{Outcome, Verdict};
 
 /// Counts of outcomes.
 #[derive(Debug, Clone, Default)]
 pub struct Row {
-    /// Faults that were planted.
+    /// Planted faults.
     pub planted: usize,
-    /// Reported at once.
+    /// Faults reported at once.
     pub at_once: usize,
-    /// Reported later: after how many calls each.
+    /// The number of calls until the report, for faults reported later.
     pub later: Vec<usize>,
-    /// Of those that were reported: after something had been corrupted.
+    /// Faults reported after something had been corrupted.
     pub late: usize,
-    /// Without an effect.
+    /// Faults without an effect.
     pub harmless: usize,
-    /// Some memory was lost.
+    /// Faults after which memory was lost.
     pub lost: usize,
-    /// The heap was found broken when it was verified, and the program had not noticed.
+    /// Faults after which the heap did not verify, although the program had noticed nothing.
     pub latent: usize,
-    /// Corrupted something of the program's silently.
+    /// Faults that silently corrupted something of the program's.
     pub missed: usize,
-    /// Ended the process.
+    /// Faults that terminated the process.
     pub crashed: usize,
 }
 
 impl Row {
-    /// Faults that were reported.
+    /// Returns the number of reported faults.
     #[must_use]
     pub fn caught(&self) -> usize {
         self.at_once + self.later.len()
     }
 
-    /// The median and the largest number of calls until a fault was reported that was not at once.
+    /// Returns the median and the largest number of calls until a later report.
     #[must_use]
     pub fn delays(&self) -> Option<(usize, usize)> {
         let mut later = self.later.clone();
@@ -61,32 +61,32 @@ impl Row {
     }
 }
 
-/// Outcomes of one class on one level.
+/// The outcomes of one class on one level.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// All of them.
+    /// All outcomes.
     pub all: Row,
-    /// By [`SIZES`](Self::SIZES).
+    /// Outcomes by [`SIZES`](Self::SIZES).
     pub by_size: [Row; 6],
-    /// By [`DISTANCES`](Self::DISTANCES).
+    /// Outcomes by [`DISTANCES`](Self::DISTANCES).
     pub by_distance: [Row; 5],
     /// Programs that gave no opportunity.
     pub skipped: usize,
-    /// Some that were neither caught in time nor harmless, by seed.
+    /// Some of the faults that were neither caught in time nor harmless, by seed.
     pub examples: Vec<(u64, Outcome)>,
 }
 
 impl Tally {
-    /// The most bytes of each row of [`by_size`](Self::by_size).
+    /// The largest size of each row of [`by_size`](Self::by_size).
     pub const SIZES: [usize; 6] = [1, 7, 8, 16, 32, usize::MAX];
 
-    /// The most calls of each row of [`by_distance`](Self::by_distance).
+    /// The largest distance of each row of [`by_distance`](Self::by_distance).
     pub const DISTANCES: [usize; 5] = [0, 7, 31, 127, usize::MAX];
 
-    /// How many examples are kept.
+    /// The number of examples to keep.
     const EXAMPLES: usize = 100;
 
-    /// Adds what came of the fault with a seed.
+    /// Adds the outcome of the fault with this seed.
     pub fn add(&mut self, seed: u64, outcome: Outcome) {
         if outcome.verdict == Verdict::Skipped {
             self.skipped += 1;

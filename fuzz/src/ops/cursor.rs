@@ -1,8 +1,8 @@
-//! Reading numbers from bytes so that most of them are interesting.
+//! Decodes numbers from bytes such that most of them are interesting.
 
 use std::alloc::Layout;
 
-/// Reads bytes one after another, and zeros after the last.
+/// Reads bytes one after another, and then zeros.
 pub struct Cursor<'a> {
     bytes: &'a [u8],
 }
@@ -30,7 +30,7 @@ impl<'a> Cursor<'a> {
         self.byte() << 8 | self.byte()
     }
 
-    /// A size in bytes, mostly small, often next to a power of two or a bin's boundary.
+    /// Returns a size in bytes, usually small, often next to a power of two or a bin's bound.
     pub fn size(&mut self) -> usize {
         let class = self.byte();
         let high = class >> 4;
@@ -46,7 +46,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A size that no arena has room for, up to the largest that a layout can have.
+    /// Returns a size that exceeds any arena, up to the largest size of a layout.
     pub fn huge_size(&mut self) -> usize {
         let byte = self.byte();
         let largest = isize::MAX as usize;
@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An alignment, mostly that of a granule, else 1 to 2^20.
+    /// Returns an alignment, usually that of a granule, otherwise 1 to 2^20.
     pub fn align(&mut self) -> usize {
         match self.byte() {
             0..=179 => 8,
@@ -68,12 +68,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An alignment for a request that cannot be met.
+    /// Returns an alignment for a request that must fail.
     pub fn huge_align(&mut self) -> usize {
         1 << (self.byte() % (usize::BITS as usize - 2))
     }
 
-    /// How far the end of an arena moves, in bytes: often less than a granule, often a lot.
+    /// Returns by how many bytes the end of an arena moves, often by less than a granule, often by many.
     pub fn step(&mut self) -> usize {
         match self.byte() {
             0..=79 => 0,
@@ -83,7 +83,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The size of an arena that is `usual` bytes large by default.
+    /// Returns the size of an arena, usually `usual`.
     pub fn arena_size(&mut self, usual: usize) -> usize {
         match self.byte() {
             tiny @ 0..=31 => 2 * tiny + (tiny & 1),
@@ -93,19 +93,19 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A number near `center`: from four below to four above, or by the granule.
+/// Returns a number near `center`, in steps of one byte or of one granule.
 fn near(center: usize, nibble: usize) -> usize {
     let (steps, unit) = if nibble < 9 { (nibble, 1) } else { (nibble - 9, 8) };
     (center + steps * unit).saturating_sub(4 * unit)
 }
 
-/// The least size in some bin of those that split each doubling into eight.
+/// Returns the smallest size of a bin, if each power of two is split into eight bins.
 fn boundary(byte: usize) -> usize {
     let (doubling, part) = (byte >> 3 & 0xf, byte & 7);
     (8 + part) << doubling
 }
 
-/// The layout nearest to `size` and `align`, a power of two.
+/// Returns the valid layout that is closest to `size` and `align`, a power of two.
 pub fn nearest_layout(size: usize, align: usize) -> Layout {
     let largest = isize::MAX as usize - (align - 1);
     Layout::from_size_align(size.min(largest), align).expect("the size was cut to fit")

@@ -1,4 +1,4 @@
-//! How often which operation occurs.
+//! The frequencies of operations.
 
 /// The kinds of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,24 +29,24 @@ pub(super) enum Code {
     Discard,
 }
 
-/// How often which operation occurs in a script.
+/// The frequencies of operations in a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mix {
     /// Mostly allocating and freeing.
     Heap,
-    /// Arenas come, go, grow and shrink.
+    /// Arenas are claimed, released, extended and truncated.
     Arenas,
     /// Blocks grow and shrink.
     Realloc,
-    /// Many requests that fail, so that the source is asked.
+    /// Many requests fail, so the source is called.
     Sources,
 }
 
 impl Mix {
-    /// Every mix.
+    /// All mixes.
     pub const ALL: [Self; 4] = [Self::Heap, Self::Arenas, Self::Realloc, Self::Sources];
 
-    /// The name of the fuzz target, and of its folder in the corpus.
+    /// Returns the name of the fuzz target, and of its folder in the corpus.
     pub fn name(self) -> &'static str {
         match self {
             Self::Heap => "heap",
@@ -56,12 +56,12 @@ impl Mix {
         }
     }
 
-    /// The mix of a name.
+    /// Returns the mix with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mix| mix.name() == name)
     }
 
-    /// How many of 256 operations are of which kind.
+    /// Returns how many of 256 operations are of which kind.
     #[rustfmt::skip]
     const fn weights(self) -> &'static [(Code, usize)] {
         use Code::*;
@@ -93,7 +93,7 @@ impl Mix {
         }
     }
 
-    /// The kind that a byte stands for.
+    /// Returns the kind that a byte stands for.
     pub(super) fn code(self, byte: usize) -> Code {
         let mut below = byte;
         for &(code, weight) in self.weights() {
@@ -106,7 +106,7 @@ impl Mix {
     }
 }
 
-/// Every byte stands for a kind, and the kinds have the shares that their weights say.
+/// Checks that every byte stands for a kind.
 const _: () = {
     let mut mix = 0;
     while mix < Mix::ALL.len() {

@@ -6,71 +6,71 @@ use super::cursor::Cursor;
 use super::mix::{Code, Mix};
 use super::setup::Setup;
 
-/// Picks one of several things, by a fraction of 256.
+/// Selects one of several items, as a fraction of 256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pick(pub u8);
 
 impl Pick {
-    /// The index of the one of `len`, or `None` if there are none.
+    /// Returns the index of one of `len` items, or `None` if there are none.
     pub fn of(self, len: usize) -> Option<usize> {
         (len > 0).then(|| usize::from(self.0) * len / 256)
     }
 }
 
-/// How an arena is to be truncated.
+/// How to truncate an arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// By so many bytes at each end, which may be too many.
+    /// By these numbers of bytes at each end, which may be too large.
     By { low: usize, high: usize },
-    /// To as little as is possible, and this many bytes more at each end.
+    /// As far as possible, less these numbers of bytes at each end.
     Tight { low: usize, high: usize },
 }
 
-/// What is wrong with a span.
+/// A fault of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
     /// The heap is initialised with a span that contains the null address.
     InitNull,
-    /// Such a span is claimed.
+    /// A span that contains the null address is claimed.
     ClaimNull,
     /// A part of an arena is claimed.
     ClaimPart,
-    /// A span is claimed that begins in an arena.
+    /// A span that starts in an arena is claimed.
     ClaimOverlap,
-    /// A span is claimed that reaches further than links do.
+    /// A span beyond the reach of links is claimed.
     ClaimFar,
-    /// A further arena is claimed that has no room for a control block.
+    /// A second arena without room for a control block is claimed.
     ClaimTiny,
     /// The first arena is extended over another one.
     ExtendOverlap,
     /// The first arena is extended down to the null address.
     ExtendNull,
-    /// The first arena is extended further than links reach.
+    /// The first arena is extended beyond the reach of links.
     ExtendFar,
-    /// The first arena is extended to less than it is.
+    /// The first arena is extended to a smaller span.
     ExtendToLess,
-    /// The first arena is truncated to more than it is.
+    /// The first arena is truncated to a larger span.
     TruncateToMore,
-    /// An arena is extended to less than it is.
+    /// An arena is extended to a smaller span.
     ExtendArenaToLess,
     /// An arena is extended over another one.
     ExtendArenaOverlap,
-    /// An arena is truncated to more than it is.
+    /// An arena is truncated to a larger span.
     TruncateArenaToMore,
-    /// A span that is no arena is extended.
+    /// A span that is not an arena is extended.
     ExtendNoArena,
-    /// A span that is no arena is truncated.
+    /// A span that is not an arena is truncated.
     TruncateNoArena,
-    /// A span that is no arena is released.
+    /// A span that is not an arena is released.
     ReleaseNoArena,
-    /// An arena is merged with a span that is none.
+    /// An arena is merged with a span that is not an arena.
     MergeNoArena,
-    /// An arena is merged with the lowest one, which it may be.
+    /// An arena is merged with the lowest one, possibly itself.
     MergeDown,
 }
 
 impl Wrong {
-    /// Everything that can be wrong.
+    /// All faults.
     pub const ALL: [Self; 19] = [
         Self::InitNull,
         Self::ClaimNull,
@@ -100,21 +100,20 @@ impl Wrong {
 pub enum Op {
     Malloc { size: usize, align: usize },
     MallocZeroed { size: usize, align: usize },
-    /// Allocates a block that is zero but for as many of its first bytes as the heap says.
+    /// Allocates a block of zeros, except for a number of leading bytes that the heap returns.
     MallocDirty { size: usize, align: usize },
-    /// Allocates up to `count` blocks alike, until that fails.
+    /// Allocates up to `count` equal blocks, until a request fails.
     Fill { size: usize, align: usize, count: usize },
     Free { pick: Pick },
-    /// Frees each `stride`th block.
+    /// Frees every `stride`th block.
     Drain { stride: usize },
     Grow { pick: Pick, more: usize },
     GrowInPlace { pick: Pick, more: usize },
-    /// By `less` bytes, or what is left of that after the size has been taken off as often as
-    /// possible.
+    /// Shrinks by `less` bytes, modulo the size plus one.
     Shrink { pick: Pick, less: usize },
-    /// A request that cannot be met.
+    /// A request that must fail.
     Unmet { size: usize, align: usize },
-    /// A growth that cannot be met.
+    /// A growth that must fail.
     GrowUnmet { pick: Pick, size: usize },
     Init { at: Pick, size: usize },
     Extend { low: usize, high: usize },
@@ -123,19 +122,19 @@ pub enum Op {
     ExtendArena { pick: Pick, low: usize, high: usize, memory: Memory },
     TruncateArena { pick: Pick, low: usize, high: usize },
     Release { pick: Pick },
-    /// Merges an arena with the next one above, to which it is extended first if `extend`.
+    /// Merges an arena with the next one above. If `extend`, first extends it up to that one.
     Merge { pick: Pick, extend: bool },
-    /// A span that must be refused, as it is wrong in this way.
+    /// A span that the heap must refuse, with this fault.
     Refused { wrong: Wrong, pick: Pick, size: usize },
     Flush,
     Move,
-    /// Discards what is in free memory, in pieces of `least` bytes and more and multiples of `unit`, and
-    /// leaves zeros there if `zeroed`, else anything.
+    /// Discards free memory in pieces of at least `least` bytes and in multiples of `unit`. Leaves zeros there if
+    /// `zeroed`.
     Discard { unit: usize, least: usize, zeroed: bool },
 }
 
 impl Op {
-    /// Reads one operation.
+    /// Decodes one operation.
     pub(super) fn decode(mix: Mix, setup: &Setup, cursor: &mut Cursor) -> Self {
         let code = mix.code(cursor.byte());
         let (size, align) = (Cursor::size, Cursor::align);
@@ -168,7 +167,7 @@ impl Op {
         }
     }
 
-    /// Reads one that is about an arena.
+    /// Decodes an operation on an arena.
     fn decode_arena(code: Code, setup: &Setup, cursor: &mut Cursor) -> Self {
         match code {
             Code::Init => Self::Init { at: pick(cursor), size: cursor.arena_size(setup.size) },
@@ -192,7 +191,7 @@ impl Op {
         }
     }
 
-    /// Reads one that changes both ends of an arena.
+    /// Decodes an operation that changes both ends of an arena.
     fn decode_reshape(code: Code, low: usize, high: usize, cursor: &mut Cursor) -> Self {
         match code {
             Code::ExtendArena => {
@@ -211,7 +210,7 @@ fn pick(cursor: &mut Cursor) -> Pick {
     Pick(cursor.byte() as u8)
 }
 
-/// What is known of memory, by a number that other things depend on as well.
+/// Returns properties of memory, from a number that is also used for other things.
 fn memory(pick: Pick) -> Memory {
     Memory::from_bits_truncate(pick.0)
 }

@@ -1,4 +1,4 @@
-//! What a script is run on.
+//! The setup of a script.
 
 use super::cursor::Cursor;
 use crate::supply::Kind;
@@ -12,14 +12,14 @@ pub enum Profile {
     RealTime,
     /// [`talloc_core::Micro`].
     Micro,
-    /// [`crate::Shrunk`], whose few bins and short lists make rare paths common.
+    /// [`crate::Shrunk`], which has few bins and short lists, so rare paths are frequent.
     Shrunk,
-    /// [`talloc_core::Checked`] of the first one, and so on.
+    /// [`talloc_core::Checked`] of each of the profiles above.
     Checked,
     CheckedRealTime,
     CheckedMicro,
     CheckedShrunk,
-    /// [`talloc_core::Hardened`] with all measures, of the first one, and so on.
+    /// [`talloc_core::Hardened`] of each of the plain profiles, with all measures.
     Hardened,
     HardenedRealTime,
     HardenedMicro,
@@ -27,7 +27,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Every profile.
+    /// All profiles.
     pub const ALL: [Self; 12] = [
         Self::Compact,
         Self::RealTime,
@@ -43,18 +43,18 @@ impl Profile {
         Self::HardenedShrunk,
     ];
 
-    /// Those that trust the program.
+    /// Profiles that trust the program.
     pub const PLAIN: [Self; 4] = [Self::Compact, Self::RealTime, Self::Micro, Self::Shrunk];
 
-    /// Those that find what a program does wrong.
+    /// Profiles that detect misuse.
     pub const CHECKED: [Self; 4] =
         [Self::Checked, Self::CheckedRealTime, Self::CheckedMicro, Self::CheckedShrunk];
 
-    /// Those that also find memory that was overwritten.
+    /// Profiles that also detect overwritten memory.
     pub const HARDENED: [Self; 4] =
         [Self::Hardened, Self::HardenedRealTime, Self::HardenedMicro, Self::HardenedShrunk];
 
-    /// The profiles of each level of checks, by the level's name.
+    /// The profiles of each level of checks, by name.
     pub const LEVELS: &[(&str, &[Self])] = &[
         ("all", &Self::ALL),
         ("plain", &Self::PLAIN),
@@ -62,19 +62,18 @@ impl Profile {
         ("hardened", &Self::HARDENED),
     ];
 
-    /// The profiles of a level.
+    /// Returns the profiles of a level.
     pub fn of_level(name: &str) -> Option<&'static [Self]> {
         Self::LEVELS.iter().find(|level| level.0 == name).map(|level| level.1)
     }
 
-    /// Reads four bits of a byte, the lowest two and the highest two.
+    /// Decodes four bits of a byte, the lowest two and the highest two.
     pub(crate) fn decode(byte: usize) -> Self {
         Self::ALL[byte % 4 + 4 * [0, 1, 2, 1][byte / 64 % 4]]
     }
 }
 
-/// Calls a function that has a [`Config`](talloc_core::Config) for a parameter, with that of a
-/// profile.
+/// Calls a generic function with the [`Config`](talloc_core::Config) of a profile.
 macro_rules! with_profile {
     ($profile:expr, $function:ident($($argument:expr),*)) => {{
         use talloc_core::{Checked, Compact, Hardened, Micro, RealTime};
@@ -99,33 +98,33 @@ macro_rules! with_profile {
 }
 pub(crate) use with_profile;
 
-/// What a script is run on.
+/// The setup of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
     pub profile: Profile,
-    /// The bytes of the first arena, to begin with.
+    /// The initial size of the first arena in bytes.
     pub size: usize,
-    /// How many bytes the first arena begins off an aligned address.
+    /// The offset of the first arena from an aligned address, in bytes.
     pub skew: usize,
     pub source: Kind,
-    /// The most arenas that there may be.
+    /// The largest number of arenas.
     pub max_arenas: usize,
 }
 
 impl Setup {
-    /// The sizes of the first arena that are tried, in bytes.
+    /// The sizes of the first arena to try, in bytes.
     pub const SIZES: [usize; 6] = [64, 200, 1 << 10, 4 << 10, 64 << 10, 1 << 20];
 
-    /// The bytes that arenas can be made of: some times the first one, and room for further ones
-    /// beside small ones.
+    /// Returns the size of the pool for arenas: a multiple of the first one, with room for further arenas next to small
+    /// ones.
     pub fn pool_size(&self) -> usize {
         (4 * self.size).min(self.size + (1 << 20)).max(64 << 10)
     }
 
-    /// Reads three bytes.
+    /// Decodes three bytes.
     pub(super) fn decode(cursor: &mut Cursor) -> Self {
         let (first, second, third) = (cursor.byte(), cursor.byte(), cursor.byte());
-        // A large arena takes long to prepare and needs a long script: leave it to the oracle.
+        // A large arena takes long to prepare and needs a long script, so only the oracle uses it.
         let sizes = &Self::SIZES[..Self::SIZES.len() - 1];
         Self {
             profile: Profile::decode(first),

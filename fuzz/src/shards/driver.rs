@@ -1,4 +1,4 @@
-//! Carrying out scripts, and checking the heaps after every step.
+//! Runs scripts, and checks the heaps after every step.
 
 use std::alloc::Layout;
 use std::fmt::Write;
@@ -14,28 +14,28 @@ use crate::ops::Pick;
 use crate::ops::cursor::nearest_layout;
 use crate::shadow::{Block, Shadow};
 
-/// Number of steps between complete checks.
+/// The number of steps between complete checks.
 const PERIOD: usize = 64;
 
-/// The most blocks and bytes at a time. Blocks apart have no other bound.
+/// The largest numbers of blocks and bytes at a time. Separately mapped blocks have no other bound.
 const BLOCKS: usize = 4000;
 const BYTES: usize = 4 << 20;
 
-/// The most bytes that wait in the parcels of one thread: eight, each of which is sent when it has 64 KiB. The last
-/// block may be larger.
+/// The largest number of bytes in one thread's parcels: eight parcels, each of which is sent when it has 64 KiB. The
+/// last block may exceed that.
 const PARCELS: usize = 8 * (64 << 10) + (256 << 10);
 
 type Check = Result<(), String>;
 
-/// The heaps of a program, what they must look like, and what was done to them.
+/// The heaps of a program, their expected state, and the steps so far.
 pub struct Driver {
     program: &'static Program,
     threads: usize,
     has_barrier: bool,
-    /// Whether threads have been lost, and with them what they had cached.
+    /// Whether a fork has lost threads together with their caches.
     has_forked: bool,
     shadow: Shadow,
-    /// Bytes that may be lost: single granules that were cut off blocks of other heaps.
+    /// The number of bytes that may be lost: single granules cut off blocks of other heaps.
     lost: usize,
     calls: usize,
     steps: usize,
@@ -58,21 +58,21 @@ impl Driver {
         }
     }
 
-    /// Calls of the heaps so far.
+    /// Returns the number of calls of the heaps so far.
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// The steps, to be printed.
+    /// Returns the steps so far, for printing.
     pub fn trace(&self) -> &str {
         &self.trace
     }
 
-    /// Carries out all steps, and clears up afterwards. The error says what was found wrong.
+    /// Runs all steps, and cleans up afterwards. An error says what is wrong.
     pub fn run(&mut self, steps: &[Step]) -> Check {
         for step in steps {
             writeln!(self.trace, "    t{}: {:?};", step.thread, step.op)
-                .expect("a string takes all that is written");
+                .expect("writing to a string cannot fail");
             self.program.turn(step.thread);
             self.step(step)?;
             self.steps += 1;
@@ -123,7 +123,7 @@ impl Driver {
         }
     }
 
-    /// Allocates a block; says whether there was room.
+    /// Allocates a block. Returns whether there was room.
     fn allocate(&mut self, layout: Layout, zeroed: bool) -> Result<bool, String> {
         let is_full = self.shadow.used_bytes() + layout.size() > BYTES;
         if is_full || self.shadow.blocks().len() >= BLOCKS {
@@ -146,7 +146,7 @@ impl Driver {
         let Some(index) = pick.of(self.shadow.blocks().len()) else { return Ok(()) };
         self.calls += 1;
         let block = self.shadow.remove(index)?;
-        // SAFETY: The block is live, has this layout, and is not used any more.
+        // SAFETY: The block is allocated with this layout, and is freed once.
         unsafe { self.program.heaps().free(block.ptr, block.layout) };
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Driver {
         self.calls += 1;
         let block = self.shadow.remove(index)?;
         let (old, new) = (block.layout, nearest_layout(size, block.layout.align()));
-        // SAFETY: The block is live, has this layout, and is not used any more if it moves.
+        // SAFETY: The block is allocated with this layout. If it moves, the old block is not used any more.
         let resized = unsafe { self.program.heaps().resize(block.ptr, old, new) };
         let (ptr, layout) = match resized {
             Ok(ptr) => (ptr, new),
@@ -186,7 +186,7 @@ impl Driver {
         (0..THREADS)
             .filter(|thread| *thread != survivor)
             .for_each(|other| self.program.forget(other));
-        // SAFETY: There is one thread.
+        // SAFETY: There is only one thread.
         unsafe { self.program.heaps().after_fork() };
     }
 
@@ -194,7 +194,7 @@ impl Driver {
         self.program.heaps().verify().map_err(|violation| format!("verify: {violation}"))
     }
 
-    /// Checks the heaps after a step, as the thread whose turn it is sees them.
+    /// Checks the heaps after a step, from the view of the current thread.
     fn settle(&mut self) -> Check {
         let report = self.report()?;
         if self.has_barrier && !self.has_forked {
@@ -217,7 +217,7 @@ impl Driver {
         self.shadow.check_all()
     }
 
-    /// Checks what the heaps count. What other threads have cached counts as used.
+    /// Checks the heaps' counts. Blocks cached by other threads count as used.
     fn check_used(&self, report: &Report) -> Check {
         let least = self.bytes_in_heaps();
         let most =
@@ -232,7 +232,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Checks what is counted all the time. Blocks on their way home count as used; what other threads have cached does
+    /// Checks the statistics. Blocks on their way back to their heap count as used. Blocks cached by other threads do
     /// not. Without a barrier, the heaps of other threads are not counted, but their number is.
     fn check_statistics(&self) -> Check {
         let statistics = self.program.heaps().statistics();
@@ -250,14 +250,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Bytes of the live blocks that are not apart.
+    /// Returns the total size of allocated blocks that are not mapped separately.
     fn bytes_in_heaps(&self) -> usize {
         let in_heaps = |block: &&Block| !Program::is_apart(block.ptr.addr().get());
         let blocks = self.shadow.blocks().iter().filter(in_heaps);
         blocks.map(|block| usable_size(block.layout)).sum()
     }
 
-    /// Frees everything, by the threads in turn, which then end.
+    /// Frees all blocks, by all threads in turn, and ends the threads.
     fn finish(&mut self) -> Check {
         self.check_memory()?;
         self.program.refuse(0);
@@ -281,14 +281,14 @@ impl Driver {
     }
 }
 
-/// The bytes that a block takes.
+/// Returns the size of the chunk of a block.
 fn usable_size(layout: Layout) -> usize {
     Inspect::<Threaded<Program>, <Program as Host>::Source>::usable_size(layout.size())
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // SAFETY: The driver is gone, and with it the blocks. Drivers of one thread follow each other.
+        // SAFETY: The driver and its blocks are not used any more. Only one driver exists per thread.
         unsafe { self.program.end() };
     }
 }

@@ -1,11 +1,10 @@
 //! Heaps of threads, used by logical threads that take turns.
 //!
-//! A logical thread owns a heap during its turns, as a real one does; the program that runs selects the thread. So
-//! scripts are deterministic, and can be minimised. Threads start and end, free blocks of others, trim, fork, and
-//! wait until memory is purged; the system refuses memory if the script says so. After each step, all heaps are
-//! verified.
+//! During its turn, a logical thread owns a heap like a real one. The program selects the thread. So scripts are
+//! deterministic and can be minimised. Threads start and end, free blocks of others, trim, fork, and wait until memory
+//! is purged. The system refuses memory if the script says so. After each step, all heaps are verified.
 //!
-//! Concurrent accesses are covered by the models of `talloc-sync` and by `tests/threads.rs`.
+//! The models of `talloc-sync` and `tests/threads.rs` cover concurrent accesses.
 
 mod driver;
 mod program;
@@ -18,7 +17,7 @@ use crate::minimise::minimise;
 use crate::run::{Failure, catch};
 use driver::Driver;
 
-/// Runs a script, and returns the number of calls of the heaps.
+/// Runs a script. Returns the number of calls of the heaps.
 pub fn run(script: &Script) -> Result<usize, Box<Failure>> {
     let mut driver = Driver::new(script.setup);
     catch(|| driver.run(&script.steps)).map(|()| driver.calls()).map_err(|message| {
@@ -27,7 +26,7 @@ pub fn run(script: &Script) -> Result<usize, Box<Failure>> {
     })
 }
 
-/// [`run`], and finds a shorter script if that fails.
+/// Runs a script, and finds a shorter one if it fails.
 pub fn check(script: &Script) -> Result<usize, Box<Failure>> {
     run(script).map_err(|failure| Box::new(minimise(script.clone(), *failure, run).1))
 }

@@ -1,4 +1,4 @@
-//! A program of logical threads, and the system that it runs on.
+//! A program of logical threads, and its operating system.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
 use std::cell::{Cell, RefCell};
@@ -11,38 +11,38 @@ use super::script::{Setup, THREADS};
 use super::source::{Slices, known};
 use crate::pool::Pool;
 
-/// Bytes of a page, the unit of memory, and of a slice, the unit of addresses.
+/// The size of a page, the unit of memory, and of a slice, the unit of addresses.
 pub const PAGE: usize = 4096;
 const SLICE: usize = 16 << 10;
 
-/// The owner of a slice that no heap has.
+/// The owner of a slice without a heap.
 const NOBODY: u8 = u8::MAX;
 
 thread_local! {
     static CURRENT: Cell<Option<&'static Program>> = const { Cell::new(None) };
 }
 
-/// All that the heaps of one script need.
+/// The state for one script.
 pub struct Program {
     heaps: Box<Heaps<Self>>,
     setup: Setup,
     pool: Pool,
     /// The heap that owns each slice.
     owners: Vec<Cell<u8>>,
-    /// The pages that are memory; the others are full of canaries.
+    /// Whether each page is committed. The others are full of canaries.
     committed: Vec<Cell<bool>>,
-    /// The heap of each thread, and the thread whose turn it is.
+    /// The heap of each thread, and the current thread.
     shards: [Cell<*const Shard<Self>>; THREADS],
     thread: Cell<usize>,
     now: Cell<u64>,
-    /// If not zero, each `period`-th request for memory fails.
+    /// If not zero, every `period`-th request for memory fails.
     period: Cell<usize>,
     requests: Cell<usize>,
     apart: RefCell<Vec<(NonNull<u8>, Layout)>>,
 }
 
 impl Program {
-    /// A program with threads that have not allocated anything, which becomes the current one.
+    /// Creates a program whose threads have not allocated anything, and makes it the current one.
     pub fn start(setup: Setup) -> &'static Self {
         let program: &'static Self = Box::leak(Box::new(Self {
             heaps: new_heaps(),
@@ -66,39 +66,39 @@ impl Program {
     ///
     /// # Safety
     ///
-    /// It is current, and nobody uses it or any of its blocks afterwards.
+    /// The program is current. Neither the program nor its blocks are used afterwards.
     pub unsafe fn end(&'static self) {
         CURRENT.set(None);
         for (block, layout) in self.apart.take() {
-            // SAFETY: It is live, with this layout, and nobody uses it.
+            // SAFETY: The block is allocated with this layout, and nothing uses it.
             unsafe { dealloc(block.as_ptr(), layout) };
         }
-        // SAFETY: It was leaked by `start`, and nobody uses it.
+        // SAFETY: `start` leaked the box, and nothing uses it.
         drop(unsafe { Box::from_raw(ptr::from_ref(self).cast_mut()) });
     }
 
-    /// The program whose heaps are used.
+    /// Returns the current program.
     pub fn current() -> &'static Self {
-        CURRENT.get().expect("heaps are used while their program runs")
+        CURRENT.get().expect("there is a current program")
     }
 
     pub fn heaps(&'static self) -> &'static Heaps<Self> {
         &self.heaps
     }
 
-    /// Makes it a thread's turn.
+    /// Makes a thread the current one.
     pub fn turn(&self, thread: usize) {
         self.thread.set(thread);
     }
 
-    /// How many threads have a heap, without the one whose turn it is.
+    /// Returns the number of threads with a heap, except the current one.
     pub fn other_threads_with_heaps(&'static self) -> usize {
         let is_other = |thread: &usize| *thread != self.thread.get();
         let has_heap = |thread: &usize| !ptr::eq(self.shards[*thread].get(), self.heaps.nobody());
         (0..THREADS).filter(is_other).filter(has_heap).count()
     }
 
-    /// Resets a thread: its number stands for a new one.
+    /// Resets a thread, so that its number stands for a new thread.
     pub fn forget(&'static self, thread: usize) {
         self.shards[thread].set(self.heaps.nobody());
     }
@@ -122,7 +122,7 @@ impl Program {
         period > 0 && requests % period == 0
     }
 
-    /// All addresses of the heaps.
+    /// Returns the whole address range of the heaps.
     fn addresses(&self) -> Span {
         let base = self.pool.whole().align_inward(talloc_core::Align::new(SLICE).unwrap());
         base.truncate(0, base.size() - self.setup.slices * SLICE)
@@ -132,7 +132,7 @@ impl Program {
         self.addresses().base().expect("there are slices")
     }
 
-    /// Takes slices in a row, of `bytes` bytes or more, for a heap.
+    /// Takes adjacent slices of at least `bytes` bytes for a heap.
     pub fn take(&self, number: u8, bytes: usize) -> Option<Span> {
         let count = bytes.div_ceil(SLICE);
         let is_free = |slices: &[Cell<u8>]| slices.iter().all(|owner| owner.get() == NOBODY);
@@ -142,13 +142,13 @@ impl Program {
         Some(self.pool.whole().above(base).below(base + count * SLICE))
     }
 
-    /// The slices of an arena. The last ones that were taken for it may not be among them, and stay taken.
+    /// Returns the slices of an arena. The slices taken last for the arena may be missing. They remain taken.
     pub fn slices_around(&self, arena: Span) -> Span {
         let slice = talloc_core::Align::new(SLICE).unwrap();
         self.addresses().fit_within(arena.align_outward(slice))
     }
 
-    /// Gives slices back, and their memory.
+    /// Releases slices and their memory.
     pub fn give_back(&self, slices: Span) {
         let Some((base, acme)) = slices.get_base_acme() else { return };
         let (start, end) = (base - self.base(), acme - self.base());
@@ -157,7 +157,7 @@ impl Program {
         self.pool.restore(slices);
     }
 
-    /// Makes memory of a piece, and of the pages that it touches, unless that is refused.
+    /// Commits the pages of a piece. Returns false if the system refuses.
     pub fn commit(&self, piece: Span) -> bool {
         let Some((base, acme)) = piece.get_base_acme() else { return true };
         if self.is_refused() {
@@ -177,7 +177,7 @@ impl Program {
         self.pool.whole().above(base).below(base + PAGE)
     }
 
-    /// Drops the contents of free memory.
+    /// Discards the contents of free memory.
     pub fn purge(&self, piece: Span) -> Memory {
         assert!(self.addresses().contains_span(piece), "{piece} is not the heaps'");
         if self.setup.gives_zeros {
@@ -188,21 +188,21 @@ impl Program {
         known(self.setup.gives_zeros)
     }
 
-    /// Where blocks may lie.
+    /// Returns the memory in which blocks may lie.
     pub fn places(&self) -> Vec<Span> {
         let apart = self.apart.borrow();
         let apart = apart.iter().map(|(at, of)| Span::from_ptr_size(at.as_ptr(), of.size()));
-        // A block that is apart takes whole granules for the shadow.
+        // The shadow rounds the size of a separate block up to granules.
         let wide = apart.map(|block| block.extend(0, 16));
         std::iter::once(self.addresses()).chain(wide).collect()
     }
 
-    /// How many blocks are apart.
+    /// Returns the number of separately mapped blocks.
     pub fn apart(&self) -> usize {
         self.apart.borrow().len()
     }
 
-    /// Checks that nobody has written where there is no memory.
+    /// Checks that nothing was written outside of committed memory.
     pub fn check_canaries(&self) -> Result<(), String> {
         let addresses = self.addresses();
         let (below, above) = self.pool.whole().except(addresses);
@@ -214,15 +214,12 @@ impl Program {
 
     fn index_of_apart(&self, block: NonNull<u8>) -> usize {
         let apart = self.apart.borrow();
-        apart
-            .iter()
-            .position(|(at, _)| *at == block)
-            .expect("a block that is apart was freed twice")
+        apart.iter().position(|(at, _)| *at == block).expect("a separate block was freed twice")
     }
 }
 
-// SAFETY: A script is run by one thread, whose program is current all the time. Slices belong to the heap that has
-// taken them; blocks apart are of another allocator, whose blocks are never in the pool.
+// SAFETY: One thread runs a script, and its program stays current. Slices belong to the heap that has taken them.
+// Separate blocks are from another allocator, and never in the pool.
 unsafe impl Host for Program {
     type Source = Slices;
 
@@ -283,7 +280,7 @@ unsafe impl Host for Program {
         let index = program.index_of_apart(block);
         let (_, allocated) = program.apart.borrow_mut().swap_remove(index);
         check_size(layout, allocated);
-        // SAFETY: It is live, with this layout, and the caller gives it up.
+        // SAFETY: The block is allocated with this layout, and the caller gives it up.
         unsafe { dealloc(block.as_ptr(), allocated) };
     }
 
@@ -295,7 +292,7 @@ unsafe impl Host for Program {
         let index = program.index_of_apart(block);
         let allocated = program.apart.borrow()[index].1;
         check_size(old, allocated);
-        // SAFETY: It is live, with this layout, and the caller gives it up if this succeeds.
+        // SAFETY: The block is allocated with this layout, and the caller gives it up if this succeeds.
         let resized = unsafe { realloc(block.as_ptr(), allocated, new.size()) };
         let resized = NonNull::new(resized)?;
         let layout = Layout::from_size_align(new.size(), allocated.align()).unwrap();
@@ -308,26 +305,22 @@ unsafe impl Host for Program {
     }
 
     fn pause() {
-        panic!("a thread waits for another one, which has no turn meanwhile");
+        panic!("a thread waits for another one, which cannot run");
     }
 }
 
-/// Heaps without memory. They are larger than the stack of a thread may be, and so are copied from a static.
+/// Creates heaps without memory. They may be larger than a thread's stack, so they are copied from a static.
 fn new_heaps() -> Box<Heaps<Program>> {
     static NEW: Heaps<Program> = Heaps::new();
     let mut heaps = Box::<Heaps<Program>>::new_uninit();
-    // SAFETY: Nobody ever uses the static, so that the copy is as good as a new value.
+    // SAFETY: The static is never used otherwise, so the copy is like a new value.
     unsafe {
         heaps.as_mut_ptr().copy_from_nonoverlapping(&raw const NEW, 1);
         heaps.assume_init()
     }
 }
 
-/// Checks that a block that is apart has the size that its owner says.
+/// Checks that the owner of a separate block passes its size.
 fn check_size(said: Layout, allocated: Layout) {
-    assert_eq!(
-        said.size().max(64 << 10),
-        allocated.size(),
-        "a block that is apart has another size"
-    );
+    assert_eq!(said.size().max(64 << 10), allocated.size(), "a separate block has another size");
 }

@@ -1,21 +1,21 @@
-//! Scripts of what threads do, read from bytes.
+//! Scripts of threads, decoded from bytes.
 
 use crate::minimise::Shorten;
 use crate::ops::Pick;
 use crate::ops::cursor::Cursor;
 
-/// The most threads.
+/// The largest number of threads.
 pub const THREADS: usize = 4;
 
-/// What a script is run on.
+/// The setup of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setup {
     pub threads: usize,
-    /// Slices of addresses that there are.
+    /// The number of slices.
     pub slices: usize,
-    /// Whether memory that goes back is zero afterwards, and the heaps know it.
+    /// Whether purged memory is zero, and the heaps know it.
     pub gives_zeros: bool,
-    /// Whether the system has a barrier, without which nobody looks into the heaps of others.
+    /// Whether the system has a barrier, without which threads cannot read other heaps.
     pub has_barrier: bool,
 }
 
@@ -31,7 +31,7 @@ impl Setup {
     }
 }
 
-/// What a thread does. Sizes are in bytes.
+/// An operation of a thread. Sizes are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Allocate {
@@ -39,7 +39,7 @@ pub enum Op {
         align: usize,
         zeroed: bool,
     },
-    /// Allocates as many blocks of one size.
+    /// Allocates several blocks of one size.
     AllocateMany {
         size: usize,
         blocks: usize,
@@ -47,7 +47,7 @@ pub enum Op {
     Deallocate {
         pick: Pick,
     },
-    /// Frees `blocks` blocks, each picked anew.
+    /// Frees `blocks` blocks, each selected anew.
     DeallocateMany {
         pick: Pick,
         blocks: usize,
@@ -56,29 +56,29 @@ pub enum Op {
         pick: Pick,
         size: usize,
     },
-    /// Time passes.
+    /// Lets time pass.
     Wait {
         milliseconds: u64,
     },
     Trim,
-    /// The thread ends. Another one takes its turns.
+    /// Ends the thread. A new one takes its turns.
     Leave,
-    /// From now on, each `period`-th request for memory fails; none if zero.
+    /// From now on, every `period`-th request for memory fails, or none if it is zero.
     Refuse {
         period: usize,
     },
-    /// The process continues as the child of a fork.
+    /// Continues as the child of a fork.
     Fork,
 }
 
-/// A turn.
+/// A turn of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     pub thread: usize,
     pub op: Op,
 }
 
-/// Who does what, and with what heaps.
+/// A setup and a list of turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     pub setup: Setup,
@@ -86,7 +86,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads a setup and steps, from any bytes.
+    /// Decodes a setup and steps from arbitrary bytes.
     pub fn decode(bytes: &[u8]) -> Self {
         let mut cursor = Cursor::new(bytes);
         let setup = Setup::decode(&mut cursor);
@@ -97,7 +97,7 @@ impl Script {
         Self { setup, steps }
     }
 
-    /// About `len` random steps.
+    /// Returns about `len` random steps.
     pub fn random(seed: u64, len: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(6 * len).collect();

@@ -9,13 +9,13 @@ use super::program::{PAGE, Program};
 
 const PACE: Pace = Pace { epoch: 100, unit: Align::new(PAGE).unwrap(), min_piece: PAGE };
 
-/// A heap of a logical thread.
+/// The heap of a logical thread.
 type Heap = Talloc<Threaded<Program>, Slices>;
 
-/// Slices of the program that is current.
+/// A source of slices of the current program.
 pub struct Slices {
     pub number: u8,
-    /// The arena that grows, and the slices that it grows in.
+    /// The arena that grows, and the slices in which it grows.
     arena: Span,
     range: Span,
     decay: Decay,
@@ -37,7 +37,7 @@ impl Source<Threaded<Program>> for Slices {
         let program = Program::current();
         let bytes = Heap::room_for(layout).max(PAGE);
         let range = program.take(heap.source().number, bytes + bytes / 32).ok_or(AllocError)?;
-        // SAFETY: The slices are this heap's, and zero where they become memory.
+        // SAFETY: The slices belong to this heap, and committed memory is zero.
         let claimed = unsafe {
             heap.arenas_mut().claim_part(range, bytes, FRESH_MEMORY, |piece| program.commit(piece))
         };
@@ -57,7 +57,7 @@ impl Source<Threaded<Program>> for Slices {
     fn tend(heap: &mut Heap) {
         let program = Program::current();
         let mut decay = heap.source().decay.clone();
-        // SAFETY: `purge` keeps the pieces as memory, and clears them if it reports zeros.
+        // SAFETY: `purge` keeps the pieces committed, and clears them if it reports zeros.
         unsafe { decay.tend(heap, &PACE, program.now(), |piece| program.purge(piece)) };
         heap.source_mut().decay = decay;
     }
@@ -73,7 +73,7 @@ impl Source<Threaded<Program>> for Slices {
             given += piece.size();
             program.purge(piece)
         };
-        // SAFETY: As in `tend`.
+        // SAFETY: `purge` keeps the pieces committed, and clears them if it reports zeros.
         unsafe { heap.arenas_mut().discard(PACE.unit, PACE.min_piece, purge) };
         let (used, touched) = (
             heap.inspect().used_bytes() + heap.inspect().cached_bytes(),
@@ -83,7 +83,7 @@ impl Source<Threaded<Program>> for Slices {
     }
 }
 
-/// Raises the arena that grows as far as a request needs.
+/// Raises the arena that grows by what a request needs.
 fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     let program = Program::current();
     let (arena, range) = (heap.source().arena, heap.source().range);
@@ -94,7 +94,7 @@ fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
         return Err(AllocError);
     }
     let more = lacking.max(PAGE).min(rest);
-    // SAFETY: What lies above the arena in its slices is nobody else's, and zero when it becomes memory.
+    // SAFETY: Nothing else uses the rest of the arena's slices, and committed memory is zero.
     unsafe { arena.raise_part(range, more, |piece| program.commit(piece)) }
         .map_err(|_| AllocError)?;
     let span = arena.span();
@@ -102,7 +102,7 @@ fn raise(heap: &mut Heap, layout: Layout) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// What the program guarantees of purged memory.
+/// Returns the properties of purged memory.
 pub fn known(gives_zeros: bool) -> Memory {
     if gives_zeros { Memory::ZEROED } else { Memory::empty() }
 }

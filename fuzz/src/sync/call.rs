@@ -1,4 +1,4 @@
-//! The calls that threads make.
+//! The calls of threads.
 
 use std::alloc::Layout;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::heaps::SyncHeap;
 use crate::ops::cursor::nearest_layout;
 use crate::shadow::Block;
 
-/// A call, to be printed.
+/// A call, for printing.
 #[derive(Clone, Copy)]
 pub(super) enum Call {
     Allocate { id: usize, layout: Layout, zeroed: bool },
@@ -23,7 +23,7 @@ pub(super) enum Call {
 }
 
 impl<H: SyncHeap + 'static> Driver<H> {
-    /// Allocates a block; says whether there was room.
+    /// Allocates a block. Returns whether there was room.
     pub(super) fn allocate(
         &self,
         thread: usize,
@@ -49,11 +49,11 @@ impl<H: SyncHeap + 'static> Driver<H> {
     pub(super) fn deallocate(&self, thread: usize, block: Block) -> Check {
         let Block { id, ptr, layout } = block;
         let make = || match self.heap.global() {
-            // SAFETY: The block is live, has this layout, and is not used any more.
+            // SAFETY: The block is allocated with this layout, and is freed once.
             Some(heap) if is_global(thread, layout, layout) => unsafe {
                 heap.dealloc(ptr.as_ptr(), layout);
             },
-            // SAFETY: As above.
+            // SAFETY: The block is allocated with this layout, and is freed once.
             _ => unsafe { self.heap.allocator().deallocate(ptr, layout) },
         };
         let takes = self.takes(layout);
@@ -73,12 +73,12 @@ impl<H: SyncHeap + 'static> Driver<H> {
         let sure = self.limits.surely_fits(&self.report()?, new);
         let make = || match self.heap.global() {
             Some(heap) if !zeroed && is_global(thread, old.layout, new) => {
-                // SAFETY: The block is live and has this layout; the size is not zero.
+                // SAFETY: The block is allocated with this layout, and the new size is not zero.
                 NonNull::new(unsafe { heap.realloc(old.ptr.as_ptr(), old.layout, new.size()) })
             }
             _ => {
                 let heap = self.heap.allocator();
-                // SAFETY: The block is live and has this layout; the new size is not less.
+                // SAFETY: The block is allocated with this layout, and the new size is not smaller.
                 let grown = unsafe {
                     if zeroed {
                         heap.grow_zeroed(old.ptr, old.layout, new)
@@ -94,7 +94,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.resize(thread, call, old, new, sure, clean, make)
     }
 
-    /// Takes `less` bytes off a block, or as many as are left when its size has been taken off.
+    /// Shrinks a block by `less` bytes, modulo its size plus one.
     pub(super) fn shrink(
         &self,
         thread: usize,
@@ -108,11 +108,11 @@ impl<H: SyncHeap + 'static> Driver<H> {
         let sure = stays || self.limits.surely_fits(&self.report()?, new);
         let make = || match self.heap.global() {
             Some(heap) if is_global(thread, old.layout, new) => {
-                // SAFETY: The block is live and has this layout; the size is not zero.
+                // SAFETY: The block is allocated with this layout, and the new size is not zero.
                 NonNull::new(unsafe { heap.realloc(old.ptr.as_ptr(), old.layout, size) })
             }
             _ => {
-                // SAFETY: The block is live and has this layout; the new size is not more.
+                // SAFETY: The block is allocated with this layout, and the new size is not larger.
                 let shrunk = unsafe { self.heap.allocator().shrink(old.ptr, old.layout, new) };
                 shrunk.ok().map(|shrunk| start(shrunk, new))
             }
@@ -121,8 +121,8 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.resize(thread, call, old, new, sure, usize::MAX, make)
     }
 
-    /// Makes a call that gives `old` the layout `new`, and must do so if it is `sure`.
-    #[allow(clippy::too_many_arguments, reason = "growing and shrinking share all of them")]
+    /// Makes a call that changes the layout of `old` to `new`. The call must succeed if `sure`.
+    #[allow(clippy::too_many_arguments, reason = "growing and shrinking share all arguments")]
     fn resize(
         &self,
         thread: usize,
@@ -181,21 +181,20 @@ impl<H: SyncHeap + 'static> Driver<H> {
         }
     }
 
-    /// The bytes that a block of a layout takes.
+    /// Returns the size of the chunk for a layout.
     fn takes(&self, layout: Layout) -> usize {
         if layout.size() == 0 { 0 } else { self.limits.rounded(layout.size()) }
     }
 }
 
-/// Whether a thread uses the heap as a global allocator for this, as every other one does where
-/// that can be.
+/// Returns whether a thread makes this call as a global allocator. Every second thread does, if possible.
 fn is_global(thread: usize, old: Layout, new: Layout) -> bool {
     thread % 2 == 1 && old.size() > 0 && new.size() > 0 && old.align() == new.align()
 }
 
-/// Where a block starts, which must be as long as was asked for.
+/// Returns the address of a block, whose length must match the layout.
 fn start(block: NonNull<[u8]>, layout: Layout) -> NonNull<u8> {
-    assert_eq!(block.len(), layout.size(), "the block is not as long as was asked for");
+    assert_eq!(block.len(), layout.size(), "the block does not have the requested length");
     block.cast()
 }
 

@@ -1,4 +1,4 @@
-//! What must hold after every step, even while calls are broken off.
+//! The checks after every step, even while calls are interrupted.
 
 use talloc_core::Report;
 
@@ -6,11 +6,11 @@ use super::driver::{Check, Driver};
 use super::heaps::SyncHeap;
 use crate::driver::without;
 
-/// After this many steps everything is looked at.
+/// The number of steps between two complete checks.
 const PERIOD: usize = 64;
 
 impl<H: SyncHeap + 'static> Driver<H> {
-    /// What the heap says of itself.
+    /// Returns the heap's report.
     pub(super) fn report(&self) -> Result<Report, String> {
         self.alone(|heap| heap.verify()).map_err(|violation| format!("verify: {violation}"))
     }
@@ -34,8 +34,8 @@ impl<H: SyncHeap + 'static> Driver<H> {
         }
     }
 
-    /// Checks the contents of all blocks that no call is about, and everything outside of the
-    /// arenas that is not waiting to become one.
+    /// Checks the contents of all blocks that no call uses, and the memory outside of arenas that is not about to
+    /// become one.
     pub(super) fn check_memory(&self) -> Check {
         let pool = &self.pieces.pool;
         without(pool.whole(), &self.pieces.given()).iter().try_for_each(|gap| pool.check(*gap))?;
@@ -57,7 +57,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         Ok(())
     }
 
-    /// Checks that what the heap counts is what the blocks take, and calls that are going on.
+    /// Checks that the heap's count agrees with the blocks and the calls in progress.
     fn check_used(&self, report: &Report) -> Check {
         let state = self.state.borrow();
         let least = state.shadow.used_bytes();

@@ -1,4 +1,4 @@
-//! Carrying out scripts of threads, and checking the heap after every step.
+//! Runs scripts of threads, and checks the heap after every step.
 
 use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
@@ -16,49 +16,47 @@ use crate::ops::Pick;
 use crate::ops::cursor::nearest_layout;
 use crate::shadow::{Block, Shadow};
 
-/// What is wrong, if anything.
+/// An error says what is wrong.
 pub(super) type Check = Result<(), String>;
 
-/// An arena of so many bytes certainly has a free chunk when nothing is allocated.
+/// An arena of this size always has a free chunk if no block is allocated.
 const ROOMY: usize = 4096;
 
-/// A shared heap, what it must look like, and what was done to it.
+/// A shared heap, its expected state, and the calls so far.
 pub struct Driver<H: SyncHeap> {
     pub(super) heap: H,
     pub(super) pieces: Rc<Pieces>,
     pub(super) limits: Limits,
     pub(super) state: RefCell<State>,
     script: Script,
-    /// The next step.
+    /// The index of the next step.
     next: Cell<usize>,
-    /// Whether others are let in where the call that is going on can be broken off, from the
-    /// lowest bit on.
+    /// Whether other threads run at the interruption points of the current call, from the lowest bit on.
     turns: Cell<u8>,
 }
 
-/// What the heap must look like.
+/// The expected state of the heap.
 pub(super) struct State {
     pub shadow: Shadow,
-    /// The blocks, but for those that a call is about; those of no bytes are in no shadow.
+    /// The blocks, except those that a call uses. Blocks of no bytes are not in the shadow.
     pub blocks: Vec<Block>,
-    /// The calls that are going on, that which began last being the last.
+    /// The calls in progress, the latest one last.
     pub calls: Vec<Running>,
     pub steps: usize,
     trace: String,
-    /// What was found wrong while a call was broken off.
+    /// An error found while a call was interrupted.
     wrong: Option<String>,
 }
 
-/// A call that is going on.
+/// A call in progress.
 pub(super) struct Running {
     thread: usize,
-    /// The most bytes that it may have allocated, or not freed yet, of which the shadow knows
-    /// nothing.
+    /// The largest number of bytes that the call may have allocated, or not yet freed, without the shadow's knowledge.
     pub bytes: usize,
 }
 
 impl<H: SyncHeap + 'static> Driver<H> {
-    /// A driver of a heap that has no arena yet.
+    /// Creates a driver for a heap without arenas.
     pub fn new(script: &Script) -> Self {
         let limits = Limits::of::<H::Config>();
         let pieces = Rc::new(Pieces::new(&script.setup));
@@ -81,7 +79,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         }
     }
 
-    /// Carries out all steps, and clears up afterwards. The error says what was found wrong.
+    /// Runs all steps, and cleans up afterwards. An error says what is wrong.
     pub fn run(self: &Rc<Self>) -> Check {
         let driver = self.clone();
         turns::with(Rc::new(move || driver.let_in()), || {
@@ -91,17 +89,17 @@ impl<H: SyncHeap + 'static> Driver<H> {
         })
     }
 
-    /// Calls of the heap so far.
+    /// Returns the number of calls of the heap so far.
     pub fn calls_made(&self) -> usize {
         self.state.borrow().steps
     }
 
-    /// The calls, to be printed.
+    /// Returns the calls so far, for printing.
     pub fn calls(&self) -> String {
         self.state.borrow().trace.clone()
     }
 
-    /// Lets other threads do the next step, if the script says so here.
+    /// Lets other threads do the next step, if the script says so.
     fn let_in(&self) {
         let turns = self.turns.get();
         self.turns.set(turns >> 1);
@@ -116,7 +114,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.turns.set(turns);
     }
 
-    /// Looks at the heap without letting others in.
+    /// Inspects the heap without letting other threads run.
     pub(super) fn alone<T>(&self, look: impl FnOnce(&H) -> T) -> T {
         let turns = self.turns.replace(0);
         let seen = look(&self.heap);
@@ -124,7 +122,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         seen
     }
 
-    /// Carries out the next step, if there is one and a thread that can; says whether there was.
+    /// Runs the next step, if there is one and a thread that can do it. Returns whether there was.
     fn take_step(&self) -> Result<bool, String> {
         let Some(Step { thread, turns, op }) = self.script.steps.get(self.next.get()).copied()
         else {
@@ -165,7 +163,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         }
     }
 
-    /// Takes a block, whose contents are checked, for a call that is about it.
+    /// Takes a block for a call that uses it, after checking its contents.
     fn take(&self, pick: Pick) -> Option<Result<Block, String>> {
         let mut state = self.state.borrow_mut();
         let index = pick.of(state.blocks.len())?;
@@ -177,8 +175,8 @@ impl<H: SyncHeap + 'static> Driver<H> {
         Some(state.shadow.remove(index))
     }
 
-    /// Puts a block where others find it. Its contents must have been kept up to byte `kept`, and
-    /// be zeros from byte `clean` on.
+    /// Makes a block available to others. Its contents must be unchanged up to byte `kept`, and zero from byte `clean`
+    /// on.
     pub(super) fn put(&self, block: Block, kept: usize, clean: usize) -> Check {
         let mut state = self.state.borrow_mut();
         state.blocks.push(block);
@@ -189,15 +187,14 @@ impl<H: SyncHeap + 'static> Driver<H> {
         state.shadow.put(block, kept, clean, &self.pieces.given())
     }
 
-    /// The number of a block that is about to be allocated.
+    /// Returns the number of a block that is about to be allocated.
     pub(super) fn number(&self) -> usize {
         self.state.borrow_mut().shadow.number()
     }
 
-    /// Makes a call of the heap, which others may come in between. Checks the heap afterwards.
+    /// Makes a call of the heap, which other threads may interrupt. Checks the heap afterwards.
     ///
-    /// `bytes` are as in [`Running`]. `then` is told what the call returned, and whether nobody
-    /// came in between.
+    /// For `bytes`, see [`Running`]. `then` gets the result of the call, and whether it was not interrupted.
     pub(super) fn call<T>(
         &self,
         thread: usize,
@@ -228,7 +225,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.settle()
     }
 
-    /// Adds a line to the trace, or prints it if the environment has `TALLOC_FUZZ_TRACE`.
+    /// Adds a line to the trace. If `TALLOC_FUZZ_TRACE` is set, prints it, too.
     fn note(&self, depth: usize, line: std::fmt::Arguments<'_>) {
         static LIVE: std::sync::LazyLock<bool> =
             std::sync::LazyLock::new(|| std::env::var_os("TALLOC_FUZZ_TRACE").is_some());
@@ -237,17 +234,17 @@ impl<H: SyncHeap + 'static> Driver<H> {
             eprintln!("{:indent$}{line}", "");
         }
         let trace = &mut self.state.borrow_mut().trace;
-        writeln!(trace, "{:indent$}{line}", "").expect("a string takes all that is written");
+        writeln!(trace, "{:indent$}{line}", "").expect("writing to a string cannot fail");
     }
 
-    /// Frees everything, allocates it in one piece, and frees that.
+    /// Frees all blocks, allocates each free chunk in one piece, and frees these blocks.
     fn finish(&self) -> Check {
         self.check_memory()?;
         self.deallocate_all()?;
         let chunks = self.check_coalesced()?;
         for _ in 0..chunks {
             let size = self.limits.largest_in(self.report()?.largest_free_bytes);
-            // A chunk may be too small to be of any use.
+            // A chunk may be too small for a block.
             if size > 0 && !self.allocate(0, nearest_layout(size, 1), true)? {
                 return Err("cannot allocate the largest free chunk".into());
             }
@@ -261,7 +258,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.check_coalesced().map(drop)
     }
 
-    /// Frees everything, by the threads in turn.
+    /// Frees all blocks, by all threads in turn.
     fn deallocate_all(&self) -> Check {
         let threads = self.script.setup.threads;
         let mut thread = 0;
@@ -272,8 +269,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
         self.flush(0)
     }
 
-    /// Checks that each arena has one free chunk, unless it is too small for one; gives how many
-    /// there are.
+    /// Checks that each arena has a single free chunk, unless it is too small. Returns the number of free chunks.
     fn check_coalesced(&self) -> Result<usize, String> {
         let report = self.report()?;
         let arenas = self.pieces.given();
@@ -286,7 +282,7 @@ impl<H: SyncHeap + 'static> Driver<H> {
     }
 }
 
-/// A block of a layout, whose address the caller has been given.
+/// Creates the block of a layout, at an address that the caller was given.
 pub(super) fn block(id: usize, ptr: NonNull<u8>, layout: Layout) -> Block {
     Block { id, ptr, layout }
 }

@@ -1,4 +1,4 @@
-//! The heaps that are shared.
+//! The shared heaps.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::mem::MaybeUninit;
@@ -14,16 +14,16 @@ use super::turns::{self, Turns};
 
 /// A heap behind a shared reference.
 pub trait SyncHeap {
-    /// The parameters of the heap within.
+    /// The parameters of the inner heap.
     type Config: Config;
 
-    /// A heap that gets its memory from `pieces`, but has none yet.
+    /// Creates a heap without memory that gets it from `pieces`.
     fn new(pieces: Rc<Pieces>) -> Self;
 
-    /// What every thread allocates with.
+    /// Returns the allocator that every thread uses.
     fn allocator(&self) -> impl Allocator;
 
-    /// The heap as a global allocator, if it can be one.
+    /// Returns the heap as a global allocator, if it is one.
     fn global(&self) -> Option<&dyn GlobalAlloc>;
 
     /// Claims the next piece, if there is one.
@@ -33,10 +33,10 @@ pub trait SyncHeap {
 
     fn flush(&self);
 
-    /// What the heap says of itself; what is cached for a call that is broken off may count as used.
+    /// Verifies the heap. Blocks cached for an interrupted call may count as used.
     fn verify(&self) -> Result<Report, Violation>;
 
-    /// How many bytes that may be.
+    /// Returns the largest size of such blocks.
     fn most_cached(&self) -> usize {
         0
     }
@@ -61,7 +61,7 @@ impl<R: RawMutex, C: Config> SyncHeap for Tallock<R, C, Spares> {
         let mut heap = self.0.lock();
         let pieces = heap.source().0.clone();
         let Some(piece) = pieces.give() else { return Ok(()) };
-        // SAFETY: A piece is given out once, and the heap's source keeps the pool.
+        // SAFETY: Each piece is provided once, and the heap's source keeps the pool alive.
         unsafe { heap.arenas_mut().claim_as(piece, pieces.memory()) }
     }
 
@@ -78,10 +78,10 @@ impl<R: RawMutex, C: Config> SyncHeap for Tallock<R, C, Spares> {
     }
 }
 
-/// A heap with magazines in front, of which two calls that are broken off have a slot each.
+/// A heap with magazines. Two interrupted calls have a slot each.
 pub type Magazines<C> = TallocMagazines<Turns, C, Spares, FirstSlot, 2>;
 
-/// Everybody begins with the first slot, and goes to the next one if that is in use.
+/// A caller that starts with the first slot, and takes the next one if that is in use.
 pub struct FirstSlot;
 
 impl Caller for FirstSlot {
@@ -109,7 +109,7 @@ impl<C: Config> SyncHeap for Magazines<C> {
         let mut heap = self.lock();
         let pieces = heap.source().0.clone();
         let Some(piece) = pieces.give() else { return Ok(()) };
-        // SAFETY: A piece is given out once, and the heap's source keeps the pool.
+        // SAFETY: Each piece is provided once, and the heap's source keeps the pool alive.
         unsafe { heap.arenas_mut().claim_as(piece, pieces.memory()) }
     }
 
@@ -131,20 +131,20 @@ impl<C: Config> SyncHeap for Magazines<C> {
     }
 }
 
-/// A heap in a cell that asks for pieces.
+/// A heap in a cell whose supply provides pieces.
 pub struct Cell<C: Config> {
-    /// Does not outlive the pieces, as it comes before them.
+    /// Dropped before the pieces, because it is declared before them.
     cell: TallocCell<'static, C, Slices>,
     pieces: Rc<Pieces>,
 }
 
-/// The pieces as a cell's supply, which lets other threads in.
+/// The pieces as a cell's supply, which lets other threads run.
 struct Slices(Rc<Pieces>);
 
 impl MemorySupply<'static> for Slices {
     fn supply(&mut self, _: Layout) -> Option<&'static mut [MaybeUninit<u8>]> {
         turns::yield_now();
-        // SAFETY: The supply keeps the pieces for as long as there is the cell.
+        // SAFETY: The supply keeps the pieces alive as long as the cell.
         unsafe { self.0.give_slice() }
     }
 }
@@ -165,7 +165,7 @@ impl<C: Config> SyncHeap for Cell<C> {
     }
 
     fn claim(&self) -> Result<(), ArenaError> {
-        // SAFETY: The pieces are kept beside the cell.
+        // SAFETY: The pieces outlive the cell.
         unsafe { self.pieces.give_slice() }.map_or(Ok(()), |piece| self.cell.claim(piece))
     }
 

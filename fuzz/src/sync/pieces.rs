@@ -1,4 +1,4 @@
-//! The memory of a shared heap, and who gives it out.
+//! The memory of a shared heap, and its sources.
 
 use std::alloc::Layout;
 use std::cell::RefCell;
@@ -11,7 +11,7 @@ use talloc_core::{AllocError, Config, Memory, Source, Span, Talloc};
 use super::script::Setup;
 use crate::pool::Pool;
 
-/// A pool, cut into pieces that become arenas one after the other.
+/// A pool that is divided into pieces, which become arenas one after another.
 pub struct Pieces {
     pub pool: Pool,
     zeroed: bool,
@@ -20,10 +20,10 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// The bytes of a further piece, with a control block in every configuration.
+    /// The size of a further piece, with room for a control block in every configuration.
     const FURTHER: usize = 8 << 10;
 
-    /// Bytes between pieces, so that they can be told apart by their pointers.
+    /// The bytes between pieces, so that their pointers can be distinguished.
     const GAP: usize = 64;
 
     pub fn new(setup: &Setup) -> Self {
@@ -39,7 +39,7 @@ impl Pieces {
         Self { pool, zeroed: setup.zeroed, left: RefCell::new(left), given }
     }
 
-    /// Gives out the next piece, which must be claimed at once.
+    /// Returns the next piece, which must be claimed at once.
     pub fn give(&self) -> Option<Span> {
         let piece = self.left.borrow_mut().pop()?;
         if self.zeroed {
@@ -49,25 +49,25 @@ impl Pieces {
         Some(piece)
     }
 
-    /// What is known of pieces that are given out.
+    /// Returns the properties of pieces.
     pub fn memory(&self) -> Memory {
         if self.zeroed { Memory::ZEROED } else { Memory::empty() }
     }
 
-    /// The pieces that were given out.
+    /// Returns the pieces provided so far.
     pub fn given(&self) -> Vec<Span> {
         self.given.borrow().clone()
     }
 
-    /// Gives out the next piece as bytes.
+    /// Returns the next piece as bytes.
     ///
     /// # Safety
     ///
-    /// They are not used for longer than the pieces.
+    /// The bytes must not outlive the pieces.
     pub unsafe fn give_slice(&self) -> Option<&'static mut [MaybeUninit<u8>]> {
         let piece = self.give()?;
         let base = piece.get_base_ptr().unwrap_or(ptr::dangling_mut());
-        // SAFETY: A piece is part of the pool and is given out once.
+        // SAFETY: The piece is in the pool, and is provided only once.
         Some(unsafe { slice::from_raw_parts_mut(base.cast(), piece.size()) })
     }
 }
@@ -79,7 +79,7 @@ impl<C: Config> Source<C> for Spares {
     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
         let pieces = heap.source().0.clone();
         let piece = pieces.give().ok_or(AllocError)?;
-        // SAFETY: A piece is given out once, and the source keeps the pool.
+        // SAFETY: Each piece is provided once, and the source keeps the pool alive.
         unsafe { heap.arenas_mut().claim_as(piece, pieces.memory()) }.map_err(|_| AllocError)
     }
 }

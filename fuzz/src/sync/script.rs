@@ -1,4 +1,4 @@
-//! Scripts of what threads do, read from bytes.
+//! Scripts of threads, decoded from bytes.
 
 use crate::minimise::Shorten;
 use crate::ops::cursor::Cursor;
@@ -7,33 +7,33 @@ use crate::ops::{Pick, Profile};
 /// How the heap is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Behind a spin lock: every call is one turn.
+    /// Behind a spin lock. Calls are not interrupted.
     Spin,
-    /// Behind [`super::Turns`]: others are let in each time that the lock is released.
+    /// Behind [`super::Turns`]. Other threads may run each time the lock is released.
     Turns,
-    /// Behind such a lock with magazines in front: others are let in while a slot is in use.
+    /// Behind such a lock, with magazines. Other threads may run while a slot is in use.
     Magazines,
-    /// In a cell, whose supply lets others in.
+    /// In a cell, whose supply lets other threads run.
     Cell,
 }
 
 impl Form {
-    /// Every form.
+    /// All forms.
     pub const ALL: [Self; 4] = [Self::Spin, Self::Turns, Self::Magazines, Self::Cell];
 }
 
-/// What a script is run on.
+/// The setup of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
     pub profile: Profile,
     pub form: Form,
-    /// The bytes of the first arena.
+    /// The size of the first arena in bytes.
     pub size: usize,
-    /// How many bytes the first arena begins off an aligned address.
+    /// The offset of the first arena from an aligned address, in bytes.
     pub skew: usize,
-    /// How many arenas can be added.
+    /// The number of arenas that can be added.
     pub further: usize,
-    /// Whether the arenas are zeros to begin with, as the heap is told if it can be.
+    /// Whether the arenas are initially zero. The heap is told so if possible.
     pub zeroed: bool,
     pub threads: usize,
 }
@@ -42,12 +42,12 @@ impl Setup {
     /// The sizes of the first arena, in bytes.
     pub const SIZES: [usize; 4] = [200, 1 << 10, 4 << 10, 32 << 10];
 
-    /// Reads three bytes.
+    /// Decodes three bytes.
     fn decode(cursor: &mut Cursor) -> Self {
         let (first, second, third) = (cursor.byte(), cursor.byte(), cursor.byte());
         Self {
             profile: Profile::decode(first),
-            // Turns are what there is to be found.
+            // `Turns` comes first, because it is the most interesting form.
             form: [Form::Turns, Form::Cell, Form::Magazines, Form::Spin][first / 4 % 4],
             threads: 1 + first / 16 % 4,
             size: Self::SIZES[second % 4] + second / 4,
@@ -58,7 +58,7 @@ impl Setup {
     }
 }
 
-/// What a thread does. Sizes are in bytes.
+/// An operation of a thread. Sizes are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Allocate { size: usize, align: usize, zeroed: bool },
@@ -69,17 +69,17 @@ pub enum Op {
     Flush,
 }
 
-/// A turn.
+/// A turn of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Whose turn it is, if no call of that thread is broken off; else the next one's.
+    /// The thread of this turn. If a call of that thread is interrupted, the next thread takes the turn.
     pub thread: usize,
-    /// The bits say, from the lowest on, whether others are let in where they can be.
+    /// Whether other threads run at each interruption point, from the lowest bit on.
     pub turns: u8,
     pub op: Op,
 }
 
-/// Who does what, and with what heap.
+/// A setup and a list of turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     pub setup: Setup,
@@ -87,14 +87,14 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads a setup and steps, from any bytes.
+    /// Decodes a setup and steps from arbitrary bytes.
     pub fn decode(bytes: &[u8]) -> Self {
         let mut cursor = Cursor::new(bytes);
         let setup = Setup::decode(&mut cursor);
         Self::read(setup, cursor)
     }
 
-    /// About `len` random steps for a setup.
+    /// Returns about `len` random steps for a setup.
     pub fn random(setup: Setup, seed: u64, len: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(5 * len).collect();

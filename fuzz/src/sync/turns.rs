@@ -1,4 +1,4 @@
-//! Points where a logical thread lets others in.
+//! Interruption points of logical threads.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,7 +9,7 @@ thread_local! {
     static HOOK: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Calls `hook` wherever `run` lets other logical threads in.
+/// Runs `run`, and calls `hook` at each interruption point.
 pub fn with<T>(hook: Rc<dyn Fn()>, run: impl FnOnce() -> T) -> T {
     struct Unhook;
     impl Drop for Unhook {
@@ -22,9 +22,9 @@ pub fn with<T>(hook: Rc<dyn Fn()>, run: impl FnOnce() -> T) -> T {
     run()
 }
 
-/// Lets other logical threads in.
+/// Lets other logical threads run.
 pub fn yield_now() {
-    // A call that has panicked is not resumed.
+    // A call that panics is not continued.
     if std::thread::panicking() {
         return;
     }
@@ -34,21 +34,21 @@ pub fn yield_now() {
     }
 }
 
-/// A lock for logical threads, who are let in each time that it is released.
+/// A lock for logical threads. Other threads may run each time it is released.
 ///
-/// It must be free whenever it is taken, as nobody could release it while somebody waits.
+/// It must be free whenever it is acquired, because a waiting thread would never be interrupted.
 #[derive(Debug)]
 pub struct Turns(Cell<bool>);
 
-// SAFETY: It cannot be shared between real threads, and panics if it is taken twice.
+// SAFETY: Real threads cannot share it, and it panics if it is acquired twice.
 unsafe impl RawMutex for Turns {
-    #[allow(clippy::declare_interior_mutable_const, reason = "as the trait has it")]
+    #[allow(clippy::declare_interior_mutable_const, reason = "`RawMutex` requires this constant")]
     const INIT: Self = Self(Cell::new(false));
 
     type GuardMarker = GuardNoSend;
 
     fn lock(&self) {
-        assert!(self.try_lock(), "the lock is taken while it is held");
+        assert!(self.try_lock(), "the lock is already held");
     }
 
     fn try_lock(&self) -> bool {

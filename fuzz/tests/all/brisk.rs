@@ -1,8 +1,8 @@
-//! Programs that are looked at less often than scripts.
+//! Programs that are checked less often than scripts.
 
 use talloc_fuzz::{Profile, brisk};
 
-/// Calls of each program. Miri takes its time.
+/// The number of calls of each program. Miri is slow, so it runs fewer.
 const CALLS: usize = if cfg!(miri) { 5_000 } else { 200_000 };
 
 #[test]

@@ -1,11 +1,11 @@
-//! The fuzzers' corpus, replayed.
+//! Replays the fuzzers' corpus.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use talloc_fuzz::{Mix, Target};
 
-/// The files of a target's corpus.
+/// Returns the files of a target's corpus.
 fn files(target: Target) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name());
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));

@@ -1,20 +1,19 @@
-//! Random scripts whose source panics every so often: to the shadow heap, a request that unwinds is one that is
-//! refused.
+//! Random scripts whose source sometimes panics. For the shadow heap, a request that unwinds is one that is refused.
 
 use talloc_core::{Checked, Compact, Config, Micro, RealTime};
 use talloc_fuzz::supply::{Kind, Supply};
 use talloc_fuzz::{Catches, Driver, Mix, Profile, Script, Setup, Shrunk};
 
-/// Operations of one script.
+/// The number of operations of a script.
 const OPS: usize = 400;
 
-/// The least calls of the heap for each profile, so that all make a million.
+/// The minimum number of calls for each profile, a million in total.
 const STEPS: usize = 1_000_000 / 8;
 
 fn explore<C: Config>(profile: Profile, max_arenas: usize) {
     let (mut steps, mut caught) = (0, 0);
     for seed in 0.. {
-        // So that every source meets every size and mix.
+        // Every source is combined with every size and mix.
         let number = seed as usize;
         let source = Kind::ALL[number % Kind::ALL.len()];
         let number = number / Kind::ALL.len();

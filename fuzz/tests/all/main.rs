@@ -1,6 +1,7 @@
-//! The tests of the oracle and by it, in one program, which is compiled once.
+//! The tests of the oracle, and the tests that use it.
 //!
-//! `cargo test -p talloc-fuzz --test all oracle::` runs those of one file.
+//! All files are one program, which is compiled once. To run the tests of one file: `cargo test -p talloc-fuzz --test
+//! all oracle::`.
 
 mod brisk;
 mod corpus;

@@ -1,25 +1,25 @@
-//! Random scripts, checked step by step, over a grid of configurations and sizes.
+//! Random scripts, checked after each step, for many configurations and sizes.
 //!
-//! `TALLOC_FUZZ_SEED=1234 cargo test -p talloc-fuzz --test all oracle::` runs the scripts of another
-//! seed, and `TALLOC_FUZZ_SCRIPTS` says how many scripts there are for each setup (default: 21).
+//! `TALLOC_FUZZ_SEED=1234 cargo test -p talloc-fuzz --test all oracle::` runs the scripts of another seed.
+//! `TALLOC_FUZZ_SCRIPTS` sets the number of scripts per setup (default: 21).
 
 use talloc_core::{Compact, Talloc};
 use talloc_fuzz::supply::{Kind, Supply};
 use talloc_fuzz::{Driver, Mix, Profile, Script, Setup, check};
 
-/// The seed if the environment gives no other.
+/// The default seed.
 const SEED: u64 = 0x7a11_0c03;
 
-/// Scripts for each profile, number of arenas, size and mix, if the environment says nothing else.
+/// The default number of scripts per profile, number of arenas, size and mix.
 const SCRIPTS: u64 = 21;
 
-/// Operations of one script.
+/// The number of operations of a script.
 const OPS: usize = 400;
 
-/// The least calls of the heap that each test makes by default, so that all make a million.
+/// The minimum number of calls of each test with the default settings, a million in total.
 const STEPS: usize = 1_000_000 / 8;
 
-/// A number from the environment.
+/// Returns a number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(value) => value.parse().unwrap_or_else(|_| panic!("{name}={value} is not a number")),
@@ -27,7 +27,7 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-/// Runs scripts of all mixes on arenas of all sizes.
+/// Runs scripts of all mixes with arenas of all sizes.
 fn explore(profile: Profile, max_arenas: usize) {
     let seed = setting("TALLOC_FUZZ_SEED", SEED);
     let scripts = setting("TALLOC_FUZZ_SCRIPTS", SCRIPTS);
@@ -35,7 +35,7 @@ fn explore(profile: Profile, max_arenas: usize) {
     for size in Setup::SIZES {
         for mix in Mix::ALL {
             for number in 0..scripts {
-                // So that every source meets every size.
+                // Every source is combined with every size.
                 let source = Kind::ALL[number as usize % Kind::ALL.len()];
                 let skew = number as usize % 24;
                 let setup = Setup { profile, size, skew, source, max_arenas };
@@ -48,10 +48,10 @@ fn explore(profile: Profile, max_arenas: usize) {
         }
     }
     println!("{steps} steps");
-    assert!(steps >= STEPS || scripts < SCRIPTS, "{steps} steps are too few to mean anything");
+    assert!(steps >= STEPS || scripts < SCRIPTS, "{steps} steps are too few");
 }
 
-/// Arenas touch often enough for most attempts to merge two to succeed, but not for all.
+/// Arenas are adjacent often enough for many merges to succeed, but not for all.
 #[test]
 fn arenas_are_merged() {
     let (profile, source) = (Profile::Compact, Kind::Refuse);

@@ -1,4 +1,4 @@
-//! Random scripts of logical threads that share a heap, and heaps with faults that only they find.
+//! Random scripts of logical threads that share a heap, and heaps with faults that only these threads reveal.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
@@ -12,13 +12,13 @@ use talloc_fuzz::sync::{
 };
 use talloc_sync::Tallock;
 
-/// Scripts for each setup.
+/// The number of scripts for each setup.
 const SCRIPTS: u64 = 24;
 
-/// Steps of one script.
+/// The number of steps of a script.
 const STEPS: usize = 300;
 
-/// A setup with room for a few blocks.
+/// Returns a setup with room for a few blocks.
 fn setup(profile: Profile, form: Form, seed: u64) -> Setup {
     let seed = seed as usize;
     Setup {
@@ -42,7 +42,7 @@ fn explore(form: Form) {
         }
     }
     println!("{calls} calls");
-    assert!(calls > 10_000, "{calls} calls are too few to mean anything");
+    assert!(calls > 10_000, "{calls} calls are too few");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn behind_a_spin_lock() {
 }
 
 #[test]
-fn behind_a_lock_that_lets_others_in() {
+fn behind_a_lock_that_yields() {
     explore(Form::Turns);
 }
 
@@ -65,9 +65,9 @@ fn in_a_cell() {
     explore(Form::Cell);
 }
 
-/// How a block is resized by a heap with a fault.
+/// The way in which a faulty heap grows blocks.
 trait Fault {
-    /// Gives a block of the layout `new` for one of the layout `old`.
+    /// Grows a block from the layout `old` to the layout `new`.
     ///
     /// # Safety
     ///
@@ -80,24 +80,24 @@ trait Fault {
     ) -> Result<NonNull<[u8]>, AllocError>;
 }
 
-/// A heap that grows blocks in another way.
+/// A heap with another way to grow blocks.
 struct Faulty<F> {
     heap: Tallock<Turns, RealTime, Spares>,
     fault: std::marker::PhantomData<F>,
 }
 
-/// Allocates from such a heap.
+/// A handle to such a heap.
 struct Handle<'a, F>(&'a Faulty<F>);
 
-// SAFETY: All but `grow` is as it should be, and that is what the tests are about: its blocks stay
-// in the pool.
+// SAFETY: All methods except `grow` are correct. The blocks of a faulty `grow` still lie in the pool, which is what the
+// tests need.
 unsafe impl<F: Fault> Allocator for Handle<'_, F> {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         self.0.heap.allocator().allocate(layout)
     }
 
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: The contract is the same.
+        // SAFETY: The preconditions are the same.
         unsafe { self.0.heap.allocator().deallocate(ptr, layout) };
     }
 
@@ -107,7 +107,7 @@ unsafe impl<F: Fault> Allocator for Handle<'_, F> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: The contract is the same.
+        // SAFETY: The preconditions are the same.
         unsafe { F::grow(&self.0.heap.allocator(), ptr, old, new) }
     }
 
@@ -117,7 +117,7 @@ unsafe impl<F: Fault> Allocator for Handle<'_, F> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: The contract is the same.
+        // SAFETY: The preconditions are the same.
         unsafe { self.0.heap.allocator().shrink(ptr, old, new) }
     }
 }
@@ -154,8 +154,7 @@ impl<F: Fault> SyncHeap for Faulty<F> {
     }
 }
 
-/// What is found wrong with a heap that has a fault, by the first of many scripts that finds any.
-/// As many threads share it.
+/// Returns the first error that any of many scripts finds with a faulty heap shared by `threads` threads.
 fn found<F: Fault + 'static>(threads: usize) -> Option<String> {
     (0..200).find_map(|seed| {
         let setup = Setup { threads, ..setup(Profile::RealTime, Form::Turns, seed) };
@@ -163,7 +162,7 @@ fn found<F: Fault + 'static>(threads: usize) -> Option<String> {
     })
 }
 
-/// Moves a block as it should be.
+/// Moves a block correctly.
 struct Honest;
 
 impl Fault for Honest {
@@ -174,7 +173,7 @@ impl Fault for Honest {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         let moved = heap.allocate(new)?;
-        // SAFETY: The new block is as large as the old one at the least, which is the caller's.
+        // SAFETY: The new block is at least as large as the old one, which the caller owns.
         unsafe {
             moved.cast().copy_from_nonoverlapping(block, old.size());
             heap.deallocate(block, old);
@@ -188,7 +187,7 @@ fn a_heap_without_a_fault_passes() {
     assert_eq!(found::<Honest>(3), None);
 }
 
-/// Reads the old block after it was freed.
+/// Copies the old block after it is freed.
 struct CopiesTooLate;
 
 impl Fault for CopiesTooLate {
@@ -199,8 +198,8 @@ impl Fault for CopiesTooLate {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         let moved = heap.allocate(new)?;
-        // SAFETY: As for the honest one. The heap writes to a free block only at its ends, so that
-        // the others are what can change the rest; the ends are kept.
+        // SAFETY: The memory is in the pool. The heap writes only to the ends of a free block, which are preserved, so
+        // only other threads can change the rest.
         unsafe {
             let (ends, middle) = (24.min(old.size()), old.size().saturating_sub(48));
             moved.cast().copy_from_nonoverlapping(block, ends);
@@ -215,16 +214,16 @@ impl Fault for CopiesTooLate {
 }
 
 #[test]
-fn a_block_that_is_copied_after_it_was_freed() {
+fn a_block_copied_after_it_was_freed() {
     let message = found::<CopiesTooLate>(3).expect("the fault must be found");
     assert!(message.contains("its contents were not kept"), "{message}");
-    // Nobody comes in between a thread and itself.
+    // A thread does not interrupt itself.
     assert_eq!(found::<CopiesTooLate>(1), None);
 }
 
-/// A heap has to be told of several threads for anything to come in between.
+/// Calls are interrupted only with several threads.
 #[test]
-fn others_come_in_between() {
+fn other_threads_interrupt_calls() {
     let counted = |threads| {
         let setup = Setup { threads, ..setup(Profile::Compact, Form::Turns, 3) };
         let script = Script::random(setup, 5, STEPS);
@@ -237,9 +236,9 @@ fn others_come_in_between() {
     assert!(counted(3) > 50);
 }
 
-/// With magazines, too: then a slot is in use, or the depot's blocks are on their way.
+/// With magazines, calls are interrupted while a slot is in use, and while blocks move to or from the depot.
 #[test]
-fn others_come_in_between_magazines_and_the_heap() {
+fn other_threads_interrupt_magazines() {
     let setup = Setup { threads: 3, ..setup(Profile::Compact, Form::Magazines, 3) };
     let script = Script::random(setup, 5, STEPS);
     let driver = Rc::new(talloc_fuzz::sync::Driver::<Magazines<Compact>>::new(&script));

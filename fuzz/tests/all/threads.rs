@@ -1,6 +1,6 @@
-//! Real threads that allocate from one heap, and free and resize what others have allocated.
+//! Real threads that allocate from one heap, and free and resize each other's blocks.
 //!
-//! What they do differs from run to run; what must hold does not.
+//! The interleaving differs from run to run. The checks hold for all of them.
 
 use std::alloc::Layout;
 use std::ptr::{self, NonNull};
@@ -14,39 +14,38 @@ use talloc_sync::{Compact, Config, RealTime, Talloc, Tallock, TallockRef};
 
 const THREADS: usize = 4;
 
-/// Steps of each thread.
+/// The number of steps of each thread.
 const STEPS: usize = 100_000;
 
-/// How many blocks wait for a thread that is not running: all of them together must not fill the
-/// heap.
+/// The number of blocks that can wait for a thread. All of them together must not fill the heap.
 const INBOX: usize = 16;
 
-/// A block full of a pattern, which goes from thread to thread.
+/// A block with a pattern, which is passed between threads.
 struct Block {
     seed: usize,
     ptr: NonNull<u8>,
     layout: Layout,
 }
 
-// SAFETY: It owns its bytes, which nobody else has a pointer to.
+// SAFETY: The value owns its bytes, and no other pointer to them exists.
 unsafe impl Send for Block {}
 
 impl Block {
-    /// A block of a layout, if there is room: of zeros, which are checked, if `zeroed`.
+    /// Allocates a block, if there is room. If `zeroed`, checks that it is zero.
     fn new(heap: impl Allocator, seed: usize, layout: Layout, zeroed: bool) -> Option<Self> {
         let allocated = if zeroed { heap.allocate_zeroed(layout) } else { heap.allocate(layout) };
         let mut block = Self { seed, ptr: allocated.ok()?.cast(), layout };
-        // SAFETY: The block has as many bytes, and is written before it is read.
+        // SAFETY: The write is within the block.
         unsafe { block.ptr.write_bytes(0, if zeroed { 0 } else { layout.size() }) };
         block.fill(0);
         Some(block)
     }
 
-    /// Gives the block another layout, if there is room.
+    /// Resizes the block, if there is room.
     fn resize(&mut self, heap: impl Allocator, layout: Layout) {
         self.check(self.layout.size());
         let old = std::mem::replace(&mut self.layout, layout);
-        // SAFETY: The block is live and has the old layout.
+        // SAFETY: The block is allocated with the old layout.
         let resized = unsafe {
             if layout.size() < old.size() {
                 heap.shrink(self.ptr, old, layout)
@@ -69,11 +68,11 @@ impl Block {
 
     fn free(mut self, heap: impl Allocator) {
         self.check(self.layout.size());
-        // SAFETY: The block is live, has this layout and is not used any more.
+        // SAFETY: The block is allocated with this layout, and is freed once.
         unsafe { heap.deallocate(self.ptr, self.layout) };
     }
 
-    /// Writes the pattern where zeros must be, from byte `start` on.
+    /// Writes the pattern from byte `start` on, where all bytes must be zero.
     fn fill(&mut self, start: usize) {
         let seed = self.seed;
         if let Some(rest) = self.bytes().get_mut(start..) {
@@ -92,12 +91,12 @@ impl Block {
 
     fn bytes(&mut self) -> &mut [u8] {
         let bytes = ptr::slice_from_raw_parts_mut(self.ptr.as_ptr(), self.layout.size());
-        // SAFETY: They are the block's own, and initialised.
+        // SAFETY: The bytes belong to the block, and are initialised.
         unsafe { &mut *bytes }
     }
 }
 
-/// A layout of some size, aligned in some way.
+/// Returns a random layout.
 fn layout(random: &mut fastrand::Rng) -> Layout {
     let most = if random.u8(..8) == 0 { 3000 } else { 200 };
     let size = random.usize(1..=most);
@@ -105,7 +104,7 @@ fn layout(random: &mut fastrand::Rng) -> Layout {
     Layout::from_size_align(size, align).expect("the size is small")
 }
 
-/// Gives a block to another thread, or frees it if that has enough to do.
+/// Sends a block to another thread, or frees it if that has enough to do.
 fn hand_over(heap: impl Allocator, block: Block, other: &SyncSender<Block>) {
     if let Err(TrySendError::Full(block) | TrySendError::Disconnected(block)) =
         other.try_send(block)
@@ -114,7 +113,7 @@ fn hand_over(heap: impl Allocator, block: Block, other: &SyncSender<Block>) {
     }
 }
 
-/// Allocates, resizes, frees, and hands on blocks to other threads; says how many came from others.
+/// Allocates, resizes and frees blocks, and sends some to other threads. Returns the number of blocks received.
 fn work(
     heap: impl Allocator,
     seed: usize,
@@ -144,19 +143,19 @@ fn work(
             _ => blocks.swap_remove(random.usize(..blocks.len())).free(&heap),
         }
     }
-    // What is left is for others to free, as long as there are any.
+    // Other threads free the remaining blocks, as long as there are any.
     for (number, block) in blocks.into_iter().enumerate() {
         hand_over(&heap, block, &others[number % others.len()]);
     }
     received
 }
 
-/// Lets threads work on one heap, frees what they leave, and expects everything to be one chunk.
+/// Runs threads on one heap, frees the remaining blocks, and expects a single free chunk.
 fn share<R: RawMutex + Send + Sync, C: Config>() {
-    // Room for a few hundred blocks, so that the heap is full at times.
+    // The pool has room for a few hundred blocks, so the heap is full at times.
     let pool = Pool::new(64 << 10);
     let heap = Talloc::<C>::with_config().lock::<R>();
-    // SAFETY: The pool is used for nothing else, and dropped after the heap.
+    // SAFETY: Nothing else uses the pool, and it outlives the heap.
     unsafe { heap.0.lock().init(pool.span()) };
     let (senders, mut inboxes): (Vec<_>, Vec<_>) =
         (0..THREADS).map(|_| sync_channel(INBOX)).unzip();
@@ -170,21 +169,22 @@ fn share<R: RawMutex + Send + Sync, C: Config>() {
         threads.into_iter().map(|thread| thread.join().expect("no thread panics")).sum()
     });
     println!("{received} blocks were handed over");
-    assert!(received > 1000, "{received} blocks handed over are too few to mean anything");
+    assert!(received > 1000, "{received} blocks handed over are too few");
     for block in inboxes.iter().flat_map(Receiver::try_iter) {
         block.free(heap.allocator_api_ref());
     }
     check_whole(&heap);
     let outside = pool.whole().except(pool.span());
-    pool.check(outside.0).and_then(|()| pool.check(outside.1)).expect("nothing else is written");
+    pool.check(outside.0).and_then(|()| pool.check(outside.1)).expect("nothing else was written");
 }
 
-/// Checks that everything is free and coalesced, and can be allocated in one piece.
+/// Checks that all memory is free and coalesced, and can be allocated in one piece.
 fn check_whole<R: RawMutex, C: Config>(heap: &Tallock<R, C>) {
     heap.0.lock().flush();
     let report = heap.0.lock().verify().unwrap_or_else(|violation| panic!("{violation}"));
     assert_eq!((report.used_bytes, report.free_chunks), (0, 1), "{report:?}");
-    let whole = Layout::from_size_align(report.largest_free_bytes, 8).expect("it is in the pool");
+    let whole =
+        Layout::from_size_align(report.largest_free_bytes, 8).expect("the chunk is in the pool");
     let block = Block::new(TallockRef(heap), 1, whole, true).expect("all of it is free");
     block.free(TallockRef(heap));
 }

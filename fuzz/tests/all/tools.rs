@@ -1,4 +1,4 @@
-//! What the oracle consists of. Unit tests would build all of the library once more, which takes minutes.
+//! Tests of the oracle's parts. Unit tests would require a second build of the library, which takes minutes.
 
 mod pattern {
     use talloc_fuzz::pattern::{PERIOD, difference, write};
@@ -84,7 +84,7 @@ mod minimise {
     use talloc_fuzz::{Failure, Mix, Op, Profile, Script, Setup};
 
     #[test]
-    fn only_what_is_needed_is_left() {
+    fn only_necessary_operations_are_left() {
         let setup = Setup {
             profile: Profile::Compact,
             size: 1024,
@@ -92,7 +92,7 @@ mod minimise {
             source: Kind::Refuse,
             max_arenas: 1,
         };
-        // Fails with a flush after a move.
+        // The script fails if a flush follows a move.
         let run = |script: &Script| {
             let mut after = script.ops.iter().skip_while(|op| **op != Op::Move);
             if after.any(|op| *op == Op::Flush) {
@@ -103,7 +103,7 @@ mod minimise {
             }
         };
         let script = Script::random(setup, Mix::Heap, 1, 500);
-        let failure = run(&script).expect_err("there are enough of both");
+        let failure = run(&script).expect_err("the script has enough moves and flushes");
         let (shortest, failure) = minimise(script, *failure, run);
         assert_eq!(shortest.ops, [Op::Move, Op::Flush]);
         assert_eq!(failure.message, "flushed");

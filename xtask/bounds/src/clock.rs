@@ -1,4 +1,4 @@
-//! Counting instructions: in QEMU, with `-icount`, time goes on by the same for each.
+//! Counts instructions. In QEMU with `-icount`, each instruction takes the same time.
 
 use core::arch::asm;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -6,16 +6,16 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 
-/// The timer counts down from here, and begins anew.
+/// The value from which the timer counts down, and to which it reloads.
 const LARGEST: u32 = 0xff_ffff;
 
-/// Instructions between two loops by which the timer is compared with them.
+/// The difference in instructions between the two loops that calibrate the timer.
 const DIFFERENCE: u32 = 20_000;
 
 pub struct Clock {
-    /// Ticks of so many instructions.
+    /// Ticks that [`DIFFERENCE`] instructions take.
     ticks: u32,
-    /// Ticks from one reading to the next.
+    /// Ticks that an empty measurement takes.
     nothing: u32,
 }
 
@@ -39,7 +39,7 @@ impl Clock {
         clock
     }
 
-    /// Calls `f`. Returns how many instructions that took.
+    /// Calls `f`. Returns its result and the number of instructions it took.
     #[inline(always)]
     pub fn count<T>(&self, f: impl FnOnce() -> T) -> (T, u32) {
         let (result, ticks) = ticks(f);
@@ -49,7 +49,7 @@ impl Clock {
     }
 }
 
-/// Calls `f`. Returns how many ticks that took.
+/// Calls `f`. Returns its result and the number of ticks it took.
 #[inline(always)]
 fn ticks<T>(f: impl FnOnce() -> T) -> (T, u32) {
     let before = SYST::get_current();
@@ -62,7 +62,7 @@ fn ticks<T>(f: impl FnOnce() -> T) -> (T, u32) {
 
 #[inline(never)]
 fn spin(rounds: u32) {
-    // SAFETY: It counts, and does nothing else.
+    // SAFETY: The code only decrements a register. It accesses neither memory nor the stack.
     unsafe {
         asm!("2:", "subs {0}, #1", "bne 2b", inout(reg) rounds => _, options(nomem, nostack));
     }

@@ -1,17 +1,16 @@
-//! Counts what operations of a heap cost, on the average and at the worst, in instructions of a
-//! Cortex-M3. `cargo xtask bounds` runs it, in QEMU.
+//! Measures the average and the worst cost of a heap's operations, in instructions of a Cortex-M3. `cargo xtask bounds`
+//! runs it in QEMU.
 //!
-//! Its arguments are a heap's name and how many KiB of memory that has. It prints a line for each
-//! operation: its name, how often it was done, how many instructions that took, and how many it
-//! took at the most.
+//! The arguments are the name of a heap and the size of its memory in KiB. The program prints a line for each
+//! operation: its name, how often it was done, the instructions of all calls together, and those of the slowest call.
 //!
 //! | what | where |
 //! |---|---|
-//! | counting instructions | `clock.rs` |
+//! | measuring instructions | `clock.rs` |
 //! | the heaps, ours and others | `heap.rs`, `peers.rs` |
-//! | what is done to them | `scripts.rs`, by way of `trial.rs` |
+//! | the operations | `scripts.rs`, which uses `trial.rs` |
 //!
-//! On a machine with an operating system there is nothing in it.
+//! On a machine with an operating system, the program is empty.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 

@@ -1,4 +1,4 @@
-//! Other heaps, to compare with.
+//! Other allocators, for comparison.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -11,16 +11,16 @@ use crate::heap::Heap;
 
 pub type Talc5 = Talc<Manual, DefaultBinning>;
 
-/// 16 lists for each doubling, for blocks of less than a MiB.
+/// 16 lists per power of two, for blocks of less than 1 MiB.
 pub type Tlsf = rlsf::Tlsf<'static, u16, u16, 16, 16>;
 
-/// What a peer that uses `alloc` asks for; none of them allocates.
+/// The global allocator, which some peers need to link. None of them allocates from it.
 struct Nothing;
 
 #[global_allocator]
 static NOTHING: Nothing = Nothing;
 
-// SAFETY: It gives nothing.
+// SAFETY: This allocator never returns a block.
 unsafe impl GlobalAlloc for Nothing {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         ptr::null_mut()
@@ -32,20 +32,20 @@ unsafe impl GlobalAlloc for Nothing {
 impl Heap for Talc5 {
     unsafe fn new(start: *mut u8, size: usize) -> Self {
         let mut heap = Talc::new(Manual);
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes memory that only this heap uses.
         unsafe { heap.claim(start, size) }.expect("there is enough memory");
         heap
     }
 
     #[inline(never)]
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: The caller passes a layout whose size is not zero.
         unsafe { self.try_allocate(layout) }
     }
 
     #[inline(never)]
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.deallocate(block.as_ptr(), layout) };
     }
 }
@@ -54,7 +54,7 @@ impl Heap for Tlsf {
     unsafe fn new(start: *mut u8, size: usize) -> Self {
         let mut heap = Self::new();
         let memory = NonNull::new(ptr::slice_from_raw_parts_mut(start, size)).expect("not null");
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes memory that only this heap uses.
         unsafe { heap.insert_free_block_ptr(memory) }.expect("there is enough memory");
         heap
     }
@@ -66,14 +66,14 @@ impl Heap for Tlsf {
 
     #[inline(never)]
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.deallocate(block, layout.align()) };
     }
 }
 
 impl Heap for linked_list_allocator::Heap {
     unsafe fn new(start: *mut u8, size: usize) -> Self {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes memory that only this heap uses.
         unsafe { Self::new(start, size) }
     }
 
@@ -84,7 +84,7 @@ impl Heap for linked_list_allocator::Heap {
 
     #[inline(never)]
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.deallocate(block, layout) };
     }
 }

@@ -1,4 +1,4 @@
-//! The program, once the machine has started.
+//! The program that runs once the machine has started.
 
 use core::panic::PanicInfo;
 
@@ -13,16 +13,17 @@ use crate::peers::{Talc5, Tlsf};
 use crate::scripts;
 use crate::trial::{NAMES, Tallies};
 
-/// The most bytes of all arguments.
+/// The largest size of all arguments together, in bytes.
 const ARGUMENTS: usize = 64;
 
 #[entry]
 fn main() -> ! {
-    let arguments = semihosting::experimental::env::args::<ARGUMENTS>().expect("there are few");
-    let mut arguments = (&arguments).skip(1).map(|argument| argument.expect("it is in ASCII"));
-    let name = arguments.next().expect("the name of a heap");
-    let size = arguments.next().expect("how many KiB of memory");
-    let size: usize = size.parse().expect("a number of KiB");
+    let arguments =
+        semihosting::experimental::env::args::<ARGUMENTS>().expect("the arguments are short");
+    let mut arguments = (&arguments).skip(1).map(|argument| argument.expect("arguments are ASCII"));
+    let name = arguments.next().expect("the first argument is the name of a heap");
+    let size = arguments.next().expect("the second argument is the memory in KiB");
+    let size: usize = size.parse().expect("the memory is a number of KiB");
 
     let tallies = tally(name, size << 10);
     for (name, tally) in NAMES.iter().zip(tallies) {
@@ -32,7 +33,7 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// What the operations of the heap of that name cost.
+/// Measures the operations of the heap with this name.
 fn tally(name: &str, size: usize) -> Tallies {
     match name {
         "tiny" => talloc::<Tiny>(size),

@@ -1,4 +1,4 @@
-//! What is done to a heap: random operations, and what is meant to make them slow.
+//! The operations to be measured: random ones, and those meant to be slow.
 
 use fastrand::Rng;
 
@@ -6,20 +6,20 @@ use crate::clock::Clock;
 use crate::heap::Heap;
 use crate::trial::{Tallies, Trial};
 
-/// Operations of a random walk.
+/// Operations per random walk.
 const STEPS: u32 = 40_000;
 
 /// The largest blocks of random walks.
 const LARGEST: [usize; 4] = [32, 300, 3_000, 30_000];
 
-/// Sizes, around the bounds between bins, and alignments.
+/// Block sizes near the bounds between bins, and alignments.
 const SIZES: [usize; 12] = [8, 16, 24, 40, 96, 128, 200, 512, 640, 1024, 2048, 5000];
 const ALIGNS: [usize; 4] = [16, 64, 256, 2048];
 
-/// How often what is to be slow is tried.
+/// How often each slow operation is repeated.
 const TRIES: usize = 40;
 
-/// Does all of it. Returns what it has cost.
+/// Runs all scripts. Returns the costs.
 pub fn run<H: Heap>(clock: &Clock, size: usize) -> Tallies {
     let mut tallies = Tallies::default();
     let mut trial = |script: &dyn Fn(&mut Trial<'_, H>, &mut Rng)| {
@@ -42,7 +42,7 @@ pub fn run<H: Heap>(clock: &Clock, size: usize) -> Tallies {
     tallies
 }
 
-/// Random operations. The heap fills until a request is refused, is emptied in part, and so on.
+/// Random operations. The heap is filled until a request fails, then partly emptied, and so on.
 fn walk<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, largest: usize) {
     let mut fills = true;
     let mut few = 0;
@@ -66,8 +66,8 @@ fn walk<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, largest: usize) {
     }
 }
 
-/// Every other block is free, so that nothing larger is; then all of them, so that those which are
-/// freed lie between two that are free.
+/// Every other block is free, so a larger request fails. Then the remaining blocks are freed, each of them between two
+/// free chunks.
 fn comb<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize) {
     while trial.malloc(size, 8) {}
     free_every_other(trial);
@@ -82,7 +82,7 @@ fn comb<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize) {
     }
 }
 
-/// All that is free is as large as what is asked for, but for a few bytes.
+/// All free chunks are a few bytes too small for the request.
 fn nearly<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize) {
     let ask = size + size / 16 + 8;
     fill_by_twos(trial, |_| size + below(random, size / 16 + 1));
@@ -92,7 +92,7 @@ fn nearly<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize) {
     }
 }
 
-/// All that is free is large enough, but lies so that a block as it is asked for does not fit in.
+/// All free chunks are large enough, but most cannot hold the block at its alignment.
 fn askew<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize, align: usize) {
     fill_by_twos(trial, |_| size + below(random, align));
     for _ in 0..TRIES {
@@ -101,8 +101,8 @@ fn askew<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize, align
     }
 }
 
-/// Of so many free chunks, all but the one that was freed first are a bit too small: the other ones
-/// are looked at before it, if the last that was freed comes first.
+/// All free chunks except the one freed first are slightly too small. A heap that examines the most recently freed
+/// chunk first examines all of them.
 fn last<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize, chunks: usize) {
     let ask = size + size / 16 + 8;
     for _ in 1..chunks {
@@ -119,7 +119,7 @@ fn last<H: Heap>(trial: &mut Trial<'_, H>, random: &mut Rng, size: usize, chunks
     trial.malloc(ask, 8);
 }
 
-/// Fills the heap with blocks of these sizes, each between two small ones, and frees the former.
+/// Fills the heap with blocks of these sizes, each followed by a small one. Frees the former.
 fn fill_by_twos<H: Heap>(trial: &mut Trial<'_, H>, mut size: impl FnMut(usize) -> usize) {
     while trial.malloc(size(trial.len()), 8) && trial.malloc(8, 8) {}
     free_every_other(trial);
@@ -127,13 +127,13 @@ fn fill_by_twos<H: Heap>(trial: &mut Trial<'_, H>, mut size: impl FnMut(usize) -
 
 /// Frees the first block, the third one, and so on.
 fn free_every_other<H: Heap>(trial: &mut Trial<'_, H>) {
-    // From the last one on, as another block gets the number of one that is freed.
+    // In reverse order, because the last block takes the number of a freed one.
     for number in (0..trial.len()).rev().filter(|number| number % 2 == 0) {
         trial.free(number);
     }
 }
 
-/// A size; small ones are frequent.
+/// A random size. Small sizes are frequent.
 fn any(random: &mut Rng, largest: usize) -> usize {
     let most = 1 + below(random, largest);
     1 + below(random, most)

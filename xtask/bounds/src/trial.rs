@@ -1,4 +1,4 @@
-//! A heap that is tried: each operation is counted, and each block noted.
+//! A heap under test. It records all blocks and the cost of each operation.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -6,13 +6,13 @@ use core::ptr::NonNull;
 use crate::clock::Clock;
 use crate::heap::Heap;
 
-/// The most memory that a heap may have, in bytes.
+/// The largest memory of a heap, in bytes.
 pub const MAX: usize = 512 << 10;
 
-/// The most blocks: the smallest ones have 8 bytes.
+/// The largest number of blocks. The smallest block has 8 bytes.
 const BLOCKS: usize = MAX / 8;
 
-/// The operations, and what they are called.
+/// The operations that are measured separately.
 #[derive(Clone, Copy)]
 pub enum Operation {
     Malloc,
@@ -21,13 +21,13 @@ pub enum Operation {
     Free,
     Grow,
     Shrink,
-    /// Of all memory, which has never been used before.
+    /// The first request, for all memory.
     First,
 }
 
 pub const NAMES: [&str; 7] = ["malloc", "aligned", "refused", "free", "grow", "shrink", "first"];
 
-/// How often, and how many instructions.
+/// The number of calls, their cost in total, and the largest cost, in instructions.
 #[derive(Clone, Copy, Default)]
 pub struct Tally {
     pub count: u32,
@@ -52,14 +52,14 @@ pub struct Trial<'a, H> {
 }
 
 impl<'a, H: Heap> Trial<'a, H> {
-    /// An empty heap of so many bytes.
+    /// Creates an empty heap with `size` bytes of memory.
     pub fn new(clock: &'a Clock, tallies: &'a mut Tallies, size: usize) -> Self {
         static mut MEMORY: [u64; MAX / 8] = [0; MAX / 8];
         static mut NOTES: [Block; BLOCKS] =
             [Block { start: NonNull::dangling(), layout: Layout::new::<u8>() }; BLOCKS];
         assert!(size <= MAX, "there are {MAX} bytes");
         let notes = &raw mut NOTES;
-        // SAFETY: One trial is over when the next one begins, as both borrow the tallies.
+        // SAFETY: Each trial borrows the tallies, so no two exist at a time, and no other code uses the statics.
         let mut trial = unsafe {
             let heap = H::new((&raw mut MEMORY).cast(), size);
             Self { heap, blocks: &mut *notes, len: 0, clock, tallies }
@@ -68,27 +68,27 @@ impl<'a, H: Heap> Trial<'a, H> {
         trial
     }
 
-    /// Allocates the largest block there can be, and frees it: what a heap does once in the life of
-    /// its memory is done then.
+    /// Allocates the largest possible block and frees it. This does the work that a heap does once, when memory is used
+    /// for the first time.
     fn use_all(&mut self, size: usize) {
         for size in (0..size).rev().step_by(256) {
             let layout = Layout::from_size_align(size, 8).expect("sizes are small");
             let (start, cost) = self.clock.count(|| self.heap.malloc(layout));
             if let Some(start) = start {
                 self.note(Operation::First, cost);
-                // SAFETY: It is a block of the heap, and is not used any more.
+                // SAFETY: The block was allocated with this layout, and is not used any more.
                 unsafe { self.heap.free(start, layout) };
                 return;
             }
         }
     }
 
-    /// How many blocks there are.
+    /// The number of blocks.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Allocates a block. Returns whether that was possible.
+    /// Allocates a block. Returns whether that succeeded.
     pub fn malloc(&mut self, size: usize, align: usize) -> bool {
         let layout = Layout::from_size_align(size, align).expect("sizes are small");
         let (start, cost) = self.clock.count(|| self.heap.malloc(layout));
@@ -102,20 +102,20 @@ impl<'a, H: Heap> Trial<'a, H> {
         true
     }
 
-    /// Frees the block of that number. The last one has its number then.
+    /// Frees a block. The last block takes its number.
     pub fn free(&mut self, number: usize) {
         let Block { start, layout } = self.blocks[number];
         self.len -= 1;
         self.blocks[number] = self.blocks[self.len];
-        // SAFETY: It is a block of the heap, which has just been forgotten.
+        // SAFETY: The block was allocated with this layout, and is no longer in the list.
         let ((), cost) = self.clock.count(|| unsafe { self.heap.free(start, layout) });
         self.note(Operation::Free, cost);
     }
 
-    /// Grows or shrinks the block of that number where it is, if that is possible.
+    /// Grows or shrinks a block in place, if possible.
     pub fn resize(&mut self, number: usize, size: usize) {
         let Block { start, layout } = self.blocks[number];
-        // SAFETY: It is a block of the heap, and the size is larger or smaller.
+        // SAFETY: The block was allocated with this layout. The branches check that the size is larger or smaller.
         let (is_done, operation, cost) = unsafe {
             if size > layout.size() {
                 let (grown, cost) = self.clock.count(|| self.heap.grow(start, layout, size));

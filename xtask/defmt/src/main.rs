@@ -1,7 +1,7 @@
-//! Prints all that the heap can report, by defmt and by `core::fmt`: both shall be the same.
-//! `cargo xtask targets defmt` compares them.
+//! Prints everything that a heap reports, by defmt and by `core::fmt`. `cargo xtask targets defmt` checks that both
+//! texts are the same.
 //!
-//! On a machine with an operating system there is nothing in it.
+//! On a machine with an operating system, the program is empty.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -12,7 +12,7 @@ mod values;
 mod program {
     use core::panic::PanicInfo;
 
-    // Where defmt prints to, and its critical sections.
+    // The transport of defmt, and its critical sections.
     use cortex_m as _;
     use cortex_m_rt::entry;
     use defmt_semihosting as _;

@@ -1,4 +1,4 @@
-//! What there is to print.
+//! The values to print.
 
 use core::alloc::Layout;
 use core::fmt::Display;
@@ -36,14 +36,14 @@ pub fn print_all() {
     defmt::println!("passed");
 }
 
-/// Prints values by the one and by the other.
+/// Prints each value by defmt, and by `core::fmt`.
 fn print<T: Display + Format>(values: &[T]) {
     for value in values {
         defmt::println!("{} | {}", value, Display2Format(value));
     }
 }
 
-fn violations() -> [Violation; 16] {
+fn violations() -> [Violation; 17] {
     let (addr, arena) = (ADDR, SPAN);
     [
         Violation::Bounds { arena },
@@ -84,7 +84,7 @@ fn misuses() -> [Misuse; 8] {
     ];
     let mut calls = calls().into_iter().cycle();
     faults.map(|fault| {
-        let call = calls.next().expect("they begin anew");
+        let call = calls.next().expect("the calls repeat");
         Misuse { call, addr: ADDR, layout: Layout::new::<[u64; 5]>(), fault }
     })
 }

@@ -1,16 +1,16 @@
-//! Blocks that can tell whether they have been overwritten.
+//! Blocks that detect when they are overwritten.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
-/// A block and what it holds: bytes that hardly any other block has.
+/// A block filled with a pattern that depends on a seed, so it differs from most other blocks.
 pub struct Block {
     start: NonNull<u8>,
     layout: Layout,
     seed: u8,
 }
 
-// SAFETY: Whoever has it is the only one to have the block.
+// SAFETY: A `Block` has exclusive access to its memory.
 unsafe impl Send for Block {}
 
 impl Block {
@@ -18,13 +18,16 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// It can be written and read until [`release`](Self::release), and nobody else does.
+    /// Only this value reads and writes the block, until [`release`](Self::release).
     ///
     /// # Panics
     ///
-    /// If it is not aligned.
+    /// If `start` is not aligned as `layout` requires.
     pub unsafe fn new(start: NonNull<u8>, layout: Layout, seed: u8) -> Self {
-        assert!(start.addr().get() % layout.align() == 0, "{start:?} is not as {layout:?} says");
+        assert!(
+            start.addr().get() % layout.align() == 0,
+            "{start:?} is not aligned for {layout:?}"
+        );
         let block = Self { start, layout, seed };
         block.fill(0);
         block
@@ -48,11 +51,11 @@ impl Block {
         self.check_first(self.layout.size());
     }
 
-    /// Says that the block is at `start` now, and has `size` bytes.
+    /// Records that the block is now at `start` and has `size` bytes.
     ///
     /// # Safety
     ///
-    /// As for [`new`](Self::new), with that size. Bytes of the old block are in the new one.
+    /// As for [`new`](Self::new), with that size. The bytes of the old block must have been copied to the new one.
     pub unsafe fn moved(&mut self, start: NonNull<u8>, size: usize) {
         let kept = self.layout.size().min(size);
         self.start = start;
@@ -62,32 +65,32 @@ impl Block {
         self.fill(kept);
     }
 
-    /// Changes a byte.
+    /// Flips a bit of the first byte.
     pub fn damage(&mut self) {
-        // SAFETY: The block has a byte, which is initialised.
+        // SAFETY: No block is empty, and `new` has initialised its bytes.
         unsafe { *self.start.as_mut() ^= 1 };
     }
 
-    /// The pointer and layout to free the block with, after a last check.
+    /// Checks the block once more. Returns the pointer and the layout to free it with.
     pub fn release(self) -> (NonNull<u8>, Layout) {
         self.check();
         (self.start, self.layout)
     }
 
     fn byte(&self, at: usize) -> u8 {
-        // Not a power of two, so that a block that has moved by one does not look right.
+        // The period is not a power of two, so the bytes differ if a block is moved by a power of two.
         self.seed.wrapping_add((at % 251) as u8)
     }
 
     fn fill(&self, from: usize) {
         for at in from..self.layout.size() {
-            // SAFETY: The block has so many bytes.
+            // SAFETY: `at` is less than the size of the block.
             unsafe { self.start.add(at).write(self.byte(at)) };
         }
     }
 
     fn check_first(&self, size: usize) {
-        // SAFETY: The block has no fewer bytes, which are initialised.
+        // SAFETY: `size` is at most the block's size, and `fill` has initialised its bytes.
         let bytes = unsafe { &*ptr::slice_from_raw_parts(self.start.as_ptr(), size) };
         let wrong = bytes.iter().enumerate().find(|(at, byte)| **byte != self.byte(*at));
         if let Some((at, byte)) = wrong {

@@ -7,7 +7,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Uses collections of `entries` entries, and checks what they hold.
+/// Uses collections of `entries` entries, and checks their contents.
 pub fn check(entries: u32) {
     map(entries);
     queue(entries);
@@ -15,7 +15,7 @@ pub fn check(entries: u32) {
     shared(entries);
 }
 
-/// A map that is filled in a scattered order and emptied by half.
+/// A map whose keys are inserted in scattered order. Half of them are then removed.
 fn map(entries: u32) {
     let mut map = BTreeMap::new();
     for entry in 0..entries {
@@ -26,12 +26,12 @@ fn map(entries: u32) {
     assert_eq!(map.len() as u32, entries.div_ceil(2));
     assert!(map.keys().is_sorted());
     for (key, text) in map {
-        // The factor's inverse.
+        // Multiplies by the inverse of the factor.
         assert_eq!(text, format!("entry {}", key.wrapping_mul(0x0e8b_2f51)));
     }
 }
 
-/// A queue of blocks that become larger and larger.
+/// A queue of blocks of various sizes.
 fn queue(entries: u32) {
     let mut queue: VecDeque<Box<[u32]>> = VecDeque::new();
     let mut sum = 0;
@@ -47,7 +47,7 @@ fn queue(entries: u32) {
     assert_eq!(sum, expected);
 }
 
-/// A text that grows by a character at a time.
+/// A string that grows by one character at a time.
 fn text(entries: u32) {
     let text: String = (0..entries).map(|entry| if entry % 2 == 0 { 'a' } else { 'ä' }).collect();
     let reversed: String = text.chars().rev().collect();
@@ -56,7 +56,7 @@ fn text(entries: u32) {
     assert_eq!(text.len() as u32, entries + entries / 2);
 }
 
-/// Owners that share one block.
+/// Shared ownership of one block.
 fn shared(entries: u32) {
     let block = Rc::new([entries; 4]);
     let mut owners: Vec<_> = (0..entries).map(|_| Rc::clone(&block)).collect();

@@ -1,4 +1,4 @@
-//! What a walk needs of a heap.
+//! The heaps that a walk can use.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
@@ -7,11 +7,11 @@ use talloc_global::config::Config;
 use talloc_global::inspect::{Report, Violation};
 use talloc_global::{OwnedTalloc, Source, TallocCritical};
 
-/// A heap, a walk's own or one that it shares.
+/// A heap, either the walk's own or shared with others.
 pub trait Heap {
-    /// Bytes of the smallest block.
+    /// The smallest size of a used chunk, in bytes.
     const MIN_BLOCK: usize;
-    /// Whether nobody else allocates from it.
+    /// Whether the walk is the only user of the heap.
     const OWN: bool;
 
     /// Allocates a block.
@@ -24,14 +24,15 @@ pub trait Heap {
     ///
     /// # Safety
     ///
-    /// It is one of this heap, with its layout, and is not used any more.
+    /// `block` was allocated by this heap with this layout, and is not used any more.
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout);
 
-    /// Grows or shrinks a block. Returns where it is now.
+    /// Grows or shrinks a block. Returns its new address.
     ///
     /// # Safety
     ///
-    /// It is one of this heap, with its layout, and is not used any more if this returns another.
+    /// `block` was allocated by this heap with this layout, and `size` is not zero. The old block is not used any more
+    /// if this succeeds.
     unsafe fn resize(
         &mut self,
         block: NonNull<u8>,
@@ -43,11 +44,11 @@ pub trait Heap {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The [`Violation`] that was found.
     fn verify(&self) -> Result<Report, Violation>;
 }
 
-/// Bytes of the smallest block of heaps with these parameters: two links and two sizes.
+/// The smallest size of a chunk with these parameters, in bytes: two links and two sizes.
 const fn min_block<C: Config>() -> usize {
     4 * size_of::<C::Index>()
 }
@@ -57,17 +58,17 @@ impl<C: Config> Heap for OwnedTalloc<C> {
     const OWN: bool = true;
 
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` accepts any layout.
         unsafe { (**self).malloc(layout) }.ok()
     }
 
     fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc_zeroed` accepts any layout.
         unsafe { (**self).malloc_zeroed(layout) }.ok()
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { (**self).free(block, layout) };
     }
 
@@ -77,7 +78,7 @@ impl<C: Config> Heap for OwnedTalloc<C> {
         layout: Layout,
         size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout. The branches check the new size.
         unsafe {
             if size >= layout.size() {
                 return (**self).grow(block, layout, size).ok();
@@ -92,23 +93,23 @@ impl<C: Config> Heap for OwnedTalloc<C> {
     }
 }
 
-/// The heap by the methods of a global allocator.
+/// A heap that is used through its `GlobalAlloc` methods.
 impl<C: Config, S: Source<C>> Heap for &TallocCritical<C, S> {
     const MIN_BLOCK: usize = min_block::<C>();
     const OWN: bool = false;
 
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: Walks allocate no blocks of size zero.
         NonNull::new(unsafe { self.alloc(layout) })
     }
 
     fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: Walks allocate no blocks of size zero.
         NonNull::new(unsafe { self.alloc_zeroed(layout) })
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.dealloc(block.as_ptr(), layout) };
     }
 
@@ -118,7 +119,7 @@ impl<C: Config, S: Source<C>> Heap for &TallocCritical<C, S> {
         layout: Layout,
         size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: As the caller says; the size is not zero.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         NonNull::new(unsafe { self.realloc(block.as_ptr(), layout, size) })
     }
 
@@ -127,24 +128,24 @@ impl<C: Config, S: Source<C>> Heap for &TallocCritical<C, S> {
     }
 }
 
-/// The heap of a module by the methods of a global allocator.
+/// A WebAssembly module's heap that is used through its `GlobalAlloc` methods.
 #[cfg(target_arch = "wasm32")]
 impl<P: talloc_global::source::WasmParameters> Heap for &talloc_global::WasmTalloc<P> {
     const MIN_BLOCK: usize = 16;
     const OWN: bool = true;
 
     fn malloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: Walks allocate no blocks of size zero.
         NonNull::new(unsafe { self.alloc(layout) })
     }
 
     fn malloc_zeroed(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: The size is not zero.
+        // SAFETY: Walks allocate no blocks of size zero.
         NonNull::new(unsafe { self.alloc_zeroed(layout) })
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: By the contract of this method.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.dealloc(block.as_ptr(), layout) };
     }
 
@@ -154,7 +155,7 @@ impl<P: talloc_global::source::WasmParameters> Heap for &talloc_global::WasmTall
         layout: Layout,
         size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: By the contract of this method; the size is not zero.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         NonNull::new(unsafe { self.realloc(block.as_ptr(), layout, size) })
     }
 

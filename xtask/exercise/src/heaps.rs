@@ -1,4 +1,4 @@
-//! A heap with memory of its own: arenas that come, grow and shrink, and run out.
+//! Heaps with their own memory: arenas are added, extended, truncated and exhausted.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
@@ -11,16 +11,16 @@ use talloc_global::{OwnedTalloc, Span, Talloc};
 use crate::walk::{Counts, Walk};
 use crate::{Fault, Plan};
 
-/// Blocks of a walk.
+/// The largest number of blocks of a walk.
 const BLOCKS: usize = 40;
 
-/// How often the first arena is truncated and extended.
+/// How often the first arena is truncated and extended again.
 const ROUNDS: usize = 8;
 
-/// What is written to memory that the heap has given back.
+/// Fills memory that the heap has given back.
 const CANARY: u8 = 0xa5;
 
-/// Puts a heap with these parameters, and with that memory, through everything.
+/// Tests a heap with these parameters in this memory.
 pub fn check<C: Config>(memory: &mut [MaybeUninit<u8>], plan: &Plan) -> Counts {
     let memory = Span::from(memory);
     let middle = memory.base().expect("there is memory") + memory.size() / 2;
@@ -28,10 +28,10 @@ pub fn check<C: Config>(memory: &mut [MaybeUninit<u8>], plan: &Plan) -> Counts {
 
     let mut heap = Talloc::<C>::with_config();
     let mut walk = Walk::<BLOCKS>::new(plan, 1);
-    // SAFETY: The memory is borrowed until the heap is gone.
+    // SAFETY: The memory is borrowed for longer than the heap exists.
     unsafe { heap.init(lower) };
     walk.steps(&mut heap, plan.steps);
-    // SAFETY: As above.
+    // SAFETY: The memory is borrowed for longer than the heap exists, and this half is not yet in use.
     unsafe { heap.claim(upper) }.expect("the arenas touch, but do not overlap");
     walk.steps(&mut heap, plan.steps);
     for round in 0..ROUNDS {
@@ -48,15 +48,15 @@ pub fn check<C: Config>(memory: &mut [MaybeUninit<u8>], plan: &Plan) -> Counts {
     expect_unused(&mut heap, 2);
 
     heap.arena(upper).and_then(|arena| arena.release()).expect("nothing is allocated in it");
-    // SAFETY: The upper half is the heap's again, with the lower one.
+    // SAFETY: The upper half has been released, so nothing uses it, and the lower half is the arena to extend.
     unsafe { heap.extend(memory) };
     take_whole(&mut heap);
     expect_unused(&mut heap, 1);
     walk.counts()
 }
 
-/// Truncates the first arena to what is in use, and extends it again to all of `whole`, while the
-/// walk goes on.
+/// Truncates the first arena to its used part, and later extends it to `whole` again. The walk continues in both
+/// states.
 fn reshape<C: Config>(
     heap: &mut OwnedTalloc<C>,
     walk: &mut Walk<BLOCKS>,
@@ -66,7 +66,7 @@ fn reshape<C: Config>(
 ) {
     let used = heap.get_allocated_span();
     heap.truncate(used);
-    // What the heap has given back, it must not touch.
+    // The heap must not access memory that it has given back.
     let (low, high) = whole.except(used);
     fill(low);
     fill(high);
@@ -74,20 +74,20 @@ fn reshape<C: Config>(
     check_filled(low);
     check_filled(high);
 
-    // By a few bytes, so that its ends do not always lie between granules.
+    // Extends by a few bytes, so that the bounds of the arena are not always multiples of a granule.
     let some = heap.get_arena().extend(round % 5, round * 7).fit_within(whole);
     if some.is_sized() {
-        // SAFETY: It is memory that the heap has given back.
+        // SAFETY: `some` lies in `whole`, which the heap has given back except for its own part.
         unsafe { heap.extend(some) };
     }
     walk.steps(heap, steps / 2);
-    // SAFETY: As above.
+    // SAFETY: Outside the arena, `whole` is memory that the heap has given back.
     unsafe { heap.extend(whole) };
 }
 
 fn fill(memory: Span) {
     if let Some(start) = memory.get_base_ptr() {
-        // SAFETY: The heap has given it back, and nobody else has it.
+        // SAFETY: The heap has given this memory back, and nothing else uses it.
         unsafe { start.write_bytes(CANARY, memory.size()) };
     }
 }
@@ -95,13 +95,13 @@ fn fill(memory: Span) {
 fn check_filled(memory: Span) {
     let Some(start) = memory.get_base_ptr() else { return };
     for at in 0..memory.size() {
-        // SAFETY: It has been filled and is nobody else's.
+        // SAFETY: `fill` has initialised this memory, and nothing else uses it.
         let byte = unsafe { start.add(at).read() };
-        assert!(byte == CANARY, "byte {at} of {memory}, which is not the heap's, is {byte:#x}");
+        assert!(byte == CANARY, "byte {at} of {memory}, outside the heap, is {byte:#x}");
     }
 }
 
-/// Panics unless each arena is one free chunk.
+/// Panics unless each arena is a single free chunk.
 fn expect_unused<C: Config>(heap: &mut OwnedTalloc<C>, arenas: usize) {
     heap.flush();
     let report = verify(heap);
@@ -113,8 +113,8 @@ fn verify<C: Config>(heap: &OwnedTalloc<C>) -> Report {
     heap.verify().unwrap_or_else(|violation| panic!("{violation}"))
 }
 
-/// Allocates blocks of one size until there is no memory left, frees every other, does it again,
-/// and frees all.
+/// Allocates blocks of one size until the memory is exhausted, frees every other one, fills the gaps again, and frees
+/// all blocks.
 fn exhaust<C: Config>(heap: &mut OwnedTalloc<C>, size: usize) {
     let layout = Layout::from_size_align(size, align_of::<Link>()).expect("sizes are small");
     let mut all = Stack(None);
@@ -126,7 +126,7 @@ fn exhaust<C: Config>(heap: &mut OwnedTalloc<C>, size: usize) {
     while let Some(block) = all.pop() {
         kept.push(block);
         if let Some(block) = all.pop() {
-            // SAFETY: It was allocated with this layout.
+            // SAFETY: The block was allocated with this layout.
             unsafe { heap.free(block.cast(), layout) };
             verify(heap);
             freed += 1;
@@ -135,20 +135,20 @@ fn exhaust<C: Config>(heap: &mut OwnedTalloc<C>, size: usize) {
     let again = kept.fill(heap, layout);
     assert!(again == freed, "{freed} of {count} blocks were freed, but {again} allocated again");
     while let Some(block) = kept.pop() {
-        // SAFETY: As above.
+        // SAFETY: The block was allocated with this layout.
         unsafe { heap.free(block.cast(), layout) };
         verify(heap);
     }
 }
 
-/// Allocates the largest block there can be.
+/// Allocates the largest block possible.
 fn take_whole<C: Config>(heap: &mut OwnedTalloc<C>) {
     heap.flush();
     let size = verify(heap).largest_free_bytes;
-    let layout = Layout::from_size_align(size, 8).expect("it is less than there is memory");
-    // SAFETY: The size is not zero; the block is freed as it was allocated.
+    let layout = Layout::from_size_align(size, 8).expect("it is smaller than the memory");
+    // SAFETY: The size is not zero, and the block is freed with its layout.
     unsafe {
-        let block = heap.malloc(layout).expect("there is a free chunk as large");
+        let block = heap.malloc(layout).expect("a free chunk has this size");
         block.write_bytes(CANARY, size);
         assert!(verify(heap).free_bytes == 0);
         assert!(heap.malloc(Layout::new::<u8>()).is_err(), "there is nothing left");
@@ -156,15 +156,15 @@ fn take_whole<C: Config>(heap: &mut OwnedTalloc<C>) {
     }
 }
 
-/// The start of a block on a stack: the one below.
+/// The address of a block on a stack.
 type Link = Option<NonNull<Block>>;
 struct Block(Link);
 
-/// Blocks, linked by their first words.
+/// A stack of blocks, linked by their first words.
 struct Stack(Link);
 
 impl Stack {
-    /// Allocates all blocks that can be. Returns how many.
+    /// Allocates until a request fails. Returns the number of blocks.
     fn fill<C: Config>(&mut self, heap: &mut OwnedTalloc<C>, layout: Layout) -> usize {
         let mut count = 0;
         // SAFETY: The size is not zero.
@@ -176,14 +176,14 @@ impl Stack {
     }
 
     fn push(&mut self, block: NonNull<Block>) {
-        // SAFETY: The block has room for a link, is aligned as one, and nobody else has it.
+        // SAFETY: The block has room for a link, is suitably aligned, and is not used otherwise.
         unsafe { block.write(Block(self.0)) };
         self.0 = Some(block);
     }
 
     fn pop(&mut self) -> Option<NonNull<Block>> {
         let block = self.0?;
-        // SAFETY: It was written when it was pushed.
+        // SAFETY: `push` has initialised the link.
         self.0 = unsafe { block.read() }.0;
         Some(block)
     }

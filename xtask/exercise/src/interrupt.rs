@@ -1,6 +1,6 @@
-//! An interrupt handler that allocates and frees, in the middle of a program that does, too.
+//! An interrupt handler that allocates and frees, and so does the program it interrupts.
 //!
-//! Both have blocks of their own, and hand some over: what one allocates the other frees.
+//! Each has its own blocks. They also exchange blocks: one allocates what the other frees.
 
 use alloc::boxed::Box;
 use core::cell::RefCell;
@@ -12,30 +12,30 @@ use talloc_global::{Source, TallocCritical};
 use crate::Plan;
 use crate::walk::{Counts, Walk};
 
-/// Blocks that the handler has at a time, and the program.
+/// The largest number of blocks of the handler, and of the program.
 const BLOCKS: usize = 8;
 
-/// The most bytes of a block.
+/// The largest size of a block, in bytes.
 const MAX: usize = 600;
 
-/// Steps that the program does at most for each interrupt that it waits for.
+/// The largest number of steps per interrupt that the program waits for.
 const PATIENCE: usize = 50;
 
-/// What the handler has, but for while it runs.
+/// The state of the handler. It is taken out while the handler runs.
 static HANDLER: Mutex<RefCell<Option<Handler>>> = Mutex::new(RefCell::new(None));
 
-/// A block for the handler to free, and one for the program.
+/// A block for the handler to free, and one for the program to free.
 static FOR_HANDLER: Mailbox = Mailbox::new();
 static FOR_PROGRAM: Mailbox = Mailbox::new();
 
-/// What an interrupt handler does.
+/// The state of the handler.
 struct Handler {
     walk: Walk<BLOCKS>,
     ticks: usize,
     received: usize,
 }
 
-/// Interrupts, and blocks that were handed over.
+/// The numbers of interrupts, of steps, and of blocks handed over.
 #[derive(Debug)]
 pub struct Summary {
     pub ticks: usize,
@@ -43,14 +43,14 @@ pub struct Summary {
     pub handed_over: usize,
 }
 
-/// Allocates and frees until the timer has interrupted so often.
+/// Allocates and frees until the timer has interrupted `plan.ticks` times.
 ///
 /// # Panics
 ///
-/// If anything is wrong, or the timer does not interrupt.
+/// If a check fails, or if the timer does not interrupt.
 pub fn check<C: Config, S: Source<C>>(heap: &TallocCritical<C, S>, plan: &Plan) -> Summary {
     let mut handle = heap;
-    // Smaller than those of a heap's own walk: there are two at the same time, and a handler is quick.
+    // Blocks are small because there are two walks at a time, and because a handler must be fast.
     let largest = (plan.largest / 4).min(MAX);
     let plan = Plan { largest, align_log2: plan.align_log2.min(5), ..*plan };
     let mut walk = Walk::<BLOCKS>::new(&plan, 2);
@@ -63,16 +63,16 @@ pub fn check<C: Config, S: Source<C>>(heap: &TallocCritical<C, S>, plan: &Plan) 
         FOR_HANDLER.send(walk.counts().steps);
         received += usize::from(FOR_PROGRAM.receive());
     }
-    let handler = take().expect("the handler is not running");
+    let handler = take().expect("no handler is running");
     assert!(handler.ticks >= plan.ticks, "the timer does not interrupt");
     let least = received.min(handler.received);
     assert!(least >= plan.ticks / 4, "the handler and the program hardly take turns: {least}");
     finish(handle, walk, handler, received)
 }
 
-/// What the timer's handler calls. Does nothing unless the program is at [`check`].
+/// The body of the timer's interrupt handler. Does nothing unless [`check`] is running.
 pub fn tick<C: Config, S: Source<C>>(mut heap: &TallocCritical<C, S>) {
-    // So that other interrupts can be served meanwhile, the state is out of its cell.
+    // Takes the state out of its cell, so that the critical section is short and other interrupts can be served.
     let Some(mut handler) = take() else { return };
     handler.ticks += 1;
     handler.walk.step(&mut heap);
@@ -81,7 +81,7 @@ pub fn tick<C: Config, S: Source<C>>(mut heap: &TallocCritical<C, S>) {
     put(Some(handler));
 }
 
-/// Frees everything that is left.
+/// Frees all remaining blocks.
 fn finish<C: Config, S: Source<C>>(
     mut heap: &TallocCritical<C, S>,
     mut walk: Walk<BLOCKS>,
@@ -109,7 +109,7 @@ fn ticks() -> usize {
     critical_section::with(|section| HANDLER.borrow_ref(section).as_ref().map_or(0, ticks))
 }
 
-/// A place for one block.
+/// A slot for one block.
 struct Mailbox(Mutex<RefCell<Option<Box<[usize]>>>>);
 
 impl Mailbox {
@@ -117,7 +117,7 @@ impl Mailbox {
         Self(Mutex::new(RefCell::new(None)))
     }
 
-    /// Puts a new block there, unless there is one.
+    /// Stores a new block, unless the slot is full.
     fn send(&self, number: usize) {
         let is_full = critical_section::with(|section| self.0.borrow_ref(section).is_some());
         if !is_full {
@@ -126,12 +126,15 @@ impl Mailbox {
         }
     }
 
-    /// Takes the block from there, checks it, and frees it. Returns whether there was one.
+    /// Takes, checks and frees the block. Returns whether there was one.
     fn receive(&self) -> bool {
         let block = critical_section::with(|section| self.0.borrow_ref_mut(section).take());
         let Some(block) = block else { return false };
         assert!(block.len() == 2 + block[0] % 16, "a block has lost its length");
-        assert!(block.iter().copied().eq(block[0]..block[0] + block.len()), "it was overwritten");
+        assert!(
+            block.iter().copied().eq(block[0]..block[0] + block.len()),
+            "the block was overwritten"
+        );
         true
     }
 }

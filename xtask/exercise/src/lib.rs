@@ -1,16 +1,15 @@
-//! What a heap is put through on machines without an operating system.
+//! Tests of heaps for machines without an operating system.
 //!
-//! The program (`main.rs`) does all of it, with what its machine has; see [`Plan`].
+//! The program (`main.rs`) runs all tests that its machine supports. See [`Plan`].
 //!
 //! | what | where |
 //! |---|---|
-//! | random operations, checked after each step | [`walk`] |
-//! | several arenas, extended and truncated, until there is nothing left | [`heaps`] |
-//! | the collections of `alloc`, on the global allocator | [`collections`] |
-//! | an interrupt handler that allocates while the program does | [`interrupt`] |
+//! | random operations, with checks after each step | [`walk`] |
+//! | several arenas, which are extended, truncated and exhausted | [`heaps`] |
+//! | the collections of `alloc` on the global allocator | [`collections`] |
+//! | an interrupt handler that allocates, like the program it interrupts | [`interrupt`] |
 //!
-//! Everything is deterministic. What is wrong is a panic. So that it is known that what is wrong
-//! is found, a [`Fault`] can be asked for.
+//! All tests are deterministic, and panic on failure. A [`Fault`] can be injected to prove that they can fail.
 
 #![no_std]
 

@@ -1,7 +1,6 @@
-//! Puts the allocator through everything that this machine can do, and says what that was.
+//! Runs all allocator tests that this machine supports, and prints what was done.
 //!
-//! Ends with the status 0, or with 1 and a message if anything is wrong. Its argument names a
-//! [`Fault`]: what is wrong then must be found.
+//! Exits with 0, or with 1 and a message if a check fails. The argument names a [`Fault`], which must then be detected.
 
 #![cfg_attr(any(target_os = "none", target_os = "unknown"), no_std, no_main)]
 
@@ -18,15 +17,15 @@ use talloc_global::{Talloc, TallocCritical};
 static HEAP: TallocCritical<machine::Profile, machine::Memory> =
     TallocCritical::new(Talloc::with_source(machine::MEMORY));
 
-/// The memory of the other heaps, one after the other.
+/// The memory of the heaps under test, which use it one after the other.
 static mut ROOM: [MaybeUninit<u8>; machine::ROOM] = [MaybeUninit::uninit(); machine::ROOM];
 
-/// Prints as `print!` does.
+/// Prints like `print!`.
 macro_rules! say {
     ($($part:tt)*) => { machine::print(format_args!($($part)*)) };
 }
 
-/// Does everything. Returns only if nothing is wrong.
+/// Runs all tests. Returns only if they pass.
 fn run(fault: Fault) {
     let plan = machine::plan(fault);
     let mut steps = own_heap::<Compact>("compact", &plan);
@@ -44,10 +43,10 @@ fn run(fault: Fault) {
     say!("passed: {steps} steps\n");
 }
 
-/// Puts a heap with these parameters through everything. Returns how many steps that was.
+/// Tests a heap with these parameters. Returns the number of steps.
 fn own_heap<C: Config>(name: &str, plan: &Plan) -> usize {
     let room = &raw mut ROOM;
-    // SAFETY: It is the only reference, as this function is not called from within itself.
+    // SAFETY: This is the only reference, because only one call of this function is active at a time.
     let room = unsafe { &mut *room };
     let counts = heaps::check::<C>(room, plan);
     say!(
@@ -60,7 +59,7 @@ fn own_heap<C: Config>(name: &str, plan: &Plan) -> usize {
     counts.steps
 }
 
-/// Allocates while the timer's interrupts do. Returns how many steps that was.
+/// Allocates while the timer's interrupt handler allocates, too. Returns the number of steps.
 fn interrupts(plan: &Plan) -> usize {
     let before = used();
     if plan.fault != Fault::Silence {
@@ -78,7 +77,7 @@ fn interrupts(plan: &Plan) -> usize {
     summary.ticks + summary.steps
 }
 
-/// Bytes that are allocated of the program's heap.
+/// The number of bytes allocated from the program's heap.
 fn used() -> usize {
     let report = HEAP.with(|heap| heap.verify());
     report.unwrap_or_else(|violation| panic!("{violation}")).used_bytes

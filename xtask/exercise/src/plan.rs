@@ -1,28 +1,28 @@
-//! What is to be done.
+//! The plan of the tests.
 
-/// What is to be done, as far as machines differ.
+/// The parameters of the tests that differ between machines.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Random operations of each walk.
+    /// The number of random operations of each walk.
     pub steps: usize,
-    /// The largest block of a walk, in bytes.
+    /// The size of the largest block of a walk, in bytes.
     pub largest: usize,
-    /// The largest alignment of a walk, as a power of two.
+    /// The base-2 logarithm of the largest alignment of a walk.
     pub align_log2: u32,
-    /// The entries of a collection.
+    /// The number of entries of a collection.
     pub entries: u32,
-    /// The interrupts that are waited for.
+    /// The number of interrupts to wait for.
     pub ticks: usize,
-    /// What is to go wrong.
+    /// The fault to inject.
     pub fault: Fault,
 }
 
-/// What is to go wrong, so that it is seen whether it is found.
+/// A fault to inject, to check that the tests detect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// A byte of a block changes.
+    /// A byte of a block is overwritten.
     Overwrite,
     /// A block is not freed.
     Leak,
@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The fault of that name; none for no name.
+    /// Returns the fault with this name, or no fault without a name.
     #[must_use]
     pub fn named(name: Option<&str>) -> Self {
         match name {

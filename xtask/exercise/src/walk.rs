@@ -1,4 +1,4 @@
-//! Random operations on a heap, with everything checked after each.
+//! Random operations on a heap, with checks after each.
 
 use core::alloc::Layout;
 
@@ -17,18 +17,18 @@ pub struct Walk<const N: usize> {
     counts: Counts,
 }
 
-/// What has been done.
+/// The operations done so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub steps: usize,
-    /// Requests that there was no memory for.
+    /// Requests that failed for lack of memory.
     pub refused: usize,
-    /// Blocks that have moved to grow.
+    /// Blocks that moved when they were resized.
     pub moved: usize,
 }
 
 impl<const N: usize> Walk<N> {
-    /// A walk that has no blocks yet.
+    /// Creates a walk without blocks.
     #[must_use]
     pub fn new(plan: &Plan, seed: u64) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl<const N: usize> Walk<N> {
         }
     }
 
-    /// Frees all blocks.
+    /// Frees all blocks, checking the heap after each.
     pub fn finish(&mut self, heap: &mut impl Heap) {
         for at in 0..N {
             if let Some(block) = self.blocks[at].take() {
@@ -80,13 +80,13 @@ impl<const N: usize> Walk<N> {
         }
     }
 
-    /// Changes a byte of a block.
+    /// Overwrites a byte of a block.
     pub fn damage(&mut self) {
         let block = self.blocks.iter_mut().flatten().next();
         block.expect("there are blocks after a while").damage();
     }
 
-    /// Forgets a block.
+    /// Forgets a block without freeing it.
     pub fn leak(&mut self) {
         let block = self.blocks.iter_mut().find(|block| block.is_some());
         *block.expect("there are blocks after a while") = None;
@@ -94,7 +94,7 @@ impl<const N: usize> Walk<N> {
 
     fn allocate(&mut self, heap: &mut impl Heap) -> Option<Block> {
         let size = self.size();
-        // Most blocks need no more than their natural alignment.
+        // Small alignments are more frequent.
         let log2 = self.below(1 + self.align_log2 as usize).min(self.below(8));
         let layout = Layout::from_size_align(size, 1 << log2).expect("sizes are small");
         let zeroed = self.below(4) == 0;
@@ -104,11 +104,11 @@ impl<const N: usize> Walk<N> {
             return None;
         };
         if zeroed {
-            // SAFETY: The block has so many bytes.
+            // SAFETY: The block has `size` bytes, all initialised.
             let zero = (0..size).all(|at| unsafe { start.add(at).read() } == 0);
             assert!(zero, "the block at {start:?} is not zero");
         }
-        // SAFETY: It has just been allocated.
+        // SAFETY: The block has just been allocated with this layout.
         let block = unsafe { Block::new(start, layout, self.random.u8(..)) };
         let overlaps = self.blocks.iter().flatten().any(|other| block.overlaps(other));
         assert!(!overlaps, "the block at {start:?} overlaps another one");
@@ -119,11 +119,11 @@ impl<const N: usize> Walk<N> {
         block.check();
         let size = self.size();
         let (start, layout) = (block.start(), block.layout());
-        // SAFETY: It is a block of the heap, and is where the heap says from now on.
+        // SAFETY: The block was allocated with this layout. If it moves, only its new address is used.
         match unsafe { heap.resize(start, layout, size) } {
             Some(new) => {
                 self.counts.moved += usize::from(new != start);
-                // SAFETY: That is where it is.
+                // SAFETY: The heap has returned this address and copied the contents.
                 unsafe { block.moved(new, size) };
             }
             None => self.counts.refused += 1,
@@ -131,7 +131,7 @@ impl<const N: usize> Walk<N> {
         block
     }
 
-    /// Checks the heap, and that it counts what there is.
+    /// Checks the heap and its count of bytes in use.
     fn verify<H: Heap>(&self, heap: &H) {
         let report = heap.verify().unwrap_or_else(|violation| panic!("{violation}"));
         let sizes = self.blocks.iter().flatten().map(|block| block.layout().size());
@@ -141,13 +141,13 @@ impl<const N: usize> Walk<N> {
         assert!(agrees, "{used} bytes should be used: {report:?}");
     }
 
-    /// A size from one byte up. Small ones are frequent.
+    /// A random size of at least one byte. Small sizes are frequent.
     fn size(&mut self) -> usize {
         let most = 1 + self.below(self.largest);
         1 + self.below(most)
     }
 
-    /// A number below `end`, the same on machines of any width.
+    /// A random number below `end`, the same on machines of any word size.
     fn below(&mut self, end: usize) -> usize {
         self.random.u32(..end as u32) as usize
     }
@@ -155,6 +155,6 @@ impl<const N: usize> Walk<N> {
 
 fn free(heap: &mut impl Heap, block: Block) {
     let (start, layout) = block.release();
-    // SAFETY: It is a block of the heap, and is gone.
+    // SAFETY: The block was allocated with this layout, and has just been dropped.
     unsafe { heap.free(start, layout) };
 }

@@ -1,7 +1,7 @@
-//! A program that does no more than allocate, by the allocator that a feature names.
+//! A minimal program that uses the allocator selected by a feature.
 //!
-//! It is built to see how large it is, by `cargo xtask size`. As a WebAssembly module, with the feature
-//! `speed`, it is run, too. On other machines there is nothing in it.
+//! `cargo xtask size` builds it to measure its size. With the feature `speed`, it also runs the WebAssembly module. On
+//! other machines, the program is empty.
 
 #![cfg_attr(any(target_os = "none", target_family = "wasm"), no_std, no_main)]
 

@@ -1,4 +1,4 @@
-//! Random actions, to be timed.
+//! Random operations, for timing.
 
 extern crate alloc;
 
@@ -7,11 +7,11 @@ use core::alloc::Layout;
 use core::cell::Cell;
 use core::ptr;
 
-/// Blocks that there may be at a time.
+/// The largest number of blocks at a time.
 const SLOTS: usize = 1000;
 
-/// Allocates, frees and reallocates blocks of up to `most` bytes at random, `actions` times, and frees
-/// all that is left. Each block has its number at either end, and traps if it has not.
+/// Does `actions` random operations with blocks of up to `most` bytes, and then frees all blocks. Writes each block's
+/// number to its first and last byte. Traps if the first one has changed.
 #[unsafe(no_mangle)]
 extern "C" fn run(actions: u32, most: u32) {
     let random = Random(Cell::new(0x9e37_79b9_7f4a_7c15));
@@ -35,7 +35,7 @@ extern "C" fn run(actions: u32, most: u32) {
     }
 }
 
-/// A block, or none if it has no size.
+/// A block. There is none if the size is zero.
 struct Block {
     start: *mut u8,
     size: usize,
@@ -52,37 +52,37 @@ impl Block {
 
     fn resize(&mut self, number: u8, size: usize) {
         self.check(number);
-        // SAFETY: It is a block of that size; the new one is not zero.
+        // SAFETY: The block was allocated with this layout, and the new size is not zero.
         let start = unsafe { realloc(self.start, layout(self.size), size) };
         *self = Self { start, size };
     }
 
     fn free(&mut self, number: u8) {
         self.check(number);
-        // SAFETY: It is a block of that size, and used no more.
+        // SAFETY: The block was allocated with this layout, and is not used any more.
         unsafe { dealloc(self.start, layout(self.size)) };
         *self = Self::NONE;
     }
 
     fn sign(&mut self, number: u8) {
         assert!(!self.start.is_null());
-        // SAFETY: The block has as many bytes.
+        // SAFETY: Both bytes are in the block.
         unsafe {
             self.start.write(number);
             self.start.add(self.size - 1).write(number);
         }
     }
 
-    /// The blocks of no allocator are all the same.
+    /// Without an allocator, blocks overlap, and any number is right.
     fn check(&self, number: u8) {
-        // SAFETY: The block has been signed.
+        // SAFETY: `sign` has initialised the first byte.
         let right = unsafe { self.start.read() } == number;
         assert!(right || cfg!(feature = "none"));
     }
 }
 
 fn layout(size: usize) -> Layout {
-    // SAFETY: Sizes are small.
+    // SAFETY: The size is small, and 8 is a power of two.
     unsafe { Layout::from_size_align_unchecked(size, 8) }
 }
 

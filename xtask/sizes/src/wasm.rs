@@ -1,4 +1,4 @@
-//! The allocators of a WebAssembly module of a single thread, as their users are told to set them up.
+//! Allocators for WebAssembly modules with a single thread, set up as their documentation recommends.
 
 #[cfg(feature = "talloc")]
 #[global_allocator]
@@ -23,7 +23,7 @@ static ALLOCATOR: talloc_global::WasmTalloc<talloc_global::source::WasmSmall> =
 #[global_allocator]
 static ALLOCATOR: talc5::wasm::WasmDynamicTalc = talc5::wasm::new_wasm_dynamic_allocator();
 
-/// With the source that never extends an arena, and, by a feature, without reallocation in place.
+/// Uses the source that never extends an arena. The feature also disables reallocation in place.
 #[cfg(feature = "talc5-smallest")]
 #[global_allocator]
 static ALLOCATOR: SmallTalc = SmallTalc::new_wasm(talc5::wasm::WasmGrowAndClaim);
@@ -45,7 +45,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 #[cfg(feature = "lol-alloc")]
 #[global_allocator]
 static ALLOCATOR: LolAlloc =
-    // SAFETY: There is one thread.
+    // SAFETY: The module has a single thread.
     unsafe { LolAlloc::new(lol_alloc::FreeListAllocator::new()) };
 #[cfg(feature = "lol-alloc")]
 type LolAlloc = lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator>;
@@ -55,16 +55,17 @@ mod none {
     use core::alloc::{GlobalAlloc, Layout};
     use core::cell::UnsafeCell;
 
-    /// Hands out the same memory to all.
+    /// Returns the same memory for every request.
     struct None(UnsafeCell<[u8; 1 << 16]>);
 
     #[global_allocator]
     static ALLOCATOR: None = None(UnsafeCell::new([0; 1 << 16]));
 
-    // SAFETY: There is one thread.
+    // SAFETY: The module has a single thread.
     unsafe impl Sync for None {}
 
-    // SAFETY: Whoever uses it knows that all blocks are the same.
+    // SAFETY: This violates the contract. The only callers are `calls.rs` and `run.rs`, which allow for overlapping
+    // blocks.
     unsafe impl GlobalAlloc for None {
         unsafe fn alloc(&self, _: Layout) -> *mut u8 {
             self.0.get().cast()

@@ -1,5 +1,5 @@
-/* Allocates aligned blocks and fills them: `aligned ALIGN SIZE COUNT`. Prints how many times their own
-   bytes they have added to the process's memory, times a thousand. */
+/* Allocates aligned blocks and fills them: `aligned ALIGN SIZE COUNT`. Prints the ratio of the growth of resident memory
+   to the size of the blocks, times a thousand. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "tall_malloc.h"
 
-/* Bytes of the process that are in memory. */
+/* Returns the resident memory of the process in bytes. */
 static long resident(void) {
     long all, here;
     FILE *file = fopen("/proc/self/statm", "r");

@@ -1,14 +1,14 @@
-// What a library does about the faults of C programs.
+// The reactions of a library to faults of C programs.
 //
-// `faults` runs every case in a process of its own and prints a line for each: the case, a tab, what came of it, a tab,
-// and the first line of what the process wrote to its standard error. `faults CASE` runs one case in this process.
+// `faults` runs every case in a child process and prints a line for each: the case, the outcome, and the first line of
+// the child's standard error, separated by tabs. `faults CASE` runs one case in this process.
 //
-// - stopped: the library has ended the process with `abort`
-// - crashed: a signal has ended it
-// - hung: it has run for too long
-// - corrupt: a block has other contents than the program wrote, or lies where there is no memory for blocks
-// - exposed: the program has read what was in a block before
-// - harmless: a call was refused, or the program went on and all was as it should be
+// - stopped: the library terminated the process with `abort`
+// - crashed: a signal terminated the process
+// - hung: the process ran for too long
+// - corrupt: the contents of a block have changed, or a block lies outside of the memory for blocks
+// - exposed: the program has read the former contents of a block
+// - harmless: a call failed, or the program continued without damage
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,16 +38,16 @@
 #define free_sized tall_free_sized
 #else
 #include <malloc.h>
-// Not all C libraries have it.
+// Some C libraries do not have it.
 extern void free_sized(void *block, size_t size) __attribute__((weak));
 #endif
 
 enum { CORRUPT = 3, EXPOSED = 4 };
 
-// How many seconds a case may take, and of the processor.
+// The time limits of a case in seconds: the elapsed time, and the processor time.
 enum { PATIENCE = 30, WORK = 2 };
 
-// The last is the size of large blocks of whole pages for faults at their ends.
+// The last size is for faults at the ends of large blocks of whole pages.
 enum { SMALL = 24, MEDIUM = 2000, LARGE = 1 << 20, PAGES = 256 << 10 };
 
 static void say(const char *text) {
@@ -59,7 +59,7 @@ static void fail(const char *text) {
     _exit(CORRUPT);
 }
 
-// A pointer of which the compiler does not know where it comes from.
+// Hides the origin of a pointer from the compiler.
 static void *opaque(void *pointer) {
     void *volatile known = pointer;
     return known;
@@ -70,7 +70,7 @@ static size_t opaque_size(size_t size) {
     return known;
 }
 
-// The blocks of the program, each full of one byte.
+// The blocks of the program, each filled with one byte.
 
 enum { MOST = 1024 };
 
@@ -110,7 +110,7 @@ static void forget(int index) {
     held[index] = held[--held_count];
 }
 
-// The program does not own the block any more.
+// Removes a block from the list of the program's blocks.
 static void *give_up(void *block) {
     for (int index = 0; index < held_count; index++)
         if (held[index].block == block) {
@@ -128,7 +128,7 @@ static void *drop(void *block) {
     return stale;
 }
 
-// Goes on, with blocks of the size that the fault was about, and others.
+// Continues with blocks of the size of the fault, and of others.
 static void go_on(size_t size) {
     uint64_t random = 88172645463325252;
     for (int index = 0; index < 40; index++) hold(size);
@@ -151,7 +151,7 @@ static void go_on(size_t size) {
     }
 }
 
-// Runs a function in another thread, to its end.
+// Runs a function in another thread, and waits for it.
 static void in_thread(void *(*run)(void *), void *argument) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, run, argument) != 0) fail("no thread\n");
@@ -163,7 +163,7 @@ static void *free_it(void *block) {
     return NULL;
 }
 
-// Some blocks between which the others lie.
+// Allocates some blocks to surround the others.
 static void crowd(size_t size) {
     for (int index = 0; index < 10; index++) hold(size);
 }
@@ -242,7 +242,7 @@ static void free_after_realloc_to_nothing(size_t size) {
     free(stale);
 }
 
-// Frees of what is no block.
+// Frees of addresses that are not blocks.
 
 static _Alignas(64) unsigned char fixed[4096];
 
@@ -303,7 +303,7 @@ static void free_below(size_t size) {
 
 static void free_forged(size_t size) {
     crowd(size);
-    // A block within a block, with what looks like a header.
+    // A fake block within a block, with data that resembles a header.
     uint64_t *block = (uint64_t *)hold_at(malloc(256), 0);
     for (int index = 0; index < 32; index++) block[index] = 0x41;
     free(opaque(block + 4));
@@ -313,7 +313,7 @@ static void free_forged(size_t size) {
 
 enum end { OWN, NEIGHBOUR, NONE };
 
-// Two blocks, one directly above the other, if there are such among some.
+// Finds two adjacent blocks among some, if there are any.
 static void neighbours(size_t size, unsigned char **lower, unsigned char **upper) {
     crowd(size);
     *lower = held[0].block;
@@ -356,7 +356,7 @@ BEYOND(8)
 BEYOND(16)
 BEYOND(64)
 
-// Writes beyond the end of a block into a free one.
+// Writes beyond the end of a block into a free chunk.
 static void over_free(size_t size, uint64_t word) {
     unsigned char *lower, *upper;
     neighbours(size, &lower, &upper);
@@ -395,7 +395,7 @@ static void read_stale(size_t size) {
     (void)stale[size / 2];
 }
 
-// Gives a block another size, where some libraries keep it.
+// Changes the size of a block where some libraries store it.
 static void size_grown(size_t size) {
     crowd(size);
     uint64_t *block = opaque(hold(size));
@@ -437,7 +437,7 @@ static void write_in_thread(size_t size) {
     in_thread(write_it, drop(hold(size)));
 }
 
-// Links a freed block to memory that is no block, and looks whether that is handed out.
+// Links a freed block to memory that is not a block, and checks whether that memory is allocated.
 static void link_to(size_t size, void *target) {
     unsigned char *blocks[10];
     for (int index = 0; index < 10; index++) blocks[index] = hold(size);
@@ -474,7 +474,7 @@ static void link_to_itself(size_t size) {
     hold(size), hold(size), hold(size);
 }
 
-// Changes of the size of what is no block.
+// Reallocations of addresses that are not blocks.
 
 static void realloc_freed(size_t size) {
     crowd(size);
@@ -500,7 +500,7 @@ static void realloc_static(size_t size) {
     if (moved != NULL) hold_at(moved, 3 * size);
 }
 
-// Where the C library has no such function, there is no fault.
+// Without this function in the C library, there is no fault.
 static void free_with(size_t size, size_t wrong) {
     crowd(size);
     void *block = hold(size);
@@ -526,7 +526,7 @@ static void realloc_in_thread_freed(size_t size) {
     if (moved != NULL) hold_at(moved, 3 * size);
 }
 
-// Requests that must be refused.
+// Requests that must fail.
 
 static void refused(void *block) {
     if (opaque(block) != NULL) fail("it was not refused\n");
@@ -566,7 +566,7 @@ static void bad_alignments(size_t size) {
     refused(aligned_alloc(opaque_size(SIZE_MAX / 2 + 1), size));
 }
 
-// Sizes of what is no block.
+// Sizes of addresses that are not blocks.
 
 static void measure(void *block) {
     volatile size_t usable = malloc_usable_size(block);
@@ -593,7 +593,7 @@ static void measure_null(size_t size) {
     if (malloc_usable_size(opaque(NULL)) != 0) fail("null has a size\n");
 }
 
-// Reads of what is not the program's.
+// Reads of memory that the program does not own.
 
 static int count(const unsigned char *bytes, size_t size, unsigned char byte) {
     int equal = 0;
@@ -749,7 +749,7 @@ static const struct test {
 
 enum { TESTS = sizeof tests / sizeof *tests };
 
-// Large blocks take long to check.
+// Checking large blocks takes long.
 static void run(const struct test *test) {
     const struct itimerval timer = {{0, 0}, {WORK, 0}};
     setitimer(ITIMER_VIRTUAL, &timer, NULL);
@@ -787,7 +787,7 @@ static const char *outcome(int status) {
     }
 }
 
-// Runs a case in a process of its own, and prints what came of it.
+// Runs a case in a child process, and prints the outcome.
 static void try_out(const struct test *test) {
     int ends[2];
     if (pipe(ends) != 0) exit(1);
@@ -819,7 +819,7 @@ static void try_out(const struct test *test) {
 int main(int count, char **arguments) {
     static char buffer[4096];
     setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
-    // The C library's messages.
+    // Makes the C library print its messages to standard error.
     setenv("LIBC_FATAL_STDERR_", "1", 1);
     for (int index = 0; index < TESTS; index++) {
         if (count < 2)

@@ -1,5 +1,5 @@
-/* Forks, as the argument says: `fork signal` in a signal handler that interrupts the library, `fork handlers`
-   with handlers that allocate while other threads do, too. */
+/* Forks: with `fork signal`, in a signal handler that interrupts the library; with `fork handlers`, with fork handlers
+   that allocate while other threads allocate, too. */
 #define _DEFAULT_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -30,7 +30,7 @@ static void allocate(unsigned seed, int rounds) {
     for (int i = 0; i < 64; i++) tall_free(blocks[i]);
 }
 
-/* Forks, and expects the child to end well. */
+/* Forks, and expects the child to succeed. */
 static void fork_once(int allocates) {
     pid_t child = fork();
     if (child == 0) {
@@ -70,7 +70,7 @@ int main(int count, char **arguments) {
         if (setitimer(ITIMER_REAL, &often, NULL) != 0) return 5;
         for (unsigned seed = 0; forks < FORKS; seed++) allocate(seed, 1000);
     } else {
-        /* Before anything is allocated. */
+        /* The handlers are installed before the first allocation. */
         if (pthread_atfork(in_handler, in_handler, in_handler) != 0) return 6;
         pthread_t threads[THREADS];
         for (size_t i = 0; i < THREADS; i++) {

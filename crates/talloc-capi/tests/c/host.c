@@ -1,5 +1,5 @@
-/* Loads a plugin that allocates, and unloads it before the thread ends that has used it; then loads and unloads
-   it more often than there are keys. */
+/* Loads a plugin that allocates, and unloads it before the thread that has used it ends. Then loads and unloads it more
+   often than there are thread-specific keys. */
 #define _DEFAULT_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -31,12 +31,12 @@ static void *use(void *argument) {
     (void)argument;
     void *plugin = load();
     pthread_barrier_wait(&barrier);
-    /* Unloaded meanwhile. */
+    /* The main thread unloads the plugin here. */
     pthread_barrier_wait(&barrier);
     return plugin;
 }
 
-/* Pages of addresses. */
+/* Returns the size of the address space in pages. */
 static long pages(void) {
     long all;
     FILE *file = fopen("/proc/self/statm", "r");

@@ -1,4 +1,4 @@
-/* Has names of its own where Samba's talloc has them, as a program that uses that library does. */
+/* Defines the same names as Samba's talloc, like a program that uses that library. */
 #include "talloc.h"
 #include "tall_malloc.h"
 

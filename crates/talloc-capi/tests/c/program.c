@@ -1,4 +1,4 @@
-/* Calls every function of the header, and returns zero if they do what that says. */
+/* Calls every function of the header, and returns zero if they do what the header says. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>

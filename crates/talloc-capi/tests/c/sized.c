@@ -1,6 +1,6 @@
-// Deletes an object of 24 bytes by the operator of C++ that is passed a size, which is the argument.
+// Deletes an object of 24 bytes with the C++ operator that is passed a size. The argument is the size.
 //
-// With `OWN`, the program has operators of its own, but not that one. Their blocks are not those of `malloc`.
+// With `OWN`, the program defines other operators, but not that one. Their blocks are not those of `malloc`.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,7 +24,7 @@ void _ZdlPv(void *object) {
 
 static void *new(void) { return _Znwm(SIZE); }
 #else
-// As the standard library does.
+// Allocates like the standard library.
 static void *new(void) { return malloc(SIZE); }
 #endif
 

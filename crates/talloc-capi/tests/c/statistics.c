@@ -1,5 +1,5 @@
-/* Knows nothing of this library, and is run with it preloaded: what the C library tells of its heap
-   must be told of the one that blocks come from. */
+/* Does not know this library, and is run with it preloaded. The C library's functions that describe its heap must
+   describe the preloaded one. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
@@ -32,7 +32,7 @@ static size_t used(void) {
     return info.uordblks + info.hblkhd;
 }
 
-/* The number behind some text. */
+/* Returns the number after some text. */
 static size_t number(const char *text, const char *before) {
     const char *found = strstr(text, before);
     return found == NULL ? SIZE_MAX : strtoul(found + strlen(before), NULL, 10);
@@ -82,7 +82,7 @@ int main(void) {
     EXPECT(malloc_trim(0) == 1);
     EXPECT(used() - before < BYTES / 20);
 
-    /* All of these are one heap's. */
+    /* All of these functions must use the same heap. */
     void *block = __libc_realloc(__libc_malloc(10), 20);
     free(block);
     free(__libc_calloc(10, 10));

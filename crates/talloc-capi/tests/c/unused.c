@@ -1,4 +1,4 @@
-// A program that is linked with the library, and never allocates by it.
+// A program that is linked with the library but never uses it.
 #include <stdio.h>
 #include <tall_malloc.h>
 

@@ -1,4 +1,4 @@
-/* A library that has the allocator within it, as plugins have. */
+/* A library that contains the allocator, like a plugin. */
 #include "tall_malloc.h"
 
 int work(void) {

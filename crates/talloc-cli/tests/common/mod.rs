@@ -1,4 +1,4 @@
-//! Small traces, and commands on them.
+//! Small traces, and helpers to run commands.
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub fn talloc(args: &[&str], trace: &Path) -> Output {
     command.arg(args[0]).arg(trace).args(&args[1..]).output().unwrap()
 }
 
-/// What a command prints that succeeds.
+/// Runs a command that must succeed. Returns its output.
 #[track_caller]
 pub fn ok(args: &[&str], trace: &Path) -> String {
     let output = talloc(args, trace);
@@ -21,7 +21,7 @@ pub fn ok(args: &[&str], trace: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a command complains of that fails.
+/// Runs a command that must fail. Returns its error message.
 #[track_caller]
 pub fn fails(args: &[&str], trace: &Path) -> String {
     let output = talloc(args, trace);
@@ -29,7 +29,7 @@ pub fn fails(args: &[&str], trace: &Path) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// A trace in a folder that goes away.
+/// A trace in a temporary folder.
 pub struct Trace {
     pub folder: TempDir,
     pub path: PathBuf,
@@ -47,7 +47,7 @@ impl Trace {
         self.folder.path().join(name)
     }
 
-    /// Runs a command that writes a file; gives the file.
+    /// Runs a command that writes a file. Returns the file.
     #[track_caller]
     pub fn written(&self, args: &[&str], name: &str) -> Vec<u8> {
         let output = self.file(name);
@@ -57,7 +57,8 @@ impl Trace {
     }
 }
 
-/// 300 objects of 16 to 315 bytes, half of which grow to 400; all but ten are freed. The plain format, compressed.
+/// 300 objects of 16 to 315 bytes. Half of them grow to 400 bytes, and all except ten are freed. The format is plain
+/// and compressed.
 pub fn plain() -> Trace {
     let trace = Trace::of("plain.atr.zst", b"");
     let mut writer = create(&trace.path).unwrap();
@@ -71,7 +72,7 @@ pub fn plain() -> Trace {
     trace
 }
 
-/// A trace of two call sites, with times in milliseconds. The second one leaks.
+/// A trace with two call sites, and times in milliseconds. The second site leaks.
 pub fn with_sites() -> Trace {
     let flags = Flags::CALL_SITES | Flags::TIMES;
     let mut writer = Writer::with_flags(vec![], flags, 1000).unwrap();
@@ -94,7 +95,7 @@ pub fn with_sites() -> Trace {
     Trace::of("sites.atr", &writer.finish().unwrap())
 }
 
-/// As a device records it: by address.
+/// A trace by address, as a device records it.
 pub fn by_address() -> Trace {
     let mut sink = IoSink::new(vec![]);
     let mut encoder = Encoder::<0>::new(Flags::ADDRESSES | Flags::STREAMED);
@@ -115,14 +116,14 @@ pub fn by_address() -> Trace {
     Trace::of("device.atr", &sink.finish().unwrap())
 }
 
-/// An object that is larger than the arenas of some heaps.
+/// A trace with an object larger than the arenas of some heaps.
 pub fn large() -> Trace {
     let mut writer = Writer::streaming(vec![]).unwrap();
     writer.alloc(1 << 20, None).unwrap();
     Trace::of("large.atr", &writer.finish().unwrap())
 }
 
-/// A heap with a hole of each kind.
+/// A snapshot of a heap with a hole of each kind.
 pub fn snapshot() -> Trace {
     use talloc_trace::snapshot::{Chunk, ChunkKind, Writer};
     let mut writer = Writer::start(IoSink::new(vec![])).unwrap();

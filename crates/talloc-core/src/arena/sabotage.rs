@@ -1,4 +1,4 @@
-//! For tests: looking into an arena, and breaking it.
+//! For tests: inspects an arena, and breaks it.
 
 use core::fmt::Write;
 use core::ops::Range;
@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::granule::Index;
 
 impl<C: Config> Arena<C> {
-    /// The arena in words: runs of used and of free granules from the start to the top, and the
-    /// top, as in `own 2, used 5, free 3, used 1, top 90`.
+    /// Describes the arena: its runs of used and free granules, and its top, as in `own 2, used 5, free 3, used 1, top
+    /// 90`.
     pub(crate) fn picture(&self) -> String {
         let mut picture = String::new();
         let own = self.own.chunk.len();
@@ -24,12 +24,12 @@ impl<C: Config> Arena<C> {
         while at < self.top {
             let (what, end) = if at == self.own.chunk.start {
                 ("own", self.own.chunk.end)
-            // SAFETY: It lies below the top.
+            // SAFETY: The granule lies below the top.
             } else if unsafe { self.bits.get(at) } {
-                // SAFETY: A free chunk starts there.
+                // SAFETY: A free chunk starts at this granule.
                 ("free", unsafe { self.free_chunk(at) }.end())
             } else {
-                // SAFETY: They lie below the top.
+                // SAFETY: The granules lie below the top.
                 let free = unsafe { self.bits.next(at, self.top) }.unwrap_or(self.top);
                 let own = self.own.chunk.start;
                 ("used", if at < own { free.min(own) } else { free })
@@ -45,19 +45,19 @@ impl<C: Config> Arena<C> {
     }
 
     pub(crate) fn set_bit(&mut self, at: usize, value: bool) {
-        // SAFETY: The tests set those of granules below the top.
+        // SAFETY: The tests pass granules below the top.
         unsafe { if value { self.bits.set(at) } else { self.bits.clear(at) } }
     }
 
-    /// Marks granule `at`, which is no end of a free chunk, as the first one of a used block.
+    /// Marks granule `at` as the first one of a used block. It must not be an end of a free chunk.
     pub(crate) fn mark_block(&mut self, at: usize) {
         let _ = self.hand_out(at, 1);
     }
 
-    /// Writes to the word `index` of the size of a link in granule `at`.
+    /// Writes to word `index` of granule `at`. A word has the size of a link.
     pub(crate) fn set_word(&mut self, at: usize, index: usize, value: usize) {
         let words = self.window.ptr(at).cast::<C::Index>();
-        // SAFETY: The tests write to granules of the arena.
+        // SAFETY: The tests pass granules of the arena.
         unsafe { words.add(index).write(C::Index::new(value)) }
     }
 
@@ -89,7 +89,7 @@ impl<C: Config> Arena<C> {
         self.cleared = cleared;
     }
 
-    /// The units of the bitmap.
+    /// Returns the units of the bitmap.
     pub(crate) fn units(&self) -> Range<usize> {
         self.own.units.clone()
     }
@@ -102,7 +102,7 @@ impl<C: Config> Arena<C> {
         self.first_unit = unit;
     }
 
-    /// The granules of the own chunk.
+    /// Returns the granules of the own chunk.
     pub(crate) fn own(&self) -> Range<usize> {
         self.own.chunk.clone()
     }
@@ -111,18 +111,18 @@ impl<C: Config> Arena<C> {
         self.own.chunk = at..at + self.own.chunk.len();
     }
 
-    /// Flips a bit of the word that stores the length of the block of `len` granules at `at`.
+    /// Flips a bit of the stored length of the block at `at`, which has `len` granules.
     pub(crate) fn flip_len(&mut self, at: usize, len: usize, bit: usize) {
         // SAFETY: The tests pass long blocks of checked heaps.
         unsafe { self.bits.flip_len(at, len, bit) }
     }
 
-    /// Makes `at` the first chunk of the bin for chunks of `len` granules.
+    /// Makes `at` the head of the bin for chunks of `len` granules.
     pub(crate) fn set_head(&mut self, len: usize, at: usize) {
         self.bins.set_head(BinIndex::of_chunk::<C>(len), at);
     }
 
-    /// Clears the map's bit of the bin for chunks of `len` granules, which is set.
+    /// Clears the map's bit of the bin for chunks of `len` granules, which must be set.
     pub(crate) fn unmap_bin(&mut self, len: usize) {
         self.bins.unmap_bin(BinIndex::of_chunk::<C>(len));
     }

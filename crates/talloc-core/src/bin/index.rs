@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::config::{Compact, Micro};
 
-    /// The bins of sizes from one up must start at one, never go down, and leave none out.
+    /// Checks that the bins of increasing sizes start at 1, never decrease, and leave no bin out.
     fn check<C: Config>(largest: usize) {
         let mut last = 0;
         for len in 1..=largest {
@@ -171,11 +171,11 @@ mod tests {
         let bin = |len| BinIndex::of_chunk::<Compact>(len).get();
         assert_eq!((bin(31), bin(32), bin(33), bin(34)), (31, 32, 32, 33));
         assert_eq!((bin(63), bin(64), bin(67), bin(68)), (47, 48, 48, 49));
-        // Beyond 64 KiB, into fewer parts.
+        // Beyond 64 KiB, powers of two are split into fewer parts.
         assert_eq!((bin(8191), bin(8192), bin(10_239), bin(10_240)), (159, 160, 160, 161));
         assert_eq!((bin(16_383), bin(16_384), bin(20_480)), (163, 164, 165));
         let last = <Compact as Config>::Bins::LEN - 1;
-        // No arena spans as much as the last bin begins at.
+        // No arena is as large as the last bin's smallest size.
         assert!(bin(u32::MAX as usize) < last);
         assert!(usize::BITS == 32 || bin(usize::MAX) == last);
     }

@@ -62,7 +62,7 @@ mod tests {
             let rounded = rounded(len);
             assert_eq!(len_of(list_of(rounded)), rounded, "{len}");
             assert!(rounded >= len && (rounded - len) * 8 <= len, "{len} is rounded to {rounded}");
-            // No list in between would do.
+            // No smaller list has blocks that are large enough.
             assert!(
                 len == 0 || len_of(list_of(rounded) - 1) < len,
                 "{len} is rounded to {rounded}"

@@ -204,13 +204,13 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    /// What is read of a parcel of the blocks with these sizes, at these places of an array of words.
+    /// Returns the segments read back from a parcel of blocks with these offsets and sizes, in an array of words.
     fn segments(blocks: &[(usize, usize)]) -> Vec<(usize, usize)> {
         let mut memory = vec![0_usize; 4096];
         let base = NonNull::new(memory.as_mut_ptr()).unwrap();
-        // SAFETY: The places are in the array, and two words apart.
+        // SAFETY: The offsets are in the array.
         let block = |at: usize| unsafe { base.add(at).cast::<u8>() };
-        // SAFETY: As above.
+        // SAFETY: The blocks are in the array, and at least two words apart.
         let parcel = unsafe {
             let mut parcel = Parcel::of(block(blocks[0].0), blocks[0].1);
             for (at, len) in &blocks[1..] {
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(last, block(blocks[0].0));
         let (mut found, mut at) = (Vec::new(), Some(first));
         while let Some(first) = at {
-            // SAFETY: It is the first block of a segment.
+            // SAFETY: This is the first block of a segment.
             let (segment, next) = unsafe { Segment::read(first) };
             found.push((segment.len, segment.blocks));
             at = next;
@@ -246,16 +246,16 @@ mod tests {
     fn a_segment_is_read_as_it_was_written() {
         let mut memory = [0_usize; 64];
         let last = NonNull::from(&mut memory).cast::<u8>();
-        // SAFETY: It is in the array.
+        // SAFETY: The block is in the array.
         let first = unsafe { last.add(8 * 8) };
         let read_back = |segment: Segment| {
-            // SAFETY: The array has room for two words behind each.
+            // SAFETY: The array has room for two words at each block.
             unsafe {
                 segment.write(None);
                 Segment::read(segment.first).0
             }
         };
-        // The largest block of an arena, and of the largest one of 32-bit machines.
+        // The last size is the whole address space of a 32-bit machine.
         for len in [2, 17, MAX_CLASSES, 1 << 24, 1 << 29] {
             let segment = Segment { first, last: first, len, blocks: 1 };
             assert_eq!(read_back(segment), segment);

@@ -1,11 +1,11 @@
-//! Answers of a trie compared with those of a map, and faults that `check` must find.
+//! Compares the answers of a trie with those of a map. Checks that `check` finds faults.
 
 use super::*;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
-/// A trie and what is in it.
+/// A trie and its entries.
 struct Pair {
     trie: Trie<u32>,
     entries: BTreeMap<u64, NonNull<Entry<u32>>>,
@@ -22,16 +22,16 @@ impl Pair {
         }
         let entry = NonNull::from(Box::leak(Box::new(Entry::new(key, grade))));
         self.entries.insert(key, entry);
-        // SAFETY: The entry stays where it is until it is removed.
+        // SAFETY: The entry stays in place until it is removed.
         unsafe { self.trie.insert(entry) };
     }
 
     fn remove(&mut self, key: u64) {
         if let Some(entry) = self.entries.remove(&key) {
-            // SAFETY: The entry is in the trie, and was a box.
+            // SAFETY: The entry is in the trie, and was allocated as a box.
             unsafe {
                 self.trie.remove(entry);
-                // What is there must not be used any more.
+                // The trie must not access the entry any more.
                 entry.cast::<u8>().write_bytes(0xA5, size_of::<Entry<u32>>());
                 drop(Box::from_raw(entry.as_ptr().cast::<core::mem::MaybeUninit<Entry<u32>>>()));
             }
@@ -45,7 +45,7 @@ impl Pair {
         }
     }
 
-    /// All keys with their grades.
+    /// Returns all keys with their grades.
     fn leaves(&self) -> Vec<(u64, u32)> {
         // SAFETY: The entries are in the trie.
         let leaf = |entry: &NonNull<Entry<u32>>| unsafe { &entry.as_ref().leaf };
@@ -54,9 +54,9 @@ impl Pair {
 
     fn check(&self, number: u64, grade: u32) {
         let leaves = self.leaves();
-        // SAFETY: What is in the trie are the entries.
+        // SAFETY: The leaves in the trie are those of the entries.
         let key = |leaf: NonNull<Leaf<u32>>| unsafe { leaf.as_ref() }.key;
-        // SAFETY: As above.
+        // SAFETY: The trie contains only the entries.
         let (up_to, from) = unsafe {
             (self.trie.last_up_to(number).map(key), self.trie.first_from(number, grade).map(key))
         };
@@ -65,7 +65,7 @@ impl Pair {
         let is_from = |leaf: &&(u64, u32)| leaf.0 >= number && leaf.1 >= grade;
         assert_eq!(from, leaves.iter().find(is_from).map(|leaf| leaf.0));
         let mut found = Vec::new();
-        // SAFETY: As above.
+        // SAFETY: The trie contains only the entries.
         let is_right = unsafe {
             self.trie.check(|leaf| {
                 found.push((leaf.as_ref().key, leaf.as_ref().grade));
@@ -76,7 +76,7 @@ impl Pair {
     }
 }
 
-/// Random changes, and after each the answers that a map would give. Keys are sparse at first, then dense.
+/// Changes a trie at random and compares it with a map after each change. Keys are sparse at first, then dense.
 fn compare(steps: usize, key: impl Fn(&mut fastrand::Rng) -> u64) {
     let mut rng = fastrand::Rng::with_seed(7);
     let mut pair = Pair::new();
@@ -111,7 +111,7 @@ fn a_trie_answers_as_a_map_does() {
     compare(steps, |rng| 1 << rng.u32(..64) | rng.u64(..4));
 }
 
-/// Each thing that `check` looks at, broken alone.
+/// Breaks one fact that `check` examines at a time.
 #[test]
 fn what_is_broken_is_found() {
     type Break = fn(&mut Trie<u32>, &mut Node<u32>, &mut Leaf<u32>);
@@ -130,23 +130,23 @@ fn what_is_broken_is_found() {
         for key in [0, 1, 1 << 20] {
             pair.insert(key, 5);
         }
-        // SAFETY: What is in the trie are the entries.
+        // SAFETY: The trie contains only the entries.
         assert!(unsafe { pair.trie.check(|_| true) });
         let Below::Node(root) = pair.trie.root.below() else { panic!("the root is a node") };
         let entry = pair.entries[&1];
-        // SAFETY: The node and the leaf are apart, and nobody else uses them now.
+        // SAFETY: The node and the leaf are disjoint, and nothing else uses them now.
         unsafe {
             fault(&mut pair.trie, &mut *root.as_ptr(), &mut (*entry.as_ptr()).leaf);
         }
-        // SAFETY: What is in the trie are the entries; what was broken leads nowhere else.
+        // SAFETY: The trie contains only the entries, and the fault does not make it lead elsewhere.
         assert!(!unsafe { pair.trie.check(|_| true) });
     }
-    // A node that came with another entry than those in the trie.
+    // A node that came with an entry of another trie.
     let (mut pair, mut other) = (Pair::new(), Pair::new());
     pair.insert(1, 0);
     other.insert(1, 0);
     pair.trie.spares.0 = other.trie.spares.0;
-    // SAFETY: As above.
+    // SAFETY: The trie contains only the entries, and the fault does not make it lead elsewhere.
     assert!(!unsafe { pair.trie.check(|_| true) });
 }
 
@@ -157,10 +157,10 @@ fn what_is_near_is_found_without_looking_around() {
         pair.insert(key << 16, 0);
     }
     for key in 0..1000 {
-        // SAFETY: What is in the trie are the entries.
+        // SAFETY: The leaves in the trie are those of the entries.
         let is_near = |leaf: NonNull<Leaf<u32>>| unsafe { leaf.as_ref() }.key == key << 16;
         for number in [0, 1, 40_000, 65_535] {
-            // SAFETY: As above.
+            // SAFETY: The trie contains only the entries.
             let near = unsafe { pair.trie.near((key << 16) + number, is_near) };
             assert!(near.is_some(), "{key}, {number}");
         }

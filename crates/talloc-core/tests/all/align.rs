@@ -1,4 +1,4 @@
-//! Alignments of up to 1 MiB, on every path that can give a block.
+//! Alignments of up to 1 MiB, on every path that allocates.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -8,16 +8,16 @@ use crate::common::{layout, memory, part};
 use talloc_core::shared::{self, SharedHeap};
 use talloc_core::{Compact, Config, Memory, Micro, OomHandler, OwnedTalloc, RealTime, Talloc};
 
-/// What a block's bytes are.
+/// The value of a block's bytes.
 const CONTENT: u8 = 0xb7;
 
-/// What the memory is before the heap has it, so that a byte that should be zero is not by chance.
+/// The initial value of the memory, so that bytes are not zero by chance.
 const SOIL: u8 = 0xee;
 
 /// A heap in a cell.
 struct Heap<C: Config>(RefCell<OwnedTalloc<C>>);
 
-// SAFETY: It is one heap, which the cell gives to one caller at a time.
+// SAFETY: All calls use the same heap, and the cell allows only one at a time.
 unsafe impl<C: Config> SharedHeap for Heap<C> {
     type Config = C;
     type Source = OomHandler<C>;
@@ -27,7 +27,7 @@ unsafe impl<C: Config> SharedHeap for Heap<C> {
     }
 }
 
-/// A block, and what is in it.
+/// A block and its layout.
 struct Block {
     ptr: NonNull<u8>,
     layout: Layout,
@@ -36,7 +36,7 @@ struct Block {
 impl Block {
     fn new(ptr: NonNull<u8>, layout: Layout) -> Self {
         assert_eq!(ptr.addr().get() % layout.align(), 0, "{layout:?}");
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { ptr.write_bytes(CONTENT, layout.size()) };
         Self { ptr, layout }
     }
@@ -46,25 +46,25 @@ impl Block {
         Self::new(ptr, layout)
     }
 
-    /// The block that it has become, elsewhere perhaps, with the same content as far as that goes.
+    /// Checks that a resized block has kept its contents. Returns it with its new address and layout.
     fn became(self, ptr: NonNull<u8>, layout: Layout) -> Self {
         check(ptr, 0, layout.size().min(self.layout.size()), CONTENT);
         Self::new(ptr, layout)
     }
 }
 
-/// Checks the bytes of a block from one on up to another.
+/// Checks that the bytes from `start` to `end` are `content`.
 fn check(ptr: NonNull<u8>, start: usize, end: usize, content: u8) {
     // SAFETY: The tests pass initialised bytes of blocks that they own.
     assert!((start..end).all(|byte| unsafe { ptr.add(byte).read() } == content));
 }
 
 impl<C: Config> Heap<C> {
-    /// A heap of so many bytes, which begin and end anywhere.
+    /// Creates a heap of `bytes` bytes, which begin and end at odd addresses.
     fn new(bytes: usize, known: Memory) -> Self {
         let memory = part(memory(bytes), 3, bytes - 5);
         let mut heap = Talloc::with_config();
-        // SAFETY: The memory is leaked, used by nobody else, and zero unless it is dirty.
+        // SAFETY: The memory is leaked, and nothing else uses it. It is zero unless `known` says otherwise.
         unsafe {
             if !known.contains(Memory::ZEROED) {
                 memory.get_base_ptr().unwrap().write_bytes(SOIL, memory.size());
@@ -75,12 +75,12 @@ impl<C: Config> Heap<C> {
     }
 
     fn malloc(&self, layout: Layout) -> Block {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         Block::new(self.with(|heap| unsafe { heap.malloc(layout) }).unwrap(), layout)
     }
 
-    /// A block at the end of what is allocated, so that nothing can grow there any more: it is
-    /// larger than the gaps that aligned blocks leave.
+    /// Allocates a block above all others, so that none can grow in place. It is larger than the gaps between aligned
+    /// blocks.
     fn fence(&self, align: usize) -> Block {
         self.malloc(layout(align.max(64), 8))
     }
@@ -92,9 +92,9 @@ impl<C: Config> Heap<C> {
     }
 }
 
-/// Runs a test with each alignment and some sizes, after which nothing must be left.
+/// Runs a test with each alignment and some sizes. All memory must be free afterwards.
 fn each<C: Config>(known: Memory, test: impl Fn(&Heap<C>, Layout)) {
-    // Links of 16 bits reach no further than for this.
+    // 16-bit links reach no further.
     let (bytes, most_log2) =
         if size_of::<C::Index>() == 2 { (500 << 10, 16) } else { (8 << 20, 20) };
     let heap = Heap::<C>::new(bytes, known);
@@ -133,7 +133,7 @@ each_config! {
 
     fn malloc_zeroed(Memory::empty()) |heap, layout| {
         let blocks = [(); 2].map(|()| {
-            // SAFETY: The size is not zero.
+            // SAFETY: `malloc_zeroed` has no preconditions.
             let block = heap.with(|heap| unsafe { heap.malloc_zeroed(layout) }).unwrap();
             Block::zeroed(block, layout)
         });
@@ -144,7 +144,7 @@ each_config! {
 
     fn malloc_dirty(Memory::ZEROED) |heap, layout| {
         let blocks = [(); 2].map(|()| {
-            // SAFETY: The size is not zero.
+            // SAFETY: `malloc_dirty` has no preconditions.
             let (block, dirty) = heap.with(|heap| unsafe { heap.backend().malloc_dirty(layout) }).unwrap();
             assert!(dirty <= layout.size());
             check(block, dirty, layout.size(), 0);
@@ -157,13 +157,13 @@ each_config! {
         let block = heap.malloc(old);
         let fence = heap.fence(old.align());
         let new = layout(2 * old.size() + 16, old.align());
-        // SAFETY: The block has that layout.
+        // SAFETY: The block has this layout.
         let grown = heap.with(|heap| unsafe { heap.grow(block.ptr, old, new.size()) }).unwrap();
         assert_ne!(grown, block.ptr);
         let grown = block.became(grown, new);
-        // And where it is: it is the last one, if not the lowest.
+        // Grows the block in place, too. It is the last one if it is not the lowest.
         let newer = layout(new.size() + 8, new.align());
-        // SAFETY: As above.
+        // SAFETY: The block has this layout.
         let ptr = heap.with(|heap| unsafe { heap.grow(grown.ptr, new, newer.size()) }).unwrap();
         let grown = grown.became(ptr, newer);
         [fence, grown].into_iter().for_each(|block| heap.free(block));
@@ -172,7 +172,7 @@ each_config! {
     fn grow_with_raised_alignment(Memory::empty()) |heap, aligned| {
         for (size, zeroed) in [(1, false), (40, true)] {
             let old = layout(size, 8);
-            // One of them is not aligned by chance.
+            // At least one of the two blocks does not have the new alignment by chance.
             let blocks = [(); 2].map(|()| heap.malloc(old));
             let new = layout(old.size() + aligned.size(), aligned.align());
             let blocks = blocks.map(|block| {
@@ -202,7 +202,7 @@ each_config! {
             let shrunk = unsafe { shared::shrink(heap, block.ptr, old, new) }.unwrap().cast();
             block.became(shrunk, new)
         });
-        // And with a lower one, it stays where it is.
+        // With a smaller alignment, blocks stay in place.
         let least = layout(1, 1);
         let blocks = blocks.map(|block| {
             // SAFETY: The block has the layout `new`.
@@ -218,7 +218,7 @@ each_config! {
         let fence = heap.fence(old.align());
         let mut block = block;
         for size in [old.size() + 1000, old.size(), old.size() + 3000, 1] {
-            // SAFETY: The block has that layout.
+            // SAFETY: The block has this layout.
             let ptr = unsafe { shared::global::realloc(heap, block.ptr.as_ptr(), block.layout, size) };
             let ptr = NonNull::new(ptr).unwrap();
             block = block.became(ptr, layout(size, old.align()));
@@ -227,17 +227,17 @@ each_config! {
     };
 }
 
-/// Blocks of 1 MiB, aligned to as much, lie side by side.
+/// Blocks of 1 MiB, aligned to 1 MiB, are adjacent.
 #[test]
 fn aligned_blocks_pack() {
     const MIB: usize = 1 << 20;
     let heap = Heap::<Compact>::new(8 * MIB, Memory::empty());
     let layout = layout(MIB, MIB);
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let block = || heap.with(|heap| unsafe { heap.malloc(layout) }).ok();
     let mut blocks: Vec<_> = core::iter::from_fn(block).collect();
     blocks.sort();
-    // The arena begins and ends within one, and its bitmap is a 64th.
+    // The arena is not aligned at either end, and its bitmap takes a 64th.
     assert!(blocks.len() >= 6, "{}", blocks.len());
     assert!(blocks.windows(2).all(|pair| pair[1].addr().get() - pair[0].addr().get() == MIB));
     heap.with(|heap| heap.verify()).unwrap();

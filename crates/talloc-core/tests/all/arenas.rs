@@ -1,4 +1,4 @@
-//! Several arenas: giving, extending, truncating and taking back.
+//! Several arenas: they are claimed, extended, truncated and released.
 
 use std::alloc::Layout;
 
@@ -10,12 +10,12 @@ use talloc_core::{
 
 const KIB: usize = 1024;
 
-/// A heap with arenas of 16 KiB, 8 KiB apart.
+/// Creates a heap with arenas of 16 KiB, with gaps of 8 KiB.
 fn heap<C: Config>(memory: Span, arenas: usize) -> (OwnedTalloc<C>, Vec<Span>) {
     let spans: Vec<_> = (0..arenas).map(|arena| part(memory, arena * 24 * KIB, 16 * KIB)).collect();
     let mut heap = Talloc::with_config();
     for span in &spans {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(*span) }.unwrap();
         heap.verify().unwrap();
     }
@@ -27,7 +27,7 @@ fn blocks_fill_all_arenas<C: Config>() {
     assert_eq!(heap.verify().unwrap().arenas, 4);
     let layout = layout(100, 8);
     let mut blocks = Vec::new();
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     while let Ok(block) = unsafe { heap.malloc(layout) } {
         blocks.push(block);
     }
@@ -60,7 +60,7 @@ fn blocks_fill_all_arenas_of_any_heap() {
 fn a_free_arena_can_be_taken_back() {
     let (mut heap, spans) = heap::<Compact>(memory(96 * KIB), 3);
     let layout = layout(10 * KIB, 8);
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let blocks: Vec<_> = (0..3).map(|_| unsafe { heap.malloc(layout) }.unwrap()).collect();
     for span in &spans {
         assert_eq!(heap.arena(*span).and_then(|arena| arena.release()), Err(ArenaError::InUse));
@@ -79,7 +79,7 @@ fn a_free_arena_can_be_taken_back() {
     }
     assert_eq!(heap.arenas().count(), 0);
     assert!(heap.get_arena().is_empty());
-    // SAFETY: The size is not zero. The memory is the heap's again.
+    // SAFETY: `malloc` has no preconditions. The heap has released the memory before it claims it again.
     unsafe {
         assert!(heap.malloc(layout).is_err());
         heap.claim(spans[1]).unwrap();
@@ -87,14 +87,14 @@ fn a_free_arena_can_be_taken_back() {
     }
 }
 
-/// One handle through all that changes its arena, the first one or a further one.
+/// Tests that one handle stays valid through all changes of its arena, the first one or a later one.
 fn a_handle_follows_its_arena<C: Config>(is_further: bool) {
     let memory = memory(96 * KIB);
     let (other, room) = (part(memory, 0, 16 * KIB), part(memory, 24 * KIB, 72 * KIB));
     let (low, high) = (part(memory, 32 * KIB, 16 * KIB), part(memory, 64 * KIB, 16 * KIB));
     let mut heap = Talloc::<C>::with_config();
     let kind = if is_further { Kind::new(3) } else { Kind::DEFAULT };
-    // SAFETY: The memory is leaked and used by nobody else. All of it is one piece.
+    // SAFETY: The memory is leaked, and nothing else uses it. All of it is one allocation.
     unsafe {
         if is_further {
             heap.claim(other).unwrap();
@@ -104,7 +104,7 @@ fn a_handle_follows_its_arena<C: Config>(is_further: bool) {
         }
         let mut arena = heap.arena(low).unwrap();
         assert_eq!((arena.span(), arena.kind()), (low, kind));
-        // What fails changes nothing.
+        // Calls that fail change nothing.
         assert_eq!(arena.extend(room, Memory::empty()), Err(ArenaError::Overlap));
         assert_eq!(arena.extend(other, Memory::empty()), Err(ArenaError::NotExtended));
         assert_eq!(arena.truncate(room), Err(ArenaError::NotTruncated));
@@ -131,7 +131,7 @@ fn a_handle_follows_its_arena<C: Config>(is_further: bool) {
         heap.verify().unwrap();
         assert!(heap.arenas().any(|span| span == merged));
 
-        // It holds a block of all the kinds' memory that there is, and is not released meanwhile.
+        // The block prevents a release.
         let size = layout(40 * KIB, 8);
         let block = heap.malloc(size).unwrap();
         assert!(merged.contains_ptr(block.as_ptr()));
@@ -159,13 +159,13 @@ fn a_handle_follows_its_arena_in_any_heap() {
 fn a_further_arena_grows_and_shrinks_at_both_ends() {
     let memory = memory(96 * KIB);
     let (mut heap, spans) = heap::<Compact>(memory, 2);
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let block = unsafe { heap.malloc(layout(12 * KIB, 8)) }.unwrap();
     let old = *spans.iter().find(|span| !span.contains_ptr(block.as_ptr())).unwrap();
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let block = unsafe { heap.malloc(layout(12 * KIB, 8)) }.unwrap();
     assert!(old.contains_ptr(block.as_ptr()));
-    // SAFETY: The block has as many bytes.
+    // SAFETY: The access is within the block.
     unsafe { block.write_bytes(7, 12 * KIB) };
 
     let wide = part(memory, 20 * KIB, 40 * KIB).fit_within(memory);
@@ -173,7 +173,7 @@ fn a_further_arena_grows_and_shrinks_at_both_ends() {
     let mut last = old;
     for step in [1, 8, 100, 2000] {
         let new = last.extend(step, step).fit_within(wide);
-        // SAFETY: The memory around the arena is not used by anybody else.
+        // SAFETY: Nothing else uses the memory around the arena.
         unsafe { heap.arena(last).and_then(|mut arena| arena.extend(new, Memory::empty())) }
             .unwrap();
         heap.verify().unwrap();
@@ -192,7 +192,7 @@ fn a_further_arena_grows_and_shrinks_at_both_ends() {
         heap.arena(least).and_then(|mut arena| arena.truncate(least.truncate(64, 64))),
         Err(ArenaError::InUse)
     );
-    // SAFETY: The block has as many bytes, and all are initialised.
+    // SAFETY: The access is within the block, whose bytes are initialised.
     assert!((0..12 * KIB).all(|byte| unsafe { block.add(byte).read() } == 7));
 }
 
@@ -201,9 +201,9 @@ fn spans_that_cannot_be_arenas_are_refused() {
     let memory = memory(96 * KIB);
     let (mut heap, spans) = heap::<Compact>(memory, 2);
     let null = Span::new(0, 4096);
-    // With a pointer, as Miri wants it.
+    // Miri requires a pointer with provenance.
     let far = Span::new(4096, usize::MAX).with_provenance_of(memory.get_base_ptr().unwrap());
-    // SAFETY: None of these spans is accepted.
+    // SAFETY: The heap refuses all of these spans.
     unsafe {
         assert_eq!(heap.claim(spans[0]), Err(ArenaError::Overlap));
         assert_eq!(heap.claim(part(memory, 15 * KIB, 2 * KIB)), Err(ArenaError::Overlap));
@@ -230,11 +230,11 @@ fn spans_that_cannot_be_arenas_are_refused() {
     assert_eq!(heap.verify().unwrap().arena_bytes, 32 * KIB);
 }
 
-/// A heap of arenas of those sizes, claimed in this order, and the arenas.
+/// Creates a heap with arenas of these sizes, claimed in this order.
 fn heap_of<C: Config>(sizes: [usize; 3]) -> (OwnedTalloc<C>, [Span; 3]) {
     let mut heap = Talloc::with_config();
     let arenas = sizes.map(memory);
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     arenas.iter().for_each(|arena| unsafe { heap.claim(*arena) }.unwrap());
     (heap, arenas)
 }
@@ -243,19 +243,19 @@ fn arenas_are_tried_in_the_order_of_claiming<C: Config>() {
     let (mut heap, arenas) = heap_of::<C>([64 * KIB, 400 * KIB, 16 * KIB]);
     assert!(heap.arenas().eq(arenas));
     let small = layout(100, 8);
-    // SAFETY: The sizes are not zero; blocks are freed once, with their layouts.
+    // SAFETY: Blocks are freed once, with their layouts.
     unsafe {
-        // A block that only a later one has room for does not draw others there.
+        // A block that only fits in a later arena does not redirect other requests to it.
         let large = heap.malloc(layout(80 * KIB, 8)).unwrap();
         assert!(arenas[1].contains_ptr(large.as_ptr()));
         heap.free(large, layout(80 * KIB, 8));
         let mut blocks: Vec<_> = (0..100).map(|_| heap.malloc(small).unwrap()).collect();
         assert!(blocks.iter().all(|block| arenas[0].contains_ptr(block.as_ptr())));
-        // A large request is met all the same.
+        // A large request still succeeds.
         heap.flush();
         let large = heap.malloc(layout(380 * KIB, 8)).unwrap();
         heap.free(large, layout(380 * KIB, 8));
-        // Each is filled before the next is begun.
+        // Each arena is filled before the next one is used.
         while let Ok(block) = heap.malloc(small) {
             blocks.push(block);
         }
@@ -263,7 +263,7 @@ fn arenas_are_tried_in_the_order_of_claiming<C: Config>() {
             arenas.iter().position(|arena| arena.contains_ptr(block.as_ptr())).unwrap()
         };
         assert!(blocks.is_sorted_by_key(place));
-        // What is given back to the first is used first.
+        // Memory freed in the first arena is used first.
         let block = blocks.swap_remove(50);
         heap.free(block, small);
         heap.flush();
@@ -282,12 +282,12 @@ fn arenas_are_tried_in_order() {
     arenas_are_tried_in_the_order_of_claiming::<Checked>();
 }
 
-/// Bytes of blocks of 16 bytes that a heap over so many KiB has room for.
+/// Returns how many bytes a heap of `kib` KiB can allocate in blocks of 16 bytes.
 fn room<C: Config>(kib: usize, claim: impl FnOnce(&mut Talloc<C>, Span)) -> usize {
     let mut heap = Talloc::<C>::with_config();
     claim(&mut heap, memory(kib * KIB));
     let mut bytes = 0;
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     while unsafe { heap.malloc(layout(16, 8)) }.is_ok() {
         bytes += 16;
     }
@@ -296,17 +296,17 @@ fn room<C: Config>(kib: usize, claim: impl FnOnce(&mut Talloc<C>, Span)) -> usiz
 }
 
 #[test]
-fn all_that_is_claimed_is_used_however_far_links_reach() {
+fn all_claimed_memory_is_used_however_far_links_reach() {
     for kib in [256, 509, 510, 511, 512, 513, 520, 1024, 1500] {
         let bytes = room::<Micro>(kib, |heap, memory| {
-            // SAFETY: The memory is leaked and used by nobody else.
+            // SAFETY: The memory is leaked, and nothing else uses it.
             unsafe { heap.claim(memory) }.unwrap();
         });
         assert!(bytes > kib * KIB / 100 * 97, "{bytes} of {kib} KiB");
     }
-    // Where there can be one arena only, it is said so.
+    // A heap with a single arena reports memory beyond the reach of its links.
     let mut heap = Talloc::<Tiny>::with_config();
-    // SAFETY: As above.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         assert_eq!(heap.claim(memory(511 * KIB)), Err(ArenaError::TooFar));
         let most = part(memory(511 * KIB), 0, Talloc::<Tiny>::MAX_ARENA);
@@ -316,18 +316,18 @@ fn all_that_is_claimed_is_used_however_far_links_reach() {
 }
 
 #[test]
-fn what_no_arena_can_hold_is_refused_at_once() {
+fn a_block_larger_than_any_arena_is_refused_at_once() {
     fn check<C: Config>(most: usize) {
         struct Never;
         impl<C: Config> Source<C> for Never {
             const EXTENDS: bool = true;
 
             fn acquire(_: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
-                panic!("it is asked for what it cannot give");
+                panic!("the source must not be asked");
             }
         }
         let mut heap = Talloc::<C, _>::with_source(Never);
-        // SAFETY: The memory is leaked and used by nobody else; the block has this layout.
+        // SAFETY: The memory is leaked, and nothing else uses it. The block has this layout.
         unsafe {
             heap.claim(memory(16 * KIB)).unwrap();
             let small = layout(40, 8);
@@ -341,7 +341,7 @@ fn what_no_arena_can_hold_is_refused_at_once() {
                 assert!(heap.realloc(blocks[3], small, size).is_err());
                 assert!(heap.backend().malloc_from_arenas(layout(size, 1)).is_err());
             }
-            // Nothing has been flushed either.
+            // Nothing was flushed.
             assert_eq!(heap.verify().unwrap(), before);
         }
     }
@@ -357,7 +357,7 @@ fn what_no_arena_can_hold_is_refused_at_once() {
 fn sixteen_bit_links_reach_nearly_half_a_mebibyte() {
     let memory = memory(600 * KIB);
     let mut heap = Talloc::<Micro>::with_config();
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         for size in [510, 512, 600] {
             let wide = part(memory, 0, size * KIB);
@@ -371,9 +371,9 @@ fn sixteen_bit_links_reach_nearly_half_a_mebibyte() {
 
 #[test]
 #[should_panic(expected = "the new arena does not contain the allocated span")]
-fn truncating_below_what_is_allocated_panics() {
+fn truncating_into_allocated_blocks_panics() {
     let (mut heap, spans) = heap::<Compact>(memory(96 * KIB), 1);
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     unsafe { heap.malloc(layout(8 * KIB, 8)) }.unwrap();
     heap.truncate(spans[0].truncate(0, 12 * KIB));
 }
@@ -382,14 +382,14 @@ fn truncating_below_what_is_allocated_panics() {
 #[should_panic(expected = "the new arena does not contain the old one")]
 fn extending_to_less_panics() {
     let (mut heap, spans) = heap::<Compact>(memory(96 * KIB), 1);
-    // SAFETY: It is not accepted.
+    // SAFETY: The heap refuses this span.
     unsafe { heap.extend(spans[0].truncate(8, 0)) };
 }
 
 #[test]
 #[should_panic(expected = "the arena contains the null address")]
 fn an_arena_at_null_panics() {
-    // SAFETY: It is not accepted.
+    // SAFETY: The heap refuses this span.
     unsafe { Talloc::new().init(Span::new(0, 4096)) };
 }
 
@@ -399,7 +399,7 @@ fn a_foreign_block_panics() {
     let memory = memory(96 * KIB);
     let (mut heap, _) = heap::<Compact>(memory, 2);
     let foreign = part(memory, 80 * KIB, 64).get_base_ptr().unwrap();
-    // SAFETY: This breaks the contract, but the pointer is looked at and not followed.
+    // SAFETY: This is misuse. The heap checks the address and does not access the block.
     unsafe { heap.free(core::ptr::NonNull::new(foreign).unwrap(), layout(64, 8)) };
 }
 
@@ -407,7 +407,7 @@ fn a_foreign_block_panics() {
 fn init_forgets_everything() {
     let memory = memory(96 * KIB);
     let (mut heap, _) = heap::<Compact>(memory, 3);
-    // SAFETY: The size is not zero; the blocks are forgotten.
+    // SAFETY: `malloc` has no preconditions. The blocks are forgotten.
     unsafe {
         for _ in 0..100 {
             heap.malloc(layout(200, 8)).unwrap();
@@ -424,7 +424,7 @@ fn a_heap_may_be_moved_at_any_time() {
     let mut place = core::mem::MaybeUninit::uninit();
     let heap = heap.mov(&mut place);
     let layout = layout(600, 8);
-    // SAFETY: The size is not zero, and each block is freed once.
+    // SAFETY: Each block is freed once, with its layout.
     unsafe {
         let [a, b, c] = [(); 3].map(|()| heap.malloc(layout).unwrap());
         heap.free(a, layout);
@@ -438,12 +438,12 @@ fn a_heap_may_be_moved_at_any_time() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
+#[cfg_attr(miri, ignore = "too slow in Miri")]
 fn claiming_a_large_arena_touches_a_few_words() {
     let memory = memory(64 << 20);
     let bytes = memory.to_slice().unwrap();
     let mut heap = Talloc::new();
-    // SAFETY: The memory is leaked and used by nobody else; the heap does not while it is looked at.
+    // SAFETY: The memory is leaked, and the heap does not access it while the test does.
     let touched = unsafe {
         (*bytes).fill(0xff);
         heap.init(memory);
@@ -459,13 +459,13 @@ fn an_arena_keeps_its_pointer_when_it_is_truncated() {
     let (lower, upper) = whole.split_at(whole.base().unwrap() + 48 * KIB);
     let bare = |span: Span| Span::new(span.base().unwrap(), span.acme().unwrap());
     let mut other = 0_u8;
-    // Any safe code can make such a span.
+    // Safe code can create such spans.
     let other = (&raw mut other).cast::<u8>();
     let forged = |span: Span| bare(span).with_provenance_of(other);
-    // It is exposed, so that an arena needs no pointer.
+    // The pointer is exposed, so an arena needs no provenance.
     whole.get_base_ptr().unwrap().expose_provenance();
     let mut heap = Talloc::new();
-    // SAFETY: The memory is leaked and used by nobody else; the size is not zero.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         heap.claim(lower).unwrap();
         heap.claim(bare(upper)).unwrap();

@@ -1,4 +1,4 @@
-//! Many blocks of one size at a time.
+//! Batches of blocks of one size.
 
 use std::alloc::Layout;
 use std::collections::HashSet;
@@ -13,11 +13,11 @@ fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).unwrap()
 }
 
-/// Calls `f` with a heap over so many bytes, which is whole and empty afterwards.
+/// Calls `f` with a heap of `size` bytes. All of it must be free afterwards.
 fn with_heap<C: Config>(size: usize, f: impl FnOnce(&mut Talloc<C>)) {
     let mut memory = vec![0_u8; size];
     let mut heap = Talloc::<C>::with_config();
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.init(Span::from(memory.as_mut_slice())) };
     f(&mut heap);
     heap.flush();
@@ -25,15 +25,15 @@ fn with_heap<C: Config>(size: usize, f: impl FnOnce(&mut Talloc<C>)) {
     assert_eq!((report.used_bytes, report.free_chunks), (0, 1));
 }
 
-/// Allocates blocks of that size.
+/// Allocates a batch of blocks of this size.
 fn batch_of<C: Config>(heap: &mut Talloc<C>, size: usize, most: usize) -> Batch {
-    // SAFETY: The tests keep the memory for as long as the heap and its blocks.
+    // SAFETY: The tests keep the memory as long as the heap and its blocks.
     unsafe { heap.backend().malloc_batch(size, most) }
 }
 
-/// Frees a batch of blocks of that size.
+/// Frees a batch of blocks of this size.
 fn free<C: Config>(heap: &mut Talloc<C>, size: usize, batch: Batch) {
-    // SAFETY: It is the heap's, and nobody uses the blocks.
+    // SAFETY: The batch is from this heap, and its blocks are not used any more.
     unsafe { heap.backend().free_batch(size, batch) };
     heap.verify().unwrap();
 }
@@ -51,9 +51,9 @@ fn check<C: Config>() {
             let addrs: HashSet<_> = batch.iter().map(|block| block.addr().get()).collect();
             assert_eq!(addrs.len(), 50);
 
-            // Blocks are like any others.
+            // The blocks of a batch are ordinary blocks.
             let block = batch.pop().unwrap();
-            // SAFETY: It has the size, and is freed once.
+            // SAFETY: The block has this size, and is freed once.
             unsafe {
                 block.write_bytes(0xAA, size);
                 heap.free(block, layout(size));
@@ -75,7 +75,7 @@ fn batches_are_blocks_of_any_heap() {
 
 fn batches_go_to_quick_lists<C: Config>() {
     with_heap::<C>(1 << 20, |heap| {
-        // To the list, and from it; the lists have none of the larger ones.
+        // Batches go to and from the lists. There are no lists for the larger sizes.
         for (size, cached) in [(40, 10), (1000, 10), (1100, 0)] {
             let batch = batch_of(heap, size, 10);
             let blocks: HashSet<_> = batch.iter().collect();
@@ -89,7 +89,7 @@ fn batches_go_to_quick_lists<C: Config>() {
             free(heap, size, batch);
             heap.flush();
         }
-        // As many as the lists may hold, and no more.
+        // The lists take no more than their limit.
         let batch = batch_of(heap, 40, 2000);
         free(heap, 40, batch);
         let cached = heap.verify().unwrap().cached_bytes;
@@ -126,11 +126,11 @@ fn a_batch_is_as_large_as_there_is_room() {
     });
 }
 
-fn blocks_alone_are_like_any_others<C: Config>() {
+fn blocks_from_arenas_are_like_any_others<C: Config>() {
     with_heap::<C>(100_000, |heap| {
-        // SAFETY: The sizes are not zero, and each block is freed once, with its layout.
+        // SAFETY: Each block is freed once, with its layout.
         unsafe {
-            // Some are in store, so that there is something to choose from.
+            // Some blocks are cached, so that the heap has a choice.
             let stored: Vec<_> = (0..9).map(|_| heap.malloc(layout(40)).unwrap()).collect();
             let between: Vec<_> = (0..9).map(|_| heap.malloc(layout(48)).unwrap()).collect();
             stored.into_iter().for_each(|block| heap.free(block, layout(40)));
@@ -150,15 +150,15 @@ fn blocks_alone_are_like_any_others<C: Config>() {
 }
 
 #[test]
-fn blocks_alone_are_like_any_others_of_any_heap() {
-    blocks_alone_are_like_any_others::<Compact>();
-    blocks_alone_are_like_any_others::<RealTime>();
-    blocks_alone_are_like_any_others::<Micro>();
-    blocks_alone_are_like_any_others::<Checked>();
+fn blocks_from_arenas_are_like_any_others_of_any_heap() {
+    blocks_from_arenas_are_like_any_others::<Compact>();
+    blocks_from_arenas_are_like_any_others::<RealTime>();
+    blocks_from_arenas_are_like_any_others::<Micro>();
+    blocks_from_arenas_are_like_any_others::<Checked>();
 }
 
 #[test]
-fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
+fn cached_blocks_are_coalesced_before_malloc_from_arenas_fails() {
     with_heap::<Compact>(400_000, |heap| {
         let batch = batch_of(heap, 40, 12_000);
         assert!(batch.len() > 8000);
@@ -167,22 +167,21 @@ fn what_is_in_store_is_coalesced_before_a_block_alone_fails() {
         blocks.into_iter().for_each(|block| unsafe { heap.free(block, layout(40)) });
         let report = heap.verify().unwrap();
         assert!(report.cached_bytes > 0);
-        // More than any free chunk has, but less than there is.
+        // This is more than any free chunk has, but less than the free bytes in total.
         let all = layout(report.free_bytes - 16);
         let (block, _) = heap.backend().malloc_from_arenas(all).unwrap();
         assert!(heap.verify().unwrap().used_bytes >= all.size());
-        // SAFETY: As above.
+        // SAFETY: Each block is freed once, with its layout.
         unsafe { heap.free(block, all) };
     });
 }
 
 #[test]
-fn a_block_alone_tells_what_of_it_may_not_be_zero() {
+fn malloc_from_arenas_tells_which_bytes_may_not_be_zero() {
     let mut memory = vec![0_u8; 100_000];
     let mut heap = Talloc::<RealTime>::with_config();
     let large = layout(40_000);
-    // SAFETY: The memory is zero, and the heap's until neither is used any more; the blocks are
-    // freed once.
+    // SAFETY: The memory is zero and outlives the heap. Nothing else uses it. The blocks are freed once.
     unsafe {
         heap.arenas_mut().claim_as(Span::from(memory.as_mut_slice()), Memory::ZEROED).unwrap();
         let (block, dirty) = heap.backend().malloc_from_arenas(large).unwrap();
@@ -203,14 +202,14 @@ fn batches_of_several_arenas_are_freed_to_each() {
         whole.split_at(whole.base().unwrap() + 10_000)
     };
     let mut heap = Talloc::<RealTime>::with_config();
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe {
         heap.claim(lower).unwrap();
         heap.claim(upper).unwrap();
     }
     let mut all = batch_of(&mut heap, 64, 400);
     while let Ok((block, _)) = heap.backend().malloc_from_arenas(layout(64)) {
-        // SAFETY: It has the size, and nobody uses it.
+        // SAFETY: The block has this size, and is not used any more.
         unsafe { all.push(block) };
     }
     assert_eq!(heap.inspect().verify_batch(64, &all), Ok(()));
@@ -223,28 +222,28 @@ fn batches_of_several_arenas_are_freed_to_each() {
 }
 
 #[test]
-fn a_batch_that_is_broken_is_found() {
+fn a_broken_batch_is_detected() {
     with_heap::<RealTime>(10_000, |heap| {
         let batch = batch_of(heap, 64, 5);
         let block = batch.first().unwrap();
-        // SAFETY: It is the first of a list, of which it is told more than there are.
+        // SAFETY: This is the first block of a list. The batch claims more blocks than there are.
         let longer = unsafe { Batch::from_first(block, 6) };
         assert_eq!(heap.inspect().verify_batch(64, &longer), Err(Violation::CachedCount));
         let addr = block.addr().get();
         free(heap, 64, batch);
-        // SAFETY: As above, though the block is not read beyond its link.
+        // SAFETY: This is a block of the heap. Only its first word is read.
         let freed = unsafe { Batch::from_first(block, 1) };
         assert_eq!(heap.inspect().verify_batch(64, &freed), Err(Violation::CachedBlock { addr }));
     });
 }
 
 #[test]
-fn absurd_batches_have_nothing_that_is_not_there() {
+fn absurd_batches_are_limited_by_the_memory() {
     with_heap::<Compact>(1 << 16, |heap| {
         for size in [usize::MAX, usize::MAX - 7, isize::MAX as usize + 1, isize::MAX as usize] {
             assert!(batch_of(heap, size, 2).is_empty(), "{size}");
         }
-        // Blocks of three granules, which are more granules than there are numbers.
+        // Blocks of three granules, with a total length that overflows.
         let batch = batch_of(heap, 24, usize::MAX / 3 + 1);
         assert_eq!(heap.inspect().verify_batch(24, &batch), Ok(()));
         assert!(batch.len() > 1000, "{}", batch.len());
@@ -255,7 +254,8 @@ fn absurd_batches_have_nothing_that_is_not_there() {
 #[test]
 fn a_checked_heap_frees_the_blocks_that_it_knows_and_reports_another() {
     let mut heap = Talloc::<Checked<Compact, Note>>::with_config();
-    // SAFETY: The memory is the heap's for ever. The heap knows one of the blocks, and does not free the other.
+    // SAFETY: The memory is leaked, and nothing else uses it. The heap knows one of the blocks, and does not free the
+    // other.
     let (block, other) = unsafe {
         heap.claim(crate::common::memory(1 << 16)).unwrap();
         let [block, other] = [64, 16].map(|size| heap.malloc(layout(size)).unwrap());

@@ -1,4 +1,4 @@
-//! The decay: what goes back, when, and in what pieces.
+//! The decay: which memory is purged, when, and in what pieces.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -13,18 +13,18 @@ use talloc_core::{
 const MIB: usize = 1 << 20;
 const PACE: Pace = Pace { epoch: 100, unit: Align::new(4096).unwrap(), min_piece: 4096 };
 
-/// What one call may purge: as the README says.
+/// The limits of one call, as documented in the README.
 const MAX_BYTES: usize = MIB;
 const MAX_PIECES: usize = 128;
 
-/// Memory of a clock that the test sets.
+/// A source with a clock that the test sets.
 struct Pages {
     decay: Decay,
     now: u64,
     purged: usize,
-    /// Calls that have purged something.
+    /// The number of calls that have purged something.
     steps: usize,
-    /// What is left in a piece.
+    /// The content of purged pieces.
     byte: u8,
 }
 
@@ -47,11 +47,11 @@ impl<C: Config> Source<C> for Pages {
                 "{piece}"
             );
             (bytes, pieces) = (bytes + piece.size(), pieces + 1);
-            // SAFETY: The heap does not care what is there.
+            // SAFETY: The piece is free, and the heap does not rely on its contents.
             unsafe { piece.get_base_ptr().unwrap().write_bytes(byte, piece.size()) };
             known
         };
-        // SAFETY: A piece can be used as before, and is zero if that is said.
+        // SAFETY: A purged piece can be used as before, and is zero if `known` says so.
         unsafe { decay.tend(heap, &PACE, now, purge) };
         assert!(bytes <= MAX_BYTES && pieces <= MAX_PIECES, "{bytes} bytes in {pieces} pieces");
         let source = heap.source_mut();
@@ -63,19 +63,19 @@ impl<C: Config> Source<C> for Pages {
 
 type Heap = OwnedTalloc<Compact, Pages>;
 
-/// A heap of memory in arenas of these sizes.
+/// Creates a heap with arenas of these sizes.
 fn heap(arenas: &[usize], byte: u8) -> Heap {
     let mut heap =
         Talloc::with_source(Pages { decay: Decay::NEW, now: 1000, purged: 0, steps: 0, byte });
     for bytes in arenas {
-        // SAFETY: The memory is leaked, zero, and nobody else's.
+        // SAFETY: The memory is leaked and zero, and nothing else uses it.
         unsafe { heap.arenas_mut().claim_as(memory(*bytes), Memory::ZEROED | Memory::RECLAIMABLE) }
             .unwrap();
     }
     heap
 }
 
-/// Lets some time pass, in which the program does little.
+/// Lets time pass while the program does little.
 fn wait(heap: &mut Heap, milliseconds: u64) {
     heap.source_mut().now += milliseconds;
     for _ in 0..TEND_INTERVAL {
@@ -84,7 +84,7 @@ fn wait(heap: &mut Heap, milliseconds: u64) {
     heap.verify().unwrap();
 }
 
-/// Does a little.
+/// Makes the heap call its source.
 fn work(heap: &mut Heap) {
     // SAFETY: The block is freed once, with its layout.
     unsafe {
@@ -96,7 +96,7 @@ fn work(heap: &mut Heap) {
 /// A block whose bytes are all the low byte of its number.
 type Block = (NonNull<u8>, Layout, u8);
 
-/// Fills the heap with blocks of `sizes`, `bytes` in all.
+/// Fills the heap with blocks of `sizes`, `bytes` in total.
 fn fill(
     heap: &mut Heap,
     random: &mut Rng,
@@ -106,7 +106,7 @@ fn fill(
     let (mut blocks, mut sum) = (Vec::new(), 0);
     while sum < bytes {
         let layout = layout(random.usize(sizes.clone()), 8);
-        // SAFETY: The size is not zero, and the block has as many bytes.
+        // SAFETY: The size is not zero, and all accesses are within the block.
         unsafe {
             let block = heap.malloc(layout).unwrap();
             block.write_bytes(blocks.len() as u8, layout.size());
@@ -119,15 +119,15 @@ fn fill(
 }
 
 fn free(heap: &mut Heap, (block, layout, byte): Block) {
-    // SAFETY: It has been written by `fill`, and is freed once, with its layout.
+    // SAFETY: `fill` has initialised the block, and it is freed once, with its layout.
     unsafe {
         let content = NonNull::slice_from_raw_parts(block, layout.size()).as_ref();
-        assert!(content.iter().all(|content| *content == byte), "what is used was purged");
+        assert!(content.iter().all(|content| *content == byte), "a used block was purged");
         heap.free(block, layout);
     }
 }
 
-/// Bytes of free memory that can go back.
+/// Returns how many free bytes can be purged.
 fn returnable(heap: &mut Heap) -> usize {
     let mut bytes = 0;
     heap.flush();
@@ -135,20 +135,20 @@ fn returnable(heap: &mut Heap) -> usize {
         bytes += piece.size();
         Memory::empty()
     };
-    // SAFETY: Nothing becomes of the pieces.
+    // SAFETY: The memory of the pieces stays as it is.
     unsafe { heap.arenas_mut().discard(PACE.unit, PACE.min_piece, count) };
     bytes
 }
 
 #[test]
-fn what_is_not_needed_goes_back_and_no_more() {
+fn only_memory_that_is_not_needed_is_purged() {
     for (seed, arenas) in [&[24 * MIB][..], &[9 * MIB, 2 * MIB, 13 * MIB]].into_iter().enumerate() {
         for byte in [0, 0xdd] {
             let mut random = Rng::with_seed(seed as u64);
             let mut heap = heap(arenas, byte);
             let mut blocks = fill(&mut heap, &mut random, 16..12_000, 18 * MIB);
             wait(&mut heap, 150);
-            assert_eq!(heap.source().purged, 0, "all is needed");
+            assert_eq!(heap.source().purged, 0, "memory in use was purged");
             for block in blocks.split_off(blocks.len() / 10) {
                 free(&mut heap, block);
             }
@@ -172,14 +172,14 @@ fn a_step_ends_with_whole_units_if_more_is_freed_meanwhile() {
     for size in [5 * MIB + 1000, 5 * MIB + 5000] {
         let mut heap = heap(&[24 * MIB], 0xdd);
         let layout = layout(size, 8);
-        // SAFETY: Blocks are freed once, with their layout.
+        // SAFETY: Blocks are freed once, with their layouts.
         unsafe {
             let [first, between, second, _last] = [(); 4].map(|()| heap.malloc(layout).unwrap());
             heap.free(first, layout);
             wait(&mut heap, 100);
             wait(&mut heap, 100);
             wait(&mut heap, 100);
-            assert_ne!(heap.source().purged, 0, "a sweep has begun");
+            assert_ne!(heap.source().purged, 0, "no sweep has begun");
             heap.free(second, layout);
             heap.free(between, layout);
         }
@@ -191,9 +191,9 @@ fn a_step_ends_with_whole_units_if_more_is_freed_meanwhile() {
     }
 }
 
-/// A purged chunk becomes part of the top, whose purge lowers the end of the memory that may be resident.
+/// When a purged chunk becomes part of the top, purging the top lowers the end of the memory that may be resident.
 #[test]
-fn purged_memory_that_the_top_takes_up_no_longer_counts() {
+fn purged_memory_absorbed_by_the_top_no_longer_counts() {
     let mut heap = heap(&[24 * MIB], 0xdd);
     let [large, small] = [8 * MIB, 8 << 10].map(|size| layout(size, 8));
     // SAFETY: Each block is freed once, with its layout.
@@ -209,7 +209,7 @@ fn purged_memory_that_the_top_takes_up_no_longer_counts() {
         heap.free(above, small);
         heap.free(low, large);
     }
-    // A few steps in each epoch.
+    // A few steps per epoch.
     for _ in 0..200 {
         heap.source_mut().now += u64::from(PACE.epoch);
         (0..4).for_each(|_| work(&mut heap));
@@ -218,7 +218,7 @@ fn purged_memory_that_the_top_takes_up_no_longer_counts() {
     assert!(touched < MIB, "{touched} bytes may be resident in an empty heap");
 }
 
-/// Frees all blocks but one in so many.
+/// Frees all blocks except one in `kept`.
 fn free_most(heap: &mut Heap, blocks: Vec<Block>, kept: usize) -> Vec<Block> {
     let mut left = Vec::new();
     for (number, block) in blocks.into_iter().enumerate() {
@@ -232,7 +232,7 @@ fn free_most(heap: &mut Heap, blocks: Vec<Block>, kept: usize) -> Vec<Block> {
 }
 
 #[test]
-fn a_slow_sweep_goes_on_with_what_is_freed_meanwhile() {
+fn a_slow_sweep_includes_memory_freed_during_it() {
     let mut random = Rng::with_seed(5);
     let mut heap = heap(&[40 * MIB], 0xdd);
     let first = fill(&mut heap, &mut random, 5000..12_000, 16 * MIB);
@@ -248,11 +248,11 @@ fn a_slow_sweep_goes_on_with_what_is_freed_meanwhile() {
     let free = 32 * MIB - used;
     let purged = heap.source().purged;
     assert!(purged > free / 10 * 9, "{purged} of {free}");
-    assert!(purged < free + free / 4, "{purged} of {free}: some went back twice");
+    assert!(purged < free + free / 4, "{purged} of {free}: some were purged twice");
 }
 
 #[test]
-fn fragments_that_cannot_go_back_are_not_looked_at_all_the_time() {
+fn fragments_that_cannot_be_purged_are_not_swept_all_the_time() {
     let mut random = Rng::with_seed(6);
     let mut heap = heap(&[40 * MIB], 0xdd);
     let blocks = fill(&mut heap, &mut random, 16..2000, 24 * MIB);
@@ -262,18 +262,15 @@ fn fragments_that_cannot_go_back_are_not_looked_at_all_the_time() {
     }
     let Pages { purged, .. } = *heap.source();
     let report = heap.verify().unwrap();
-    assert!(
-        report.free_bytes > purged + 2 * MIB,
-        "{purged} went back twice, or are all: {report:?}"
-    );
+    assert!(report.free_bytes > purged + 2 * MIB, "{purged} bytes, some of them twice: {report:?}");
     for _ in 0..15 {
         wait(&mut heap, 100);
     }
-    assert_eq!(heap.source().purged, purged, "a sweep has begun for the sake of fragments");
+    assert_eq!(heap.source().purged, purged, "a sweep has begun for fragments");
     for _ in 0..30 {
         wait(&mut heap, 100);
     }
-    assert!(heap.source().purged > purged, "what has become whole meanwhile is never found");
+    assert!(heap.source().purged > purged, "coalesced memory is never purged");
 }
 
 #[test]
@@ -295,11 +292,11 @@ fn a_slow_sweep_is_not_repeated_for_fragments() {
     let purged = work_for(2400);
     assert!(before > 0 && before < purged, "{before} of {purged}");
     assert!(purged < 20 * MIB, "{purged}: the sweep was repeated");
-    assert_eq!(work_for(1000), purged, "a sweep has begun for the sake of fragments");
+    assert_eq!(work_for(1000), purged, "a sweep has begun for fragments");
 }
 
 #[test]
-fn what_is_needed_again_and_again_stays() {
+fn memory_that_is_reused_is_not_purged() {
     let mut random = Rng::with_seed(7);
     let mut heap = heap(&[24 * MIB], 0);
     for _ in 0..20 {
@@ -312,7 +309,7 @@ fn what_is_needed_again_and_again_stays() {
 }
 
 #[test]
-fn nothing_goes_back_if_it_is_switched_off() {
+fn nothing_is_purged_if_the_decay_is_off() {
     let mut heap = heap(&[8 * MIB], 0);
     let blocks = fill(&mut heap, &mut Rng::with_seed(3), 16..12_000, 6 * MIB);
     blocks.into_iter().for_each(|block| free(&mut heap, block));

@@ -1,13 +1,13 @@
-//! No header on any block: what is allocated takes its size, and no more.
+//! Blocks have no headers: a block takes its size and no more.
 
 use crate::common::{layout, memory};
 use talloc_core::{Compact, Config, Micro, RealTime, Talloc};
 
-/// Fills a heap of `bytes` bytes with blocks, and returns their addresses in order.
+/// Fills a heap of `bytes` bytes with blocks. Returns their addresses in order.
 fn fill<C: Config>(bytes: usize, size: usize, align: usize) -> Vec<usize> {
     let mut heap = Talloc::<C>::with_config();
     let mut blocks = Vec::new();
-    // SAFETY: The memory is leaked and used by nobody else. The size is not zero.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         heap.init(memory(bytes));
         while let Ok(block) = heap.malloc(layout(size, align)) {
@@ -24,13 +24,13 @@ fn blocks_lie_side_by_side<C: Config>(bytes: usize) {
         let blocks = fill::<C>(bytes, size, 8);
         let taken = size.next_multiple_of(8);
         assert!(blocks.windows(2).all(|pair| pair[1] - pair[0] == taken), "{size}");
-        // All but the bitmap, a 64th, and what is too little for another one.
+        // All memory is used except the bitmap, which takes a 64th, and a rest that is too small for a block.
         assert!(blocks.len() >= (bytes - bytes / 64 - 64) / taken, "{} of {size}", blocks.len());
     }
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
+#[cfg_attr(miri, ignore = "too slow in Miri")]
 fn a_block_of_40_bytes_takes_40_bytes() {
     blocks_lie_side_by_side::<Compact>(1 << 20);
     blocks_lie_side_by_side::<RealTime>(1 << 20);
@@ -43,6 +43,6 @@ fn pages_pack_without_a_gap() {
     let pages = fill::<Compact>(256 * PAGE, PAGE, PAGE);
     assert!(pages.iter().all(|page| page % PAGE == 0));
     assert!(pages.windows(2).all(|pair| pair[1] - pair[0] == PAGE));
-    // The bitmap takes 4 of them.
+    // The bitmap takes 4 pages.
     assert!(pages.len() >= 251, "{}", pages.len());
 }

@@ -1,4 +1,4 @@
-//! The high-water mark: how much of the arenas has ever been in use.
+//! The high-water mark: the number of bytes of the arenas that have ever been used.
 
 use std::ops::RangeInclusive;
 
@@ -9,18 +9,18 @@ use talloc_core::{
 
 const KIB: usize = 1024;
 
-/// The bitmap is one byte in as many: there is a bit for 8 bytes, or there are two.
+/// The share of the bitmap: there are one or two bits per 8 bytes.
 const fn share<C: Config>() -> usize {
     if C::CHECKED { 32 } else { 64 }
 }
 
-/// A heap with arenas of `bytes` bytes, which touch.
+/// Creates a heap with adjacent arenas of `bytes` bytes each.
 fn heap<C: Config>(memory: Span, bytes: usize) -> (OwnedTalloc<C>, Vec<Span>) {
     let spans: Vec<_> =
         (0..memory.size() / bytes).map(|arena| part(memory, arena * bytes, bytes)).collect();
     let mut heap = Talloc::with_config();
     for span in &spans {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(*span) }.unwrap();
     }
     (heap, spans)
@@ -30,11 +30,11 @@ fn high_water<C: Config>(heap: &Talloc<C>) -> usize {
     heap.verify().unwrap().high_water_bytes
 }
 
-/// Allocates all there is, and frees it.
+/// Allocates all memory and frees it.
 fn fill_and_empty<C: Config>(heap: &mut Talloc<C>) {
     let layout = layout(16, 8);
     let mut blocks = Vec::new();
-    // SAFETY: The size is not zero, and each block is freed once.
+    // SAFETY: Each block is freed once, with its layout.
     unsafe {
         while let Ok(block) = heap.malloc(layout) {
             blocks.push(block);
@@ -46,9 +46,9 @@ fn fill_and_empty<C: Config>(heap: &mut Talloc<C>) {
     heap.flush();
 }
 
-/// What the mark may be of that many arenas of `bytes` bytes that have been full.
+/// Returns the possible marks of `arenas` arenas of `bytes` bytes that have been full.
 ///
-/// The bits of the bitmap itself are never used, nor are the last bytes, if no block has room there.
+/// The bits for the bitmap itself are never used. Neither are the last bytes if no block fits there.
 fn full<C: Config>(arenas: usize, bytes: usize) -> RangeInclusive<usize> {
     let unused = bytes / share::<C>() / share::<C>() + 64;
     arenas * (bytes - unused)..=arenas * bytes
@@ -66,7 +66,7 @@ fn full_arenas_have_been_used_to_the_last_byte<C: Config>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
+#[cfg_attr(miri, ignore = "too slow in Miri")]
 fn full_arenas_of_any_heap_have_been_used_to_the_last_byte() {
     full_arenas_have_been_used_to_the_last_byte::<Compact>();
     full_arenas_have_been_used_to_the_last_byte::<RealTime>();
@@ -75,8 +75,8 @@ fn full_arenas_of_any_heap_have_been_used_to_the_last_byte() {
     full_arenas_have_been_used_to_the_last_byte::<Checked<Micro>>();
 }
 
-/// Allocates and frees at random; the mark is as high as the highest block has ever reached, but for
-/// 4 KiB and the bits of what lies below. The heap has no quick lists, which keep blocks in store.
+/// Allocates and frees at random. The mark is as high as the highest block so far, give or take 4 KiB and the bitmap.
+/// The heap has no quick lists, which would hold blocks back.
 fn the_mark_follows_the_highest_block<C: Config>(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let memory = memory(200 * KIB);
@@ -84,9 +84,9 @@ fn the_mark_follows_the_highest_block<C: Config>(seed: u64) {
     let mut blocks = Vec::new();
     let (mut lowest, mut highest) = (usize::MAX, 0);
     for _ in 0..2000 {
-        // SAFETY: The size is not zero, and each block is freed once, with its layout.
+        // SAFETY: Each block is freed once, with its layout.
         unsafe {
-            // As many blocks are freed as are allocated, on average, but not at once.
+            // On average, the program frees as many blocks as it allocates.
             if blocks.is_empty() || random.u8(0..40) + 30 > blocks.len() as u8 {
                 let layout = layout(random.usize(1..1000), 8);
                 let block = heap.malloc(layout).unwrap();
@@ -107,7 +107,7 @@ fn the_mark_follows_the_highest_block<C: Config>(seed: u64) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
+#[cfg_attr(miri, ignore = "too slow in Miri")]
 fn the_mark_of_a_heap_follows_the_highest_block() {
     for seed in 0..10 {
         the_mark_follows_the_highest_block::<RealTime>(seed);
@@ -119,13 +119,13 @@ fn the_mark_of_a_heap_follows_the_highest_block() {
 
 #[test]
 fn a_new_arena_has_hardly_been_used() {
-    // The further one has its control block, too.
+    // The second arena also has its control block.
     let (heap, _) = heap::<RealTime>(memory(400 * KIB), 200 * KIB);
     let control = size_of::<OwnedTalloc<RealTime>>();
     assert!((control / 2..10 * KIB).contains(&high_water(&heap)), "{}", high_water(&heap));
 }
 
-fn the_mark_outlasts_what_becomes_of_the_arena<C: Config>() {
+fn the_mark_survives_changes_of_the_arena<C: Config>() {
     const BYTES: usize = 100 * KIB;
     let memory = memory(2 * BYTES);
     let (mut heap, spans) = heap::<C>(memory, BYTES);
@@ -141,16 +141,16 @@ fn the_mark_outlasts_what_becomes_of_the_arena<C: Config>() {
             .unwrap();
         assert_eq!(high_water(&heap), mark);
     }
-    // SAFETY: The pointer of the spans is good for both.
+    // SAFETY: The pointer of the spans is valid for both.
     unsafe { heap.arena(spans[0]).and_then(|mut arena| arena.merge(spans[1])) }.unwrap();
     assert_eq!(high_water(&heap), mark);
-    // It is the most at once, not one after the other.
+    // The mark is the maximum, not the sum.
     fill_and_empty(&mut heap);
     let again = high_water(&heap);
     assert!(mark <= again && full::<C>(1, 2 * BYTES).contains(&again), "{again}");
-    // Where a block stays, too.
+    // A block that stays does not change that.
     let layout = layout(100, 8);
-    // SAFETY: The size is not zero, and the block is freed once.
+    // SAFETY: The block is freed once, with its layout.
     unsafe {
         let block = heap.malloc(layout).unwrap();
         heap.arena(memory).and_then(|mut arena| arena.truncate(spans[0])).unwrap();
@@ -160,10 +160,10 @@ fn the_mark_outlasts_what_becomes_of_the_arena<C: Config>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
-fn the_mark_of_any_heap_outlasts_what_becomes_of_the_arena() {
-    the_mark_outlasts_what_becomes_of_the_arena::<Compact>();
-    the_mark_outlasts_what_becomes_of_the_arena::<RealTime>();
-    the_mark_outlasts_what_becomes_of_the_arena::<Micro>();
-    the_mark_outlasts_what_becomes_of_the_arena::<Checked>();
+#[cfg_attr(miri, ignore = "too slow in Miri")]
+fn the_mark_of_any_heap_survives_changes_of_the_arena() {
+    the_mark_survives_changes_of_the_arena::<Compact>();
+    the_mark_survives_changes_of_the_arena::<RealTime>();
+    the_mark_survives_changes_of_the_arena::<Micro>();
+    the_mark_survives_changes_of_the_arena::<Checked>();
 }

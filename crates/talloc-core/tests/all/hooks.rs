@@ -1,5 +1,4 @@
-//! What the heap calls of the program panics, each time that it is called: the heap is consistent afterwards,
-//! and goes on.
+//! Hooks of the program that panic, at each of their calls in turn. The heap stays consistent and usable.
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -15,32 +14,32 @@ use talloc_core::{
 
 const STEPS: usize = if cfg!(miri) { 60 } else { 400 };
 
-/// Bytes that the source gives at a time.
+/// The number of bytes that the source provides at a time.
 const PIECE: usize = 8 << 10;
 
 std::thread_local! {
-    /// How often the program has been called, and at which call it panics.
+    /// The number of calls of hooks so far, and the number of the call that panics.
     static CALLS: Cell<usize> = const { Cell::new(0) };
     static PANICS_AT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// A panic of a hook's.
+/// The panic of a hook.
 struct Bomb;
 
-/// Notes that the heap has called the program, which panics if it is time.
+/// Counts a call of a hook. Panics if this is the call that should.
 fn hook() {
     CALLS.set(CALLS.get() + 1);
     if CALLS.get() == PANICS_AT.get() {
-        // Without a message.
+        // This prints no message.
         resume_unwind(Box::new(Bomb));
     }
 }
 
-/// A source that does all that a source may, and panics before and after each.
+/// A source that does everything a source may do, with a hook before and after each step.
 struct Supply {
     rest: Span,
     random: Rng,
-    /// Blocks for the case of need.
+    /// Blocks to be freed when memory runs out.
     kept: Vec<(NonNull<u8>, Layout)>,
 }
 
@@ -63,11 +62,11 @@ impl<C: Config> Source<C> for Supply {
             Some(base) if source.rest.size() > PIECE => source.rest.split_at(base + PIECE),
             _ => (Span::empty(), Span::empty()),
         };
-        // It may be that nothing comes of what it says.
+        // The source may lie.
         let answer = match source.random.u8(0..6) {
             0 => Err(AllocError),
             1 => source.kept.pop().map_or(Ok(()), |(block, layout)| {
-                // SAFETY: The block is the heap's, with this layout, and is freed once.
+                // SAFETY: The block has this layout, and is freed once.
                 unsafe { heap.free(block, layout) };
                 Ok(())
             }),
@@ -76,7 +75,7 @@ impl<C: Config> Source<C> for Supply {
                 if least.is_sized() {
                     heap.truncate(least);
                     hook();
-                    // SAFETY: It was the arena's before.
+                    // SAFETY: The arena had this memory before.
                     unsafe { heap.extend(arena) };
                 }
                 Ok(())
@@ -90,8 +89,8 @@ impl<C: Config> Source<C> for Supply {
                 source.rest = rest;
                 let last = heap.arenas().last().unwrap();
                 hook();
-                // SAFETY: The memory is leaked, and given to nobody else. Around each piece, there is
-                // more of the same allocation.
+                // SAFETY: The memory is leaked, and nothing else uses it. The memory around each piece is part of the
+                // same allocation.
                 unsafe {
                     let known = Memory::RECLAIMABLE;
                     let raised = last.acme() == piece.base()
@@ -140,7 +139,7 @@ impl<C: Config> Source<C> for Supply {
     }
 }
 
-/// A handler that panics when it is time.
+/// A misuse handler that calls the hook.
 struct Tells;
 
 impl OnMisuse for Tells {
@@ -149,7 +148,7 @@ impl OnMisuse for Tells {
     }
 }
 
-/// A block, all of whose bytes are the same.
+/// A block whose bytes all have the same value.
 #[derive(Clone, Copy)]
 struct Block {
     ptr: NonNull<u8>,
@@ -159,19 +158,19 @@ struct Block {
 
 impl Block {
     fn new(ptr: NonNull<u8>, layout: Layout, tag: u8) -> Self {
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { ptr.write_bytes(tag, layout.size()) };
         Self { ptr, layout, tag }
     }
 
     fn check(self, bytes: usize) {
-        // SAFETY: The block has as many bytes, which are initialised.
+        // SAFETY: The access is within the block, whose bytes are initialised.
         let content = unsafe { NonNull::slice_from_raw_parts(self.ptr, bytes).as_ref() };
         assert!(content.iter().all(|byte| *byte == self.tag), "a block has been overwritten");
     }
 }
 
-/// A heap and what is allocated from it.
+/// A heap and its blocks.
 struct Program<C: Config> {
     heap: OwnedTalloc<C, Supply>,
     blocks: Vec<Block>,
@@ -188,16 +187,16 @@ impl<C: Config> Program<C> {
             kept: Vec::new(),
         };
         let mut heap = Talloc::with_source(supply);
-        // SAFETY: The memory is leaked, and given to nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arenas_mut().claim_as(part(memory, 0, PIECE), Memory::RECLAIMABLE) }.unwrap();
         Self { heap, blocks: Vec::new(), random, panics: 0 }
     }
 
-    /// Makes a call, which a hook may end, and checks the heap. `None` if a hook has ended it.
+    /// Makes a call and checks the heap. Returns `None` if a hook has panicked.
     fn call<T>(&mut self, call: impl FnOnce(&mut Talloc<C, Supply>) -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(|| call(&mut self.heap)));
         if let Err(panic) = &result {
-            assert!(panic.is::<Bomb>(), "something else has panicked");
+            assert!(panic.is::<Bomb>(), "the panic is not from a hook");
             self.panics += 1;
         }
         self.heap.verify().unwrap();
@@ -209,7 +208,7 @@ impl<C: Config> Program<C> {
         let layout = layout(self.random.usize(1..=size), 1 << self.random.u32(0..8));
         let (way, tag) = (self.random.u8(0..8), self.random.u8(..));
         let (zeroed, kinds) = (way < 2, [Kinds::ANY, Kinds::only(Kind::new(1))]);
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` and `malloc_zeroed` have no preconditions.
         let block = self.call(|heap| unsafe {
             match way {
                 0..2 => heap.malloc_zeroed(layout),
@@ -243,7 +242,7 @@ impl<C: Config> Program<C> {
                 Block { ptr, ..block }.check(size.min(old.size()));
                 self.blocks.push(Block::new(ptr, layout(size, old.align()), tag));
             }
-            // Whether it has failed or panicked, the block is as it was.
+            // The block is unchanged after a failure or a panic.
             _ => self.blocks.push(block),
         }
     }
@@ -255,11 +254,11 @@ impl<C: Config> Program<C> {
             self.heap.source_mut().kept.push((block.ptr, block.layout));
             return;
         }
-        // SAFETY: The block has this layout, and is freed once: if a hook panics, it is free before.
+        // SAFETY: The block has this layout, and is freed once. If a hook panics, the block is already free.
         self.call(|heap| unsafe { heap.free(block.ptr, block.layout) });
     }
 
-    /// Passes a checked heap something wrong.
+    /// Passes a wrong layout to a checked heap.
     fn lie(&mut self) {
         if !C::CHECKED {
             return;
@@ -267,9 +266,9 @@ impl<C: Config> Program<C> {
         let Some(block) = self.take() else { return };
         let wrong = layout(block.layout.size() + 64, 8);
         let before = self.heap.verify().unwrap();
-        // SAFETY: The heap finds what is wrong before it does anything.
+        // SAFETY: The heap detects misuse before it changes anything.
         self.call(|heap| unsafe { heap.free(block.ptr, wrong) });
-        // SAFETY: As above.
+        // SAFETY: The heap detects misuse before it changes anything.
         self.call(|heap| unsafe { heap.shrink(block.ptr, wrong, 1) });
         assert_eq!(self.heap.verify().unwrap(), before);
         self.blocks.push(block);
@@ -291,7 +290,7 @@ impl<C: Config> Program<C> {
         }
     }
 
-    /// Frees everything. All that was given must be there.
+    /// Frees all blocks and expects all memory to be free.
     fn end(mut self) -> usize {
         for block in self.blocks.clone() {
             block.check(block.layout.size());
@@ -309,7 +308,7 @@ impl<C: Config> Program<C> {
     }
 }
 
-/// Runs a random program in which the call `panics_at` panics. Returns how many calls and panics there were.
+/// Runs a random program in which call `panics_at` panics. Returns the numbers of calls and of panics.
 fn run<C: Config>(memory: Span, seed: u64, panics_at: usize) -> (usize, usize) {
     CALLS.set(0);
     PANICS_AT.set(panics_at);

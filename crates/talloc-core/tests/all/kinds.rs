@@ -1,4 +1,4 @@
-//! Memory of several kinds: which arena serves which request.
+//! Kinds of memory: which arena serves which request.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -15,14 +15,14 @@ const FAST: Kind = Kind::DEFAULT;
 const LARGE: Kind = Kind::new(1);
 const DMA: Kind = Kind::new(31);
 
-/// A heap with an arena of each of these kinds, of 16 KiB each, in this order.
+/// Creates a heap with an arena of 16 KiB for each of these kinds, in this order.
 fn heap<C: Config>(kinds: &[Kind]) -> (OwnedTalloc<C>, Vec<Span>) {
     let memory = memory(kinds.len() * 24 * KIB);
     let spans: Vec<_> =
         (0..kinds.len()).rev().map(|arena| part(memory, arena * 24 * KIB, 16 * KIB)).collect();
     let mut heap = Talloc::with_config();
     for (kind, span) in kinds.iter().zip(&spans) {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arenas_mut().claim_of_kind(*kind, *span, Memory::empty()) }.unwrap();
         heap.verify().unwrap();
     }
@@ -33,7 +33,7 @@ fn kind_of<C: Config>(heap: &Talloc<C>, block: NonNull<u8>) -> Kind {
     heap.inspect().kind_at(block.addr().get()).unwrap()
 }
 
-/// Allocates blocks until there is no room, and says of what kinds they are.
+/// Allocates until a request fails. Returns the kinds of the blocks.
 fn fill<C: Config>(
     heap: &mut Talloc<C>,
     mut malloc: impl FnMut(&mut Talloc<C>) -> Result<NonNull<u8>, AllocError>,
@@ -50,7 +50,7 @@ fn requests_get_the_kind_they_ask_for<C: Config>() {
     let size = layout(1000, 8);
     let order = |kinds: Kinds| {
         let (mut heap, _) = heap::<C>(&[FAST, LARGE, DMA, LARGE]);
-        // SAFETY: The memory is the heap's.
+        // SAFETY: `malloc` has no preconditions.
         let mut kinds = fill(&mut heap, |heap| unsafe { heap.of_kinds(kinds).malloc(size) });
         let all = kinds.len();
         kinds.dedup();
@@ -75,8 +75,8 @@ fn requests_get_the_kind_they_ask_for_in_any_heap() {
     requests_get_the_kind_they_ask_for::<Micro>();
 }
 
-/// A block that was freed does not go to a request for another kind, nor to one that says nothing while there is
-/// memory that was claimed before.
+/// A freed block is not reused for another kind. A request without a kind does not get it either, as long as an earlier
+/// arena has memory.
 #[test]
 fn cached_blocks_keep_their_kind() {
     let (mut heap, _) = heap::<Compact>(&[FAST, LARGE]);
@@ -107,7 +107,7 @@ fn cached_blocks_keep_their_kind() {
     }
 }
 
-/// Where requests begin in memory of another kind, no blocks of it are put on the lists.
+/// If requests begin in an arena of another kind, its blocks do not go to the lists.
 #[test]
 fn lists_are_not_filled_from_another_kind() {
     let (mut heap, _) = heap::<Compact>(&[FAST, LARGE, LARGE]);
@@ -135,7 +135,7 @@ fn lists_are_not_filled_from_another_kind() {
 fn a_block_that_moves_stays_in_its_kind() {
     let (mut heap, _) = heap::<Compact>(&[FAST, LARGE]);
     let (only, old) = (Kinds::only(LARGE), layout(100, 8));
-    // SAFETY: The blocks are used with the layouts that they have.
+    // SAFETY: The blocks are used with their layouts.
     unsafe {
         let block = heap.of_kinds(only).malloc(old).unwrap();
         let _wall = heap.of_kinds(only).malloc(old).unwrap();
@@ -158,7 +158,7 @@ fn only_arenas_of_the_same_kind_are_merged() {
     let memory = memory(48 * KIB);
     let [a, b, c] = [0, 1, 2].map(|arena| part(memory, arena * 16 * KIB, 16 * KIB));
     let mut heap = Talloc::<Compact>::with_config();
-    // SAFETY: The memory is the heap's, and one piece.
+    // SAFETY: The memory is leaked, is one allocation, and nothing else uses it.
     unsafe {
         for (kind, span) in [(FAST, a), (LARGE, b), (LARGE, c)] {
             heap.arenas_mut().claim_of_kind(kind, span, Memory::empty()).unwrap();
@@ -181,14 +181,14 @@ fn only_arenas_of_the_same_kind_are_merged() {
     assert_eq!(heap.inspect().kind_at(a.base().unwrap() - 1), None);
 }
 
-/// The kind of the first arena may change, and with it what the lists are for.
+/// If the kind of the first arena changes, so does that of the lists.
 #[test]
 fn lists_follow_the_kind_of_the_first_arena() {
     let (mut heap, spans) = heap::<Compact>(&[FAST, LARGE]);
     heap.arena(spans[0]).and_then(|arena| arena.release()).unwrap();
     heap.verify().unwrap();
     let size = layout(40, 8);
-    // SAFETY: Each block is freed once, with its layout. The memory is the heap's.
+    // SAFETY: The memory is leaked, and nothing else uses it. Each block is freed once, with its layout.
     unsafe {
         let block = heap.malloc(size).unwrap();
         assert_eq!(kind_of(&heap, block), LARGE);
@@ -204,7 +204,7 @@ fn lists_follow_the_kind_of_the_first_arena() {
     }
 }
 
-/// Gives memory of the kind that is asked for, or else of the default one.
+/// A source that provides memory of the requested kind, or of the default one.
 struct Board(Span);
 
 impl<C: Config> Source<C> for Board {
@@ -218,7 +218,7 @@ impl<C: Config> Source<C> for Board {
         let rest = heap.source().0;
         let (span, rest) = rest.split_at(rest.base().ok_or(AllocError)? + 8 * KIB);
         heap.source_mut().0 = rest;
-        // SAFETY: The memory is the source's, and each part is given once.
+        // SAFETY: Each part of the memory is claimed once.
         unsafe { heap.arenas_mut().claim_of_kind(kind, span, Memory::empty()) }
             .map_err(|_| AllocError)
     }
@@ -229,7 +229,7 @@ fn a_source_is_asked_for_a_kind() {
     let mut heap = Talloc::<Compact, _>::with_source(Board(memory(40 * KIB)));
     let size = layout(3000, 8);
     let mut kinds = |kinds| {
-        // SAFETY: The memory is the heap's.
+        // SAFETY: `malloc` has no preconditions.
         let block = unsafe { heap.of_kinds(kinds).malloc(size) };
         heap.verify().unwrap();
         block.map(|block| heap.inspect().kind_at(block.addr().get()).unwrap())
@@ -240,21 +240,21 @@ fn a_source_is_asked_for_a_kind() {
     assert_eq!(kinds(Kinds::prefer(DMA)), Ok(LARGE));
 }
 
-/// A source that knows nothing of kinds is not asked for one: what it gives would do no good.
+/// A source that does not know kinds is not asked for one, because its memory would not help.
 #[test]
 fn a_plain_source_is_not_asked_for_a_kind() {
     fn never(_: &mut Talloc, _: Layout) -> Result<(), AllocError> {
-        panic!("the source was asked")
+        panic!("the source must not be asked")
     }
     let mut heap = Talloc::with_oom_handler(never);
-    // SAFETY: There is no memory.
+    // SAFETY: `malloc` has no preconditions.
     assert!(unsafe { heap.of_kinds(Kinds::only(DMA)).malloc(layout(8, 8)) }.is_err());
 }
 
 #[test]
 fn one_arena_has_a_kind_too() {
     let mut heap = Talloc::<Tiny>::with_config();
-    // SAFETY: The memory is the heap's.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         heap.arenas_mut().claim_of_kind(DMA, memory(4096), Memory::empty()).unwrap();
         let block = heap.of_kinds(Kinds::only(DMA)).malloc(layout(100, 8)).unwrap();
@@ -267,11 +267,11 @@ fn one_arena_has_a_kind_too() {
 
 #[test]
 #[should_panic(expected = "the number of a kind is below 32")]
-fn there_are_so_many_kinds() {
+fn kinds_are_numbered_below_32() {
     let _ = Kind::new(Kind::COUNT);
 }
 
-/// The lists keep to the kind of the first arena when that is gone.
+/// The lists keep the kind of the first arena after it is released.
 #[test]
 fn lists_serve_a_heap_whose_first_arena_is_gone() {
     let (mut heap, spans) = heap::<Compact>(&[LARGE, LARGE]);
@@ -283,7 +283,7 @@ fn lists_serve_a_heap_whose_first_arena_is_gone() {
         heap.free(block, size);
     }
     assert_eq!(heap.verify().unwrap().cached_bytes, 40);
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.arenas_mut().claim_of_kind(FAST, spans[0], Memory::empty()) }.unwrap();
-    assert_eq!(heap.verify().unwrap().cached_bytes, 0, "the lists are for the other kind now");
+    assert_eq!(heap.verify().unwrap().cached_bytes, 0, "the lists have changed their kind");
 }

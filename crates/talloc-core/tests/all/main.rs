@@ -1,7 +1,7 @@
 //! The tests of the heap.
 //!
-//! They are one program: so the heap is compiled once for each configuration, and not once for each file.
-//! `cargo test -p talloc-core --test all merge::` runs those of one file.
+//! All files are one program, so each configuration of the heap is compiled only once. To run the tests of one file:
+//! `cargo test -p talloc-core --test all merge::`.
 
 mod align;
 mod arenas;

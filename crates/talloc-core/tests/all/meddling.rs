@@ -1,5 +1,5 @@
-//! A source that calls every method of the heap whenever it is called itself, from within other such calls, too,
-//! replaces itself, and panics: the heap is consistent at each step, and blocks keep their contents.
+//! A source that calls random methods of the heap, even in nested calls, replaces itself, and panics. The heap is
+//! consistent after each step, and blocks keep their contents.
 
 use std::alloc::Layout;
 use std::any::Any;
@@ -17,13 +17,13 @@ use talloc_core::{
 const STEPS: usize = if cfg!(miri) { 100 } else { 6000 };
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 4 };
 
-/// Bytes of memory that the heap and the program share.
+/// The memory that the heap and the program share, in bytes.
 const MEMORY: usize = 192 << 10;
 
-/// How many calls may be within each other.
+/// The largest depth of nested calls.
 const DEPTH: usize = 4;
 
-/// Many arenas, wide bins, and quick lists that are large for the heap.
+/// Parameters with many arenas, wide bins, and large quick lists.
 struct Greedy;
 
 impl Config for Greedy {
@@ -34,10 +34,10 @@ impl Config for Greedy {
     type Checks = Unchecked;
 }
 
-/// A panic of the source's.
+/// The panic of the source.
 struct Bomb;
 
-/// A block, all of whose bytes are the same.
+/// A block whose bytes all have the same value.
 struct Block {
     ptr: NonNull<u8>,
     layout: Layout,
@@ -47,29 +47,29 @@ struct Block {
 impl Block {
     fn new(ptr: NonNull<u8>, layout: Layout, tag: u8) -> Self {
         assert_eq!(ptr.addr().get() % layout.align(), 0);
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { ptr.write_bytes(tag, layout.size()) };
         Self { ptr, layout, tag }
     }
 
     fn check(&self, bytes: usize) {
-        // SAFETY: The block has as many bytes, which are initialised.
+        // SAFETY: The access is within the block, whose bytes are initialised.
         let content = unsafe { NonNull::slice_from_raw_parts(self.ptr, bytes).as_ref() };
         assert!(content.iter().all(|byte| *byte == self.tag), "a block has been overwritten");
     }
 }
 
-/// What the program has beside the heap.
+/// The state of the program apart from the heap.
 struct State {
     random: Rng,
     blocks: Vec<Block>,
-    /// Memory that the heap does not have, in disjoint pieces of one allocation.
+    /// Memory outside the heap, in disjoint pieces of one allocation.
     pool: Vec<Span>,
     depth: usize,
     /// Whether the source does anything, and whether it may panic.
     meddles: bool,
     may_panic: bool,
-    /// Calls of the source, and panics.
+    /// The numbers of calls of the source, and of panics.
     calls: usize,
     panics: usize,
 }
@@ -112,7 +112,7 @@ fn random_kinds() -> Kinds {
     }
 }
 
-/// Takes a block from the program, so that nobody else uses it meanwhile.
+/// Removes a block from the program, so that nested calls do not use it.
 fn take_block() -> Option<Block> {
     state(|state| {
         let count = state.blocks.len();
@@ -124,7 +124,7 @@ fn keep_block(block: Block) {
     state(|state| state.blocks.push(block));
 }
 
-/// Takes a random piece from the pool that meets a condition.
+/// Removes a random piece from the pool that `is_wanted` accepts.
 fn take_piece(is_wanted: impl Fn(Span) -> bool) -> Option<Span> {
     state(|state| {
         state.random.shuffle(&mut state.pool);
@@ -137,7 +137,7 @@ fn keep_pieces(pieces: impl IntoIterator<Item = Span>) {
     state(|state| state.pool.extend(pieces.into_iter().filter(|piece| piece.is_sized())));
 }
 
-/// A random part of a piece, at its end or its start; what is left goes to the pool.
+/// Cuts a random part off a piece, at its end or its start. The rest goes to the pool.
 fn cut(piece: Span, at_end: bool) -> Span {
     let left = if below(2) == 0 { 0 } else { below(piece.size()) };
     let cut = if at_end { piece.truncate(left, 0) } else { piece.truncate(0, left) };
@@ -146,14 +146,14 @@ fn cut(piece: Span, at_end: bool) -> Span {
     cut
 }
 
-/// Says what the memory of a piece is, which it may first be made.
+/// Returns the properties of a piece's memory, which may be cleared first.
 fn describe(piece: Span) -> Memory {
     let mut memory = Memory::empty();
     if below(2) == 0 {
         memory |= Memory::RECLAIMABLE;
     }
     if let (Some(start), 0) = (piece.get_base_ptr(), below(2)) {
-        // SAFETY: Nobody else uses the piece.
+        // SAFETY: Nothing else uses the piece.
         unsafe { start.write_bytes(0, piece.size()) };
         memory |= Memory::ZEROED;
     }
@@ -167,7 +167,7 @@ fn random_arena<C: Config, S: Source<C>>(heap: &Talloc<C, S>) -> Option<Span> {
 
 /// A source with these properties.
 struct Meddler<const EXTENDS: bool, const AMPLE: bool, const RECLAIMS: bool> {
-    /// Says which of many sources it is.
+    /// Makes sources distinguishable.
     _number: usize,
 }
 
@@ -176,7 +176,7 @@ impl<const E: bool, const A: bool, const R: bool> Meddler<E, A, R> {
         Self { _number: state(|state| state.calls) }
     }
 
-    /// Does a few random things, and panics at times.
+    /// Does a few random things, and sometimes panics.
     fn meddle<C: Config>(heap: &mut Talloc<C, Self>) {
         let (meddles, depth) = state(|state| {
             state.calls += 1;
@@ -195,7 +195,7 @@ impl<const E: bool, const A: bool, const R: bool> Meddler<E, A, R> {
     }
 }
 
-/// Panics, so many times in 256.
+/// Panics with a probability of `times` in 256.
 fn explode(times: u8) {
     let explodes = state(|state| {
         let explodes = state.may_panic && state.random.u8(..) < times;
@@ -203,7 +203,7 @@ fn explode(times: u8) {
         explodes
     });
     if explodes {
-        // Without a message.
+        // This prints no message.
         resume_unwind(Box::new(Bomb));
     }
 }
@@ -217,7 +217,7 @@ impl<C: Config, const EXTENDS: bool, const AMPLE: bool, const RECLAIMS: bool> So
 
     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
         Self::meddle(heap);
-        // Whatever it has done. It comes to an end at some time.
+        // The answer does not depend on what it has done. It fails at some point, so requests end.
         if below(4) == 0 { Err(AllocError) } else { Ok(()) }
     }
 
@@ -234,7 +234,7 @@ impl<C: Config, const EXTENDS: bool, const AMPLE: bool, const RECLAIMS: bool> So
     }
 }
 
-/// Runs `call` one level deeper. Returns the panic of the source's, if there is one.
+/// Makes a nested call. Returns the panic of the source, if there is one.
 fn deeper<T>(call: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     state(|state| state.depth += 1);
     let result = catch_unwind(AssertUnwindSafe(call));
@@ -248,7 +248,7 @@ fn deeper<T>(call: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     result
 }
 
-/// Calls a random method of the heap, in which the source may be called.
+/// Calls a random method of the heap that may call the source.
 fn act<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
@@ -272,7 +272,7 @@ fn act<C: Config, const E: bool, const A: bool, const R: bool>(
     heap.verify().unwrap();
 }
 
-/// Panics again, if the source has, and it was called by another call of it.
+/// Resumes the panic of the source if this call is nested.
 fn again<T>(result: Result<T, Box<dyn Any + Send>>) {
     if let Err(panic) = result {
         if state(|state| state.depth) > 0 {
@@ -285,7 +285,7 @@ fn allocate<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
     let (layout, kinds, way) = (random_layout(), random_kinds(), below(5));
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` and `malloc_zeroed` have no preconditions.
     let result = deeper(|| unsafe {
         match way {
             0 => heap.malloc_zeroed(layout),
@@ -308,7 +308,7 @@ fn free<C: Config, const E: bool, const A: bool, const R: bool>(
 ) {
     let Some(block) = take_block() else { return };
     block.check(block.layout.size());
-    // SAFETY: The block is freed once, with its layout: if the source panics, it is free before.
+    // SAFETY: The block is freed once, with its layout. If the source panics, the block is already free.
     again(deeper(|| unsafe { heap.free(block.ptr, block.layout) }));
 }
 
@@ -331,7 +331,7 @@ fn resize<C: Config, const E: bool, const A: bool, const R: bool>(
             Block { ptr: *ptr, ..block }.check(size.min(old.size()));
             keep_block(Block::new(*ptr, layout(size, old.align()), block.tag));
         }
-        // Whether it has failed or panicked, the block is as it was.
+        // The block is unchanged after a failure or a panic.
         _ => {
             block.check(old.size());
             keep_block(block);
@@ -354,7 +354,7 @@ fn resize_in_place<C: Config, const E: bool, const A: bool, const R: bool>(
         heap.shrink(block.ptr, block.layout, size);
         true
     });
-    // If the source panics, the block is as it was.
+    // If the source panics, the block is unchanged.
     if matches!(&result, Ok(true)) {
         block.check(kept);
         block = Block::new(block.ptr, layout(size, block.layout.align()), block.tag);
@@ -367,7 +367,7 @@ fn batch<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
     let (size, most) = (1 + below(300), below(20));
-    // SAFETY: The memory of the heap stays. The blocks are freed once, with their size.
+    // SAFETY: The memory outlives the batch. The blocks are freed once, with their size.
     let result = deeper(|| unsafe {
         let batch = heap.backend().malloc_batch(size, most);
         heap.inspect().verify_batch(size, &batch).unwrap();
@@ -376,7 +376,7 @@ fn batch<C: Config, const E: bool, const A: bool, const R: bool>(
     again(result);
 }
 
-/// Everything that only looks.
+/// Calls all methods that only inspect the heap.
 fn look_at<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
@@ -394,7 +394,7 @@ fn discard<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
     let (unit, least) = (Align::new(1 << below(12)).unwrap(), below(2000));
-    // SAFETY: The memory stays what it is, and zeros are zero.
+    // SAFETY: The memory stays as it is, and is zero if the answer says so.
     let result = deeper(|| unsafe {
         heap.arenas_mut().discard(unit, least, |piece| {
             explode(8);
@@ -411,10 +411,10 @@ fn discard<C: Config, const E: bool, const A: bool, const R: bool>(
 fn claim<C: Config, const E: bool, const A: bool, const R: bool>(
     heap: &mut Talloc<C, Meddler<E, A, R>>,
 ) {
-    // Overlapping memory is refused, whatever is said of it.
+    // The heap refuses overlapping memory, whatever its properties.
     if let Some(arena) = random_arena(heap) {
         let lie = arena.truncate(below(arena.size()), 0);
-        // SAFETY: It is refused.
+        // SAFETY: The heap refuses this span.
         let claimed = unsafe { heap.arenas_mut().claim_as(lie, Memory::ZEROED) };
         assert!(claimed.is_err() || lie.is_empty());
     }
@@ -422,7 +422,7 @@ fn claim<C: Config, const E: bool, const A: bool, const R: bool>(
     let piece = cut(piece, below(2) == 0);
     let memory = describe(piece);
     let kind = Kind::new(if below(2) == 0 { 0 } else { below(3) as u8 });
-    // SAFETY: Nobody else has the memory, which is as is said.
+    // SAFETY: Nothing else uses the memory, and `memory` describes it correctly.
     if unsafe { heap.arenas_mut().claim_of_kind(kind, piece, memory) }.is_err() {
         keep_pieces([piece]);
     }
@@ -456,7 +456,7 @@ fn extend<C: Config, const E: bool, const A: bool, const R: bool>(
     }
     let memory = describe(piece);
     let new = old.fit_over(piece);
-    // SAFETY: Nobody else has the memory, which is as is said, and of the same allocation.
+    // SAFETY: Nothing else uses the memory, `memory` describes it correctly, and it is part of the arena's allocation.
     if unsafe { heap.arena(old).unwrap().extend(new, memory) }.is_err() {
         keep_pieces([piece]);
     }
@@ -476,7 +476,7 @@ fn raise<C: Config, const E: bool, const A: bool, const R: bool>(
         return keep_pieces([piece]);
     }
     let memory = describe(piece);
-    // SAFETY: As above.
+    // SAFETY: Nothing else uses the memory, `memory` describes it correctly, and it is part of the arena's allocation.
     if unsafe { heap.arena(old).unwrap().raise(piece.size(), memory) }.is_err() {
         keep_pieces([piece]);
     }
@@ -492,7 +492,7 @@ fn merge<C: Config, const E: bool, const A: bool, const R: bool>(
         return;
     }
     let (low, high) = touching[below(touching.len())];
-    // SAFETY: Both are of the same allocation.
+    // SAFETY: Both arenas are in the same allocation.
     let _ = unsafe { heap.arena(low).unwrap().merge(high) };
 }
 
@@ -506,7 +506,7 @@ fn release<C: Config, const E: bool, const A: bool, const R: bool>(
     keep_pieces(given);
 }
 
-/// Frees everything, and takes back all memory.
+/// Frees all blocks and takes back all memory.
 fn end<C: Config, const E: bool, const A: bool, const R: bool>(
     mut heap: OwnedTalloc<C, Meddler<E, A, R>>,
 ) {
@@ -524,7 +524,7 @@ fn end<C: Config, const E: bool, const A: bool, const R: bool>(
         keep_pieces([arena]);
     }
     let left: usize = state(|state| state.pool.drain(..).map(Span::size).sum());
-    assert_eq!(left, MEMORY, "memory is lost, or there twice");
+    assert_eq!(left, MEMORY, "memory is lost or duplicated");
 }
 
 fn run<C: Config, const E: bool, const A: bool, const R: bool>(may_panic: bool) {
@@ -539,7 +539,7 @@ fn run<C: Config, const E: bool, const A: bool, const R: bool>(may_panic: bool) 
         let mut heap = Talloc::<C, Meddler<E, A, R>>::with_source(Meddler::new());
         let first = part(whole, 0, 8 << 10);
         keep_pieces([whole.except(first).1]);
-        // SAFETY: The memory is leaked, and nobody else has it.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(first) }.unwrap();
         for _ in 0..STEPS {
             act(&mut *heap);

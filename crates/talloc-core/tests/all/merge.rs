@@ -1,17 +1,17 @@
-//! Merging arenas that touch.
+//! Merging adjacent arenas.
 
 use crate::common::{layout, memory, part};
 use talloc_core::{
     AllocError, ArenaError, Checked, Compact, Config, Micro, RealTime, Span, Talloc,
 };
 
-/// Blocks with their contents.
+/// Blocks and their contents.
 type Blocks = Vec<(core::ptr::NonNull<u8>, std::alloc::Layout, u8)>;
 
 /// Allocates and frees blocks at random, and checks their contents.
 fn act<C: Config>(heap: &mut Talloc<C>, blocks: &mut Blocks, random: &mut fastrand::Rng) {
     for _ in 0..random.usize(0..60) {
-        // SAFETY: The size is not zero, and each block is freed once, with its layout.
+        // SAFETY: Each block is freed once, with its layout.
         unsafe {
             if random.u8(0..10) < 6 {
                 let layout = layout(random.usize(1..600), 1 << random.usize(0..7));
@@ -29,7 +29,7 @@ fn act<C: Config>(heap: &mut Talloc<C>, blocks: &mut Blocks, random: &mut fastra
     heap.verify().unwrap();
 }
 
-/// Frees blocks whose contents are as they were written.
+/// Checks the contents of blocks and frees them.
 fn free<C: Config>(heap: &mut Talloc<C>, blocks: Blocks) {
     for (block, layout, content) in blocks {
         // SAFETY: Each block is freed once, with its layout.
@@ -40,8 +40,8 @@ fn free<C: Config>(heap: &mut Talloc<C>, blocks: Blocks) {
     }
 }
 
-/// Cuts memory into pieces of any size, which are claimed in any order and merged in any order,
-/// while blocks come and go.
+/// Splits memory into pieces of random sizes, and claims and merges them in random order while blocks are allocated and
+/// freed.
 fn pieces_become_one<C: Config>(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let whole = memory(40_000).truncate(random.usize(0..9), random.usize(0..9));
@@ -59,14 +59,14 @@ fn pieces_become_one<C: Config>(seed: u64) {
     let mut order = pieces.clone();
     random.shuffle(&mut order);
     for piece in order {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(piece) }.unwrap();
         act(&mut heap, &mut blocks, &mut random);
     }
     while pieces.len() > 1 {
         let low = random.usize(0..pieces.len() - 1);
         let used = heap.verify().unwrap().used_bytes;
-        // SAFETY: The pieces have the pointer of the whole.
+        // SAFETY: The pieces have the pointer of the whole memory.
         let merged =
             unsafe { heap.arena(pieces[low]).and_then(|mut arena| arena.merge(pieces[low + 1])) };
         if merged.is_ok() {
@@ -78,7 +78,7 @@ fn pieces_become_one<C: Config>(seed: u64) {
         assert_eq!(report.arena_bytes, whole.size());
         if let Err(error) = merged {
             assert_eq!(error, ArenaError::InUse);
-            // In a full heap, there would hardly ever be room for the bitmap.
+            // In a full heap, there would hardly ever be room for a larger bitmap.
             let half = blocks.split_off(blocks.len() / 2);
             free(&mut heap, half);
         }
@@ -93,7 +93,7 @@ fn pieces_become_one<C: Config>(seed: u64) {
 
 #[test]
 fn pieces_of_any_memory_become_one() {
-    // Miri takes its time.
+    // Miri is slow.
     for seed in 0..if cfg!(miri) { 3 } else { 200 } {
         pieces_become_one::<Compact>(seed);
         pieces_become_one::<RealTime>(seed);
@@ -109,7 +109,7 @@ fn only_arenas_that_touch_are_merged() {
     let [low, middle, high] = [0, 10_000, 20_008].map(|at| part(memory, at, 9_992));
     let middle = middle.extend(8, 0);
     let mut heap = Talloc::new();
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         for span in [low, middle, high] {
             heap.claim(span).unwrap();
@@ -144,7 +144,7 @@ fn a_piece_too_small_for_an_arena_is_merged_as_well() {
         let (low, high) = memory.split_at(memory.base().unwrap() + at);
         let (small, other) = if at == 8 { (low, high) } else { (high, low) };
         let mut heap = Talloc::new();
-        // SAFETY: The memory is leaked and used by nobody else; the block is freed once.
+        // SAFETY: The memory is leaked, and nothing else uses it; the block is freed once.
         unsafe {
             heap.claim(small).unwrap();
             assert_eq!(heap.malloc(layout), Err(AllocError));
@@ -162,12 +162,12 @@ fn a_piece_too_small_for_an_arena_is_merged_as_well() {
 
 #[test]
 fn a_bitmap_that_reaches_far_enough_stays() {
-    // The lower arena's last word of bits has some to spare: the upper arena has no more granules.
+    // The last word of the lower arena's bitmap has enough spare bits for the granules of the upper arena.
     let memory = memory(4_032);
     let (low, high) = memory.split_at(memory.base().unwrap() + 4_000);
     let layout = layout(200, 8);
     let mut heap = Talloc::<RealTime>::with_config();
-    // SAFETY: The memory is leaked and used by nobody else; the block is freed once.
+    // SAFETY: The memory is leaked, and nothing else uses it; the block is freed once.
     unsafe {
         heap.claim(high).unwrap();
         heap.claim(low).unwrap();
@@ -176,7 +176,7 @@ fn a_bitmap_that_reaches_far_enough_stays() {
         heap.arena(low).and_then(|mut arena| arena.merge(high)).unwrap();
         let report = heap.verify().unwrap();
         assert_eq!((report.arenas, report.arena_bytes), (1, 4_032));
-        // What the upper arena needed for itself is free, and no more is needed for the other.
+        // The upper arena's own memory is freed, and the lower arena's bitmap has not grown.
         assert!(report.overhead_bytes < overhead, "{report:?}");
         heap.free(block, layout);
     }
@@ -189,7 +189,7 @@ fn links_must_reach_both() {
     let memory = memory(600_000);
     let (low, high) = memory.split_at(memory.base().unwrap() + 300_000);
     let mut heap = Talloc::<Micro>::with_config();
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         heap.claim(low).unwrap();
         heap.claim(high).unwrap();
@@ -208,10 +208,10 @@ fn arenas_that_cannot_be_merged_keep_their_order() {
     let arenas = [at(680, 10), at(300, 300), at(0, 300), at(640, 30)];
     for [low, high] in [[2, 1], [0, 3], [3, 0]] {
         let mut heap = Talloc::<Micro>::with_config();
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe {
             arenas.iter().for_each(|arena| heap.claim(*arena).unwrap());
-            // The links do not reach over both, or they do not touch.
+            // The merge fails because links do not reach across both arenas, or because they are not adjacent.
             let result = heap.arena(arenas[low]).and_then(|mut arena| arena.merge(arenas[high]));
             assert!(matches!(result, Err(ArenaError::TooFar | ArenaError::NotAdjacent)));
         }

@@ -1,5 +1,5 @@
-//! Arenas of several kinds that come, go, grow, shrink and merge at random: each request is served by the first arena
-//! that has room. The heap is verified after every step.
+//! Arenas of several kinds that are claimed, released, extended, truncated and merged at random. The first arena with
+//! room serves each request. The heap is verified after every step.
 
 use std::ptr::NonNull;
 
@@ -9,15 +9,15 @@ use talloc_core::{
     OwnedTalloc, Panics, RealTime, Span, Talloc,
 };
 
-/// Bytes of the memory that arenas are made of, and slots that begin at equal distances in it.
+/// The memory for arenas in bytes, and the number of slots in it.
 const POOL: usize = 1 << 17;
 const SLOTS: usize = 32;
 const SLOT: usize = POOL / SLOTS;
 
-/// Blocks that are alive at most.
+/// The largest number of blocks.
 const MAX_BLOCKS: usize = 200;
 
-/// A block, which is filled with its seed.
+/// A block filled with its seed.
 struct Block {
     ptr: NonNull<u8>,
     size: usize,
@@ -28,18 +28,18 @@ struct Block {
 
 impl Block {
     fn fill(&self) {
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { self.ptr.write_bytes(self.seed, self.size) };
     }
 
     fn check(&self, size: usize) {
-        // SAFETY: The block has as many bytes, and all are initialised.
+        // SAFETY: The access is within the block, whose bytes are initialised.
         let mut bytes = (0..size).map(|byte| unsafe { self.ptr.add(byte).read() });
         assert!(bytes.all(|byte| byte == self.seed), "a block was overwritten");
     }
 }
 
-/// An arena, and whether it was claimed by `claim_part` and has not been changed in another way since.
+/// An arena, and whether `claim_part` created it and only `raise_part` has changed it since.
 #[derive(Clone, Copy)]
 struct Arena {
     span: Span,
@@ -47,7 +47,7 @@ struct Arena {
     is_part: bool,
 }
 
-/// A heap with what must be true of it.
+/// A heap and its expected state.
 struct Model<C: Config> {
     heap: OwnedTalloc<C>,
     pool: Span,
@@ -76,31 +76,31 @@ impl<C: Config> Model<C> {
         }
     }
 
-    /// A slot in which no arena is.
+    /// Returns a random slot without an arena.
     fn free_slot(&mut self) -> Option<Span> {
         let slot = part(self.pool, self.rng.usize(..SLOTS) * SLOT, SLOT);
         Some(slot).filter(|slot| !self.arenas.iter().any(|arena| arena.span.overlaps(*slot)))
     }
 
-    /// The slots that an arena is in. No other one is there.
+    /// Returns the slots of an arena. No other arena is there.
     fn slots_of(&self, arena: Span) -> Span {
         let low = arena.base().unwrap() - self.pool.base().unwrap();
         let slots = (low + arena.size()).div_ceil(SLOT) - low / SLOT;
         part(self.pool, low / SLOT * SLOT, slots * SLOT)
     }
 
-    /// The number of some arena, if there is any.
+    /// Returns the number of a random arena.
     fn any_arena(&mut self) -> Option<usize> {
         self.rng.usize(..MAX_BLOCKS).checked_rem(self.arenas.len())
     }
 
-    /// Adds an arena to the model. One that becomes the heap's first comes before all others.
+    /// Adds an arena to the model. An arena that becomes the heap's first comes before all others.
     fn note_claim(&mut self, is_first: bool, span: Span, kind: Kind, is_part: bool) {
         let number = if is_first { 0 } else { self.arenas.len() };
         self.arenas.insert(number, Arena { span, kind, is_part });
     }
 
-    /// Claims an arena somewhere in a slot that has none. The first arena's place is filled first.
+    /// Claims an arena at a random place in a free slot. If the heap has no first arena, the new one takes its place.
     fn claim(&mut self) {
         let Some(slot) = self.free_slot() else { return };
         let low = self.rng.usize(..512) * self.rng.usize(..2);
@@ -108,17 +108,17 @@ impl<C: Config> Model<C> {
         let kind = Kind::new(self.rng.u8(..4) * 3);
         let is_first = self.heap.get_arena().is_empty();
         let memory = if self.rng.bool() { Memory::RECLAIMABLE } else { Memory::empty() };
-        // SAFETY: No other arena is there, and the memory is leaked.
+        // SAFETY: The slot is free, and the memory is leaked.
         unsafe { self.heap.arenas_mut().claim_of_kind(kind, span, memory) }.unwrap();
         self.note_claim(is_first, span, kind, false);
     }
 
-    /// Claims an arena at the start of a slot that has none.
+    /// Claims an arena at the start of a free slot.
     fn claim_part(&mut self) {
         let Some(slot) = self.free_slot() else { return };
         let is_first = self.heap.get_arena().is_empty();
         let bytes = self.rng.usize(..SLOT / 2);
-        // SAFETY: No other arena is there, and the memory is leaked.
+        // SAFETY: The slot is free, and the memory is leaked.
         let part =
             unsafe { self.heap.arenas_mut().claim_part(slot, bytes, Memory::empty(), |_| true) };
         match part {
@@ -127,7 +127,7 @@ impl<C: Config> Model<C> {
         }
     }
 
-    /// Raises an arena, in one of the ways in which that can be done.
+    /// Raises an arena in one of the two possible ways.
     fn raise(&mut self) {
         let Some(number) = self.any_arena() else { return };
         let Arena { span, is_part, .. } = self.arenas[number];
@@ -147,7 +147,7 @@ impl<C: Config> Model<C> {
         self.arenas[number].span = arena.span();
     }
 
-    /// Asks how far an arena could be truncated.
+    /// Queries how far an arena can be truncated.
     fn look(&mut self) {
         let Some(number) = self.any_arena() else { return };
         let Arena { span, .. } = self.arenas[number];
@@ -159,7 +159,7 @@ impl<C: Config> Model<C> {
         self.arenas[number].is_part = false;
     }
 
-    /// Merges two arenas that touch, if there are any.
+    /// Merges two adjacent arenas, if there are any.
     fn merge(&mut self) {
         let above =
             |low: &Arena| self.arenas.iter().position(|arena| arena.span.base() == low.span.acme());
@@ -167,18 +167,18 @@ impl<C: Config> Model<C> {
         let pairs: Vec<_> = arenas.filter_map(|(low, arena)| Some((low, above(arena)?))).collect();
         let Some((low, high)) = self.rng.choice(pairs) else { return };
         let (Arena { span: lower, kind, .. }, upper) = (self.arenas[low], self.arenas[high]);
-        // SAFETY: The memory is one piece, which the spans' pointers are good for.
+        // SAFETY: The memory is one allocation, and the spans' pointers are valid for all of it.
         let result =
             unsafe { self.heap.arena(lower).and_then(|mut arena| arena.merge(upper.span)) };
         if upper.kind != kind {
             return assert_eq!(result, Err(ArenaError::OtherKind));
         }
-        // Where there was no room for one bitmap, nothing has changed.
+        // Without room for the bitmap, nothing has changed.
         if result.is_err() {
             return;
         }
         let span = lower.fit_over(upper.span);
-        // It has the number of the lower one, unless that was too small to have anything.
+        // The merged arena keeps the number of the lower one, unless that was the first one and too small for blocks.
         let stays_low = self.heap.arenas().nth(low - usize::from(high < low)) == Some(span);
         let (stays, gone) = if stays_low { (low, high) } else { (high, low) };
         assert!(stays_low || low == 0);
@@ -196,12 +196,12 @@ impl<C: Config> Model<C> {
         }
     }
 
-    /// Flushes the heap and has all arenas looked at.
+    /// Flushes the heap and discards free pieces.
     fn trim(&mut self) {
         self.heap.trim();
         let mut is_within = true;
         let arenas = &self.arenas;
-        // SAFETY: Nothing becomes of what is discarded.
+        // SAFETY: The memory of discarded pieces stays as it is.
         unsafe {
             self.heap.arenas_mut().discard(Align::new(64).unwrap(), 64, |piece| {
                 is_within &= arenas.iter().any(|arena| arena.span.contains_span(piece));
@@ -211,7 +211,7 @@ impl<C: Config> Model<C> {
         assert!(is_within);
     }
 
-    /// Has an arena reclaimed in which nothing is allocated.
+    /// Reclaims an arena without blocks.
     fn reclaim(&mut self) {
         self.heap.flush();
         let Some(span) = self.heap.arenas_mut().reclaim_arena(Span::empty()) else { return };
@@ -219,7 +219,7 @@ impl<C: Config> Model<C> {
         self.arenas.retain(|arena| arena.span != span);
     }
 
-    /// Extends an arena as far as its slots go, or truncates it, at both ends.
+    /// Extends an arena to its slots or truncates it, at both ends.
     fn reshape(&mut self) {
         let Some(number) = self.any_arena() else { return };
         let Arena { span: old, .. } = self.arenas[number];
@@ -249,7 +249,8 @@ impl<C: Config> Model<C> {
         if self.rng.u8(..4) == 0 { kinds.or(Kind::new(self.rng.u8(..4) * 3)) } else { kinds }
     }
 
-    /// The number of the first arena that has a free chunk of so many bytes, of the kinds that `is_wanted`.
+    /// Returns the number of the first arena with a free chunk of at least `bytes` bytes, among the kinds that
+    /// `is_wanted`.
     fn first_with_room(&self, bytes: usize, is_wanted: impl Fn(Kind) -> bool) -> Option<usize> {
         let is_free = |kind| matches!(kind, ChunkKind::Free | ChunkKind::Top);
         let is_roomy = |span: Span| {
@@ -271,14 +272,14 @@ impl<C: Config> Model<C> {
         let size = self.rng.usize(1..=size);
         let is_any = self.rng.bool();
         let kinds = if is_any { Kinds::ANY } else { self.random_kinds() };
-        // A chunk of twice the size is in a higher bin than the request, and has room wherever it lies.
+        // A chunk of twice the size is in a higher bin than the request, and fits at any address.
         let sure = 2 * (size.max(16) + align);
         let preferred = self.first_with_room(sure, |kind| is_preferred(kinds, kind));
         let possible = self.first_with_room(sure, |kind| kinds.contains(kind));
-        // What the lists hold comes first.
+        // Cached blocks come first, in any order.
         let is_ordered = self.heap.inspect().cached_bytes() == 0;
         let is_zeroed = is_any && self.rng.bool();
-        // SAFETY: The memory is the heap's.
+        // SAFETY: `malloc` and `malloc_zeroed` have no preconditions.
         let result = unsafe {
             if is_zeroed {
                 self.heap.malloc_zeroed(layout(size, align))
@@ -316,7 +317,7 @@ impl<C: Config> Model<C> {
     fn malloc_batch(&mut self) {
         let most = self.rng.usize(..20).min(MAX_BLOCKS - self.blocks.len());
         let size = self.rng.usize(1..=100);
-        // SAFETY: The memory is the heap's as long as there is the list.
+        // SAFETY: The memory outlives the batch.
         let mut batch = unsafe { self.heap.backend().malloc_batch(size, most) };
         assert!(batch.len() <= most);
         while let Some(ptr) = batch.pop() {
@@ -324,7 +325,7 @@ impl<C: Config> Model<C> {
         }
     }
 
-    /// Frees all blocks of some size at once.
+    /// Frees all blocks of a random size at once.
     fn free_batch(&mut self) {
         let Some(number) = self.any_block() else { return };
         let size = self.blocks[number].size;
@@ -333,16 +334,16 @@ impl<C: Config> Model<C> {
             let is_freed = block.size == size;
             if is_freed {
                 block.check(size);
-                // SAFETY: It is a block of that size, and is used no more.
+                // SAFETY: The block has this size, and is not used any more.
                 unsafe { batch.push(block.ptr) };
             }
             !is_freed
         });
-        // SAFETY: As above.
+        // SAFETY: The blocks have this size, and are not used any more.
         unsafe { self.heap.backend().free_batch(size, batch) };
     }
 
-    /// The number of some block, if there is any.
+    /// Returns the number of a random block.
     fn any_block(&mut self) -> Option<usize> {
         self.rng.usize(..MAX_BLOCKS).checked_rem(self.blocks.len())
     }
@@ -353,7 +354,7 @@ impl<C: Config> Model<C> {
         let size = self.rng.usize(1..=most);
         let block = &self.blocks[number];
         let old = layout(block.size, block.align);
-        // SAFETY: The block has that layout.
+        // SAFETY: The block has this layout.
         let result = unsafe {
             if block.kinds.is_any() {
                 self.heap.realloc(block.ptr, old, size)
@@ -375,7 +376,7 @@ impl<C: Config> Model<C> {
         let Some(number) = self.any_block() else { return };
         let block = self.blocks.swap_remove(number);
         block.check(block.size);
-        // SAFETY: The block has that layout, and is not used any more.
+        // SAFETY: The block has this layout, and is freed once.
         unsafe { self.heap.free(block.ptr, layout(block.size, block.align)) };
     }
 
@@ -414,7 +415,7 @@ impl<C: Config> Model<C> {
     }
 }
 
-/// Whether memory of a kind is tried before any other.
+/// Returns whether memory of this kind is tried before other memory.
 fn is_preferred(kinds: Kinds, kind: Kind) -> bool {
     kinds.contains(kind) && kinds.or(kind) == kinds
 }

@@ -1,4 +1,4 @@
-//! What quick lists do for programs that change sizes, and what they give back, and when.
+//! Quick lists: how they serve programs that resize blocks, and what they give back when.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -8,22 +8,22 @@ use talloc_core::{
     AllocError, Checked, Compact, Config, Micro, OwnedTalloc, RealTime, Report, Source, Talloc,
 };
 
-/// A heap of `bytes` bytes.
+/// Creates a heap with `bytes` bytes.
 fn heap<C: Config>(bytes: usize) -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();
-    // SAFETY: The memory is never used for anything else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.init(memory(bytes)) };
     heap
 }
 
-/// `verify`, which must succeed.
+/// Verifies the heap, which must succeed.
 fn verified<C: Config>(heap: &Talloc<C>) -> Report {
     heap.verify().unwrap()
 }
 
-/// A block of `size` bytes, filled with `content`.
+/// Allocates a block of `size` bytes, filled with `content`.
 fn filled<C: Config>(heap: &mut Talloc<C>, size: usize, content: u8) -> NonNull<u8> {
-    // SAFETY: The block has as many bytes.
+    // SAFETY: The access is within the block.
     unsafe {
         let block = heap.malloc(layout(size, 8)).unwrap();
         block.write_bytes(content, size);
@@ -31,9 +31,9 @@ fn filled<C: Config>(heap: &mut Talloc<C>, size: usize, content: u8) -> NonNull<
     }
 }
 
-/// Whether the first bytes of a block are `content`.
+/// Returns whether the first `size` bytes of a block are `content`.
 fn holds(block: NonNull<u8>, size: usize, content: u8) -> bool {
-    // SAFETY: The tests pass initialised bytes of blocks that they own.
+    // SAFETY: The access is within the block, whose bytes are initialised.
     (0..size).all(|at| unsafe { block.add(at).read() } == content)
 }
 
@@ -42,7 +42,7 @@ fn small_blocks_are_exchanged<C: Config>() {
     for (old, new) in [(40, 200), (200, 40), (16, 1000), (1000, 16), (500, 512)] {
         let cached = filled(&mut heap, new, 1);
         let block = filled(&mut heap, old, 2);
-        // SAFETY: The blocks are live and have these layouts.
+        // SAFETY: The blocks are allocated and have these layouts.
         unsafe {
             heap.free(cached, layout(new, 8));
             let before = verified(&heap);
@@ -52,8 +52,8 @@ fn small_blocks_are_exchanged<C: Config>() {
             let after = verified(&heap);
             assert_eq!(after.cached_blocks, before.cached_blocks);
             let chunks = |report: &Report| report.free_bytes - report.cached_bytes;
-            assert_eq!(chunks(&after), chunks(&before), "nothing was split or coalesced");
-            // The old one is there to be had.
+            assert_eq!(chunks(&after), chunks(&before), "a chunk was split or coalesced");
+            // The old block is in the list.
             assert_eq!(heap.malloc(layout(old, 8)).unwrap(), block);
             heap.free(block, layout(old, 8));
             heap.free(moved, layout(new, 8));
@@ -71,9 +71,9 @@ fn a_small_block_is_exchanged_for_a_cached_one() {
 #[test]
 fn an_exchange_keeps_the_alignment() {
     let mut heap = heap::<Compact>(1 << 20);
-    // Blocks of 72 bytes, in a row: some are aligned to 64, others are not.
+    // Blocks of 72 bytes in a row. Some are aligned to 64.
     let blocks: Vec<_> = (0..64).map(|_| filled(&mut heap, 72, 1)).collect();
-    // SAFETY: The blocks are live and have these layouts.
+    // SAFETY: The blocks are allocated and have these layouts.
     unsafe {
         for cached in blocks {
             heap.free(cached, layout(72, 8));
@@ -92,9 +92,9 @@ fn realloc_without_lists<C: Config>() {
     let mut heap = heap::<C>(64 << 10);
     let first = filled(&mut heap, 1100, 1);
     let second = filled(&mut heap, 1100, 2);
-    // SAFETY: The blocks are live and have these layouts.
+    // SAFETY: The blocks are allocated and have these layouts.
     unsafe {
-        // There is room behind the second one only.
+        // Only the second block has room above it.
         assert_eq!(heap.realloc(second, layout(1100, 8), 3000), Ok(second));
         let moved = heap.realloc(first, layout(1100, 8), 3000).unwrap();
         assert_ne!(moved, first);
@@ -110,14 +110,14 @@ fn realloc_without_lists<C: Config>() {
 }
 
 #[test]
-fn other_blocks_change_where_they_are_or_move() {
+fn other_blocks_are_resized_in_place_or_move() {
     realloc_without_lists::<Compact>();
     realloc_without_lists::<RealTime>();
     realloc_without_lists::<Micro>();
     realloc_without_lists::<Checked>();
 }
 
-/// A heap of which all is in quick lists: blocks of 16 bytes, and of others in between.
+/// Creates a heap whose memory is all in quick lists: blocks of 16 bytes, with other sizes between them.
 fn cached() -> OwnedTalloc<Compact> {
     let mut heap = heap::<Compact>(16 << 20);
     let sizes = [16, 80, 200];
@@ -127,7 +127,7 @@ fn cached() -> OwnedTalloc<Compact> {
         while let Ok(block) = heap.malloc(layout(sizes[blocks.len() % 3], 8)) {
             blocks.push(block);
         }
-        // As many as the lists may hold.
+        // The lists can hold this many.
         for (number, block) in blocks.into_iter().enumerate().take(120) {
             heap.free(block, layout(sizes[number % 3], 8));
         }
@@ -145,7 +145,7 @@ fn only_as_much_is_coalesced_as_a_request_needs() {
         let block = heap.malloc(layout(100, 8)).unwrap();
         let after = verified(&heap);
         assert!(after.cached_blocks > before.cached_blocks / 8, "{after:?}");
-        // All of it is there for who needs that: most of the blocks were neighbours.
+        // The cached memory is available, because most of the blocks were adjacent.
         assert!(heap.malloc(layout(before.cached_bytes / 3, 8)).is_ok());
         heap.free(block, layout(100, 8));
         verified(&heap);
@@ -164,7 +164,7 @@ fn idle_blocks_are_used_before_new_memory() {
         }
         let before = verified(&heap);
         assert!(before.cached_bytes >= 70_000, "{before:?}");
-        // As many bytes, in blocks of another size.
+        // The same number of bytes in blocks of another size.
         for _ in 0..2000 {
             heap.malloc(layout(32, 8)).unwrap();
         }
@@ -177,7 +177,7 @@ fn idle_blocks_are_used_before_new_memory() {
 
 fn aligned_blocks_are_found<C: Config>() {
     let mut heap = heap::<C>(1 << 20);
-    // Some lie at odd multiples of 8, the others at multiples of 16.
+    // Some blocks are at odd multiples of 8, the others at multiples of 16.
     let blocks: Vec<_> = (0..8).map(|number| filled(&mut heap, 40, number)).collect();
     let is_aligned = |block: &NonNull<u8>| block.addr().get() % 16 == 0;
     let aligned = blocks.iter().filter(|block| is_aligned(block));
@@ -187,8 +187,7 @@ fn aligned_blocks_are_found<C: Config>() {
     );
     assert!(aligned.len() >= 3 && other.len() >= 3, "{blocks:?}");
     for deep in 0..=3 {
-        // SAFETY: The blocks are live and have this layout, and the last ones freed are the first
-        // on the list.
+        // SAFETY: The blocks are allocated and have this layout. The lists are last in, first out.
         unsafe {
             heap.free(aligned[0], layout(40, 8));
             for block in &other[..deep] {
@@ -197,7 +196,7 @@ fn aligned_blocks_are_found<C: Config>() {
             let cached = verified(&heap).cached_blocks;
             assert_eq!(heap.malloc(layout(40, 16)).unwrap(), aligned[0]);
             assert_eq!(verified(&heap).cached_blocks, cached - 1);
-            // The others are still there, in their order.
+            // The others are still in the list, in the same order.
             for block in other[..deep].iter().rev() {
                 assert_eq!(heap.malloc(layout(40, 8)).unwrap(), *block);
             }
@@ -212,17 +211,17 @@ fn an_aligned_request_finds_a_cached_block_that_suits() {
     aligned_blocks_are_found::<Checked>();
 }
 
-/// A heap with plenty of room, and blocks of 96 bytes.
+/// Creates a heap with plenty of memory, and blocks of 96 bytes.
 fn roomy<C: Config>() -> (OwnedTalloc<C>, Vec<NonNull<u8>>) {
     let mut heap = heap(PLENTY_OF);
     let blocks = (0..20_000).map(|_| filled(&mut heap, 96, 1)).collect();
     (heap, blocks)
 }
 
-/// Blocks of 96 bytes, until there is no room in the heap for anything.
+/// Allocates blocks of 96 bytes until the heap is full.
 fn fill(heap: &mut Talloc<Compact>) -> Vec<NonNull<u8>> {
     let mut blocks = Vec::new();
-    // SAFETY: There is nothing to observe.
+    // SAFETY: `malloc` has no preconditions.
     unsafe {
         while let Ok(block) = heap.malloc(layout(96, 8)) {
             blocks.push(block);
@@ -232,10 +231,10 @@ fn fill(heap: &mut Talloc<Compact>) -> Vec<NonNull<u8>> {
     blocks
 }
 
-/// What the lists of a heap of 2 MiB hold when memory is short, but for the batches that are given back.
+/// The capacity of the lists of a heap of 2 MiB when memory is short. It includes batches to be given back.
 const SHORT: usize = (1 << 20) / 128 + (1 << 20) / 4096 + 64 * 96;
 
-/// The bytes of a heap with plenty of room, and what its lists hold, but for the batches.
+/// The size of a heap with plenty of memory, and the capacity of its lists, including batches.
 const PLENTY_OF: usize = 8 << 20;
 const PLENTY: usize = PLENTY_OF / 16 + 64 * 96;
 
@@ -253,7 +252,7 @@ fn blocks_are_kept_in_a_lull<C: Config>() {
         let all = first.len() * 96;
         let kept = verified(&heap).cached_bytes;
         assert!(kept > all * 9 / 10, "{kept} of {all} bytes are kept");
-        // What the lists have does not end the lull.
+        // Requests that the lists serve do not end the lull.
         let again: Vec<_> = first.iter().map(|_| heap.malloc(layout(96, 8)).unwrap()).collect();
         for block in again {
             heap.free(block, layout(96, 8));
@@ -263,7 +262,7 @@ fn blocks_are_kept_in_a_lull<C: Config>() {
         assert_eq!(verified(&heap).cached_bytes, kept - 100 * 96);
         heap.backend().free_batch(96, batch);
         assert_eq!(verified(&heap).cached_bytes, kept);
-        // Each other request gives a batch back, no more, until it is as if there had been no lull.
+        // Each request for another size gives one batch back, until the lists are as small as without the lull.
         let mut before = kept;
         let mut requests = 0;
         while before > PLENTY {
@@ -292,15 +291,15 @@ fn blocks_are_kept_while_nothing_else_is_asked_for() {
 
 #[test]
 fn blocks_are_given_back_while_others_are_asked_for() {
-    // Each of them asks the arenas.
+    // Each of these requests needs the arenas.
     let requests: [fn(&mut Talloc<Compact>) -> bool; 5] = [
-        // SAFETY: There is nothing to observe.
+        // SAFETY: `malloc` has no preconditions.
         |heap| unsafe { heap.malloc(layout(200, 8)) }.is_ok(),
-        // SAFETY: As above.
+        // SAFETY: `malloc` has no preconditions.
         |heap| unsafe { heap.malloc(layout(96, 4096)) }.is_ok(),
-        // SAFETY: As above.
+        // SAFETY: `malloc` has no preconditions.
         |heap| unsafe { heap.malloc_zeroed(layout(1100, 8)) }.is_ok(),
-        // SAFETY: As above.
+        // SAFETY: The memory outlives the batch.
         |heap| !unsafe { heap.backend().malloc_batch(200, 2) }.is_empty(),
         |heap| heap.backend().malloc_from_arenas(layout(1100, 8)).is_ok(),
     ];
@@ -309,7 +308,7 @@ fn blocks_are_given_back_while_others_are_asked_for() {
         for (number, block) in blocks.into_iter().enumerate() {
             // SAFETY: The blocks are freed once, with their layouts.
             unsafe { heap.free(block, layout(96, 8)) };
-            // That is seldom enough for a few batches in between.
+            // A few batches are freed between two requests.
             if number % 256 == 255 {
                 assert!(request(&mut heap), "{kind}");
             }
@@ -319,7 +318,7 @@ fn blocks_are_given_back_while_others_are_asked_for() {
     }
 }
 
-/// A source of nothing that takes memory back.
+/// A source that provides nothing but discards memory.
 struct Reclaiming;
 
 impl Source<Compact> for Reclaiming {
@@ -333,7 +332,7 @@ impl Source<Compact> for Reclaiming {
 #[test]
 fn nothing_is_kept_from_a_source_that_takes_memory_back() {
     let mut heap = Talloc::<Compact, _>::with_source(Reclaiming);
-    // SAFETY: The memory is never used for anything else; blocks are freed once, with their layouts.
+    // SAFETY: The memory is leaked, and nothing else uses it. Blocks are freed once, with their layouts.
     unsafe {
         heap.init(memory(PLENTY_OF));
         let blocks: Vec<_> = (0..20_000).map(|_| heap.malloc(layout(96, 8)).unwrap()).collect();
@@ -346,8 +345,8 @@ fn nothing_is_kept_from_a_source_that_takes_memory_back() {
 }
 
 #[test]
-fn nothing_is_kept_where_memory_is_short() {
-    // The lists of the second heap might hold more before that.
+fn nothing_is_kept_when_memory_is_short() {
+    // The lists of the second heap have been larger before.
     for in_plenty in [0, 1000] {
         let mut heap = heap::<Compact>(2 << 20);
         let blocks: Vec<_> = (0..in_plenty).map(|_| filled(&mut heap, 96, 1)).collect();
@@ -367,24 +366,24 @@ fn nothing_is_kept_where_memory_is_short() {
     }
 }
 
-/// Frees blocks. Returns which of them go to quick lists.
+/// Frees blocks. Returns which of them are cached.
 fn kept(heap: &mut Talloc<Compact>, blocks: [(NonNull<u8>, usize); 4]) -> [bool; 4] {
     blocks.map(|(block, size)| {
         let before = verified(heap).cached_bytes;
-        // SAFETY: The tests pass blocks that they own, with their sizes, once.
+        // SAFETY: Each block has this size, and is freed once.
         unsafe { heap.free(block, layout(size, 8)) };
         verified(heap).cached_bytes == before + size
     })
 }
 
 #[test]
-fn where_memory_is_short_only_small_sizes_are_kept() {
+fn only_small_sizes_are_kept_when_memory_is_short() {
     let mut heap = heap::<Compact>(2 << 20);
     let mut take = || [16, 96, 200, 1000].map(|size| (filled(&mut heap, size, 1), size));
     let (plenty, short) = (take(), take());
     assert_eq!(kept(&mut heap, plenty), [true; 4]);
     fill(&mut heap);
-    // There is room for 8448 bytes in the lists: for four blocks of each size up to 176 bytes.
+    // The lists have room for 8448 bytes: four blocks of each size up to 176 bytes.
     assert_eq!(kept(&mut heap, short), [true, true, false, false]);
 }
 
@@ -392,7 +391,7 @@ fn where_memory_is_short_only_small_sizes_are_kept() {
 fn large_sizes_are_kept_once_there_is_plenty_again() {
     let mut heap = heap::<Compact>(2 << 20);
     let blocks: Vec<_> = std::iter::from_fn(|| {
-        // SAFETY: There is nothing to observe.
+        // SAFETY: `malloc` has no preconditions.
         unsafe { heap.malloc(layout(1000, 8)) }.ok()
     })
     .collect();
@@ -401,7 +400,7 @@ fn large_sizes_are_kept_once_there_is_plenty_again() {
         unsafe { heap.free(block, layout(1000, 8)) };
     }
     heap.flush();
-    // No other sizes are used, of which lists would overflow.
+    // No other sizes are used whose lists could overflow.
     let mut last = [false; 4];
     for _ in 0..2 {
         let blocks = [1000; 4].map(|size| (filled(&mut heap, size, 1), size));
@@ -411,7 +410,7 @@ fn large_sizes_are_kept_once_there_is_plenty_again() {
 }
 
 #[test]
-fn all_that_was_kept_is_there_for_a_large_request() {
+fn all_cached_memory_serves_a_large_request() {
     let (mut heap, blocks) = roomy::<Compact>();
     let bytes = blocks.len() * 96;
     // SAFETY: The blocks are freed once, with their layouts.
@@ -435,7 +434,7 @@ fn overflows_are_counted_however_many_there_are() {
         while let Ok(block) = heap.malloc(layout(16, 8)) {
             blocks.push(block);
         }
-        // The top stays small, so that there is no lull, as long as the last one is in use.
+        // The last block stays in use, so the top stays small and there is no lull.
         let last = blocks.pop().unwrap();
         for block in blocks {
             heap.free(block, layout(16, 8));

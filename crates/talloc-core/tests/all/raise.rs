@@ -1,4 +1,4 @@
-//! Arenas that grow upwards only, and blocks at their ends that grow with them.
+//! Arenas that only grow upwards, and last blocks that grow with them.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -8,7 +8,7 @@ use talloc_core::{
     Talloc, Tiny,
 };
 
-/// Memory that is 8-aligned, and zero.
+/// Returns zeroed memory aligned to 8.
 fn memory(bytes: usize) -> Vec<u64> {
     vec![0; bytes / 8]
 }
@@ -23,7 +23,7 @@ fn layout(size: usize) -> Layout {
 
 /// Allocates a block.
 fn take<C: Config, S: Source<C>>(heap: &mut Talloc<C, S>, size: usize) -> NonNull<u8> {
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let block = unsafe { heap.malloc(layout(size)) }.unwrap();
     heap.verify().unwrap();
     block
@@ -31,18 +31,18 @@ fn take<C: Config, S: Source<C>>(heap: &mut Talloc<C, S>, size: usize) -> NonNul
 
 /// Frees a block.
 fn give<C: Config, S: Source<C>>(heap: &mut Talloc<C, S>, block: NonNull<u8>, size: usize) {
-    // SAFETY: It is a block of that size, and used no more.
+    // SAFETY: The block has this layout, and is freed once.
     unsafe { heap.free(block, layout(size)) };
     heap.verify().unwrap();
 }
 
-/// Raises the last arena of a heap that has memory up to the end of `whole`.
+/// Raises the last arena of a heap, which has memory up to the end of `whole`.
 fn raise<C: Config, S: Source<C>>(
     heap: &mut Talloc<C, S>,
     old: Span,
     size: usize,
 ) -> Result<Span, ArenaError> {
-    // SAFETY: The memory is the heap's, and zero.
+    // SAFETY: The memory above the arena is zero, and nothing else uses it.
     unsafe { heap.arena(old).and_then(|mut arena| arena.raise(size, Memory::ZEROED)) }?;
     heap.verify().unwrap();
     Ok(old.extend(0, size))
@@ -53,14 +53,14 @@ fn block_grows_with_its_arena<C: Config>() {
     let whole = span_of(&mut memory);
     let mut heap = Talloc::<C>::with_config();
     let mut arena = whole.truncate(0, whole.size() - 4_000);
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.arenas_mut().claim_as(arena, Memory::ZEROED) }.unwrap();
     let mut size = 2_000;
     let block = take(&mut heap, size);
     while arena != whole {
         arena = raise(&mut heap, arena, 4_000.min(whole.size() - arena.size())).unwrap();
         let more = size + heap.verify().unwrap().top_bytes;
-        // SAFETY: It is a block of that size.
+        // SAFETY: The block has this layout.
         unsafe { heap.grow_in_place(block, layout(size), more) }.unwrap();
         heap.verify().unwrap();
         size = more;
@@ -82,22 +82,22 @@ fn a_block_grows_with_its_arena() {
 }
 
 #[test]
-fn fresh_memory_is_known_to_be_zero_but_where_a_bitmap_was() {
+fn fresh_memory_is_zero_except_where_a_bitmap_was() {
     let mut memory = memory(1 << 20);
     let whole = span_of(&mut memory);
     let mut heap = Talloc::<RealTime>::with_config();
     let mut arena = whole.truncate(0, whole.size() - (1 << 16));
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.arenas_mut().claim_as(arena, Memory::ZEROED) }.unwrap();
     while arena != whole {
         arena = raise(&mut heap, arena, 1 << 16).unwrap();
         let size = heap.verify().unwrap().top_bytes;
-        // SAFETY: The size is not zero; the block has as many bytes.
+        // SAFETY: All accesses are within the block.
         unsafe {
             let (block, dirty) = heap.backend().malloc_dirty(layout(size)).unwrap();
             let bytes = core::slice::from_raw_parts(block.as_ptr(), size);
             assert!(bytes[dirty..].iter().all(|byte| *byte == 0));
-            // The bitmap, and as many bytes as a few words of it stand for.
+            // The bitmap, and the bytes that a few of its words cover.
             assert!(dirty <= arena.size() / 60 + 8192, "{dirty} bytes are to be cleared");
             block.write_bytes(0xa5, size);
         }
@@ -112,7 +112,7 @@ fn further_arenas_are_raised_shrunk_merged_and_released() {
     let middle = whole.base().unwrap() + 30_000;
     let (low, high) = whole.split_at(middle);
     let mut heap = Talloc::<Compact>::with_config();
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe {
         heap.claim(low.truncate(0, 20_000)).unwrap();
         heap.claim(high.truncate(0, 20_000)).unwrap();
@@ -127,11 +127,11 @@ fn further_arenas_are_raised_shrunk_merged_and_released() {
     let least = heap.arena(low).map(|mut arena| arena.allocated_span()).unwrap();
     heap.arena(low).and_then(|mut arena| arena.truncate(least)).unwrap();
     heap.verify().unwrap();
-    // SAFETY: It is memory that the heap has given back.
+    // SAFETY: The heap has given this memory back.
     unsafe { heap.arena(least).and_then(|mut arena| arena.extend(low, Memory::empty())) }.unwrap();
     heap.verify().unwrap();
     let low = raise(&mut heap, low, 0).unwrap();
-    // SAFETY: The memory is one piece, which the span's pointer is good for.
+    // SAFETY: The memory is one allocation, and the span's pointer is valid for all of it.
     unsafe { heap.arena(low).and_then(|mut arena| arena.merge(high)) }.unwrap();
     heap.verify().unwrap();
     give(&mut heap, first, 5_000);
@@ -143,12 +143,12 @@ fn further_arenas_are_raised_shrunk_merged_and_released() {
 }
 
 #[test]
-fn what_cannot_be_raised_stays_as_it_is() {
+fn an_arena_that_cannot_be_raised_is_unchanged() {
     let mut memory = memory(700_000);
     let whole = span_of(&mut memory);
     let (low, high) = whole.split_at(whole.base().unwrap() + 2_000);
     let mut heap = Talloc::<Micro>::with_config();
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe {
         heap.claim(low).unwrap();
         heap.claim(high.truncate(0, high.size() - 2_000)).unwrap();
@@ -162,7 +162,7 @@ fn what_cannot_be_raised_stays_as_it_is() {
     assert_eq!(heap.verify(), before);
 
     let mut heap = Talloc::<RealTime>::with_config();
-    // SAFETY: As above; the other heap is not used any more.
+    // SAFETY: The memory outlives the heap, and the other heap is not used any more.
     unsafe { heap.claim(low) }.unwrap();
     let room = heap.verify().unwrap().largest_free_bytes;
     let _ = take(&mut heap, room);
@@ -179,20 +179,20 @@ fn a_heap_of_one_arena_refuses_a_second_one() {
         whole.split_at(whole.base().unwrap() + 2_000)
     };
     let mut heap = Talloc::<Tiny>::with_config();
-    // SAFETY: The memory is the heap's until neither is used any more.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe {
         heap.claim(low).unwrap();
         assert_eq!(heap.claim(high), Err(ArenaError::SecondArena));
     }
     let block = take(&mut heap, 1_500);
-    // SAFETY: As above.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.extend(low.fit_over(high)) };
     let other = take(&mut heap, 1_500);
     give(&mut heap, block, 1_500);
     give(&mut heap, other, 1_500);
 }
 
-/// Memory that goes on where the arena ends, in steps of some bytes.
+/// A source that raises the arena in small steps.
 struct Steps {
     rest: Span,
     arena: Span,
@@ -213,7 +213,7 @@ impl<C: Config> Source<C> for Steps {
         steps.rest = steps.rest.except(piece).1;
         let old = steps.arena;
         steps.arena = old.fit_over(piece);
-        // SAFETY: The memory is the heap's, and zero.
+        // SAFETY: The memory is zero, and nothing else uses it.
         let given = unsafe {
             if old.is_sized() {
                 heap.arena(old).and_then(|mut arena| arena.raise(piece.size(), Memory::ZEROED))
@@ -226,7 +226,7 @@ impl<C: Config> Source<C> for Steps {
 }
 
 #[test]
-fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
+fn a_source_is_asked_only_for_the_bytes_that_a_block_lacks() {
     let mut memory = memory(100_000);
     let rest = span_of(&mut memory);
     let steps = Steps { rest, arena: Span::empty(), calls: 0 };
@@ -234,7 +234,7 @@ fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
     let block = take(&mut heap, 1_000);
     let mut size = 1_000;
     while size < 60_000 {
-        // SAFETY: It is a block of that size.
+        // SAFETY: The block has this layout.
         let grown = unsafe { heap.realloc(block, layout(size), size + 1_000) }.unwrap();
         assert_eq!(grown, block, "the block has moved");
         size += 1_000;
@@ -243,10 +243,10 @@ fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
     let arena = heap.get_arena().size();
     assert!(arena < 60_000 + 60_000 / 16, "{arena} bytes for a block of {size}");
 
-    // What does not lie at the end moves, and what cannot be had is refused.
+    // A block that is not the last one moves, and a request beyond the memory fails.
     let last = take(&mut heap, 100);
     let calls = heap.source().calls;
-    // SAFETY: As above.
+    // SAFETY: The blocks have these layouts.
     unsafe {
         assert_eq!(heap.realloc(block, layout(size), 80_000), Err(AllocError));
         assert_eq!(heap.realloc(last, layout(100), 90_000), Err(AllocError));
@@ -259,18 +259,18 @@ fn a_source_is_asked_for_what_a_block_lacks_where_it_is() {
 }
 
 #[test]
-fn where_a_bitmap_was_is_not_taken_for_zero() {
+fn memory_of_a_former_bitmap_is_not_taken_for_zero() {
     let mut memory = memory(1 << 20);
     let whole = span_of(&mut memory);
     let mut heap = Talloc::<RealTime>::with_config();
     let arena = |size| whole.truncate(0, whole.size() - size);
-    // SAFETY: The memory is zero, and nobody else's; blocks are freed once, with their layouts.
+    // SAFETY: The memory is zero, and nothing else uses it; blocks are freed once, with their layouts.
     unsafe {
         heap.arenas_mut().claim_as(arena(1 << 18), Memory::ZEROED).unwrap();
         heap.arena(arena(1 << 18))
             .and_then(|mut arena| arena.raise(1 << 18, Memory::ZEROED))
             .unwrap();
-        // Free chunks, whose bits are set.
+        // Creates free chunks, whose bits are set.
         let blocks: Vec<_> = (0..1000).map(|_| heap.malloc(layout(24)).unwrap()).collect();
         blocks.iter().step_by(2).for_each(|block| heap.free(*block, layout(24)));
         heap.arena(arena(1 << 19))
@@ -284,19 +284,19 @@ fn where_a_bitmap_was_is_not_taken_for_zero() {
     }
 }
 
-/// Only an arena whose bitmap covers more than the arena, and lies below it, can be raised within a range.
+/// `raise_part` requires a bitmap that lies below the rest of the arena and covers more than the arena.
 #[test]
 fn an_arena_whose_bitmap_lies_at_its_end_is_not_raised_within_a_range() {
     let mut memory = memory(1 << 14);
     let whole = span_of(&mut memory);
     let mut heap = Talloc::<RealTime>::with_config();
-    // The last unit of the bitmap stands for more granules than there are.
+    // The last unit of the bitmap covers more granules than the arena has.
     let lower = whole.truncate(0, (1 << 13) + 64);
-    // SAFETY: The memory is the heap's until neither is used any more, and it is zero.
+    // SAFETY: The memory outlives the heap and is zero, and nothing else uses it.
     unsafe { heap.claim(lower) }.unwrap();
     let arena = raise(&mut heap, lower, 1 << 12).unwrap();
     for more in (8..512).step_by(8) {
-        // SAFETY: As above.
+        // SAFETY: The memory outlives the heap and is zero, and nothing else uses it.
         let raised = unsafe { heap.arena(arena).unwrap().raise_part(whole, more, |_| true) };
         assert_eq!(raised, Err(ArenaError::TooFar), "{more}");
         heap.verify().unwrap();

@@ -1,4 +1,4 @@
-//! What the allocator traits ask for, of a heap behind a shared reference.
+//! The allocator traits' operations on a heap behind a shared reference.
 
 use std::alloc::Layout;
 use std::cell::RefCell;
@@ -10,10 +10,10 @@ use talloc_core::{
     AllocError, Checked, Compact, Config, Micro, OomHandler, OwnedTalloc, RealTime, Talloc,
 };
 
-/// A heap for one thread, in which blocks would rather `MOVES` than change where they are.
+/// A heap for a single thread. If `MOVES`, blocks are moved rather than resized in place.
 struct Shared<C: Config, const MOVES: bool = false>(RefCell<OwnedTalloc<C>>);
 
-// SAFETY: It is one heap, which the cell gives to one caller at a time.
+// SAFETY: All calls use the same heap, and the cell allows only one at a time.
 unsafe impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
     type Config = C;
     type Source = OomHandler<C>;
@@ -27,10 +27,10 @@ unsafe impl<C: Config, const MOVES: bool> SharedHeap for Shared<C, MOVES> {
     }
 }
 
-/// The same, that says nothing of moving.
+/// The same without a preference for moving.
 struct Plain(RefCell<OwnedTalloc<RealTime>>);
 
-// SAFETY: It is one heap, which the cell gives to one caller at a time.
+// SAFETY: All calls use the same heap, and the cell allows only one at a time.
 unsafe impl SharedHeap for Plain {
     type Config = RealTime;
     type Source = OomHandler<RealTime>;
@@ -40,11 +40,11 @@ unsafe impl SharedHeap for Plain {
     }
 }
 
-/// A heap over so many bytes, none of which is zero.
+/// Creates a heap of `bytes` bytes, none of which is zero.
 fn heap<C: Config>(bytes: usize) -> RefCell<OwnedTalloc<C>> {
     let memory = memory(bytes);
     let mut heap = Talloc::<C>::with_config();
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         memory.get_base_ptr().unwrap().write_bytes(0xee, bytes);
         heap.init(memory);
@@ -56,32 +56,32 @@ fn used<H: SharedHeap>(heap: &H) -> usize {
     heap.with(|heap| heap.verify().unwrap().used_bytes)
 }
 
-/// Fills a block with the numbers from `first` on.
+/// Fills a block with consecutive numbers from `first` on.
 fn fill(block: NonNull<[u8]>, first: u8) {
     for at in 0..block.len() {
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.cast::<u8>().add(at).write(first.wrapping_add(at as u8)) };
     }
 }
 
-/// Whether the first bytes of a block are the numbers from `first` on.
+/// Returns whether the first bytes of a block are consecutive numbers from `first` on.
 fn is_filled(block: NonNull<u8>, bytes: usize, first: u8) -> bool {
-    // SAFETY: The block has as many bytes, which have been written.
+    // SAFETY: The access is within the block, whose bytes are initialised.
     (0..bytes).all(|at| unsafe { block.add(at).read() } == first.wrapping_add(at as u8))
 }
 
-/// Whether the bytes of a block from `from` on are zero.
+/// Returns whether the bytes of a block from `from` on are zero.
 fn is_zero(block: NonNull<[u8]>, from: usize) -> bool {
-    // SAFETY: The block has as many bytes, which have been written.
+    // SAFETY: The access is within the block, whose bytes are initialised.
     (from..block.len()).all(|at| unsafe { block.cast::<u8>().add(at).read() } == 0)
 }
 
-/// Whether a block is aligned as that layout asks.
+/// Returns whether a block is aligned as the layout requires.
 fn is_aligned(block: NonNull<[u8]>, layout: Layout) -> bool {
     block.cast::<u8>().addr().get() % layout.align() == 0
 }
 
-fn blocks_of_no_bytes_are_not_the_heaps<C: Config>() {
+fn blocks_of_no_bytes_are_not_from_the_heap<C: Config>() {
     let heap = Shared::<C>(heap(4000));
     for align in [1, 8, 64, 1 << 20] {
         let nothing = layout(0, align);
@@ -89,11 +89,11 @@ fn blocks_of_no_bytes_are_not_the_heaps<C: Config>() {
             let block = block.unwrap();
             assert!(block.is_empty() && is_aligned(block, nothing));
             assert_eq!(used(&heap), 0);
-            // SAFETY: It has been allocated with that layout.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { shared::deallocate(&heap, block.cast(), nothing) };
         }
     }
-    // SAFETY: The blocks are the heap's, with these layouts, and each is freed once.
+    // SAFETY: The blocks have these layouts, and each is freed once.
     unsafe {
         let nothing = shared::allocate(&heap, layout(0, 8)).unwrap();
         let block = shared::grow(&heap, nothing.cast(), layout(0, 8), layout(50, 8)).unwrap();
@@ -105,15 +105,15 @@ fn blocks_of_no_bytes_are_not_the_heaps<C: Config>() {
 }
 
 #[test]
-fn blocks_of_no_bytes_are_not_any_heaps() {
-    blocks_of_no_bytes_are_not_the_heaps::<Compact>();
-    blocks_of_no_bytes_are_not_the_heaps::<RealTime>();
-    blocks_of_no_bytes_are_not_the_heaps::<Micro>();
-    blocks_of_no_bytes_are_not_the_heaps::<Checked>();
+fn blocks_of_no_bytes_are_not_from_any_heap() {
+    blocks_of_no_bytes_are_not_from_the_heap::<Compact>();
+    blocks_of_no_bytes_are_not_from_the_heap::<RealTime>();
+    blocks_of_no_bytes_are_not_from_the_heap::<Micro>();
+    blocks_of_no_bytes_are_not_from_the_heap::<Checked>();
 }
 
 #[test]
-fn blocks_are_as_asked_for() {
+fn blocks_match_their_layouts() {
     let heap = Shared::<Compact>(heap(40_000));
     for size in [1, 40, 511, 3000] {
         for align in [1, 8, 128] {
@@ -121,11 +121,11 @@ fn blocks_are_as_asked_for() {
             let block = shared::allocate(&heap, layout).unwrap();
             assert!(block.len() == size && is_aligned(block, layout));
             fill(block, 9);
-            // SAFETY: The block is the heap's, with this layout, and is freed once.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { shared::deallocate(&heap, block.cast(), layout) };
             let block = shared::allocate_zeroed(&heap, layout).unwrap();
             assert!(block.len() == size && is_aligned(block, layout) && is_zero(block, 0));
-            // SAFETY: As above.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { shared::deallocate(&heap, block.cast(), layout) };
             assert_eq!(used(&heap), 0);
         }
@@ -135,12 +135,12 @@ fn blocks_are_as_asked_for() {
 }
 
 #[test]
-fn a_block_changes_where_it_is_if_it_can() {
+fn a_block_is_resized_in_place_if_possible() {
     let heap = Plain(heap(4000));
     let [small, large] = [layout(100, 8), layout(300, 8)];
     let block = shared::allocate(&heap, small).unwrap();
     fill(block, 3);
-    // SAFETY: The block is the heap's, with these layouts, and is freed once.
+    // SAFETY: The block has these layouts, and is freed once.
     unsafe {
         let grown = shared::grow(&heap, block.cast(), small, large).unwrap();
         assert_eq!((grown.cast::<u8>(), grown.len()), (block.cast(), 300));
@@ -163,13 +163,13 @@ fn a_block_moves_if_it_must_and_takes_its_contents_along() {
     let above = shared::allocate(&heap, small).unwrap();
     fill(block, 3);
     fill(above, 70);
-    // SAFETY: The blocks are the heap's, with these layouts, and each is freed once.
+    // SAFETY: The blocks have these layouts, and each is freed once.
     unsafe {
         let grown = shared::grow_zeroed(&heap, block.cast(), small, large).unwrap();
         assert!(grown.cast() != block.cast::<u8>() && grown.len() == 300);
         assert!(is_filled(grown.cast(), 100, 3) && is_zero(grown, 100));
         assert_eq!(used(&heap), 304 + 104);
-        // For another alignment, too, which it does not have by chance.
+        // The block also moves to get an alignment that it does not have by chance.
         let align = 2 << grown.cast::<u8>().addr().trailing_zeros();
         let aligned = layout(100, align);
         let shrunk = shared::shrink(&heap, grown.cast(), large, aligned).unwrap();
@@ -179,7 +179,7 @@ fn a_block_moves_if_it_must_and_takes_its_contents_along() {
         let larger = layout(150, align);
         let grown = shared::grow(&heap, shrunk.cast(), aligned, larger).unwrap();
         assert!(is_aligned(grown, larger) && is_filled(grown.cast(), 100, 3));
-        // If there is no room, it stays as it is.
+        // If there is no room, the block is unchanged.
         let huge = layout(9000, 8);
         assert_eq!(shared::grow(&heap, grown.cast(), larger, huge), Err(AllocError));
         assert_eq!(shared::grow_zeroed(&heap, grown.cast(), larger, huge), Err(AllocError));
@@ -194,16 +194,16 @@ fn a_block_moves_if_it_must_and_takes_its_contents_along() {
 }
 
 #[test]
-fn a_block_that_would_rather_move_does_if_there_is_room() {
+fn a_block_that_would_rather_move_moves_if_there_is_room() {
     let heap = Shared::<RealTime, true>(heap(4000));
     let [small, large] = [layout(100, 8), layout(1500, 8)];
     let block = shared::allocate(&heap, small).unwrap();
     fill(block, 3);
-    // SAFETY: The block is the heap's, with these layouts, and is freed once.
+    // SAFETY: The block has these layouts, and is freed once.
     unsafe {
         let grown = shared::grow(&heap, block.cast(), small, large).unwrap();
         assert!(grown.cast() != block.cast::<u8>() && is_filled(grown.cast(), 100, 3));
-        // There is no room for a second block of that size.
+        // There is no room for a second block of this size.
         let [larger, less] = [layout(2400, 8), layout(2300, 8)];
         let stays = shared::grow(&heap, grown.cast(), large, larger).unwrap();
         assert_eq!(stays.cast::<u8>(), grown.cast());
@@ -221,7 +221,7 @@ fn a_block_that_would_rather_move_does_if_there_is_room() {
 fn a_global_allocator_answers_with_null() {
     let heap = Shared::<Compact>(heap(4000));
     let layout = layout(40, 8);
-    // SAFETY: The blocks are the heap's, with these layouts, and each is freed once.
+    // SAFETY: The blocks have these layouts, and each is freed once.
     unsafe {
         let block = global::alloc(&heap, layout);
         assert!(!block.is_null());

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::common::{layout, memory, part};
 use talloc_core::{AllocError, Compact, Config, SOURCE_TRIES, Source, Span, Talloc};
 
-/// Memory of which each call gives the next `step` bytes, as further arenas or by extending.
+/// A source that provides the next `step` bytes per call, as a new arena or by extending the first one.
 struct Pages {
     memory: Span,
     given: usize,
@@ -30,7 +30,7 @@ impl<C: Config> Source<C> for Pages {
         }
         let page = part(source.memory, source.given, source.step);
         source.given += source.step;
-        // SAFETY: The memory is leaked and given once.
+        // SAFETY: The memory is leaked, and each part is provided once.
         let given = unsafe {
             if source.extends {
                 let arena = heap.get_arena().fit_over(page);
@@ -48,13 +48,13 @@ impl<C: Config> Source<C> for Pages {
 fn a_source_is_asked_until_there_is_enough() {
     for extends in [false, true] {
         let mut heap = Talloc::<Compact, _>::with_source(Pages::new(1 << 16, 1 << 12, extends));
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         unsafe {
             heap.malloc(layout(100, 8)).unwrap();
             assert_eq!(heap.source().calls, 1);
             heap.malloc(layout(100, 8)).unwrap();
             assert_eq!(heap.source().calls, 1);
-            // More than a page: further arenas do not help, a longer one does.
+            // A block larger than a page needs a longer arena. More arenas do not help.
             assert_eq!(heap.malloc(layout(20_000, 8)).is_ok(), extends);
             assert_eq!(heap.malloc(layout(1 << 20, 8)), Err(AllocError));
         }
@@ -65,20 +65,20 @@ fn a_source_is_asked_until_there_is_enough() {
 
 #[test]
 fn a_handler_may_free() {
-    /// Blocks that are kept for the case of need.
+    /// Blocks to be freed when memory runs out.
     struct Cache(Vec<core::ptr::NonNull<u8>>);
 
     impl Source<Compact> for Cache {
         fn acquire(heap: &mut Talloc<Compact, Self>, _: Layout) -> Result<(), AllocError> {
             let block = heap.source_mut().0.pop().ok_or(AllocError)?;
-            // SAFETY: It was allocated with this layout, and is freed once.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { heap.free(block, layout(64, 8)) };
             Ok(())
         }
     }
 
     let mut heap = Talloc::with_source(Cache(Vec::new()));
-    // SAFETY: The memory is leaked; the sizes are not zero.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         heap.init(memory(4096));
         while let Ok(block) = heap.malloc(layout(64, 8)) {
@@ -106,7 +106,7 @@ fn a_source_that_lies_is_asked_a_bounded_number_of_times() {
     }
 
     let mut heap = Talloc::with_source(Liar(0));
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     assert_eq!(unsafe { heap.malloc(layout(1, 1)) }, Err(AllocError));
     assert_eq!(heap.source().0, SOURCE_TRIES);
 }
@@ -118,7 +118,7 @@ fn a_panic_in_the_handler_leaves_the_heap_usable() {
     }
 
     let mut heap = Talloc::with_oom_handler(panics);
-    // SAFETY: The memory is leaked; the sizes are not zero.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         heap.init(memory(4096));
         let block = heap.malloc(layout(1000, 8)).unwrap();
@@ -137,7 +137,7 @@ fn a_panic_in_the_handler_leaves_the_heap_usable() {
 fn absurd_layouts_fail() {
     let mut heap = Talloc::new();
     let most = isize::MAX as usize;
-    // SAFETY: The memory is leaked; the sizes are not zero; the block is one of the heap's.
+    // SAFETY: The memory is leaked, and nothing else uses it. The block has this layout.
     unsafe {
         heap.init(memory(1 << 16));
         let block = heap.malloc(layout(64, 8)).unwrap();

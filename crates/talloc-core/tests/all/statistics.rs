@@ -1,4 +1,4 @@
-//! What a heap counts all the time, and by size when it is asked.
+//! Statistics, and counts by size.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -12,7 +12,7 @@ const BYTES: usize = 64 << 10;
 
 fn heap<C: Config>(memory: &mut [u8]) -> OwnedTalloc<C> {
     let mut heap = Talloc::<C>::with_config();
-    // SAFETY: The caller keeps the memory for as long as the heap.
+    // SAFETY: The caller keeps the memory as long as the heap.
     unsafe { heap.claim(Span::from(memory)) }.unwrap();
     heap
 }
@@ -72,18 +72,18 @@ fn counts_what_is_there<C: Config>() {
         assert_eq!(total.used_blocks, report.used_blocks.unwrap_or(0));
         maps_what_is_counted(&heap, &counted);
     }
-    assert!(refused > 0, "the memory has never been short");
+    assert!(refused > 0, "no request has failed");
 }
 
 #[test]
-fn what_is_counted_is_what_verify_finds() {
+fn statistics_agree_with_verify() {
     counts_what_is_there::<Compact>();
     counts_what_is_there::<RealTime>();
     counts_what_is_there::<Micro>();
     counts_what_is_there::<Checked>();
 }
 
-/// Expects the chunks of the only arena to cover it, and to have the bytes that are counted.
+/// Expects the chunks to cover the only arena, and their sizes to match the counts.
 fn maps_what_is_counted<C: Config>(heap: &Talloc<C>, counted: &Statistics) {
     let map: Vec<Chunk> = heap.inspect().memory_map().collect();
     let bytes = |kind| -> usize {
@@ -114,7 +114,7 @@ fn maps_what_is_counted<C: Config>(heap: &Talloc<C>, counted: &Statistics) {
 
 #[test]
 fn a_map_shows_the_own_chunk_between_blocks() {
-    // The boundaries of what the arena has at first, and of what it has at last.
+    // The bounds of the arena at first and at last.
     for (first, last) in [(20_000..30_000, 0..50_000), (0..30_000, 0..50_000)] {
         let mut memory = vec![0; 50_000];
         let whole = Span::from(&mut *memory);
@@ -153,7 +153,7 @@ fn free_chunks_come_in_order_with_the_top_and_cached_blocks() {
     let cached = found.iter().filter(|(kind, _)| *kind == ChunkKind::Cached).count();
     assert!(cached > 0 && found.contains(&(ChunkKind::Cached, 24)));
     let rest: Vec<_> = found.into_iter().filter(|(kind, _)| *kind != ChunkKind::Cached).collect();
-    // A run of small blocks is carved at once: what is left of it is cached.
+    // A run of small blocks is carved at once, and the rest of the run is cached.
     assert_eq!(rest[0], (ChunkKind::Free, 2000));
     assert_eq!(rest[1], (ChunkKind::Free, 3000));
     assert_eq!(rest.last(), Some(&(ChunkKind::Top, top)));
@@ -183,7 +183,7 @@ fn free_memory_beside_the_largest_chunk_is_fragmentation() {
     let classes = |heap: &OwnedTalloc<RealTime>| heap.inspect().size_classes();
     assert_eq!(classes(&heaps[0]).external_fragmentation(), 0);
 
-    // A hole of 8000 bytes, one of 16000, and no more.
+    // The heap has a hole of 8000 bytes and one of 16,000.
     let blocks = [8000, 1000, 16_000, 1000].map(|size| (malloc(&mut heaps[0], size), size));
     let rest = heaps[0].inspect().largest_free_bytes();
     malloc(&mut heaps[0], rest);
@@ -195,7 +195,7 @@ fn free_memory_beside_the_largest_chunk_is_fragmentation() {
     let holes = classes(&heaps[0]);
     assert_eq!((holes.largest_free_bytes(), holes.external_fragmentation()), (16_000, 333));
 
-    // Of two heaps, the largest chunk of both counts.
+    // For two heaps, the largest chunk of both counts.
     let both = holes.with(&classes(&heaps[1]));
     let top = heaps[1].inspect().largest_free_bytes();
     assert_eq!(both.largest_free_bytes(), top);
@@ -204,7 +204,7 @@ fn free_memory_beside_the_largest_chunk_is_fragmentation() {
 }
 
 #[test]
-fn a_heap_without_memory_has_nothing_to_tell() {
+fn a_heap_without_memory_has_empty_statistics() {
     let heap = Talloc::new();
     let counted = heap.inspect().statistics();
     assert_eq!(counted.with(Statistics::default()).heaps, 1);
@@ -267,7 +267,7 @@ fn statistics_are_serialised() {
     assert_eq!(classes[0]["min_size"], 64);
     assert_eq!(classes[0]["used_blocks"], 1);
 
-    // Without an allocator, as on a microcontroller: fields in order, in variable length.
+    // This works without an allocator, as on a microcontroller.
     let mut buffer = [0; 128];
     let bytes = postcard::to_slice(&counted, &mut buffer).unwrap();
     let (heaps, rest): (usize, _) = postcard::take_from_bytes(bytes).unwrap();
@@ -278,9 +278,9 @@ fn statistics_are_serialised() {
     assert!(postcard::to_slice(&heap.inspect().size_classes(), &mut buffer).is_ok());
 }
 
-/// Safe code may pass chunks of any sizes.
+/// Safe code can pass chunks of any sizes.
 #[test]
-fn sums_of_any_chunks_are_no_larger_than_the_largest_number() {
+fn sums_of_any_chunks_do_not_overflow() {
     let chunk = Chunk { kind: ChunkKind::Free, span: Span::from_base_size(8, usize::MAX - 15) };
     let classes: SizeClasses = [chunk; 3].into_iter().collect();
     assert_eq!((classes.total().free_chunks, classes.total().free_bytes), (3, usize::MAX));

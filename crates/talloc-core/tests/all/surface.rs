@@ -1,18 +1,18 @@
-//! How many methods a heap has: what belongs to one subject is in a view.
+//! The number of a heap's methods. Related methods belong in a view.
 
 #![cfg(not(any(miri, target_arch = "wasm32")))]
 
 use std::fs;
 use std::path::Path;
 
-/// The methods that `Talloc` may have. Beyond these, find the view that a method belongs to: `Inspect`, `ArenaMut`,
+/// The largest number of methods of `Talloc`. Add further methods to the view that fits: `Inspect`, `ArenaMut`,
 /// `ArenasMut`, `OfKinds` or `Backend`.
 const MAX_METHODS: usize = 30;
 
-/// What only an owner can do with its heap.
+/// Methods that only the owner of a heap can call.
 const OWNERS: [&str; 5] = ["extend", "lock", "mov", "spin_lock", "truncate"];
 
-/// The public documented methods in `impl` blocks that begin so.
+/// Returns the public documented methods in `impl` blocks whose first line `is_meant`.
 fn methods(folder: &Path, is_meant: &dyn Fn(&str) -> bool) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

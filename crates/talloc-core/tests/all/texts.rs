@@ -1,4 +1,4 @@
-//! What errors, violations and heaps look like when they are printed.
+//! The texts of errors, violations, reports and heaps.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use talloc_core::{
     Violation, alloc_error,
 };
 
-/// Checks that the texts are there, and differ.
+/// Checks that all texts are long enough, and that they differ.
 fn check<T: std::error::Error>(all: &[T]) {
     let texts: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), all.len(), "{texts:?}");
@@ -85,7 +85,7 @@ fn a_heap_shows_its_arenas() {
     let memory = memory(20_000);
     let spans = [part(memory, 0, 8_000), part(memory, 9_000, 8_000)];
     for span in spans {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(span) }.unwrap();
     }
     assert_eq!(format!("{heap:?}"), format!("Talloc {{ arenas: {spans:?}, .. }}"));

@@ -1,27 +1,27 @@
-//! Blocks of zeros from memory that is, or is not, known to be zero.
+//! Zeroed blocks from memory that may or may not be known to be zero.
 
 use crate::common::{layout, memory, part};
 use talloc_core::{Compact, Config, Memory, RealTime, Talloc};
 
-/// Allocates blocks of zeros, soils them and frees some, and checks that they are zero each time;
-/// meanwhile, the arena grows, shrinks and becomes empty.
+/// Allocates zeroed blocks, checks and overwrites them, and frees some. Meanwhile, the arena is extended, truncated and
+/// emptied.
 fn blocks_are_zero<C: Config>(known: Memory, dirty: bool) {
     const STEP: usize = 16 << 10;
-    // Miri takes its time.
+    // Miri is slow.
     const STEPS: usize = if cfg!(miri) { 60 } else { 3000 };
     let memory = memory(64 * STEP);
     if dirty {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { memory.get_base_ptr().unwrap().write_bytes(0xff, memory.size()) };
     }
     let mut random = fastrand::Rng::with_seed(7);
     let mut heap = Talloc::<C>::with_config();
-    // SAFETY: The memory is leaked, used by nobody else, and as `known` says.
+    // SAFETY: The memory is leaked, nothing else uses it, and `known` describes it.
     unsafe { heap.arenas_mut().claim_as(part(memory, 0, STEP), known) }.unwrap();
     let mut blocks = Vec::new();
     for step in 0..STEPS {
         let layout = layout(random.usize(1..4000), 1 << random.usize(0..8));
-        // SAFETY: The size is not zero, and blocks have as many bytes as they were allocated with.
+        // SAFETY: All accesses are within the blocks.
         unsafe {
             if let Ok(block) = heap.malloc_zeroed(layout) {
                 assert!((0..layout.size()).all(|byte| block.add(byte).read() == 0), "{step}");
@@ -31,7 +31,7 @@ fn blocks_are_zero<C: Config>(known: Memory, dirty: bool) {
                 let arena = heap.get_arena();
                 let wider = arena.extend(0, STEP).fit_within(memory);
                 if let Some(added) = wider.above(arena.acme().unwrap()).to_slice() {
-                    // It may have been the heap's before.
+                    // The memory may have been in the arena before.
                     (*added).fill(if known.contains(Memory::ZEROED) { 0 } else { 0xbb });
                 }
                 heap.arena(arena).and_then(|mut arena| arena.extend(wider, known)).unwrap();
@@ -46,7 +46,7 @@ fn blocks_are_zero<C: Config>(known: Memory, dirty: bool) {
                 let low = part(memory, random.usize(0..3) * 1000, STEP);
                 let shrunk = low.fit_within(heap.get_arena());
                 heap.truncate(shrunk);
-                // What is given back and taken again is not zero any more.
+                // Memory that is given back and claimed again is no longer zero.
                 heap.extend(low);
             }
         }
@@ -68,15 +68,15 @@ fn memory_known_to_be_zero_is_not_cleared() {
     let memory = memory(1 << 20);
     let mut heap = Talloc::new();
     let layout = layout(1 << 16, 8);
-    // SAFETY: The memory is leaked, used by nobody else and zero. The sizes are not zero.
+    // SAFETY: The memory is leaked and zero, and nothing else uses it.
     unsafe {
         heap.arenas_mut().claim_as(part(memory, 0, 1 << 17), Memory::ZEROED).unwrap();
         let (block, dirty) = heap.backend().malloc_dirty(layout).unwrap();
-        // What the arena looked ahead to clear bits for counts as used.
+        // The few bits that the arena cleared in advance count as used.
         assert!(dirty <= 4096);
         heap.free(block, layout);
         let (block, dirty) = heap.backend().malloc_dirty(layout).unwrap();
-        assert!(dirty >= (1 << 16) - 8, "it has been used");
+        assert!(dirty >= (1 << 16) - 8, "the memory has been used");
         let arena = heap.get_arena();
         heap.arena(arena)
             .and_then(|mut arena| arena.extend(part(memory, 0, 1 << 19), Memory::ZEROED))
@@ -86,7 +86,7 @@ fn memory_known_to_be_zero_is_not_cleared() {
         assert_eq!(
             heap.backend().malloc_dirty(layout).unwrap().1,
             1 << 16,
-            "nothing is known of the rest"
+            "the rest is not known to be zero"
         );
         heap.free(block, layout);
     }

@@ -1,4 +1,4 @@
-//! Says to the linker what memory the board has.
+//! Tells the linker the memory layout of the board.
 
 use std::env;
 
@@ -6,11 +6,10 @@ fn main() {
     println!("cargo:rerun-if-changed=memory");
     let target = env::var("TARGET").expect("set by cargo");
     let (board, scripts) = match target.as_str() {
-        // The scripts are those of `cortex-m-rt`; where there are no pages, nothing need be aligned
-        // to them.
+        // These scripts are from `cortex-m-rt`. Machines without pages need no page-aligned sections.
         "thumbv6m-none-eabi" => ("microbit", ["--nmagic", "-Tlink.x"]),
         "thumbv7m-none-eabi" => ("lm3s6965evb", ["--nmagic", "-Tlink.x"]),
-        // And these are of `riscv-rt`.
+        // These scripts are from `riscv-rt`.
         _ if target.starts_with("riscv32") => ("virt", ["-Tmemory.x", "-Tlink.x"]),
         _ => return,
     };

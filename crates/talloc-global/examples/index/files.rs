@@ -1,4 +1,4 @@
-//! Which files there are, and what is in them.
+//! Finds files and reads them.
 
 use std::fs;
 use std::io;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// A file with a zero byte among its first ones is taken for a binary one.
+/// A file with a zero byte among this many first bytes is binary.
 const PROBE: usize = 8 << 10;
 
-/// All files at and below `paths`, in order.
+/// Lists all files at and below `paths`, sorted by name.
 ///
-/// Errs if one of `paths` cannot be read; what cannot be read below them is left out.
+/// Fails if one of `paths` cannot be read. Skips unreadable entries below them.
 pub fn list(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -25,7 +25,7 @@ pub fn list(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The text in a file, or `None` if it is a binary one or cannot be read.
+/// Returns the text of a file, or `None` if the file is binary or cannot be read.
 pub fn text(file: &Path) -> Option<String> {
     let bytes = fs::read(file).ok()?;
     if bytes.iter().take(PROBE).any(|byte| *byte == 0) {

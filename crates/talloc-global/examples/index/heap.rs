@@ -1,4 +1,4 @@
-//! The program's heap, and what is counted about it.
+//! The program's heap, and counters of its use.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -6,48 +6,48 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use talloc_global::inspect::{Report, Violation};
 use talloc_global::*;
 
-/// With memory from the operating system, and caches for the threads.
+/// A heap with memory from the operating system and caches for threads.
 #[cfg(all(feature = "system", feature = "std", unix))]
 #[global_allocator]
 static ALLOCATOR: Counted<SystemTalloc> = Counted::new(SystemTalloc::new());
 
-/// With memory from the operating system.
+/// A heap with memory from the operating system.
 #[cfg(all(feature = "system", not(feature = "std"), unix))]
 #[global_allocator]
 static ALLOCATOR: Counted<SystemTallock> = Counted::new(SystemTallock::new());
 
-/// With the memory of an array.
+/// A heap with the memory of a static array.
 #[cfg(not(all(feature = "system", unix)))]
 #[global_allocator]
 static ALLOCATOR: Counted<StaticTalloc> = Counted::new(StaticTalloc::new(&ARENA));
 #[cfg(not(all(feature = "system", unix)))]
 static ARENA: StaticArena<{ 256 << 20 }> = StaticArena::new();
 
-/// Checks the whole heap, and its caches.
+/// Verifies the heap, including its caches.
 #[cfg(all(feature = "system", feature = "std", unix))]
 pub fn verify() -> Result<Report, Violation> {
     ALLOCATOR.allocator.verify()
 }
 
-/// Checks the whole heap.
+/// Verifies the heap.
 #[cfg(not(all(feature = "system", feature = "std", unix)))]
 pub fn verify() -> Result<Report, Violation> {
-    // The guard is gone before anybody allocates to print the result.
+    // The lock is released before the caller allocates to print the result.
     ALLOCATOR.allocator.0.lock().verify()
 }
 
-/// The heap at one moment.
+/// The state of the heap at one moment.
 #[derive(Clone, Copy)]
 pub struct Snapshot {
     pub report: Report,
     pub calls: Calls,
-    /// Bytes that are allocated, as they were asked for.
+    /// Bytes in allocated blocks, as requested.
     pub live: usize,
-    /// The most that there have been.
+    /// The largest value of `live` so far.
     pub peak: usize,
 }
 
-/// How often the program has called its allocator.
+/// The number of calls of the allocator.
 #[derive(Clone, Copy)]
 pub struct Calls {
     pub allocations: usize,
@@ -56,7 +56,7 @@ pub struct Calls {
 }
 
 impl Snapshot {
-    /// Checks the whole heap and notes what it is like.
+    /// Verifies the heap and records its state.
     pub fn take() -> Result<Self, Violation> {
         let Counted { allocations, reallocations, frees, live, peak, .. } = &ALLOCATOR;
         let calls = Calls {
@@ -69,7 +69,7 @@ impl Snapshot {
     }
 }
 
-/// An allocator that counts what it is asked for.
+/// An allocator that counts the calls and the bytes requested.
 struct Counted<A> {
     allocator: A,
     allocations: AtomicUsize,
@@ -91,11 +91,11 @@ impl<A> Counted<A> {
         }
     }
 
-    /// Counts a call that `block` came of, unless it failed, and the change of what is live.
+    /// Counts a successful call, and changes `live` by the difference of the sizes. Returns `block`.
     fn count(&self, block: *mut u8, calls: &AtomicUsize, old: usize, new: usize) -> *mut u8 {
         if !block.is_null() {
             calls.fetch_add(1, Relaxed);
-            // `live` is at least `old`, so that the difference may wrap and the sum does not.
+            // The difference may wrap, but the sum does not, because `live` is at least `old`.
             let change = new.wrapping_sub(old);
             let live = self.live.fetch_add(change, Relaxed).wrapping_add(change);
             if live > self.peak.load(Relaxed) {
@@ -106,28 +106,28 @@ impl<A> Counted<A> {
     }
 }
 
-// SAFETY: All is left to the allocator inside.
+// SAFETY: The inner allocator serves all requests.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes a layout whose size is not zero.
         let block = unsafe { self.allocator.alloc(layout) };
         self.count(block, &self.allocations, 0, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes a layout whose size is not zero.
         let block = unsafe { self.allocator.alloc_zeroed(layout) };
         self.count(block, &self.allocations, 0, layout.size())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.count(block, &self.frees, layout.size(), 0);
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { self.allocator.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         let block = unsafe { self.allocator.realloc(block, layout, new_size) };
         self.count(block, &self.reallocations, layout.size(), new_size)
     }

@@ -1,12 +1,11 @@
-//! An inverted index of the text files it is given, built by several threads, with every
-//! allocation of the program from the talloc heap.
+//! Builds an inverted index of text files with several threads. All allocations are from the talloc heap.
 //!
 //! ```sh
 //! cargo run --release --example index -- PATHS...
 //! ```
 //!
-//! Prints the most frequent words, then how the heap did, and checks the whole heap: the program
-//! fails if anything is wrong with it.
+//! Prints the most frequent words and the heap's report, and verifies the heap. Exits with an error if the heap is
+//! corrupted.
 
 mod files;
 mod heap;
@@ -25,23 +24,23 @@ use clap::Parser;
 
 use heap::Snapshot;
 
-/// Counts the words of text files, and in how many of the files they are.
+/// Counts the words of text files, and the files that contain each word.
 #[derive(Parser)]
 struct Args {
-    /// Files, and folders with all that is in them. Binary files are left out.
+    /// Files and folders to index. Binary files are skipped.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Threads that read files; as many as there are cores unless told otherwise.
+    /// Number of threads that read files. The default is the number of cores.
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
-    /// How many words to print.
+    /// Number of words to print.
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
 }
 
 fn main() -> ExitCode {
     let result = run(&Args::parse());
-    // Whatever happened, the heap must be in order.
+    // Verifies the heap even after an error.
     let verified = heap::verify();
     if let Err(violation) = &verified {
         eprintln!("index: the heap is broken: {violation} ({violation:?})");

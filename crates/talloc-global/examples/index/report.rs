@@ -1,4 +1,4 @@
-//! What the program prints.
+//! Prints the results.
 
 use std::io::{Result, Write};
 use std::num::NonZero;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::heap::Snapshot;
 use crate::words::Index;
 
-/// The most frequent words.
+/// Prints the most frequent words.
 pub fn words(out: &mut impl Write, index: &Index, n: usize) -> Result<()> {
     writeln!(out, "{:>10} {:>8}  word", "count", "files")?;
     for (word, count, files) in index.most_frequent(n) {
@@ -16,7 +16,7 @@ pub fn words(out: &mut impl Write, index: &Index, n: usize) -> Result<()> {
     Ok(())
 }
 
-/// What was read, and how long it took.
+/// Prints what was read, and the time it took.
 pub fn input(
     out: &mut impl Write,
     index: &Index,
@@ -29,11 +29,11 @@ pub fn input(
     writeln!(out, "time            {:.2} s with {threads} threads", time.as_secs_f64())
 }
 
-/// The heap with the index in it.
+/// Prints the report of the heap with the index.
 ///
-/// Overhead is what memory is taken beyond what the program asked for. At the peak that is all of
-/// the arenas that has been in use, holes between blocks included; now it is what the blocks are
-/// rounded up by and what the heap keeps for itself, and the holes are told of as fragmentation.
+/// Overhead is the memory taken beyond the bytes requested. At the peak, it includes all of the arenas used so far,
+/// with holes between blocks. Now, it is the rounding of sizes and the heap's own memory. Holes count as fragmentation
+/// instead.
 pub fn heap(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     let Snapshot { report, calls, live, peak } = heap;
     let taken = report.used_bytes + report.overhead_bytes;
@@ -64,13 +64,13 @@ pub fn heap(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     writeln!(out, "arenas          {}, of {} bytes", report.arenas, report.arena_bytes)
 }
 
-/// The heap when nothing is left but what the standard library keeps.
+/// Prints the report of the heap after the index is freed. Only the standard library's blocks are left.
 pub fn exit(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     let Snapshot { report, live, .. } = heap;
     writeln!(out, "heap at exit    {live} bytes live, {} free: verified", report.free_bytes)
 }
 
-/// By how much `bytes` is more than `base`.
+/// Returns by how many percent `bytes` exceeds `base`.
 fn excess(bytes: usize, base: usize) -> String {
     percent(bytes as f64 / base as f64 - 1.0)
 }

@@ -9,28 +9,28 @@ use std::thread;
 
 use crate::files;
 
-/// Where words are, and how often.
+/// The files that contain each word, and how often.
 #[derive(Default)]
 pub struct Index {
-    /// For each word the files it is in.
+    /// The files of each word.
     pub words: BTreeMap<String, Vec<Posting>>,
-    /// Files that were read.
+    /// The number of files that were read.
     pub texts: usize,
-    /// Files that were not, because they are binary or cannot be read.
+    /// The number of files that were skipped, because they are binary or cannot be read.
     pub skipped: usize,
-    /// Bytes of the files that were read.
+    /// The total size of the files that were read, in bytes.
     pub bytes: usize,
 }
 
-/// A word in a file.
+/// The occurrences of a word in one file.
 pub struct Posting {
-    /// The file's number.
+    /// The number of the file.
     pub file: usize,
-    /// How often the word is in it.
+    /// The number of occurrences.
     pub count: usize,
 }
 
-/// The index of `files`, which `threads` threads read as they get to it.
+/// Indexes `files` with `threads` threads. Each thread takes the next file when it is idle.
 pub fn index(files: &[PathBuf], threads: NonZero<usize>) -> io::Result<Index> {
     let next = AtomicUsize::new(0);
     let take = || {
@@ -48,17 +48,17 @@ pub fn index(files: &[PathBuf], threads: NonZero<usize>) -> io::Result<Index> {
         };
         let readers: Vec<_> = (0..threads.get()).map(spawn).collect::<io::Result<_>>()?;
         for reader in readers {
-            let part = reader.join().map_err(|_| io::Error::other("a thread has panicked"))?;
+            let part = reader.join().map_err(|_| io::Error::other("a thread panicked"))?;
             index.merge(part);
         }
         Ok::<_, io::Error>(())
     })?;
-    // Which thread came to which file is left to chance.
+    // The order in which threads take files is random.
     index.words.values_mut().for_each(|postings| postings.sort_unstable_by_key(|p| p.file));
     Ok(index)
 }
 
-/// What one thread has found.
+/// The words that one thread has found.
 #[derive(Default)]
 struct Part {
     words: HashMap<String, Vec<Posting>>,
@@ -87,7 +87,7 @@ impl Part {
 }
 
 impl Index {
-    /// Adds what a thread has found.
+    /// Adds the words that a thread has found.
     fn merge(&mut self, part: Part) {
         self.texts += part.texts;
         self.skipped += part.skipped;
@@ -97,7 +97,7 @@ impl Index {
         }
     }
 
-    /// The `n` most frequent words, with how often they occur and in how many files.
+    /// Returns the `n` most frequent words, each with its number of occurrences and of files.
     pub fn most_frequent(&self, n: usize) -> Vec<(&str, usize, usize)> {
         let count = |postings: &[Posting]| postings.iter().map(|posting| posting.count).sum();
         let mut words: Vec<(&str, usize, usize)> = self
@@ -105,13 +105,13 @@ impl Index {
             .iter()
             .map(|(word, postings)| (word.as_str(), count(postings), postings.len()))
             .collect();
-        // Stable: words that are as frequent stay in alphabetical order.
+        // The sort is stable, so words of the same frequency stay in alphabetical order.
         words.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
         words.truncate(n);
         words
     }
 
-    /// How many words there are in all.
+    /// Returns the total number of words.
     pub fn total(&self) -> usize {
         self.words.values().flatten().map(|posting| posting.count).sum()
     }

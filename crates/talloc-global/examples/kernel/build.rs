@@ -1,4 +1,4 @@
-//! Says to the linker where in memory what belongs.
+//! Passes the kernel's linker script to the linker.
 
 use std::env;
 
@@ -10,6 +10,6 @@ fn main() {
     }
     let here = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
     println!("cargo:rustc-link-arg-bins=-T{here}/kernel.ld");
-    // It is loaded where the script says, and there is nobody to relocate it.
+    // The boot loader loads the kernel at the script's addresses, and does not relocate it.
     println!("cargo:rustc-link-arg-bins=--no-pie");
 }

@@ -1,4 +1,4 @@
-//! What several tests have in common.
+//! Helpers of the tests.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -6,16 +6,15 @@ use std::thread;
 
 use fastrand::Rng;
 
-/// The most a block has.
+/// The largest size of a block.
 const MAX: usize = 3000;
 
-/// How many rounds are one, for Miri, which takes its time.
+/// The divisor of the number of rounds, because Miri is slow.
 const SLOWER: usize = if cfg!(miri) { 200 } else { 1 };
 
-/// Allocates, reallocates and frees on several threads, each of which frees what others have
-/// allocated, too.
+/// Allocates, reallocates and frees on several threads, each of which also frees blocks of others.
 ///
-/// Contents are checked whenever a block is changed or freed.
+/// Checks the contents of a block before each change.
 pub fn hammer(threads: u64, rounds: usize) {
     let shared = Mutex::new(VecDeque::new());
     thread::scope(|scope| {
@@ -27,7 +26,7 @@ pub fn hammer(threads: u64, rounds: usize) {
     shared.into_inner().unwrap().iter().for_each(|block| check(block));
 }
 
-/// What one thread does.
+/// The work of one thread.
 fn hammer_alone(mut rng: Rng, rounds: usize, shared: &Mutex<VecDeque<Vec<u8>>>) {
     let mut own: Vec<Vec<u8>> = Vec::new();
     for _ in 0..rounds {
@@ -45,9 +44,9 @@ fn hammer_alone(mut rng: Rng, rounds: usize, shared: &Mutex<VecDeque<Vec<u8>>>) 
     own.iter().for_each(|block| check(block));
 }
 
-/// A new block, all bytes of which are its first one.
+/// Allocates a block whose bytes all have the same value.
 fn block(rng: &mut Rng) -> Vec<u8> {
-    // Small ones are frequent.
+    // Small blocks are frequent.
     let size = rng.usize(1..=rng.clone().usize(1..MAX));
     match rng.bool() {
         true => vec![0; size],
@@ -63,5 +62,5 @@ fn resize(block: &mut Vec<u8>, size: usize) {
 }
 
 fn check(block: &[u8]) {
-    assert!(block.iter().all(|byte| *byte == block[0]), "the block has been overwritten");
+    assert!(block.iter().all(|byte| *byte == block[0]), "a block was overwritten");
 }

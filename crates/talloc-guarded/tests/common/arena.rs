@@ -1,13 +1,13 @@
-//! An allocator whose blocks have nothing between them.
+//! An allocator with adjacent blocks.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The bytes of an arena: a whole number of pages.
+/// The size of an arena in bytes, a whole number of pages.
 pub const LEN: usize = 1 << 20;
 
-/// Blocks one behind the other. The last one can grow and shrink where it is. Memory that is not a block's is written to.
+/// Allocates adjacent blocks. The last one can be resized in place. Freed memory is overwritten.
 pub struct Arena {
     start: *mut u8,
     used: Mutex<usize>,
@@ -15,7 +15,7 @@ pub struct Arena {
     pub is_full: AtomicBool,
 }
 
-// SAFETY: A lock guards how much of the memory is used, and blocks are distinct.
+// SAFETY: A lock guards the number of used bytes, and blocks are disjoint.
 unsafe impl Sync for Arena {}
 
 impl Arena {
@@ -30,22 +30,22 @@ impl Arena {
         self.start.expose_provenance()
     }
 
-    /// How many bytes are used.
+    /// Returns the number of used bytes.
     pub fn used(&self) -> usize {
         *self.used.lock().unwrap()
     }
 
-    /// Skips memory, so that the next block starts at this offset, or uses memory again.
+    /// Skips memory, so that the next block starts at this offset, or reuses memory.
     ///
     /// # Safety
     ///
-    /// Nothing behind the offset is live.
+    /// There is no live block above the offset.
     pub unsafe fn set_used(&self, offset: usize) {
         *self.used.lock().unwrap() = offset;
     }
 }
 
-// SAFETY: Blocks are parts of the arena that no other block has, as long as `set_used` is called as it should be.
+// SAFETY: Blocks are disjoint parts of the arena, as long as the contract of `set_used` is upheld.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut used = self.used.lock().unwrap();
@@ -63,7 +63,7 @@ unsafe impl GlobalAlloc for Arena {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: The caller gives up the block.
+        // SAFETY: The caller gives up the block, which has this layout.
         unsafe { block.write_bytes(0xdd, layout.size()) };
     }
 
@@ -76,7 +76,7 @@ unsafe impl GlobalAlloc for Arena {
             return block;
         }
         drop(used);
-        // SAFETY: The old block is live, and the new one another.
+        // SAFETY: The old block is live, and the new one is disjoint.
         unsafe {
             let new = self.alloc(Layout::from_size_align(new_size, layout.align()).unwrap());
             if !new.is_null() {

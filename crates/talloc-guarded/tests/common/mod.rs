@@ -1,4 +1,4 @@
-//! Running a test in a process of its own, and what is reported there.
+//! Runs a test in a child process, and collects its reports.
 #![allow(dead_code)]
 
 pub mod arena;
@@ -14,13 +14,14 @@ use std::sync::Mutex;
 
 use talloc_guarded::{Guarded, Reaction, Report};
 
-/// Every block is guarded.
+/// Guards every block.
 pub const ALL: Option<NonZeroUsize> = Some(NonZeroUsize::MIN);
 
-/// Names the test that this process is to run.
+/// The environment variable with the name of the test that the child runs.
 const VARIABLE: &str = "TALLOC_GUARDED_CHILD";
 
-/// Runs `body` in a child process, which runs the calling test, `name`. Returns what it printed; none in the child.
+/// Runs `body` in a child process, which runs only the calling test, `name`. Returns the child's output, or `None` in
+/// the child.
 pub fn in_child(name: &str, body: impl FnOnce()) -> Option<Output> {
     if env::var(VARIABLE).is_ok_and(|test| test == name) {
         body();
@@ -37,7 +38,7 @@ pub fn succeeds(name: &str, body: impl FnOnce()) {
     }
 }
 
-/// The command that runs a test in a child.
+/// Returns the command that runs a test in a child process.
 pub fn child(name: &str) -> Command {
     let program = env::current_exe().unwrap();
     let mut command = match env::var("TALLOC_TEST_RUNNER") {
@@ -53,7 +54,7 @@ pub fn child(name: &str) -> Command {
     command
 }
 
-/// All that a child printed.
+/// Returns everything that a child printed.
 pub fn text(output: &Output) -> String {
     let (out, error) = (&output.stdout, &output.stderr);
     format!(
@@ -64,10 +65,10 @@ pub fn text(output: &Output) -> String {
     )
 }
 
-/// What has been reported to [`note`]. It has room, so that nothing is allocated.
+/// The reports passed to [`note`]. It has enough capacity, so nothing is allocated.
 static REPORTS: Mutex<Vec<Report>> = Mutex::new(Vec::new());
 
-/// Makes the handler of reports note them and continue.
+/// Installs a report handler that records reports and continues.
 pub fn note_reports() {
     fn note(report: &Report) -> Reaction {
         let mut reports = REPORTS.lock().unwrap();
@@ -80,7 +81,7 @@ pub fn note_reports() {
     talloc_guarded::set_handler(note);
 }
 
-/// The reports since the last call.
+/// Returns the reports since the last call.
 pub fn reports() -> Vec<Report> {
     let mut reports = REPORTS.lock().unwrap();
     let new = reports.to_vec();
@@ -88,7 +89,7 @@ pub fn reports() -> Vec<Report> {
     new
 }
 
-/// The only report since the last call.
+/// Returns the only report since the last call.
 #[track_caller]
 pub fn report() -> Report {
     let reports = reports();
@@ -100,13 +101,13 @@ pub fn page() -> usize {
     rustix::param::page_size()
 }
 
-/// A guarded block at the end of its pages. Not inlined, so that call stacks have it.
+/// Allocates a guarded block at the end of its pages. It is not inlined, so that it appears in call stacks.
 #[inline(never)]
 pub fn at_end<A: GlobalAlloc>(allocator: &Guarded<A>, layout: Layout) -> *mut u8 {
     placed(allocator, layout, |start| (start + layout.size()) % page() == 0)
 }
 
-/// A guarded block at the start of its pages.
+/// Allocates a guarded block at the start of its pages.
 pub fn at_start<A: GlobalAlloc>(allocator: &Guarded<A>, layout: Layout) -> *mut u8 {
     placed(allocator, layout, |start| start % page() == 0)
 }
@@ -117,7 +118,7 @@ fn placed<A: GlobalAlloc>(
     is_there: impl Fn(usize) -> bool,
 ) -> *mut u8 {
     loop {
-        // SAFETY: The size is not zero. A block that is not wanted is freed.
+        // SAFETY: The size is not zero, and a block at another place is freed once.
         unsafe {
             let block = allocator.alloc(layout);
             assert!(allocator.is_guarded(block));
@@ -129,7 +130,7 @@ fn placed<A: GlobalAlloc>(
     }
 }
 
-/// An allocator that guards every block.
+/// Creates an allocator that guards every block.
 pub const fn guarding_all() -> Guarded<System> {
     Guarded::new(System).with_rate(ALL)
 }

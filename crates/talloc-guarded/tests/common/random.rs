@@ -1,15 +1,15 @@
-//! Random programs, which check the contents of their blocks.
+//! Random programs that check the contents of their blocks.
 
 use std::alloc::{GlobalAlloc, Layout};
 
-/// A live block, all of whose bytes are `mark`.
+/// A live block whose bytes are all `mark`.
 pub struct Live {
     pub block: *mut u8,
     pub layout: Layout,
     pub mark: u8,
 }
 
-// SAFETY: The block is the owner's.
+// SAFETY: The value owns the block.
 unsafe impl Send for Live {}
 
 impl Live {
@@ -32,7 +32,7 @@ impl Live {
 
     pub fn filled(mut self, mark: u8) -> Self {
         self.mark = mark;
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         unsafe { self.block.write_bytes(mark, self.layout.size()) };
         self
     }
@@ -43,7 +43,7 @@ impl Live {
         // SAFETY: The block is live, and the size is not zero.
         let block = unsafe { allocator.realloc(self.block, self.layout, size) };
         assert!(!block.is_null() && block.addr() % self.layout.align() == 0);
-        // SAFETY: The block has so many bytes.
+        // SAFETY: The block has at least `kept` bytes.
         assert!(unsafe { holds(block, kept, self.mark) });
         let layout = Layout::from_size_align(size, self.layout.align()).unwrap();
         Self { block, layout, mark: 0 }.filled(mark)
@@ -51,29 +51,29 @@ impl Live {
 
     pub fn freed<A: GlobalAlloc>(self, allocator: &A) {
         self.check();
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         unsafe { allocator.dealloc(self.block, self.layout) }
     }
 
     fn check(&self) {
-        // SAFETY: The block is live.
+        // SAFETY: The block is live, and has this layout.
         assert!(unsafe { holds(self.block, self.layout.size(), self.mark) });
     }
 }
 
-/// A size of at most `largest`. Each doubling is as likely.
+/// Returns a random size of at most `largest`. Each power of two is equally likely.
 fn random_size(random: &mut fastrand::Rng, largest: usize) -> usize {
     let bits = random.u32(..=largest.ilog2());
     (1 + random.usize(..1 << bits)).min(largest)
 }
 
-/// Whether bytes all have a value.
+/// Returns whether all bytes have this value.
 ///
 /// # Safety
 ///
-/// They can be read.
+/// The bytes are readable.
 unsafe fn holds(block: *const u8, size: usize, value: u8) -> bool {
-    // SAFETY: The caller's promise.
+    // SAFETY: The caller passes `size` readable bytes.
     unsafe { std::slice::from_raw_parts(block, size) }.iter().all(|byte| *byte == value)
 }
 
@@ -95,6 +95,6 @@ pub fn run<A: GlobalAlloc>(allocator: &A, seed: u64, steps: usize, most: usize, 
             _ => {}
         }
     }
-    // All keep their contents to the end.
+    // All blocks have kept their contents.
     live.into_iter().for_each(|block| block.freed(allocator));
 }

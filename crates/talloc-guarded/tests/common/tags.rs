@@ -1,4 +1,4 @@
-//! Blocks with tags, and the tags of memory.
+//! Tagged blocks, and the tags of memory.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::arch::asm;
@@ -21,7 +21,7 @@ pub fn address(ptr: *const u8) -> usize {
 
 pub fn memory_tag(addr: usize) -> u8 {
     let mut tag = 0_usize;
-    // SAFETY: The address is that of a test's memory, whose tag may be read.
+    // SAFETY: The address is in the memory of a test, and its tag is readable.
     unsafe {
         asm!(
             ".arch_extension memtag",
@@ -33,7 +33,7 @@ pub fn memory_tag(addr: usize) -> u8 {
     (tag >> 56) as u8
 }
 
-/// Whether all of a block has the tag of its pointer.
+/// Returns whether all of a block has the tag of its pointer.
 pub fn is_tagged(block: *const u8, size: usize) -> bool {
     let mut addrs = (address(block)..address(block) + size).step_by(GRANULE);
     tag_of(block) != 0 && addrs.all(|addr| memory_tag(addr) == tag_of(block))
@@ -43,7 +43,7 @@ pub fn is_free(addr: usize, size: usize) -> bool {
     (addr..addr + size).step_by(GRANULE).all(|addr| memory_tag(addr) == 0)
 }
 
-/// Runs a test in a child whose reports are noted, with blocks that have nothing between them.
+/// Runs a test in a child process with recorded reports and adjacent blocks.
 pub fn with_arena(name: &str, test: impl FnOnce(&Tagged<Arena>)) {
     if has_memory_tags() {
         succeeds(name, || {
@@ -65,31 +65,32 @@ pub fn alloc<A: GlobalAlloc>(allocator: &Tagged<A>, size: usize) -> *mut u8 {
     block
 }
 
-/// Frees what is perhaps not a block.
+/// Frees an address that may not be a block.
 pub fn free<A: GlobalAlloc>(allocator: &Tagged<A>, ptr: *mut u8, size: usize) {
-    // SAFETY: There is none if it is not a block. Then the allocator reports the call, and does nothing.
+    // SAFETY: If this is misuse, the allocator reports the call and does nothing.
     unsafe { allocator.dealloc(ptr, layout(size)) }
 }
 
-/// Reallocates what is perhaps not a block.
+/// Reallocates an address that may not be a block.
 pub fn resize<A: GlobalAlloc>(
     allocator: &Tagged<A>,
     ptr: *mut u8,
     size: usize,
     new: usize,
 ) -> *mut u8 {
-    // SAFETY: The same.
+    // SAFETY: If this is misuse, the allocator reports the call and does nothing.
     unsafe { allocator.realloc(ptr, layout(size), new) }
 }
 
-/// Reads and writes a byte, and returns what has been reported, which must be twice the same.
+/// Reads and writes a byte. Returns the fault, which must be reported the same for both.
 #[track_caller]
 pub fn fault<A: GlobalAlloc>(allocator: &Tagged<A>, at: *mut u8) -> (Fault, Tags) {
     let mut found = vec![];
     for is_read in [true, false] {
-        // After a report, the thread is not checked before it allocates again. Nothing may come of it.
+        // After a report, the thread is not checked until it allocates again. This allocation must have no other
+        // effect.
         free(allocator, alloc(allocator, 1), 1);
-        // SAFETY: There is none: it is the error that is to be found. There is memory.
+        // SAFETY: This is the error to be detected. The address is mapped.
         unsafe {
             let value = at.read_volatile();
             if !is_read {

@@ -1,4 +1,4 @@
-//! The cell: its supply, and what the program may do in the midst of it.
+//! The cell: its supply, and reentrant use.
 
 #![cfg(feature = "allocator")]
 
@@ -18,13 +18,13 @@ const PAGE: usize = 8192;
 
 type Page = &'static mut [MaybeUninit<u8>];
 
-/// A page that lives for ever.
+/// Returns a leaked page.
 fn page() -> Page {
     std::vec![MaybeUninit::uninit(); PAGE].leak()
 }
 
 #[test]
-fn an_empty_cell_allocates_nothing_but_no_size() {
+fn an_empty_cell_allocates_only_size_zero() {
     let cell = TallocCell::empty();
     assert!(Box::try_new_in(1_u8, &cell).is_err());
     assert!(Box::try_new_in((), &cell).is_ok());
@@ -103,7 +103,7 @@ fn the_same_memory_serves_one_cell_after_the_other() {
     let mut memory = [MaybeUninit::uninit(); PAGE];
     for round in 0..10_u8 {
         let cell = TallocCell::new(&mut memory);
-        // It is forgotten, and the next cell has all of the memory.
+        // The box is forgotten, and the next cell gets all of the memory.
         core::mem::forget(Box::new_in([round; PAGE / 2], &cell));
         assert_eq!(cell.verify().unwrap().used_bytes, PAGE / 2);
     }
@@ -138,7 +138,7 @@ fn every_operation_asks_the_supply() {
         heap.allocate(large).unwrap();
         let block = heap.allocate(small).unwrap().cast();
         assert_eq!(pages.get(), 1);
-        // SAFETY: The block has the layout `small`, and then the larger one.
+        // SAFETY: The block has the layout `small`, and later the larger one.
         unsafe {
             match trial {
                 0 => heap.allocate(larger).unwrap(),
@@ -159,7 +159,7 @@ fn shrinking_asks_the_supply_if_it_must_move_the_block() {
     let old = Layout::from_size_align(PAGE - 200, 8).unwrap();
     let new = Layout::from_size_align(2048, 4096).unwrap();
     let block = heap.allocate(old).unwrap().cast();
-    // SAFETY: The block has the layout `old`.
+    // SAFETY: The block has the layout `old`, and the new size is smaller.
     let block = unsafe { heap.shrink(block, old, new) }.unwrap().cast::<u8>();
     assert!(block.addr().get() % 4096 == 0);
     assert_eq!(cell.verify().unwrap().used_bytes, 2048);
@@ -167,13 +167,13 @@ fn shrinking_asks_the_supply_if_it_must_move_the_block() {
 
 #[test]
 fn a_supply_is_asked_until_there_is_enough_or_no_more() {
-    // Until there is no more.
+    // The supply runs out.
     let mut small = (0..3).map(|_| page());
     let cell = TallocCell::empty().with_supply_fn(|_| small.next());
     assert!(Box::try_new_in([0_u8; 2 * PAGE], &cell).is_err());
     assert_eq!(cell.arenas().count(), 3);
 
-    // What the heap refuses: a further arena must have room for its control block.
+    // The heap refuses a page that is too small: a second arena needs room for its control block.
     let mut asked = 0;
     let cell = TallocCell::new(page()).with_supply_fn(|_| {
         asked += 1;
@@ -182,7 +182,7 @@ fn a_supply_is_asked_until_there_is_enough_or_no_more() {
     assert!(Box::try_new_in([0_u8; PAGE], &cell).is_err());
     assert_eq!(asked, 1);
 
-    // What it accepts and cannot use, for ever.
+    // The heap accepts memory that is too small for the request, again and again.
     let mut asked = 0;
     let cell = TallocCell::empty().with_supply_fn(|_| {
         asked += 1;
@@ -192,10 +192,10 @@ fn a_supply_is_asked_until_there_is_enough_or_no_more() {
     assert_eq!(asked, SOURCE_TRIES);
 }
 
-/// A supply of a type that has a name, which uses its cell.
+/// A supply of a nameable type that uses its cell.
 struct Returning {
     cell: Weak<TallocCell<'static, talloc_sync::Compact, Returning>>,
-    /// What it has seen.
+    /// Whether each allocation by the supply succeeded.
     seen: std::vec::Vec<bool>,
 }
 
@@ -203,10 +203,10 @@ impl MemorySupply<'static> for Returning {
     fn supply(&mut self, _: Layout) -> Option<Page> {
         let cell = self.cell.upgrade().unwrap();
         if self.seen.is_empty() {
-            // There is nothing, and the supply is busy.
+            // The heap has no memory, and the supply is in use.
             self.seen.push(Box::try_new_in(1_u8, &*cell).is_ok());
             cell.claim(page()).unwrap();
-            // Now there is.
+            // The heap has memory now.
             self.seen.push(Box::try_new_in(2_u8, &*cell).is_ok());
             cell.verify().unwrap();
             cell.flush();
@@ -231,7 +231,7 @@ fn a_supply_may_use_its_cell() {
 fn a_supply_may_panic() {
     let mut calm = false;
     let mut cell = TallocCell::new(page()).with_supply_fn(|_| {
-        assert!(core::mem::replace(&mut calm, true), "no memory today");
+        assert!(core::mem::replace(&mut calm, true), "no memory");
         Some(page())
     });
     let small = Box::new_in([1_u8; 5000], &cell);
@@ -246,14 +246,14 @@ fn a_supply_may_panic() {
     assert_eq!(cell.verify().unwrap().used_bytes, 0);
 }
 
-/// A random program in whose cell the supply panics at a call, before it has any memory. Returns how many calls
-/// there were, and whether one has panicked.
+/// Runs a random program whose supply panics at call `call`, before it provides memory. Returns the number of calls,
+/// and whether one has panicked.
 fn run_with_panic_at(call: usize) -> (usize, bool) {
     let (mut calls, mut panics) = (0, false);
     let mut random = fastrand::Rng::with_seed(1);
     let supply = |_| {
         calls += 1;
-        assert_ne!(calls, call, "no memory today");
+        assert_ne!(calls, call, "no memory");
         (calls % 3 != 0).then(page)
     };
     let cell = TallocCell::empty().with_supply_fn(supply);
@@ -290,7 +290,7 @@ fn run_with_panic_at(call: usize) -> (usize, bool) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "it takes its time")]
+#[cfg_attr(miri, ignore = "too slow in Miri")]
 fn a_supply_may_panic_at_any_call() {
     let (calls, panics) = run_with_panic_at(usize::MAX);
     assert!(calls > 10 && !panics, "{calls} calls");
@@ -308,7 +308,7 @@ fn a_supply_can_be_replaced() {
     assert!(Box::try_new_in([0_u8; PAGE], &cell).is_err());
 }
 
-/// A writer that allocates from the cell that it prints.
+/// A writer that allocates from the cell that is being printed.
 struct Allocating<'a>(&'a TallocCell<'a>, std::string::String);
 
 impl Write for Allocating<'_> {
@@ -321,7 +321,7 @@ impl Write for Allocating<'_> {
 }
 
 #[test]
-fn a_cell_can_be_used_while_it_is_looked_at() {
+fn a_cell_can_be_used_while_it_is_printed() {
     let cell = TallocCell::new(page());
     let mut writer = Allocating(&cell, Default::default());
     write!(writer, "{cell:?}").unwrap();

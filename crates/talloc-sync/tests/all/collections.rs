@@ -1,4 +1,4 @@
-//! Other crates' collections in a heap.
+//! Collections of other crates.
 
 #![cfg(feature = "allocator")]
 

@@ -1,4 +1,4 @@
-//! Interrupt handlers that allocate and free in the heap that they interrupt the use of.
+//! Interrupt handlers that use the heap while they interrupt a use of the same heap.
 
 #![cfg(feature = "critical-section")]
 
@@ -10,8 +10,8 @@ use crate::common::block::Block;
 use crate::common::interrupts::{Counts, When, counts, depth, interrupted};
 use talloc_sync::{AllocError, Compact, Config, Micro, RealTime, Source, Span, Talloc};
 
-/// A source that extends the arena, by little, within the span. It is asked in a critical section,
-/// and makes a further one.
+/// A source that extends the arena by little, within the span. It is called in a critical section, and enters a nested
+/// one.
 struct Room(Span);
 
 impl<C: Config> Source<C> for Room {
@@ -20,32 +20,32 @@ impl<C: Config> Source<C> for Room {
         let new = old.extend(0, 1024).fit_within(heap.source().0);
         let before = counts().handled;
         critical_section::with(|_| {
-            // SAFETY: The test uses the room for nothing else.
+            // SAFETY: Only this heap uses the room.
             unsafe { heap.arenas_mut().try_extend(new) }.map_err(|_| AllocError)
         })?;
-        assert_eq!(counts().handled, before, "interrupted while the heap is lent to its source");
+        assert_eq!(counts().handled, before, "interrupted while the source uses the heap");
         if new == old { Err(AllocError) } else { Ok(()) }
     }
 }
 
 type Heap<C> = talloc_sync::TallocCritical<C, Room>;
 
-/// Bytes of the arena at first.
+/// The initial size of the arena in bytes.
 const ARENA: usize = 4 << 10;
 
-/// A program, and what interrupts it.
+/// A program, and the handler that interrupts it.
 struct Machine<C: Config> {
     heap: Rc<Heap<C>>,
-    /// Blocks that the handler keeps from one interrupt to another.
+    /// Blocks that the handler keeps between interrupts.
     kept: RefCell<Vec<Block<Rc<Heap<C>>>>>,
     interrupts: Cell<usize>,
 }
 
 impl<C: Config> Machine<C> {
-    /// A machine whose arena is the start of `room`.
+    /// Creates a machine whose arena is the start of `room`.
     fn new(room: Span) -> Rc<Self> {
         let mut heap = Talloc::with_source(Room(room));
-        // SAFETY: The test uses the room for nothing else, and longer than the machine.
+        // SAFETY: Only this heap uses the room, which outlives it.
         unsafe { heap.init(room.truncate(0, room.size() - ARENA)) };
         let heap = Rc::new(Heap::new(heap));
         Rc::new(Self { heap, kept: RefCell::default(), interrupts: Cell::new(0) })
@@ -56,11 +56,11 @@ impl<C: Config> Machine<C> {
         Block::new(Rc::clone(&self.heap), layout, tag).expect("there is room")
     }
 
-    /// Does once of everything, some of it in critical sections of its own.
+    /// Makes each kind of call once, some of them in critical sections.
     fn program(&self) {
         let mut small = self.block(40, 8, 1);
         let zeros = Block::zeroed(Rc::clone(&self.heap), Layout::new::<[u64; 100]>());
-        // In place, not at all, and to elsewhere, which is copied outside of critical sections.
+        // Resizes a block in place, to the same chunk, and by moving it. The copy is made outside of critical sections.
         assert!(small.resize(36) && small.resize(30));
         assert!(small.resize(900));
         let aligned = self.block(100, 256, 2);
@@ -71,11 +71,11 @@ impl<C: Config> Machine<C> {
             critical_section::with(|_| drop(zeros));
             let other = self.block(600, 16, 4);
             assert!(one.resize(2000));
-            assert_eq!(depth(), 1, "the section is still in force");
+            assert_eq!(depth(), 1, "the section has ended");
             assert_eq!(counts().handled, before, "interrupted in a critical section");
             pair = Some((one, other));
         });
-        // More than the arena has: its source is asked.
+        // The arena is too small for this block, so the source is called.
         let large = self.block(3000, 8, 5);
         drop((small, pair));
         let arena = self.heap.with(|heap| heap.verify().unwrap().arena_bytes);
@@ -84,14 +84,14 @@ impl<C: Config> Machine<C> {
         drop((aligned, large));
     }
 
-    /// Allocates, changes and frees, and keeps blocks for later.
+    /// Allocates, resizes and frees blocks, and keeps some for later.
     fn interrupt(&self) {
         assert_eq!(depth(), 0);
         let number = self.interrupts.get();
         self.interrupts.set(number + 1);
         let mut block = self.block(20 + number % 50 * 8, 8, 7);
         let other = critical_section::with(|_| self.block(40, 32, 8));
-        // Another interrupt may come meanwhile.
+        // Another interrupt may occur here.
         let last = self.kept.take();
         drop(other);
         let _ = block.resize(200);
@@ -99,7 +99,7 @@ impl<C: Config> Machine<C> {
         self.kept.borrow_mut().push(block);
     }
 
-    /// Runs the program, checks the heap and what is left in it, and empties it.
+    /// Runs the program, checks the heap, and frees the remaining blocks.
     fn run(room: Span, when: When, levels: usize) -> Counts {
         let machine = Self::new(room);
         let interrupted_machine = Rc::clone(&machine);
@@ -122,7 +122,7 @@ fn with_room(test: impl FnOnce(Span)) {
     test(vec![0_u8; 20 << 10].as_mut_slice().into());
 }
 
-/// An interrupt at one boundary of critical sections after the other.
+/// Requests an interrupt at each boundary of critical sections in turn.
 fn one_anywhere<C: Config>() {
     with_room(|room| {
         let alone = Machine::<C>::run(room, When::At(Vec::new()), 1);
@@ -134,7 +134,7 @@ fn one_anywhere<C: Config>() {
     });
 }
 
-/// Two interrupts at any two boundaries, of which the second may be one of the handler's.
+/// Requests interrupts at each pair of boundaries. The second one may be in the handler.
 fn two_anywhere<C: Config>() {
     with_room(|room| {
         let mut nested = 0;
@@ -175,7 +175,7 @@ fn interrupts_come_everywhere() {
     });
 }
 
-/// Each of several cores has interrupts, and all of them the heap.
+/// Several cores with interrupts share a heap.
 #[test]
 fn interrupts_come_on_several_cores() {
     type Shared = talloc_sync::TallocCritical<RealTime>;
@@ -185,7 +185,7 @@ fn interrupts_come_on_several_cores() {
 
     fn interrupt() {
         let block = Block::new(&HEAP, Layout::new::<[u64; 9]>(), 1);
-        // Freeing what was there may be interrupted.
+        // The handler may be interrupted while it frees the old blocks.
         drop(KEPT.replace(block.into_iter().collect()));
     }
 
@@ -205,7 +205,7 @@ fn interrupts_come_on_several_cores() {
     }
 
     let memory = vec![0_u8; 64 << 10].leak();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { HEAP.with(|heap| heap.init(memory.into())) };
     std::thread::scope(|scope| {
         let cores: Vec<_> = (0..3).map(|seed| scope.spawn(move || core(seed))).collect();

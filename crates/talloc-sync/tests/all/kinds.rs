@@ -9,12 +9,12 @@ use talloc_sync::*;
 const FAST: Kind = Kind::DEFAULT;
 const LARGE: Kind = Kind::new(1);
 
-/// A heap with 64 KiB of each of two kinds.
+/// Creates a heap with 64 KiB of each of two kinds.
 fn heap<C: Config>() -> Tallock<lock::Spin, C> {
     let heap = Talloc::<C>::with_config().lock();
     for kind in [FAST, LARGE] {
         let memory = std::vec![0_u8; 64 << 10].leak();
-        // SAFETY: The memory is leaked, and so the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe {
             heap.0.lock().arenas_mut().claim_of_kind(kind, Span::from(memory), Memory::ZEROED)
         }
@@ -29,7 +29,7 @@ fn kind_of<C: Config, T>(heap: &Tallock<lock::Spin, C>, thing: *const T) -> Kind
     heap.inspect().kind_at(thing.addr()).unwrap()
 }
 
-/// Vectors that grow and shrink, side by side with others in the other kind of memory.
+/// Vectors that grow and shrink next to others in the other kind of memory.
 fn collections_stay_in_their_kind<C: Config>() {
     let heap = heap::<C>();
     let mut rng = fastrand::Rng::with_seed(3);
@@ -69,7 +69,7 @@ fn collections_stay_in_their_kind_in_any_heap() {
 }
 
 #[test]
-fn what_is_preferred_may_be_elsewhere() {
+fn a_preferred_kind_is_not_required() {
     let heap = heap::<Compact>();
     let place = InKinds::new(&heap, Kinds::prefer(LARGE));
     let blocks: std::vec::Vec<_> = (0..100).map(|_| Box::new_in([0_u8; 1000], place)).collect();

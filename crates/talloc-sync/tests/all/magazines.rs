@@ -1,4 +1,4 @@
-//! Magazines: what they keep, for how long, and that nothing is lost.
+//! Magazines: what they cache, for how long, and that no block is lost.
 #![cfg(target_has_atomic = "ptr")]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -13,7 +13,7 @@ use talloc_sync::{
     ByStack, Caller, Checked, Compact, Config, OomHandler, RealTime, SharedHeap, Talloc,
 };
 
-/// The slot that a test says.
+/// A caller with the slot that the test sets.
 struct Said;
 
 thread_local! {
@@ -30,10 +30,10 @@ thread_local! {
     static TRIPS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A lock that counts how often each thread takes it.
+/// A lock that counts how often each thread acquires it.
 struct Counted(Backoff);
 
-// SAFETY: It is the lock that it has.
+// SAFETY: It delegates to the inner lock.
 unsafe impl RawMutex for Counted {
     const INIT: Self = Self(Backoff::INIT);
 
@@ -49,12 +49,12 @@ unsafe impl RawMutex for Counted {
     }
 
     unsafe fn unlock(&self) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller holds the lock.
         unsafe { self.0.unlock() }
     }
 }
 
-/// How often the heap's lock is taken meanwhile.
+/// Returns how often `run` acquires the heap's lock.
 fn trips(run: impl FnOnce()) -> usize {
     let before = TRIPS.get();
     run();
@@ -64,16 +64,16 @@ fn trips(run: impl FnOnce()) -> usize {
 type Magazines<C = Compact, P = Said, const N: usize = 4> =
     talloc_sync::TallocMagazines<Counted, C, OomHandler<C>, P, N>;
 
-/// A heap of so many bytes, which are leaked.
+/// Creates a heap with `size` bytes of leaked memory.
 fn heap<C: Config, W, const N: usize>(size: usize) -> Magazines<C, W, N> {
     let heap = Magazines::new(Talloc::with_config());
     let memory = Vec::leak(vec![0_u8; size]);
-    // SAFETY: The memory is leaked.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.lock().init(memory.into()) };
     heap
 }
 
-/// Checks that nothing is allocated, nor cached when that has been given back.
+/// Checks that no block is allocated, and that none is cached after a flush.
 fn check_empty<C: Config, W: Caller, const N: usize>(heap: &Magazines<C, W, N>) {
     assert_eq!(heap.verify().unwrap().used_bytes, 0);
     heap.flush();
@@ -109,8 +109,8 @@ fn a_flush_forgets_the_arenas_even_where_nothing_may_be_cached() {
     let mut live = blocks(&heap, 40, 4);
     let mut free = || trips(|| drop(live.pop().unwrap()));
     let first = free();
-    assert_eq!(heap.verify().unwrap().cached_bytes, 0, "too little memory to cache any");
-    // The second call knows the arena, and need not ask the heap where it lies.
+    assert_eq!(heap.verify().unwrap().cached_bytes, 0, "no block is cached in a small heap");
+    // The second call has cached the arena's bounds, so it does not need the heap to find it.
     assert_eq!(free(), first - 1);
     heap.flush();
     assert_eq!(free(), first);
@@ -119,7 +119,7 @@ fn a_flush_forgets_the_arenas_even_where_nothing_may_be_cached() {
 }
 
 #[test]
-fn what_is_cached_is_neither_live_nor_lost() {
+fn cached_blocks_are_neither_live_nor_lost() {
     let heap = heap::<RealTime, Said, 4>(1 << 20);
     let live = blocks(&heap, 40, 100);
     let report = heap.verify().unwrap();
@@ -128,7 +128,7 @@ fn what_is_cached_is_neither_live_nor_lost() {
     let report = heap.verify().unwrap();
     assert_eq!(report.used_bytes, 0);
     assert!(report.cached_bytes > 0 && report.cached_blocks * 40 == report.cached_bytes);
-    // To the heap itself, cached blocks are allocated.
+    // For the heap itself, cached blocks are allocated.
     assert_eq!(heap.lock().verify().unwrap().used_bytes, report.cached_bytes);
     check_empty(&heap);
 }
@@ -157,14 +157,14 @@ fn a_slot_takes_its_share_at_most() {
         drop(blocks(&heap, bytes, 200));
     }
     let cached = heap.verify().unwrap().cached_bytes;
-    // What is over goes to the depot, whose share is as large as that of all slots.
+    // The excess goes to the depot, whose limit equals that of all slots together.
     assert!(cached <= (64 << 10) + 4 * (32 << 10), "{cached} bytes are cached");
     check_empty(&heap);
 }
 
 #[test]
 fn the_heap_is_asked_for_two_magazines_at_a_time() {
-    // Ten blocks of 96 bytes are a magazine, once the slot has seen that many are wanted.
+    // Once the slot has seen the demand, a magazine has ten blocks of 96 bytes.
     let heap = heap::<RealTime, Said, 4>(16 << 20);
     let first = blocks(&heap, 96, 1000);
     let mut second = Vec::new();
@@ -185,7 +185,7 @@ fn magazines_go_round_without_the_heap() {
         drop(blocks);
     };
     (0..10).for_each(|_| hand_off());
-    // 50,000 bytes, for which the depot has room.
+    // The depot has room for these 50,000 bytes.
     let taken = trips(|| (0..20).for_each(|_| hand_off()));
     assert_eq!(taken, 0);
     check_empty(&heap);
@@ -198,7 +198,7 @@ fn other_sizes_make_room_for_one_that_is_wanted() {
     for bytes in (16..512).step_by(8) {
         drop(blocks(&heap, bytes, 200));
     }
-    // The slot has got all that it may, for other sizes.
+    // Blocks of other sizes have filled the slot.
     let use_wanted = || (0..50).for_each(|_| drop(blocks(&heap, 512, 1)));
     (0..10).for_each(|_| use_wanted());
     let taken = trips(use_wanted);
@@ -217,7 +217,7 @@ fn a_request_that_would_fail_gets_what_is_cached() {
     assert!(heap.verify().unwrap().cached_bytes > 0);
     let whole = Layout::from_size_align(free, 8).unwrap();
     drop(Block::new(&heap, whole, 1).unwrap());
-    // And a small one, too.
+    // A small request succeeds, too.
     let live: Vec<_> =
         std::iter::from_fn(|| Block::random(&heap, &mut fastrand::Rng::with_seed(7))).collect();
     assert!(!live.is_empty());
@@ -227,16 +227,19 @@ fn a_request_that_would_fail_gets_what_is_cached() {
 
 #[test]
 fn the_source_is_asked_after_everything_is_flushed() {
-    /// Gives memory in small pieces, and counts them in the heap's first arena's absence.
+    /// Provides memory in small pieces, after a check that the caches were flushed.
     fn give(heap: &mut Talloc, layout: Layout) -> Result<(), talloc_sync::AllocError> {
-        assert!(heap.verify().unwrap().used_bytes <= 150_000, "cached blocks are flushed first");
+        assert!(
+            heap.verify().unwrap().used_bytes <= 150_000,
+            "cached blocks were not flushed first"
+        );
         let memory = Vec::leak(vec![0_u8; 30_000 + layout.size()]);
-        // SAFETY: The memory is leaked.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(memory.into()) }.map_err(|_| talloc_sync::AllocError)
     }
     let heap: Magazines<Compact, Said, 2> = Magazines::new(Talloc::with_oom_handler(give));
     for _ in 0..3 {
-        // Blocks of many arenas: more than a slot knows at a time.
+        // The blocks come from many arenas, more than a slot caches.
         let mut live = blocks(&heap, 100, 1500);
         fastrand::Rng::with_seed(3).shuffle(&mut live);
         drop(live);
@@ -248,7 +251,7 @@ fn the_source_is_asked_after_everything_is_flushed() {
 }
 
 #[test]
-fn what_one_slot_frees_another_one_gets() {
+fn blocks_freed_in_one_slot_serve_another() {
     let heap = heap::<RealTime, Said, 2>(16 << 20);
     let trips = || heap.lock().verify().unwrap().used_bytes;
     for round in 0..100 {
@@ -260,7 +263,7 @@ fn what_one_slot_frees_another_one_gets() {
             assert!(trips() > 0);
         }
     }
-    // All magazines go round by the depot: the heap gives no more.
+    // All magazines circulate through the depot, so the heap is not needed.
     let before = trips();
     for _ in 0..100 {
         SLOT.set(0);
@@ -273,19 +276,19 @@ fn what_one_slot_frees_another_one_gets() {
 }
 
 #[test]
-fn a_block_that_cannot_move_grows_and_shrinks_where_it_is() {
+fn a_block_that_cannot_move_is_resized_in_place() {
     let heap = heap::<RealTime, Said, 2>(10_000);
     let mut live = Vec::new();
     while let Some(block) = Block::new(&heap, Layout::new::<[u64; 5]>(), 1) {
         live.push(block);
     }
-    // Blocks come from below: the second one is free then, and nothing else.
+    // Blocks are allocated from the lowest address up, so only the second one is free.
     live.sort_by_key(|block| block.addr());
     drop(live.remove(1));
     let refused = || heap.statistics().refused_requests;
     let before = refused();
     assert!(live[0].resize(80));
-    assert_eq!(refused(), before, "it could not move, but has not failed");
+    assert_eq!(refused(), before, "the call was counted as refused");
     assert!(!live[0].resize(88));
     assert_eq!(refused(), before + 1);
     assert!(live[0].resize(40) && live[0].resize(80));
@@ -304,11 +307,11 @@ fn a_checked_heap_sees_every_call() {
 
 #[test]
 #[should_panic(expected = "already free")]
-fn a_checked_heap_finds_what_is_freed_twice() {
+fn a_checked_heap_detects_a_double_free() {
     let heap = heap::<Checked, Said, 2>(1 << 16);
     let layout = Layout::new::<u64>();
     let handle = &heap;
-    // SAFETY: It is not, which the heap must find before anything is broken.
+    // SAFETY: Freeing twice is misuse, which the heap detects before it changes anything.
     unsafe {
         let block = talloc_sync::shared::allocate(handle, layout).unwrap().cast();
         talloc_sync::shared::deallocate(handle, block, layout);
@@ -316,7 +319,7 @@ fn a_checked_heap_finds_what_is_freed_twice() {
     }
 }
 
-/// Threads that come and go, more than there are slots, and free each other's blocks.
+/// Runs threads that start and end and free each other's blocks. There are more threads than slots.
 fn stress<C: Config, W: Caller, const N: usize>(threads: u64, steps: usize, size: usize) {
     let heap = heap::<C, W, N>(size);
     let heap = &heap;

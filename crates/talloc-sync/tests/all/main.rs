@@ -1,6 +1,7 @@
-//! The tests of the locks, caches and wrappers, in one program, which is compiled once.
+//! The tests of the locks, caches and wrappers.
 //!
-//! `cargo test -p talloc-sync --test all stress::` runs those of one file.
+//! All files are one program, which is compiled once. To run the tests of one file: `cargo test -p talloc-sync --test
+//! all stress::`.
 
 mod assertions;
 mod cell;

@@ -1,5 +1,4 @@
-//! Sources that panic: the heap is as it was, and can be used by everybody. But nothing unwinds out of
-//! `GlobalAlloc`.
+//! Sources that panic. The heap is unchanged and usable by all threads. Nothing unwinds out of `GlobalAlloc`.
 
 #[path = "../../../talloc-core/tests/all/common/program.rs"]
 mod program;
@@ -21,26 +20,26 @@ const ARENA: usize = 8192;
 const BLOCK: Layout = Layout::new::<[u64; 20]>();
 const TOO_LARGE: Layout = Layout::new::<[u8; 2 * ARENA]>();
 
-/// A source that frees a block that it keeps for the case of need, and panics.
+/// A source that frees a block held in reserve, and panics.
 struct Panics(Option<NonNull<u8>>);
 
-// SAFETY: The block is one of the heap's, which the source goes along with.
+// SAFETY: The block belongs to the heap, which is sent together with the source.
 unsafe impl Send for Panics {}
 
 impl<C: Config> Source<C> for Panics {
     fn acquire(heap: &mut Talloc<C, Self>, _: Layout) -> Result<(), AllocError> {
         if let Some(block) = heap.source_mut().0.take() {
-            // SAFETY: It was allocated with this layout, and is freed once.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { heap.free(block, BLOCK) };
         }
-        panic!("no memory today")
+        panic!("no memory")
     }
 }
 
-/// A heap in `memory` whose source keeps a block.
+/// Creates a heap in `memory` whose source holds a block in reserve.
 fn heap<C: Config>(memory: &mut [u8]) -> OwnedTalloc<C, Panics> {
     let mut heap = Talloc::with_source(Panics(None));
-    // SAFETY: The tests keep the memory for as long as the heap. The size is not zero.
+    // SAFETY: The tests keep the memory as long as the heap.
     unsafe {
         heap.init(memory.into());
         heap.source_mut().0 = Some(heap.malloc(BLOCK).unwrap());
@@ -48,7 +47,7 @@ fn heap<C: Config>(memory: &mut [u8]) -> OwnedTalloc<C, Panics> {
     heap
 }
 
-/// A block whose bytes are all the same.
+/// A block whose bytes all have the same value.
 struct Block<'a, H: SharedHeap> {
     heap: &'a H,
     ptr: NonNull<[u8]>,
@@ -84,14 +83,14 @@ impl<'a, H: SharedHeap> Block<'a, H> {
     }
 
     fn fill(&self) {
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { self.ptr.cast::<u8>().write_bytes(self.tag, self.layout.size()) };
     }
 }
 
 impl<H: SharedHeap> Drop for Block<'_, H> {
     fn drop(&mut self) {
-        // SAFETY: As many bytes are initialised; the block is not used any more.
+        // SAFETY: The bytes are initialised, and the block is not used any more.
         unsafe {
             assert!(self.ptr.as_ref().iter().all(|byte| *byte == self.tag));
             shared::deallocate(self.heap, self.ptr.cast(), self.layout);
@@ -99,28 +98,28 @@ impl<H: SharedHeap> Drop for Block<'_, H> {
     }
 }
 
-/// Makes the source panic in every operation, and uses the heap after each.
+/// Makes the source panic in each operation, and uses the heap afterwards.
 fn panics<H: SharedHeap + Sync>(heap: &H) {
     let used = || heap.with(|heap| heap.verify().unwrap().used_bytes);
     assert_eq!(used(), BLOCK.size());
     let unwinds = |f: &mut dyn FnMut()| {
         let panic = catch_unwind(AssertUnwindSafe(f)).unwrap_err();
-        assert_eq!(panic.downcast_ref(), Some(&"no memory today"));
+        assert_eq!(panic.downcast_ref(), Some(&"no memory"));
     };
     for round in 0..3 {
         let mut block = Block::new(heap, BLOCK, round);
         unwinds(&mut || drop(Block::new(heap, TOO_LARGE, 1)));
-        // The block that was kept is free from the first time on.
+        // The source frees its block at the first call.
         assert_eq!(used(), BLOCK.size());
         unwinds(&mut || drop(Block::zeroed(heap, TOO_LARGE)));
-        // It is as it was, where it was.
+        // The block is unchanged.
         unwinds(&mut || block.resize(TOO_LARGE.size()));
         assert_eq!(used(), BLOCK.size());
         block.resize(2000);
         block.resize(BLOCK.size());
 
         let other = Block::new(heap, BLOCK, 2);
-        // Nor does another thread find it locked, or poisoned.
+        // For other threads, the lock is neither held nor poisoned.
         thread::scope(|scope| {
             scope.spawn(|| drop(Block::zeroed(heap, BLOCK)));
         });
@@ -171,7 +170,7 @@ fn in_critical_sections() {
         let mut memory = vec![0_u8; ARENA];
         let heap = talloc_sync::TallocCritical::<C, Panics>::new(heap(&mut memory));
         panics(&heap);
-        // The section has ended, too.
+        // The critical section has ended.
         assert_eq!(crate::common::interrupts::depth(), 0);
         let mut heap = heap.into_inner();
         heap.flush();
@@ -182,29 +181,29 @@ fn in_critical_sections() {
     critical::<Micro>();
 }
 
-/// Which call of which heap is made in a process of its own.
+/// The environment variable that selects the call to make in a child process.
 const CHILD: &str = "TALLOC_TEST_ABORTS";
 
 /// A call of `GlobalAlloc` that makes the source panic.
 type Call = fn(&dyn GlobalAlloc);
 
 const CALLS: [(&str, Call); 3] = [
-    // SAFETY: The sizes are not zero, and the block has this layout.
+    // SAFETY: The size is not zero.
     ("alloc", |heap| _ = unsafe { heap.alloc(TOO_LARGE) }),
-    // SAFETY: As above.
+    // SAFETY: The size is not zero.
     ("alloc_zeroed", |heap| _ = unsafe { heap.alloc_zeroed(TOO_LARGE) }),
     ("realloc", |heap| {
-        // SAFETY: As above.
+        // SAFETY: The sizes are not zero, and the block has this layout.
         _ = unsafe { heap.realloc(heap.alloc(BLOCK), BLOCK, TOO_LARGE.size()) };
     }),
 ];
 
-/// Makes each call in a process of its own, which must end with a message, and not by unwinding.
+/// Makes each call in a child process, which must abort with a message instead of unwinding.
 fn aborts(test: &str, heap: &dyn GlobalAlloc) {
     if let Some(name) = std::env::var_os(CHILD) {
         let call = CALLS.into_iter().find(|(call, _)| *call == name).unwrap().1;
         let _ = catch_unwind(AssertUnwindSafe(|| call(heap)));
-        println!("it has unwound");
+        println!("the call has unwound");
         std::process::exit(0);
     }
     if cfg!(miri) {
@@ -218,7 +217,7 @@ fn aborts(test: &str, heap: &dyn GlobalAlloc) {
             .unwrap();
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{test}, {name}: {message}");
-        assert!(message.contains("no memory today"), "{message}");
+        assert!(message.contains("no memory"), "{message}");
         assert!(message.contains("a global allocator must not unwind"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Heaps are printed by what allocates from them, and while they are in use.
+//! Printing a heap to a writer that allocates from it, and while the heap is in use.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::fmt::{self, Debug, Write};
@@ -6,10 +6,10 @@ use std::fmt::{self, Debug, Write};
 use talloc_sync::lock::ErrorChecking;
 use talloc_sync::{Compact, Config, Micro, RealTime, Talloc, TallocMagazines, Tallock};
 
-/// A lock that panics when it would wait for itself.
+/// A lock that panics if its owner waits for it.
 type Lock = ErrorChecking<parking_lot::RawMutex, parking_lot::RawThreadId>;
 
-/// Text that grows by a block from a heap each time that something is added.
+/// A string that allocates a block from a heap for each piece of text.
 struct Text<'a, H> {
     heap: &'a H,
     text: String,
@@ -29,7 +29,7 @@ impl<H: GlobalAlloc> Write for Text<'_, H> {
     }
 }
 
-/// What is printed of a heap by what allocates from it.
+/// Prints a heap to a writer that allocates from it.
 fn printed<H: GlobalAlloc + Debug>(heap: &H) -> String {
     let mut text = Text { heap, text: String::new() };
     write!(text, "{heap:?}").unwrap();
@@ -44,7 +44,7 @@ fn behind_a_lock<C: Config>() {
     let heap: Tallock<Lock, C> = Talloc::with_config().lock();
     assert_eq!(format!("{heap:?}"), "Tallock(Talloc { arenas: [], .. })");
     for arenas in 1..=12 {
-        // SAFETY: The memory is leaked.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.0.lock().claim(memory()) }.unwrap();
         let text = printed(&heap);
         assert_eq!(text.matches("0x").count(), 2 * arenas.min(8), "{text}");
@@ -64,7 +64,7 @@ fn a_heap_behind_a_lock() {
 #[test]
 fn a_heap_behind_magazines() {
     let heap: TallocMagazines<Lock, RealTime> = TallocMagazines::new(Talloc::with_config());
-    // SAFETY: The memory is leaked.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.lock().claim(memory()) }.unwrap();
     assert!(printed(&heap).contains("[0x"));
     let guard = heap.lock();
@@ -76,7 +76,7 @@ fn a_heap_behind_magazines() {
 #[cfg(feature = "critical-section")]
 fn a_heap_in_critical_sections() {
     let heap = talloc_sync::TallocCritical::<Micro>::new(Talloc::with_config());
-    // SAFETY: The memory is leaked.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.with(|heap| heap.claim(memory())) }.unwrap();
     assert!(printed(&heap).starts_with("TallocCritical(Talloc { arenas: [0x"));
     let text = heap.with(|_| format!("{heap:?}"));

@@ -1,5 +1,4 @@
-//! Heaps that are used again while somebody has them: that fails, clearly, and harms nobody. For
-//! cells, see `cell.rs`.
+//! Reentrant use of a heap: it panics with a clear message, and the heap stays usable. For cells, see `cell.rs`.
 
 use core::alloc::Layout;
 use std::alloc::GlobalAlloc;
@@ -15,16 +14,16 @@ use talloc_sync::{AllocError, Compact, Source, Talloc, Tallock, shared};
 const BLOCK: Layout = Layout::new::<[u64; 8]>();
 const TOO_LARGE: Layout = Layout::new::<[u8; 1 << 20]>();
 
-/// Runs `f`, which must panic, and returns what it says.
+/// Runs `f`, which must panic, and returns the message.
 fn panic_of<T>(f: impl FnOnce() -> T) -> String {
     let Err(panic) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it did not panic") };
     match panic.downcast::<&str>() {
         Ok(text) => text.to_string(),
-        Err(panic) => *panic.downcast::<String>().expect("a panic says something"),
+        Err(panic) => *panic.downcast::<String>().expect("the panic has a message"),
     }
 }
 
-/// A source that uses its heap by the way that all others do.
+/// A source that uses its heap through the public handle.
 struct Again(fn());
 
 impl Source<Compact> for Again {
@@ -34,20 +33,19 @@ impl Source<Compact> for Again {
     }
 }
 
-/// Checks that a heap is as good as it was: a block of before can be freed, and another allocated.
+/// Checks that a heap is usable: frees an earlier block, and allocates another one.
 fn is_usable<H: GlobalAlloc>(heap: &H, before: Block<&H>) {
     drop(before);
     drop(Block::new(heap, BLOCK, 2).expect("there is room"));
 }
 
-/// Tests a static heap of this name whose source is [`Again`]: one that has a function `lend`,
-/// which calls another with the heap.
+/// Tests a static heap with this name, whose source is [`Again`]. The function `lend` calls a closure with the heap.
 macro_rules! used_again {
     ($heap:ident, $says:literal) => {
         let memory = vec![0_u8; 4096].leak();
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         lend(|heap| unsafe { heap.init(memory.into()) });
-        // Not by `GlobalAlloc`, out of which nothing unwinds.
+        // This avoids `GlobalAlloc`, because nothing unwinds out of it.
         let uses: [fn(); 3] = [
             || assert!(shared::allocate(&$heap, BLOCK).is_ok()),
             || assert!(shared::allocate_zeroed(&$heap, BLOCK).is_ok()),
@@ -56,10 +54,10 @@ macro_rules! used_again {
         for again in uses {
             let before = Block::new(&$heap, BLOCK, 1).expect("there is room");
             lend(|heap| heap.source_mut().0 = again);
-            // In the source, which is asked whenever something is too large.
+            // The source is called when a request is too large.
             let said = panic_of(|| shared::allocate(&$heap, TOO_LARGE).is_err());
             assert!(said.contains($says), "{said}");
-            // While it is lent.
+            // The heap is lent.
             let said = panic_of(|| lend(|_| again()));
             assert!(said.contains($says), "{said}");
             lend(|heap| heap.verify()).unwrap();
@@ -95,13 +93,13 @@ fn a_critical_section_panics() {
     assert_eq!(crate::common::interrupts::depth(), 0);
 }
 
-/// Whether somebody waits for an [`Announced`] lock, which one test uses.
+/// Whether a thread waits for the [`Announced`] lock, which only one test uses.
 static WAITED_FOR: AtomicBool = AtomicBool::new(false);
 
-/// A lock that tells when it is waited for.
+/// A lock that records when a thread waits for it.
 struct Announced(Backoff);
 
-// SAFETY: It is the lock within.
+// SAFETY: It delegates to the inner lock.
 unsafe impl RawMutex for Announced {
     const INIT: Self = Self(Backoff::INIT);
 
@@ -119,7 +117,7 @@ unsafe impl RawMutex for Announced {
     }
 
     unsafe fn unlock(&self) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller holds the lock.
         unsafe { self.0.unlock() }
     }
 }
@@ -138,7 +136,7 @@ fn the_owner_panics_while_another_thread_waits() {
         while !WAITED_FOR.load(Ordering::Relaxed) {
             thread::yield_now();
         }
-        assert!(lock.try_lock().is_none(), "not even the owner has it twice");
+        assert!(lock.try_lock().is_none(), "the owner cannot acquire it twice");
         panic_of(|| lock.lock());
         drop(guard);
         other.join().unwrap();
@@ -148,7 +146,7 @@ fn the_owner_panics_while_another_thread_waits() {
 }
 
 #[test]
-fn whoever_had_the_lock_may_have_it_again() {
+fn a_former_owner_can_acquire_the_lock_again() {
     let lock = lock_api::Mutex::<ErrorChecking<Backoff, parking_lot::RawThreadId>, ()>::new(());
     for _ in 0..3 {
         drop(lock.lock());
@@ -157,15 +155,15 @@ fn whoever_had_the_lock_may_have_it_again() {
         drop(guard);
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             let _guard = lock.lock();
-            panic!("while it is held");
+            panic!("panics while it holds the lock");
         }));
         assert!(unwound.is_err() && !lock.is_locked());
     }
 }
 
-/// A thread is found out in the midst of others that wait for it, and only when it waits for itself.
+/// With many waiting threads, a thread panics only when it waits for itself.
 #[test]
-fn of_many_threads_each_is_found_out() {
+fn each_of_many_threads_is_detected() {
     let lock = lock_api::Mutex::<Owned, usize>::new(0);
     let (rounds, threads, found) = (2000, 4, AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -177,7 +175,7 @@ fn of_many_threads_each_is_found_out() {
                     *guard += 1;
                     if (round + thread) % 100 == 0 {
                         let caught = catch_unwind(AssertUnwindSafe(|| {
-                            // SAFETY: It is locked by nobody who could miss it: this panics.
+                            // SAFETY: No other thread depends on the state of the lock, because this panics.
                             unsafe { lock.raw() }.lock();
                         }));
                         found.fetch_add(usize::from(caught.is_err()), Ordering::Relaxed);

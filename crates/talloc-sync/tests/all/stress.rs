@@ -1,4 +1,4 @@
-//! Threads that allocate, and free each other's blocks, behind each lock.
+//! Threads that allocate and free each other's blocks, behind each lock.
 
 use std::alloc::GlobalAlloc;
 use std::sync::{Barrier, mpsc};
@@ -9,7 +9,7 @@ use lock_api::RawMutex;
 use talloc_sync::lock::Backoff;
 use talloc_sync::{Talloc, Tallock};
 
-/// Allocates, resizes and frees at random, and hands blocks on to the next thread.
+/// Allocates, resizes and frees at random, and passes blocks to the next thread.
 fn work<'a, H: GlobalAlloc + Sync>(
     heap: &'a H,
     steps: usize,
@@ -37,10 +37,10 @@ fn work<'a, H: GlobalAlloc + Sync>(
     }
 }
 
-/// How many steps are one, for Miri, which takes its time.
+/// The divisor of the number of steps, because Miri is slow.
 const SLOWER: usize = if cfg!(miri) { 1000 } else { 1 };
 
-/// Lets threads work on one heap, which is whole and empty afterwards.
+/// Runs threads on one heap. All memory must be free afterwards.
 fn stress<H: GlobalAlloc + Sync>(heap: &H, threads: u64, steps: usize) {
     let steps = steps / SLOWER;
     let (senders, mut receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::channel()).unzip();
@@ -57,7 +57,7 @@ fn stress<H: GlobalAlloc + Sync>(heap: &H, threads: u64, steps: usize) {
     });
 }
 
-/// Lets threads count together, and stop to think while they have the lock.
+/// Runs threads that increment a counter, and sometimes yield while they hold the lock.
 fn count<R: RawMutex + Send + Sync>(threads: u64, steps: usize) {
     let counter = lock_api::Mutex::<R, usize>::new(0);
     let step = |number: usize| {
@@ -77,17 +77,17 @@ fn count<R: RawMutex + Send + Sync>(threads: u64, steps: usize) {
     assert_eq!(counter.into_inner(), threads as usize * steps);
 }
 
-/// Room for about a hundred blocks, so that the heap is full at times.
+/// Memory for about a hundred blocks, so the heap is full at times.
 fn memory() -> Vec<u8> {
     vec![0; 30_000]
 }
 
-/// Checks that two threads never have the lock at once, nor a heap behind it.
+/// Checks that two threads never hold the lock at once, nor use a heap behind it.
 fn stress_lock<R: RawMutex + Send + Sync>(threads: u64, steps: usize) {
     count::<R>(threads, steps / 100 / SLOWER.min(10));
     let mut memory = memory();
     let heap: Tallock<R> = Talloc::new().lock();
-    // SAFETY: The memory is the heap's for as long as there is the heap.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.0.lock().init(memory.as_mut_slice().into()) };
     stress(&heap, threads, steps);
     let mut heap = heap.0.lock();
@@ -107,7 +107,7 @@ fn behind_a_spin_lock() {
     stress_lock::<talloc_sync::lock::Spin>(4, 100_000);
 }
 
-/// Few steps: on a machine that is busy, each may have to wait for a thread that is not running.
+/// The test makes few steps. On a busy machine, each may have to wait for a thread that is not running.
 #[test]
 #[cfg(feature = "spin")]
 fn behind_a_ticket_lock() {
@@ -124,7 +124,7 @@ fn behind_a_parking_lot() {
 fn in_critical_sections() {
     let mut memory = memory();
     let heap = talloc_sync::TallocCritical::<talloc_sync::RealTime>::new(Talloc::with_config());
-    // SAFETY: The memory is the heap's for as long as there is the heap.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.with(|heap| heap.init(memory.as_mut_slice().into())) };
     stress(&heap, 4, 100_000);
     let report = heap.with(|heap| {

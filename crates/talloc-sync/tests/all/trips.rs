@@ -1,4 +1,4 @@
-//! What is done under the lock, and what outside of it.
+//! Which work is done while the lock is held.
 
 use core::alloc::Layout;
 use core::cell::RefCell;
@@ -7,10 +7,10 @@ use std::alloc::GlobalAlloc;
 use lock_api::{GuardNoSend, RawMutex};
 use talloc_sync::{RealTime, Span, Talloc, Tallock, shared};
 
-/// The byte whose copies are counted.
+/// The value of the bytes that are counted.
 const MARK: u8 = 0xA7;
 
-/// What became of the lock, and how many marks there were in the watched memory.
+/// An event of the lock, and the number of marks in the watched memory at that time.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     Locked(usize),
@@ -35,17 +35,17 @@ fn marks(memory: Span) -> usize {
     bytes.filter(|&byte| byte == MARK).count()
 }
 
-/// A lock that records when it is taken and released, and panics if it is taken twice.
+/// A lock that records when it is acquired and released, and panics on reentrant use.
 struct Traced(core::cell::Cell<bool>);
 
-// SAFETY: It is used by one thread, and panics if it is taken twice.
+// SAFETY: Only one thread uses it, and it panics if it is acquired twice.
 unsafe impl RawMutex for Traced {
     const INIT: Self = Self(core::cell::Cell::new(false));
 
     type GuardMarker = GuardNoSend;
 
     fn lock(&self) {
-        assert!(self.try_lock(), "the lock is taken while it is held");
+        assert!(self.try_lock(), "the lock is already held");
     }
 
     fn try_lock(&self) -> bool {
@@ -59,11 +59,11 @@ unsafe impl RawMutex for Traced {
     }
 }
 
-/// Runs `test` with a heap, then forgets what has been recorded so far.
+/// Runs `test` with a heap. Discards the events before it.
 fn with_heap(test: impl FnOnce(&Tallock<Traced, RealTime>)) {
     let mut memory = vec![0_u8; 10_000];
     let heap = Talloc::<RealTime>::with_config().lock::<Traced>();
-    // SAFETY: The memory is the heap's for as long as there is the heap.
+    // SAFETY: The memory outlives the heap, and nothing else uses it.
     unsafe { heap.0.lock().init(memory.as_mut_slice().into()) };
     let arena = heap.0.lock().get_arena();
     WATCHED.set((arena, Vec::new()));
@@ -72,7 +72,7 @@ fn with_heap(test: impl FnOnce(&Tallock<Traced, RealTime>)) {
     heap.0.lock().verify().unwrap();
 }
 
-/// What has been recorded since the last call.
+/// Returns the events since the last call.
 fn events() -> Vec<Event> {
     WATCHED.with_borrow_mut(|(_, events)| core::mem::take(events))
 }
@@ -84,7 +84,7 @@ fn layout(size: usize) -> Layout {
 #[test]
 fn a_block_that_moves_is_copied_outside_of_the_lock() {
     with_heap(|heap| {
-        // SAFETY: Each block is used as it was allocated.
+        // SAFETY: Each block is used with its layout.
         unsafe {
             let block = heap.alloc(layout(100));
             heap.alloc(layout(8));
@@ -97,7 +97,7 @@ fn a_block_that_moves_is_copied_outside_of_the_lock() {
         let malloc = [Locked(100), Unlocked(100)];
         let events = events();
         assert_eq!(events[..4], [in_place, malloc].as_flattened()[..]);
-        // When the old block is freed, the copy is there.
+        // The copy is complete when the old block is freed.
         assert_eq!(events[4], Locked(200));
         assert_eq!(events.len(), 6);
     });
@@ -106,7 +106,7 @@ fn a_block_that_moves_is_copied_outside_of_the_lock() {
 #[test]
 fn a_block_that_stays_takes_one_trip() {
     with_heap(|heap| {
-        // SAFETY: Each block is used as it was allocated.
+        // SAFETY: Each block is used with its layout.
         unsafe {
             let block = heap.alloc(layout(100));
             events();
@@ -123,7 +123,7 @@ fn a_block_that_stays_takes_one_trip() {
 #[test]
 fn a_block_is_cleared_outside_of_the_lock() {
     with_heap(|heap| {
-        // SAFETY: Each block is used as it was allocated.
+        // SAFETY: Each block is used with its layout.
         unsafe {
             let block = heap.alloc(layout(1000));
             block.write_bytes(MARK, 1000);
@@ -132,7 +132,7 @@ fn a_block_is_cleared_outside_of_the_lock() {
             let zeroed = heap.alloc_zeroed(layout(1000));
             assert_eq!(zeroed, block);
         }
-        // In one trip, which wrote to no more than the block's ends.
+        // There is one trip, which writes only to the ends of the block.
         let events = events();
         assert!(matches!(events[..], [Locked(900..), Unlocked(900..)]), "{events:?}");
         assert_eq!(marks(WATCHED.with_borrow(|(memory, _)| *memory)), 0);
@@ -140,10 +140,10 @@ fn a_block_is_cleared_outside_of_the_lock() {
 }
 
 #[test]
-fn no_size_takes_no_trip() {
+fn size_zero_takes_no_trip() {
     with_heap(|heap| {
         let block = shared::allocate(heap, layout(0)).unwrap().cast();
-        // SAFETY: It has no size.
+        // SAFETY: A block of size zero is never freed.
         unsafe { shared::deallocate(heap, block, layout(0)) };
         assert_eq!(events(), []);
     });

@@ -1,4 +1,4 @@
-// What holds in every version of `Allocator`, which is `api`.
+// Checks that apply to every version of `Allocator`. The version is called `api`.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -15,8 +15,8 @@ on_each_heap!(
     alignments_go_up_and_down,
     a_move_copies_the_old_length,
     shrinking_releases_memory,
-    no_size_needs_no_memory,
-    what_cannot_be_met_fails,
+    size_zero_needs_no_memory,
+    impossible_requests_fail,
     collections_grow_and_shrink,
 );
 
@@ -25,17 +25,17 @@ fn layout(size: usize, align: usize) -> Layout {
 }
 
 fn bytes<'a>(block: NonNull<u8>, size: usize) -> &'a [u8] {
-    // SAFETY: The tests pass initialised bytes of blocks that they own, and use the slice before
-    // the block.
+    // SAFETY: The tests pass initialised bytes of their own blocks, and do not write to the block as long as they use
+    // the slice.
     unsafe { core::slice::from_raw_parts(block.as_ptr(), size) }
 }
 
 fn fill(block: NonNull<u8>, byte: u8, size: usize) {
-    // SAFETY: The tests pass blocks that they own.
+    // SAFETY: The tests pass their own blocks.
     unsafe { block.write_bytes(byte, size) };
 }
 
-/// Allocates a block with all bytes set to `byte`.
+/// Allocates a block whose bytes are all `byte`.
 fn filled(heap: impl Allocator, layout: Layout, byte: u8) -> NonNull<u8> {
     let block = heap.allocate(layout).unwrap();
     assert!(block.len() >= layout.size());
@@ -45,33 +45,33 @@ fn filled(heap: impl Allocator, layout: Layout, byte: u8) -> NonNull<u8> {
 }
 
 fn free(heap: impl Allocator, block: NonNull<u8>, layout: Layout) {
-    // SAFETY: The tests free each block once, with the layout it has.
+    // SAFETY: The tests free each block once, with its layout.
     unsafe { heap.deallocate(block, layout) };
 }
 
 fn grow(heap: impl Allocator, block: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
-    // SAFETY: The tests pass a block's own layout, and a larger one.
+    // SAFETY: The tests pass the layout of the block, and a larger one.
     let grown = unsafe { heap.grow(block, old, new) }.unwrap();
     assert!(grown.len() >= new.size());
     grown.cast()
 }
 
 fn grow_zeroed(heap: impl Allocator, block: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
-    // SAFETY: As for `grow`.
+    // SAFETY: The tests pass the layout of the block, and a larger one.
     let grown = unsafe { heap.grow_zeroed(block, old, new) }.unwrap();
     assert!(grown.len() >= new.size());
     grown.cast()
 }
 
 fn shrink(heap: impl Allocator, block: NonNull<u8>, old: Layout, new: Layout) -> NonNull<u8> {
-    // SAFETY: The tests pass a block's own layout, and a smaller one.
+    // SAFETY: The tests pass the layout of the block, and a smaller one.
     let shrunk = unsafe { heap.shrink(block, old, new) }.unwrap();
     assert!(shrunk.len() >= new.size());
     shrunk.cast()
 }
 
-/// Allocates blocks with all bytes 1 until one is, if possible, not a multiple of `align`. Returns
-/// that, and the others.
+/// Allocates blocks whose bytes are all 1 until the address of one is, if possible, not a multiple of `align`. Returns
+/// this block, and the others.
 fn misaligned(
     heap: impl Allocator + Copy,
     layout: Layout,
@@ -87,7 +87,7 @@ fn misaligned(
     }
 }
 
-/// Takes all of the heap in blocks of 64 bytes set to `byte`, in the order of their addresses.
+/// Fills the heap with blocks of 64 bytes, all of them `byte`. Returns them sorted by address.
 fn take_all(heap: impl Allocator + Copy, byte: u8) -> Vec<NonNull<u8>> {
     let layout = layout(64, 8);
     let blocks = core::iter::from_fn(|| heap.allocate(layout).ok());
@@ -97,7 +97,7 @@ fn take_all(heap: impl Allocator + Copy, byte: u8) -> Vec<NonNull<u8>> {
     blocks
 }
 
-/// Sets nearly every byte of the heap that is free to `byte`.
+/// Sets nearly every free byte of the heap to `byte`.
 fn dirty(heap: impl Allocator + Copy, byte: u8) {
     for block in take_all(heap, byte) {
         free(heap, block, layout(64, 8));
@@ -128,7 +128,7 @@ fn zeroed_blocks_are_zero(heap: impl Allocator + Copy, report: &dyn Fn() -> Repo
 
 fn growing_zeroed_clears_what_it_adds(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
     dirty(heap, 0xFF);
-    // Smaller blocks may be cached, and would rather move.
+    // Smaller blocks may be cached, and are moved rather than resized in place.
     let layouts = [600, 700, 3000].map(|size| layout(size, 8));
     let [small, medium, large] = layouts;
     let block = filled(heap, small, 7);
@@ -149,7 +149,7 @@ fn growing_zeroed_clears_what_it_adds(heap: impl Allocator + Copy, report: &dyn 
 
 fn alignments_go_up_and_down(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
     let aligns = [1, 8, 16, 64, 512, 4096];
-    // The blocks take odd numbers of eight bytes, so that neighbours are not aligned alike.
+    // The chunks have odd numbers of granules, so neighbours have different alignments.
     for (from, to) in aligns.iter().flat_map(|&from| aligns.map(|to| (from, to))) {
         let (small, large) = (layout(50, from), layout(290, to));
         let (block, others) = misaligned(heap, small, to);
@@ -173,18 +173,18 @@ fn alignments_go_up_and_down(heap: impl Allocator + Copy, report: &dyn Fn() -> R
 fn a_move_copies_the_old_length(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
     let mut blocks = take_all(heap, 0x11);
     let small = layout(64, 8);
-    // The last block ends where the arena does, or nearly so: what follows are canaries.
+    // The last block ends close to the end of the arena, and canaries follow.
     let (first, last) = (blocks[0], blocks.pop().unwrap());
-    assert!(last.addr().get() % 4096 != 0, "it must be misaligned to be moved");
+    assert!(last.addr().get() % 4096 != 0, "the block must be misaligned to be moved");
     blocks.into_iter().for_each(|block| free(heap, block, small));
     fill(last, 7, 64);
 
     let large = layout(2000, 4096);
     let moved = grow(heap, last, small, large);
     assert_eq!(bytes(moved, 64), [7; 64]);
-    // A byte of a link may look like a canary, but not a whole one.
+    // A byte of a link may look like a canary, but eight of them in a row may not.
     assert!(!bytes(moved, 2000).windows(8).any(|bytes| bytes == [CANARY; 8]));
-    // What was there is there: nothing but the words at the ends of blocks was ever written.
+    // The old contents are unchanged, because only words at the ends of blocks were written.
     let offset = |at: usize| (moved.addr().get() + at - first.addr().get()) % 64;
     let inner = (64..2000).filter(|&at| (16..48).contains(&offset(at)));
     assert!(inner.map(|at| bytes(moved, 2000)[at]).all(|byte| byte == 0x11));
@@ -210,7 +210,7 @@ fn shrinking_releases_memory(heap: impl Allocator + Copy, report: &dyn Fn() -> R
     assert_eq!(report().used_bytes, 0);
 }
 
-fn no_size_needs_no_memory(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
+fn size_zero_needs_no_memory(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
     let untouched = report();
     let aligned = |block: NonNull<u8>, align| block.addr().get() % align == 0;
     for align in (0..=20).map(|log2| 1 << log2) {
@@ -236,7 +236,7 @@ fn no_size_needs_no_memory(heap: impl Allocator + Copy, report: &dyn Fn() -> Rep
     assert_eq!(report().arenas, untouched.arenas);
 }
 
-fn what_cannot_be_met_fails(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
+fn impossible_requests_fail(heap: impl Allocator + Copy, report: &dyn Fn() -> Report) {
     let small = layout(40, 8);
     let block = filled(heap, small, 7);
     let most = isize::MAX as usize;
@@ -252,7 +252,7 @@ fn what_cannot_be_met_fails(heap: impl Allocator + Copy, report: &dyn Fn() -> Re
     for layout in absurd {
         assert!(heap.allocate(layout).is_err(), "{layout:?}");
         assert!(heap.allocate_zeroed(layout).is_err(), "{layout:?}");
-        // SAFETY: The block has the layout `small`, and the other one is larger.
+        // SAFETY: The block has the layout `small`, and the new layout is larger.
         unsafe {
             assert!(heap.grow(block, small, layout).is_err(), "{layout:?}");
             assert!(heap.grow_zeroed(block, small, layout).is_err(), "{layout:?}");
@@ -260,7 +260,7 @@ fn what_cannot_be_met_fails(heap: impl Allocator + Copy, report: &dyn Fn() -> Re
     }
     assert_eq!(bytes(block, 40), [7; 40]);
     let none = layout(0, 1 << 30);
-    // SAFETY: The block has the layout `small`, and the other one is smaller.
+    // SAFETY: The block has the layout `small`, and the new layout is smaller.
     let moved = unsafe { heap.shrink(block, small, none) };
     assert_eq!(moved.unwrap().len(), 0);
     assert_eq!(report().used_bytes, 0);
@@ -277,7 +277,7 @@ fn collections_grow_and_shrink(heap: impl Allocator + Copy, report: &dyn Fn() ->
     numbers.shrink_to_fit();
     boxes.truncate(50);
     boxes.shrink_to_fit();
-    // Each block is a multiple of eight bytes, so there is nothing to round up.
+    // The sizes are multiples of 8, so nothing is rounded up.
     assert_eq!(report().used_bytes, 50 * 8 + 50 * (24 + size_of_val(&boxes[0])));
 
     assert!(numbers.iter().copied().eq((0..500).step_by(10)));

@@ -1,8 +1,8 @@
-//! Models of what a lock must do, for any lock that is made of loom's atomics.
+//! Models of the contract of a lock, for any lock that uses loom's atomics.
 //!
-//! Loom tries the orders in which the threads may run, and the values that the memory model lets
-//! each load see. It fails where two threads have a cell at once, or one after the other without
-//! the second being sure to see what the first did, and where no thread can go on.
+//! Loom tries the possible interleavings of the threads, and the values that the memory model allows each load to
+//! return. A model fails if two threads access a cell at once, or one after the other without synchronization, or if no
+//! thread can continue.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -14,34 +14,34 @@ use loom::thread;
 use talloc_sync::lock::RawMutex;
 use talloc_sync::{Span, Talloc, Tallock};
 
-/// What the lock protects, and how often it has been changed.
+/// A count protected by a lock.
 struct Shared<R> {
     lock: R,
     count: UnsafeCell<usize>,
 }
 
-// SAFETY: The cell is used only while the lock is held, which is what the models are about.
+// SAFETY: The cell is used only while the lock is held, which the models check.
 unsafe impl<R: Sync> Sync for Shared<R> {}
 
 impl<R: RawMutex> Shared<R> {
-    /// It is made before there are other threads, and so is the lock's model.
+    /// Creates the lock and its model before there are other threads.
     fn new() -> Arc<Self> {
         let shared = Self { lock: R::INIT, count: UnsafeCell::new(0) };
         assert!(!shared.lock.is_locked());
         Arc::new(shared)
     }
 
-    /// Counts while the lock is held.
+    /// Increments the count and releases the lock, which the caller holds.
     fn count(&self) {
         assert!(self.lock.is_locked());
-        // SAFETY: Whoever has the lock has the count.
+        // SAFETY: The caller holds the lock.
         self.count.with_mut(|count| unsafe { *count += 1 });
-        // SAFETY: It is held.
+        // SAFETY: The caller holds the lock.
         unsafe { self.lock.unlock() };
     }
 }
 
-/// No two threads have the lock at once, each sees what the last one did, and none waits for ever.
+/// No two threads hold the lock at once, each sees the changes of the previous one, and none waits forever.
 pub fn counting<R: RawMutex + Send + Sync + 'static>(threads: usize) {
     loom::model(move || {
         let shared = Shared::<R>::new();
@@ -56,12 +56,12 @@ pub fn counting<R: RawMutex + Send + Sync + 'static>(threads: usize) {
         others.into_iter().for_each(|other| other.join().unwrap());
 
         assert!(!shared.lock.is_locked());
-        // SAFETY: The other threads are gone.
+        // SAFETY: The other threads have ended.
         assert_eq!(shared.count.with(|count| unsafe { *count }), threads);
     });
 }
 
-/// Who tries to get the lock gets it or not, and all is the same as if it had waited.
+/// `try_lock` succeeds or fails, and the rest is as for `lock`.
 pub fn trying<R: RawMutex + Send + Sync + 'static>() {
     loom::model(|| {
         let shared = Shared::<R>::new();
@@ -79,41 +79,41 @@ pub fn trying<R: RawMutex + Send + Sync + 'static>() {
         assert!(!shared.lock.try_lock());
         shared.count();
         let count = 1 + other.join().unwrap();
-        // SAFETY: The other thread is gone.
+        // SAFETY: The other thread has ended.
         assert_eq!(shared.count.with(|count| unsafe { *count }), count);
     });
 }
 
-/// Granules of the heap's memory.
+/// The granules of the heap's memory.
 const GRANULES: usize = 64;
 
 const LAYOUT: Layout = Layout::new::<[u64; 2]>();
 
-/// A heap behind a lock, and a cell for each granule of its memory: loom does not see what is done
-/// to the memory itself.
+/// A heap behind a lock, and a cell for each granule of its memory, because loom does not track accesses to the memory
+/// itself.
 struct Heap<R: RawMutex> {
     heap: Tallock<R>,
     memory: NonNull<[u64; GRANULES]>,
     cells: Vec<UnsafeCell<()>>,
 }
 
-// SAFETY: The memory is the heap's, which is behind a lock, and a cell is used by who has the block.
+// SAFETY: The heap owns its memory and is behind a lock. Only the owner of a block uses its cell.
 unsafe impl<R: RawMutex + Send> Send for Heap<R> {}
 
-// SAFETY: As above.
+// SAFETY: The heap owns its memory and is behind a lock. Only the owner of a block uses its cell.
 unsafe impl<R: RawMutex + Sync> Sync for Heap<R> {}
 
-/// A block that a thread has.
+/// A block owned by a thread.
 struct Block(NonNull<u8>);
 
-// SAFETY: Whoever has it is the only one.
+// SAFETY: A `Block` has exclusive access to its memory.
 unsafe impl Send for Block {}
 
 impl<R: RawMutex> Heap<R> {
     fn new() -> Arc<Self> {
         let memory = NonNull::from(Box::leak(Box::new([0; GRANULES])));
         let heap: Tallock<R> = Talloc::new().lock();
-        // SAFETY: The memory is the heap's for as long as there is the heap.
+        // SAFETY: The memory outlives the heap, and nothing else uses it.
         unsafe { heap.0.lock().init(Span::from_ptr_size(memory.as_ptr().cast(), 8 * GRANULES)) };
         let cells = (0..GRANULES).map(|_| UnsafeCell::new(())).collect();
         Arc::new(Self { heap, memory, cells })
@@ -128,17 +128,17 @@ impl<R: RawMutex> Heap<R> {
 
     fn free(&self, block: Block) {
         self.write(&block);
-        // SAFETY: The block is the heap's and has this layout.
+        // SAFETY: The block was allocated with this layout, and is freed once.
         unsafe { self.heap.dealloc(block.0.as_ptr(), LAYOUT) };
     }
 
-    /// Writes all of a block.
+    /// Writes to a block and to its cells.
     fn write(&self, block: &Block) {
         let at = (block.0.addr().get() - self.memory.addr().get()) / 8;
         for cell in &self.cells[at..at + LAYOUT.size() / 8] {
             cell.with_mut(|_| ());
         }
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.0.write_bytes(1, LAYOUT.size()) };
     }
 }
@@ -146,12 +146,12 @@ impl<R: RawMutex> Heap<R> {
 impl<R: RawMutex> Drop for Heap<R> {
     fn drop(&mut self) {
         self.heap.0.get_mut().verify().unwrap();
-        // SAFETY: It was a box, which nobody uses any more.
+        // SAFETY: The memory was leaked from a box, and is not used any more.
         drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
     }
 }
 
-/// A block that a thread has freed is the next one's alone, whichever thread that is.
+/// After a block is freed, its next owner is its only one, whichever thread that is.
 pub fn reusing<R: RawMutex + Send + Sync + 'static>() {
     loom::model(|| {
         let heap = Heap::<R>::new();
@@ -164,7 +164,7 @@ pub fn reusing<R: RawMutex + Send + Sync + 'static>() {
     });
 }
 
-/// A block that one thread has allocated is freed by another one, and then somebody's again.
+/// One thread frees a block that another has allocated. It is then allocated again.
 pub fn handing_over<R: RawMutex + Send + Sync + 'static>() {
     loom::model(|| {
         let heap = Heap::<R>::new();

@@ -1,4 +1,4 @@
-//! Says to the linker what memory the board has, and where defmt's texts go.
+//! Tells the linker the memory layout of the board, and where to put defmt's texts.
 
 use std::env;
 

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use talloc_trace::{Event, Op};
 
-/// A random trace that could be of a real program.
+/// A random trace that a real program could have.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// Each with its call stack.
+    /// The events, each with its call stack.
     pub events: Vec<(Event, Vec<u64>)>,
 }
 
@@ -25,7 +25,7 @@ impl Model {
         lost.sum()
     }
 
-    /// The ids and sizes of the live objects at the end.
+    /// Returns the ids and sizes of the objects that are live at the end.
     pub fn live(&self) -> Vec<(u64, u64)> {
         let mut live = BTreeMap::new();
         for (event, _) in &self.events {
@@ -41,10 +41,10 @@ impl Model {
     }
 }
 
-/// What is drawn for an event: what it does, to which object, and with what.
+/// The random data for an event: the operation, its object, and its arguments.
 type Draw = (u8, usize, u64, u64, Option<u8>, u16, Vec<u64>);
 
-/// Random traces, with `notes` of refused requests and lost events.
+/// Generates random traces, with records of refused requests and lost events if `notes`.
 pub fn model(notes: bool) -> impl Strategy<Value = Model> {
     let size = prop_oneof![0..100_u64, 0..1_000_000_u64, Just(1 << 56)];
     let align = proptest::option::weighted(0.2, 0..64_u8);

@@ -11,7 +11,7 @@ use crate::heap::GRANULE;
 use crate::ops::cursor::{Cursor, nearest_layout};
 use crate::shadow::Block;
 
-/// Frees a block with another size.
+/// Frees a block with a wrong size.
 pub(super) fn wrong_size<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let index = program.any()?;
     let block = program.shadow.get(index);
@@ -21,7 +21,7 @@ pub(super) fn wrong_size<C: Config>(program: &mut Program<C>) -> Option<Planted>
     Some(planted)
 }
 
-/// Frees a block with another alignment, or grows it.
+/// Frees or grows a block with a wrong alignment.
 pub(super) fn wrong_align<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let index = program.any()?;
     let block = program.shadow.get(index);
@@ -36,7 +36,7 @@ pub(super) fn wrong_align<C: Config>(program: &mut Program<C>) -> Option<Planted
     Some(Planted::now(program))
 }
 
-/// Grows, shrinks or reallocates a block of another size.
+/// Grows, shrinks or reallocates a block with a wrong size.
 pub(super) fn wrong_size_resize<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let index = program.any()?;
     let block = program.shadow.get(index);
@@ -45,7 +45,7 @@ pub(super) fn wrong_size_resize<C: Config>(program: &mut Program<C>) -> Option<P
     Some(Planted::now(program))
 }
 
-/// Asks for more than there can be.
+/// Requests more than any heap can provide.
 pub(super) fn extreme<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let bytes: [u8; 4] = std::array::from_fn(|_| program.random.u8(..));
     let mut cursor = Cursor::new(&bytes);
@@ -54,7 +54,7 @@ pub(super) fn extreme<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let block = program.shadow.get(index);
     let (ptr, old) = (block.ptr, block.layout);
     let more = nearest_layout(huge.size(), old.align()).size();
-    // SAFETY: The block is live and has this layout.
+    // SAFETY: The block is allocated with this layout.
     let result = unsafe {
         match program.random.usize(..5) {
             0 => program.heap.malloc(huge),
@@ -69,11 +69,11 @@ pub(super) fn extreme<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     Some(Planted { is_refused: result.is_err(), harm, ..Planted::now(program) })
 }
 
-/// The block's layout, but of a size for which a block takes other bytes.
+/// Returns the block's layout with another size that is rounded differently.
 fn other_size<C: Config>(program: &mut Program<C>, block: Block) -> Option<Layout> {
     let (limits, size) = (program.limits, block.layout.size());
     let other = match program.random.usize(..4) {
-        // Perhaps that of the block and its neighbour.
+        // At times, the size of the block and of a neighbour together.
         0 => {
             let neighbour = program.any()?;
             limits.rounded(size) + limits.rounded(program.shadow.get(neighbour).layout.size())
@@ -86,12 +86,12 @@ fn other_size<C: Config>(program: &mut Program<C>, block: Block) -> Option<Layou
     is_other.then(|| nearest_layout(other, block.layout.align()))
 }
 
-/// Changes the size of a block, saying that its layout is `wrong`.
+/// Resizes a block with the layout `wrong`.
 fn resize<C: Config>(program: &mut Program<C>, index: usize, wrong: Layout) {
     let ptr = program.shadow.get(index).ptr;
     let more = wrong.size() + program.random.usize(..100);
     let less = program.random.usize(..=wrong.size());
-    // SAFETY: It is what a program must not do. The caller of `inject` knows.
+    // SAFETY: This is misuse, which the caller of `inject` accepts.
     let (result, size) = unsafe {
         match program.random.usize(..4) {
             0 => (program.heap.grow(ptr, wrong, more), more),
@@ -106,11 +106,11 @@ fn resize<C: Config>(program: &mut Program<C>, index: usize, wrong: Layout) {
     program.resized(index, result, size);
 }
 
-/// The program has freed a block, as far as it knows, unless that was reported.
+/// Marks a block as freed, as far as the program knows, unless the call was reported.
 fn take_for_freed<C: Config>(program: &mut Program<C>, index: usize) {
     if program.reported.is_none() {
         let block = program.shadow.get(index);
-        // The heap may already have put a link there.
+        // The heap may already have written a link.
         let _ = program.shadow.remove(index);
         program.remember(block);
     }

@@ -14,22 +14,22 @@ use crate::heap::GRANULE;
 use crate::ops::cursor::nearest_layout;
 use crate::supply::Bomb;
 
-/// Memory of the program's.
+/// A static of the program.
 static FIXED: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
 
-/// Frees what must not be freed.
+/// Frees memory that must not be freed.
 pub(super) fn free<C: Config>(
     program: &mut Program<C>,
     ptr: NonNull<u8>,
     layout: Layout,
 ) -> Planted {
-    // SAFETY: It is what a program must not do. The caller of `inject` knows.
+    // SAFETY: This is misuse, which the caller of `inject` accepts.
     unsafe { program.heap.free(ptr, layout) };
     program.called();
     Planted::now(program)
 }
 
-/// A pointer to another address, valid where `ptr` is.
+/// Returns a pointer with another address and the provenance of `ptr`.
 pub(super) fn at(ptr: NonNull<u8>, addr: usize) -> Option<NonNull<u8>> {
     NonNull::new(ptr.as_ptr().with_addr(addr))
 }
@@ -41,13 +41,13 @@ pub(super) fn twice<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     Some(free(program, block.ptr, block.layout))
 }
 
-/// Frees twice, and the handler panics.
+/// Frees a block twice, and the handler panics.
 pub(super) fn twice_with_panic<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let index = program.any()?;
     let block = program.shadow.get(index);
     program.free(index);
     note::set_panics(true);
-    // SAFETY: It is what a program must not do. The caller of `inject` knows.
+    // SAFETY: This is misuse, which the caller of `inject` accepts.
     let freed = catch_unwind(AssertUnwindSafe(|| unsafe {
         program.heap.free(block.ptr, block.layout);
     }));
@@ -61,7 +61,7 @@ pub(super) fn twice_with_panic<C: Config>(program: &mut Program<C>) -> Option<Pl
     Some(Planted::now(program))
 }
 
-/// Frees what was freed some calls ago, and has not been allocated since.
+/// Frees a block again whose memory has not been reused.
 pub(super) fn twice_with_delay<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let freed = *program.random.choice(&program.freed)?;
     let distance = program.calls - freed.at;
@@ -71,7 +71,7 @@ pub(super) fn twice_with_delay<C: Config>(program: &mut Program<C>) -> Option<Pl
     Some(Planted { distance, ..free(program, freed.block.ptr, freed.block.layout) })
 }
 
-/// Frees a block, allocates some of its size or of others, and frees it again.
+/// Frees a block, allocates blocks of the same or of other sizes, and frees it again.
 pub(super) fn after_reuse<C: Config>(
     program: &mut Program<C>,
     on_planted: &mut dyn FnMut(usize, usize),
@@ -106,7 +106,7 @@ pub(super) fn interior<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     Some(free(program, within, nearest_layout(size, 1)))
 }
 
-/// Frees an address that is no granule's.
+/// Frees an address that is not aligned to a granule.
 pub(super) fn unaligned<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let index = program.any()?;
     let block = program.shadow.get(index);
@@ -117,12 +117,12 @@ pub(super) fn unaligned<C: Config>(program: &mut Program<C>) -> Option<Planted> 
     Some(free(program, within, nearest_layout(block.layout.size(), align)))
 }
 
-/// A layout for memory of `bytes` bytes.
+/// Returns a random layout of at most `bytes` bytes.
 fn any_layout<C: Config>(program: &mut Program<C>, bytes: usize) -> Layout {
     nearest_layout(program.random.usize(1..=bytes), 1 << program.random.usize(..4))
 }
 
-/// Frees memory of the stack.
+/// Frees memory on the stack.
 pub(super) fn stack<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let layout = any_layout(program, 256);
     let offset = program.random.usize(..16) * GRANULE;
@@ -154,7 +154,7 @@ pub(super) fn own_memory<C: Config>(program: &mut Program<C>) -> Option<Planted>
     Some(free(program, NonNull::new(ptr)?, layout))
 }
 
-/// Frees what is near an arena's ends, or any address.
+/// Frees an address near an arena's ends, or a random one.
 pub(super) fn wild<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let arena = *program.random.choice(&program.arenas)?;
     let (base, acme) = arena.get_base_acme()?;

@@ -10,10 +10,10 @@ use super::Planted;
 use super::frees::at;
 use crate::heap::GRANULE;
 
-/// Numbers below this are no granules.
+/// Numbers below this are not granules.
 const MAX_BINS: usize = 256;
 
-/// A free chunk starts with its size and two links, each of the size of an index, and ends with its size.
+/// A free chunk starts with its size and two links, and ends with its size. Each has the size of an index.
 #[derive(Clone, Copy)]
 enum Field {
     Size,
@@ -40,7 +40,7 @@ pub(super) fn free_link<C: Config>(program: &mut Program<C>) -> Option<Planted> 
     free_field(program, field)
 }
 
-/// Damages a size of a free chunk, at either end.
+/// Damages the size at either end of a free chunk.
 pub(super) fn free_size<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let field = if program.random.bool() { Field::Size } else { Field::EndSize };
     free_field(program, field)
@@ -55,7 +55,7 @@ fn free_field<C: Config>(program: &mut Program<C>, field: Field) -> Option<Plant
     damage(program, ptr, &model)
 }
 
-/// Flips a bit of the first arena's bitmap, of a granule below the top.
+/// Flips a bit of the first arena's bitmap, for a granule below the top.
 pub(super) fn bitmap<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let arena = program.heap.get_arena();
     let chunks = chunks(program);
@@ -79,10 +79,10 @@ pub(super) fn bin_head<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     damage(program, head, &model)
 }
 
-/// The heads of bins that are not empty.
+/// Returns the heads of bins that are not empty.
 ///
-/// A head is the number of a granule, counted from an address that is in the control structure, too. Small chunks have
-/// bins of their own, so that their heads say where the array of all heads starts. Two of them must agree.
+/// A head is the number of a granule, relative to an address that is also in the control structure. Small chunks have a
+/// bin for each size, so their heads reveal where the array of heads starts. Two of them must agree.
 fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
     let index = size_of::<C::Index>();
     let arena = program.heap.get_arena();
@@ -110,7 +110,8 @@ fn bin_heads<C: Config>(program: &mut Program<C>) -> Vec<NonNull<u8>> {
     found.max_by_key(Vec::len).unwrap_or_default()
 }
 
-/// Where the array of heads starts, by words that may be heads, and the sizes of the chunks that they lead to.
+/// Returns where the array of heads starts, from words that may be heads and the sizes of the chunks that they point
+/// to.
 fn start_of_heads<C: Config>(words: &[(NonNull<u8>, usize)]) -> Option<usize> {
     let small = words.iter().filter(|(_, len)| *len < 1 << C::Bins::EXACT_LOG2);
     let starts: Vec<usize> = small
@@ -126,7 +127,7 @@ fn start_of_heads<C: Config>(words: &[(NonNull<u8>, usize)]) -> Option<usize> {
 /// Reads a number.
 fn number(ptr: NonNull<u8>, size: usize) -> usize {
     let bytes = read(ptr, size);
-    // The byte of the highest value first.
+    // The most significant byte comes first.
     let ordered: &mut dyn Iterator<Item = &u8> =
         if cfg!(target_endian = "big") { &mut bytes.iter() } else { &mut bytes.iter().rev() };
     ordered.fold(0, |number, byte| number << 8 | usize::from(*byte))
@@ -147,7 +148,7 @@ pub(super) fn quick_head<C: Config>(program: &mut Program<C>) -> Option<Planted>
     damage(program, head, &model)
 }
 
-/// Damages the link of a block on a quick list.
+/// Damages the link of a block in a quick list.
 pub(super) fn quick_link<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let cached = cached(program);
     let block = *program.random.choice(&cached)?;
@@ -155,7 +156,7 @@ pub(super) fn quick_link<C: Config>(program: &mut Program<C>) -> Option<Planted>
     damage(program, NonNull::new(block.get_base_ptr()?)?, &model)
 }
 
-/// Damages any byte of the control structure.
+/// Damages a random byte of the control structure.
 pub(super) fn control<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let bytes = words(program, 1);
     let byte = *program.random.choice(&bytes)?;
@@ -171,14 +172,14 @@ fn chunks<C: Config>(program: &Program<C>) -> Vec<Chunk> {
     program.heap.inspect().memory_map().collect()
 }
 
-/// The free chunks with room for links.
+/// Returns the free chunks with room for links.
 fn free_chunks<C: Config>(program: &Program<C>) -> Vec<Span> {
     let least = 4 * size_of::<C::Index>();
     let chunks = chunks(program).into_iter().filter(|chunk| is(chunk, ChunkKind::Free));
     chunks.map(|chunk| chunk.span).filter(|span| span.size() >= least).collect()
 }
 
-/// The blocks on quick lists.
+/// Returns the blocks in quick lists.
 fn cached<C: Config>(program: &Program<C>) -> Vec<Span> {
     let chunks = chunks(program).into_iter().filter(|chunk| is(chunk, ChunkKind::Cached));
     chunks.map(|chunk| chunk.span).collect()
@@ -192,7 +193,7 @@ fn addr_bytes(span: Span) -> Vec<u8> {
     span.base().unwrap_or(0).to_ne_bytes().to_vec()
 }
 
-/// The aligned words of the control structure, which the source follows.
+/// Returns the aligned words of the control structure, which lies before the source.
 fn words<C: Config>(program: &mut Program<C>, size: usize) -> Vec<NonNull<u8>> {
     let source = std::ptr::from_ref(program.heap.source()).addr();
     let base = NonNull::from(&mut *program.heap).cast::<u8>();
@@ -202,21 +203,21 @@ fn words<C: Config>(program: &mut Program<C>, size: usize) -> Vec<NonNull<u8>> {
 
 /// Reads bytes of a heap.
 fn read(ptr: NonNull<u8>, size: usize) -> Vec<u8> {
-    // SAFETY: The bytes are of an arena or of the control structure. A byte that pads the latter has a value, too,
-    // which is the reason to read it as a volatile one.
+    // SAFETY: The bytes are in an arena or in the control structure. The latter may have padding, so the reads are
+    // volatile.
     (0..size).map(|byte| unsafe { ptr.add(byte).read_volatile() }).collect()
 }
 
-/// Writes bytes to a heap.
+/// Writes bytes of a heap.
 fn overwrite(ptr: NonNull<u8>, bytes: &[u8]) {
     for (offset, byte) in bytes.iter().enumerate() {
-        // SAFETY: The bytes are of an arena or of the control structure, and no reference to them is in use. That the
-        // heap is broken then is the fault that the caller of `inject` knows of.
+        // SAFETY: The bytes are in an arena or in the control structure, and no reference to them is in use. The heap
+        // is broken afterwards, which the caller of `inject` accepts.
         unsafe { ptr.add(offset).write_volatile(*byte) };
     }
 }
 
-/// Overwrites a field: with a flipped bit, zeros, ones, or another field's value.
+/// Overwrites a field with a flipped bit, zeros, ones, or the value of another field.
 fn damage<C: Config>(program: &mut Program<C>, ptr: NonNull<u8>, model: &[u8]) -> Option<Planted> {
     let size = model.len();
     let bytes = match program.random.usize(..5) {

@@ -1,4 +1,4 @@
-//! Planting a fault.
+//! Plants faults.
 
 mod calls;
 mod frees;
@@ -11,30 +11,30 @@ use talloc_core::Config;
 use super::class::Class;
 use super::program::Program;
 
-/// A fault that was planted.
+/// A planted fault.
 #[derive(Debug, Default)]
 pub(super) struct Planted {
-    /// The count of calls when it was, the wrong call included.
+    /// The number of calls so far, including the wrong call.
     pub at: usize,
     /// Whether a call failed that must fail.
     pub is_refused: bool,
-    /// What the fault itself overwrote of the program's.
+    /// The program's memory that the fault itself overwrote.
     pub harm: Option<String>,
-    /// Bytes written.
+    /// The number of bytes written.
     pub size: usize,
-    /// Calls since the free, if there was one.
+    /// The number of calls since the free, if there was one.
     pub distance: usize,
 }
 
 impl Planted {
-    /// A fault that the last call was, or that was planted after it.
+    /// Creates a fault that was the last call, or that follows it.
     fn now<C: Config>(program: &Program<C>) -> Self {
         Self { at: program.calls, ..Self::default() }
     }
 }
 
-/// Plants a fault of a class, if the program gives an opportunity. Tells `on_planted` the size and the distance of a
-/// wrong call that may not return, if they are of interest.
+/// Plants a fault of a class, if the program gives an opportunity. Passes the size and the distance of a wrong call
+/// that may not return to `on_planted`, if they matter.
 pub(super) fn plant<C: Config>(
     class: Class,
     program: &mut Program<C>,
@@ -71,6 +71,6 @@ pub(super) fn plant<C: Config>(
         | Class::PanickingSource
         | Class::Management
         | Class::ReadAfterFree
-        | Class::Uninitialised => unreachable!("it has a program of its own"),
+        | Class::Uninitialised => unreachable!("this class has its own program"),
     }
 }

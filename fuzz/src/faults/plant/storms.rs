@@ -1,5 +1,5 @@
-//! What a heap must survive, checked by the [`Driver`] after every step: sources that fail, lie and panic, and spans
-//! that are wrong.
+//! Events that a heap must survive, with checks by the [`Driver`] after every step: sources that fail, lie and panic,
+//! and wrong spans.
 
 use fastrand::Rng;
 use talloc_core::{Config, Talloc};
@@ -13,14 +13,14 @@ use crate::heap::Heap;
 use crate::ops::{Mix, Op, Pick, Profile, Script, Setup, Wrong};
 use crate::supply::{Kind, Supply};
 
-/// Operations of one script.
+/// The number of operations of a script.
 const OPS: usize = 40;
 
-/// Sources that run dry, and those that lie.
+/// Sources that run out of memory, and sources that lie.
 const DRY: [Kind; 4] = [Kind::Refuse, Kind::Evict, Kind::Double, Kind::Dribble];
 const LIARS: [Kind; 3] = [Kind::Lie, Kind::Again, Kind::Reshape];
 
-/// Runs a script with the faults of a class.
+/// Runs a script with faults of a class.
 pub(in super::super) fn survive<C: Config>(class: Class, seed: u64) -> Outcome {
     let mut random = Rng::with_seed(seed);
     let kinds: &[Kind] = match class {
@@ -51,13 +51,13 @@ pub(in super::super) fn survive<C: Config>(class: Class, seed: u64) -> Outcome {
     run(heap, &script, |_| 1, false)
 }
 
-/// A call with a wrong span.
+/// Returns a call with a wrong span.
 fn wrong(random: &mut Rng) -> Op {
     let wrong = *random.choice(&Wrong::ALL).expect("there are some");
     Op::Refused { wrong, pick: Pick(random.u8(..)), size: random.usize(1..4096) }
 }
 
-/// Runs a script, in which `faults` counts the faults.
+/// Runs a script. `faults` counts its faults.
 fn run<H: Heap>(
     heap: H,
     script: &Script,

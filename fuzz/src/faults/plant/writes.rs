@@ -1,4 +1,4 @@
-//! Writes to memory that is not the program's.
+//! Writes to memory that the program does not own.
 
 use std::ptr::{self, NonNull};
 
@@ -8,7 +8,7 @@ use super::super::program::Program;
 use super::Planted;
 use super::frees::at;
 
-/// The sizes of writes beyond a block, in groups that are equally likely.
+/// The sizes of writes beyond a block, in groups of equal probability.
 const SIZES: [(usize, usize); 6] = [(1, 1), (2, 7), (8, 8), (9, 16), (17, 32), (33, 64)];
 
 /// Writes beyond the end of a block.
@@ -27,7 +27,7 @@ pub(super) fn underflow<C: Config>(program: &mut Program<C>) -> Option<Planted> 
     write(program, block.ptr, block.ptr.addr().get() - bytes.len(), &bytes)
 }
 
-/// Writes to a block that was freed, and of which nothing has been allocated since.
+/// Writes to a freed block whose memory has not been reused.
 pub(super) fn after_free<C: Config>(program: &mut Program<C>) -> Option<Planted> {
     let freed = *program.random.choice(&program.freed)?;
     if !program.is_unused(freed.span()) {
@@ -57,7 +57,7 @@ fn any_bytes<C: Config>(program: &mut Program<C>) -> Vec<u8> {
     garbage(program, len)
 }
 
-/// What a faulty program writes: zeros, ones, text, an address in an arena, or anything.
+/// Returns what a faulty program might write: zeros, ones, text, an address in an arena, or random bytes.
 fn garbage<C: Config>(program: &mut Program<C>, len: usize) -> Vec<u8> {
     match program.random.usize(..5) {
         0 => vec![0; len],
@@ -71,8 +71,8 @@ fn garbage<C: Config>(program: &mut Program<C>, len: usize) -> Vec<u8> {
     }
 }
 
-/// Writes to memory of the arenas. Live blocks that are hit get their contents back: the rest of the program shows what
-/// the heap makes of it. `None` if nothing would change, or the memory is not all in one arena.
+/// Writes to memory of the arenas. Restores the contents of allocated blocks, because the rest of the program shows how
+/// the heap reacts. Returns `None` if nothing would change, or if the memory is not in a single arena.
 pub(super) fn write<C: Config>(
     program: &mut Program<C>,
     ptr: NonNull<u8>,
@@ -84,7 +84,7 @@ pub(super) fn write<C: Config>(
         return None;
     }
     let memory = ptr::slice_from_raw_parts_mut(at(ptr, addr)?.as_ptr(), bytes.len());
-    // SAFETY: The memory is the pool's, which is initialised, and no reference to it is in use.
+    // SAFETY: The memory is in the pool and initialised, and no reference to it is in use.
     let memory = unsafe { &mut *memory };
     if memory == bytes {
         return None;
@@ -93,7 +93,7 @@ pub(super) fn write<C: Config>(
     let hit = program.shadow.blocks().iter().filter(|block| block.span().overlaps(span));
     let mut harm = None;
     for block in hit {
-        // A block of no bytes has none to lose.
+        // A block of no bytes cannot be overwritten.
         if block.check(block.layout.size()).is_err() {
             block.write(0);
             harm = Some(format!("the fault overwrote block b{}", block.id));

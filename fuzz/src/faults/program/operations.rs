@@ -1,4 +1,4 @@
-//! What the program calls.
+//! The calls of the program.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -12,7 +12,7 @@ use crate::ops::{Op, Pick};
 use crate::shadow::Block;
 
 impl<C: Config> Program<C> {
-    /// Carries out one operation; those on arenas are for the `Driver`.
+    /// Runs one operation. Those on arenas are for the `Driver`.
     pub(super) fn step(&mut self, op: Op) {
         match op {
             Op::Malloc { size, align } | Op::MallocDirty { size, align } => {
@@ -55,9 +55,9 @@ impl<C: Config> Program<C> {
         }
     }
 
-    /// Allocates a block; gives its address.
+    /// Allocates a block. Returns its address.
     pub fn allocate(&mut self, layout: Layout, zeroed: bool) -> Option<NonNull<u8>> {
-        // SAFETY: The arenas are the heap's.
+        // SAFETY: `malloc` and `malloc_zeroed` have no preconditions.
         let result = unsafe {
             if zeroed { self.heap.malloc_zeroed(layout) } else { self.heap.malloc(layout) }
         };
@@ -76,13 +76,14 @@ impl<C: Config> Program<C> {
         let block = self.shadow.get(index);
         let removed = self.shadow.remove(index);
         self.expect(removed);
-        // SAFETY: The block is live and has this layout. After a fault, the heap may be broken: that is the test.
+        // SAFETY: The block is allocated with this layout. After a fault, the heap may be broken, which is the point of
+        // the test.
         unsafe { self.heap.free(block.ptr, block.layout) };
         self.called();
         self.remember(block);
     }
 
-    /// Remembers a block that has been freed.
+    /// Remembers a freed block.
     pub fn remember(&mut self, block: Block) {
         if self.freed.len() == REMEMBERED {
             self.freed.swap_remove(self.random.usize(..REMEMBERED));
@@ -93,7 +94,7 @@ impl<C: Config> Program<C> {
     fn grow(&mut self, index: usize, more: usize) {
         let block = self.shadow.get(index);
         let new = nearest_layout(block.layout.size().saturating_add(more), block.layout.align());
-        // SAFETY: The block is live and has this layout; the new size is not less.
+        // SAFETY: The block is allocated with this layout, and the new size is not smaller.
         let result = unsafe { self.heap.grow(block.ptr, block.layout, new.size()) };
         self.resized(index, result, new.size());
     }
@@ -101,7 +102,7 @@ impl<C: Config> Program<C> {
     fn grow_in_place(&mut self, index: usize, more: usize) {
         let block = self.shadow.get(index);
         let new = nearest_layout(block.layout.size().saturating_add(more), block.layout.align());
-        // SAFETY: The block is live and has this layout; the new size is not less.
+        // SAFETY: The block is allocated with this layout, and the new size is not smaller.
         let result = unsafe { self.heap.grow_in_place(block.ptr, block.layout, new.size()) };
         self.resized(index, result, new.size());
     }
@@ -109,14 +110,14 @@ impl<C: Config> Program<C> {
     fn shrink(&mut self, index: usize, less: usize) {
         let block = self.shadow.get(index);
         let size = block.layout.size() - less % (block.layout.size() + 1);
-        // SAFETY: The block is live and has this layout; the new size is not more.
+        // SAFETY: The block is allocated with this layout, and the new size is not larger.
         unsafe { self.heap.shrink(block.ptr, block.layout, size) };
-        // A call that was reported has had no effect.
+        // A call that was reported has no effect.
         let is_refused = note::is_any();
         self.resized(index, if is_refused { Err(AllocError) } else { Ok(block.ptr) }, size);
     }
 
-    /// Follows a call that was to change a block's size.
+    /// Records the result of a call that resizes a block.
     pub fn resized(&mut self, index: usize, result: Result<NonNull<u8>, AllocError>, size: usize) {
         self.called();
         let Ok(ptr) = result else { return };

@@ -1,4 +1,4 @@
-//! Faults in handling arenas.
+//! Faults of operations on arenas.
 
 use std::alloc::Layout;
 
@@ -8,12 +8,12 @@ use talloc_fuzz::{Op, Pool};
 
 use crate::mutants::{FIRST, Faults, HONEST, LAST, expect, malloc};
 
-/// An operation that passes a wrong span.
+/// Returns an operation that passes a wrong span.
 const fn refused(wrong: Wrong) -> Op {
     Op::Refused { wrong, pick: FIRST, size: 16 }
 }
 
-/// An operation that truncates the first arena from above.
+/// Truncates the first arena from above.
 const TRUNCATE: Op = Op::Truncate { cut: Cut::By { low: 0, high: 64 } };
 
 #[test]
@@ -46,7 +46,7 @@ fn an_extension_refused_for_no_reason() {
 fn an_extension_that_writes_above_the_arena() {
     let faults = Faults {
         extend: |mutant, _, arena| unsafe {
-            // There are bytes of the pool above every arena.
+            // The pool has bytes above every arena.
             let end = arena.to_ptr_range().ok_or(ArenaError::TooSmall)?.end;
             end.write(!end.read());
             mutant.heap.arenas_mut().try_extend(arena)
@@ -61,7 +61,7 @@ fn a_truncation_that_writes_far_below_the_arena() {
     let faults = Faults {
         truncate: |mutant, _, arena| {
             if let Some(base) = mutant.heap.get_arena().get_base_ptr() {
-                // The pool begins at a multiple of that, and with bytes that are in no arena.
+                // The pool is aligned to this, and starts with bytes outside of any arena.
                 let below = base.map_addr(|addr| addr & !(Pool::ALIGN - 1));
                 unsafe { below.write(!below.read()) };
             }
@@ -144,7 +144,7 @@ fn an_arena_that_is_not_extended() {
     expect(faults, &ops, "the arenas are [");
 }
 
-/// Operations that claim an arena right above the first one, and merge the two.
+/// Claims an arena directly above the first one, and merges the two.
 const MERGE: [Op; 2] = [
     Op::Claim { gap: LAST, at: FIRST, size: 32768, memory: Memory::empty() },
     Op::Merge { pick: FIRST, extend: false },
@@ -155,7 +155,7 @@ fn a_merge_that_loses_a_free_chunk() {
     let faults = Faults {
         merge: |mutant, lower, upper| unsafe {
             mutant.heap.arena(lower).and_then(|mut arena| arena.merge(upper))?;
-            // What is allocated for nobody is lost.
+            // This block is lost, because nothing ever frees it.
             mutant.heap.malloc(Layout::new::<u64>()).map(drop).map_err(|_| ArenaError::InUse)
         },
         ..HONEST
@@ -193,7 +193,7 @@ fn a_merge_refused_for_no_reason() {
 fn a_merge_across_a_gap() {
     let faults = Faults {
         merge: |mutant, lower, upper| {
-            // The memory between them has not been given to the heap.
+            // The heap does not own the memory between the arenas.
             mutant.heap.arena(upper).and_then(|arena| arena.release())?;
             unsafe {
                 mutant

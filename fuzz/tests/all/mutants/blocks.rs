@@ -1,4 +1,4 @@
-//! Faults in allocating, freeing and resizing.
+//! Faults of allocating, freeing and resizing.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -121,7 +121,7 @@ fn a_free_that_writes_to_another_block() {
     let faults = Faults {
         free: |mutant, ptr, layout| unsafe {
             mutant.heap.free(ptr, layout);
-            // The other block comes right after it.
+            // The other block follows directly.
             let next = ptr.add(layout.size()).as_ptr();
             next.write(!next.read());
         },

@@ -1,4 +1,4 @@
-//! Faults in discarding what is in free memory.
+//! Faults of discarding free memory.
 
 use std::alloc::Layout;
 
@@ -8,7 +8,7 @@ use talloc_fuzz::ops::Pick;
 
 use crate::mutants::{FIRST, Faults, HONEST, LAST, expect, malloc};
 
-/// Operations that discard a free chunk between used ones of a further arena.
+/// Discards a free chunk between used ones in a second arena.
 const DISCARD: [Op; 6] = [
     Op::Claim { gap: LAST, at: FIRST, size: 8192, memory: Memory::RECLAIMABLE },
     malloc(3000, 8),
@@ -67,7 +67,7 @@ fn a_piece_that_is_too_small() {
 }
 
 #[test]
-fn what_was_free_is_lost() {
+fn a_free_chunk_is_lost() {
     let faults = Faults {
         discard: |mutant, _, _, _| {
             let layout = Layout::new::<u64>();

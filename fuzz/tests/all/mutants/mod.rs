@@ -1,6 +1,6 @@
-//! A test of the oracle: each heap here has one fault, which the oracle must find and name.
+//! Tests of the oracle: each heap here has one fault, which the oracle must detect and name.
 
-#![allow(clippy::undocumented_unsafe_blocks, reason = "what a fault calls is told what it is told")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "a fault passes its own arguments on")]
 
 mod arenas;
 mod blocks;
@@ -14,29 +14,29 @@ use talloc_fuzz::{Mix, Op, Profile, Script, Setup, run_on};
 
 use mutant::{Faults, HONEST, Mutant};
 
-/// Scripts of random operations that are given to a mutant.
+/// The number of random scripts for each mutant.
 const SCRIPTS: u64 = 30;
 
-/// An operation that allocates.
+/// Returns an operation that allocates.
 const fn malloc(size: usize, align: usize) -> Op {
     Op::Malloc { size, align }
 }
 
-/// The first and the last of the blocks or arenas there are.
+/// Select the first and the last of all blocks or arenas.
 const FIRST: Pick = Pick(0);
 const LAST: Pick = Pick(255);
 
-/// A setup with room for anything.
+/// Returns a setup with ample memory.
 fn setup(source: Kind) -> Setup {
     Setup { profile: Profile::RealTime, size: 4096, skew: 3, source, max_arenas: 3 }
 }
 
-/// A script of these operations.
+/// Returns a script of these operations.
 fn script(source: Kind, ops: &[Op]) -> Script {
     Script { setup: setup(source), ops: ops.to_vec() }
 }
 
-/// The random scripts.
+/// Returns the random scripts.
 fn random_scripts() -> impl Iterator<Item = Script> {
     (0..SCRIPTS).map(|seed| {
         let mix = Mix::ALL[seed as usize % Mix::ALL.len()];
@@ -44,21 +44,21 @@ fn random_scripts() -> impl Iterator<Item = Script> {
     })
 }
 
-/// Expects the oracle to find a fault, by these operations and by random ones.
+/// Expects the oracle to detect a fault with these operations, and with random ones.
 #[track_caller]
 fn expect(faults: Faults, ops: &[Op], complaint: &str) {
     expect_by(faults, &script(Kind::Refuse, ops), complaint);
     let found = random_scripts().any(|script| run_on(Mutant::new(faults), &script).is_err());
-    assert!(found, "random operations do not find it");
+    assert!(found, "random operations do not detect the fault");
 }
 
-/// Expects the oracle to find a fault by a script.
+/// Expects the oracle to detect a fault with a script.
 ///
-/// For what destroys the heap: what happens after that cannot be told.
+/// This is for faults that destroy the heap, after which anything may happen.
 #[track_caller]
 fn expect_by(faults: Faults, script: &Script, complaint: &str) {
     match run_on(Mutant::with_source(faults, script.setup.source), script) {
-        Ok(_) => panic!("the fault was not found; expected: {complaint}"),
+        Ok(_) => panic!("the fault was not detected; expected: {complaint}"),
         Err(failure) => {
             assert!(failure.message.contains(complaint), "{failure}\nexpected: {complaint}");
             assert!(failure.calls.contains("heap.arenas_mut().try_init(pool[0x"), "{failure}");
@@ -72,5 +72,5 @@ fn a_heap_without_a_fault_passes() {
     for script in random_scripts() {
         steps += run_on(Mutant::new(HONEST), &script).unwrap_or_else(|failure| panic!("{failure}"));
     }
-    assert!(steps > 10_000, "{steps} steps are too few to mean anything");
+    assert!(steps > 10_000, "{steps} steps are too few");
 }

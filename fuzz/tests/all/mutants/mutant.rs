@@ -11,7 +11,7 @@ use talloc_core::{
 use talloc_fuzz::Heap;
 use talloc_fuzz::supply::{Kind, Supply};
 
-/// A heap, what its methods do, and what faults need to remember.
+/// A heap, its methods, and the state that faults need.
 pub struct Mutant {
     pub heap: OwnedTalloc<RealTime, Supply>,
     pub note: Option<(NonNull<u8>, Layout)>,
@@ -23,8 +23,8 @@ type Resize<T> = unsafe fn(&mut Mutant, NonNull<u8>, Layout, usize) -> T;
 type Discard<'a> = &'a mut dyn FnMut(Span) -> Memory;
 type Reshape = unsafe fn(&mut Mutant, Span, Span) -> Result<(), ArenaError>;
 
-/// The methods that can be replaced. Some of those of [`Talloc`] that take one span take two here,
-/// the first of which is empty.
+/// The methods that can be replaced. Some methods of [`Talloc`] take one span where these take two. The first one is
+/// then empty.
 #[derive(Clone, Copy)]
 pub struct Faults {
     pub malloc: Allocate<NonNull<u8>>,

@@ -1,4 +1,4 @@
-//! Faults that only show in the heap as a whole.
+//! Faults that are visible only in the heap as a whole.
 
 use std::alloc::Layout;
 
@@ -35,7 +35,7 @@ fn quick_lists_that_are_not_flushed() {
 
 #[test]
 fn free_memory_in_two_pieces() {
-    // The first block is followed by one that is never freed but said to be free.
+    // The first block is followed by another one that is never freed but reported as free.
     let faults = Faults {
         malloc: |mutant, layout| unsafe {
             let ptr = mutant.heap.malloc(layout)?;
@@ -126,6 +126,6 @@ fn a_source_that_is_believed() {
     expect_by(
         faults,
         &script(Kind::Lie, &[malloc(10_000, 8)]),
-        "the heap asks its source for ever",
+        "the heap calls its source forever",
     );
 }

@@ -1,4 +1,4 @@
-//! Free chunks, and requests, of the sizes at which one bin ends and the next one begins.
+//! Free chunks and requests with sizes at the bounds of bins.
 
 #![cfg(not(miri))]
 
@@ -13,7 +13,7 @@ use talloc_fuzz::heap::GRANULE;
 use crate::regressions::untouched::Untouched;
 use crate::regressions::{each_config, layout, malloc, report};
 
-/// Bytes of the arenas, where links reach as far.
+/// The size of arenas in bytes, if links reach that far.
 const ARENA: usize = 64 << 20;
 
 /// The parameters of the documentation's example.
@@ -27,7 +27,7 @@ impl Config for Sensor {
     type Checks = Unchecked;
 }
 
-/// The least size of each bin, in granules.
+/// Returns the smallest size of each bin in granules.
 fn boundaries<C: Config>() -> impl Iterator<Item = usize> {
     let exact = 1 << C::Bins::EXACT_LOG2;
     let split = (C::Bins::EXACT_LOG2..usize::BITS).flat_map(|log2| {
@@ -38,13 +38,13 @@ fn boundaries<C: Config>() -> impl Iterator<Item = usize> {
     (1..exact).chain(split.take(C::Bins::LEN - exact))
 }
 
-/// The sizes around a boundary that free chunks with links can have, in granules.
+/// Returns sizes near a bound in granules, at which a free chunk has links.
 fn around<C: Config>(boundary: usize) -> Vec<usize> {
     let least = Limits::of::<C>().min_block / GRANULE;
     (boundary - 1..=boundary + 1).filter(|len| *len >= least).collect()
 }
 
-/// A heap with chunks of certain sizes, which are used, as is what lies between them.
+/// A heap with chunks of given sizes. They are used, and so are the chunks between them.
 struct Carved<C: Config> {
     heap: OwnedTalloc<C>,
     chunks: Vec<NonNull<u8>>,
@@ -53,7 +53,7 @@ struct Carved<C: Config> {
 }
 
 impl<C: Config> Carved<C> {
-    /// Bytes of an arena for chunks of these sizes, in granules, of which its bitmap is a 64th.
+    /// Returns the size of an arena for chunks of these sizes in granules. The bitmap takes a 64th.
     fn room(lens: &[usize]) -> usize {
         let granules: usize = lens.iter().map(|len| len + 2 * C::Quick::CLASSES + 64).sum();
         granules * GRANULE / 60 * 61 + 1024
@@ -62,7 +62,7 @@ impl<C: Config> Carved<C> {
     fn new(memory: Span, lens: &[usize]) -> Self {
         let room = Self::room(lens);
         let mut heap = Talloc::with_config();
-        // SAFETY: The memory is used for nothing else.
+        // SAFETY: Nothing else uses the memory.
         unsafe { heap.init(memory.truncate(0, memory.size() - room)) };
         let mut carved = Self { heap, chunks: Vec::new(), last: NonNull::dangling() };
         for len in lens {
@@ -70,40 +70,40 @@ impl<C: Config> Carved<C> {
             carved.chunks.push(chunk);
             carved.last = carved.carve(2);
         }
-        assert_eq!(report(&carved.heap).free_chunks, 1, "all but the top is used");
+        assert_eq!(report(&carved.heap).free_chunks, 1, "only the top is free");
         carved
     }
 
-    /// Takes so many granules of the top's lower end: more at first, as no quick list has them.
+    /// Takes `len` granules from the lower end of the top. It allocates more at first, to avoid the quick lists.
     fn carve(&mut self, len: usize) -> NonNull<u8> {
         let more = layout(len.max(C::Quick::CLASSES) * GRANULE, 8);
         let block = malloc(&mut self.heap, more).expect("there is room");
-        // SAFETY: The block is live and has this layout.
+        // SAFETY: The block is allocated with this layout.
         unsafe { self.heap.shrink(block, more, len * GRANULE) };
         block
     }
 
-    /// Makes free chunks of some, in this order.
+    /// Frees some of the chunks, in this order.
     fn free(&mut self, lens: &[usize], numbers: &[usize]) {
         for number in numbers {
             let (chunk, len) = (self.chunks[*number], lens[*number]);
-            // SAFETY: The block is live and has this size.
+            // SAFETY: The block is allocated with this size.
             unsafe { self.heap.free(chunk, layout(len * GRANULE, 8)) };
             self.heap.flush();
             report(&self.heap);
         }
     }
 
-    /// Leaves nothing of the top.
+    /// Fills the top.
     fn use_top(&mut self) {
         let (fence, top) = (layout(2 * GRANULE, 8), report(&self.heap).top_bytes);
-        // SAFETY: The block is live and has this layout.
+        // SAFETY: The block is allocated with this layout.
         let grown = unsafe { self.heap.grow_in_place(self.last, fence, fence.size() + top) };
         assert!(grown.is_ok());
         assert_eq!(report(&self.heap).top_bytes, 0);
     }
 
-    /// Asks for so many granules. The top must stay as it is.
+    /// Requests `len` granules. The top must not change.
     fn request(&mut self, len: usize) -> Option<NonNull<u8>> {
         let before = report(&self.heap);
         let block = malloc(&mut self.heap, layout(len * GRANULE, 8)).ok();
@@ -115,7 +115,7 @@ impl<C: Config> Carved<C> {
     }
 }
 
-/// A chunk serves a request of its size, whether or not the top could, and none that is larger.
+/// A chunk serves a request of its size, whether or not the top is large enough, and no larger one.
 fn one_chunk<C: Config>(memory: Span, len: usize) {
     let lens = [len];
     let mut carved = Carved::<C>::new(memory, &lens);
@@ -133,8 +133,8 @@ fn one_chunk<C: Config>(memory: Span, len: usize) {
     }
 }
 
-/// Chunks of sizes one granule apart, the largest freed last: each request is met exactly, the
-/// largest first, and not from the top.
+/// Frees chunks with sizes one granule apart, the largest last. Each request gets the chunk of its size, the largest
+/// first, and never the top.
 fn beside_the_top<C: Config>(memory: Span, lens: &[usize]) {
     let mut carved = Carved::<C>::new(memory, lens);
     let numbers: Vec<_> = (0..lens.len()).collect();
@@ -144,7 +144,7 @@ fn beside_the_top<C: Config>(memory: Span, lens: &[usize]) {
     }
 }
 
-/// The same without a top, whatever is freed first.
+/// Does the same without a top, in any order of freeing.
 fn without_top<C: Config>(memory: Span, lens: &[usize]) {
     let mut carved = Carved::<C>::new(memory, lens);
     carved.use_top();
@@ -159,9 +159,9 @@ fn without_top<C: Config>(memory: Span, lens: &[usize]) {
     }
 }
 
-/// Tries all boundaries for which the arena has room. Returns how many there are.
+/// Tries all bounds for which the arena has room. Returns their number.
 fn every_bin<C: Config>(memory: Span) -> usize {
-    // Numbers begin above those of bins, and the last one is for nothing.
+    // Granules are numbered from above the number of bins, and the last number is reserved.
     let reach = Limits::of::<C>().window - 300 * GRANULE;
     let memory = memory.truncate(0, memory.size().saturating_sub(reach));
     let has_room = |lens: &[usize]| Carved::<C>::room(lens) <= memory.size();
@@ -171,7 +171,7 @@ fn every_bin<C: Config>(memory: Span) -> usize {
         lens.iter().for_each(|len| one_chunk::<C>(memory, *len));
         if has_room(&lens) {
             beside_the_top::<C>(memory, &lens);
-            // Without a search, only the first chunk of a request's own bin is examined.
+            // Without a search, only the first chunk of the request's own bin is examined.
             if C::LAST_RESORT >= lens.len() {
                 without_top::<C>(memory, &lens);
             }
@@ -182,27 +182,27 @@ fn every_bin<C: Config>(memory: Span) -> usize {
 }
 
 each_config! {
-    fn every_bin_meets_what_it_holds<C: Config>() {
+    fn every_bin_serves_its_sizes<C: Config>() {
         let memory = Untouched::new(ARENA);
         let tried = every_bin::<C>(memory.span());
-        // Bins of larger chunks than the arena has room for are left to the test below.
+        // The test below covers bins of chunks that are larger than this arena.
         assert!(tried >= boundaries::<C>().count().min(195), "{tried}");
     }
 }
 
 #[test]
-fn every_bin_of_the_documented_configuration_meets_what_it_holds() {
+fn every_bin_of_the_documented_configuration_serves_its_sizes() {
     let memory = Untouched::new(ARENA);
     assert_eq!(every_bin::<Sensor>(memory.span()), 47);
 }
 
-/// All bins, those of gigabytes among them.
+/// Tests all bins, including those of gigabytes.
 ///
 /// `cargo test --release -p talloc-fuzz --test all -- --ignored bins_of_gigabytes`
 #[test]
 #[cfg(target_pointer_width = "64")]
 #[ignore = "takes a while, and touches 150 MiB"]
-fn bins_of_gigabytes_meet_what_they_hold() {
+fn bins_of_gigabytes_serve_their_sizes() {
     let memory = Untouched::new(10 << 30);
     assert_eq!(every_bin::<talloc_core::Compact>(memory.span()), 255);
     assert_eq!(every_bin::<talloc_core::RealTime>(memory.span()), 255);

@@ -1,4 +1,4 @@
-//! Blocks that are shrunk, heaps that are moved, and layouts that are absurd.
+//! Blocks that are shrunk, heaps that are moved, and absurd layouts.
 
 use talloc_core::{Config, Talloc};
 use talloc_fuzz::{Limits, Pool};
@@ -11,11 +11,11 @@ each_config! {
         let limits = Limits::of::<C>();
         for (old, new) in [(4096, 2048), (4096, 1), (1000, 992), (600, 599), (64, 24), (40, 0)] {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else, and the block is live.
+            // SAFETY: Nothing else uses the memory of the pool, and the block is allocated with this layout.
             unsafe {
                 heap.init(pool.span());
                 let block = malloc(&mut heap, layout(old, 8)).expect("there is room");
-                // Whatever else there is, is taken.
+                // Allocates all other memory.
                 while malloc(&mut heap, layout(64, 8)).is_ok() {}
                 while malloc(&mut heap, layout(1, 8)).is_ok() {}
                 let full = report(&heap).used_bytes;
@@ -29,7 +29,7 @@ each_config! {
                     heap.free(tail, layout(released, 8));
                     heap.flush();
                 }
-                // And the block can have it back.
+                // The block can grow into its tail again.
                 let back = limits.rounded(old);
                 heap.grow_in_place(block, layout(new, 8), back).expect("the tail is free");
                 assert_eq!(report(&heap).used_bytes, full);
@@ -41,19 +41,19 @@ each_config! {
         let pool = Pool::new(64 << 10);
         let mut heaps = Vec::with_capacity(1);
         let mut heap = Talloc::<C>::with_config();
-        // SAFETY: The memory of the pool is used for nothing else.
+        // SAFETY: Nothing else uses the memory of the pool.
         unsafe {
             heap.init(pool.at(1000, 4000));
-            heap.claim(pool.at(10_000, 30_000)).expect("there is nothing wrong with it");
+            heap.claim(pool.at(10_000, 30_000)).expect("the arena is valid");
         }
         let mut blocks = Vec::new();
         for round in 0..200 {
-            // By value into a box, out of it, and along when the vector moves.
+            // The heap is moved into a box, out of it, and when the vector moves.
             heap = *Box::new(heap);
             heaps.push(heap);
             heaps.shrink_to_fit();
             heaps.reserve_exact(1 + round % 3);
-            heap = heaps.pop().expect("it was just put there");
+            heap = heaps.pop().expect("the heap was just pushed");
             let size = 8 + round * 7 % 90;
             match malloc(&mut heap, layout(size, 8)) {
                 Ok(block) => blocks.push((block, layout(size, 8))),
@@ -61,13 +61,13 @@ each_config! {
             }
             if round % 3 == 2 {
                 let (block, layout) = blocks.swap_remove(round % blocks.len());
-                // SAFETY: The block is live and has this layout.
+                // SAFETY: The block is allocated with this layout.
                 unsafe { heap.free(block, layout) };
             }
             report(&heap);
         }
         for (block, layout) in blocks {
-            // SAFETY: The block is live and has this layout.
+            // SAFETY: The block is allocated with this layout.
             unsafe { heap.free(block, layout) };
         }
         heap.flush();
@@ -78,7 +78,7 @@ each_config! {
         let pool = Pool::new(64 << 10);
         for size in [0, 200, 5000, 60_000] {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(pool.at(500, 500 + size)) };
             let block = malloc(&mut heap, layout(24, 8));
             heap.flush();
@@ -97,7 +97,7 @@ each_config! {
             let Ok(block) = block else { continue };
             let largest = isize::MAX as usize - 7;
             for size in [largest, largest - 7, largest / 2, 1 << 20] {
-                // SAFETY: The block is live, has this layout, and is to become larger.
+                // SAFETY: The block is allocated with this layout, and the new size is larger.
                 unsafe {
                     assert!(heap.grow(block, layout(24, 8), size).is_err());
                     assert!(heap.grow_in_place(block, layout(24, 8), size).is_err());
@@ -107,15 +107,15 @@ each_config! {
         }
     }
 
-    fn everything_freed_is_one_chunk_for_each_arena<C: Config>() {
+    fn freed_arenas_are_one_chunk_each<C: Config>() {
         let pool = Pool::new(128 << 10);
         let mut random = fastrand::Rng::with_seed(5);
         let mut heap = Talloc::<C>::with_config();
-        // SAFETY: The memory of the pool is used for nothing else.
+        // SAFETY: Nothing else uses the memory of the pool.
         unsafe {
             heap.init(pool.at(1003, 20_000));
             for (start, end) in [(20_000, 50_001), (60_000, 80_000), (80_000, 120_005)] {
-                heap.claim(pool.at(start, end)).expect("there is nothing wrong with it");
+                heap.claim(pool.at(start, end)).expect("the arena is valid");
             }
         }
         let empty = report(&heap);
@@ -131,7 +131,7 @@ each_config! {
             assert!(blocks.len() > 100, "{}", blocks.len());
             random.shuffle(&mut blocks);
             for (block, layout) in blocks {
-                // SAFETY: The block is live and has this layout.
+                // SAFETY: The block is allocated with this layout.
                 unsafe { heap.free(block, layout) };
             }
             heap.flush();

@@ -10,25 +10,25 @@ use crate::regressions::{layout, malloc, report};
 
 const GIB: usize = 1 << 30;
 
-/// Asks a heap of `size` bytes for more than it has, and then for most of it.
+/// Requests more than a heap of `size` bytes has, and then most of its memory.
 fn check<C: Config>(size: usize) {
     let memory = Untouched::new(size);
     let mut heap = Talloc::<C>::with_config();
-    // SAFETY: The memory is used for nothing else, and is dropped after the heap.
+    // SAFETY: Nothing else uses the memory, and it outlives the heap.
     unsafe { heap.init(memory.span()) };
     let small = malloc(&mut heap, layout(100, 8)).expect("there is room");
     heap.flush();
     let before = report(&heap);
     for wanted in [size, 2 * GIB, 3 * GIB + 8, 4 * GIB, 5 * GIB, 8 * GIB, 17 * GIB, 1 << 40] {
         assert!(malloc(&mut heap, layout(wanted, 8)).is_err(), "{wanted:#x}");
-        // SAFETY: The block is live and has this layout.
+        // SAFETY: The block is allocated with this layout.
         unsafe { assert!(heap.grow(small, layout(100, 8), wanted).is_err(), "{wanted:#x}") };
         assert_eq!(report(&heap), before);
     }
     let most = layout(size - size / 16, 1 << 20);
     let large = malloc(&mut heap, most).expect("there is room");
     assert!(report(&heap).used_bytes >= most.size());
-    // SAFETY: The blocks are live and have these layouts.
+    // SAFETY: The blocks are allocated with these layouts.
     unsafe {
         heap.free(large, most);
         heap.free(small, layout(100, 8));
@@ -57,14 +57,14 @@ fn a_request_that_cannot_be_met_shrunk() {
 fn an_arena_beyond_the_links_is_refused_or_split() {
     let memory = Untouched::new(GIB);
     let mut heap = Talloc::<Micro>::with_config();
-    // SAFETY: The memory is used for nothing else, and is dropped after the heap.
+    // SAFETY: Nothing else uses the memory, and it outlives the heap.
     unsafe {
         assert_eq!(heap.arenas_mut().try_init(memory.span()), Err(ArenaError::TooFar));
         assert_eq!(heap.arenas_mut().try_extend(memory.span()), Err(ArenaError::TooFar));
     }
     assert!(heap.get_arena().is_empty());
     assert!(malloc(&mut heap, layout(1, 1)).is_err());
-    // SAFETY: As above.
+    // SAFETY: Nothing else uses the memory, and it outlives the heap.
     unsafe { heap.claim(memory.span()).unwrap() };
     assert!(malloc(&mut heap, layout(500 << 10, 8)).is_ok());
     assert!(report(&heap).arena_bytes > GIB - 4096);

@@ -1,4 +1,4 @@
-//! What went wrong in earlier allocators, and must not come back.
+//! Faults of earlier allocators, which must not return.
 
 mod bins;
 mod blocks;
@@ -46,13 +46,13 @@ macro_rules! each_config {
 }
 pub(crate) use each_config;
 
-/// A layout, for sizes and alignments that are known to be good.
+/// Returns a layout. The size and the alignment must be valid.
 #[track_caller]
 fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).expect("the test knows its layouts")
+    Layout::from_size_align(size, align).expect("the layout is valid")
 }
 
-/// What the heap counts.
+/// Verifies the heap and returns its report.
 #[track_caller]
 fn report<C: Config, S>(heap: &Talloc<C, S>) -> Report {
     heap.verify().unwrap_or_else(|violation| panic!("{violation}"))
@@ -63,6 +63,6 @@ fn malloc<C: Config, S: Source<C>>(
     heap: &mut Talloc<C, S>,
     layout: Layout,
 ) -> Result<NonNull<u8>, AllocError> {
-    // SAFETY: The tests give heaps memory that they do not use otherwise.
+    // SAFETY: `malloc` has no preconditions.
     unsafe { heap.malloc(layout) }
 }

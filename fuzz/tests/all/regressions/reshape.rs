@@ -12,52 +12,52 @@ each_config! {
         let pool = Pool::new(32 << 10);
         let (mut low, mut high) = (16_003, 16_300);
         let mut heap = Talloc::<C>::with_config();
-        // SAFETY: The memory of the pool is used for nothing else.
+        // SAFETY: Nothing else uses the memory of the pool.
         unsafe { heap.init(pool.at(low, high)) };
         let block = malloc(&mut heap, layout(24, 8)).expect("there is room");
         for step in 0..2000 {
             (low, high) = (low - step % 5, high + step % 16);
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.extend(pool.at(low, high)) };
             let after = report(&heap);
-            // But for the bitmap, and two ends of less than a granule, all of it can be used. At
-            // the start, the bitmap covers next to nothing and has no eighth to spare.
+            // Except for the bitmap, and less than a granule at each end, all memory is usable. A small arena's bitmap
+            // has no room to spare.
             let bitmap = after.arena_bytes / 64;
             assert!(after.overhead_bytes <= 16 + 2 * bitmap + 64, "{step}: {after:?}");
         }
-        // SAFETY: The block is live and has this layout.
+        // SAFETY: The block is allocated with this layout.
         unsafe { heap.free(block, layout(24, 8)) };
         heap.flush();
         let after = report(&heap);
-        // SAFETY: Nothing is allocated.
+        // SAFETY: No block is allocated.
         unsafe { heap.init(pool.at(low, high)) };
         let new = report(&heap);
         assert_eq!((after.free_chunks, after.free_bytes), (1, new.free_bytes), "{after:?}");
     }
 
-    /// An arena in which nothing is allocated any more, but whose bitmap lies in the middle, is put
-    /// in order by a flush. Its control block moves then, while it is to be extended or truncated.
-    fn an_arena_that_a_flush_puts_in_order<C: Config>() {
+    /// A flush tidies an arena without blocks whose bitmap lies in the middle. This moves its control block, here when
+    /// it is extended or truncated.
+    fn an_arena_that_a_flush_tidies<C: Config>() {
         let pool = Pool::new(32 << 10);
         for truncate in [false, true] {
             let mut heap = Talloc::<C>::with_config();
             let whole = pool.at(10_000, 14_400);
-            // SAFETY: The memory of the pool is used for nothing else, and the block is live.
+            // SAFETY: Nothing else uses the memory of the pool, and the block is allocated with this layout.
             unsafe {
                 heap.init(pool.at(1000, 1064));
-                heap.claim(whole).expect("there is nothing wrong with it");
+                heap.claim(whole).expect("the arena is valid");
                 let block = malloc(&mut heap, layout(1000, 8)).expect("there is room");
-                // There is no room for the bitmap but above the block.
+                // The bitmap has room only above the block.
                 let arena = whole.above(block.addr().get());
                 heap.arena(whole).and_then(|mut all| all.truncate(arena)).expect("nothing is allocated below it");
                 heap.free(block, layout(1000, 8));
-                let mut rest = heap.arena(arena).expect("it has been truncated to that");
+                let mut rest = heap.arena(arena).expect("the arena has this span");
                 let result = if truncate {
                     rest.truncate(arena.truncate(0, 8))
                 } else {
                     rest.extend(whole, Memory::empty())
                 };
-                result.expect("there is nothing wrong with it");
+                result.expect("the call is valid");
             }
             report(&heap);
             assert!(malloc(&mut heap, layout(1000, 8)).is_ok());
@@ -65,8 +65,8 @@ each_config! {
     }
 }
 
-/// Thousands of extensions and truncations at both ends, with live blocks between: the bitmap has
-/// to move all the time.
+/// Returns a script with thousands of extensions and truncations at both ends, with blocks in between. The bitmap must
+/// move all the time.
 fn reshapes(profile: Profile, size: usize) -> Script {
     let mut random = fastrand::Rng::with_seed(size as u64);
     let mut ops = Vec::new();
@@ -95,7 +95,7 @@ fn the_bitmap_moves_thousands_of_times() {
         for size in [300, 3000, 30_000] {
             let script = reshapes(profile, size);
             match check(&script) {
-                // In the smallest arena, the canary behind the bitmap leaves a hardened heap no room for some steps.
+                // In the smallest arena, a hardened heap has no room for some steps, because the bitmap has a canary.
                 Ok(steps) => assert!(steps + 50 > script.ops.len()),
                 Err(failure) => panic!("{failure}"),
             }

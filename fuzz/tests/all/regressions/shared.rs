@@ -1,4 +1,4 @@
-//! What allocator traits ask for, through a shared reference.
+//! The allocator traits' operations, through a shared reference.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,7 @@ use crate::regressions::layout;
 /// A heap in a cell.
 struct Cell(RefCell<OwnedTalloc>);
 
-// SAFETY: It is one heap, which the cell gives to one caller at a time.
+// SAFETY: All calls use the same heap, and the cell allows only one at a time.
 unsafe impl SharedHeap for Cell {
     type Config = Compact;
     type Source = OomHandler<Compact>;
@@ -23,7 +23,7 @@ unsafe impl SharedHeap for Cell {
 
 fn heap(pool: &Pool) -> Cell {
     let mut heap = Talloc::new();
-    // SAFETY: The memory of the pool is used for nothing else.
+    // SAFETY: Nothing else uses the memory of the pool.
     unsafe { heap.init(pool.span()) };
     Cell(RefCell::new(heap))
 }
@@ -34,7 +34,7 @@ fn dangling_pointers_are_aligned() {
     let heap = heap(&pool);
     for align_log2 in 0..30 {
         let empty = layout(0, 1 << align_log2);
-        let block = shared::allocate(&heap, empty).expect("it needs no memory");
+        let block = shared::allocate(&heap, empty).expect("size zero needs no memory");
         assert_eq!(block.len(), 0);
         assert_eq!(block.cast::<u8>().addr().get() % empty.align(), 0);
         // SAFETY: The block was allocated with this layout.
@@ -42,15 +42,14 @@ fn dangling_pointers_are_aligned() {
     }
 }
 
-/// A block that moves, as it is to be aligned more strictly, is copied as long as it was: nothing
-/// of what comes after it is read.
+/// A block moves to get a larger alignment. Only its old length is copied, and nothing beyond it is read.
 #[test]
-fn a_block_that_moves_is_copied_as_long_as_it_was() {
+fn a_block_that_moves_is_copied_with_its_old_length() {
     let pool = Pool::new(64 << 10);
     let heap = heap(&pool);
     let (old, new) = (layout(40, 8), layout(400, 4096));
     let block = shared::allocate(&heap, old).expect("there is room").cast::<u8>();
-    // SAFETY: The bytes lie in the pool, which is initialised. The block is live.
+    // SAFETY: The bytes lie in the pool, which is initialised. The block is allocated with this layout.
     let (after, grown) = unsafe {
         block.write_bytes(0x11, old.size());
         let after: Vec<u8> = (old.size()..new.size()).map(|at| block.add(at).read()).collect();
@@ -60,6 +59,6 @@ fn a_block_that_moves_is_copied_as_long_as_it_was() {
     assert_eq!(grown.as_ptr().addr() % new.align(), 0);
     assert_eq!(grown.len(), new.size());
     assert_eq!(grown[..old.size()], [0x11; 40]);
-    // The pool is full of bytes that differ from place to place.
+    // The pool is full of bytes that differ between places.
     assert_ne!(grown[old.size()..], after);
 }

@@ -1,34 +1,34 @@
-//! Tiny, misaligned and empty spans, and such at the end of the address space: nothing is written
-//! outside of them, and they are as good as their size allows.
+//! Spans that are tiny, misaligned, empty or at the end of the address space. The heap writes nothing outside of them,
+//! and uses as much as it can.
 
 use talloc_core::{Config, Span, Talloc};
 use talloc_fuzz::{Limits, Pool};
 
 use crate::regressions::{each_config, layout, malloc, report};
 
-/// How far from an aligned address spans begin.
+/// The offsets of spans from an aligned address.
 const OFFSETS: std::ops::RangeInclusive<usize> = 0..=64;
 
-/// How large spans are.
+/// The sizes of spans.
 const SIZES: std::ops::RangeInclusive<usize> = 0..=256;
 
-/// Where the spans with an offset of zero begin: they may be extended by this much.
+/// The address of spans at offset zero, and the bytes by which they may be extended.
 const BASE: usize = 192;
 
-/// A pool for spans of these sizes at these offsets, and their extensions.
+/// Creates a pool for these spans and their extensions.
 fn pool() -> Pool {
     Pool::new(BASE + 64 + 256 + BASE)
 }
 
-/// Every span of these sizes at these offsets.
+/// Returns all spans of these sizes at these offsets.
 fn spans(pool: &Pool) -> impl Iterator<Item = Span> {
     OFFSETS
         .flat_map(move |offset| SIZES.map(move |size| pool.at(BASE + offset, BASE + offset + size)))
 }
 
-/// Fills the heap with blocks of a byte and empties it again.
+/// Fills the heap with blocks of one byte, and empties it again.
 ///
-/// The blocks must lie in the arena, and all of the free memory must be theirs.
+/// The blocks must lie in the arena, and use all of the free memory.
 fn exercise<C: Config>(heap: &mut Talloc<C>) {
     let arena = heap.get_arena();
     let before = report(heap);
@@ -38,7 +38,7 @@ fn exercise<C: Config>(heap: &mut Talloc<C>) {
     while let Ok(block) = malloc(heap, layout(1, 1)) {
         let span = Span::from_ptr_size(block.as_ptr(), block_bytes);
         assert!(heap.get_allocatable_span().contains_span(span), "{span} in {arena}");
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.write_bytes(!0, block_bytes) };
         blocks.push(block);
     }
@@ -46,7 +46,7 @@ fn exercise<C: Config>(heap: &mut Talloc<C>) {
     assert_eq!(full.used_bytes, blocks.len() * block_bytes);
     assert!(full.largest_free_bytes < block_bytes, "{full:?}");
     for block in blocks {
-        // SAFETY: The block was allocated with this layout.
+        // SAFETY: The block has this layout, and is freed once.
         unsafe { heap.free(block, layout(1, 1)) };
     }
     heap.flush();
@@ -54,7 +54,7 @@ fn exercise<C: Config>(heap: &mut Talloc<C>) {
     assert!(after.free_chunks <= 1 && after.free_bytes >= before.free_bytes, "{after:?}");
 }
 
-/// Checks that nothing was written outside of `arena`, and prepares its memory for the next test.
+/// Checks that nothing was written outside of `arena`, and restores the memory for the next test.
 fn check_outside(pool: &Pool, arena: Span) {
     let (below, above) = pool.whole().except(arena);
     for part in [below, above] {
@@ -68,7 +68,7 @@ each_config! {
         let pool = pool();
         for arena in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(arena) };
             assert_eq!(heap.get_arena(), arena);
             exercise(&mut heap);
@@ -82,7 +82,7 @@ each_config! {
             let (low, high) = ([0, 1, 3, 8, 17, 130][number % 6], [0, 1, 5, 8, 40, 150][number % 5]);
             let new = old.extend(low, high);
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe {
                 heap.init(old);
                 let kept = malloc(&mut heap, layout(5, 1));
@@ -101,11 +101,11 @@ each_config! {
         let pool = pool();
         for new in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(pool.span()) };
             exercise(&mut heap);
             heap.truncate(new);
-            // What is left out is no longer the heap's.
+            // The heap has given this memory back.
             let (below, above) = pool.whole().except(new);
             pool.restore(below);
             pool.restore(above);
@@ -115,16 +115,16 @@ each_config! {
         }
     }
 
-    fn truncate_keeps_what_is_allocated<C: Config>() {
+    fn truncate_keeps_blocks<C: Config>() {
         let pool = pool();
         let block_bytes = Limits::of::<C>().rounded(33);
         for new in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pool is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pool.
             unsafe { heap.init(pool.span()) };
             let below = malloc(&mut heap, layout(160, 8)).expect("there is room");
             let kept = malloc(&mut heap, layout(33, 8)).expect("there is room");
-            // SAFETY: Both blocks have as many bytes, and one was allocated like this.
+            // SAFETY: All accesses are within the blocks, and one block is freed with its layout.
             unsafe {
                 kept.write_bytes(0x5a, 33);
                 heap.free(below, layout(160, 8));
@@ -133,7 +133,7 @@ each_config! {
             let span = Span::from_ptr_size(kept.as_ptr(), block_bytes);
             assert!(least.contains_span(span));
             let truncated = heap.arenas_mut().try_truncate(new).is_ok();
-            // What contains the allocated span is good; what lacks the block is not.
+            // A span that contains the allocated span must be accepted. One that lacks the block must not.
             assert!(truncated || !new.contains_span(least), "{new} of {least}");
             assert!(!truncated || new.contains_span(span), "{new} lacks {span}");
             let arena = heap.get_arena();
@@ -142,7 +142,7 @@ each_config! {
             pool.restore(below);
             pool.restore(above);
             assert_eq!(report(&heap).used_bytes, block_bytes);
-            // SAFETY: The block is live, and nothing else uses it.
+            // SAFETY: The block is allocated with this layout, and the accesses are within it.
             unsafe {
                 assert!((0..33).all(|at| kept.add(at).read() == 0x5a));
                 heap.free(kept, layout(33, 8));
@@ -157,7 +157,7 @@ each_config! {
         let first = Pool::new(512);
         for arena in spans(&pool) {
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: The memory of the pools is used for nothing else.
+            // SAFETY: Nothing else uses the memory of the pools.
             let claimed = unsafe {
                 heap.init(first.span());
                 heap.claim(arena)
@@ -172,11 +172,11 @@ each_config! {
     }
 
     fn the_end_of_the_address_space<C: Config>() {
-        // Sixteen bytes short of the end, there is no room for an arena of any kind.
+        // In the last sixteen bytes, no arena has room.
         for (low, high) in (0..16).flat_map(|low| (0..=low).map(move |high| (low, high))) {
             let arena = Span::new(usize::MAX - low, usize::MAX - high);
             let mut heap = Talloc::<C>::with_config();
-            // SAFETY: There is no such memory, but no whole granules for the heap to use, either.
+            // SAFETY: The heap does not access the memory, because the span has no whole granule to use.
             let result = unsafe { heap.arenas_mut().try_init(arena) };
             assert!(result.is_ok());
             assert_eq!(heap.get_arena(), arena);

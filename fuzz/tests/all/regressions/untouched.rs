@@ -1,4 +1,4 @@
-//! Much memory, which takes none before it is used.
+//! Large memory, which takes up RAM only where it is used.
 
 #![cfg(not(miri))]
 
@@ -9,12 +9,12 @@ use talloc_core::Span;
 
 use crate::regressions::layout;
 
-/// Memory that is there but was never touched.
+/// Memory that was never touched.
 pub struct Untouched(NonNull<u8>, Layout);
 
 impl Untouched {
     pub fn new(size: usize) -> Self {
-        // A larger alignment would make the standard library clear the memory itself.
+        // With a larger alignment, the standard library would clear the memory itself.
         let layout = layout(size, 8);
         // SAFETY: The size is not zero.
         let base = unsafe { alloc_zeroed(layout) };
@@ -28,7 +28,7 @@ impl Untouched {
 
 impl Drop for Untouched {
     fn drop(&mut self) {
-        // SAFETY: It was allocated with this layout.
+        // SAFETY: The memory was allocated with this layout.
         unsafe { dealloc(self.0.as_ptr(), self.1) };
     }
 }

@@ -1,13 +1,13 @@
-//! Critical sections where there is one thread and no interrupt, so that every section is one.
+//! Critical sections for one thread without interrupts. They do nothing.
 
 use critical_section::RawRestoreState;
 
 struct Alone;
 critical_section::set_impl!(Alone);
 
-// SAFETY: Nothing runs but the section.
+// SAFETY: There are no other threads and no interrupts.
 unsafe impl critical_section::Impl for Alone {
-    // The state is of what type another crate asks for, if one does.
+    // The type of the state depends on the features that other crates enable.
     unsafe fn acquire() -> RawRestoreState {
         RawRestoreState::default()
     }

@@ -1,4 +1,4 @@
-//! Cortex-M, with the timer that all of them have.
+//! Cortex-M, with its SysTick timer.
 
 use cortex_m::Peripherals;
 use cortex_m::peripheral::SYST;
@@ -7,7 +7,7 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 pub const HAS_TIMER: bool = true;
 
-/// Cycles from one interrupt to the next: a few operations of the program.
+/// Cycles between two interrupts, in which the program does a few operations.
 const PERIOD: u32 = if cfg!(machine = "mps2-an386") { 100_000 } else { 20_000 };
 
 #[entry]
@@ -25,9 +25,9 @@ pub fn start_timer() {
 }
 
 pub fn stop_timer() {
-    // SAFETY: The timer is this module's. Its handler does not use it.
+    // SAFETY: Only this module uses the timer, and its handler does not access the registers.
     let timer = unsafe { &*SYST::PTR };
-    // SAFETY: The register has no more than the timer's switches, all off.
+    // SAFETY: Clearing this register only stops the timer and its interrupt.
     unsafe { timer.csr.write(0) };
 }
 
@@ -36,8 +36,8 @@ fn SysTick() {
     talloc_exercise::interrupt::tick(&crate::HEAP);
 }
 
-/// What would otherwise be an endless loop.
-// SAFETY: It ends the program, whatever state that is in.
+/// Without a handler, the fault would cause an endless loop.
+// SAFETY: The handler only prints and exits, which is sound in any state of the program.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     panic!("{frame:?}")

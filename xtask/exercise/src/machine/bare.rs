@@ -1,4 +1,4 @@
-//! What machines without a system have in common. The emulator, or a debugger, does the rest.
+//! Common code for machines without an operating system. They print and exit by semihosting.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -16,17 +16,18 @@ pub const MEMORY: Region = unsafe { Region::of_array(&raw mut ARENA) };
 
 static mut ARENA: [u8; HEAP] = [0; HEAP];
 
-/// The most bytes of all arguments.
+/// The largest size of all arguments together, in bytes.
 const ARGUMENTS: usize = 64;
 
 pub fn print(text: fmt::Arguments<'_>) {
     semihosting::print!("{text}");
 }
 
-/// What is done once the machine has started.
+/// The entry point after the machine has started.
 pub fn start() -> ! {
-    let arguments = semihosting::experimental::env::args::<ARGUMENTS>().expect("there are few");
-    let fault = (&arguments).nth(1).map(|name| name.expect("the name is in ASCII"));
+    let arguments =
+        semihosting::experimental::env::args::<ARGUMENTS>().expect("the arguments are short");
+    let fault = (&arguments).nth(1).map(|name| name.expect("arguments are ASCII"));
     crate::run(Fault::named(fault));
     process::exit(0)
 }

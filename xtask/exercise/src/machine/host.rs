@@ -1,4 +1,4 @@
-//! A machine with an operating system, to try the program on.
+//! A machine with an operating system, to test the program itself.
 
 use core::fmt;
 
@@ -17,7 +17,7 @@ pub const MEMORY: Region = unsafe { Region::of_array(&raw mut ARENA) };
 static mut ARENA: [u8; HEAP] = [0; HEAP];
 
 pub fn main() {
-    // As on other machines. A backtrace would need memory of the heap that may be broken.
+    // Exits with 1, as on the other machines. Printing a backtrace would allocate from a heap that may be corrupted.
     std::panic::set_hook(Box::new(|info| {
         println!("{info}");
         std::process::exit(1)

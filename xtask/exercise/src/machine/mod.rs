@@ -1,6 +1,6 @@
-//! What machines differ in: memory, how a program starts, prints and ends, and the timer.
+//! The differences between machines: memory, startup, printing, exit, and the timer.
 //!
-//! To add one, see `xtask/exercise/README.md`.
+//! `xtask/exercise/README.md` says how to add a machine.
 
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 #[path = "arm.rs"]

@@ -1,4 +1,4 @@
-//! A RISC-V hart, with the timer that machine mode has.
+//! A RISC-V hart with the machine-mode timer.
 
 use core::ptr;
 
@@ -8,14 +8,14 @@ use riscv_rt::{TrapFrame, core_interrupt, entry, exception};
 
 pub const HAS_TIMER: bool = true;
 
-/// Ticks of the clock from one interrupt to the next: a few operations of the program.
+/// Timer ticks between two interrupts, in which the program does a few operations.
 const PERIOD: u64 = 10_000;
 
-// Where the registers are, the linker script says.
+// The linker script defines these addresses.
 unsafe extern "C" {
-    /// When the next interrupt is.
+    /// The time of the next interrupt.
     static mut MTIMECMP: [u32; 2];
-    /// The clock.
+    /// The current time.
     static MTIME: [u32; 2];
 }
 
@@ -26,7 +26,7 @@ fn main() -> ! {
 
 pub fn start_timer() {
     set_timer(now() + PERIOD);
-    // SAFETY: The handler for what this lets in is below.
+    // SAFETY: The handler of this interrupt is defined below, and no critical section is active.
     unsafe {
         mie::set_mtimer();
         mstatus::set_mie();
@@ -34,7 +34,7 @@ pub fn start_timer() {
 }
 
 pub fn stop_timer() {
-    // SAFETY: Nothing relies on these interrupts any more.
+    // SAFETY: No other code relies on these interrupts.
     unsafe { mie::clear_mtimer() };
 }
 
@@ -44,22 +44,22 @@ fn timer() {
     set_timer(now() + PERIOD);
 }
 
-/// What would otherwise be an endless loop.
+/// Without a handler, the fault would cause an endless loop.
 #[exception(riscv::interrupt::Exception::LoadFault)]
 fn load_fault(_: &TrapFrame) -> ! {
-    panic!("a load of what is not there")
+    panic!("a load from an invalid address")
 }
 
-/// As above.
+/// Like [`load_fault`], for stores.
 #[exception(riscv::interrupt::Exception::StoreFault)]
 fn store_fault(_: &TrapFrame) -> ! {
-    panic!("a store to what is not there")
+    panic!("a store to an invalid address")
 }
 
 fn now() -> u64 {
     let clock = &raw const MTIME;
     loop {
-        // SAFETY: Reading the clock has no effect.
+        // SAFETY: The register is always readable, and reading it has no side effects.
         let [high, low, again] =
             unsafe { [1, 0, 1].map(|word| ptr::read_volatile(clock.cast::<u32>().add(word))) };
         if high == again {
@@ -70,9 +70,9 @@ fn now() -> u64 {
 
 fn set_timer(at: u64) {
     let compare = (&raw mut MTIMECMP).cast::<u32>();
-    // Half-way, it must not be in the past.
+    // Writes the high word first and last, so that no intermediate value is in the past.
     for (word, value) in [(1, u32::MAX), (0, at as u32), (1, (at >> 32) as u32)] {
-        // SAFETY: That register is written here only.
+        // SAFETY: Only this function writes this register.
         unsafe { ptr::write_volatile(compare.add(word), value) };
     }
 }

@@ -1,8 +1,8 @@
-//! How much of everything there is.
+//! The memory and the number of steps for each machine.
 
 use talloc_exercise::{Fault, Plan};
 
-/// A class of machines, by their memory.
+/// The sizes for one class of machines.
 struct Sizes {
     room: usize,
     heap: usize,
@@ -29,18 +29,18 @@ pub type Profile = talloc_global::config::RealTime;
 #[cfg(not(any(machine = "microbit", machine = "lm3s6965evb")))]
 pub type Profile = talloc_global::config::Compact;
 
-/// Bytes for the heaps that are put to the test, one after the other.
+/// The memory of the heaps under test, in bytes. They use it one after the other.
 pub const ROOM: usize = SIZES.room;
 
-/// Bytes of the program's own heap, if it has them from the start.
+/// The memory of the program's own heap in bytes, if it is fixed.
 #[cfg_attr(target_os = "unknown", expect(dead_code, reason = "that heap grows"))]
 pub const HEAP: usize = SIZES.heap;
 
-/// What is to be done on this machine.
+/// The plan for this machine.
 pub fn plan(fault: Fault) -> Plan {
     Plan {
         steps: SIZES.steps,
-        // So that requests are often refused in half of the room, and rarely in all of it.
+        // With this limit, requests often fail in half of the room, but rarely in all of it.
         largest: ROOM / 10,
         align_log2: SIZES.align_log2,
         entries: SIZES.entries,

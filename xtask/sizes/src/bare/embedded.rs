@@ -1,4 +1,4 @@
-//! embedded-alloc, which brings critical sections of its own.
+//! embedded-alloc, which has its own critical sections.
 
 #[cfg(feature = "embedded-llff")]
 use embedded_alloc::LlffHeap as Heap;
@@ -10,6 +10,6 @@ static HEAP: Heap = Heap::empty();
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: usize, size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes memory that nothing else uses.
     unsafe { HEAP.init(start, size) }
 }

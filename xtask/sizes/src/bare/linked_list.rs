@@ -16,12 +16,12 @@ impl Heap for List {
     }
 
     unsafe fn deallocate(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { List::deallocate(self, NonNull::new_unchecked(block), layout) }
     }
 
     unsafe fn reallocate(&mut self, block: *mut u8, layout: Layout, new: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         unsafe {
             let moved =
                 Heap::allocate(self, Layout::from_size_align_unchecked(new, layout.align()));
@@ -36,6 +36,6 @@ impl Heap for List {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: *mut u8, size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes memory that nothing else uses.
     HEAP.with(|heap| unsafe { heap.init(start, size) });
 }

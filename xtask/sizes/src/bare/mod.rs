@@ -1,8 +1,8 @@
-//! The allocators of a microcontroller, all of them in critical sections.
+//! Allocators for microcontrollers, each guarded by critical sections.
 //!
-//! `init` gives each one its memory, so that the compiler cannot know that there is none.
+//! `init` passes the memory at run time, so the compiler cannot assume that there is none.
 
-// The single core's critical sections.
+// Implements critical sections for a single core.
 use cortex_m as _;
 
 #[cfg(any(

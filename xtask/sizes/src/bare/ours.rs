@@ -1,4 +1,4 @@
-//! Ours.
+//! talloc.
 
 use talloc_global::*;
 
@@ -18,6 +18,6 @@ static HEAP: TallocCritical<Parameters> = TallocCritical::new(Talloc::with_confi
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: *mut u8, size: usize) {
-    // SAFETY: The memory is the heap's from now on.
+    // SAFETY: The caller passes memory that nothing else uses.
     HEAP.with(|heap| unsafe { heap.init(Span::from_ptr_size(start, size)) });
 }

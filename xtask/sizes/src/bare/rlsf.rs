@@ -7,7 +7,7 @@ use rlsf::Tlsf;
 
 use super::critical::{Critical, Heap};
 
-/// Blocks of less than 512 KiB, 8 lists for each doubling.
+/// 8 lists per power of two, for blocks of less than 512 KiB.
 type Small = Tlsf<'static, u16, u8, 16, 8>;
 
 #[global_allocator]
@@ -19,12 +19,12 @@ impl Heap for Small {
     }
 
     unsafe fn deallocate(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { Tlsf::deallocate(self, NonNull::new_unchecked(block), layout.align()) }
     }
 
     unsafe fn reallocate(&mut self, block: *mut u8, layout: Layout, new: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         unsafe {
             let new = Layout::from_size_align_unchecked(new, layout.align());
             let block = NonNull::new_unchecked(block);
@@ -35,7 +35,7 @@ impl Heap for Small {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: *mut u8, size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes memory that nothing else uses.
     HEAP.with(|heap| unsafe {
         let memory = NonNull::new_unchecked(ptr::slice_from_raw_parts_mut(start, size));
         let _ = heap.insert_free_block_ptr(memory);

@@ -14,17 +14,17 @@ static HEAP: Critical<Talc<Manual, DefaultBinning>> = Critical::new(Talc::new(Ma
 
 impl Heap for Talc<Manual, DefaultBinning> {
     unsafe fn allocate(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes a layout whose size is not zero.
         unsafe { Talc::try_allocate(self, layout) }.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn deallocate(&mut self, block: *mut u8, layout: Layout) {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout.
         unsafe { Talc::deallocate(self, block, layout) }
     }
 
     unsafe fn reallocate(&mut self, block: *mut u8, layout: Layout, new: usize) -> *mut u8 {
-        // SAFETY: As the caller says.
+        // SAFETY: The caller passes an allocated block of this heap with its layout, and a nonzero new size.
         unsafe {
             if self.try_realloc_in_place(block, layout, new) {
                 return block;
@@ -42,6 +42,6 @@ impl Heap for Talc<Manual, DefaultBinning> {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn init(start: *mut u8, size: usize) {
-    // SAFETY: As the caller says.
+    // SAFETY: The caller passes memory that nothing else uses.
     let _ = HEAP.with(|heap| unsafe { heap.claim(start, size) });
 }

@@ -1,32 +1,32 @@
-//! For tests: breaking the index.
+//! For tests: breaks the index.
 
 use super::{Arenas, Further, Place};
 use crate::config::Config;
 
-/// What can be wrong with the index.
+/// A fault of the index.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::talloc) enum Fault {
-    /// The arenas have another size.
+    /// The count of the arenas' bytes is wrong.
     Bytes,
-    /// There is another kind.
+    /// The set of kinds is wrong.
     Kinds,
-    /// The arena claimed last is another one.
+    /// The last claimed arena is wrong.
     Last,
-    /// An arena comes after another one than it does.
+    /// An arena has the wrong predecessor.
     Before,
-    /// Arenas have numbers that are not in the order of claiming.
+    /// The numbers of arenas are not in the order of claiming.
     Number,
-    /// An arena has another kind than its position says.
+    /// The kind of an arena does not match its position.
     Kind,
-    /// What is free in an arena has changed.
+    /// The free size of an arena is wrong.
     Grade,
-    /// An arena is marked as untidy, but is not in their list.
+    /// An arena is marked as untidy, but is not in the list.
     Unlisted,
     /// An arena is in the list, but is not marked.
     Unmarked,
-    /// The list goes round in a circle.
+    /// The list is circular.
     Circle,
-    /// Requests have missed less than an arena has in which they do not begin any more.
+    /// The missed size is less than an arena before the start of requests has.
     Missed,
 }
 
@@ -47,13 +47,13 @@ impl Fault {
 }
 
 impl<C: Config> Arenas<C> {
-    /// Breaks the index of two further arenas or more.
+    /// Breaks the index, which must have at least two further arenas.
     pub(in crate::talloc) fn break_index(&mut self, fault: Fault) {
         let first: Place<C> = self.others;
         let further = Further::at(first.expect("there are further arenas"));
         let index = self.index_mut().expect("there are further arenas");
         let (kinds, untidy) = index.parts();
-        // SAFETY: It is the structure of a further arena.
+        // SAFETY: These are structures of further arenas.
         unsafe {
             match fault {
                 Fault::Bytes => index.bytes += 8,

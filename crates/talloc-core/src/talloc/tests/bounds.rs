@@ -1,4 +1,4 @@
-//! What an arena knows of its own extent, each fact wrong alone: `verify` must see it (I1, I8).
+//! Breaks one bound of an arena at a time. `verify` must notice it (I1, I8).
 
 use super::Owned;
 use crate::arena::Arena;
@@ -7,13 +7,13 @@ use crate::granule::GRANULE;
 use crate::quick::Lists;
 use crate::report::Violation;
 
-/// Granules of an arena whose bitmap is not all cleared ahead.
+/// The granules of an arena whose bitmap is not cleared completely in advance.
 const GRANULES: usize = 2000;
 
-/// Granules of a unit of the bitmap.
+/// The granules that a unit of the bitmap covers.
 const UNIT: usize = usize::BITS as usize;
 
-/// A heap with a block, whose arena is as it should be until `change` is made.
+/// Creates a heap with a block, and breaks its arena by `change`.
 fn broken(change: impl FnOnce(&mut Arena<RealTime>)) -> Owned<RealTime> {
     let mut heap = Owned::new(GRANULES);
     heap.take(100);
@@ -107,20 +107,20 @@ fn the_own_chunk_reaches_into_the_top() {
 fn a_cached_block_lies_in_the_own_chunk() {
     let mut heap = Owned::<Compact>::new(GRANULES);
     heap.take(100);
-    // The bitmap grows, for which there is no room but above the block.
+    // The bitmap must grow, and has room only above the block.
     let larger = heap.get_arena().extend(0, GRANULES * GRANULE);
-    // SAFETY: All of the memory is the heap's.
+    // SAFETY: The heap owns all of the memory.
     unsafe { heap.extend(larger) };
     let own = heap.arenas.first.own();
     assert!(heap.arenas.first.start() < own.start);
-    // Those on either side of it are as good as any.
+    // Blocks on either side of the own chunk are accepted.
     for _ in 0..20 {
         let block = heap.take(8);
         heap.give(block);
     }
     assert!(heap.verify().unwrap().cached_blocks > 0);
     let block = heap.arenas.first.ptr(own.end - 9);
-    // SAFETY: The memory is the heap's, and part of the bitmap that is not used yet.
+    // SAFETY: The memory is a part of the bitmap that is not used yet.
     unsafe { heap.quick.push(block, 9) };
     let addr = block.addr().get();
     assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));

@@ -1,4 +1,4 @@
-//! Structures of a hardened heap, each broken alone: the heap notices before it uses them.
+//! Breaks one structure of a hardened heap at a time. The heap notices before it uses the structure.
 
 use core::ptr::NonNull;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ std::thread_local! {
     static FOUND: RefCell<Vec<Fault>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Remembers what was found.
+/// A handler that records reports.
 struct Notes;
 
 impl OnMisuse for Notes {
@@ -38,56 +38,56 @@ impl Harden for Delayed {
     const MEASURES: Measures = Measures { delay: 1 << 13, ..Encoded::MEASURES };
 }
 
-/// What a used block is filled with.
+/// The content of used blocks.
 const PATTERN: u8 = 0x5a;
 
 impl<C: Config> Owned<C> {
-    /// Allocates a block that the test does not free. Nothing must overwrite it.
+    /// Allocates a block that the test does not free. The heap must not overwrite it.
     fn keep(&mut self, granules: usize) -> Block {
         let block = self.take(granules);
-        // SAFETY: It is a block of the test, of that size.
+        // SAFETY: The block has this size.
         unsafe { block.ptr.write_bytes(PATTERN, granules * GRANULE) };
         block
     }
 
     /// Frees a block of a broken heap.
     fn drop_block(&mut self, block: Block) {
-        // SAFETY: It is one of the heap's, and is used up.
+        // SAFETY: The heap allocated the block with this layout, and it is freed once.
         unsafe { self.heap.free(block.ptr, block.layout) };
     }
 
-    /// Requests a block of a broken heap. If there is one, it overlaps no other.
+    /// Requests a block from a broken heap. If the request succeeds, the block overlaps no other.
     #[track_caller]
     fn request(&mut self, granules: usize, kept: &[Block]) {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         let Ok(new) = (unsafe { self.heap.malloc(layout(granules)) }) else { return };
         let span = |ptr: NonNull<u8>, bytes| Span::from_ptr_size(ptr.as_ptr(), bytes);
         let new = span(new, granules * GRANULE);
         assert!(kept.iter().all(|old| !span(old.ptr, old.layout.size()).overlaps(new)));
     }
 
-    /// Expects that the heap has found itself broken, allocates nothing more, and has not changed a block.
+    /// Expects that the heap has noticed the fault, fails requests, and has not changed a block.
     #[track_caller]
     fn expect_closed(&mut self, kept: &[Block]) {
         assert_eq!(FOUND.take(), [Fault::Broken]);
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         assert!(unsafe { self.heap.malloc(layout(1)) }.is_err());
         for block in kept {
             for at in 0..block.layout.size() {
-                // SAFETY: It is a block of the test.
+                // SAFETY: The block belongs to the test.
                 assert_eq!(unsafe { block.ptr.add(at).read() }, PATTERN, "byte {at}");
             }
         }
     }
 }
 
-/// A heap without lists.
+/// Parameters without quick lists.
 type Bins = Hardened<RealTime, Encoded, Notes>;
 
 /// A heap with two free chunks.
 struct TwoBins {
     heap: Owned<Bins>,
-    /// The granule of the larger one, of 12 granules. The other one has 8.
+    /// The first granule of the larger chunk, which has 12 granules. The other one has 8.
     large: usize,
     kept: Vec<Block>,
     /// A block of 8 granules that can be freed.
@@ -108,15 +108,15 @@ fn two_bins() -> TwoBins {
     TwoBins { heap, large: at, kept, other }
 }
 
-/// Granules at which a head may wrongly point: a block, the top, the chunk of another bin, and no memory of the arena.
+/// Returns wrong granules for a head: a block, the top, the chunk of another bin, and one outside the arena.
 fn wrong_heads() -> impl Iterator<Item = usize> {
     let TwoBins { heap, large, kept, .. } = two_bins();
     let arena = &heap.arenas.first;
     [heap.at(&kept[0]), arena.top(), large, arena.end() + 100].into_iter()
 }
 
-/// Points the head of the bin for 8 granules at each wrong granule, calls `f` with the heap, its blocks, and one more
-/// block of 8 granules, and expects that the heap notices.
+/// Points the head of the bin for 8 granules at each wrong granule, and calls `f` with the heap, its blocks, and
+/// another block of 8 granules. Expects that the heap notices.
 fn with_wrong_heads(f: impl Fn(&mut Owned<Bins>, &[Block], Block)) {
     for to in wrong_heads() {
         let TwoBins { mut heap, kept, other, .. } = two_bins();
@@ -181,7 +181,7 @@ fn a_mark_before_the_start_is_noticed_when_the_first_block_is_freed() {
     heap.expect_closed(&[above]);
 }
 
-/// A heap with one block on the quick list of 8 granules.
+/// Creates a heap with one block in the quick list for 8 granules.
 fn listed() -> (Owned<Hardened<Compact, Encoded, Notes>>, Vec<Block>) {
     let mut heap = Owned::<Hardened<Compact, Encoded, Notes>>::new(500);
     let kept = std::vec![heap.keep(8)];
@@ -215,7 +215,7 @@ fn a_list_that_starts_with_a_used_block_is_noticed() {
     heap.expect_closed(&kept);
 }
 
-/// A heap with a block in the queue, and one more that can be freed.
+/// Creates a heap with a block in the queue, and another one to free.
 fn queued() -> (Owned<Hardened<RealTime, Delayed, Notes>>, Vec<Block>, Block) {
     let mut heap = Owned::new(500);
     let kept = std::vec![heap.keep(8)];
@@ -233,21 +233,21 @@ fn a_queue_that_ends_with_a_used_block_is_noticed() {
     heap.expect_closed(&kept);
 }
 
-/// The block has no link, like one that ends the queue.
+/// The block has no link, like one at the end of the queue.
 #[test]
 fn a_queue_that_ends_with_a_used_block_of_zeros_is_noticed() {
     let (mut heap, kept, other) = queued();
     let zeros = heap.take(8);
-    // SAFETY: It is a block of the test, of that size.
+    // SAFETY: The block has this size.
     unsafe { zeros.ptr.write_bytes(0, 8 * GRANULE) };
     heap.guard.get_mut().unwrap().delayed.set_last(zeros.ptr);
     heap.drop_block(other);
     heap.expect_closed(&kept);
-    // SAFETY: As above.
+    // SAFETY: The block is aligned to 8, and its bytes are initialised.
     assert_eq!(unsafe { zeros.ptr.cast::<u64>().read() }, 0, "no link was written");
 }
 
-/// Where words have 32 bits, the length is stored once.
+/// With 32-bit words, the length is stored only once.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn a_flipped_bit_of_a_length_is_noticed() {
@@ -270,13 +270,13 @@ fn a_walk_through_a_queue_with_a_circle_ends() {
     let (mut heap, kept, _) = queued();
     let guard = heap.guard.get_mut().unwrap();
     let first = guard.delayed.first().unwrap();
-    // SAFETY: It is a cached block of 8 granules, which has room for a link.
+    // SAFETY: This is a cached block of 8 granules, with room for a link.
     unsafe { guard.delayed.push(guard.key, first, 8) };
     guard.delayed.set_last(kept[0].ptr);
     assert_eq!(heap.delayed_blocks().count(), 2);
 }
 
-/// The word with the length of a long block has bits that would be marks elsewhere.
+/// The word that stores the length of a long block has bits that would be marks elsewhere.
 #[test]
 fn no_cached_block_starts_within_another_one() {
     for len in 64..128 {

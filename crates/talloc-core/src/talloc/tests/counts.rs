@@ -1,14 +1,14 @@
-//! What `verify` counts, of heaps of which every granule is known.
+//! The counts of `verify`, for heaps in which every granule is known.
 
 use super::Owned;
 use crate::config::{Checked, Compact, Config, RealTime};
 use crate::granule::GRANULE;
 use crate::report::{Report, Violation};
 
-/// Granules of the heap's own arena, and of a further one.
+/// The granules of the heap's first arena, and of a second one.
 const GRANULES: usize = 500;
 
-/// A report of these granules, but for the mark of what has been used.
+/// Expects a report with these counts. The high-water mark is not compared.
 fn expect<C: Config>(heap: &Owned<C>, expected: Report) {
     let high_water_bytes = heap.verify().unwrap().high_water_bytes;
     assert_eq!(heap.verify(), Ok(Report { high_water_bytes, ..expected }));
@@ -33,7 +33,7 @@ fn used_and_free_chunks_are_counted() {
         ..Report::default()
     };
     expect(&heap, expected);
-    // What is left of the span cannot be used.
+    // The rest of the span cannot be used.
     let wider = heap.get_arena().extend(3, 5);
     heap.arenas.first.set_span(wider);
     let (arena_bytes, overhead_bytes) = (500 * GRANULE + 8, 8 * GRANULE + 8);
@@ -60,7 +60,7 @@ fn an_own_chunk_among_the_others_is_overhead() {
     let mut heap = Owned::<RealTime>::new(GRANULES);
     heap.take(480);
     let larger = heap.get_arena().extend(0, GRANULES * GRANULE);
-    // SAFETY: All of the memory is the heap's.
+    // SAFETY: The heap owns all of the memory.
     unsafe { heap.extend(larger) };
     heap.expect("free 8, used 480, own 18, top 494");
     let expected = Report {
@@ -83,7 +83,7 @@ fn arenas_are_counted_together() {
     heap.take(400);
     let one = heap.verify().unwrap();
     let below = heap.whole().below(heap.get_arena().base().unwrap());
-    // SAFETY: That part of the memory is not used yet.
+    // SAFETY: Nothing uses this part of the memory yet.
     unsafe { heap.claim(below) }.unwrap();
     let both = heap.verify().unwrap();
     assert_eq!((both.arenas, both.free_chunks), (2, 2));
@@ -114,7 +114,7 @@ fn a_link_into_the_top_is_found_whatever_is_there() {
     let [a, _b] = [8, 8].map(|len| heap.take(len));
     let at = heap.at(&a);
     heap.give(a);
-    // As if a free chunk of that size were there.
+    // The top looks as if a free chunk of this size were there.
     let to = heap.arenas.first.top() + 1;
     heap.arenas.first.set_bit(to, true);
     heap.arenas.first.set_word(to, 0, 8);

@@ -1,4 +1,4 @@
-//! Tests that look inside.
+//! Tests that access private state.
 
 mod bounds;
 mod broken;
@@ -20,23 +20,23 @@ use super::{OwnedTalloc, Talloc};
 use crate::config::Config;
 use crate::granule::GRANULE;
 
-/// A heap with memory of its own.
+/// A heap that owns its memory.
 struct Owned<C: Config> {
     heap: OwnedTalloc<C>,
     memory: Vec<u64>,
 }
 
 impl<C: Config> Owned<C> {
-    /// A heap whose arena has `granules` granules, in the middle of as many again on either side.
+    /// Creates a heap whose arena has `granules` granules, with as much unused memory on either side.
     fn new(granules: usize) -> Self {
         let mut owned = Self { heap: Talloc::with_config(), memory: vec![0; 3 * granules] };
         let whole = owned.whole();
-        // SAFETY: The memory lives as long as the heap is used.
+        // SAFETY: The memory lives as long as the heap.
         unsafe { owned.heap.init(whole.truncate(whole.size() / 3, whole.size() / 3)) };
         owned
     }
 
-    /// All of the memory.
+    /// Returns all of the memory.
     fn whole(&mut self) -> Span {
         let size = self.memory.len() * GRANULE;
         Span::from_ptr_size(self.memory.as_mut_ptr().cast(), size)
@@ -45,7 +45,7 @@ impl<C: Config> Owned<C> {
     /// Allocates `granules` granules.
     fn take(&mut self, granules: usize) -> Block {
         let layout = layout(granules);
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         let ptr = unsafe { self.heap.malloc(layout) }.unwrap();
         self.heap.verify().unwrap();
         Block { ptr, layout }
@@ -53,17 +53,17 @@ impl<C: Config> Owned<C> {
 
     /// Frees a block.
     fn give(&mut self, block: Block) {
-        // SAFETY: It is one of the heap's, and is used up.
+        // SAFETY: The heap allocated the block with this layout, and it is freed once.
         unsafe { self.heap.free(block.ptr, block.layout) };
         self.heap.verify().unwrap();
     }
 
-    /// The granule of a block.
+    /// Returns the first granule of a block.
     fn at(&self, block: &Block) -> usize {
         self.heap.arenas.first.granule(block.ptr)
     }
 
-    /// Checks the heap and that it looks so.
+    /// Verifies the heap and compares it with a picture.
     #[track_caller]
     fn expect(&self, picture: &str) {
         self.heap.verify().unwrap();

@@ -1,13 +1,13 @@
-//! Where requests begin.
+//! The arena where requests begin.
 
 use super::Owned;
 use crate::config::RealTime;
 
-/// A heap with two arenas. The first one has no room for a small block.
+/// Creates a heap with two arenas. The first one has no room for a small block.
 fn heap() -> Owned<RealTime> {
     let mut heap = Owned::<RealTime>::new(1024);
     let below = heap.whole().below(heap.get_arena().base().unwrap());
-    // SAFETY: That part of the memory is not used yet.
+    // SAFETY: Nothing uses this part of the memory yet.
     unsafe { heap.claim(below) }.unwrap();
     while heap.arenas.recent.is_none() {
         heap.take(90);
@@ -25,7 +25,7 @@ fn requests_begin_where_they_did_when_an_arena_is_put_back() {
     heap.verify().unwrap();
 }
 
-/// What the first arena still has is used for smaller requests, though others do not begin there.
+/// Smaller requests use the rest of the first arena, even though others do not begin there.
 #[test]
 fn smaller_requests_look_for_an_earlier_arena() {
     let mut heap = heap();
@@ -37,7 +37,7 @@ fn smaller_requests_look_for_an_earlier_arena() {
     assert!(first.contains_ptr(last.ptr.as_ptr()));
     let other = heap.take(10);
     assert!(!first.contains_ptr(other.ptr.as_ptr()));
-    // Given back, it is found again; with a KiB in one piece, requests begin there.
+    // The freed block is found again. Once the first arena has 1 KiB in one piece, requests begin there.
     heap.give(small);
     let small = heap.take(10);
     assert!(first.contains_ptr(small.ptr.as_ptr()) && heap.arenas.recent.is_some());
@@ -49,12 +49,12 @@ fn smaller_requests_look_for_an_earlier_arena() {
     assert!(!first.contains_ptr(block.ptr.as_ptr()));
 }
 
-/// A request that only an arena can meet whose top happens to be aligned, is met by it.
+/// Only one arena's top happens to be aligned. It serves the request.
 #[test]
 fn aligned_requests_are_met_by_luck() {
     let mut heap = Owned::<RealTime>::new(4096);
     let below = heap.whole().below(heap.get_arena().base().unwrap());
-    // SAFETY: That part of the memory is not used yet.
+    // SAFETY: Nothing uses this part of the memory yet.
     unsafe { heap.claim(below) }.unwrap();
     let layout = core::alloc::Layout::from_size_align(4096, 4096).unwrap();
     let mut blocks = 0;
@@ -64,7 +64,7 @@ fn aligned_requests_are_met_by_luck() {
             let top = arena.ptr(arena.top()).addr().get();
             top.next_multiple_of(4096) + 4096 <= arena.allocatable().acme().unwrap()
         });
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         let block = unsafe { heap.malloc(layout) };
         assert!(block.is_ok() || !alone, "{blocks} blocks, and room for another one");
         heap.verify().unwrap();

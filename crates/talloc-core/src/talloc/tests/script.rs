@@ -1,4 +1,4 @@
-//! Scripts of which each step states the whole heap, in granules.
+//! Scripts that state the layout of the heap in granules after each step.
 
 use super::{Block, Owned, layout};
 use crate::config::{Compact, Config, Micro, RealTime, Searching, Uncached};
@@ -14,16 +14,16 @@ fn blocks_are_carved_from_the_top_and_coalesce() {
     let c = heap.take(10);
     let d = heap.take(1);
     heap.expect("own 2, used 19, top 79");
-    // Below a used one.
+    // Below a used chunk.
     heap.give(b);
     heap.expect("own 2, used 5, free 2, used 12, top 79");
-    // Above a free one, below a used one.
+    // Above a free chunk, and below a used one.
     heap.give(c);
     heap.expect("own 2, used 5, free 12, used 2, top 79");
-    // Below a free one.
+    // Below a free chunk.
     heap.give(a);
     heap.expect("own 2, free 17, used 2, top 79");
-    // Between a free one and the top.
+    // Between a free chunk and the top.
     heap.give(d);
     heap.expect("own 2, top 98");
 }
@@ -52,7 +52,7 @@ fn the_best_bin_is_used_and_split() {
     heap.expect("own 4, free 20, used 11, free 1, used 2, top 162");
     let _f = heap.take(15);
     heap.expect("own 4, used 15, free 5, used 11, free 1, used 2, top 162");
-    // The chunk of one granule has no links, but coalesces.
+    // A chunk of one granule has no links, but is coalesced.
     heap.give(e);
     heap.expect("own 4, used 15, free 5, used 2, free 10, used 2, top 162");
 }
@@ -74,7 +74,7 @@ fn small_blocks_of_16_bit_links_take_one_granule() {
 fn blocks_grow_and_shrink_where_they_are() {
     let mut heap = Owned::<RealTime>::new(100);
     let [a, b, c] = [4, 6, 4].map(|len| heap.take(len));
-    // SAFETY: The blocks and their sizes are as the heap knows them.
+    // SAFETY: The blocks have these layouts.
     unsafe {
         assert!(heap.grow_in_place(a.ptr, a.layout, 40).is_err());
         heap.give(b);
@@ -116,11 +116,11 @@ fn aligned_blocks_leave_what_is_before_them_free() {
     let mut heap = Owned::<RealTime>::new(1000);
     let align = 512;
     let layout = core::alloc::Layout::from_size_align(64, align).unwrap();
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let ptr = unsafe { heap.malloc(layout) }.unwrap();
     assert_eq!(ptr.addr().get() % align, 0);
     let block = Block { ptr, layout };
-    // How far the block lies from the arena's base is up to where the memory is.
+    // The offset of the block in the arena depends on the address of the memory.
     let lead = (ptr.addr().get() - heap.get_arena().base().unwrap()) / 8 - 16;
     let rest = 984 - lead - 8;
     match lead {
@@ -135,7 +135,7 @@ fn aligned_blocks_leave_what_is_before_them_free() {
 fn an_aligned_request_takes_the_smallest_chunk_that_happens_to_suit() {
     let mut heap = Owned::<Uncached>::new(1000);
     let layout = core::alloc::Layout::from_size_align(64, 64).unwrap();
-    // SAFETY: The size is not zero, and the block is freed once.
+    // SAFETY: The block is freed once, with its layout.
     unsafe {
         let suits = heap.malloc(layout).unwrap();
         let [_, larger, _] = [2, 30, 2].map(|len| heap.take(len));
@@ -143,7 +143,7 @@ fn an_aligned_request_takes_the_smallest_chunk_that_happens_to_suit() {
         heap.free(suits, layout);
         heap.give(larger);
         assert_eq!(heap.malloc(layout).unwrap(), suits);
-        // None does, but the larger one is sure to.
+        // No chunk of the smaller size suits, but the larger one is always sufficient.
         let next = heap.malloc(layout).unwrap();
         assert!(next >= at && next < at.add(30 * 8));
     }
@@ -173,7 +173,7 @@ fn blocks_of_a_size_are_carved_ahead_from_the_top() {
     assert_eq!(heap.verify().unwrap().cached_bytes, 8 * 12);
     heap.expect("own 126, used 48, top 7826");
     assert!(blocks.is_sorted_by_key(|block| block.ptr));
-    // In a small arena, this would be too much.
+    // In a small arena, this would take too large a share.
     let mut heap = Owned::<Compact>::new(6000);
     heap.take(12);
     heap.expect("own 94, used 12, top 5894");
@@ -189,7 +189,7 @@ fn quick_lists_are_bounded_by_a_sixteenth_and_by_less_when_memory_is_short() {
         while let Some(block) = blocks.pop() {
             heap.give(block);
             most = most.max(heap.verify().unwrap().cached_bytes);
-            // It is no lull as long as the arena is asked for other blocks now and then.
+            // Other requests to the arena prevent a lull.
             if blocks.len() % 64 == 0 {
                 let other = heap.take(200);
                 heap.give(other);
@@ -235,7 +235,7 @@ fn an_arena_grows_and_shrinks_at_both_ends() {
     let mut heap = Owned::<RealTime>::new(100);
     let arena = heap.get_arena();
     let a = heap.take(10);
-    // SAFETY: The memory on both sides is the heap's own.
+    // SAFETY: The heap owns the memory on both sides.
     unsafe {
         heap.extend(arena.extend(0, 8 * 20));
         heap.expect("own 2, used 10, top 108");
@@ -256,9 +256,9 @@ fn a_bitmap_without_a_place_leaves_memory_for_later() {
     let arena = heap.get_arena();
     let a = heap.take(62);
     heap.expect("own 1, used 62, top 0");
-    // SAFETY: The memory on both sides is the heap's own.
+    // SAFETY: The heap owns the memory on both sides.
     unsafe {
-        // One more granule needs another word of bits, and would be filled by it.
+        // One more granule needs another word of the bitmap, and this would take that granule.
         heap.extend(arena.extend(0, 8));
         heap.expect("own 1, used 62, top 0");
         assert_eq!(heap.get_arena(), arena.extend(0, 8));
@@ -285,15 +285,15 @@ fn the_least_span_has_room_for_the_bitmap() {
     heap.expect("own 1, used 30, top 0");
 }
 
-/// Holes of one size in a heap, more than are looked at; Miri takes its time.
+/// The number of holes of one size, more than are examined. Miri is slow, so it uses fewer.
 const HOLES: usize = if cfg!(miri) { 300 } else { 50_000 };
 
-/// Fills a heap but for [`HOLES`] holes of 64 granules, and one of 67, which are all in one bin.
+/// Creates a full heap with [`HOLES`] holes of 64 granules and one of 67, all in one bin.
 fn with_holes<C: Config>() -> Owned<C> {
     let mut heap = Owned::<C>::new(HOLES * 66 + 53_000);
-    // The heap is checked at the end, for it is large.
+    // The heap is large, so it is verified only at the end.
     let mut take = |len| {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         let ptr = unsafe { heap.malloc(layout(len)) }.unwrap();
         Block { ptr, layout: layout(len) }
     };
@@ -304,7 +304,7 @@ fn with_holes<C: Config>() -> Owned<C> {
         take(2);
     }
     for hole in holes {
-        // SAFETY: It is a block of the heap, and is used up.
+        // SAFETY: The heap allocated the block with this layout, and it is freed once.
         unsafe { heap.free(hole.ptr, hole.layout) };
     }
     let top = heap.verify().unwrap().top_bytes / 8;
@@ -318,10 +318,10 @@ fn near_fits_take_a_bounded_number_of_steps<C: Config>() {
     assert_eq!(heap.arenas.first.count_candidates(66), C::LAST_RESORT);
     let aligned = core::alloc::Layout::from_size_align(64 * 8, 1 << 26).unwrap();
     for layout in [layout(66), aligned] {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         assert!(unsafe { heap.malloc(layout) }.is_err());
     }
-    // What surely fits is found at once.
+    // A request that any chunk of the next bin can serve is served without a search.
     heap.take(64);
 }
 
@@ -340,6 +340,6 @@ fn a_thorough_heap_finds_what_there_is() {
     let mut heap = with_holes::<Searching<Uncached, { usize::MAX }>>();
     assert_eq!(heap.arenas.first.count_candidates(66), HOLES + 1);
     heap.take(66);
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     assert!(unsafe { heap.malloc(layout(66)) }.is_err());
 }

@@ -1,4 +1,4 @@
-//! Sweeps that purge free memory, while arenas come and go.
+//! Sweeps that purge free memory while arenas are claimed and released.
 
 use core::alloc::Layout;
 use std::vec;
@@ -13,13 +13,13 @@ use crate::memory::Memory;
 
 const UNIT: usize = 4096;
 
-/// Bytes of each arena.
+/// The size of each arena in bytes.
 const ARENA: usize = 256 << 10;
 
-/// Free chunks of an arena, in units.
+/// The sizes of an arena's free chunks in units.
 const CHUNKS: [usize; 3] = [12, 8, 4];
 
-/// Purges at most so many pieces from the cursor on. Returns how many bytes of a span those were.
+/// Purges up to `pieces` pieces from the cursor on. Returns how many of the bytes are `within` a span.
 fn sweep(heap: &mut Talloc<Compact>, cursor: &mut Cursor, pieces: usize, within: Span) -> usize {
     let unit = Align::new(UNIT).unwrap();
     let mut step = Step { min: UNIT, unit, bytes: usize::MAX, pieces, of_tops: 0, of_chunks: 0 };
@@ -30,7 +30,7 @@ fn sweep(heap: &mut Talloc<Compact>, cursor: &mut Cursor, pieces: usize, within:
         }
         Memory::empty()
     };
-    // SAFETY: What is purged stays as it is, and nothing is promised of it.
+    // SAFETY: The purged memory stays as it is.
     unsafe { heap.purge(cursor, &mut step, &mut purge) };
     bytes
 }
@@ -43,7 +43,7 @@ fn a_sweep_begins_anew_where_its_arena_has_gone() {
     let layout = |units: usize| Layout::from_size_align(units * UNIT, UNIT).unwrap();
     let mut heap = Talloc::<Compact>::with_config();
     let mut blocks = vec![];
-    // SAFETY: The memory is the heap's as long as that is used, and each block is freed once.
+    // SAFETY: The memory outlives the heap, and each block is freed once.
     unsafe {
         for number in 0..3 {
             let kind = Kind::new(number as u8);
@@ -75,7 +75,7 @@ fn a_sweep_begins_anew_where_its_arena_has_gone() {
         }
         heap.arena(arena(1)).unwrap().release().unwrap();
 
-        // Of the third one, the largest chunk is purged, too: the others have fewer bytes, even both.
+        // The largest chunk of the third arena is purged, too. The other two chunks have fewer bytes together.
         let bytes = sweep(&mut heap, &mut cursor, 100, arena(2));
         assert!(bytes > (CHUNKS[1] + CHUNKS[2]) * UNIT, "{bytes}");
     }

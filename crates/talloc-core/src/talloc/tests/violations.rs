@@ -1,4 +1,4 @@
-//! Each invariant, broken alone: `verify` must name it.
+//! Breaks one invariant at a time. `verify` must name it.
 
 use super::{Block, Owned};
 use crate::config::{Checked, Compact, Hardened, RealTime};
@@ -6,8 +6,8 @@ use crate::quick::Lists;
 use crate::report::Violation;
 use crate::talloc::arenas::sabotage::Fault;
 
-/// A heap with two free chunks, which are in one bin, the upper one first: the heap, its blocks,
-/// and the granules of the free chunks.
+/// Creates a heap with two free chunks in one bin, the upper one first. Returns the heap, its blocks, and the granules
+/// of the free chunks.
 fn heap() -> (Owned<RealTime>, [Block; 2], [usize; 2]) {
     let mut heap = Owned::<RealTime>::new(126);
     let [a, b, c, d] = [8; 4].map(|len| heap.take(len));
@@ -117,12 +117,12 @@ fn not_in_the_bin_of_its_size() {
 
 #[test]
 fn bin_count() {
-    // The lower chunk drops out of the list.
+    // The lower chunk is missing from the list.
     let (mut heap, _, [_, high]) = heap();
     heap.arenas.first.set_word(high, 1, 0);
     assert_eq!(heap.verify(), Err(Violation::BinCount { arena: heap.get_arena() }));
 
-    // The list runs in a circle.
+    // The list is circular.
     let (mut heap, _, [low, high]) = self::heap();
     heap.arenas.first.set_word(low, 1, high);
     let addr = heap.arenas.first.ptr(high).addr().get();
@@ -153,14 +153,14 @@ fn own_canary() {
         heap.verify().unwrap();
         let own = heap.arenas.first.own();
         let word = heap.arenas.first.ptr(own.end - granule).cast::<u64>();
-        // SAFETY: It is a word of the heap's memory.
+        // SAFETY: The word is in the heap's memory.
         unsafe { word.write(word.read() ^ 1 << 40) };
         let addr = heap.arenas.first.ptr(own.end - 8).addr().get();
         assert_eq!(heap.verify(), Err(Violation::OwnCanary { addr }));
     }
 }
 
-/// A heap with two cached blocks, which are returned with the one that was freed last first.
+/// Creates a heap with two cached blocks. Returns their granules, the one freed last first.
 fn cached() -> (Owned<Compact>, [usize; 2]) {
     let mut heap = Owned::<Compact>::new(500);
     let [a, _b, c] = [8; 3].map(|len| heap.take(len));
@@ -181,7 +181,7 @@ fn cached_block() {
     let addr = heap.arenas.first.ptr(last).addr().get();
     assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
 
-    // It lies in the top.
+    // The block lies in the top.
     let (mut heap, _) = cached();
     let block = heap.arenas.first.ptr(heap.arenas.first.top() + 1);
     let len = 8;
@@ -200,10 +200,10 @@ fn cached_count() {
     unsafe { link.write(0) };
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 
-    // It runs in a circle.
+    // The list is circular.
     let (heap, [last, first]) = cached();
     let link = heap.arenas.first.ptr(first).cast();
-    // SAFETY: As above.
+    // SAFETY: A cached block starts with its link.
     unsafe { link.write(heap.arenas.first.ptr(last)) };
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 }
@@ -217,7 +217,7 @@ fn cached_beyond_the_limit() {
     heap.verify().unwrap();
 }
 
-/// A checked heap with two blocks of 8 granules, of which the second one is cached.
+/// Creates a checked heap with two blocks of 8 granules. The second one is cached.
 fn checked() -> (Owned<Checked>, [usize; 2]) {
     let mut heap = Owned::<Checked>::new(500);
     let [a, b] = [8; 2].map(|len| heap.take(len));
@@ -230,13 +230,13 @@ fn checked() -> (Owned<Checked>, [usize; 2]) {
 
 #[test]
 fn block_mark() {
-    // A block has none.
+    // A block has no mark.
     let (mut heap, [used, _]) = checked();
     heap.arenas.first.take_back(used, 8);
     let addr = heap.arenas.first.ptr(used).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 
-    // A granule within a free chunk has one.
+    // A granule within a free chunk has a mark.
     let mut heap = Owned::<Checked<RealTime>>::new(500);
     let [a, _b] = [8; 2].map(|len| heap.take(len));
     let at = heap.at(&a);
@@ -246,7 +246,7 @@ fn block_mark() {
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 }
 
-/// A checked heap with a block of 300 granules, and its first granule.
+/// Creates a checked heap with a block of 300 granules. Returns its first granule.
 fn long() -> (Owned<Checked>, usize) {
     let mut heap = Owned::<Checked>::new(1000);
     let block = heap.take(300);
@@ -256,13 +256,13 @@ fn long() -> (Owned<Checked>, usize) {
 
 #[test]
 fn marks_of_long_blocks() {
-    // There is a mark where nobody looks for the block's end.
+    // There is a mark within the block, where `free` does not look for its end.
     let (mut heap, at) = long();
     heap.arenas.first.mark_block(at + 250);
     let addr = heap.arenas.first.ptr(at).addr().get();
     assert_eq!(heap.verify(), Err(Violation::BlockMark { addr }));
 
-    // Its length is not told.
+    // The length is missing.
     let (mut heap, at) = long();
     heap.arenas.first.resize(at, 300, 1);
     let addr = heap.arenas.first.ptr(at).addr().get();
@@ -277,12 +277,12 @@ fn cached_marks() {
     let addr = heap.arenas.first.ptr(cached).addr().get();
     assert_eq!(heap.verify(), Err(Violation::CachedBlock { addr }));
 
-    // A used one is marked as cached.
+    // A used block is marked as cached.
     let (mut heap, [used, _]) = checked();
     heap.arenas.first.set_aside(used);
     assert_eq!(heap.verify(), Err(Violation::CachedCount));
 
-    // A cached one is marked as two.
+    // A cached block has the marks of two.
     let (mut heap, [_, cached]) = checked();
     heap.arenas.first.mark_block(cached + 4);
     heap.arenas.first.set_aside(cached + 4);
@@ -294,7 +294,7 @@ fn cached_marks() {
 fn arenas_overlap() {
     let mut heap = Owned::<RealTime>::new(1024);
     let below = heap.whole().below(heap.get_arena().base().unwrap());
-    // SAFETY: That part of the memory is not used yet.
+    // SAFETY: Nothing uses this part of the memory yet.
     unsafe { heap.claim(below) }.unwrap();
     heap.verify().unwrap();
     let wider = heap.get_arena().extend(8, 0);
@@ -308,7 +308,7 @@ fn index() {
         let mut heap = Owned::<RealTime>::new(2048);
         let below = heap.whole().below(heap.get_arena().base().unwrap());
         let (low, high) = below.split_at(below.base().unwrap() + below.size() / 2);
-        // SAFETY: That part of the memory is not used yet.
+        // SAFETY: Nothing uses this part of the memory yet.
         unsafe {
             heap.claim(low).unwrap();
             heap.claim(high).unwrap();
@@ -323,7 +323,7 @@ fn index() {
 fn not_an_arena() {
     let mut heap = Owned::<RealTime>::new(1024);
     let below = heap.whole().below(heap.get_arena().base().unwrap());
-    // SAFETY: That part of the memory is not used yet.
+    // SAFETY: Nothing uses this part of the memory yet.
     unsafe { heap.claim(below) }.unwrap();
     heap.arenas.recent = heap.arenas.others.take();
     assert_eq!(heap.verify(), Err(Violation::NotAnArena));

@@ -1,4 +1,4 @@
-//! Every address and every size, in heaps of any shape: only what is a block is taken for one.
+//! Tries every address and every size, in heaps of various shapes. Only blocks are accepted.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -13,11 +13,10 @@ use crate::common::{layout, memory};
 
 const GRANULE: usize = 8;
 
-/// Granules of the arena: a whole number of words of bits has one more, so that none is left over
-/// at its end.
+/// The granules of the arena. The bitmap has one bit more, and so fills whole words without spare bits.
 const LEN: usize = 64 * 9 - 1;
 
-/// What blocks are filled with. If it were taken for bits, some would be set.
+/// Fills blocks. If these bytes were taken for bits, some would be set.
 const BYTE: u8 = 0xAA;
 
 type Blocks = Vec<(NonNull<u8>, Layout)>;
@@ -25,7 +24,7 @@ type Blocks = Vec<(NonNull<u8>, Layout)>;
 /// Allocates a block and fills it.
 fn allocate<C: Config>(heap: &mut Talloc<Noted<C>>, len: usize, blocks: &mut Blocks) -> bool {
     let layout = layout(len * GRANULE, GRANULE);
-    // SAFETY: The size is not zero, and the block has as many bytes.
+    // SAFETY: The size is not zero, and all accesses are within the block.
     unsafe {
         let Ok(block) = heap.malloc(layout) else { return false };
         block.write_bytes(BYTE, layout.size());
@@ -34,24 +33,24 @@ fn allocate<C: Config>(heap: &mut Talloc<Noted<C>>, len: usize, blocks: &mut Blo
     true
 }
 
-/// A heap in which some blocks are allocated, up to the end of its arena. In one of two, the
-/// arena's own chunk lies among them.
+/// Creates a heap with some allocated blocks, up to the end of its arena. With half of the seeds, the arena's own chunk
+/// lies between them.
 fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
     let mut random = Rng::with_seed(seed);
     let arena = memory(LEN * GRANULE);
-    // SAFETY: The memory has as many bytes, and is used by nobody else.
+    // SAFETY: The access is within the memory, and nothing else uses it.
     unsafe { arena.get_base_ptr().unwrap().write_bytes(BYTE, arena.size()) };
     let mut heap = Talloc::with_config();
     let mut blocks = Blocks::new();
     if seed % 2 == 0 {
         let lower = arena.truncate(0, arena.size() / 2 / GRANULE * GRANULE);
-        // SAFETY: As above.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.init(lower) };
         while allocate(&mut heap, 1 + random.usize(..40), &mut blocks) {}
-        // SAFETY: As above.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.extend(arena) };
     } else {
-        // SAFETY: As above.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.init(arena) };
     }
     let most = *random.choice(&[4, 40, 200]).unwrap();
@@ -59,7 +58,7 @@ fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
     while allocate(&mut heap, 1, &mut blocks) {}
     random.shuffle(&mut blocks);
     if seed % 4 == 0 {
-        // The own chunk lies between free ones.
+        // Frees the neighbours of the own chunk.
         let own = heap.inspect().chunks().find(|chunk| chunk.kind == ChunkKind::Own).unwrap().span;
         let touches = |(block, layout): &(NonNull<u8>, Layout)| {
             let addr = block.addr().get();
@@ -83,7 +82,7 @@ fn heap<C: Config>(seed: u64) -> (OwnedTalloc<Noted<C>>, Span, Blocks) {
     (heap, arena, blocks)
 }
 
-/// What must be said of an address in a chunk, if it is not a block of the size that is said.
+/// Returns the fault to expect for an address in a chunk, unless it is a block of the right size.
 fn fault_in(chunk: &Chunk, address: usize) -> Fault {
     match chunk.kind {
         ChunkKind::Used if chunk.span.base() == Some(address) => {
@@ -95,7 +94,7 @@ fn fault_in(chunk: &Chunk, address: usize) -> Fault {
     }
 }
 
-/// Calls with every address and size what must not be called with it.
+/// Passes every address and size that is not a block.
 fn only_blocks_are_known<C: Config>(seed: u64) {
     let (mut heap, arena, blocks) = heap::<C>(seed);
     let least = 4 * size_of::<C::Index>();
@@ -115,7 +114,7 @@ fn only_blocks_are_known<C: Config>(seed: u64) {
                 "seed {seed}, {len} at {address}"
             );
             if !is_block {
-                // SAFETY: It is what a program must not do, but this heap finds it.
+                // SAFETY: This is misuse, which the heap detects before it changes anything.
                 unsafe { heap.free(ptr, layout) };
                 let found = found();
                 assert!(

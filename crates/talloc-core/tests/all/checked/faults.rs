@@ -1,5 +1,4 @@
-//! Faults injected at random into a random program: each is reported as what it is, and nothing
-//! changes.
+//! Random programs with injected faults. Each fault is reported as what it is, and nothing changes.
 
 use std::alloc::Layout;
 
@@ -10,7 +9,7 @@ use crate::checked::program::{Block, Program};
 use crate::checked::{found, pointer};
 use crate::common::layout;
 
-/// Faults of each kind, for each heap: ten thousand of all, at the least.
+/// The number of faults of each kind for each heap, at least 10,000 in total.
 const FAULTS: usize = if cfg!(miri) { 10 } else { 2500 };
 
 /// A fault: what is passed, and what must be reported.
@@ -21,13 +20,13 @@ struct Injected {
     expected: Expected,
 }
 
-/// What the heap should know.
+/// The facts that the heap should know.
 struct Expected {
-    /// The address of the block concerned, if there is one, and its size.
+    /// The address and the size of the affected block, if there is one.
     block: (usize, usize),
 }
 
-/// The bytes that a block takes.
+/// The size of a block's chunk.
 fn rounded<C: Config>(size: usize) -> usize {
     size.max(4 * size_of::<C::Index>()).next_multiple_of(8)
 }
@@ -42,12 +41,12 @@ fn injected<C: Config>(
     Injected { addr, layout, is_reported, expected: Expected { block } }
 }
 
-/// One of a program's blocks.
+/// Returns a random block of the program.
 fn any<C: Config>(program: &mut Program<C>) -> Option<Block> {
     program.rng.choice(&program.blocks).copied()
 }
 
-/// A pointer into no arena, or one beyond its ends.
+/// A pointer outside all arenas, at times just beyond an end.
 fn foreign<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     let arena = *program.rng.choice(&program.arenas)?;
     let (base, acme) = arena.get_base_acme()?;
@@ -64,12 +63,12 @@ fn foreign<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     Some(injected::<C>(block, addr, block.layout, |found, _| found.fault == Fault::Foreign))
 }
 
-/// A pointer into a block, not to its start.
+/// A pointer into a block, but not to its start.
 fn within<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     let block = any(program)?;
     let offset = program.rng.usize(1..rounded::<C>(block.layout.size()));
     let addr = block.ptr.addr().get() + offset;
-    // Perhaps as if the rest of the block were one.
+    // At times, the layout is that of the rest of the block.
     let rest = layout(rounded::<C>(block.layout.size()) - offset, 1);
     let layout = if program.rng.bool() { rest } else { block.layout };
     Some(injected::<C>(block, addr, layout, |found, expected| match found.fault {
@@ -80,7 +79,7 @@ fn within<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     }))
 }
 
-/// A block that has been freed, and of which nothing has been allocated since.
+/// A freed block whose memory has not been reused.
 fn freed<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     let (addr, layout) = *program.rng.choice(&program.freed)?;
     let is_used = program.blocks.iter().any(|block| {
@@ -99,11 +98,11 @@ fn freed<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     Some(injected)
 }
 
-/// A block with another size than it has.
+/// A block with a wrong size.
 fn wrong_size<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     let block = any(program)?;
     let size = match program.rng.usize(..4) {
-        // Perhaps that of the block and its neighbour.
+        // At times, the size of the block and of a neighbour together.
         0 => rounded::<C>(block.layout.size()) + rounded::<C>(any(program)?.layout.size()),
         1 => rounded::<C>(block.layout.size()) + 8,
         2 => block.layout.size().saturating_sub(8).max(1),
@@ -133,25 +132,25 @@ fn wrong_align<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     }))
 }
 
-/// The arena's own memory.
+/// A pointer into the arena's own memory.
 fn own<C: Config>(program: &mut Program<C>) -> Option<Injected> {
     let arena = *program.rng.choice(&program.arenas)?;
     let block = any(program)?;
-    // The bitmap of an arena of 32 KiB has no less.
+    // The bitmap of an arena of 32 KiB is larger than this.
     let addr = arena.base()? + program.rng.usize(..100) * 8;
     Some(injected::<C>(block, addr, block.layout, |found, _| {
         matches!(found.fault, Fault::Own { .. })
     }))
 }
 
-/// Makes a wrong call, which must be reported and change nothing.
+/// Makes a wrong call. It must be reported and change nothing.
 fn inject<C: Config>(program: &mut Program<C>, injected: &Injected) {
     let before = program.heap.verify().unwrap();
     let (ptr, layout) = (pointer(injected.addr), injected.layout);
     let heap = &mut program.heap;
     let more = layout.size() + program.rng.usize(..100);
     let less = program.rng.usize(..=layout.size());
-    // SAFETY: It is what a program must not do, but this heap finds it before it does anything.
+    // SAFETY: This is misuse, which the heap detects before it changes anything.
     unsafe {
         match program.rng.usize(..5) {
             0 | 1 => heap.free(ptr, layout),

@@ -1,4 +1,4 @@
-//! Checked heaps as global allocators: the handler runs when the lock is free, and a panic aborts.
+//! Checked heaps as global allocators: the handler runs after the lock is released, and a panic aborts.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
@@ -9,12 +9,12 @@ use crate::checked::{found, pointer};
 use crate::common::program::this_program;
 use crate::common::{layout, memory};
 
-/// A lock for one thread.
+/// A lock for a single thread.
 struct NoLock(std::sync::atomic::AtomicBool);
 
-// SAFETY: It is held from a swap that found `false` until the store of `false`.
+// SAFETY: The lock is held from a swap that returned `false` until `false` is stored.
 unsafe impl lock_api::RawMutex for NoLock {
-    #[allow(clippy::declare_interior_mutable_const, reason = "the trait wants it")]
+    #[allow(clippy::declare_interior_mutable_const, reason = "`RawMutex` requires this constant")]
     const INIT: Self = Self(std::sync::atomic::AtomicBool::new(false));
     type GuardMarker = lock_api::GuardSend;
 
@@ -31,7 +31,7 @@ unsafe impl lock_api::RawMutex for NoLock {
     }
 }
 
-/// Uses the heap that reports.
+/// A handler that uses the heap that reports.
 struct Reenters;
 
 static SHARED: talloc_core::Tallock<NoLock, Checked<Compact, Reenters>> =
@@ -45,9 +45,9 @@ impl talloc_core::OnMisuse for Reenters {
 }
 
 #[test]
-fn behind_a_lock_the_handler_runs_when_that_is_free() {
+fn the_handler_runs_after_the_lock_is_released() {
     let layout = layout(40, 8);
-    // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
+    // SAFETY: The memory is leaked. The heap detects misuse before it changes anything.
     unsafe {
         SHARED.0.lock().init(memory(16 << 10));
         let block = SHARED.alloc(layout);
@@ -78,12 +78,12 @@ fn behind_a_lock_the_handler_runs_when_that_is_free() {
 }
 
 #[test]
-fn a_block_that_has_to_move_is_known_before_it_is_read() {
+fn a_block_that_must_move_is_checked_before_it_is_read() {
     static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, crate::checked::Note>> =
         Talloc::<Checked<Compact, crate::checked::Note>>::with_config().lock();
     let block = layout(40, 8);
     let wrong = layout(48, 8);
-    // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
+    // SAFETY: The memory is leaked. The heap detects misuse before it changes anything.
     unsafe {
         HEAP.0.lock().init(memory(16 << 10));
         let ptr = NonNull::new(HEAP.alloc(block)).unwrap();
@@ -100,7 +100,7 @@ fn a_block_that_has_to_move_is_known_before_it_is_read() {
     assert_eq!(found(), []);
 }
 
-/// Notes which line the caller is in.
+/// Records the line of the caller.
 struct Line;
 
 std::thread_local! {
@@ -114,7 +114,7 @@ impl talloc_core::OnMisuse for Line {
     }
 }
 
-/// Whether a call is reported in its own line.
+/// Returns whether a call is reported with its own line.
 macro_rules! is_reported_here {
     ($call:expr) => {{
         let _ = $call;
@@ -127,7 +127,7 @@ fn a_misuse_is_reported_where_the_call_is() {
     static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, Line>> =
         Talloc::<Checked<Compact, Line>>::with_config().lock();
     let (right, wrong, larger) = (layout(40, 8), layout(48, 8), layout(60, 8));
-    // SAFETY: The memory is leaked. What is wrong, the heap finds before it does anything.
+    // SAFETY: The memory is leaked. The heap detects misuse before it changes anything.
     unsafe {
         HEAP.0.lock().init(memory(16 << 10));
         let ptr = NonNull::new(HEAP.alloc(right)).unwrap();
@@ -151,9 +151,9 @@ fn a_global_allocator_does_not_unwind() {
     static HEAP: talloc_core::Tallock<NoLock, Checked<Compact, Panics>> =
         Talloc::<Checked<Compact, Panics>>::with_config().lock();
     if std::env::var_os(CHILD).is_some() {
-        // SAFETY: It is wrong, which the heap finds.
+        // SAFETY: This is misuse, which the heap detects.
         unsafe { HEAP.dealloc(pointer(64).as_ptr(), layout(8, 8)) };
-        unreachable!("it is reported");
+        unreachable!("the handler panics");
     }
     if cfg!(miri) {
         return; // Miri starts no processes.

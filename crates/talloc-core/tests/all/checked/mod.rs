@@ -1,5 +1,4 @@
-//! Checked heaps: every misuse is named before anything changes, no legal call is, and the heap can
-//! be walked.
+//! Checked heaps: they report every misuse before anything changes, report no correct call, and can be walked.
 
 mod exhaustive;
 mod faults;
@@ -16,10 +15,10 @@ use std::ptr::NonNull;
 pub use crate::common::found::{Note, found};
 use talloc_core::Checked;
 
-/// A checked heap that notes what is reported.
+/// A checked heap whose reports are recorded.
 pub type Noted<C> = Checked<C, Note>;
 
-/// A pointer to an address that is no block.
+/// Returns a pointer without provenance, which is not a block.
 pub fn pointer(addr: usize) -> NonNull<u8> {
     NonNull::new(std::ptr::without_provenance_mut(addr)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! How a misuse is named, and what the handler may do.
+//! The messages of reports, and what a handler may do.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,13 +9,13 @@ use crate::common::{layout, memory};
 
 fn heap<C: talloc_core::Config>() -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.init(memory(16 << 10)) };
     heap
 }
 
 #[test]
-fn both_facts_are_told() {
+fn messages_name_the_call_and_the_fault() {
     let span = Span::from_base_size(0x1000, 48);
     let text =
         |call, fault| Misuse { call, addr: 0x1010, layout: layout(40, 8), fault }.to_string();
@@ -46,10 +46,10 @@ fn both_facts_are_told() {
 fn the_handler_panics_by_default_and_nothing_has_changed() {
     let mut heap = heap::<Checked>();
     let layout = layout(40, 8);
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     let block = unsafe { heap.malloc(layout) }.unwrap();
     let before = heap.verify().unwrap();
-    // SAFETY: It is wrong, which this heap finds before it does anything.
+    // SAFETY: This is misuse, which the heap detects before it changes anything.
     let free = || unsafe { heap.free(block, self::layout(72, 8)) };
     let panic = catch_unwind(AssertUnwindSafe(free)).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
@@ -65,7 +65,7 @@ fn the_handler_panics_by_default_and_nothing_has_changed() {
 fn a_new_size_on_the_wrong_side_is_reported() {
     let mut heap = heap::<Noted<Compact>>();
     let layout = layout(40, 8);
-    // SAFETY: The block is one of the heap's; the new sizes are wrong, which it finds.
+    // SAFETY: This is a block of the heap. The heap detects the wrong sizes.
     unsafe {
         let block = heap.malloc(layout).unwrap();
         assert!(heap.grow(block, layout, 39).is_err());
@@ -80,7 +80,7 @@ fn a_new_size_on_the_wrong_side_is_reported() {
 #[test]
 fn sizes_that_take_the_same_bytes_are_the_same() {
     let mut heap = heap::<Noted<Compact>>();
-    // SAFETY: The block is one of the heap's. The sizes are wrong, but nothing follows from that.
+    // SAFETY: This is a block of the heap. The sizes differ, but round to the same one.
     unsafe {
         for size in 33..=40 {
             let block = heap.malloc(layout(36, 4)).unwrap();
@@ -91,9 +91,9 @@ fn sizes_that_take_the_same_bytes_are_the_same() {
 }
 
 #[test]
-fn what_is_not_the_heaps_is_not_touched() {
+fn foreign_memory_is_not_touched() {
     let mut heap = heap::<Noted<Compact>>();
-    // SAFETY: It is wrong, which this heap finds before it does anything.
+    // SAFETY: This is misuse, which the heap detects before it changes anything.
     unsafe {
         heap.free(pointer(64), layout(16, 8));
         heap.free(pointer(usize::MAX - 7), layout(16, 8));
@@ -101,7 +101,7 @@ fn what_is_not_the_heaps_is_not_touched() {
     }
     assert!(found().iter().all(|misuse| misuse.fault == Fault::Foreign));
     let mut empty = Talloc::<Noted<Compact>>::with_config();
-    // SAFETY: As above.
+    // SAFETY: This is misuse, which the heap detects before it changes anything.
     unsafe { empty.free(pointer(64), layout(16, 8)) };
     assert_eq!(found().len(), 1);
 }

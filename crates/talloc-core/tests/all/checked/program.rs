@@ -1,4 +1,4 @@
-//! A program that does what is right, at random.
+//! A random program that makes only correct calls.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -14,39 +14,39 @@ use crate::common::{layout, memory, part};
 pub struct Block {
     pub ptr: NonNull<u8>,
     pub layout: Layout,
-    /// What its bytes are.
+    /// The value of its bytes.
     pub byte: u8,
 }
 
-/// A heap and what is allocated in it.
+/// A heap and its blocks.
 pub struct Program<C: Config> {
     pub heap: OwnedTalloc<Noted<C>>,
     pub arenas: Vec<Span>,
     pub blocks: Vec<Block>,
     pub rng: Rng,
-    /// Where there has been a block: its address and its layout.
+    /// The addresses and layouts of freed blocks.
     pub freed: Vec<(usize, Layout)>,
 }
 
-/// How many freed blocks are remembered.
+/// The number of freed blocks to remember.
 const REMEMBERED: usize = 64;
 
 impl<C: Config> Program<C> {
-    /// A program with so many arenas of 32 KiB, 8 KiB apart.
+    /// Creates a program with `arenas` arenas of 32 KiB, with gaps of 8 KiB.
     pub fn new(arenas: usize, seed: u64) -> Self {
         let memory = memory(arenas * (40 << 10));
         let arenas: Vec<_> =
             (0..arenas).map(|index| part(memory, index * (40 << 10), 32 << 10)).collect();
         let mut heap = Talloc::with_config();
         for arena in &arenas {
-            // SAFETY: The memory is leaked and used by nobody else.
+            // SAFETY: The memory is leaked, and nothing else uses it.
             unsafe { heap.claim(*arena) }.unwrap();
         }
         let rng = Rng::with_seed(seed);
         Self { heap, arenas, blocks: Vec::new(), rng, freed: Vec::new() }
     }
 
-    /// Makes one legal call.
+    /// Makes one correct call.
     pub fn step(&mut self) {
         match self.rng.usize(..8) {
             0..3 => self.allocate(),
@@ -63,11 +63,11 @@ impl<C: Config> Program<C> {
         let size = 1 + self.rng.usize(..most);
         let align = if self.rng.usize(..4) == 0 { 1 << self.rng.usize(..9) } else { 8 };
         let layout = layout(size, align);
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         match unsafe { self.heap.malloc(layout) } {
             Ok(ptr) => {
                 let byte = self.rng.u8(..);
-                // SAFETY: The block has as many bytes.
+                // SAFETY: The access is within the block.
                 unsafe { ptr.write_bytes(byte, size) };
                 self.freed.retain(|(addr, _)| *addr != ptr.addr().get());
                 self.blocks.push(Block { ptr, layout, byte });
@@ -79,7 +79,7 @@ impl<C: Config> Program<C> {
     fn free(&mut self) {
         if let Some(Block { ptr, layout, byte }) = self.take() {
             check(ptr, layout.size(), byte);
-            // SAFETY: The block is one of the heap's, and is freed once.
+            // SAFETY: The block has this layout, and is freed once.
             unsafe { self.heap.free(ptr, layout) };
             if self.freed.len() == REMEMBERED {
                 self.freed.swap_remove(self.rng.usize(..REMEMBERED));
@@ -92,11 +92,11 @@ impl<C: Config> Program<C> {
         let more = self.rng.usize(..200);
         let Some(Block { ptr, layout: old, byte }) = self.take() else { return };
         let new = layout(old.size() + more, old.align());
-        // SAFETY: The block is one of the heap's.
+        // SAFETY: The block has this layout, and the new size is larger.
         let block = match unsafe { self.heap.grow(ptr, old, new.size()) } {
             Ok(ptr) => {
                 check(ptr, old.size(), byte);
-                // SAFETY: The block has as many bytes.
+                // SAFETY: The access is within the block.
                 unsafe { ptr.write_bytes(byte, new.size()) };
                 self.freed.retain(|(addr, _)| *addr != ptr.addr().get());
                 Block { ptr, layout: new, byte }
@@ -109,7 +109,7 @@ impl<C: Config> Program<C> {
     fn shrink(&mut self) {
         let Some(Block { ptr, layout: old, byte }) = self.take() else { return };
         let new = layout(1 + self.rng.usize(..old.size()), old.align());
-        // SAFETY: The block is one of the heap's.
+        // SAFETY: The block has this layout, and the new size is smaller.
         unsafe { self.heap.shrink(ptr, old, new.size()) };
         check(ptr, new.size(), byte);
         self.blocks.push(Block { ptr, layout: new, byte });
@@ -123,7 +123,7 @@ impl<C: Config> Program<C> {
         Some(self.blocks.swap_remove(index))
     }
 
-    /// Frees everything, and expects one chunk in each arena.
+    /// Frees all blocks, and expects one free chunk per arena.
     pub fn finish(mut self) {
         while !self.blocks.is_empty() {
             self.free();
@@ -134,14 +134,14 @@ impl<C: Config> Program<C> {
     }
 }
 
-/// Expects a block to be as it was written.
+/// Expects all bytes of a block to be `byte`.
 fn check(ptr: NonNull<u8>, size: usize, byte: u8) {
-    // SAFETY: The block has as many bytes, all written.
+    // SAFETY: The access is within the block, whose bytes are initialised.
     let bytes = unsafe { core::slice::from_raw_parts(ptr.as_ptr(), size) };
     assert!(bytes.iter().all(|other| *other == byte), "a block has changed");
 }
 
-/// Expects no report in so many steps.
+/// Expects no report in `steps` steps.
 fn nothing_is_reported<C: Config>(arenas: usize, steps: usize) {
     let mut program = Program::<C>::new(arenas, 1);
     for step in 0..steps {
@@ -156,7 +156,7 @@ fn nothing_is_reported<C: Config>(arenas: usize, steps: usize) {
 }
 
 #[test]
-fn what_is_right_is_not_reported() {
+fn correct_calls_are_not_reported() {
     let steps = if cfg!(miri) { 1000 } else { 200_000 };
     nothing_is_reported::<talloc_core::Compact>(1, steps);
     nothing_is_reported::<talloc_core::Compact>(3, steps);

@@ -1,4 +1,4 @@
-//! Blocks that grow and shrink by a granule at a time, at each place in a word of marks.
+//! Blocks that grow and shrink by one granule at a time, at each offset in a word of marks.
 
 use talloc_core::{Compact, Config, Micro, RealTime, Talloc};
 
@@ -7,17 +7,17 @@ use crate::common::{layout, memory};
 
 const GRANULE: usize = 8;
 
-/// The granules of blocks that do not share a word of marks with the next one. Miri takes its time.
+/// The number of offsets, up to one word of marks. Miri is slow, so it runs fewer.
 const OFFSETS: usize = if cfg!(miri) { 2 } else { 64 };
 
-/// The most granules. More may be rounded up to the size of a list.
+/// The largest number of granules. Larger sizes may be rounded up to those of lists.
 const MOST: usize = 127;
 
-/// The marks tell the length of a block, however it has come to it.
+/// The marks of a block have the right length after any sequence of changes.
 fn the_marks_follow<C: Config>(offset: usize) {
     let least = (4 * size_of::<C::Index>()).div_ceil(GRANULE);
     let mut heap = Talloc::<Noted<C>>::with_config();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.claim(memory(1 << 13)) }.unwrap();
     // SAFETY: `malloc` has no preconditions.
     let mut take = |len: usize| unsafe { heap.malloc(layout(len * GRANULE, GRANULE)) }.unwrap();
@@ -30,7 +30,7 @@ fn the_marks_follow<C: Config>(offset: usize) {
     let up_and_down = (least..=MOST).chain((least..MOST).rev());
     for new in up_and_down.chain([31, 66, 32, 97, 33, 63, 120, 65, least]) {
         let old = layout(len * GRANULE, GRANULE);
-        // SAFETY: It is the block of the test, of that size. There is room above it.
+        // SAFETY: The block has this layout, and there is room above it.
         unsafe {
             if new > len {
                 heap.grow_in_place(block, old, new * GRANULE).unwrap();

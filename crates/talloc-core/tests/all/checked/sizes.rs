@@ -1,4 +1,4 @@
-//! Asking how large a block is.
+//! Querying the size of a block.
 
 use std::ptr::NonNull;
 
@@ -8,13 +8,13 @@ use crate::checked::program::{Block, Program};
 use crate::checked::{Noted, pointer};
 use crate::common::{layout, memory};
 
-/// Expects a block's size at the address of each block, and nowhere else.
+/// Expects the right size at the address of each block, and none elsewhere.
 fn expect_sizes<C: Config>(program: &Program<C>) {
     let heap = &program.heap;
     for Block { ptr, layout, .. } in &program.blocks {
         let size = heap.inspect().size_of_block(*ptr).unwrap();
         assert!(size >= layout.size() && heap.inspect().check(*ptr, *layout).is_ok());
-        // So many bytes are as good as those that were asked for.
+        // The rounded size is accepted like the requested one.
         assert_eq!(heap.inspect().check(*ptr, self::layout(size, layout.align())), Ok(()));
     }
     let sizes: usize =
@@ -48,10 +48,10 @@ fn sizes_are_those_of_blocks_in_any_heap() {
 }
 
 #[test]
-fn what_is_no_block_is_said_to_be_what_it_is() {
+fn size_of_block_names_the_fault_of_other_addresses() {
     let mut heap = Talloc::<Noted<Compact>>::with_config();
     let memory = memory(16 << 10);
-    // SAFETY: The memory is leaked and used by nobody else; the block is freed once.
+    // SAFETY: The memory is leaked, and nothing else uses it. The block is freed once.
     let (used, freed): (NonNull<u8>, NonNull<u8>) = unsafe {
         heap.init(memory);
         let blocks = [heap.malloc(layout(100, 8)).unwrap(), heap.malloc(layout(48, 8)).unwrap()];

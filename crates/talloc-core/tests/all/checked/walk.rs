@@ -1,11 +1,11 @@
-//! Walking a heap block by block.
+//! Walking a heap chunk by chunk.
 
 use talloc_core::{Checked, Chunk, ChunkKind, Compact, Config, Micro, RealTime, Span, Talloc};
 
 use crate::checked::program::Program;
 use crate::common::{layout, memory, part};
 
-/// Expects the chunks to be what the program knows, without a gap.
+/// Expects the chunks to be the program's blocks and to leave no gap.
 fn expect_chunks<C: Config>(program: &Program<C>) {
     let chunks: Vec<Chunk> = program.heap.inspect().chunks().collect();
     let bytes = |kind: fn(ChunkKind) -> bool| -> usize {
@@ -55,7 +55,7 @@ fn an_empty_heap_has_no_chunks() {
     let mut heap = Talloc::<Checked>::with_config();
     assert_eq!(heap.inspect().chunks().next(), None);
     assert_eq!(heap.inspect().leaks().to_string(), "nothing is allocated");
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.init(memory(64).truncate(0, 60)) };
     assert_eq!(heap.inspect().chunks().next(), None);
 }
@@ -66,7 +66,7 @@ fn arenas_come_in_the_order_of_addresses() {
     let spans = [2, 0, 1].map(|at| part(memory, at * (20 << 10), 20 << 10));
     let mut heap = Talloc::<Checked>::with_config();
     for span in spans {
-        // SAFETY: The memory is leaked and used by nobody else.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(span) }.unwrap();
     }
     let chunks: Vec<_> = heap.inspect().chunks().collect();
@@ -80,11 +80,11 @@ fn arenas_come_in_the_order_of_addresses() {
 #[test]
 fn a_leak_report_is_cut_short_unless_all_is_wanted() {
     let mut heap = Talloc::<Checked>::with_config();
-    // SAFETY: The memory is leaked and used by nobody else.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.init(memory(16 << 10)) };
     let mut blocks = Vec::new();
     for _ in 0..25 {
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` has no preconditions.
         blocks.push(unsafe { heap.malloc(layout(24, 8)) }.unwrap());
     }
     let report = heap.inspect().leaks().to_string();

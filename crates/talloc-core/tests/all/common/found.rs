@@ -1,4 +1,4 @@
-//! A handler that remembers what a heap reports.
+//! A handler that records reports.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ thread_local! {
     static FOUND: RefCell<Vec<Misuse>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes what is reported.
+/// Records reports.
 pub struct Note;
 
 impl OnMisuse for Note {
@@ -17,7 +17,7 @@ impl OnMisuse for Note {
     }
 }
 
-/// What has been reported since this was last asked.
+/// Returns the reports since the last call.
 pub fn found() -> Vec<Misuse> {
     FOUND.take()
 }

@@ -1,4 +1,4 @@
-//! Memory for the tests.
+//! Helpers of the tests.
 
 pub mod found;
 #[cfg(feature = "lock_api")]
@@ -10,9 +10,9 @@ use std::alloc::Layout;
 
 use talloc_core::Span;
 
-/// Memory that is aligned for pages and never freed, so that heaps may outlive a test's variables.
+/// Returns page-aligned memory that is never freed, so heaps may outlive a test's variables.
 pub fn memory(bytes: usize) -> Span {
-    // A vector of pages, of which all is one piece.
+    // A vector of pages is one allocation with the right alignment.
     #[repr(align(4096))]
     #[derive(Clone, Copy)]
     struct Page([u8; 4096]);
@@ -21,7 +21,7 @@ pub fn memory(bytes: usize) -> Span {
     Span::from_ptr_size(pages.as_mut_ptr().cast(), bytes)
 }
 
-/// The part of a span from `at` on, of `size` bytes.
+/// Returns the part of a span that starts at `at` and has `size` bytes.
 pub fn part(span: Span, at: usize, size: usize) -> Span {
     span.truncate(at, span.size() - at - size)
 }

@@ -1,12 +1,12 @@
-//! Starting the test once more, as a program of its own.
+//! Runs the test program again, as another process.
 
 use std::env;
 use std::process::Command;
 
-/// What runs programs of this machine's kind, with its arguments, where that is an emulator.
+/// The environment variable with the emulator that runs the programs, and its arguments.
 const RUNNER: &str = "TALLOC_TEST_RUNNER";
 
-/// The present program.
+/// A command that runs this program again.
 pub fn this_program() -> Command {
     let this = env::current_exe().unwrap();
     let Ok(runner) = env::var(RUNNER) else { return Command::new(this) };

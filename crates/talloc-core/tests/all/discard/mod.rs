@@ -1,4 +1,4 @@
-//! A source that takes memory back: what it is told, and what becomes of the memory.
+//! Sources that discard memory: the pieces they get, and the state of the memory afterwards.
 
 mod random;
 
@@ -13,13 +13,13 @@ use talloc_core::{
 const UNIT: Align = Align::new(1024).unwrap();
 const MIN_PIECE: usize = 4096;
 
-/// What is known of memory that may be taken back.
+/// The properties of memory that can be discarded.
 const KNOWN: Memory = Memory::ZEROED.union(Memory::RECLAIMABLE);
 
-/// A heap with an arena of `known` memory in which a block of `size` bytes has been.
+/// Creates a heap with an arena of `known` memory, in which a block of `size` bytes has been allocated and freed.
 fn used_heap<C: Config>(bytes: usize, size: usize, known: Memory) -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();
-    // SAFETY: The memory is leaked, zero, and nobody else's; the block is freed once.
+    // SAFETY: The memory is leaked and zero, and nothing else uses it; the block is freed once.
     unsafe {
         heap.arenas_mut().claim_as(memory(bytes), known).unwrap();
         let block = heap.malloc(layout(size, 8)).unwrap();
@@ -29,10 +29,10 @@ fn used_heap<C: Config>(bytes: usize, size: usize, known: Memory) -> OwnedTalloc
     heap
 }
 
-/// Discards what can be, and leaves it zero. Returns how many bytes, and how many are left.
+/// Discards all possible pieces and leaves them zero. Returns the bytes discarded and the bytes left.
 fn discard<C: Config>(heap: &mut Talloc<C>, least: usize) -> (usize, usize) {
     let mut bytes = 0;
-    // SAFETY: It can be used as before, and is zero.
+    // SAFETY: The pieces can be used as before, and are zero.
     let left = unsafe {
         heap.arenas_mut().discard(UNIT, least, |piece| {
             piece.get_base_ptr().unwrap().write_bytes(0, piece.size());
@@ -45,7 +45,7 @@ fn discard<C: Config>(heap: &mut Talloc<C>, least: usize) -> (usize, usize) {
 }
 
 #[test]
-fn the_top_is_as_good_as_new() {
+fn a_discarded_top_is_like_new_memory() {
     let mut heap = used_heap::<Compact>(1 << 20, 500_000, KNOWN);
     let high_water = heap.verify().unwrap().high_water_bytes;
     let dirty = |heap: &mut Talloc| {
@@ -60,7 +60,7 @@ fn the_top_is_as_good_as_new() {
     let (bytes, left) = discard(&mut heap, MIN_PIECE);
     assert!((500_000 - 2048..520_000).contains(&bytes), "{bytes}");
     assert_eq!(left, 0);
-    assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "it has not been used since");
+    assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "the memory has not been used since");
     assert_eq!(heap.verify().unwrap().high_water_bytes, high_water);
     assert!(dirty(&mut heap) <= 2048);
     assert!(discard(&mut heap, MIN_PIECE).0 > 390_000);
@@ -70,7 +70,7 @@ fn the_top_is_as_good_as_new() {
 fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
     for (added, may_be) in [(KNOWN, true), (Memory::ZEROED, false)] {
         let mut heap = Talloc::<Compact>::with_config();
-        // SAFETY: The memory is leaked, zero, and nobody else's.
+        // SAFETY: The memory is leaked and zero, and nothing else uses it.
         unsafe {
             heap.arenas_mut().claim_as(part(memory(1 << 20), 0, 1 << 18), KNOWN).unwrap();
             for _ in 0..3 {
@@ -79,42 +79,42 @@ fn an_arena_that_is_raised_can_be_discarded_if_all_of_it_can() {
                 heap.verify().unwrap();
             }
         }
-        // Up to where the last bitmap was, there were others.
+        // The memory below the last bitmap held earlier bitmaps.
         let bytes = discard(&mut heap, MIN_PIECE).0;
         assert_eq!(bytes > 1 << 19, may_be, "{bytes}");
     }
 }
 
 #[test]
-fn what_was_used_is_not_forgotten_when_the_bitmap_moves() {
+fn used_memory_is_remembered_when_the_bitmap_moves() {
     let mut heap = Talloc::<Compact>::with_config();
     let memory = memory(1 << 20);
-    // SAFETY: The memory is leaked, zero, and nobody else's; the blocks are freed once.
+    // SAFETY: The memory is leaked and zero, and nothing else uses it; the blocks are freed once.
     unsafe {
         heap.arenas_mut().claim_as(part(memory, 0, 10_000), KNOWN).unwrap();
         let low = heap.malloc(layout(2000, 8)).unwrap();
-        // The bitmap no longer suffices, and goes to the end of the memory or behind the block.
+        // The bitmap becomes too small, and moves to the end of the memory or above the block.
         let arena = heap.get_arena();
         heap.arena(arena).and_then(|mut arena| arena.extend(memory, KNOWN)).unwrap();
         let high = heap.malloc(layout(500_000, 8)).unwrap();
         heap.free(low, layout(2000, 8));
         heap.free(high, layout(500_000, 8));
     }
-    // Now it goes back to the start, and all bits are as in a new arena.
+    // The bitmap moves back to the start, and all bits are as in a new arena.
     heap.flush();
     let (bytes, _) = discard(&mut heap, MIN_PIECE);
     assert!(bytes > 490_000, "{bytes}");
-    assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "it has not been used since");
-    // SAFETY: The size is not zero.
+    assert_eq!(discard(&mut heap, MIN_PIECE).0, 0, "the memory has not been used since");
+    // SAFETY: `malloc_dirty` has no preconditions.
     let (_, dirty) = unsafe { heap.backend().malloc_dirty(layout(400_000, 8)) }.unwrap();
     assert!(dirty <= 2048, "{dirty}");
 }
 
 #[test]
-fn what_was_never_zero_does_not_become_so() {
+fn memory_that_was_never_zero_is_not_taken_for_zero() {
     let memory = memory(1 << 20);
     let mut heap = Talloc::<Compact>::with_config();
-    // SAFETY: The memory is leaked and nobody else's; the blocks are freed once.
+    // SAFETY: The memory is leaked, and nothing else uses it; the blocks are freed once.
     unsafe {
         memory.get_base_ptr().unwrap().write_bytes(0xff, memory.size());
         heap.arenas_mut().claim_as(memory, Memory::RECLAIMABLE).unwrap();
@@ -128,11 +128,11 @@ fn what_was_never_zero_does_not_become_so() {
 }
 
 #[test]
-fn what_was_used_of_two_arenas_is_not_forgotten_when_they_are_merged() {
+fn used_memory_is_remembered_when_arenas_are_merged() {
     let memory = memory(1 << 18);
     let (lower, upper) = memory.split_at(memory.base().unwrap() + (1 << 17));
     let mut heap = Talloc::<Compact>::with_config();
-    // SAFETY: The memory is leaked, zero, and nobody else's; the blocks are freed once.
+    // SAFETY: The memory is leaked and zero, and nothing else uses it; the blocks are freed once.
     unsafe {
         heap.arenas_mut().claim_as(lower, KNOWN).unwrap();
         heap.arenas_mut().claim_as(upper, KNOWN).unwrap();
@@ -145,7 +145,7 @@ fn what_was_used_of_two_arenas_is_not_forgotten_when_they_are_merged() {
 }
 
 #[test]
-fn caches_may_hold_what_they_do_when_less_is_in_use() {
+fn caches_keep_their_blocks_when_less_is_in_use() {
     struct Reclaims;
 
     impl<C: Config> Source<C> for Reclaims {
@@ -158,7 +158,7 @@ fn caches_may_hold_what_they_do_when_less_is_in_use() {
 
     let mut heap = Talloc::<Compact, _>::with_source(Reclaims);
     let (small, large) = (layout(64, 8), layout(12 << 20, 8));
-    // SAFETY: The memory is leaked and nobody else's; the blocks are freed once.
+    // SAFETY: The memory is leaked, and nothing else uses it; the blocks are freed once.
     unsafe {
         heap.claim(memory(16 << 20)).unwrap();
         let filler = heap.malloc(large).unwrap();
@@ -181,10 +181,10 @@ fn caches_may_hold_what_they_do_when_less_is_in_use() {
 }
 
 #[test]
-fn what_lies_between_blocks_is_discarded() {
+fn free_chunks_between_blocks_are_discarded() {
     let mut heap = used_heap::<RealTime>(1 << 20, 8, KNOWN);
     let layout = layout(10_000, 8);
-    // SAFETY: The size is not zero, and blocks are freed once.
+    // SAFETY: Blocks are freed once, with their layouts.
     unsafe {
         let blocks: Vec<_> = (0..50).map(|_| heap.malloc(layout).unwrap()).collect();
         blocks.iter().step_by(2).for_each(|block| heap.free(*block, layout));
@@ -192,31 +192,31 @@ fn what_lies_between_blocks_is_discarded() {
     let (bytes, left) = discard(&mut heap, MIN_PIECE);
     assert!((25 * 8 * 1024..25 * 10_000).contains(&bytes), "{bytes}");
     assert_eq!(bytes + left, 50 * 10_000);
-    assert_eq!(discard(&mut heap, 16 << 10).0, 0, "none is as large");
+    assert_eq!(discard(&mut heap, 16 << 10).0, 0, "no piece is that large");
 }
 
 #[test]
-fn only_what_is_reclaimable_is_taken_back() {
+fn only_reclaimable_memory_is_taken_back() {
     let mut heap = used_heap::<Compact>(1 << 20, 500_000, Memory::ZEROED);
     assert_eq!(discard(&mut heap, MIN_PIECE), (0, 0));
     assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), None);
 
-    // All of it must be, wherever it came from.
+    // An arena is reclaimable only if all of its memory is.
     for known in [KNOWN, Memory::empty()] {
         let mut heap = used_heap::<Compact>(1 << 20, 8, KNOWN);
         let arena = heap.get_arena();
-        // SAFETY: The blocks are freed once; what is truncated is still there.
+        // SAFETY: The blocks are freed once. The truncated memory stays valid.
         unsafe {
             let block = heap.malloc(layout(8, 8)).unwrap();
             heap.truncate(arena.truncate(0, 1 << 19));
             heap.arena(arena.truncate(0, 1 << 19))
                 .and_then(|mut lower| lower.extend(arena, known))
                 .unwrap();
-            assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), None, "it is in use");
+            assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), None, "the arena is in use");
             heap.free(block, layout(8, 8));
             heap.flush();
         }
-        assert_eq!(heap.arenas_mut().reclaim_arena(arena), None, "it is the one to be kept");
+        assert_eq!(heap.arenas_mut().reclaim_arena(arena), None, "the arena is the one to keep");
         let reclaimed = (known == KNOWN).then_some(arena);
         assert_eq!(heap.arenas_mut().reclaim_arena(Span::empty()), reclaimed);
     }
@@ -228,7 +228,7 @@ fn arenas_are_merged_to_one_that_is_reclaimable_if_both_are() {
         let memory = memory(1 << 18);
         let (lower, upper) = memory.split_at(memory.base().unwrap() + (1 << 17));
         let mut heap = Talloc::new();
-        // SAFETY: The memory is leaked, zero, and nobody else's.
+        // SAFETY: The memory is leaked and zero, and nothing else uses it.
         unsafe {
             heap.arenas_mut().claim_as(lower, KNOWN).unwrap();
             heap.arenas_mut().claim_as(upper, known).unwrap();

@@ -1,4 +1,4 @@
-//! A random program with a source that takes all back that it can, and writes over it.
+//! A random program whose source discards as much as possible and overwrites it.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -14,12 +14,12 @@ use crate::discard::{KNOWN, MIN_PIECE, UNIT};
 
 const REGION: usize = 128 << 10;
 
-/// Regions of zeros, each of which is an arena in two steps, and what is known of them.
+/// Regions of zeros. Each becomes an arena in two steps.
 struct Regions {
     spare: Vec<Span>,
-    /// The arena that is half of its region.
+    /// The arena that takes half of its region.
     half: Span,
-    /// The most that has been in use since memory was last taken back.
+    /// The largest number of bytes in use since memory was last discarded.
     high: usize,
     releases: usize,
     discarded: usize,
@@ -50,7 +50,7 @@ impl<C: Config> Source<C> for Regions {
         }
         let half = core::mem::replace(&mut heap.source_mut().half, Span::empty());
         if half.is_sized() {
-            // SAFETY: The rest of the region is the heap's from now on.
+            // SAFETY: The rest of the region belongs to the heap's arena from now on.
             return unsafe {
                 heap.arena(half)
                     .and_then(|mut arena| arena.extend(half.extend(0, REGION / 2), KNOWN))
@@ -59,7 +59,7 @@ impl<C: Config> Source<C> for Regions {
         }
         let half = heap.source_mut().spare.pop().ok_or(AllocError)?.truncate(0, REGION / 2);
         heap.source_mut().half = half;
-        // SAFETY: The region is zero and nobody else's.
+        // SAFETY: The region is zero, and nothing else uses it.
         unsafe { heap.arenas_mut().claim_as(half, KNOWN) }.map_err(|_| AllocError)
     }
 
@@ -84,7 +84,7 @@ impl<C: Config> Source<C> for Regions {
                 source.half = Span::empty();
             }
             let region = if is_half { arena.extend(0, REGION / 2) } else { arena };
-            // SAFETY: The heap has given it up.
+            // SAFETY: The heap has released the region.
             unsafe { region.get_base_ptr().unwrap().write_bytes(0, REGION) };
             source.spare.push(region);
         }
@@ -95,11 +95,11 @@ impl<C: Config> Source<C> for Regions {
             assert!(piece.size() >= MIN_PIECE && piece.size() % UNIT.get() == 0);
             assert!(UNIT.is_aligned(piece.base().unwrap()));
             discarded += piece.size();
-            // SAFETY: The heap does not care what is there.
+            // SAFETY: The piece is free, and the heap does not rely on its contents.
             unsafe { piece.get_base_ptr().unwrap().write_bytes(byte, piece.size()) };
             known
         };
-        // SAFETY: It can be used as before, and is zero if that is said.
+        // SAFETY: The pieces can be used as before, and are zero if `known` says so.
         unsafe { heap.arenas_mut().discard(UNIT, MIN_PIECE, discard) };
         heap.source_mut().discarded += discarded;
     }
@@ -107,30 +107,30 @@ impl<C: Config> Source<C> for Regions {
 
 type Heap<C> = OwnedTalloc<C, Regions>;
 
-/// Blocks that are written all over, and what with.
+/// Filled blocks and the values of their bytes.
 struct Blocks(Vec<(NonNull<u8>, Layout, u8)>);
 
 impl Blocks {
     fn add(&mut self, block: NonNull<u8>, layout: Layout, byte: u8) {
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.write_bytes(byte, layout.size()) };
         self.0.push((block, layout, byte));
     }
 
-    /// Takes any block, of which nothing must have changed.
+    /// Removes a random block and checks its contents.
     fn take(&mut self, random: &mut Rng) -> Option<(NonNull<u8>, Layout, u8)> {
         let (block, layout, byte) = match self.0.len() {
             0 => return None,
             len => self.0.swap_remove(random.usize(..len)),
         };
-        // SAFETY: It has been written by `add`.
+        // SAFETY: `add` has initialised the block.
         let content = unsafe { NonNull::slice_from_raw_parts(block, layout.size()).as_ref() };
         assert!(content.iter().all(|content| *content == byte));
         Some((block, layout, byte))
     }
 }
 
-/// One step of a random program.
+/// Does one step of a random program.
 fn step<C: Config>(heap: &mut Heap<C>, blocks: &mut Blocks, random: &mut Rng, grows: bool) {
     let byte = random.u8(..);
     let most = 1 << random.u32(0..15);
@@ -169,7 +169,7 @@ fn step<C: Config>(heap: &mut Heap<C>, blocks: &mut Blocks, random: &mut Rng, gr
     }
 }
 
-fn what_is_taken_back_was_free<C: Config>(zeroes: bool, seed: u64) {
+fn only_free_memory_is_taken_back<C: Config>(zeroes: bool, seed: u64) {
     const STEPS: usize = if cfg!(miri) { 200 } else { 4000 };
     let mut heap: Heap<C> = Talloc::with_source(Regions::new(16, zeroes));
     let mut blocks = Blocks(Vec::new());
@@ -179,7 +179,7 @@ fn what_is_taken_back_was_free<C: Config>(zeroes: bool, seed: u64) {
         heap.verify().unwrap();
     }
     while let Some((block, layout, _)) = blocks.take(&mut random) {
-        // SAFETY: It is the heap's, and freed once.
+        // SAFETY: The block has this layout, and is freed once.
         unsafe { heap.free(block, layout) };
         heap.verify().unwrap();
     }
@@ -194,13 +194,13 @@ fn what_is_taken_back_was_free<C: Config>(zeroes: bool, seed: u64) {
 }
 
 #[test]
-fn what_is_taken_back_was_free_in_any_heap() {
+fn any_heap_takes_back_only_free_memory() {
     const SEEDS: u64 = if cfg!(miri) { 1 } else { 12 };
     for (seed, zeroes) in (0..SEEDS).flat_map(|seed| [(seed, false), (seed, true)]) {
-        what_is_taken_back_was_free::<Compact>(zeroes, seed);
-        what_is_taken_back_was_free::<RealTime>(zeroes, seed);
-        what_is_taken_back_was_free::<Micro>(zeroes, seed);
-        what_is_taken_back_was_free::<Checked>(zeroes, seed);
-        what_is_taken_back_was_free::<Checked<Micro>>(zeroes, seed);
+        only_free_memory_is_taken_back::<Compact>(zeroes, seed);
+        only_free_memory_is_taken_back::<RealTime>(zeroes, seed);
+        only_free_memory_is_taken_back::<Micro>(zeroes, seed);
+        only_free_memory_is_taken_back::<Checked>(zeroes, seed);
+        only_free_memory_is_taken_back::<Checked<Micro>>(zeroes, seed);
     }
 }

@@ -1,4 +1,4 @@
-//! Structures that were overwritten: nothing is used of them.
+//! Overwritten structures: the heap does not use them.
 
 use std::ptr::NonNull;
 
@@ -28,10 +28,10 @@ fn a_write_to_a_link_of_a_list_closes_the_heap() {
     let next = unsafe { heap.malloc(layout(64, 8)) };
     assert!(next.is_ok_and(|next| !blocks.contains(&next)) || next.is_err());
     assert_eq!(faults(), [Fault::Broken]);
-    // SAFETY: As above.
+    // SAFETY: `malloc` has no preconditions.
     assert_eq!(unsafe { heap.malloc(layout(64, 8)) }, Err(AllocError));
     free(&mut heap, blocks[3], 64);
-    assert_eq!(faults(), [], "what is broken is reported once");
+    assert_eq!(faults(), [], "broken structures are reported once");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_broken_chunk_in_another_arena_is_found() {
     let second = blocks.iter().find(|block| arenas[1].contains(block.addr().get())).unwrap();
     free(&mut heap, *second, 496);
     overwrite(*second, 0, &[0xff; 8]);
-    // SAFETY: As above.
+    // SAFETY: `malloc` has no preconditions.
     while unsafe { heap.malloc(layout(488, 8)) }.is_ok() {}
     assert_eq!(faults(), [Fault::Broken]);
 }
@@ -55,7 +55,7 @@ fn a_broken_chunk_that_a_discard_finds_in_another_arena_closes_the_heap() {
     let mut heap = Talloc::<Hardened<RealTime, Encoded, Note>>::with_config();
     let arenas = [(); 3].map(|()| memory(1 << 12));
     for arena in arenas {
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arenas_mut().claim_as(arena, Memory::RECLAIMABLE) }.unwrap();
     }
     // SAFETY: `malloc` has no preconditions.
@@ -66,14 +66,14 @@ fn a_broken_chunk_that_a_discard_finds_in_another_arena_closes_the_heap() {
     free(&mut heap, middle, 496);
     overwrite(middle, 0, &[0x5a; 8]);
     free(&mut heap, first, 496);
-    // SAFETY: Nothing becomes of what is discarded.
+    // SAFETY: The memory of discarded pieces stays as it is.
     unsafe { heap.arenas_mut().discard(Align::new(8).unwrap(), 64, |_| Memory::empty()) };
-    // The first arena has room, and its chunks are sound.
+    // The first arena has room, and its chunks are intact.
     malloc(&mut heap, 496);
     assert_eq!(faults(), [Fault::Broken]);
 }
 
-/// A heap that has found a chunk overwritten, and its blocks.
+/// Creates a heap that has found an overwritten chunk, and its blocks.
 fn closed() -> (OwnedTalloc<Hardened<RealTime, All, Note>>, Blocks) {
     let (mut heap, blocks, chunks) = holes();
     overwrite(NonNull::new(chunks[0].get_base_ptr().unwrap()).unwrap(), 0, &[0x5a; 8]);
@@ -104,7 +104,7 @@ fn overwritten<C: Config>(seed: u64) {
     let bytes = match rng.usize(..3) {
         0 => vec![0; unit as usize],
         1 => vec![0xff; unit as usize],
-        // SAFETY: It is the memory of the heap.
+        // SAFETY: The address is in the memory of the heap.
         _ => vec![unsafe { base.offset(at).read() } ^ 1 << rng.usize(..8)],
     };
     overwrite(base, at, &bytes);
@@ -125,7 +125,7 @@ fn overwritten_free_chunks_break_no_blocks() {
         overwritten::<Hardened<Compact, Standard, Note>>(seed);
         overwritten::<Hardened<Compact, All, Note>>(seed);
         overwritten::<Hardened<RealTime, All, Note>>(seed);
-        // Not `Micro`: one in 65,536 random values of 16 bits passes for the right one.
+        // This excludes `Micro`, because one in 65,536 random 16-bit values matches by chance.
     }
 }
 
@@ -157,7 +157,7 @@ fn arenas_of_a_closed_heap_keep_their_spans() {
     let (mut heap, _) = closed();
     let span = heap.get_arena();
     let mut arena = heap.arena(span).unwrap();
-    // SAFETY: The heap is closed, so it does not use what it is offered.
+    // SAFETY: The heap is closed, so it does not use this memory.
     let results = unsafe {
         [
             arena.extend(span.extend(0, 1 << 10), Memory::empty()),
@@ -170,12 +170,12 @@ fn arenas_of_a_closed_heap_keep_their_spans() {
 }
 
 #[test]
-fn a_closed_heap_ignores_what_is_freed() {
+fn a_closed_heap_ignores_freed_blocks() {
     let (mut heap, blocks) = closed();
     let used = heap.inspect().used_bytes();
     let (block, size) = blocks[0];
     let mut batch = Batch::EMPTY;
-    // SAFETY: The block has room for a link, and is given up.
+    // SAFETY: The block has room for a link, and is not used any more.
     unsafe {
         batch.push(block);
         heap.backend().free_batch(size, batch);
@@ -184,7 +184,7 @@ fn a_closed_heap_ignores_what_is_freed() {
     assert_eq!((heap.inspect().used_bytes(), faults()), (used, vec![]));
 }
 
-/// Frees blocks, which wait on a list, overwrites their links, and inspects the heap.
+/// Frees blocks, which go to a list, overwrites their links, and inspects the heap.
 fn inspect_overwritten_links<C: Config>() {
     let mut heap = heap::<C>(1 << 16);
     let blocks = [(); 4].map(|()| malloc(&mut heap, 100));
@@ -199,7 +199,7 @@ fn inspect_overwritten_links<C: Config>() {
     for block in blocks {
         overwrite(block, 0, &[0x41; 8]);
     }
-    // Only the first one is not found by a link.
+    // The first block is found without a link.
     assert!(cached(&heap) <= before - (blocks.len() - 1));
     assert!(heap.inspect().size_classes().to_string().lines().count() > 1);
 }
@@ -213,7 +213,7 @@ fn a_list_with_an_overwritten_link_can_be_inspected() {
 /// Flips each bit of the bitmap of a heap with blocks of all kinds, and walks the heap.
 fn flip_each_bit<C: Config<Checks: KnowsBlocks>>() {
     let mut heap = heap::<C>(1 << 14);
-    // Blocks whose length takes a word of the bitmap, and others.
+    // The marks of some of these blocks take a word of the bitmap.
     let sizes = [1024, 40, 2000, 1, 700, 3000];
     let blocks = sizes.map(|size| malloc(&mut heap, size));
     free(&mut heap, blocks[2], sizes[2]);
@@ -221,9 +221,9 @@ fn flip_each_bit<C: Config<Checks: KnowsBlocks>>() {
     let own = heap.inspect().chunks().find(|chunk| chunk.kind == ChunkKind::Own).unwrap().span;
     let base = NonNull::new(own.get_base_ptr().unwrap()).unwrap();
     for bit in 0..own.size() * 8 {
-        // SAFETY: It is a byte of the bitmap, which is in the memory of the test.
+        // SAFETY: The byte is in the bitmap.
         let byte = unsafe { base.add(bit / 8) };
-        // SAFETY: As above.
+        // SAFETY: The byte is in the bitmap.
         let flip = || unsafe { byte.write(byte.read() ^ 1 << (bit % 8)) };
         flip();
         let _ = heap.verify();

@@ -1,4 +1,4 @@
-//! What each measure finds.
+//! The faults that each measure detects.
 
 use std::ptr::NonNull;
 
@@ -21,7 +21,7 @@ fn an_overflow_into_the_slack_is_found() {
         let (block, _above) = (malloc(&mut heap, size), malloc(&mut heap, 40));
         let slack = size.max(16).next_multiple_of(8) - size;
         for wrong in 0..slack {
-            // SAFETY: It is within the memory of the block.
+            // SAFETY: The byte is within the block's chunk.
             let old = unsafe { block.add(size + wrong).read() };
             overwrite(block, (size + wrong) as isize, &[old ^ 0x10]);
             free(&mut heap, block, size);
@@ -40,7 +40,7 @@ fn an_overflow_of_a_full_granule_is_found_by_its_tail() {
         let mut heap = heap::<Hardened<Compact, Tails, Note>>(1 << 16);
         let (block, _above) = (malloc(&mut heap, size), malloc(&mut heap, 40));
         let end = (size + 8).max(16).next_multiple_of(8);
-        // SAFETY: It is the first byte of the tail.
+        // SAFETY: This is the first byte of the tail.
         let old = unsafe { block.add(end - 8).read() };
         overwrite(block, end as isize - 8, &[!old]);
         free(&mut heap, block, size);
@@ -54,13 +54,13 @@ fn an_underflow_is_found_by_the_tail_below() {
         let mut heap = heap::<Hardened<Compact, Tails, Note>>(1 << 16);
         let [one, other] = [(); 2].map(|()| malloc(&mut heap, size));
         let (below, block) = (one.min(other), one.max(other));
-        // SAFETY: It is the last byte of the tail below.
+        // SAFETY: This is the last byte of the tail of the block below.
         let old = unsafe { block.sub(1).read() };
         overwrite(block, -1, &[!old]);
         free(&mut heap, block, size);
         assert!(matches!(faults()[..], [Fault::Underflow { .. }]), "{size}");
         free(&mut heap, block, size);
-        assert!(matches!(faults()[..], [Fault::AlreadyFree { .. }]), "{size}: it was freed");
+        assert!(matches!(faults()[..], [Fault::AlreadyFree { .. }]), "{size}: the block was freed");
         free(&mut heap, below, size);
         assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}");
         overwrite(block, -1, &[old]);
@@ -136,11 +136,11 @@ fn a_write_during_the_delay_is_found() {
 fn new_blocks_are_filled() {
     let mut heap = heap::<Hardened<Compact, Fresh, Note>>(1 << 16);
     let block = malloc(&mut heap, 100);
-    // SAFETY: The block has as many bytes, all of which are filled.
+    // SAFETY: The block has 100 bytes, and the heap has filled all of them.
     assert_eq!(unsafe { block.cast::<[u8; 100]>().read() }, [0xce; 100]);
     // SAFETY: `malloc_zeroed` has no preconditions.
     let zeroed = unsafe { heap.malloc_zeroed(layout(100, 8)) }.unwrap();
-    // SAFETY: As above.
+    // SAFETY: The block has 100 bytes, all zero.
     assert_eq!(unsafe { zeroed.cast::<[u8; 100]>().read() }, [0; 100]);
 }
 
@@ -148,7 +148,7 @@ fn new_blocks_are_filled() {
 fn an_aligned_request_checks_the_filling() {
     let mut heap = heap::<Hardened<Compact, Filled, Note>>(1 << 16);
     let layout = layout(64, 16);
-    // SAFETY: The block is freed once. It is written to afterwards on purpose.
+    // SAFETY: The block is freed once. Writing to it afterwards is misuse, which the test needs.
     unsafe {
         let block = heap.malloc(layout).unwrap();
         heap.free(block, layout);
@@ -158,7 +158,7 @@ fn an_aligned_request_checks_the_filling() {
     assert!(matches!(faults()[..], [Fault::WrittenAfterFree { .. }]));
 }
 
-/// With measures that choose at random, several blocks of a heap follow each other, and others do not.
+/// With measures that choose at random, some blocks of a heap are adjacent, and others are not.
 #[test]
 fn places_are_chosen_at_random() {
     let mut heap = heap::<Hardened<RealTime, Shuffled, Note>>(1 << 15);
@@ -190,20 +190,20 @@ fn resizing_checks_and_moves_the_canary() {
     let mut block = malloc(&mut heap, size);
     for _ in 0..1000 {
         let new = rng.usize(1..2000);
-        // SAFETY: It is the block of the test, of that size.
+        // SAFETY: The block has this layout.
         block = unsafe { heap.realloc(block, layout(size, 8), new) }.unwrap();
         size = new;
         assert_eq!(heap.inspect().size_of_block(block), Ok(size));
         assert!(heap.verify().is_ok());
     }
     overwrite(block, size as isize, b"overflow");
-    // SAFETY: As above.
+    // SAFETY: The block has this layout.
     assert!(unsafe { heap.realloc(block, layout(size, 8), 3000) }.is_err());
     assert!(matches!(faults()[..], [Fault::Overflow { .. }]));
 }
 
 #[test]
-fn what_is_reported_is_one_line() {
+fn a_report_of_misuse_is_one_line() {
     let mut heap = heap::<Hardened<Compact, Standard, Note>>(1 << 16);
     let block = malloc(&mut heap, 30);
     overwrite(block, 30, b"x");
@@ -217,7 +217,7 @@ fn what_is_reported_is_one_line() {
 #[test]
 fn new_blocks_are_not_taken_for_zeros() {
     let mut heap = Talloc::<Hardened<Compact, Fresh, Note>>::with_config();
-    // SAFETY: The memory is the heap's for ever, and all zeros.
+    // SAFETY: The memory is leaked and zero, and nothing else uses it.
     unsafe { heap.arenas_mut().claim_as(memory(1 << 16), Memory::ZEROED) }.unwrap();
     let layout = layout(3000, 8);
     let (_, dirty) = heap.backend().malloc_from_arenas(layout).unwrap();
@@ -227,15 +227,15 @@ fn new_blocks_are_not_taken_for_zeros() {
 }
 
 #[test]
-fn new_blocks_are_zero_and_memory_that_is_known_to_be_zero_is_not_written() {
+fn new_blocks_are_zero_and_known_zeros_are_not_written() {
     let mut heap = Talloc::<Hardened<Compact, Zeros, Note>>::with_config();
     let memory = memory(1 << 16);
-    // SAFETY: The memory is the heap's for ever, and zero.
+    // SAFETY: The memory is leaked and zero, and nothing else uses it.
     unsafe { heap.arenas_mut().claim_as(memory, Memory::ZEROED) }.unwrap();
     for size in [8, 100, 3000] {
         for _ in 0..2 {
             let block = malloc(&mut heap, size);
-            // SAFETY: The block has as many bytes.
+            // SAFETY: The access is within the block.
             let bytes = unsafe { NonNull::slice_from_raw_parts(block, size).as_mut() };
             assert!(bytes.iter().all(|byte| *byte == 0), "{size}");
             bytes.fill(0x5a);
@@ -245,11 +245,11 @@ fn new_blocks_are_zero_and_memory_that_is_known_to_be_zero_is_not_written() {
         let (_, dirty) = unsafe { heap.backend().malloc_dirty(layout(size, 8)) }.unwrap();
         assert_eq!(dirty, 0, "it need not be cleared again");
     }
-    // What the caller may write is not written here, though the arena claims that it is zero.
+    // The heap does not write to the bytes of the block, even though the arena's memory is not zero as claimed.
     let top = part(memory, (1 << 16) - (1 << 12), 1 << 10);
     overwrite(NonNull::new(top.get_base_ptr().unwrap()).unwrap(), 0, &[0x5a]);
     let block = malloc(&mut heap, 56 << 10);
-    // SAFETY: It is within the block.
+    // SAFETY: The byte is within the block.
     assert_eq!(unsafe { block.add(top.base().unwrap() - block.addr().get()).read() }, 0x5a);
 }
 
@@ -263,15 +263,15 @@ fn the_canary_of_an_even_block_reaches_from_its_end_to_the_next_block() {
         assert_eq!(len, (size + 8).next_multiple_of(16), "{size}");
         let layout = layout(size, 16);
         for at in size..len {
-            // SAFETY: It is within the memory of the block.
+            // SAFETY: The byte is within the block's chunk.
             let old = unsafe { block.add(at).read() };
             overwrite(block, at as isize, &[old ^ 0x41]);
-            // SAFETY: The heap finds what is wrong before it changes anything.
+            // SAFETY: The heap detects misuse before it changes anything.
             unsafe { heap.free(block, layout) };
             assert!(matches!(faults()[..], [Fault::Overflow { .. }]), "{size}: {at}");
             overwrite(block, at as isize, &[old]);
         }
-        // SAFETY: The blocks are given up.
+        // SAFETY: Each block is freed once, with its layout.
         unsafe { [block, above].into_iter().for_each(|block| heap.free(block, layout)) };
         assert_eq!(faults(), []);
         heap.flush();
@@ -291,17 +291,17 @@ fn blocks_wait_though_few_bytes_are_in_use() {
     let mut distinct = blocks.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    assert_eq!(distinct.len(), 5, "64 KiB wait, and the next block takes another place");
+    assert_eq!(distinct.len(), 5, "the next block takes another place while 64 KiB wait");
 }
 
-/// Frees and allocates blocks on both sides of the structures of an arena, which lie between them.
+/// Frees and allocates blocks on both sides of an arena's structures, which lie between them.
 fn free_beside_own<H: Harden>() {
     for few in 1..40 {
         let memory = memory(1 << 12);
         let mut heap = heap_of::<Hardened<Compact, H, Note>>(&[part(memory, 0, 1 << 11)]);
         let mut blocks: Vec<_> = (0..few).map(|_| malloc(&mut heap, 16)).collect();
         let span = heap.get_arena();
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arena(span).unwrap().extend(memory, Memory::empty()) }.unwrap();
         blocks.extend((0..40).map(|_| malloc(&mut heap, 16)));
         for block in blocks {
@@ -312,27 +312,27 @@ fn free_beside_own<H: Harden>() {
     }
 }
 
-/// The structures have no mark that ends the block below them.
+/// The structures have no mark at which the block below ends.
 #[test]
 fn blocks_below_the_arenas_own_structures_are_known() {
     free_beside_own::<Standard>();
 }
 
-/// The structures have another canary.
+/// The structures have a different canary.
 #[test]
 fn no_tail_is_expected_below_a_block_above_the_arenas_own_structures() {
     free_beside_own::<Tails>();
 }
 
-/// The first memory of a heap may be an extension of its empty arena.
+/// The first memory of a heap may extend its empty arena.
 #[test]
 fn a_heap_has_its_key_from_its_first_memory_on() {
     let memory = memory(1 << 16);
     let mut heap = Talloc::<Hardened<Micro, All, Note>>::with_config();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.arenas_mut().try_extend(part(memory, 0, 1 << 12)) }.unwrap();
     let block = malloc(&mut heap, 61);
-    // SAFETY: As above.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.claim(part(memory, 1 << 13, 1 << 13)) }.unwrap();
     free(&mut heap, block, 61);
     assert_eq!(faults(), []);

@@ -1,4 +1,4 @@
-//! What a hardened heap finds, what it reports, and what it does afterwards.
+//! Hardened heaps: the faults they detect, the reports, and the heap afterwards.
 
 mod broken;
 mod measures;
@@ -14,7 +14,7 @@ use talloc_core::{
     Chunk, ChunkKind, Config, Fault, Harden, Measures, Misuse, OnMisuse, OwnedTalloc, Span, Talloc,
 };
 
-/// Remembers what was found. The heap is repaired.
+/// A handler that records reports and has the heap repaired.
 struct Repairs;
 
 impl OnMisuse for Repairs {
@@ -25,7 +25,7 @@ impl OnMisuse for Repairs {
     }
 }
 
-/// Declares measures.
+/// Declares sets of measures.
 macro_rules! measures {
     ($($name:ident: $measures:expr;)*) => {$(
         struct $name;
@@ -54,11 +54,11 @@ fn heap<C: Config>(bytes: usize) -> OwnedTalloc<C> {
     heap_of(&[memory(bytes)])
 }
 
-/// A heap of these arenas.
+/// Creates a heap with these arenas.
 fn heap_of<C: Config>(arenas: &[Span]) -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();
     for arena in arenas {
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.claim(*arena) }.unwrap();
     }
     found();
@@ -71,14 +71,14 @@ fn malloc<C: Config>(heap: &mut Talloc<C>, size: usize) -> NonNull<u8> {
 }
 
 fn free<C: Config>(heap: &mut Talloc<C>, block: NonNull<u8>, size: usize) {
-    // SAFETY: The heap finds what is wrong before it changes anything.
+    // SAFETY: The heap detects misuse before it changes anything.
     unsafe { heap.free(block, layout(size, 8)) }
 }
 
 /// Overwrites bytes of the heap's memory.
 fn overwrite(block: NonNull<u8>, at: isize, bytes: &[u8]) {
     for (number, byte) in bytes.iter().enumerate() {
-        // SAFETY: The tests pass only places in the memory of a heap.
+        // SAFETY: The tests pass only addresses in the memory of a heap.
         unsafe { block.offset(at + number as isize).write(*byte) };
     }
 }
@@ -90,12 +90,12 @@ fn faults() -> Vec<Fault> {
 /// Blocks and their sizes.
 type Blocks = Vec<(NonNull<u8>, usize)>;
 
-/// A heap with free chunks between blocks.
+/// Creates a heap with free chunks between blocks.
 fn holes<C: Config>() -> (OwnedTalloc<C>, Blocks, Vec<Span>) {
     holes_in(heap(1 << 15))
 }
 
-/// Makes holes between blocks that fill most of 12 KiB.
+/// Fills most of 12 KiB with blocks and frees some.
 fn holes_in<C: Config>(mut heap: OwnedTalloc<C>) -> (OwnedTalloc<C>, Blocks, Vec<Span>) {
     let sizes = [100, 200, 300, 40, 500, 60];
     let blocks: Vec<_> =
@@ -112,11 +112,11 @@ fn holes_in<C: Config>(mut heap: OwnedTalloc<C>) -> (OwnedTalloc<C>, Blocks, Vec
     (heap, kept, chunks)
 }
 
-/// Uses a heap in which something was overwritten: no two blocks overlap, and blocks keep their contents, until the
-/// heap reports what is wrong.
+/// Uses an overwritten heap until it reports the fault. Until then, no two blocks overlap, and blocks keep their
+/// contents.
 fn use_up<C: Config>(heap: &mut Talloc<C>, mut blocks: Blocks, rng: &mut Rng) {
     let fill = |(block, size): (NonNull<u8>, usize), byte: usize| {
-        // SAFETY: It is a block of the test.
+        // SAFETY: The block belongs to the test.
         unsafe { block.write_bytes(byte as u8, size) };
     };
     let mut contents: Vec<usize> = (0..blocks.len()).collect();
@@ -129,7 +129,7 @@ fn use_up<C: Config>(heap: &mut Talloc<C>, mut blocks: Blocks, rng: &mut Rng) {
             let n = rng.usize(..blocks.len());
             let ((block, size), byte) = (blocks.swap_remove(n), contents.swap_remove(n));
             for at in 0..size {
-                // SAFETY: It is a block of the test.
+                // SAFETY: The block belongs to the test.
                 assert_eq!(unsafe { block.add(at).read() }, byte as u8, "the block was changed");
             }
             free(heap, block, size);
@@ -150,5 +150,5 @@ fn use_up<C: Config>(heap: &mut Talloc<C>, mut blocks: Blocks, rng: &mut Rng) {
     }
 }
 
-/// How many heaps are overwritten. Miri takes its time.
+/// The number of heaps to overwrite. Miri is slow, so it runs fewer.
 const SEEDS: u64 = if cfg!(miri) { 5 } else { 2000 };

@@ -1,4 +1,4 @@
-//! The canary behind the structures of each arena.
+//! The canary at the end of each arena's structures.
 
 mod moves;
 mod script;
@@ -16,25 +16,25 @@ use crate::hardened::{
     Encoded, Even, Repairs, Standard, Tails, faults, found, free, heap, heap_of, malloc, overwrite,
 };
 
-/// The bytes of a canary.
+/// The size of a canary in bytes.
 const CANARY: usize = 64;
 
-/// The structures of all arenas.
+/// Returns the structures of all arenas.
 fn own_chunks<C: Config<Checks: KnowsBlocks>>(heap: &Talloc<C>) -> Vec<Span> {
     let chunks = heap.inspect().chunks();
     chunks.filter(|chunk| chunk.kind == ChunkKind::Own).map(|chunk| chunk.span).collect()
 }
 
-/// Inverts a byte of the canary at the end of an own chunk, the first one below its end being number 1.
+/// Inverts a byte of the canary at the end of an own chunk. Number 1 is the last byte.
 fn invert(own: Span, number: usize) {
     let end = NonNull::new(own.get_base_ptr().unwrap()).unwrap();
     let at = own.size() - number;
-    // SAFETY: It is a byte of the memory of a heap.
+    // SAFETY: The byte is in the memory of a heap.
     let old = unsafe { end.add(at).read() };
     overwrite(end, at as isize, &[!old]);
 }
 
-/// Checks that each arena has its canary, and that the heap can be verified.
+/// Checks that each arena has a canary, and that the heap verifies.
 #[track_caller]
 fn expect_canaries<C: Config<Checks: KnowsBlocks>>(heap: &Talloc<C>, arenas: usize) {
     assert_eq!(heap.verify().err(), None);
@@ -51,13 +51,13 @@ fn expect_canaries<C: Config<Checks: KnowsBlocks>>(heap: &Talloc<C>, arenas: usi
     assert_eq!(heap.verify().err(), None);
 }
 
-/// Allocates blocks until the heap is full.
+/// Allocates blocks until a request fails.
 fn fill<C: Config>(heap: &mut Talloc<C>, size: usize) -> Vec<NonNull<u8>> {
     // SAFETY: `malloc` has no preconditions.
     core::iter::from_fn(|| unsafe { heap.malloc(layout(size, 8)) }.ok()).collect()
 }
 
-/// Writes before each block above an own chunk, and frees the block. Returns for how many.
+/// Writes below each block that lies above an own chunk, and frees the block. Returns the number of these blocks.
 #[track_caller]
 fn underflow<C: Config<Checks: KnowsBlocks>>(
     heap: &mut Talloc<C>,
@@ -76,13 +76,14 @@ fn underflow<C: Config<Checks: KnowsBlocks>>(
             panic!("nothing was found at {block:p}")
         };
         assert_eq!((addr, span.base()), (block.addr().get(), own.acme()));
-        assert_eq!(heap.verify().err(), None, "the canary is written again");
+        assert_eq!(heap.verify().err(), None, "the canary is restored");
         count += 1;
     }
     count
 }
 
-/// A write before the first block, at any distance, is found when it is freed, which succeeds.
+/// A write below the first block, at any distance within the canary, is found when the block is freed. The block is
+/// freed nevertheless.
 fn first_block<C: Config<Checks: KnowsBlocks>>() {
     for distance in 1..=CANARY {
         let mut heap = heap::<C>(1 << 14);
@@ -90,7 +91,11 @@ fn first_block<C: Config<Checks: KnowsBlocks>>() {
         let own = own_chunks(&heap)[0];
         let blocks = [(); 4].map(|()| malloc(&mut heap, 16));
         let block = *blocks.iter().min().unwrap();
-        assert_eq!(Some(block.addr().get()), own.acme(), "the first block lies on the canary");
+        assert_eq!(
+            Some(block.addr().get()),
+            own.acme(),
+            "the first block is adjacent to the canary"
+        );
         invert(own, distance);
         free(&mut heap, block, 16);
         assert!(matches!(faults()[..], [Fault::Underflow { .. }]), "{distance}");
@@ -114,7 +119,7 @@ fn a_write_before_the_first_block_is_found() {
 }
 
 #[test]
-fn without_canaries_behind_blocks_there_is_none_behind_the_structures() {
+fn structures_have_no_canary_if_blocks_have_none() {
     let sizes = [
         own_chunks(&heap::<Hardened<Compact, Encoded, Note>>(1 << 14)),
         own_chunks(&heap::<Hardened<Compact, Standard, Note>>(1 << 14)),
@@ -123,14 +128,14 @@ fn without_canaries_behind_blocks_there_is_none_behind_the_structures() {
     assert_eq!(with, without + CANARY);
 }
 
-/// A write of one value, or of bytes that were copied from elsewhere in the canary, is found.
+/// A canary detects writes of a constant, and of bytes copied from elsewhere in it.
 #[test]
 fn the_words_of_a_canary_differ() {
     let heap = heap::<Hardened<RealTime, Standard, Note>>(1 << 10);
     let own = own_chunks(&heap)[0];
     let words = NonNull::new(own.get_base_ptr().unwrap()).unwrap().cast::<u64>();
     let count = own.size() / size_of::<u64>();
-    // SAFETY: They are words of the memory of the heap.
+    // SAFETY: The words are in the memory of the heap.
     let word = |number| unsafe { words.add(number).read() };
     let mut canary: Vec<u64> = (count - CANARY / 8..count).map(word).collect();
     canary.sort_unstable();
@@ -139,7 +144,7 @@ fn the_words_of_a_canary_differ() {
 }
 
 #[test]
-fn the_canary_is_a_part_of_what_is_in_use() {
+fn the_canary_is_part_of_the_memory_in_use() {
     let mut heap = heap::<Hardened<RealTime, Standard, Note>>(1 << 10);
     fill(&mut heap, 16);
     let report = heap.verify().unwrap();
@@ -150,7 +155,7 @@ fn the_canary_is_a_part_of_what_is_in_use() {
     );
 }
 
-/// Checks that the structures of all arenas take multiples of 16 bytes, and that a block lies on those of each.
+/// Checks that the structures of each arena take a multiple of 16 bytes, and that a block lies directly above them.
 fn even_structures<C: Config<Checks: KnowsBlocks>>() {
     for more in 0..8 {
         let whole = memory(1 << 15);
@@ -167,9 +172,9 @@ fn even_structures<C: Config<Checks: KnowsBlocks>>() {
     }
 }
 
-/// If all blocks take multiples of 16 bytes, so do the structures.
+/// If all chunks are multiples of 16 bytes, so are the structures.
 #[test]
-fn no_hole_divides_the_structures_from_a_block_that_is_aligned() {
+fn no_hole_separates_the_structures_from_an_aligned_block() {
     even_structures::<Hardened<Compact, Even, Note>>();
     even_structures::<Hardened<RealTime, Even, Note>>();
     even_structures::<Hardened<Micro, Even, Note>>();
@@ -180,7 +185,7 @@ fn an_arena_in_a_range_commits_its_canary() {
     let range = memory(1 << 20);
     let mut heap = Talloc::<Hardened<Compact, Standard, Note>>::with_config();
     let mut pieces = Vec::new();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe {
         let mut commit = |piece: Span| {
             pieces.push(piece);

@@ -1,4 +1,4 @@
-//! Heaps that are used further.
+//! Heaps that continue after a repair.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -14,7 +14,7 @@ use crate::hardened::{
     overwrite, use_up,
 };
 
-/// Panics, and lets the heap be repaired.
+/// A handler that panics after it has the heap repaired.
 struct Unwinds;
 
 impl OnMisuse for Unwinds {
@@ -25,7 +25,7 @@ impl OnMisuse for Unwinds {
     }
 }
 
-/// A heap whose call of `realloc` has found a broken queue, and the new block.
+/// Creates a heap in which `realloc` has found a broken queue. Returns the heap and the new block.
 fn broken_by_realloc() -> (OwnedTalloc<Hardened<Compact, Delays, Repairs>>, NonNull<u8>) {
     let mut heap = heap(1 << 16);
     let blocks = [(); 40].map(|()| (malloc(&mut heap, 64), malloc(&mut heap, 24)).0);
@@ -37,16 +37,16 @@ fn broken_by_realloc() -> (OwnedTalloc<Hardened<Compact, Delays, Repairs>>, NonN
         overwrite(*block, 0, &[0x41; 8]);
     }
     free(&mut heap, blocks[16], 64);
-    // SAFETY: It is the block of the test, of that size.
+    // SAFETY: The block has this layout.
     let moved = unsafe { heap.realloc(used, layout(64, 8), 1200) }.unwrap();
-    assert_eq!(faults(), [], "the block is the caller's first");
+    assert_eq!(faults(), [], "the caller gets the block first");
     (heap, moved)
 }
 
-/// The old block of `realloc` is freed when the new one is already the caller's, so what is found then is reported by
+/// `realloc` frees the old block after the new one already belongs to the caller. So a fault found then is reported by
 /// the next call.
 #[test]
-fn what_realloc_finds_is_reported_by_the_next_call() {
+fn a_fault_found_by_realloc_is_reported_by_the_next_call() {
     type Call = fn(&mut Talloc<Hardened<Compact, Delays, Repairs>>, NonNull<u8>);
     let calls: [Call; 3] = [
         |heap, block| free(heap, block, 1200),
@@ -64,7 +64,7 @@ fn what_realloc_finds_is_reported_by_the_next_call() {
 }
 
 #[test]
-fn a_heap_is_repaired_though_the_handler_panics() {
+fn a_heap_is_repaired_even_if_the_handler_panics() {
     let mut heap = heap::<Hardened<RealTime, All, Unwinds>>(1 << 16);
     let (hole, _above) = (malloc(&mut heap, 4000), malloc(&mut heap, 64));
     free(&mut heap, hole, 4000);
@@ -76,7 +76,7 @@ fn a_heap_is_repaired_though_the_handler_panics() {
     assert!(heap.verify().is_ok());
 }
 
-/// Overwrites all free chunks of a heap, which is repaired.
+/// Overwrites all free chunks of a heap, which then repairs itself.
 fn repaired<C: Config>(heap: OwnedTalloc<C>, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let (mut heap, blocks, chunks) = holes_in(heap);
@@ -111,7 +111,7 @@ fn a_heap_is_repaired_from_its_marks() {
 #[test]
 fn a_heap_of_several_arenas_is_repaired() {
     for seed in 0..SEEDS / 4 {
-        // The holes are in all of them.
+        // Each arena has some of the holes.
         let whole = memory(1 << 15);
         let arenas = [0, 1, 2, 3].map(|number| part(whole, number << 13, (1 << 13) - 64));
         repaired::<Hardened<RealTime, All, Repairs>>(heap_of(&arenas), seed);
@@ -127,7 +127,9 @@ fn a_repaired_arena_serves_requests_again() {
     let blocks: Vec<_> =
         core::iter::from_fn(|| unsafe { heap.malloc(layout(496, 8)) }.ok()).collect();
     let last = blocks.iter().filter(|block| arenas[2].contains(block.addr().get()));
-    let [lower, upper, ..] = last.copied().collect::<Vec<_>>()[..] else { panic!("it is full") };
+    let [lower, upper, ..] = last.copied().collect::<Vec<_>>()[..] else {
+        panic!("the heap is full")
+    };
     free(&mut heap, lower, 496);
     overwrite(lower, 0, &[0x5a; 8]);
     free(&mut heap, upper, 496);
@@ -142,7 +144,7 @@ fn the_end_of_a_block_that_shrinks_below_a_broken_chunk_is_free_after_the_repair
     let [block, above, _kept] = [(); 3].map(|()| malloc(&mut heap, 496));
     free(&mut heap, above, 496);
     overwrite(above, 0, &[0x5a; 8]);
-    // SAFETY: It is the block of the test, of that size.
+    // SAFETY: The block has this layout.
     let shrunk = unsafe { heap.realloc(block, layout(496, 8), 248) }.unwrap();
     assert_eq!((shrunk, faults()), (block, vec![]));
     malloc(&mut heap, 8);

@@ -8,7 +8,7 @@ use crate::common::part;
 use crate::common::sparse::Sparse;
 use crate::sparse::{GIB, KIB, MIB, Plain, check, free, heap, malloc, mark, settled};
 
-/// What links reach, but for a few KiB.
+/// The reach of links, less a few KiB.
 const WINDOW: usize = 32 * GIB;
 
 fn claims_touch_a_few_pages<C: Config>() {
@@ -35,14 +35,14 @@ fn claiming_any_number_of_gigabytes_touches_a_few_pages() {
     claims_touch_a_few_pages::<Plain>();
 }
 
-/// Arenas that are more than one could be, taken together.
+/// The arenas together exceed the size of a single one.
 #[test]
 fn several_arenas_of_gigabytes() {
     const ARENA: usize = 9 * GIB;
     let memory: Vec<_> = (0..5).map(|_| Sparse::new(ARENA)).collect();
     let mut heap = Talloc::new();
     for memory in &memory {
-        // SAFETY: The memory is kept for as long as the heap.
+        // SAFETY: The memory outlives the heap.
         unsafe { heap.claim(memory.span()) }.unwrap();
     }
     assert_eq!(heap.verify().unwrap().arena_bytes, 5 * ARENA);
@@ -79,7 +79,7 @@ fn arenas_of_gigabytes_are_merged() {
     let whole = memory.span();
     let (low, high) = whole.split_at(whole.base().unwrap() + 5 * GIB + 24);
     let mut heap = heap::<Compact>(low);
-    // SAFETY: The memory is one piece, and kept for as long as the heap.
+    // SAFETY: The memory is one allocation, and outlives the heap.
     unsafe {
         heap.claim(high).unwrap();
         let block = malloc(&mut heap, 6 * GIB).unwrap();
@@ -94,11 +94,11 @@ fn arenas_of_gigabytes_are_merged() {
     heap.verify().unwrap();
 }
 
-/// What links do not reach across in one arena becomes two.
+/// Memory beyond the reach of one arena's links becomes two arenas.
 fn several_arenas_are_claimed(whole: Span) {
     for size in [WINDOW - 2 * KIB, WINDOW, WINDOW + 8, WINDOW + GIB] {
         let mut heap = Talloc::new();
-        // SAFETY: None of it is used by anybody else.
+        // SAFETY: Nothing else uses the memory.
         unsafe { heap.claim(part(whole, 0, size)) }.unwrap();
         let sizes: Vec<_> = heap.arenas().map(|arena| arena.size()).collect();
         let rest = size - sizes.iter().sum::<usize>();
@@ -108,22 +108,22 @@ fn several_arenas_are_claimed(whole: Span) {
 }
 
 #[test]
-fn what_links_do_not_reach_is_refused() {
+fn memory_beyond_the_reach_of_links_is_refused() {
     let memory = Sparse::new(WINDOW + GIB);
     let whole = memory.span();
-    // One after the other, they are used by one heap each.
+    // The two heaps use the memory one after the other.
     several_arenas_are_claimed(whole);
     let mut heap = heap::<Compact>(part(whole, 16 * GIB, GIB));
     let small = malloc(&mut heap, 100).unwrap();
     let before = settled(&mut heap);
-    // SAFETY: None of it is used by anybody else.
+    // SAFETY: Nothing else uses the memory.
     unsafe {
         for size in [WINDOW - 2 * KIB, WINDOW, WINDOW + 8, WINDOW + GIB] {
             let mut other = Talloc::new();
             assert_eq!(other.arenas_mut().try_init(part(whole, 0, size)), Err(ArenaError::TooFar));
             assert_eq!(other.arenas().count(), 0);
         }
-        // The window is centred on what was claimed first, as there is a block.
+        // With a block, the window stays centred on the first claimed memory.
         for (low, high) in [(16 * GIB, 0), (0, 16 * GIB), (16 * GIB, 16 * GIB)] {
             let wide = heap.get_arena().extend(low, high);
             assert_eq!(
@@ -136,16 +136,16 @@ fn what_links_do_not_reach_is_refused() {
         heap.extend(heap.get_arena().extend(0, 14 * GIB));
         assert!(settled(&mut heap).top_bytes > 14 * GIB);
         free(&mut heap, small, 100);
-        // Without any, it may have all that a new one could.
+        // Without blocks, the arena can be as large as a new one.
         heap.extend(part(whole, 0, WINDOW - 4 * KIB).fit_over(heap.get_arena()));
     }
     assert!(settled(&mut heap).free_bytes > 31 * GIB);
-    // When the bitmap moved, it became a used chunk, which has bits, too.
+    // When the bitmap moved, it became a used chunk, and its own bits were touched, too.
     assert!(memory.touched() <= WINDOW / 64 / 64 + MIB, "{:#x}", memory.touched());
 }
 
-/// Extends at either end by gigabytes, with a block in the old middle and in each new part, and
-/// truncates again.
+/// Extends an arena by gigabytes at either end, with a block in the old middle and in each new part, and truncates it
+/// again.
 #[test]
 fn arenas_grow_and_shrink_by_gigabytes_at_both_ends() {
     let memory = Sparse::new(14 * GIB);
@@ -153,7 +153,7 @@ fn arenas_grow_and_shrink_by_gigabytes_at_both_ends() {
     let mut heap = heap::<Compact>(part(whole, 5 * GIB + 3, 2 * GIB));
     let middle = malloc(&mut heap, GIB).unwrap();
     mark(middle, GIB, 1);
-    // SAFETY: The memory is kept for as long as the heap.
+    // SAFETY: The memory outlives the heap.
     unsafe {
         heap.extend(heap.get_arena().extend(4 * GIB + 1, 0));
         assert_eq!(settled(&mut heap).used_bytes, GIB);
@@ -186,7 +186,7 @@ fn arenas_grow_and_shrink_by_gigabytes_at_both_ends() {
     assert_eq!(settled(&mut heap).free_chunks, 1);
 }
 
-/// All of the largest arena: its bitmap is touched, half a GiB of memory.
+/// Fills the largest possible arena. This touches its bitmap, half a GiB.
 ///
 /// `cargo test --release -p talloc-core --test all -- --ignored sparse::`
 #[test]

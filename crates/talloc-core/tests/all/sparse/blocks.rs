@@ -6,7 +6,7 @@ use crate::common::layout;
 use crate::common::sparse::Sparse;
 use crate::sparse::{GIB, KIB, MIB, Plain, check, free, heap, malloc, mark, settled};
 
-/// Blocks of gigabytes side by side, freed in every order.
+/// Adjacent blocks of gigabytes, freed in every order.
 fn large_blocks<C: Config>() {
     let memory = Sparse::new(14 * GIB);
     let mut heap = heap::<C>(memory.span());
@@ -23,7 +23,7 @@ fn large_blocks<C: Config>() {
         for number in order {
             check(blocks[number], sizes[number], number as u8 + 1);
             free(&mut heap, blocks[number], sizes[number]);
-            // What was freed is there for the next one of its size, and holds no more than that.
+            // The freed chunk serves the next request of its size.
             let again = malloc(&mut heap, sizes[number]).unwrap();
             free(&mut heap, again, sizes[number]);
             heap.verify().unwrap();
@@ -33,7 +33,7 @@ fn large_blocks<C: Config>() {
         let report = settled(&mut heap);
         assert_eq!((report.free_chunks, report.free_bytes), (1, free_bytes));
     }
-    // But for the bits of what was in use.
+    // Apart from the bitmap, hardly any memory is touched.
     assert!(memory.touched() <= 10 * GIB / 64 + MIB, "{:#x}", memory.touched());
 }
 
@@ -54,7 +54,7 @@ fn holes_around_four_gigabytes_are_met_exactly() {
     let sizes = [4 * GIB - 8, 4 * GIB, 4 * GIB + 8];
     let holes = sizes.map(|size| {
         let hole = malloc(&mut heap, size).unwrap();
-        // So that it does not coalesce.
+        // The small block prevents coalescing.
         malloc(&mut heap, 16).unwrap();
         hole
     });
@@ -68,7 +68,7 @@ fn holes_around_four_gigabytes_are_met_exactly() {
     }
 }
 
-/// A block grows and shrinks where it is, up to and beyond 4 GiB.
+/// A block that grows and shrinks in place, up to and beyond 4 GiB.
 fn growth<C: Config>() {
     let memory = Sparse::new(8 * GIB);
     let mut heap = heap::<C>(memory.span());
@@ -113,7 +113,7 @@ fn blocks_grow_and_shrink_over_four_gigabytes() {
 fn blocks_of_zeros_are_not_touched() {
     let memory = Sparse::new(6 * GIB);
     let mut heap = Talloc::new();
-    // SAFETY: Nobody has touched the memory, so it is zero. The size is not zero.
+    // SAFETY: The memory has not been touched, so it is zero. It outlives the heap.
     let (block, dirty) = unsafe {
         heap.arenas_mut().claim_as(memory.span(), Memory::ZEROED).unwrap();
         heap.backend().malloc_dirty(layout(5 * GIB, 8)).unwrap()

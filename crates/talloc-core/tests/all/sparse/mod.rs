@@ -1,4 +1,4 @@
-//! Arenas and blocks of gigabytes, most of which is never touched.
+//! Arenas and blocks of gigabytes, most of which are never touched.
 
 #![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
@@ -13,19 +13,19 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 
-/// [`Compact`] without quick lists: unlike [`RealTime`](talloc_core::RealTime), it does not touch the
-/// bitmap of all memory when that is claimed.
+/// [`Compact`] without quick lists. Unlike [`RealTime`](talloc_core::RealTime), it does not touch the whole bitmap when
+/// memory is claimed.
 type Plain = Uncached;
 
 fn heap<C: Config>(arena: Span) -> OwnedTalloc<C> {
     let mut heap = Talloc::with_config();
-    // SAFETY: The tests keep the memory for as long as the heap.
+    // SAFETY: The tests keep the memory as long as the heap.
     unsafe { heap.init(arena) };
     heap
 }
 
 fn malloc<C: Config>(heap: &mut Talloc<C>, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: The size is not zero.
+    // SAFETY: `malloc` has no preconditions.
     unsafe { heap.malloc(layout(size, 8)) }.ok()
 }
 
@@ -34,23 +34,23 @@ fn free<C: Config>(heap: &mut Talloc<C>, block: NonNull<u8>, size: usize) {
     unsafe { heap.free(block, layout(size, 8)) };
 }
 
-/// The offsets in a block that the tests write to: its ends, and either side of 4 GiB.
+/// The offsets in a block that the tests access: its ends, and both sides of 4 GiB.
 fn places(size: usize) -> impl Iterator<Item = usize> {
     [0, 4 * GIB - 1, 4 * GIB, size - 1].into_iter().filter(move |at| *at < size)
 }
 
 fn mark(block: NonNull<u8>, size: usize, content: u8) {
-    // SAFETY: The block has as many bytes.
+    // SAFETY: The access is within the block.
     places(size).for_each(|at| unsafe { block.add(at).write(content) });
 }
 
-/// Checks the marks of a block of `size` bytes, as far as there are.
+/// Checks the marks of a block of `size` bytes.
 fn check(block: NonNull<u8>, size: usize, content: u8) {
-    // SAFETY: The block has as many bytes, and these were written.
+    // SAFETY: The accesses are within the block, and these bytes were written.
     assert!(places(size).all(|at| unsafe { block.add(at).read() } == content));
 }
 
-/// What the heap counts once it has coalesced everything.
+/// Coalesces everything, and returns the report.
 fn settled<C: Config>(heap: &mut Talloc<C>) -> Report {
     heap.flush();
     heap.verify().unwrap()

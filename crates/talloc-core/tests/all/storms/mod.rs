@@ -1,4 +1,4 @@
-//! Sources that fail every so often, and lie in between.
+//! Sources that fail regularly, and lie in between.
 
 mod storm;
 
@@ -12,21 +12,21 @@ use talloc_core::{
     AllocError, Compact, Config, Micro, OwnedTalloc, RealTime, Report, SOURCE_TRIES, Span, Talloc,
 };
 
-/// Bytes of the first arena at first, and of each further one.
+/// The initial size of the first arena, and the size of each further one, in bytes.
 const PAGE: usize = 4096;
 
-/// A block with a content.
+/// A block and the value of its bytes.
 struct Block(NonNull<u8>, Layout, u8);
 
 impl Block {
     fn check(&self) {
         let Self(block, layout, content) = *self;
-        // SAFETY: As many bytes of the block are initialised.
+        // SAFETY: The access is within the block, whose bytes are initialised.
         assert!((0..layout.size()).all(|byte| unsafe { block.add(byte).read() } == content));
     }
 }
 
-/// A heap in a storm, and what is allocated.
+/// A heap whose source fails regularly, and its blocks.
 struct Ship<C: Config> {
     heap: OwnedTalloc<C, Storm>,
     blocks: Vec<Block>,
@@ -49,12 +49,12 @@ impl<C: Config> Ship<C> {
             tries: 0,
             random: Rng::with_seed(seed),
         });
-        // SAFETY: The test keeps the memory for as long as the heap.
+        // SAFETY: The test keeps the memory as long as the heap.
         unsafe { heap.init(arena) };
         Self { heap, blocks: Vec::new(), random: Rng::with_seed(!seed), failures: 0 }
     }
 
-    /// Does something that may need memory, after which nothing is different if there is none.
+    /// Makes a call that may need memory. If it fails, the heap must be unchanged.
     fn attempt<T>(
         &mut self,
         operation: impl FnOnce(&mut Talloc<C, Storm>) -> Result<T, AllocError>,
@@ -79,7 +79,7 @@ impl<C: Config> Ship<C> {
     fn allocate(&mut self, most: usize) {
         let layout = layout(self.random.usize(16..most), 1 << self.random.u32(0..9));
         let (zeroed, content) = (self.random.bool(), self.random.u8(1..));
-        // SAFETY: The size is not zero.
+        // SAFETY: `malloc` and `malloc_zeroed` have no preconditions.
         let block = self.attempt(|heap| unsafe {
             if zeroed { heap.malloc_zeroed(layout) } else { heap.malloc(layout) }
         });
@@ -87,7 +87,7 @@ impl<C: Config> Ship<C> {
         if zeroed {
             Block(block, layout, 0).check();
         }
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { block.write_bytes(content, layout.size()) };
         if self.random.u8(0..4) == 0 {
             self.heap.source_mut().kept.push((block, layout));
@@ -99,11 +99,11 @@ impl<C: Config> Ship<C> {
     fn grow(&mut self, by: usize) {
         let Some(Block(block, old, content)) = self.take() else { return };
         let new = layout(old.size() + by, old.align());
-        // SAFETY: The block has that layout.
+        // SAFETY: The block has this layout.
         let grown = self.attempt(|heap| unsafe { heap.grow(block, old, new.size()) });
         Block(grown.unwrap_or(block), old, content).check();
         let block = match grown {
-            // SAFETY: The block has as many bytes.
+            // SAFETY: The access is within the block.
             Some(grown) => unsafe {
                 grown.write_bytes(content, new.size());
                 Block(grown, new, content)
@@ -125,7 +125,7 @@ impl<C: Config> Ship<C> {
         (count > 0).then(|| self.blocks.swap_remove(self.random.usize(0..count)))
     }
 
-    /// Acts at random. Some of the requests are larger than all that there will ever be.
+    /// Makes random calls. Some requests are larger than all memory.
     fn sail(&mut self, steps: usize) {
         for _ in 0..steps {
             match self.random.u8(0..16) {
@@ -138,7 +138,7 @@ impl<C: Config> Ship<C> {
         }
     }
 
-    /// Frees everything. All that was given must be there.
+    /// Frees all blocks, and expects all memory to be free.
     fn land(mut self) -> (Report, usize) {
         while !self.blocks.is_empty() {
             self.free();
@@ -154,7 +154,7 @@ impl<C: Config> Ship<C> {
     }
 }
 
-/// Storms of these acts, in which every call to the seventh fails, or one in as many.
+/// Runs storms with these acts, in which every call fails, every second one, and so on up to every seventh.
 fn storms<C: Config>(acts: &[Act]) {
     let memory = memory(256 << 10);
     for fails in 1..=7 {
@@ -167,7 +167,7 @@ fn storms<C: Config>(acts: &[Act]) {
             failures += failed;
         }
         assert!(failures > 20, "{failures} of the requests failed");
-        // A source that always fails gives nothing, and lies are no memory.
+        // A source that always fails provides nothing, and neither do lies.
         let gives = fails > 1 && acts.iter().any(|act| GIFTS.contains(act) && *act != Act::Free);
         assert_eq!(most > PAGE, gives, "{most}");
     }
@@ -180,7 +180,7 @@ fn any_config(acts: &[Act]) {
 }
 
 #[test]
-fn what_is_given_is_used() {
+fn provided_memory_is_used() {
     any_config(&GIFTS);
 }
 
@@ -204,14 +204,14 @@ fn gifts_among_lies() {
     any_config(&[&GIFTS[..], &LIES[..]].concat());
 }
 
-/// A source that never fails, and never gives anything: each request ends all the same.
+/// A source that never fails and never provides memory. Each request ends nevertheless.
 #[test]
 fn a_source_that_never_fails_is_asked_a_bounded_number_of_times() {
     for act in LIES {
         let mut ship = Ship::<RealTime>::new(usize::MAX, &[act], memory(256 << 10), 1);
         let layout = layout(1 << 20, 8);
         for _ in 0..3 {
-            // SAFETY: The size is not zero.
+            // SAFETY: `malloc` has no preconditions.
             assert!(ship.attempt(|heap| unsafe { heap.malloc(layout) }).is_none());
             assert_eq!(ship.heap.source().tries, SOURCE_TRIES, "{act:?}");
         }

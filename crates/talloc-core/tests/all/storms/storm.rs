@@ -1,4 +1,4 @@
-//! A source that fails every so often, and lies in between.
+//! A source that fails regularly, and lies in between.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -8,7 +8,7 @@ use talloc_core::{AllocError, ArenaError, Config, Source, Span, Talloc};
 
 use crate::storms::PAGE;
 
-/// What a source does when it is asked for memory, and says that it has given some.
+/// What a source does before it reports success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Extends the first arena by a page.
@@ -19,17 +19,17 @@ pub enum Act {
     Claim,
     /// Claims a few bytes.
     ClaimLittle,
-    /// Frees a block that is kept for the case of need.
+    /// Frees a block held in reserve.
     Free,
     /// Does nothing.
     Nothing,
-    /// Claims the first arena again.
+    /// Claims the first arena again, which fails.
     Again,
-    /// Claims a part of an arena.
+    /// Claims a part of an arena, which fails.
     Part,
-    /// Claims an arena and what lies around it.
+    /// Claims an arena together with the memory around it, which fails.
     Around,
-    /// Truncates an arena as far as it goes, and extends it again.
+    /// Truncates an arena as far as possible, and extends it again.
     Reshape,
 }
 
@@ -37,18 +37,18 @@ pub const GIFTS: [Act; 4] = [Act::Extend, Act::Claim, Act::Free, Act::Dribble];
 pub const LIES: [Act; 6] =
     [Act::Nothing, Act::Again, Act::Part, Act::Around, Act::ClaimLittle, Act::Reshape];
 
-/// A source of which every `fails`th call fails; all others succeed, for ever.
+/// A source that fails at every `fails`th call and reports success at all others.
 pub struct Storm {
     pub fails: usize,
     pub acts: Vec<Act>,
-    /// What the first arena may be extended to, and what further ones are made of.
+    /// The memory for the first arena, and that for further ones.
     pub room: Span,
     pub spare: Span,
     pub kept: Vec<(NonNull<u8>, Layout)>,
-    /// Bytes that the arenas have.
+    /// The total size of the arenas in bytes.
     pub given: usize,
     pub calls: usize,
-    /// How many of the calls were for the request in progress.
+    /// The number of calls for the current request.
     pub tries: usize,
     pub random: Rng,
 }
@@ -80,23 +80,23 @@ impl<C: Config> Source<C> for Storm {
     }
 }
 
-/// Extends the first arena, as far as there is room.
+/// Extends the first arena, as far as there is memory.
 fn extend<C: Config>(heap: &mut Talloc<C, Storm>, by: usize) {
     let (old, room) = (heap.get_arena(), heap.source().room);
     let new = old.extend(by / 4, by - by / 4).fit_within(room);
-    // SAFETY: The room is kept for the first arena.
+    // SAFETY: This memory is reserved for the first arena.
     unsafe { heap.extend(new) };
     heap.source_mut().given += new.size() - old.size();
 }
 
-/// Claims some of what is spare, which may be refused.
+/// Claims some of the spare memory. The heap may refuse it.
 fn claim<C: Config>(heap: &mut Talloc<C, Storm>, size: usize) {
     let spare = heap.source().spare;
     if spare.size() < size {
         return;
     }
     let (page, above) = spare.split_at(spare.base().unwrap() + size);
-    // SAFETY: It is kept for further arenas.
+    // SAFETY: This memory is reserved for further arenas.
     match unsafe { heap.claim(page) } {
         Ok(()) => {
             heap.source_mut().spare = above;
@@ -106,16 +106,16 @@ fn claim<C: Config>(heap: &mut Talloc<C, Storm>, size: usize) {
     }
 }
 
-/// Frees a block that is kept, if there is one.
+/// Frees a block held in reserve, if there is one.
 pub fn free<C: Config>(heap: &mut Talloc<C, Storm>) {
     if let Some((block, layout)) = heap.source_mut().kept.pop() {
-        // SAFETY: It was allocated with this layout, and is freed once.
+        // SAFETY: The block has this layout, and is freed once.
         unsafe { heap.free(block, layout) };
     }
 }
 
 fn overlaps<C: Config>(heap: &mut Talloc<C, Storm>, span: Span) {
-    // SAFETY: It is refused.
+    // SAFETY: The heap refuses this span.
     assert_eq!(unsafe { heap.claim(span) }, Err(ArenaError::Overlap));
 }
 
@@ -123,7 +123,7 @@ fn reshape<C: Config>(heap: &mut Talloc<C, Storm>) {
     let (arena, least) = (heap.get_arena(), heap.get_allocated_span());
     if least.is_sized() {
         heap.truncate(least);
-        // SAFETY: It was the arena's before.
+        // SAFETY: The arena had this memory before.
         unsafe { heap.extend(arena) };
     }
 }

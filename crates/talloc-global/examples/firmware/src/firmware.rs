@@ -1,4 +1,4 @@
-//! The program, once the board has started.
+//! The main program.
 
 use alloc::vec::Vec;
 use core::panic::PanicInfo;
@@ -8,7 +8,7 @@ use semihosting::{eprintln, println, process};
 use crate::log::Log;
 use crate::{board, heap, sampler};
 
-/// How many samples the log shall have got.
+/// The number of samples to log.
 const SAMPLES: u32 = 200;
 
 pub fn run() -> ! {
@@ -18,9 +18,9 @@ pub fn run() -> ! {
     let mut log = Log::default();
     while log.samples < SAMPLES {
         match sampler::next() {
-            // The interrupt handler has allocated it, and here it is freed.
+            // The interrupt handler allocated this sample. It is freed here.
             Some(sample) => log.add(&sample),
-            // Something to do until there is one, so that interrupts come while it allocates.
+            // Allocates while waiting, so that interrupts occur during allocations.
             None => assert!(log.text().lines().all(|line| line.starts_with("sensor "))),
         }
     }
@@ -37,20 +37,20 @@ pub fn run() -> ! {
     let (taken, dropped) = sampler::finish();
     assert!(taken == SAMPLES + dropped, "{taken} samples, of which {dropped} dropped");
     let report = heap::report();
-    assert!(report.used_bytes == 0, "something is left: {report}");
+    assert!(report.used_bytes == 0, "blocks are left: {report}");
     println!("at the end: {report}");
     println!("{}", heap::statistics());
     println!("passed: {taken} samples taken, {SAMPLES} logged, {dropped} too many");
     process::exit(0)
 }
 
-/// A request that cannot be met is an error, and everything is as it was.
+/// A request that is too large fails, and leaves the heap unchanged.
 fn more_than_there_is() {
     let before = heap::report().used_bytes;
     let mut large = Vec::<u8>::new();
     let error = large.try_reserve(heap::report().arena_bytes).expect_err("the heap is smaller");
     println!("as much as all of the heap: {error}");
-    assert!(heap::report().used_bytes == before, "a request that failed has left something");
+    assert!(heap::report().used_bytes == before, "a request that failed has left a block");
 }
 
 #[panic_handler]

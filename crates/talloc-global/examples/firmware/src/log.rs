@@ -1,4 +1,4 @@
-//! What the program does with samples: it keeps the last ones of each sensor, and lines about them.
+//! The main program's log: the latest readings of each sensor, and the latest lines about samples.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 
 use crate::sampler::Sample;
 
-/// How many lines are kept.
+/// The number of lines to keep.
 const LINES: usize = 12;
 
-/// How many readings of a sensor are kept.
+/// The number of readings to keep for each sensor.
 const READINGS: usize = 60;
 
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Keeps what is in a sample.
+    /// Adds a sample.
     pub fn add(&mut self, sample: &Sample) {
         sample.check();
         let readings = self.readings.entry(sample.sensor).or_default();
@@ -43,12 +43,12 @@ impl Log {
         self.samples += 1;
     }
 
-    /// The line about the last sample.
+    /// Returns the line about the latest sample.
     pub fn last(&self) -> &str {
         self.lines.back().map_or("nothing yet", String::as_str)
     }
 
-    /// All of the log as one text, which is built up while interrupts go on.
+    /// Returns all lines as one string. Interrupts occur while it is built.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for line in &self.lines {
@@ -58,7 +58,7 @@ impl Log {
         text
     }
 
-    /// How many readings are kept of each sensor.
+    /// Returns the number of readings kept for each sensor.
     pub fn counts(&self) -> Vec<(u8, usize)> {
         self.readings.iter().map(|(sensor, readings)| (*sensor, readings.len())).collect()
     }

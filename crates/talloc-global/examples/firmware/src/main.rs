@@ -1,18 +1,17 @@
-//! Firmware that allocates wherever it likes, in an interrupt handler, too.
+//! Firmware that allocates in the main program and in an interrupt handler.
 //!
-//! A timer's interrupt handler takes samples and puts them into a queue; the program makes a log of
-//! them. When it has got enough it checks that nothing was lost, prints what the heap says of
-//! itself, and ends.
+//! A timer's interrupt handler takes samples and puts them into a queue. The main program logs them. After enough
+//! samples, it checks that nothing was lost, prints the heap's report and statistics, and exits.
 //!
 //! | what | where |
 //! |---|---|
-//! | the heap, whose memory the linker script sets aside | `heap.rs` |
-//! | the interrupt handler's part | `sampler.rs` |
-//! | with the feature `trace`, what records all allocations in a file, and a snapshot in another | `recorder.rs` |
-//! | the program's part: a `Vec`, `String` and `BTreeMap` as anywhere | `log.rs` |
-//! | what boards differ in: how a program starts, and the timer | `board` |
+//! | the heap, for which the linker script reserves the memory | `heap.rs` |
+//! | the interrupt handler's work | `sampler.rs` |
+//! | with the feature `trace`, the recorder of allocations and of a snapshot | `recorder.rs` |
+//! | the main program's work, which uses `Vec`, `String` and `BTreeMap` | `log.rs` |
+//! | the differences between boards: startup, and the timer | `board` |
 //!
-//! On a machine with an operating system there is nothing in it.
+//! On a machine with an operating system, the program only prints an error.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 

@@ -1,6 +1,7 @@
-//! What goes to files of the debugger's with the feature `trace`: a trace, and a snapshot of the heap.
+//! With the feature `trace`, writes a trace and a snapshot of the heap to files on the host.
 //!
-//! The trace tells how much memory the program needs: `talloc fit`. Both show what lies where: `talloc map`.
+//! `talloc fit` computes from the trace how much memory the program needs. `talloc map` shows the layout of the heap
+//! from either file.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::CStr;
@@ -11,7 +12,7 @@ use semihosting::fs::File;
 use semihosting::io::{self, Write};
 use talloc_trace::{Bare, Sink, Traced};
 
-/// An allocator that records what the program and its interrupt handlers ask of `A`.
+/// An allocator that records all requests to `A`, including those of interrupt handlers.
 pub struct Recorded<A>(Traced<A, Host, Flag, Bare>);
 
 impl<A> Recorded<A> {
@@ -19,45 +20,45 @@ impl<A> Recorded<A> {
         Self(Traced::new(inner))
     }
 
-    /// The allocator that is recorded.
+    /// Returns the inner allocator.
     pub fn inner(&self) -> &A {
         self.0.inner()
     }
 
-    /// Begins the trace.
+    /// Starts the trace.
     pub fn start(&self) {
-        let host = Host::create(1, c"firmware.atr").expect("the debugger makes the file");
+        let host = Host::create(1, c"firmware.atr").expect("the debugger creates the file");
         let started = critical_section::with(|_| self.0.start(host));
-        assert!(started.is_ok(), "the trace has no beginning");
+        assert!(started.is_ok(), "the trace did not start");
     }
 
-    /// Ends the trace, and checks that no event was lost.
+    /// Stops the trace, and checks that no event was lost.
     pub fn stop(&self) {
         let host = critical_section::with(|_| self.0.stop());
         assert!(host.is_some() && self.0.lost() == 0, "{} events are lost", self.0.lost());
     }
 }
 
-// SAFETY: What is recorded is done by the allocator within. Interrupts wait until an event is written, so that each
-// event is, and in the order in which they happen.
+// SAFETY: The inner allocator serves all requests. Events are written in critical sections, so none is lost, and they
+// are in order.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Recorded<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of `GlobalAlloc::alloc`.
         critical_section::with(|_| unsafe { self.0.alloc(layout) })
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of `GlobalAlloc::dealloc`.
         critical_section::with(|_| unsafe { self.0.dealloc(ptr, layout) });
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: The caller's promise.
+        // SAFETY: The caller upholds the contract of `GlobalAlloc::realloc`.
         critical_section::with(|_| unsafe { self.0.realloc(ptr, layout, new_size) })
     }
 }
 
-/// A file on the machine that the emulator or the debugger runs on.
+/// A file on the machine that runs the emulator or the debugger.
 pub struct Host(File);
 
 impl Host {
@@ -83,18 +84,18 @@ impl Sink for Host {
     }
 }
 
-/// The recorder's lock: all that use it are in a critical section, and so nobody ever waits.
+/// The recorder's lock. It is used only in critical sections, so no one ever waits for it.
 struct Flag(AtomicBool);
 
-// SAFETY: Of those in critical sections, which there is one of at a time, the one that finds the flag clear sets it, and
-// nobody else has the lock until it is cleared.
+// SAFETY: A critical section makes the test and the update of the flag atomic. So only one caller acquires the lock
+// until it is released.
 unsafe impl RawMutex for Flag {
-    #[allow(clippy::declare_interior_mutable_const, reason = "it is how a lock begins")]
+    #[allow(clippy::declare_interior_mutable_const, reason = "`RawMutex` requires this constant")]
     const INIT: Self = Self(AtomicBool::new(false));
     type GuardMarker = GuardSend;
 
     fn lock(&self) {
-        assert!(self.try_lock(), "the recorder is used in itself");
+        assert!(self.try_lock(), "the recorder is used recursively");
     }
 
     fn try_lock(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What the timer's interrupt handler does: it takes a sample and puts it into a queue.
+//! The work of the timer's interrupt handler: it takes a sample and appends it to a queue.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -7,7 +7,7 @@ use core::cell::RefCell;
 
 use critical_section::Mutex;
 
-/// Samples that the program has not taken yet are at most so many.
+/// The largest number of samples in the queue.
 const MAX_QUEUED: usize = 8;
 
 pub struct Sample {
@@ -15,7 +15,7 @@ pub struct Sample {
     pub readings: Vec<u16>,
 }
 
-/// Boxes, so that a sample is not copied while interrupts wait.
+/// Samples are boxed, so that critical sections do not copy them.
 static QUEUE: Mutex<RefCell<Queue>> =
     Mutex::new(RefCell::new(Queue { samples: VecDeque::new(), taken: 0, dropped: 0 }));
 
@@ -25,11 +25,11 @@ struct Queue {
     dropped: u32,
 }
 
-/// To be called by the timer's interrupt handler.
+/// Takes a sample. Called by the timer's interrupt handler.
 pub fn tick() {
     let number = with_queue(|queue| queue.taken);
     let sample = Box::new(measure(number));
-    // What is pushed out is freed here, in the handler, if the program has no time for it.
+    // If the queue is full, this frees its oldest sample, in the interrupt handler.
     let _oldest = with_queue(|queue| {
         queue.taken += 1;
         queue.samples.push_back(sample);
@@ -40,20 +40,19 @@ pub fn tick() {
     });
 }
 
-/// The oldest sample, if there is one.
+/// Removes and returns the oldest sample.
 pub fn next() -> Option<Box<Sample>> {
     with_queue(|queue| queue.samples.pop_front())
 }
 
-/// Throws all samples away, and the queue's memory. Returns how many samples were taken, and how
-/// many of these were pushed out of the queue or thrown away.
+/// Frees all samples and the queue. Returns the number of samples taken, and the number dropped.
 pub fn finish() -> (u32, u32) {
     let (samples, taken, dropped) =
         with_queue(|queue| (core::mem::take(&mut queue.samples), queue.taken, queue.dropped));
     (taken, dropped + samples.len() as u32)
 }
 
-/// Stands for sensors: how many readings there are, and what they are, depends on the number.
+/// Simulates a sensor. The number determines the count of readings and their values.
 fn measure(number: u32) -> Sample {
     let sensor = (number % 5) as u8;
     let first = number as u16;
@@ -61,7 +60,7 @@ fn measure(number: u32) -> Sample {
 }
 
 impl Sample {
-    /// Panics if it is not as it was measured.
+    /// Panics if the sample has changed since it was measured.
     pub fn check(&self) {
         let expected = measure(self.readings[0].into());
         assert!(self.readings == expected.readings, "a sample has changed in the queue");

@@ -1,14 +1,14 @@
-# How a core gets to Rust. The first one is brought to `start` by the loader, in 32-bit mode without
-# paging, with the address of the start info in ebx. The others come by way of the trampoline.
+# The startup code of the cores. The boot loader starts the first core at `start`, in 32-bit mode without paging, with
+# the address of the start info in ebx. The other cores start at the trampoline.
 
-# An ELF note, number 18, of "Xen": where to start in 32-bit mode.
+# The ELF note 18 of "Xen" is the 32-bit entry point.
 .section .note.pvh, "a", @note
     .balign 4
     .long 4, 4, 18
     .asciz "Xen"
     .long start
 
-# Other cores start in real mode, at a page below 1 MiB to which this is copied.
+# Other cores start in real mode, at a page below 1 MiB. This code is copied to that page.
 .section .text.boot, "ax"
 .code16
 .global trampoline
@@ -31,12 +31,12 @@ trampoline_end:
 start_other:
     mov $0x18, %eax
     mov %eax, %ds
-    # There is no start info for it.
+    # Only the first core gets the start info.
     xor %ebx, %ebx
 
 .global start
 start:
-    # Long mode: PAE, the page tables, the mode itself, and paging.
+    # Enters long mode: enables PAE, sets the page tables, and enables long mode and paging.
     mov %cr4, %eax
     or $0x20, %eax
     mov %eax, %cr4
@@ -58,7 +58,7 @@ start_64:
     mov %eax, %ds
     mov %eax, %es
     mov %eax, %ss
-    # The core's number, and a stack of its own.
+    # Takes a number and the stack of that number.
     mov $1, %edi
     lock xadd %edi, started(%rip)
     cmp ${cpus}, %edi
@@ -74,7 +74,7 @@ superfluous:
     hlt
     jmp superfluous
 
-# Segments: none, code of 64 bits, code of 32 bits, data.
+# Segments: null, 64-bit code, 32-bit code, data.
 .section .rodata.boot, "a"
     .balign 8
 gdt:
@@ -87,7 +87,7 @@ gdt_pointer:
     .word gdt_end - gdt - 1
     .long gdt
 
-# The first 8 GiB are mapped to themselves, in pages of 2 MiB: present, writable, large.
+# Identity-maps the first 8 GiB, in 2 MiB pages: present, writable, large.
 .section .data.boot, "aw"
     .balign 4096
 page_map:

@@ -1,4 +1,4 @@
-//! Cores: how they start, and which one this is.
+//! Starting cores, and the number of the current core.
 
 use core::arch::{asm, global_asm};
 use core::hint;
@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::port;
 
-/// At most so many cores are used.
+/// The largest number of cores that are used.
 pub const MAX_CORES: usize = 4;
 
 global_asm!(
@@ -18,7 +18,7 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    /// How many have started, which is counted by `boot.s`.
+    /// The number of cores that have started. `boot.s` increments it.
     #[link_name = "started"]
     static STARTED: AtomicU32;
     #[link_name = "trampoline"]
@@ -27,10 +27,10 @@ unsafe extern "C" {
     static TRAMPOLINE_END: u8;
 }
 
-/// Where other cores start, in a page below 1 MiB.
+/// The page below 1 MiB where the other cores start.
 const TRAMPOLINE_PAGE: usize = 0x8;
 
-/// Each core has its own one in its register gs.
+/// The numbers of the cores. The gs register of each core points to its number.
 static NUMBERS: [usize; MAX_CORES] = {
     let mut numbers = [0; MAX_CORES];
     let mut number = 0;
@@ -41,11 +41,11 @@ static NUMBERS: [usize; MAX_CORES] = {
     numbers
 };
 
-/// Notes which core this is.
+/// Sets the number of the current core.
 pub fn set_number(number: usize) {
     const GS_BASE: u32 = 0xc000_0101;
     let base = (&raw const NUMBERS[number]).expose_provenance() as u64;
-    // SAFETY: Nothing else uses that register.
+    // SAFETY: Nothing else uses the base of gs.
     unsafe {
         asm!(
             "wrmsr",
@@ -57,37 +57,37 @@ pub fn set_number(number: usize) {
     }
 }
 
-/// Which core this is.
+/// Returns the number of the current core.
 #[inline(always)]
 pub fn number() -> usize {
     let number;
-    // SAFETY: The register leads to the number, from before the core uses the heap.
+    // SAFETY: `set_number` has set the base of gs before the core uses the heap.
     unsafe {
         asm!("mov {}, gs:[0]", out(reg) number, options(nostack, preserves_flags, pure, readonly));
     }
     number
 }
 
-/// Starts all other cores. Returns how many there are now.
+/// Starts all other cores. Returns the number of all cores.
 pub fn start_others() -> u32 {
     let page = ptr::with_exposed_provenance_mut::<u8>(TRAMPOLINE_PAGE << 12);
     let (start, end) = (&raw const TRAMPOLINE, &raw const TRAMPOLINE_END);
-    // SAFETY: The page is memory that nobody else uses, and what is copied ends there.
+    // SAFETY: Nothing else uses the page, and the trampoline fits in it.
     unsafe { start.copy_to_nonoverlapping(page, end.addr() - start.addr()) };
 
     let all = machine_cores().min(MAX_CORES as u32);
     send_to_others(INIT);
-    // Ten milliseconds, says the manual; here it is not that important.
+    // The manual requires 10 milliseconds. In an emulator, the exact time does not matter.
     (0..1_000_000).for_each(|_| hint::spin_loop());
     send_to_others(START | TRAMPOLINE_PAGE as u32);
-    // SAFETY: It is there, and atomic for whoever uses it.
+    // SAFETY: `boot.s` defines the counter, and accesses it only by atomic instructions.
     while unsafe { &STARTED }.load(Ordering::Acquire) < all {
         hint::spin_loop();
     }
     all
 }
 
-/// How many cores there are: what QEMU's firmware is told. On a real machine it is ACPI that knows.
+/// Returns the machine's number of cores, from QEMU's firmware configuration. On real hardware, ACPI provides it.
 fn machine_cores() -> u32 {
     const SELECT: u16 = 0x510;
     const DATA: u16 = 0x511;
@@ -96,22 +96,22 @@ fn machine_cores() -> u32 {
     u16::from_le_bytes([port::read(DATA), port::read(DATA)]).into()
 }
 
-/// To all other cores: reset, and begin at a page that has to be added.
+/// Commands to all other cores: reset, and start at a page, whose number is added to the command.
 const INIT: u32 = 0xc_4500;
 const START: u32 = 0xc_4600;
 
-/// Sends that by the core's interrupt controller.
+/// Sends a command through the local interrupt controller.
 fn send_to_others(command: u32) {
-    // The address is the hardware's, of a register that starts sending when it is written to.
+    // This is the hardware address of a register. Writing it sends the command.
     let register = ptr::with_exposed_provenance_mut::<u32>(0xfee0_0300);
-    // SAFETY: It is mapped, and written to by nobody else.
+    // SAFETY: The register is mapped, and only this function writes it.
     unsafe { register.write_volatile(command) };
 }
 
-/// Does nothing any more.
+/// Stops the current core.
 pub fn halt() -> ! {
     loop {
-        // SAFETY: There is nothing that would end it: interrupts are switched off.
+        // SAFETY: The core stops here and executes no more code, because interrupts are disabled.
         unsafe { asm!("hlt", options(nomem, nostack)) };
     }
 }

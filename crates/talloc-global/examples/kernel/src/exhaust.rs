@@ -1,15 +1,15 @@
-//! Taking all memory there is.
+//! Allocates until the memory is exhausted.
 
 use alloc::vec::Vec;
 
-/// Numbers in a block.
+/// The number of `u64`s in a block.
 const BLOCK: usize = 8 << 10;
 
-/// Allocates until that is refused. Returns how many blocks there were; all are free again.
+/// Allocates blocks until a request fails, and frees all of them. Returns their number.
 pub fn run() -> usize {
     let mut blocks: Vec<Vec<u64>> = Vec::new();
     while let Some(block) = block(blocks.len() as u64) {
-        // The list itself needs room, too.
+        // Growing the list can fail, too.
         if blocks.try_reserve(1).is_err() {
             break;
         }
@@ -22,7 +22,7 @@ pub fn run() -> usize {
     blocks.len()
 }
 
-/// A block that is full of a number, unless there is no memory for it.
+/// Allocates a block filled with `number`. Returns `None` if there is no memory.
 fn block(number: u64) -> Option<Vec<u64>> {
     let mut block = Vec::new();
     block.try_reserve_exact(BLOCK).ok()?;

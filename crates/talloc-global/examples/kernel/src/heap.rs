@@ -1,4 +1,4 @@
-//! The heap of all cores.
+//! The heap of the kernel.
 
 use core::alloc::Layout;
 
@@ -11,12 +11,12 @@ use crate::cpu;
 use crate::memory::Regions;
 use crate::port::println;
 
-/// Each core has a cache of its own in front of the heap, whose lock is taken seldom.
+/// Each core has its own cache in front of the heap, so cores rarely contend for the lock.
 #[global_allocator]
 static HEAP: TallocMagazines<Backoff, Compact, Reserve, ByCore, { cpu::MAX_CORES }> =
     TallocMagazines::new(Talloc::with_source(Reserve(None)));
 
-/// Each core begins with the cache of its number.
+/// Selects the cache with the number of the core.
 struct ByCore;
 
 impl Caller for ByCore {
@@ -25,35 +25,35 @@ impl Caller for ByCore {
     }
 }
 
-/// Memory that is kept until there is no other: the heap asks for it before a request fails.
+/// Memory held back until the arenas are exhausted. The heap claims it before a request fails.
 struct Reserve(Option<Span>);
 
 impl Source<Compact> for Reserve {
     fn acquire(heap: &mut Talloc<Compact, Self>, layout: Layout) -> Result<(), AllocError> {
         let memory = heap.source_mut().0.take().ok_or(AllocError)?;
-        println!("no room for {} bytes: the reserve {memory} is drawn upon", layout.size());
-        // SAFETY: The memory is the heap's, which has not been given it before.
+        println!("no room for {} bytes: the heap claims the reserve {memory}", layout.size());
+        // SAFETY: The memory is reserved for the heap, and `take` returns it only once.
         unsafe { heap.claim(memory) }.map_err(|_| AllocError)
     }
 }
 
-/// Makes each region an arena, but for the last one, the reserve.
+/// Claims each region as an arena, except the last one, which becomes the reserve.
 pub fn claim(regions: &Regions) {
     let (reserve, others) = regions.split_last().expect("there is memory");
     let mut heap = HEAP.lock();
     heap.source_mut().0 = Some(*reserve);
     for region in others {
-        // SAFETY: Nothing else uses this memory.
+        // SAFETY: Nothing else uses the memory map's free regions.
         unsafe { heap.claim(*region) }.expect("regions are large enough, and do not overlap");
     }
 }
 
-/// Checks all of the heap, and says what is in it.
+/// Verifies the heap and returns its report.
 pub fn report() -> Report {
     HEAP.verify().unwrap_or_else(broken)
 }
 
-/// The same, when all that is in caches has been given back to the arenas.
+/// Gives all cached blocks back to the arenas, and verifies the heap.
 pub fn flush() -> Report {
     HEAP.flush();
     report()

@@ -1,12 +1,12 @@
-//! What the kernel does, from its start to its end.
+//! The kernel's main program.
 
 use core::panic::PanicInfo;
 
 use crate::port::{self, println};
 use crate::{cpu, exhaust, heap, memory, work};
 
-/// Where each core gets to from `boot.s`: its number, and for the first one, where the start info
-/// is.
+/// The entry point of each core, called by `boot.s`. `start_info` is the boot loader's structure, for the first core
+/// only.
 #[unsafe(no_mangle)]
 extern "C" fn enter(number: u32, start_info: u32) -> ! {
     cpu::set_number(number as usize);
@@ -17,7 +17,7 @@ extern "C" fn enter(number: u32, start_info: u32) -> ! {
     cpu::halt()
 }
 
-/// What the first core does.
+/// The work of the first core.
 fn first(start_info: u32) {
     let regions = memory::regions(start_info);
     for region in regions.iter() {

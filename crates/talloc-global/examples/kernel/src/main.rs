@@ -1,21 +1,20 @@
-//! A kernel that gives its heap all memory there is, and uses it from every core.
+//! A multi-core kernel that gives all of the machine's memory to its heap.
 //!
-//! It is started by the PVH protocol, as `qemu-system-x86_64 -kernel` does, with the memory in
-//! several pieces. Each becomes an arena, but for the last, which is kept in reserve. The cores
-//! allocate, send each other what they have allocated, and free that of others. Then one of them
-//! takes all there is: the reserve is drawn upon, and in the end a request is refused, which it
-//! survives.
+//! The kernel boots by the PVH protocol, which `qemu-system-x86_64 -kernel` supports. The memory has several regions.
+//! Each becomes an arena, except the last one, which is kept in reserve. The cores allocate, send blocks to each other,
+//! and free blocks of other cores. Finally, one core exhausts the memory. The heap then claims the reserve. When that
+//! is used up, a request fails, and the kernel handles the error.
 //!
 //! | what | where |
 //! |---|---|
-//! | the heap: arenas, a cache for each core, the reserve | `heap.rs` |
-//! | which memory there is | `memory.rs` |
-//! | what the cores do | `work.rs` |
-//! | until nothing is left | `exhaust.rs` |
-//! | how cores start, and which one this is | `boot.s`, `cpu.rs` |
-//! | the serial line, and the end | `port.rs` |
+//! | the heap: arenas, a cache per core, the reserve | `heap.rs` |
+//! | the map of the memory | `memory.rs` |
+//! | the work of each core | `work.rs` |
+//! | exhausting the memory | `exhaust.rs` |
+//! | how cores start, and the number of a core | `boot.s`, `cpu.rs` |
+//! | the serial port, and how to exit | `port.rs` |
 //!
-//! On any other machine there is nothing in it.
+//! On other machines, the program only prints an error.
 
 #![cfg_attr(all(target_arch = "x86_64", target_os = "none"), no_std, no_main)]
 

@@ -1,26 +1,26 @@
-//! Which memory there is, by what the loader says.
+//! Finds the memory in the map that the boot loader provides.
 
 use core::ops::Deref;
 use core::ptr;
 
 use talloc_global::Span;
 
-/// Memory below this is left alone: the trampoline of other cores lies there.
+/// Memory below this address is not used, because the trampoline of the other cores lies there.
 const LOW: usize = 0x1_0000;
 
-/// Memory above this is not mapped; see `boot.s`.
+/// `boot.s` maps the memory below this address.
 const MAPPED: usize = 8 << 30;
 
-/// What is smaller is not worth an arena.
+/// Smaller regions are not used as arenas.
 const MIN_REGION: usize = 16 << 10;
 
-/// Regions that can be used.
+/// The usable regions.
 pub struct Regions {
     spans: [Span; 16],
     count: usize,
 }
 
-/// What the loader of the PVH protocol leaves, from its version 1 on.
+/// The structure that the boot loader passes. Version 1 added the memory map.
 #[repr(C)]
 struct StartInfo {
     magic: u32,
@@ -37,7 +37,7 @@ struct StartInfo {
 
 const MAGIC: u32 = 0x336e_c578;
 
-/// A piece of the machine's addresses, and what it is.
+/// An entry of the memory map.
 #[repr(C)]
 struct Entry {
     start: u64,
@@ -53,14 +53,14 @@ unsafe extern "C" {
     static mut __image_end: u8;
 }
 
-/// All memory but that of the kernel itself, the lowest first.
+/// Returns all memory except that of the kernel, in the order of the map.
 ///
-/// It is noted elsewhere than in the loader's list, which lies in memory that will be the heap's.
+/// The result is a copy, because the map itself may lie in memory that the heap will use.
 pub fn regions(start_info: u32) -> Regions {
     let image = Span::from(&raw mut __image_start..&raw mut __image_end);
     let mut regions = Regions { spans: [Span::empty(); 16], count: 0 };
     for entry in map(start_info).iter().filter(|entry| entry.kind == MEMORY) {
-        // The kernel lies within one of them, and divides it.
+        // The kernel's image lies within an entry, and divides it.
         let (below, above) = span(entry).above(LOW).below(MAPPED).except(image);
         regions.add(below);
         regions.add(above);
@@ -68,21 +68,20 @@ pub fn regions(start_info: u32) -> Regions {
     regions
 }
 
-/// The loader's list.
+/// Returns the memory map of the boot loader.
 fn map(start_info: u32) -> &'static [Entry] {
-    // The loader's addresses are physical ones, at which memory is mapped: nothing that Rust knows
-    // of.
+    // The boot loader passes physical addresses, which are mapped to themselves. No Rust object exists there, so the
+    // pointers have exposed provenance.
     let info = ptr::with_exposed_provenance::<StartInfo>(start_info as usize);
-    // SAFETY: There the loader has put it, and nothing has been written to it.
+    // SAFETY: The boot loader has put the structure there, and nothing has overwritten it.
     let info = unsafe { &*info };
     assert!(info.magic == MAGIC && info.version >= 1, "the loader leaves no map of the memory");
     let entries = ptr::with_exposed_provenance::<Entry>(info.map as usize);
-    // SAFETY: As above; so many there are.
+    // SAFETY: The boot loader has put `map_entries` entries there, and nothing has overwritten them.
     unsafe { core::slice::from_raw_parts(entries, info.map_entries as usize) }
 }
 
-/// The addresses, with pointers through which they may be used: here memory comes into being, as
-/// far as Rust is concerned.
+/// Returns the entry's memory as a span. No Rust object exists there, so the pointers have exposed provenance.
 fn span(entry: &Entry) -> Span {
     let start = ptr::with_exposed_provenance_mut::<u8>(entry.start as usize);
     Span::from(start..start.wrapping_add(entry.size as usize))
@@ -91,7 +90,7 @@ fn span(entry: &Entry) -> Span {
 impl Regions {
     fn add(&mut self, span: Span) {
         if span.size() >= MIN_REGION {
-            assert!(self.count < self.spans.len(), "there are more regions than can be noted");
+            assert!(self.count < self.spans.len(), "too many regions of memory");
             self.spans[self.count] = span;
             self.count += 1;
         }

@@ -1,5 +1,5 @@
-//! What each core does: it makes parcels, keeps some, and sends others to the next core, which
-//! looks whether they have arrived as they were and frees them.
+//! The work of each core: it creates parcels, keeps some, and sends others to the next core, which checks and frees
+//! them.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -12,10 +12,10 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::cpu;
 
-/// Parcels that each core makes.
+/// The number of parcels that each core creates.
 const PARCELS: u32 = 10_000;
 
-/// Of these, so many are kept at a time.
+/// The number of parcels that each core keeps at a time.
 const KEPT: usize = 500;
 
 struct Parcel {
@@ -23,17 +23,17 @@ struct Parcel {
     content: Vec<u32>,
 }
 
-/// What has been sent to a core, and that has not taken yet.
+/// One slot per core for a parcel sent to it.
 static MAIL: [AtomicPtr<Parcel>; cpu::MAX_CORES] =
     [const { AtomicPtr::new(ptr::null_mut()) }; cpu::MAX_CORES];
 
-/// Parcels that have been opened, by all cores.
+/// The number of parcels opened by all cores.
 static OPENED: AtomicU32 = AtomicU32::new(0);
 
-/// Cores that have finished.
+/// The number of cores that have finished.
 static FINISHED: AtomicU32 = AtomicU32::new(0);
 
-/// What a core does.
+/// The work of one core.
 pub fn run() {
     let own = cpu::number();
     let mut kept = BTreeMap::new();
@@ -52,24 +52,24 @@ pub fn run() {
     FINISHED.fetch_add(1, Ordering::Release);
 }
 
-/// Waits until so many cores have finished. Returns how many parcels were opened.
+/// Waits until `cores` cores have finished. Returns the number of opened parcels.
 pub fn wait_for(cores: u32) -> u32 {
     while FINISHED.load(Ordering::Acquire) < cores {
         hint::spin_loop();
     }
-    // What was sent to a core that had finished, or that there is not.
+    // Opens parcels sent to cores that had already finished, or that do not exist.
     MAIL.iter().for_each(|mail| send(mail, None));
     let opened = OPENED.load(Ordering::Relaxed);
     assert!(opened == cores * PARCELS, "only {opened} parcels have been opened");
     opened
 }
 
-/// Puts a parcel into a box, or none, and opens what was in there.
+/// Puts a parcel, or nothing, into a slot, and opens the parcel that was there.
 fn send(mail: &AtomicPtr<Parcel>, parcel: Option<Box<Parcel>>) {
     let new = parcel.map_or(ptr::null_mut(), Box::into_raw);
     let old = mail.swap(new, Ordering::AcqRel);
     if !old.is_null() {
-        // SAFETY: It was a box when it was put there, and is nobody else's now.
+        // SAFETY: The pointer came from `Box::into_raw`, and the swap made this core its only owner.
         unsafe { Box::from_raw(old) }.open();
     }
 }
@@ -83,7 +83,7 @@ impl Parcel {
         }
     }
 
-    /// Looks whether it is as it was made, and frees it.
+    /// Checks that the contents are unchanged, and frees the parcel.
     fn open(self) {
         let expected = Self::new(self.content[0]);
         assert!(self.label == expected.label, "{} is labelled {}", expected.label, self.label);

@@ -1,10 +1,10 @@
-//! Blocks that tell when somebody else has written to them.
+//! Blocks that detect when they are overwritten.
 
 use core::alloc::Layout;
 use core::ops::Deref;
 use std::alloc::GlobalAlloc;
 
-/// A block with all its bytes set to `tag`, which is checked and freed when it is dropped.
+/// A block whose bytes are all `tag`. It is checked and freed when it is dropped.
 pub struct Block<P: Deref<Target: GlobalAlloc>> {
     heap: P,
     ptr: *mut u8,
@@ -12,11 +12,11 @@ pub struct Block<P: Deref<Target: GlobalAlloc>> {
     tag: u8,
 }
 
-// SAFETY: It owns the block, and threads may have the heap.
+// SAFETY: The value owns the block, and threads may share the heap.
 unsafe impl<P: Deref<Target: GlobalAlloc + Sync> + Send> Send for Block<P> {}
 
 impl<P: Deref<Target: GlobalAlloc>> Block<P> {
-    /// A block of `layout`, or `None` if there is no room.
+    /// Allocates a block of `layout`. Returns `None` if there is no room.
     pub fn new(heap: P, layout: Layout, tag: u8) -> Option<Self> {
         // SAFETY: The size is not zero.
         let ptr = unsafe { heap.alloc(layout) };
@@ -25,14 +25,14 @@ impl<P: Deref<Target: GlobalAlloc>> Block<P> {
         Some(block)
     }
 
-    /// A block of zeros, or `None` if there is no room.
+    /// Allocates a zeroed block. Returns `None` if there is no room.
     pub fn zeroed(heap: P, layout: Layout) -> Option<Self> {
         // SAFETY: The size is not zero.
         let ptr = unsafe { heap.alloc_zeroed(layout) };
         Self::own(heap, ptr, layout, 0)
     }
 
-    /// A block of up to 300 bytes, or `None` if there is no room.
+    /// Allocates a block of up to 300 bytes. Returns `None` if there is no room.
     pub fn random(heap: P, random: &mut fastrand::Rng) -> Option<Self> {
         let align = 1 << random.u32(..7);
         let layout = Layout::from_size_align(random.usize(1..=300), align).unwrap();
@@ -44,21 +44,21 @@ impl<P: Deref<Target: GlobalAlloc>> Block<P> {
         if ptr.is_null() { None } else { Some(Self { heap, ptr, layout, tag }) }
     }
 
-    /// Where it is.
+    /// Returns the address.
     pub fn addr(&self) -> usize {
         self.ptr.addr()
     }
 
     pub fn fill(&mut self, tag: u8) {
         self.tag = tag;
-        // SAFETY: The block has as many bytes.
+        // SAFETY: The access is within the block.
         unsafe { self.ptr.write_bytes(tag, self.layout.size()) };
     }
 
-    /// Changes the size, if there is room. Returns whether there is.
+    /// Resizes the block. Returns whether that succeeded.
     pub fn resize(&mut self, size: usize) -> bool {
         self.check(self.layout.size());
-        // SAFETY: The block has this layout.
+        // SAFETY: The block has this layout, and the new size is not zero.
         let ptr = unsafe { self.heap.realloc(self.ptr, self.layout, size) };
         if !ptr.is_null() {
             let kept = size.min(self.layout.size());
@@ -71,7 +71,7 @@ impl<P: Deref<Target: GlobalAlloc>> Block<P> {
     }
 
     fn check(&self, size: usize) {
-        // SAFETY: As many bytes are initialised.
+        // SAFETY: The first `size` bytes are initialised.
         let bytes = unsafe { core::slice::from_raw_parts(self.ptr, size) };
         assert!(bytes.iter().all(|&byte| byte == self.tag), "a block has been overwritten");
     }

@@ -1,9 +1,8 @@
-//! Critical sections for threads, on each of which interrupts can be made to happen.
+//! Critical sections for threads, with simulated interrupts.
 //!
-//! A thread plays a core. Where its outermost critical section begins and ends, and anywhere
-//! between two, its interrupts are let in: the handler runs on the same stack, and the thread goes
-//! on when it is done. An interrupt that comes within a critical section waits for the end of the
-//! outermost one. Sections exclude those of other threads, too, as on a machine with several cores.
+//! A thread plays a core. Interrupts occur where its outermost critical section begins or ends, and at any time between
+//! sections: the handler runs on the same stack, and then the thread continues. An interrupt within a critical section
+//! is pending until the outermost one ends. Sections also exclude those of other threads, as on a multi-core machine.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,7 +14,7 @@ use parking_lot::{RawMutex, RawThreadId};
 static CORES: RawReentrantMutex<RawMutex, RawThreadId> = RawReentrantMutex::INIT;
 
 std::thread_local! {
-    /// How many critical sections this thread is in.
+    /// The depth of nested critical sections of this thread.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static CONTROLLER: RefCell<Option<Controller>> = const { RefCell::new(None) };
 }
@@ -23,8 +22,8 @@ std::thread_local! {
 struct Sections;
 critical_section::set_impl!(Sections);
 
-// SAFETY: A section excludes all others but those nested in it, until the outermost one ends, and
-// the lock has the ordering.
+// SAFETY: A section excludes all others except nested ones until the outermost one ends. The lock provides the
+// ordering.
 unsafe impl Impl for Sections {
     unsafe fn acquire() -> RawRestoreState {
         boundary();
@@ -33,39 +32,39 @@ unsafe impl Impl for Sections {
     }
 
     unsafe fn release(before: RawRestoreState) {
-        assert_eq!(DEPTH.get(), before + 1, "sections end in the reverse of their order");
+        assert_eq!(DEPTH.get(), before + 1, "sections must end in reverse order");
         DEPTH.set(before);
-        // SAFETY: This thread has locked it as often as it is in sections, this one included.
+        // SAFETY: This thread has locked it once for each nested section, including this one.
         unsafe { CORES.unlock() };
         boundary();
     }
 }
 
-/// At which beginnings and ends of critical sections, counted from 1 on, an interrupt is requested.
+/// The boundaries of critical sections at which an interrupt is requested, counted from 1.
 pub enum When {
     At(Vec<usize>),
     Every(usize),
 }
 
-/// What decides when the handler runs.
+/// Decides when the handler runs.
 struct Controller {
     when: When,
     handler: Rc<dyn Fn()>,
-    /// How many handlers may interrupt each other.
+    /// The largest number of nested handlers.
     levels: usize,
-    /// How many are running.
+    /// The number of running handlers.
     running: usize,
-    /// Interrupts that wait.
+    /// The number of pending interrupts.
     pending: usize,
     counts: Counts,
 }
 
-/// What has been counted.
+/// Counts of boundaries and interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Beginnings and ends of critical sections.
     pub boundaries: usize,
-    /// Interrupts that have been handled, and how many of them in the midst of a handler.
+    /// Interrupts that were handled, and how many of them interrupted a handler.
     pub handled: usize,
     pub nested: usize,
 }
@@ -78,11 +77,11 @@ impl Controller {
             When::At(numbers) => numbers.contains(&number),
             When::Every(step) => number % step == 0,
         };
-        // Handlers at the highest level are not interrupted, or they would never end.
+        // Handlers at the highest level are not interrupted, because they would never end.
         self.pending += usize::from(requested && self.running < self.levels);
     }
 
-    /// The handler, if it is to run now.
+    /// Returns the handler if it must run now.
     fn enter(&mut self) -> Option<Rc<dyn Fn()>> {
         if self.pending == 0 || self.running == self.levels {
             return None;
@@ -95,8 +94,7 @@ impl Controller {
     }
 }
 
-/// Runs `program` with interrupts, of which as many as `levels` may interrupt each other. Returns
-/// what has been counted.
+/// Runs `program` with interrupts. Up to `levels` handlers may be nested. Returns the counts.
 pub fn interrupted(
     when: When,
     levels: usize,
@@ -111,17 +109,17 @@ pub fn interrupted(
     done.counts
 }
 
-/// How many critical sections this thread is in.
+/// Returns the depth of nested critical sections of this thread.
 pub fn depth() -> u32 {
     DEPTH.get()
 }
 
-/// What has been counted so far; nothing where there are no interrupts.
+/// Returns the counts so far, or zeros without interrupts.
 pub fn counts() -> Counts {
     with_controller(|controller| controller.counts).unwrap_or_default()
 }
 
-/// Counts the beginning or the end of a section, and lets interrupts in where there is none.
+/// Counts a boundary of a section. Outside all sections, runs pending handlers.
 fn boundary() {
     with_controller(Controller::count_boundary);
     while depth() == 0 {
@@ -131,7 +129,7 @@ fn boundary() {
     }
 }
 
-/// Calls `f` with what decides about interrupts, if this thread has any.
+/// Calls `f` with the controller, if this thread has interrupts.
 fn with_controller<T>(f: impl FnOnce(&mut Controller) -> T) -> Option<T> {
     CONTROLLER.with_borrow_mut(|controller| controller.as_mut().map(f))
 }

@@ -1,4 +1,4 @@
-//! What several tests have in common.
+//! Helpers of the tests.
 
 #![allow(dead_code)] // Each program uses some of this.
 

@@ -1,13 +1,13 @@
-//! Which thread it is.
+//! The identity of threads.
 
 use core::num::NonZero;
 
 use talloc_sync::lock::GetThreadId;
 
-/// Threads told apart by the address of a variable, which needs no memory.
+/// Identifies a thread by the address of a thread-local variable, which needs no allocation.
 pub struct Thread;
 
-// SAFETY: No two threads' variables have the same address, which is not zero.
+// SAFETY: Variables of different threads have different addresses, none of which is zero.
 unsafe impl GetThreadId for Thread {
     const INIT: Self = Self;
 

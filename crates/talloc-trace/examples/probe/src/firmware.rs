@@ -1,11 +1,11 @@
-//! The program.
+//! The main program.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
-// The critical sections of a single core.
+// Implements critical sections for a single core.
 use cortex_m as _;
 use cortex_m_rt::entry;
 use semihosting::{eprintln, println, process};
@@ -19,29 +19,30 @@ type Heap = TallocCritical<Micro, Region>;
 
 static ARENA: StaticArena<{ 64 << 10 }> = StaticArena::new();
 
-/// The heap, and the recorder around it. No interrupt handler allocates here: where one does, the recorder works in a
-/// critical section, as that of `talloc-example-firmware`.
+/// The heap and its recorder. No interrupt handler allocates here. If one does, use the recorder in critical sections,
+/// as `talloc-example-firmware` does.
 #[global_allocator]
 static ALLOCATOR: Traced<Heap, Probe, spin::Mutex<()>> =
     Traced::new(TallocCritical::new(Talloc::with_source(ARENA.region())));
 
 #[entry]
 fn main() -> ! {
-    assert!(ALLOCATOR.start(Probe::open()).is_ok(), "the trace has no beginning");
+    assert!(ALLOCATOR.start(Probe::open()).is_ok(), "the trace did not start");
     let lines = log(100);
-    assert!(ALLOCATOR.stop().is_some(), "the trace has no end");
+    assert!(ALLOCATOR.stop().is_some(), "the trace did not stop");
     println!("{} lines, {} events lost", lines.len(), ALLOCATOR.lost());
-    assert!(ALLOCATOR.lost() == 0, "the buffer of the channel is too small");
+    assert!(ALLOCATOR.lost() == 0, "the channel's buffer is too small");
     println!("passed");
     process::exit(0)
 }
 
-/// Something that allocates.
+/// Allocates a list of strings.
 fn log(number: u32) -> Vec<String> {
     let mut lines = Vec::new();
     for second in 0..number {
         let mut line = String::new();
-        write!(line, "{second} s: {} degrees", 20 + second % 7).expect("a string takes all");
+        write!(line, "{second} s: {} degrees", 20 + second % 7)
+            .expect("writing to a string cannot fail");
         lines.push(line);
     }
     lines

@@ -1,9 +1,9 @@
 //! Firmware that sends a trace of its allocations to a debug probe.
 //!
-//! The trace goes to an RTT channel called `talloc`, which the probe's software writes to a file. With the feature `defmt`,
-//! it goes into the log. See `README.md`.
+//! The trace goes to an RTT channel called `talloc`, which the probe's software writes to a file. With the feature
+//! `defmt`, it goes to the log. See `README.md`.
 //!
-//! On a machine with an operating system there is nothing in it.
+//! On a machine with an operating system, the program only prints an error.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 

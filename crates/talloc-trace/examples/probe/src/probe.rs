@@ -1,4 +1,4 @@
-//! Where the trace goes.
+//! The destination of the trace.
 
 #[cfg(feature = "defmt")]
 mod log;

@@ -1,7 +1,6 @@
-//! How the module's memory grows under heaps of several parameters.
+//! Tests how the module's memory grows, with heaps of several parameters.
 //!
-//! There are several heaps in the module, so that to each of them, others are those who make the memory
-//! grow meanwhile.
+//! The module has several heaps. Each must cope with the others growing the memory.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
@@ -15,13 +14,13 @@ use talloc_global::{Span, WasmTalloc};
 
 const PAGE: usize = 64 << 10;
 
-/// Bytes that a block grows to.
+/// The size that a block grows to, in bytes.
 const LARGE: usize = 8 << 20;
 
-/// Steps of a walk.
+/// Steps per walk.
 const STEPS: usize = 3000;
 
-/// Checks it all. Returns how many pages the memory has in the end.
+/// Runs all checks. Returns the final size of the memory in pages.
 pub fn check_memory(plan: &Plan) -> usize {
     rest();
     walk::<WasmDefault>(plan);
@@ -42,7 +41,7 @@ pub fn check_memory(plan: &Plan) -> usize {
     memory_size::<0>()
 }
 
-/// Random calls, each followed by a look at all there is, while somebody else makes the memory grow, too.
+/// Random operations while other code grows the memory, too. Inspects the heap repeatedly.
 fn walk<P: WasmParameters>(plan: &Plan) {
     let heap = WasmTalloc::<P>::with_config();
     let mut walk = Walk::<40>::new(plan, 2);
@@ -57,7 +56,7 @@ fn walk<P: WasmParameters>(plan: &Plan) {
     assert!(report.used_bytes == 0 && walk.counts().refused == 0, "{report:?}");
 }
 
-/// What is free is listed, counted by size, and told by its largest piece.
+/// The list of free chunks, the counts by size and the size of the largest free chunk agree.
 fn look<P: WasmParameters>(heap: &WasmTalloc<P>) {
     const ROOM: usize = 1000;
     let mut room = [Chunk { kind: ChunkKind::Own, span: Span::empty() }; ROOM];
@@ -76,7 +75,7 @@ fn look<P: WasmParameters>(heap: &WasmTalloc<P>) {
     assert!(own > 0, "the heap's own memory is not in its map");
 }
 
-/// The first block lies in what the module's initial memory has left.
+/// The first block is placed in the rest of the module's initial memory.
 fn rest() {
     let end = memory_size::<0>() * PAGE;
     // SAFETY: Nothing else in the module uses that memory.
@@ -85,12 +84,11 @@ fn rest() {
     assert!(block.start.addr() < end && memory_size::<0>() * PAGE == end);
     block.grow(&heap, PAGE);
     block.free(&heap);
-    // The program has made the memory grow before.
+    // Other code has already grown the memory, so there may be a second arena.
     verify(&heap, 2);
 }
 
-/// A block that doubles stays where it is, and needs little more memory than it has; what is fresh is
-/// zero.
+/// A block that doubles in size stays in place, and takes little more memory than its size. Fresh memory is zero.
 fn growing<P: WasmParameters>(heap: &WasmTalloc<P>) {
     let before = memory_size::<0>();
     let mut block = Block::new(heap, 64);
@@ -105,7 +103,7 @@ fn growing<P: WasmParameters>(heap: &WasmTalloc<P>) {
     assert!(grown < LARGE + LARGE / 4, "{grown} bytes for a block of {LARGE}");
 
     let zeros = Layout::from_size_align(LARGE, 8).expect("it is small");
-    // SAFETY: The size is not zero; the block has as many bytes, and is freed as it was allocated.
+    // SAFETY: The size is not zero. All accesses are in the block, and it is freed with its layout.
     unsafe {
         let start = heap.alloc_zeroed(zeros);
         assert!((0..LARGE).all(|at| start.add(at).read() == 0));
@@ -113,13 +111,13 @@ fn growing<P: WasmParameters>(heap: &WasmTalloc<P>) {
     }
     block.free(heap);
     verify(heap, 1);
-    // All is free, so that half as much again needs no more memory.
+    // All memory is free, so a block half as large again needs no more.
     let all = memory_size::<0>();
     Block::new(heap, LARGE + LARGE / 2).free(heap);
     assert!(memory_size::<0>() == all, "memory has been lost");
 }
 
-/// However often somebody else makes the memory grow, there are no more arenas than this.
+/// The number of arenas is bounded, however often other code grows the memory.
 fn others<P: WasmParameters>(arenas: usize) {
     const SIZE: usize = 100_000;
     const COUNT: usize = 64;
@@ -130,7 +128,7 @@ fn others<P: WasmParameters>(arenas: usize) {
         memory_grow::<0>(1);
     }
     verify(&heap, arenas);
-    // What is freed can be had again.
+    // Freed memory can be allocated again.
     for block in blocks.iter_mut().step_by(2) {
         block.take().expect("it is not freed yet").free(&heap);
     }
@@ -145,33 +143,33 @@ fn others<P: WasmParameters>(arenas: usize) {
     verify(&heap, arenas);
 }
 
-/// What the memory cannot have is refused, and the memory is as it was.
+/// A request that exceeds the address space fails, and leaves the memory as it was.
 fn refused<P: WasmParameters>() {
     const IMPOSSIBLE: usize = isize::MAX as usize - 7;
     let heap = WasmTalloc::<P>::with_config();
     let block = Block::new(&heap, 64);
     memory_grow::<0>(1);
-    // There are addresses for one of that size at the most.
+    // The address space has room for at most one block of this size.
     // SAFETY: The size is not zero.
     let large = unsafe { heap.alloc(Block::layout(IMPOSSIBLE)) };
     let pages = memory_size::<0>();
     for _ in 0..100 {
-        // SAFETY: As above.
+        // SAFETY: The size is not zero.
         assert!(unsafe { heap.alloc(Block::layout(IMPOSSIBLE)) }.is_null());
         assert!(memory_size::<0>() == pages, "a request that was refused has made the memory grow");
     }
     if !large.is_null() {
-        // SAFETY: It was allocated with this layout.
+        // SAFETY: The block was allocated with this layout, and is not used any more.
         unsafe { heap.dealloc(large, Block::layout(IMPOSSIBLE)) };
     }
     block.free(&heap);
     verify(&heap, 2);
 }
 
-/// Parameters for one arena, with a search before a request fails.
+/// Parameters for a single arena.
 type Single = OneArena<Uncached>;
 
-/// A heap of one arena asks for nothing once somebody else has made the memory grow.
+/// A heap with a single arena does not grow the memory after other code has.
 fn single() {
     let heap = WasmTalloc::<Single>::with_config();
     let block = Block::new(&heap, 64);
@@ -186,13 +184,13 @@ fn single() {
     verify(&heap, 1);
 }
 
-/// Checks the heap, which may have so many arenas.
+/// Checks the heap, and that it has at most `arenas` arenas.
 fn verify<P: WasmParameters>(heap: &WasmTalloc<P>, arenas: usize) {
     let report = heap.verify().unwrap_or_else(|violation| panic!("{violation}"));
     assert!(report.arenas <= arenas, "more than {arenas} arenas: {report:?}");
 }
 
-/// A block whose every 512th byte tells where it is.
+/// A block with a pattern at every 512th byte.
 struct Block {
     start: *mut u8,
     size: usize,
@@ -210,7 +208,7 @@ impl Block {
 
     fn grow<P: WasmParameters>(&mut self, heap: &WasmTalloc<P>, size: usize) {
         let old = self.size;
-        // SAFETY: It is a block of that size.
+        // SAFETY: The block was allocated with this layout, and the new size is not zero.
         let start = unsafe { heap.realloc(self.start, Self::layout(old), size) };
         assert!(!start.is_null(), "{size} bytes are refused");
         *self = Self { start, size };
@@ -220,22 +218,22 @@ impl Block {
 
     fn free<P: WasmParameters>(self, heap: &WasmTalloc<P>) {
         self.check(self.size);
-        // SAFETY: It is a block of that size, used no more.
+        // SAFETY: The block was allocated with this layout, and is not used any more.
         unsafe { heap.dealloc(self.start, Self::layout(self.size)) };
     }
 
-    /// Writes to the block from the byte `from` on.
+    /// Writes the pattern from byte `from` on.
     fn sign(&self, from: usize) {
         for at in (from.next_multiple_of(512)..self.size).step_by(512) {
-            // SAFETY: The block has as many bytes.
+            // SAFETY: `at` is less than the size of the block.
             unsafe { self.start.add(at).write((at / 512) as u8) };
         }
     }
 
-    /// Checks the block up to the byte `end`.
+    /// Checks the pattern up to byte `end`.
     fn check(&self, end: usize) {
         for at in (0..end).step_by(512) {
-            // SAFETY: The block has as many bytes, and they have been signed.
+            // SAFETY: `end` is at most the size of the block, and `sign` has initialised these bytes.
             assert!(
                 unsafe { self.start.add(at).read() } == (at / 512) as u8,
                 "byte {at} has changed"

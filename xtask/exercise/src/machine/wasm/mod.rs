@@ -1,4 +1,4 @@
-//! WebAssembly, in a host that has a function to print with.
+//! WebAssembly, in a host that provides a function to print.
 
 mod memory;
 
@@ -19,7 +19,7 @@ unsafe extern "C" {
     fn print_text(start: *const u8, len: usize);
 }
 
-/// Runs the program, with the fault of that number. Returns 0; traps if anything is wrong.
+/// Runs the program with the fault of this number. Returns 0, or traps if a check fails.
 #[unsafe(no_mangle)]
 extern "C" fn run(fault: u32) -> i32 {
     let name = match fault {
@@ -35,7 +35,7 @@ pub fn print(text: fmt::Arguments<'_>) {
     struct Host;
     impl Write for Host {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            // SAFETY: That is where the text is.
+            // SAFETY: The pointer and the length are those of a string.
             unsafe { print_text(text.as_ptr(), text.len()) };
             Ok(())
         }
@@ -53,7 +53,7 @@ pub fn start_timer() {}
 
 pub fn stop_timer() {}
 
-/// The module's memory, which grows.
+/// The module's memory, which can grow.
 pub type Memory = WasmSource;
 
 pub const MEMORY: Memory = WasmSource::new();

@@ -1,4 +1,4 @@
-//! Structures that are made, moved and given up: there is always one canary for each arena.
+//! Structures that are created, moved and given up: each arena always has exactly one canary.
 
 use talloc_core::{Hardened, Memory, RealTime};
 
@@ -19,13 +19,13 @@ fn each_arena_has_a_canary() {
 }
 
 #[test]
-fn the_canary_goes_with_structures_that_come_to_lie_between_blocks() {
+fn the_canary_moves_with_structures_to_a_place_between_blocks() {
     for few in 1..40 {
         let memory = memory(1 << 13);
         let arena = part(memory, 1 << 10, 1 << 11);
         let mut heap = heap_of::<Hardened<RealTime, Tails, Note>>(&[arena]);
         let below: Vec<_> = (0..few).map(|_| malloc(&mut heap, 24)).collect();
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arena(arena).unwrap().extend(memory, Memory::empty()) }.unwrap();
         expect_canaries(&heap, 1);
         let blocks = [below, fill(&mut heap, 24)].concat();
@@ -42,7 +42,7 @@ fn an_arena_that_is_extended_or_truncated_at_either_end_keeps_its_canary() {
         let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[arena]);
         let kept = malloc(&mut heap, 100);
         let wide = arena.extend(low, high);
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arena(arena).unwrap().extend(wide, Memory::empty()) }.unwrap();
         expect_canaries(&heap, 1);
         let least = heap.arena(wide).unwrap().allocated_span();
@@ -55,25 +55,25 @@ fn an_arena_that_is_extended_or_truncated_at_either_end_keeps_its_canary() {
 }
 
 #[test]
-fn an_arena_that_is_laid_out_anew_has_a_new_canary() {
+fn an_arena_with_a_new_layout_has_a_new_canary() {
     let memory = memory(1 << 14);
     let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[part(memory, 4096, 4096)]);
     let span = heap.get_arena();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.arena(span).unwrap().extend(memory, Memory::empty()) }.unwrap();
     expect_canaries(&heap, 1);
     let block = malloc(&mut heap, 24);
     assert_eq!(underflow(&mut heap, &[block], 24), 1);
 }
 
-/// When nothing is allocated any more, structures between the blocks move back to the start.
+/// When the last block is freed, structures between blocks move back to the start.
 #[test]
-fn the_canary_goes_with_structures_that_move_back_to_the_start() {
+fn the_canary_moves_back_to_the_start_with_structures() {
     let memory = memory(1 << 13);
     let arena = part(memory, 0, 1 << 11);
     let mut heap = heap_of::<Hardened<RealTime, Standard, Note>>(&[arena]);
     let block = malloc(&mut heap, 500);
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.arena(arena).unwrap().extend(memory, Memory::empty()) }.unwrap();
     assert_ne!(own_chunks(&heap)[0].base(), memory.base(), "the structures have moved");
     free(&mut heap, block, 500);
@@ -86,7 +86,7 @@ fn the_canary_goes_with_structures_that_move_back_to_the_start() {
 
 #[test]
 fn arenas_that_merge_have_one_canary() {
-    // Either arena has room for the structures of both, or none has.
+    // Each arena has room for both structures, or neither has.
     for (lower_size, upper_size) in [(0, 0), (2000, 0), (0, 2000), (2000, 2000)] {
         let memory = memory(1 << 13);
         let [lower, upper] = [0, 1].map(|number| part(memory, number << 12, 1 << 12));
@@ -102,7 +102,7 @@ fn arenas_that_merge_have_one_canary() {
                 kept.push(block);
             }
         }
-        // SAFETY: The memory is one piece, which the pointer of the lower arena is valid for.
+        // SAFETY: The memory is one allocation, and the pointer of the lower arena is valid for all of it.
         let merged = unsafe { heap.arena(lower).unwrap().merge(upper) };
         expect_canaries(&heap, if merged.is_ok() { 1 } else { 2 });
         assert_eq!(merged.is_ok(), lower_size + upper_size > 0);
@@ -111,7 +111,7 @@ fn arenas_that_merge_have_one_canary() {
     }
 }
 
-/// Structures above all blocks have no block above them. Nothing of the heap lies below its lowest block then.
+/// No block lies above structures at the end, and none of the heap's structures lies below the lowest block.
 #[test]
 fn the_canary_of_structures_at_the_end_is_kept_and_found_by_verify() {
     let memory = memory(1 << 14);
@@ -119,7 +119,7 @@ fn the_canary_of_structures_at_the_end_is_kept_and_found_by_verify() {
     let blocks = fill(&mut heap, 40);
     for size in [1 << 12, 1 << 11, 1 << 12] {
         let arena = heap.get_arena();
-        // SAFETY: The memory is the heap's for ever.
+        // SAFETY: The memory is leaked, and nothing else uses it.
         unsafe { heap.arena(arena).unwrap().raise(size, Memory::empty()) }.unwrap();
         assert_eq!(own_chunks(&heap)[0].acme(), heap.get_arena().acme());
         expect_canaries(&heap, 1);
@@ -128,7 +128,7 @@ fn the_canary_of_structures_at_the_end_is_kept_and_found_by_verify() {
         free(&mut heap, block, 40);
     }
     let arena = heap.get_arena();
-    // SAFETY: The memory is the heap's for ever.
+    // SAFETY: The memory is leaked, and nothing else uses it.
     unsafe { heap.arena(arena).unwrap().extend(memory, Memory::empty()) }.unwrap();
     expect_canaries(&heap, 1);
     let blocks = fill(&mut heap, 40);

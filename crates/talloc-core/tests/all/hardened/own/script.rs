@@ -1,4 +1,4 @@
-//! Random scripts in which arenas change, and blocks are written to before their starts.
+//! Random programs that change arenas and write below blocks.
 
 use std::ptr::NonNull;
 
@@ -13,7 +13,7 @@ use crate::common::found::Note;
 use crate::common::{layout, memory, part};
 use crate::hardened::{All, Even, Standard, Tails, faults, free, heap_of};
 
-/// Changes an arena of the heap in some way, if it can.
+/// Changes an arena of the heap at random, if possible.
 fn reshape<C: Config>(heap: &mut OwnedTalloc<C>, memory: Span, rng: &mut Rng) {
     let mut arenas: Vec<Span> = heap.arenas().filter(|arena| arena.is_sized()).collect();
     arenas.sort_by_key(|arena| arena.base());
@@ -23,7 +23,7 @@ fn reshape<C: Config>(heap: &mut OwnedTalloc<C>, memory: Span, rng: &mut Rng) {
     let high = arenas.get(index + 1).map_or(memory.acme(), |above| above.base());
     let room = memory.above(low.unwrap()).below(high.unwrap());
     let by = [(); 2].map(|()| rng.usize(..1500));
-    // SAFETY: All of the memory is the heap's for ever, and its pointer is valid for all arenas.
+    // SAFETY: The memory is leaked, nothing else uses it, and its pointer is valid for all arenas.
     let _ = unsafe {
         match rng.usize(..6) {
             0 => {
@@ -49,7 +49,7 @@ fn reshape<C: Config>(heap: &mut OwnedTalloc<C>, memory: Span, rng: &mut Rng) {
     };
 }
 
-/// A random script: arenas change, blocks come and go, and now and then one writes before its start.
+/// A random program that changes arenas, allocates and frees blocks, and sometimes writes below one.
 fn script<C: Config<Checks: KnowsBlocks>>(seed: u64) -> usize {
     let mut rng = Rng::with_seed(seed);
     let memory = memory(1 << 15);
@@ -107,6 +107,6 @@ fn random_changes_of_arenas_keep_the_canaries() {
     ];
     for script in scripts {
         let underflows: usize = (0..seeds).map(script).sum();
-        assert!(underflows as u64 > seeds / 2, "{underflows} blocks lay on a canary");
+        assert!(underflows as u64 > seeds / 2, "{underflows} blocks were adjacent to a canary");
     }
 }

@@ -1,10 +1,10 @@
-//! Cortex-M, with the timer that all of them have.
+//! Cortex-M, with its SysTick timer.
 
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::{entry, exception};
 
-/// Cycles from one interrupt to the next.
+/// Cycles between two interrupts.
 const PERIOD: u32 = 20_000;
 
 #[entry]
@@ -22,8 +22,7 @@ pub fn start_timer() {
 }
 
 pub fn stop_timer() {
-    // SAFETY: Nothing else uses the timer now; the register has its switches, which are all off
-    // then.
+    // SAFETY: Nothing else uses the timer now. Clearing the register only stops the timer and its interrupt.
     unsafe { (*SYST::PTR).csr.write(0) };
 }
 

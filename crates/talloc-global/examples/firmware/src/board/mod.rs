@@ -1,4 +1,4 @@
-//! What boards differ in: how a program starts, and the timer.
+//! The differences between boards: startup, and the timer.
 
 #[cfg(target_arch = "arm")]
 #[path = "cortex_m.rs"]

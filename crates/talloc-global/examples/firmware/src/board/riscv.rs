@@ -1,17 +1,17 @@
-//! RISC-V of 32 bits, with the timer of its machine mode.
+//! 32-bit RISC-V with the machine-mode timer.
 
 use riscv::interrupt::Interrupt;
 use riscv::register::{mie, mstatus};
 use riscv_rt::{core_interrupt, entry};
 
-/// Ticks of the clock from one interrupt to the next.
+/// Timer ticks between two interrupts.
 const PERIOD: u64 = 10_000;
 
-// Where they are, the linker script says; the lower half comes first.
+// The linker script defines these addresses. The low word comes first.
 unsafe extern "C" {
-    /// When the next interrupt is.
+    /// The time of the next interrupt.
     static mut MTIMECMP: [u32; 2];
-    /// The clock.
+    /// The current time.
     static MTIME: [u32; 2];
 }
 
@@ -22,7 +22,7 @@ fn main() -> ! {
 
 pub fn start_timer() {
     set_timer(now() + PERIOD);
-    // SAFETY: The handler of what this lets in is below.
+    // SAFETY: The handler of this interrupt is defined below, and no critical section is active.
     unsafe {
         mie::set_mtimer();
         mstatus::set_mie();
@@ -30,7 +30,7 @@ pub fn start_timer() {
 }
 
 pub fn stop_timer() {
-    // SAFETY: Nothing waits for these interrupts any more.
+    // SAFETY: No other code relies on these interrupts.
     unsafe { mie::clear_mtimer() };
 }
 
@@ -42,11 +42,11 @@ fn timer() {
 
 fn now() -> u64 {
     let clock = (&raw const MTIME).cast::<u32>();
-    // SAFETY: The clock's halves can be read at any time.
+    // SAFETY: The register is always readable, and reading it has no side effects.
     let read = |half| unsafe { clock.add(half).read_volatile() };
     loop {
         let (high, low) = (read(1), read(0));
-        // Else the lower half has just wrapped.
+        // If the high word has changed, the low word has wrapped around.
         if read(1) == high {
             return u64::from(high) << 32 | u64::from(low);
         }
@@ -55,7 +55,8 @@ fn now() -> u64 {
 
 fn set_timer(at: u64) {
     let compare = (&raw mut MTIMECMP).cast::<u32>();
-    // SAFETY: The register is written here only; half-way, it is not in the past.
+    // SAFETY: Only this function writes the register. Setting the high word to its maximum first avoids an early
+    // interrupt.
     unsafe {
         compare.add(1).write_volatile(u32::MAX);
         compare.write_volatile(at as u32);

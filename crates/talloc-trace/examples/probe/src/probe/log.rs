@@ -1,13 +1,13 @@
-//! defmt's log.
+//! The log of defmt.
 
 use defmt_rtt as _;
 use talloc_trace::Sink;
 
-/// Lines of the log, each with the bytes of a record.
+/// Prints each record as a line of the log.
 pub struct Log;
 
 impl Log {
-    /// The log that the program has anyway.
+    /// Uses the log that the program already has.
     pub fn open() -> Self {
         Self
     }

@@ -3,11 +3,11 @@
 use rtt_target::{ChannelMode, UpChannel, rtt_init};
 use talloc_trace::Sink;
 
-/// The channel `talloc`, in whose buffer the bytes wait until the probe has read them.
+/// The channel `talloc`. Its buffer holds bytes until the probe reads them.
 pub struct Channel(UpChannel);
 
 impl Channel {
-    /// Sets RTT up. To be called once.
+    /// Initializes RTT. Must be called only once.
     pub fn open() -> Self {
         let channels = rtt_init! {
             up: {
@@ -23,7 +23,7 @@ impl Channel {
 }
 
 impl Sink for Channel {
-    /// In this mode, a write that does not fit writes nothing. So the program never waits for the probe.
+    /// In this mode, a write that does not fit writes nothing and returns 0. The program never waits for the probe.
     fn write(&mut self, bytes: &[u8]) -> bool {
         self.0.write(bytes) == bytes.len()
     }
