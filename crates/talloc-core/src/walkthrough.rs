@@ -69,7 +69,8 @@
 //! [`Talloc::overflow`] is called, too, but only lets the source take memory back.
 //!
 //! [`Backend::take_back`] takes the blocks that a peer has sent, one [segment](crate::Segment) of blocks of one size at
-//! a time.
+//! a time. It reads the blocks of a long segment side by side ([`Segment::fetch`]), because they are in the cache of
+//! another processor.
 //!
 //! # `realloc`
 //!

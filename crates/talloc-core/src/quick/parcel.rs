@@ -7,7 +7,12 @@
 //!
 //! A parcel is a list of blocks. Consecutive blocks of the same size are a *segment*. The first block of a segment
 //! stores the size, the number of blocks, and the place of the last one. Their owner puts the whole segment on its
-//! quick list without reading the blocks in between, which are in the cache of another processor.
+//! quick list.
+//!
+//! The blocks are in the cache of another processor. If the owner read them one after another, as they are allocated, it
+//! would wait for each of them, because only a block says where the next one is. Therefore each further block of a
+//! segment also stores the place of the block [`STRIDE`] places behind it, and the owner of a long segment
+//! [fetches](Segment::fetch) its blocks along several links at the same time.
 
 use core::ptr::NonNull;
 
@@ -21,6 +26,8 @@ pub struct Parcel {
     last: NonNull<u8>,
     blocks: usize,
     granules: usize,
+    /// The last blocks that were added to the first segment. The one with the number `n` is at `n % STRIDE`.
+    recent: [Option<NonNull<u8>>; STRIDE],
 }
 
 // SAFETY: A parcel is the only way to its blocks.
@@ -32,6 +39,11 @@ const FULL_BLOCKS: usize = 64;
 /// or this many granules, which are 64 KiB.
 const FULL_GRANULES: usize = (64 << 10) / GRANULE;
 
+/// How many blocks are fetched at the same time. With the square root of [`FULL_BLOCKS`], the owner waits least: this many
+/// times for single blocks, and then as often for this many blocks together. `cargo xtask suite` with the program
+/// `xmalloc-test` measures it.
+const STRIDE: usize = 8;
+
 impl Parcel {
     /// A parcel of one block.
     ///
@@ -42,7 +54,7 @@ impl Parcel {
         let first = Segment { first: block, last: block, len, blocks: 1 };
         // SAFETY: The block has room for two words.
         unsafe { first.write(None) };
-        Self { first, last: block, blocks: 1, granules: len }
+        Self { first, last: block, blocks: 1, granules: len, recent: [None; STRIDE] }
     }
 
     /// Adds a block.
@@ -51,9 +63,16 @@ impl Parcel {
     ///
     /// As for [`of`](Self::of).
     pub(super) unsafe fn add(&mut self, block: NonNull<u8>, len: usize) {
-        let next = self.first.first;
+        let Segment { first: next, blocks: before, .. } = self.first;
         debug_assert!(block != next && !self.is_full(), "a block is once in a parcel with room");
         self.first = self.first.with(block, len);
+        if self.first.blocks > 1 {
+            // The block added before is no longer the first one of the segment.
+            let number = before - 1;
+            let skipped = self.recent[number % STRIDE].replace(next).filter(|_| number >= STRIDE);
+            // SAFETY: All blocks of the parcel have room for two words.
+            unsafe { second_word(next).write(skipped) };
+        }
         // SAFETY: The block has room for two words.
         unsafe { self.first.write(Some(next)) };
         self.blocks += 1;
@@ -191,11 +210,44 @@ impl Segment {
         (segment, unsafe { next(last) })
     }
 
+    /// Reads all blocks of a long segment, so that they are in the cache of this processor when they are allocated.
+    ///
+    /// # Safety
+    ///
+    /// The segment has been [read](Self::read) from a parcel, and nobody has used its blocks since then.
+    pub(crate) unsafe fn fetch(&self) {
+        if self.blocks < 2 * STRIDE {
+            return;
+        }
+        let mut chains = [self.first; STRIDE];
+        let mut block = self.first;
+        for chain in &mut chains {
+            // SAFETY: Each block of the segment but the last one links to the next one.
+            let Some(next) = (unsafe { next(block) }) else { return };
+            (block, *chain) = (next, next);
+        }
+        for _ in 0..self.blocks / STRIDE {
+            for chain in &mut chains {
+                // A volatile read is not optimised away.
+                // SAFETY: It is a block of the segment, but not the first one, so its second word is the place of
+                // another block of the segment, if any.
+                if let Some(skipped) = unsafe { second_word(*chain).read_volatile() } {
+                    *chain = skipped;
+                }
+            }
+        }
+    }
+
     /// How many blocks there are.
     #[must_use]
     pub fn blocks(&self) -> usize {
         self.blocks
     }
+}
+
+/// The second word of a block that is not the first one of its segment: the block [`STRIDE`] places behind it.
+fn second_word(block: NonNull<u8>) -> *mut Option<NonNull<u8>> {
+    block.as_ptr().cast::<Option<NonNull<u8>>>().wrapping_add(1)
 }
 
 #[cfg(test)]
@@ -239,6 +291,37 @@ mod tests {
         let mixed = segments(&[(40, 5), (0, 5), (4000, 3), (10, 5), (20, 9), (80, 9)]);
         if is_wide {
             assert_eq!(mixed, [(9, 2), (5, 1), (3, 1), (5, 2)]);
+        }
+    }
+
+    #[test]
+    fn each_further_block_says_which_one_is_a_stride_behind() {
+        let mut memory = vec![0_usize; 4096];
+        let base = NonNull::new(memory.as_mut_ptr()).unwrap();
+        // Blocks of two words in no order, and a block of another size before and after the segment.
+        // SAFETY: The places are in the array, and two words apart.
+        let block = |number: usize| unsafe { base.add(number * 37 % 512 * 4).cast::<u8>() };
+        for blocks in [1, 2, STRIDE, STRIDE + 1, 2 * STRIDE, 3 * STRIDE + 3, FULL_BLOCKS - 2] {
+            // SAFETY: Nobody else uses the array, and each place is one block.
+            let (first, next) = unsafe {
+                let mut parcel = Parcel::of(block(blocks), 3);
+                (0..blocks).for_each(|number| parcel.add(block(number), 2));
+                parcel.add(block(blocks + 1), 3);
+                let (other, first) = Segment::read(parcel.into_ends()[0]);
+                assert_eq!(other.len, 3);
+                Segment::read(first.unwrap())
+            };
+            if first.blocks == 1 {
+                continue; // On 32-bit machines.
+            }
+            assert_eq!((first.blocks, next), (blocks, Some(block(blocks))));
+            for number in 0..blocks - 1 {
+                // SAFETY: The block is in the array.
+                let skipped = unsafe { second_word(block(number)).read() };
+                assert_eq!(skipped, number.checked_sub(STRIDE).map(block), "{number}");
+            }
+            // SAFETY: The segment has just been read.
+            unsafe { first.fetch() };
         }
     }
 

@@ -158,8 +158,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 }
 
 impl<C: Config, S: Source<C>> Backend<'_, C, S> {
-    /// Takes back blocks that a [peer](crate::Peers) has sent home. Takes constant time if the blocks are cached, and
-    /// otherwise time in proportion to the blocks.
+    /// Takes back blocks that a [peer](crate::Peers) has sent home. Takes time in proportion to the blocks.
     ///
     /// # Safety
     ///
@@ -229,8 +228,13 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
         let heap = &mut *self.heap;
         if segment.len < heap.quick.classes() && !C::CHECKED {
             debug_assert!(C::Quick::HAS_PEERS, "the lists hold blocks of one kind");
-            // SAFETY: The caller gives up the blocks, which have a list.
-            if unsafe { heap.quick.splice(segment) } {
+            // SAFETY: The segment has just been read, by the contract of this function. The caller gives up the blocks,
+            // which have a list.
+            let holds_too_much = unsafe {
+                segment.fetch();
+                heap.quick.splice(segment)
+            };
+            if holds_too_much {
                 heap.overflow(segment.len);
             }
             return;
