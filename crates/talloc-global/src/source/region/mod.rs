@@ -36,7 +36,7 @@ use talloc_sync::{AllocError, Config, Source, Span, Talloc};
 ///     static mut HEAP_END: u8;
 /// }
 ///
-/// // SAFETY: The linker script keeps what is between the symbols for the heap.
+/// // SAFETY: The linker script reserves the memory between the symbols for the heap.
 /// static ALLOCATOR: StaticTalloc =
 ///     StaticTalloc::with_source(unsafe { Region::new(&raw mut HEAP_START..&raw mut HEAP_END) });
 /// # fn main() {}
