@@ -62,6 +62,7 @@
 //! | I11 | In a [`Checked`] heap, a granule's second bit is set if and only if the granule is the first of a block. Both bits are set if the block is in a quick list, or if its reuse is delayed. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
 //! | I12 | The heap's count of bytes in use is the sum of all blocks, including those in quick lists. | [`UsedCount`] |
 //! | I13 | All arenas except the first are in an index by the order of claiming, by address, and by the size of a free piece. That size may be out of date for the arena where requests begin. Each arena has provided one node, and each node is in use or spare. Arenas before the one where requests begin have no room for the requests that they could not serve. | [`Index`](Violation::Index) |
+//! | I14 | The memory above the highest block so far is zero from where the heap takes it for zero. [`verify`](Talloc::verify) reads its first 512 bytes. | [`NotZero`] |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size
@@ -81,6 +82,7 @@
 //! [`UsedCount`]: Violation::UsedCount
 //! [`ArenasOverlap`]: Violation::ArenasOverlap
 //! [`NotAnArena`]: Violation::NotAnArena
+//! [`NotZero`]: Violation::NotZero
 //!
 //! # Configurations
 //!

@@ -105,7 +105,7 @@ printed!(Report, report);
 /// An invariant of a heap that does not hold. The program has written to memory that it does not own, or has freed a
 /// block wrongly, or the heap has a defect.
 ///
-/// Addresses are in bytes. The invariants I1 to I13 are listed in the
+/// Addresses are in bytes. The invariants I1 to I14 are listed in the
 /// [crate's documentation](crate#invariants).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -192,6 +192,11 @@ pub enum Violation {
     },
     /// I10: the arena where requests begin is not one of the heap's.
     NotAnArena,
+    /// I14: memory that no block has used is not zero, although the heap takes it for zero.
+    NotZero {
+        /// The first byte that is not zero.
+        addr: usize,
+    },
     /// I13: the index lacks an arena, contains a wrong one, or is wrong about the free memory of one.
     Index,
 }
@@ -209,6 +214,7 @@ impl Violation {
             | Self::NotInBin { addr }
             | Self::OwnCanary { addr }
             | Self::CachedBlock { addr }
+            | Self::NotZero { addr }
             | Self::BlockMark { addr } => Some(addr),
             Self::Bounds { arena }
             | Self::BinCount { arena }
@@ -264,6 +270,9 @@ macro_rules! violation {
             }
             Self::CachedBlock { addr } => {
                 $say!($f, "the quick lists hold {:#x}, which is no used block", addr)
+            }
+            Self::NotZero { addr } => {
+                $say!($f, "the unused memory at {:#x} is not zero", addr)
             }
             Self::CachedCount => $say!($f, "the quick lists have lost count"),
             Self::UsedCount => $say!($f, "the heap has lost count of what is in use"),

@@ -39,11 +39,8 @@ impl Drop for Memory {
         let (below, above) = self.0.split_at(Self::MARGIN + ARENA);
         for byte in below[..Self::MARGIN].iter().chain(above) {
             // SAFETY: These bytes are initialised, and the heap does not use them.
-            assert_eq!(
-                unsafe { byte.assume_init() },
-                CANARY,
-                "a byte outside of the arena was overwritten"
-            );
+            let byte = unsafe { byte.assume_init() };
+            assert_eq!(byte, CANARY, "a byte outside of the arena was overwritten");
         }
     }
 }

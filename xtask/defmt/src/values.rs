@@ -43,7 +43,7 @@ fn print<T: Display + Format>(values: &[T]) {
     }
 }
 
-fn violations() -> [Violation; 17] {
+fn violations() -> [Violation; 20] {
     let (addr, arena) = (ADDR, SPAN);
     [
         Violation::Bounds { arena },
@@ -57,12 +57,15 @@ fn violations() -> [Violation; 17] {
         Violation::BinCount { arena },
         Violation::Map { bin: 17 },
         Violation::Own { arena },
+        Violation::OwnCanary { addr },
         Violation::CachedBlock { addr },
         Violation::CachedCount,
         Violation::UsedCount,
         Violation::BlockMark { addr },
         Violation::ArenasOverlap { arena },
         Violation::NotAnArena,
+        Violation::NotZero { addr },
+        Violation::Index,
     ]
 }
 

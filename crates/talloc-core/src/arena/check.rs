@@ -19,6 +19,7 @@ impl<C: Config> Arena<C> {
         self.check_bins(linked)?;
         self.check_own()?;
         self.check_own_canary()?;
+        self.check_fresh()?;
         let cached = if C::CHECKED { self.check_blocks(report)? } else { 0 };
         let top = (self.end - self.top) * GRANULE;
         if top > 0 {

@@ -5,6 +5,7 @@ use core::ops::Range;
 use talloc_span::{Align, Span};
 
 use super::bits::{Bits, UNIT};
+use super::fresh::Fresh;
 use super::{Arena, Own, units_for};
 use crate::config::{Config, Level, WindowOf, draw_canary_key, draw_key};
 use crate::error::ArenaError;
@@ -91,7 +92,7 @@ impl<C: Config> Arena<C> {
         arena.clear_bits();
         let is_zero = memory.contains(Memory::ZEROED);
         arena.is_reclaimable = memory.contains(Memory::RECLAIMABLE);
-        arena.zero = if is_zero { window.addr(arena.top) } else { usize::MAX };
+        arena.fresh = Fresh::given(is_zero, window.addr(arena.top));
         debug_assert!(arena.is_bounded(), "I1");
         debug_assert_eq!(arena.allocated(), None, "nothing is allocated in a new arena");
         Ok(arena)
@@ -121,7 +122,7 @@ impl<C: Config> Arena<C> {
         match unsafe { Self::claim(span, control, memory) } {
             Err(ArenaError::TooSmall) if control == Control::OUTSIDE => {
                 let is_reclaimable = memory.contains(Memory::RECLAIMABLE);
-                Ok(Self { span, zero: usize::MAX, is_reclaimable, ..Self::NONE })
+                Ok(Self { span, fresh: Fresh::given(false, 0), is_reclaimable, ..Self::NONE })
             }
             result => result,
         }

@@ -13,6 +13,7 @@ use talloc_span::{Align, Span};
 
 use super::Arena;
 use super::bits::UNIT;
+use super::fresh::Fresh;
 use crate::bin::BinIndex;
 use crate::config::Config;
 use crate::free_chunk::FreeChunk;
@@ -78,13 +79,13 @@ impl<C: Config> Arena<C> {
         self.peak = self.high_water();
         let cleared = self.window.granule(base).next_multiple_of(UNIT);
         self.cleared = self.cleared.min(cleared);
-        self.dirty = 0;
-        self.zero = match is_zero {
+        let zero = match is_zero {
             true if was_zero <= acme => self.window.addr(cleared),
             true => was_zero,
             // The piece may reach beyond the memory that was written to, and is not zero.
             false => was_zero.max(acme),
         };
+        self.fresh = Fresh::given(true, zero);
         debug_assert!(self.is_bounded(), "I1");
     }
 

@@ -36,7 +36,7 @@ impl<C: Config> Arena<C> {
             return Err(ArenaError::TooFar);
         }
         let own = self.room_for_own(upper, base + len).ok_or(ArenaError::InUse)?;
-        let (zero, peak) = (upper.zero_from(), self.high_water() + upper.high_water());
+        let (fresh, peak) = (upper.known_fresh(), self.high_water() + upper.high_water());
         let window = self.window;
         let here = |at| window.granule(upper.window.addr(at));
         let between = self.top..here(upper.start);
@@ -45,9 +45,8 @@ impl<C: Config> Arena<C> {
         unsafe {
             self.adopt(span);
             let old = (own != self.own).then(|| self.move_bits(own));
-            (self.zero, self.peak) = (zero, peak);
+            (self.fresh, self.peak) = (fresh, peak);
             self.is_reclaimable &= upper.is_reclaimable;
-            self.dirty = upper.dirty_to();
             self.clear_at_claim(self.end.div_ceil(UNIT)..(base + len).div_ceil(UNIT));
             (self.top, self.end) = (here(upper.top), base + len);
             if self.top > self.cleared {

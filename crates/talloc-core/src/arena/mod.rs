@@ -23,6 +23,7 @@ mod claim;
 mod count;
 mod discard;
 mod fit;
+mod fresh;
 mod holds;
 mod map;
 mod marks;
@@ -55,6 +56,7 @@ use crate::granule::{GRANULE, granules, min_linked};
 use crate::kind::Kind;
 use crate::quick::Lists;
 use bits::{Bits, UNIT};
+use fresh::Fresh;
 
 /// A complete heap in one piece of memory.
 pub(crate) struct Arena<C: Config> {
@@ -70,10 +72,7 @@ pub(crate) struct Arena<C: Config> {
     cleared: usize,
     /// The first unit of bits that has been cleared. It is the unit of the granule before the start.
     first_unit: usize,
-    /// Memory from this address on is zero, except where it has ever been below the top.
-    zero: usize,
-    /// The top may have been written to up to this address, or as far as the bits are cleared, whichever is higher.
-    dirty: usize,
+    fresh: Fresh,
     /// The high-water mark, in bytes, that the arena had when it was last reshaped.
     peak: usize,
     bins: Bins<C>,
@@ -114,8 +113,7 @@ impl<C: Config> Arena<C> {
         end: 0,
         cleared: 0,
         first_unit: 0,
-        zero: 0,
-        dirty: 0,
+        fresh: Fresh::NONE,
         peak: 0,
         bins: Bins::EMPTY,
         span: Span::empty(),
@@ -226,17 +224,6 @@ impl<C: Config> Arena<C> {
     #[inline]
     fn chunks_high_water(&self) -> usize {
         (self.cleared.min(self.end) - self.start) * GRANULE
-    }
-
-    /// All free memory from this address on is known to be zero.
-    #[inline]
-    pub(crate) fn zero_from(&self) -> usize {
-        self.zero.max(self.window.addr(self.cleared))
-    }
-
-    /// Memory from this address on has not been written to since it was given or discarded.
-    fn dirty_to(&self) -> usize {
-        self.dirty.max(self.window.addr(self.cleared))
     }
 
     /// Whether the own chunk lies among the chunks, neither below nor above all of them.

@@ -39,12 +39,12 @@ impl<C: Config> Arena<C> {
     /// What the span adds to the arena is memory as [`claim`](Arena::claim) takes it, and `memory` describes it truly.
     /// If the span has a pointer, it is valid for all of the span.
     pub(crate) unsafe fn raise(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
-        let (zero, dirty) = (self.zero_after(span, memory), self.dirty_to());
+        let fresh = self.fresh_after(span, memory);
         let is_reclaimable = self.is_reclaimable_after(span, memory);
         if self.is_blank() {
             // SAFETY: Nothing is allocated: the memory is as good as new.
             let new = unsafe { Self::claim_any(span, self.control_room(), Memory::empty()) }?;
-            *self = Self { kind: self.kind, zero, dirty, is_reclaimable, ..new };
+            *self = Self { kind: self.kind, fresh, is_reclaimable, ..new };
             return Ok(());
         }
         let start = self.extent().start;
@@ -65,11 +65,10 @@ impl<C: Config> Arena<C> {
         unsafe {
             self.adopt(span);
             let old = self.move_bits(own);
-            (self.end, self.zero, self.is_reclaimable) = (end - len, zero, is_reclaimable);
+            (self.end, self.fresh, self.is_reclaimable) = (end - len, fresh, is_reclaimable);
             if above {
-                // The memory of the old bitmap is not zero.
-                let acme = self.window.addr(old.end);
-                (self.zero, self.dirty) = (zero.max(acme), dirty.max(acme));
+                // The old bitmap has been written to.
+                self.fresh = fresh.above(self.window.addr(old.end));
             } else {
                 if old.end == self.start {
                     self.start = old.start;

@@ -103,12 +103,12 @@ impl<C: Config> Arena<C> {
     /// If the span has a pointer, it is valid for all of the span.
     pub(crate) unsafe fn reshape(&mut self, span: Span, memory: Memory) -> Result<(), ArenaError> {
         self.enclose_own();
-        let (zero, peak) = (self.zero_after(span, memory), self.high_water());
-        let (is_reclaimable, dirty) = (self.is_reclaimable_after(span, memory), self.dirty_to());
+        let (fresh, peak) = (self.fresh_after(span, memory), self.high_water());
+        let is_reclaimable = self.is_reclaimable_after(span, memory);
         let Some(allocated) = self.allocated() else {
             // SAFETY: Nothing is allocated: the memory is as good as new.
             let new = unsafe { Self::claim_any(span, self.control_room(), Memory::empty()) }?;
-            *self = Self { kind: self.kind, zero, dirty, peak, is_reclaimable, ..new };
+            *self = Self { kind: self.kind, fresh, peak, is_reclaimable, ..new };
             return Ok(());
         };
         let range = self.range_of(span)?;
@@ -116,7 +116,7 @@ impl<C: Config> Arena<C> {
             return Err(ArenaError::InUse);
         }
         let (range, own) = self.plan(&allocated, range).ok_or(ArenaError::InUse)?;
-        (self.zero, self.peak, self.is_reclaimable) = (zero, peak, is_reclaimable);
+        (self.fresh, self.peak, self.is_reclaimable) = (fresh, peak, is_reclaimable);
         // SAFETY: The range contains all that is allocated, and `own` is a place in it that
         // nothing else is at.
         unsafe {
@@ -131,19 +131,6 @@ impl<C: Config> Arena<C> {
         debug_assert!(self.is_bounded(), "I1");
         debug_assert_eq!(self.allocated(), Some(allocated), "all blocks stay where they are");
         Ok(())
-    }
-
-    /// The address from which on free memory is zero, after `span` has become the arena's extent.
-    pub(super) fn zero_after(&self, span: Span, memory: Memory) -> usize {
-        let (old, new) = (self.span.acme(), span.acme());
-        if new <= old {
-            self.zero_from()
-        } else if memory.contains(Memory::ZEROED) {
-            // If the arena has no memory yet, all of `span` is new.
-            self.zero_from().min(old.or(span.base()).unwrap_or(usize::MAX))
-        } else {
-            usize::MAX
-        }
     }
 
     /// Whether the source may take free memory back, after `span` has become the arena's extent.

@@ -23,7 +23,7 @@ impl<C: Config> Arena<C> {
     /// The caller moves the control block.
     pub(crate) fn tidy(&mut self) {
         debug_assert!(self.is_untidy() && self.allocated().is_none(), "no block is in the arena");
-        (self.zero, self.dirty) = (self.zero_from(), self.dirty_to());
+        self.fresh = self.known_fresh();
         self.peak = self.peak.max(self.chunks_high_water());
         // Words to spare are no longer needed.
         self.own.units = units_for(self.start..self.end);

@@ -45,9 +45,11 @@ fn violations_say_where() {
         Violation::NotInBin { addr },
         Violation::BinCount { arena },
         Violation::Own { arena },
+        Violation::OwnCanary { addr },
         Violation::BlockMark { addr },
         Violation::CachedBlock { addr },
         Violation::ArenasOverlap { arena },
+        Violation::NotZero { addr },
     ];
     check(&violations);
     assert!(violations.iter().all(|violation| violation.to_string().contains("0x12340")));
@@ -56,6 +58,7 @@ fn violations_say_where() {
         Violation::CachedCount,
         Violation::UsedCount,
         Violation::NotAnArena,
+        Violation::Index,
     ]);
     assert!(Violation::Map { bin: 7 }.to_string().contains('7'));
 }

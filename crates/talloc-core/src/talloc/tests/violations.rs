@@ -1,9 +1,15 @@
 //! Breaks one invariant at a time. `verify` must name it.
 
-use super::{Block, Owned};
+use std::vec;
+
+use talloc_span::Span;
+
+use super::{Block, Owned, layout};
 use crate::config::{Checked, Compact, Hardened, RealTime};
+use crate::memory::Memory;
 use crate::quick::Lists;
 use crate::report::Violation;
+use crate::talloc::Talloc;
 use crate::talloc::arenas::sabotage::Fault;
 
 /// Creates a heap with two free chunks in one bin, the upper one first. Returns the heap, its blocks, and the granules
@@ -157,6 +163,32 @@ fn own_canary() {
         unsafe { word.write(word.read() ^ 1 << 40) };
         let addr = heap.arenas.first.ptr(own.end - 8).addr().get();
         assert_eq!(heap.verify(), Err(Violation::OwnCanary { addr }));
+    }
+}
+
+#[test]
+fn not_zero() {
+    let mut memory = vec![0_u64; 1000];
+    let mut heap = Talloc::<RealTime>::with_config();
+    // SAFETY: The memory is zero, and lives as long as the heap.
+    unsafe {
+        heap.arenas_mut()
+            .claim_as(Span::from_ptr_size(memory.as_mut_ptr().cast(), 8000), Memory::ZEROED)
+    }
+    .unwrap();
+    // SAFETY: `malloc` has no preconditions, and the block has as many bytes.
+    unsafe { heap.malloc(layout(200)).unwrap().write_bytes(0xff, 1600) };
+    heap.verify().unwrap();
+    let addr = heap.arenas.first.zero_from();
+    // `verify` reads 512 bytes.
+    for (at, violation) in [(0, true), (1, true), (511, true), (512, false)] {
+        let byte = heap.arenas.first.ptr(0).with_addr(addr.try_into().unwrap());
+        // SAFETY: The byte is in the arena, above all blocks.
+        unsafe { byte.add(at).write(1) };
+        let expected = if violation { Err(Violation::NotZero { addr: addr + at }) } else { Ok(()) };
+        assert_eq!(heap.verify().map(|_| ()), expected);
+        // SAFETY: As above.
+        unsafe { byte.add(at).write(0) };
     }
 }
 
