@@ -1,7 +1,7 @@
 //! The cost of guarding: replays traces on the system allocator, bare and guarded in several ways.
 //!
 //! ```text
-//! cargo run --release -p talloc-guarded --example overhead -- benches/traces/*.zst
+//! cargo run --release -p talloc-guarded --example guarded_overhead -- benches/traces/*.zst
 //! ```
 //!
 //! A second form is for counting instructions with valgrind. It replays one trace in one mode (`bare`, `off`, `on` or
@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-//!     target/release/examples/overhead on 2 benches/traces/redis.atr.zst
+//!     target/release/examples/guarded_overhead on 2 benches/traces/redis.atr.zst
 //! ```
 
 use std::alloc::System;
