@@ -215,6 +215,33 @@
 //! ```
 //!
 //! ```compile_fail,E0080
+//! use talloc_core::{Compact, SizeBins, Talloc, WithBins};
+//!
+//! type Wrong = WithBins<Compact, SizeBins<16, 4, 1>>;
+//!
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Compact, SizeBins, Talloc, WithBins};
+//!
+//! type Wrong = WithBins<Compact, SizeBins<40, 4, 5>>;
+//!
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Compact, SizeBins, Talloc, WithBins};
+//!
+//! type Wrong = WithBins<Compact, SizeBins<40, 4, 1, 3>>;
+//!
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! ```compile_fail,E0080
 //! use talloc_core::{Compact, QuickLists, Talloc, WithQuick};
 //!
 //! type Wrong = WithQuick<Compact, QuickLists<9, 0>>;
@@ -223,7 +250,52 @@
 //! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
 //! ```
 //!
-//! A heap with peers cannot be hardened, because it has blocks of other heaps on its lists:
+//! ```compile_fail,E0080
+//! use talloc_core::{Compact, QuickLists, Talloc, WithQuick};
+//!
+//! type Wrong = WithQuick<Compact, QuickLists<0, 9>>;
+//!
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Compact, QuickLists, Talloc, WithQuick};
+//!
+//! type Wrong = WithQuick<Compact, QuickLists<202, 1024>>;
+//!
+//! // SAFETY: There is nothing to observe.
+//! let _ = unsafe { Talloc::<Wrong>::with_config().malloc(core::alloc::Layout::new::<u64>()) };
+//! ```
+//!
+//! A heap with peers cannot be checked, because it has blocks of other heaps on its lists:
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Checked, Compact, Parcel, PeerLists, Peers, Span, Talloc, WithQuick};
+//!
+//! struct Alone;
+//!
+//! // SAFETY: There is one heap, and no block is delivered.
+//! unsafe impl Peers for Alone {
+//!     fn owner_of(_: usize) -> u8 {
+//!         0
+//!     }
+//!
+//!     fn deliver(_: u8, _: Parcel) {}
+//!
+//!     fn whole() -> *mut u8 {
+//!         core::ptr::null_mut()
+//!     }
+//! }
+//!
+//! type WithPeers = WithQuick<Compact, PeerLists<9, 1024, Alone>>;
+//!
+//! let mut memory = [0_u8; 4096];
+//! // SAFETY: The memory is the heap's until neither is used any more.
+//! unsafe { Talloc::<Checked<WithPeers>>::with_config().init(Span::from(&mut memory)) };
+//! ```
+//!
+//! Nor can it be hardened:
 //!
 //! ```compile_fail,E0080
 //! use talloc_core::{Compact, Hardened, Parcel, PeerLists, Peers, Span, Talloc, WithQuick};
@@ -248,6 +320,33 @@
 //! let mut memory = [0_u8; 4096];
 //! // SAFETY: The memory is the heap's until neither is used any more.
 //! unsafe { Talloc::<Hardened<WithPeers>>::with_config().init(Span::from(&mut memory)) };
+//! ```
+//!
+//! Its smallest block must have room for two words, so its links have 32 bits:
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Micro, Parcel, PeerLists, Peers, Span, Talloc, WithQuick};
+//!
+//! struct Alone;
+//!
+//! // SAFETY: There is one heap, and no block is delivered.
+//! unsafe impl Peers for Alone {
+//!     fn owner_of(_: usize) -> u8 {
+//!         0
+//!     }
+//!
+//!     fn deliver(_: u8, _: Parcel) {}
+//!
+//!     fn whole() -> *mut u8 {
+//!         core::ptr::null_mut()
+//!     }
+//! }
+//!
+//! type WithPeers = WithQuick<Micro, PeerLists<9, 1024, Alone>>;
+//!
+//! let mut memory = [0_u8; 4096];
+//! // SAFETY: The memory is the heap's until neither is used any more.
+//! unsafe { Talloc::<WithPeers>::with_config().init(Span::from(&mut memory)) };
 //! ```
 //!
 //! An allocator that is two heaps is not made of the macros of this crate, which make the others, without `unsafe`:

@@ -19,8 +19,8 @@ use crate::quick::Lists;
 /// The compile-time parameters of a heap.
 ///
 /// Each item is a choice of its own, and combines with any choice of the others, except that a heap with
-/// [peers](crate::PeerLists) is [`Unchecked`](crate::Unchecked). An adaptor wraps a configuration `C`, and changes one
-/// item:
+/// [peers](crate::PeerLists) has links of 32 bits and is [`Unchecked`](crate::Unchecked). An adaptor wraps a
+/// configuration `C`, and changes one item:
 ///
 /// | choice | item | adaptor |
 /// |---|---|---|

@@ -10,8 +10,8 @@ use core::ptr::{self, NonNull};
 use super::{Lists, Parcel, QuickLists, Segment, sealed};
 use crate::checks::LinkKey;
 
-/// The other heaps of a program, to which strays are sent. See [`Backend::take_back`](crate::Backend::take_back) for an
-/// example.
+/// The other heaps of a program, to which strays are sent. All of these heaps have the same parameters. See
+/// [`Backend::take_back`](crate::Backend::take_back) for an example.
 ///
 /// # Safety
 ///
@@ -43,6 +43,9 @@ const OPEN: usize = 8;
 const CONSUMES: u8 = 4;
 
 /// `N` quick lists of a heap that has [`Peers`], like [`QuickLists`].
+///
+/// [`Config::Index`](crate::Config::Index) is `u32`, because a block that is sent home has room for two words.
+/// [`Config::Checks`](crate::Config::Checks) is [`Unchecked`](crate::Unchecked).
 pub struct PeerLists<const N: usize, const BYTES: usize, P> {
     lists: QuickLists<N, BYTES>,
     /// Blocks that may be pushed before the next [pulse](Lists::is_pulse).

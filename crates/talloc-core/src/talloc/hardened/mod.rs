@@ -23,7 +23,7 @@ use crate::arena::Arena;
 use crate::checks::{Checks, State};
 use crate::config::{Config, Level};
 use crate::error::AllocError;
-use crate::granule::GRANULE;
+use crate::granule::{GRANULE, min_linked};
 use crate::misuse::{Call, Fault, Misuse};
 use crate::quick::Lists;
 use crate::source::Source;
@@ -56,7 +56,16 @@ impl<C: Config, S> Talloc<C, S> {
 
     /// Gives a heap its key when it is given its first memory.
     pub(in crate::talloc) fn arm(&mut self) {
-        const { assert!(!(C::CHECKED && C::Quick::HAS_PEERS), "a checked heap has no peers") };
+        const {
+            assert!(
+                !(C::Quick::HAS_PEERS && C::CHECKED),
+                "`Checks` must be `Unchecked` in a heap with peers"
+            );
+            assert!(
+                !C::Quick::HAS_PEERS || min_linked::<C::Index>() >= 2,
+                "`Index` must be `u32` in a heap with peers: a block that is sent home has two words"
+            );
+        };
         let Some(guard) = self.guard.get_mut() else { return };
         if !guard.is_armed() {
             guard.arm(C::Checks::draw(), C::Checks::draw());
