@@ -33,7 +33,7 @@ pub trait Binning: sealed::Sealed + 'static {
 ///
 /// The other parameters are binary logarithms. Each size below `2.pow(EXACT)` granules of 8 bytes has its own bin. Above
 /// that, `2.pow(SPLIT)` bins divide each doubling of the size, and a quarter as many from `2.pow(COARSE)` granules on.
-/// The last bin takes all larger chunks. `SPLIT <= EXACT <= COARSE`.
+/// The last bin takes all larger chunks. `2.pow(EXACT) < N`, and `SPLIT <= EXACT <= COARSE`.
 ///
 /// The more bins, the better a chunk fits a request, and the larger are the heap and each arena: a bin takes a
 /// [link](Index).
@@ -63,21 +63,22 @@ impl<const N: usize, const EXACT: u32, const SPLIT: u32, const COARSE: u32> Binn
     for SizeBins<N, EXACT, SPLIT, COARSE>
 {
     const LEN: usize = {
-        assert!(N <= MAX_BINS, "`N` is at most 256");
+        assert!(N <= MAX_BINS, "`N` must be at most 256");
         assert!(
             EXACT < MAX_BINS.ilog2() && 1 << EXACT < N,
-            "`N` exceeds `2.pow(EXACT)`: each exact size has a bin, and so have larger sizes"
+            "`N` must exceed `2.pow(EXACT)`: each exact size has a bin, and so have larger sizes"
         );
         assert!(
             SPLIT <= EXACT,
-            "`SPLIT` is at most `EXACT`: a doubling has as many bins as sizes, or fewer"
+            "`SPLIT` must be at most `EXACT`: a doubling has no more bins than sizes"
         );
-        assert!(EXACT <= COARSE, "`EXACT` is at most `COARSE`");
+        assert!(EXACT <= COARSE, "`COARSE` must be at least `EXACT`");
         N
     };
     const EXACT_LOG2: u32 = EXACT;
     const SPLIT_LOG2: u32 = SPLIT;
-    const COARSE_LOG2: u32 = COARSE;
+    // No size is as large as `2.pow(usize::BITS)`.
+    const COARSE_LOG2: u32 = if COARSE < usize::BITS { COARSE } else { usize::BITS };
     type Heads<I: Index> = [I; N];
 }
 

@@ -84,7 +84,7 @@ impl BinIndex {
             return self.0;
         }
         let fine = (C::Bins::COARSE_LOG2 - C::Bins::EXACT_LOG2) as usize;
-        let first = Self::exact::<C>().saturating_add(fine << C::Bins::SPLIT_LOG2);
+        let first = Self::exact::<C>() + (fine << C::Bins::SPLIT_LOG2);
         let (parts_log2, offset) = if self.0 < first {
             Self::parts(C::Bins::EXACT_LOG2, C::Bins::SPLIT_LOG2, Self::exact::<C>())
         } else {
@@ -141,7 +141,8 @@ impl<C: Config> Table<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Compact, Micro};
+    use crate::binning::SizeBins;
+    use crate::config::{Compact, Micro, Tiny, WithBins};
 
     /// Checks that the bins of increasing sizes start at 1, never decrease, and leave no bin out.
     fn check<C: Config>(largest: usize) {
@@ -164,6 +165,20 @@ mod tests {
     fn bins_are_in_order() {
         check::<Compact>(1 << 16);
         check::<Micro>(1 << 16);
+        check::<Tiny>(1 << 16);
+    }
+
+    #[test]
+    fn bins_with_extreme_parameters_are_in_order() {
+        macro_rules! check {
+            ($([$($parameter:tt),*])*) => {
+                $(check::<WithBins<Compact, SizeBins<$($parameter),*>>>(1 << 16);)*
+            };
+        }
+        check! {
+            [2, 0, 0] [2, 0, 0, 0] [3, 1, 1, 1] [256, 0, 0] [256, 1, 1, 2] [256, 4, 1, 5] [129, 7, 0] [129, 7, 7, 7]
+            [256, 7, 7, 7] [256, 7, 7, 8] [256, 7, 7, { 7 + (1 << 25) }] [256, 7, 7, { u32::MAX }]
+        }
     }
 
     #[test]

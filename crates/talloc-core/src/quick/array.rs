@@ -75,12 +75,15 @@ impl<const N: usize, const BYTES: usize, K: LinkKey> Lists for QuickLists<N, BYT
         key: K::ZERO,
     };
     const LISTS: usize = {
-        assert!(N <= MAX_LISTS, "quick lists are for blocks of at most 512 KiB");
-        assert!((N == 0) == (BYTES == 0), "quick lists hold some bytes, and no lists hold none");
+        assert!(
+            N <= MAX_LISTS,
+            "`N` must be at most `lists_for(1 << 16)`: quick lists are for blocks of up to 512 KiB"
+        );
+        assert!((N == 0) == (BYTES == 0), "`BYTES` must be 0 if `N` is 0, and only then");
         N
     };
     const BYTES: usize = BYTES;
-    const CLASSES: usize = class::classes(N);
+    const CLASSES: usize = class::classes(Self::LISTS);
     type Encoded<L: LinkKey> = QuickLists<N, BYTES, L>;
 
     fn clear(&mut self) {
