@@ -26,7 +26,8 @@ pub struct Parcel {
     last: NonNull<u8>,
     blocks: usize,
     granules: usize,
-    /// The last blocks that were added to the first segment. The one with the number `n` is at `n % STRIDE`.
+    /// The last blocks of the first segment, except its first one. Blocks are numbered from 0 in the order in which they
+    /// were added to the segment, and number `n` is at `n % STRIDE`.
     recent: [Option<NonNull<u8>>; STRIDE],
 }
 
@@ -39,9 +40,9 @@ const FULL_BLOCKS: usize = 64;
 /// or this many granules, which are 64 KiB.
 const FULL_GRANULES: usize = (64 << 10) / GRANULE;
 
-/// How many blocks are fetched at the same time. With the square root of [`FULL_BLOCKS`], the owner waits least: this many
-/// times for single blocks, and then as often for this many blocks together. `cargo xtask suite` with the program
-/// `xmalloc-test` measures it.
+/// How many blocks are fetched at the same time. The owner waits `STRIDE` times for a single block, and then up to
+/// `FULL_BLOCKS / STRIDE` times for `STRIDE` blocks at once. With the square root of [`FULL_BLOCKS`], it waits least.
+/// `cargo xtask suite` with the program `xmalloc-test` measures it.
 const STRIDE: usize = 8;
 
 impl Parcel {
@@ -215,7 +216,20 @@ impl Segment {
     /// # Safety
     ///
     /// The segment has been [read](Self::read) from a parcel, and nobody has used its blocks since then.
+    #[inline(always)]
     pub(crate) unsafe fn fetch(&self) {
+        // A volatile read is not optimised away.
+        // SAFETY: The segment is as `visit` requires. A block has room for two words.
+        unsafe { self.visit(|block| second_word(block).read_volatile()) }
+    }
+
+    /// Calls `skipped` with each block of a long segment except the first one. It returns the second word of the block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fetch`](Self::fetch).
+    #[inline(always)]
+    unsafe fn visit(&self, mut skipped: impl FnMut(NonNull<u8>) -> Option<NonNull<u8>>) {
         if self.blocks < 2 * STRIDE {
             return;
         }
@@ -226,12 +240,10 @@ impl Segment {
             let Some(next) = (unsafe { next(block) }) else { return };
             (block, *chain) = (next, next);
         }
-        for _ in 0..self.blocks / STRIDE {
+        for _ in 0..(self.blocks - 1).div_ceil(STRIDE) {
             for chain in &mut chains {
-                // A volatile read is not optimised away.
-                // SAFETY: It is a block of the segment, but not the first one, so its second word is the place of
-                // another block of the segment, if any.
-                if let Some(skipped) = unsafe { second_word(*chain).read_volatile() } {
+                // The second word is the place of another block of the segment, if any.
+                if let Some(skipped) = skipped(*chain) {
                     *chain = skipped;
                 }
             }
@@ -294,6 +306,8 @@ mod tests {
         }
     }
 
+    /// On 32-bit machines, the blocks are too far apart for a segment.
+    #[cfg(target_pointer_width = "64")]
     #[test]
     fn each_further_block_says_which_one_is_a_stride_behind() {
         let mut memory = vec![0_usize; 4096];
@@ -301,7 +315,7 @@ mod tests {
         // Blocks of two words in no order, and a block of another size before and after the segment.
         // SAFETY: The places are in the array, and two words apart.
         let block = |number: usize| unsafe { base.add(number * 37 % 512 * 4).cast::<u8>() };
-        for blocks in [1, 2, STRIDE, STRIDE + 1, 2 * STRIDE, 3 * STRIDE + 3, FULL_BLOCKS - 2] {
+        for blocks in [1, 2, STRIDE, STRIDE + 1, 2 * STRIDE, 2 * STRIDE + 7, FULL_BLOCKS - 2] {
             // SAFETY: Nobody else uses the array, and each place is one block.
             let (first, next) = unsafe {
                 let mut parcel = Parcel::of(block(blocks), 3);
@@ -311,17 +325,27 @@ mod tests {
                 assert_eq!(other.len, 3);
                 Segment::read(first.unwrap())
             };
-            if first.blocks == 1 {
-                continue; // On 32-bit machines.
-            }
             assert_eq!((first.blocks, next), (blocks, Some(block(blocks))));
             for number in 0..blocks - 1 {
                 // SAFETY: The block is in the array.
                 let skipped = unsafe { second_word(block(number)).read() };
                 assert_eq!(skipped, number.checked_sub(STRIDE).map(block), "{number}");
             }
-            // SAFETY: The segment has just been read.
-            unsafe { first.fetch() };
+            let mut visited = Vec::new();
+            // SAFETY: The segment has just been read, and its blocks are in the array.
+            unsafe {
+                first.fetch();
+                first.visit(|block| {
+                    visited.push(block);
+                    second_word(block).read()
+                });
+            }
+            visited.sort_unstable();
+            visited.dedup();
+            let is_long = blocks >= 2 * STRIDE;
+            let mut expected: Vec<_> = (0..blocks - 1).filter(|_| is_long).map(block).collect();
+            expected.sort_unstable();
+            assert_eq!(visited, expected, "{blocks}");
         }
     }
 
