@@ -73,7 +73,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Gives up some blocks of `len` granules and others, as the lists hold too much.
     #[doc(hidden)]
     pub fn relieve(&mut self, len: usize) {
-        self.overflow(len);
+        // Blocks of a list are of the rounded size, whatever size the caller passes.
+        self.overflow(C::Quick::rounded(len));
     }
 
     /// [`realloc`](Self::realloc) of a block where it is, if it is one of this heap.
@@ -270,10 +271,33 @@ fn piece_len<L: Lists>(rest: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use talloc_span::Span;
+
     use super::*;
+    use crate::config::{Compact, WithQuick};
     use crate::quick::{QuickLists, lists_for};
 
     type Medium = QuickLists<{ lists_for(4096) }, 4096>;
+
+    #[test]
+    fn blocks_are_given_up_with_the_size_of_their_list() {
+        let mut memory = [0_u8; 32 << 10];
+        let (layout, large) = (Layout::new::<[u64; 144]>(), Layout::new::<[u64; 3000]>());
+        let mut heap =
+            Talloc::<WithQuick<Compact, QuickLists<{ lists_for(256) }, 4096>>>::with_config();
+        // SAFETY: The memory outlives the heap, and the block is freed once, with its layout.
+        unsafe {
+            heap.init(Span::from(&mut memory));
+            let (block, _above) = (heap.malloc(layout).unwrap(), heap.malloc(layout).unwrap());
+            heap.free(block, layout);
+            // Memory is short now, so the lists hold too much.
+            heap.malloc(large).unwrap();
+        }
+        assert_eq!(heap.verify().unwrap().cached_blocks, 1);
+        heap.relieve(145);
+        let report = heap.verify().unwrap();
+        assert_eq!((report.cached_blocks, report.used_bytes), (0, layout.size() + large.size()));
+    }
 
     #[test]
     fn what_is_cut_off_goes_home_in_pieces_that_have_lists() {
