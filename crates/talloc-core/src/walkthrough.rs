@@ -165,6 +165,7 @@
 //! [`Lists::push_at`]: crate::Lists::push_at
 //! [`Lists::rounded`]: crate::Lists::rounded
 //! [`Lists::send`]: crate::Lists::send
+//! [`Segment::fetch`]: crate::Segment::fetch
 //! [`Source::acquire`]: crate::Source::acquire
 //! [`Source::release`]: crate::Source::release
 //! [`Source::tend`]: crate::Source::tend
