@@ -15,7 +15,7 @@
 //! | logical threads that have a heap each | `tests/all/shards.rs` |
 //! | libFuzzer [`Target`]s, one for each [`Mix`], for [`sync`] and for [`shards`], and one for the reader of allocation traces | `src/bin`, with the feature `libfuzzer` |
 //! | faults planted in random programs, and the reactions of heaps | [`faults`], `tests/faults.rs`, `src/bin/faults.rs`, `cargo xtask faults` |
-//! | random programs that are checked less often | [`brisk`], `tests/brisk.rs` |
+//! | random programs that are checked less often | [`brisk`], `tests/all/brisk.rs` |
 //! | random scripts for any length of time | `src/bin/soak.rs`, `cargo xtask soak` |
 
 pub mod brisk;

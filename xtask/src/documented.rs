@@ -13,8 +13,8 @@ const TESTING: &str = include_str!("../../crates/README.md");
 const SAFETY: &str = include_str!("../../crates/SAFETY.md");
 const CI: &str = include_str!("../../.ci/run");
 
-/// Traits that programs cannot name, though they are `pub` for the compiler: the heap of a `WasmParameters`, and the
-/// key and the state of a heap's checks.
+/// Traits that programs cannot name, though they are `pub` for the compiler: the heads of bins, the heap of a
+/// `WasmParameters`, and the key and the state of a heap's checks.
 const UNNAMEABLE: [&str; 4] = ["Heads", "Heap", "LinkKey", "State"];
 
 /// Rows of the table of claims, each with its cells.

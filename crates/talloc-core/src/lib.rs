@@ -115,8 +115,8 @@
 //!
 //! # Size of the code
 //!
-//! With an `opt-level` of `s` or `z`, the build scripts of this crate and of `talloc-global` set `cfg(small)`. The effects
-//! do not depend on the [`Config`], except for the last one:
+//! With an `opt-level` of `s` or `z`, the build scripts of this crate and of `talloc-global` set `cfg(small)`, which has
+//! these effects:
 //!
 //! * Fewer functions are inlined.
 //! * Special cases have no code of their own if the general case covers them. Requests of all alignments share a path, as

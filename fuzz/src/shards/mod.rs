@@ -4,7 +4,7 @@
 //! deterministic and can be minimised. Threads start and end, free blocks of others, trim, fork, and wait until memory
 //! is purged. The system refuses memory if the script says so. After each step, all heaps are verified.
 //!
-//! The models of `talloc-sync` and `tests/threads.rs` cover concurrent accesses.
+//! The models of `talloc-sync` and `tests/all/threads.rs` cover concurrent accesses.
 
 mod driver;
 mod program;

@@ -73,7 +73,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Gives up some blocks of `len` granules and others, as the lists hold too much.
     #[doc(hidden)]
     pub fn relieve(&mut self, len: usize) {
-        // Blocks of a list are of the rounded size, whatever size the caller passes.
+        // Whatever size the caller passes, the blocks of a list have the rounded one.
         self.overflow(C::Quick::rounded(len));
     }
 
