@@ -202,3 +202,60 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.set_limit(least.max(self.quick.cached()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::alloc::Layout;
+    use std::vec;
+    use std::vec::Vec;
+
+    use talloc_span::Span;
+
+    use super::*;
+    use crate::config::Compact;
+    use crate::error::AllocError;
+
+    /// A source that provides nothing but discards memory.
+    struct Reclaiming;
+
+    impl Source<Compact> for Reclaiming {
+        const RECLAIMS: bool = true;
+
+        fn acquire(_: &mut Talloc<Compact, Self>, _: Layout) -> Result<(), AllocError> {
+            Err(AllocError)
+        }
+    }
+
+    #[test]
+    fn after_a_lull_each_request_gives_a_batch_back_until_the_lists_are_small() {
+        const BATCH: usize = 32 * 96;
+        let mut memory = vec![0_u8; MIB];
+        let mut heap = Talloc::with_source(Reclaiming);
+        let allocate = |heap: &mut Talloc<Compact, Reclaiming>, size| {
+            let layout = Layout::from_size_align(size, 8).unwrap();
+            // SAFETY: `malloc` has no preconditions.
+            (unsafe { heap.malloc(layout) }.unwrap(), layout)
+        };
+        // SAFETY: The memory outlives the heap, and nothing else uses it.
+        unsafe { heap.init(Span::from(&mut *memory)) };
+        let blocks: Vec<_> = (0..600).map(|_| allocate(&mut heap, 96)).collect();
+        for (block, layout) in blocks {
+            // SAFETY: Each block is freed once, with its layout.
+            unsafe { heap.free(block, layout) };
+        }
+        // Memory is short from now on.
+        allocate(&mut heap, 600 << 10);
+        heap.quick.set_overflows(LULL);
+        let (mut before, mut requests) = (heap.inspect().cached_bytes(), 0);
+        while heap.quick.overflows() > 0 {
+            allocate(&mut heap, 2000);
+            let after = heap.inspect().cached_bytes();
+            assert!(after == before - BATCH || heap.quick.overflows() == 0, "{before}, {after}");
+            (before, requests) = (after, requests + 1);
+        }
+        let least = heap.quick.least() * GRANULE;
+        assert!(before <= least && before + BATCH > least, "{before} bytes are kept");
+        assert!(requests > 10, "{requests} requests");
+        assert!(heap.verify().is_ok());
+    }
+}
