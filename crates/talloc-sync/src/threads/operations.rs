@@ -137,7 +137,7 @@ impl<H: Host> Heaps<H> {
     #[inline(always)]
     unsafe fn push(&'static self, cache: *mut Cache<H>, ptr: NonNull<u8>, len: usize) {
         // SAFETY: `whole` has provenance over all blocks of the heaps. It has none over a remnant, which is a mapping of
-        // its own and cannot be told from a small block by its layout. Only the address of a remnant is used.
+        // its own and cannot be distinguished from a small block by its layout. `crates/SAFETY.md` lists this exception.
         unsafe {
             let block = NonNull::new_unchecked(H::whole().with_addr(ptr.addr().get()));
             if Cache::<H>::push_at(cache, block, len) {
