@@ -32,11 +32,11 @@ pub fn input(
 /// Prints the report of the heap with the index.
 ///
 /// Overhead is the memory taken beyond the bytes requested. At the peak, it includes all of the arenas used so far,
-/// with holes between blocks. Now, it is the rounding of sizes and the heap's own memory. Holes count as fragmentation
-/// instead.
+/// with holes between blocks. Now, it is the rounding of sizes. Holes count as fragmentation instead. Bitmaps do not
+/// count: the heaps of threads reserve addresses for larger bitmaps than they use.
 pub fn heap(out: &mut impl Write, heap: &Snapshot) -> Result<()> {
     let Snapshot { report, calls, live, peak } = heap;
-    let taken = report.used_bytes + report.overhead_bytes;
+    let taken = report.used_bytes;
     writeln!(
         out,
         "calls           {} allocations, {} reallocations, {} frees",
