@@ -209,7 +209,7 @@ impl Block {
         if is_kept { Ok(()) } else { Err(format!("the block {:p} was overwritten", self.ptr)) }
     }
 
-    /// Checks the first bytes of a resized block, of which the first `kept` must be unchanged.
+    /// Checks the ends of the first `kept` bytes of a resized block, which must be unchanged.
     fn check_start(&self, kept: usize) -> Check {
         let size = kept.min(Self::END).min(self.layout.size());
         let layout = Layout::from_size_align(size, 1).expect("the size is small");

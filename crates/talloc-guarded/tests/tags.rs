@@ -136,8 +136,8 @@ fn blocks_of_all_alignments_have_tags_and_none_is_left() {
     });
 }
 
-/// Returns the start of an arena, of which `size` bytes have been tagged before. An emulator loses tags if several
-/// threads are the first to tag a page.
+/// Tags the first `size` bytes of an arena, and returns its start. An emulator loses tags if several threads are the
+/// first to tag a page.
 fn tagged_before(allocator: &Tagged<Arena>, size: usize) -> *mut u8 {
     free(allocator, alloc(allocator, size), size);
     // SAFETY: No block is live.

@@ -1,23 +1,16 @@
 //! The libraries' tests, on another architecture with Linux, or on another system.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cargo_metadata::TargetKind;
 
 use super::compiler::Compiler;
 use super::table::INSTALL;
 use super::{number_before, wine};
+use crate::analysis::suite;
 use crate::cmd::Cmd;
 use crate::tools;
 use crate::workspace::Workspace;
-
-/// The oracle, whose tests are run with those of the libraries.
-const ORACLE: &str = "talloc-fuzz";
-
-/// Tests that run cargo, and so would test this machine.
-const NATIVE_TESTS: [&str; 1] = ["examples"];
 
 /// Tests of limits that emulators of user programs do not impose, and of resident memory, which includes
 /// the emulator's.
@@ -87,8 +80,7 @@ impl System {
 
 pub fn run(workspace: &Workspace, triple: &str, system: &System) -> Result<String> {
     let cargo = cargo_test(workspace, triple, system)?
-        .args(workspace.select_libraries())
-        .args(["-p", ORACLE, "--no-fail-fast", "--lib"])
+        .args(["--no-fail-fast"])
         .args(tests(workspace, system.is_emulated())?)
         .args(workspace.hosted_features()?);
     pass(cargo)
@@ -125,19 +117,11 @@ pub fn pass(cargo: Cmd<'_>) -> Result<String> {
     Ok(format!("{passed} tests"))
 }
 
-/// `--test NAME` for every integration test that makes sense there.
+/// Arguments that select the tests of the libraries and of the oracle. The tests of the examples run cargo, and would
+/// test this machine.
 fn tests(workspace: &Workspace, emulated: bool) -> Result<Vec<String>> {
-    let is_left_out =
-        |name: &str| NATIVE_TESTS.contains(&name) || (emulated && LIMIT_TESTS.contains(&name));
-    let oracle = workspace.members().into_iter().filter(|member| member.name == ORACLE);
-    let packages = workspace.libraries()?.into_iter().chain(oracle);
-    let targets = packages.flat_map(|package| &package.targets);
-    let tests = targets.filter(|target| target.kind.contains(&TargetKind::Test));
-    let names = tests.map(|test| test.name.as_str()).filter(|name| !is_left_out(name));
-    // Several packages have tests of the same name, and one argument selects all of them.
-    let names: BTreeSet<&str> = names.collect();
-    let arguments = names.into_iter().flat_map(|name| ["--test".to_owned(), name.to_owned()]);
-    Ok(arguments.collect())
+    let limits = if emulated { &LIMIT_TESTS[..] } else { &[] };
+    suite::select(&suite::packages(workspace)?, &[&[suite::EXAMPLES], limits].concat())
 }
 
 #[cfg(test)]
@@ -152,7 +136,7 @@ mod tests {
         for wanted in ["all", "faults", "system", "arithmetic"] {
             assert!(emulated.iter().any(|name| name == wanted), "{wanted} is not in {emulated:?}");
         }
-        assert!(!native.iter().any(|name| name == NATIVE_TESTS[0]));
+        assert!(!native.iter().any(|name| name == suite::EXAMPLES));
         assert!(native.iter().any(|name| name == LIMIT_TESTS[0]));
         assert!(!emulated.iter().any(|name| name == LIMIT_TESTS[0]));
     }

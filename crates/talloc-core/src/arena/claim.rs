@@ -92,7 +92,8 @@ impl<C: Config> Arena<C> {
         arena.clear_bits();
         let is_zero = memory.contains(Memory::ZEROED);
         arena.is_reclaimable = memory.contains(Memory::RECLAIMABLE);
-        arena.fresh = Fresh::given(is_zero, window.addr(arena.top));
+        arena.fresh =
+            if is_zero { Fresh::zero_from(window.addr(arena.top)) } else { Fresh::UNWRITTEN };
         debug_assert!(arena.is_bounded(), "I1");
         debug_assert_eq!(arena.allocated(), None, "nothing is allocated in a new arena");
         Ok(arena)
@@ -122,7 +123,7 @@ impl<C: Config> Arena<C> {
         match unsafe { Self::claim(span, control, memory) } {
             Err(ArenaError::TooSmall) if control == Control::OUTSIDE => {
                 let is_reclaimable = memory.contains(Memory::RECLAIMABLE);
-                Ok(Self { span, fresh: Fresh::given(false, 0), is_reclaimable, ..Self::NONE })
+                Ok(Self { span, fresh: Fresh::UNWRITTEN, is_reclaimable, ..Self::NONE })
             }
             result => result,
         }

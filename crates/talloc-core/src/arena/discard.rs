@@ -85,7 +85,7 @@ impl<C: Config> Arena<C> {
             // The piece may reach beyond the memory that was written to, and is not zero.
             false => was_zero.max(acme),
         };
-        self.fresh = Fresh::given(true, zero);
+        self.fresh = Fresh::zero_from(zero);
         debug_assert!(self.is_bounded(), "I1");
     }
 

@@ -27,12 +27,15 @@ pub(super) struct Fresh {
 const PROBED: usize = 512;
 
 impl Fresh {
-    /// What is known about no memory.
+    /// Of an arena without memory.
     pub(super) const NONE: Self = Self { zero: 0, dirty: 0 };
 
-    /// Memory that has just been given or discarded. If it is zero, it is so from the address `from` on.
-    pub(super) fn given(is_zero: bool, from: usize) -> Self {
-        Self { zero: if is_zero { from } else { usize::MAX }, dirty: 0 }
+    /// Memory to which nobody has written since it was given or discarded, and that need not be zero.
+    pub(super) const UNWRITTEN: Self = Self::zero_from(usize::MAX);
+
+    /// Memory to which nobody has written since it was given or discarded, and that is zero from an address on.
+    pub(super) const fn zero_from(zero: usize) -> Self {
+        Self { zero, dirty: 0 }
     }
 
     /// The same, if the memory below `acme` has been written to.

@@ -6,9 +6,8 @@
 //!
 //! A program that tears down a data structure frees very many blocks in a row. To coalesce them would be wasted work if
 //! the program then ends, or allocates the same sizes again. In such a *lull*, while there is plenty, the lists keep
-//! the blocks. Afterwards, each request to the arenas gives a few of them back. This saves up to half of the time of a
-//! program that ends after a teardown (`cargo xtask bench traces`). A program that goes on pays for it, because it gets
-//! scattered blocks.
+//! the blocks. Afterwards, each request to the arenas gives a few of them back. Programs that end after a teardown gain,
+//! such as those of `cargo xtask bench traces`. A program that goes on pays for it, because it gets scattered blocks.
 //!
 //! If the source takes memory back, the lists do the opposite. They give up more blocks than they get, because scattered
 //! cached blocks would keep free memory from becoming whole.
