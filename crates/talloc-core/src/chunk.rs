@@ -71,7 +71,7 @@ impl Chunk {
 pub enum ChunkKind {
     /// An allocated block.
     Used,
-    /// A cached block: freed, and kept in a quick list.
+    /// A cached block: freed, and kept in a quick list. Also a free piece of a slab: a block, or what is no block.
     Cached,
     /// A free chunk.
     Free,

@@ -22,9 +22,9 @@ pub struct Report {
     pub largest_free_bytes: usize,
     /// Bytes of the tops.
     pub top_bytes: usize,
-    /// Number of blocks in quick lists.
+    /// Number of blocks in quick lists, and of free pieces of [slabs](crate::Slab).
     pub cached_blocks: usize,
-    /// Bytes of the blocks in quick lists.
+    /// Bytes of the blocks in quick lists, and free bytes of slabs.
     pub cached_bytes: usize,
     /// Bytes of allocated blocks, each rounded up to what a block takes.
     pub used_bytes: usize,
@@ -105,7 +105,7 @@ printed!(Report, report);
 /// An invariant of a heap that does not hold. The program has written to memory that it does not own, or has freed a
 /// block wrongly, or the heap has a defect.
 ///
-/// Addresses are in bytes. The invariants I1 to I14 are listed in the
+/// Addresses are in bytes. The invariants I1 to I15 are listed in the
 /// [crate's documentation](crate#invariants).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -197,6 +197,13 @@ pub enum Violation {
         /// The first byte that is not zero.
         addr: usize,
     },
+    /// I15: the entry of a slab disagrees with its memory, or its numbers with each other.
+    Slab {
+        /// The address of the slab.
+        addr: usize,
+    },
+    /// I15: the lists of slabs do not contain the slabs that are on lists.
+    SlabLists,
     /// I13: the index lacks an arena, contains a wrong one, or is wrong about the free memory of one.
     Index,
 }
@@ -215,6 +222,7 @@ impl Violation {
             | Self::OwnCanary { addr }
             | Self::CachedBlock { addr }
             | Self::NotZero { addr }
+            | Self::Slab { addr }
             | Self::BlockMark { addr } => Some(addr),
             Self::Bounds { arena }
             | Self::BinCount { arena }
@@ -223,6 +231,7 @@ impl Violation {
             Self::Map { .. }
             | Self::CachedCount
             | Self::UsedCount
+            | Self::SlabLists
             | Self::NotAnArena
             | Self::Index => None,
         }
@@ -274,6 +283,8 @@ macro_rules! violation {
             Self::NotZero { addr } => {
                 $say!($f, "the unused memory at {:#x} is not zero", addr)
             }
+            Self::Slab { addr } => $say!($f, "the slab at {:#x} is not what its entry says", addr),
+            Self::SlabLists => $say!($f, "the lists of slabs do not contain the listed slabs"),
             Self::CachedCount => $say!($f, "the quick lists have lost count"),
             Self::UsedCount => $say!($f, "the heap has lost count of what is in use"),
             Self::ArenasOverlap { arena } => $say!($f, "the arena {} overlaps another one", arena),

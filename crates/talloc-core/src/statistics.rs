@@ -26,7 +26,7 @@ pub struct Statistics {
     pub peak_bytes: usize,
     /// Free bytes: in chunks, in the tops, and in cached blocks.
     pub free_bytes: usize,
-    /// Part of `free_bytes`: blocks in quick lists, kept for requests of the same size.
+    /// Part of `free_bytes`: blocks in quick lists and the free memory of slabs, kept for requests of the same size.
     pub cached_bytes: usize,
     /// Part of `free_bytes`: the tops, which are the ends of the arenas that have not been split into chunks.
     pub top_bytes: usize,

@@ -25,7 +25,8 @@
 //!    - If the block is aligned to more than a granule, [`Talloc::allocate_aligned`] looks at a few blocks of
 //!      the list ([`Talloc::pop_aligned`]), then at the bins and the top ([`Arena::allocate_aligned`]).
 //!    - If the size has a list of its own and the source is [ample](crate::Source::IS_AMPLE),
-//!      [`Talloc::allocate_run`] takes a run of blocks from one chunk ([`Arena::take_run_from_bins`]), or from the
+//!      [`Talloc::allocate_run`] takes a block from a slab, if the size has slabs ([`Talloc::allocate_from_slab`]; see
+//!      below). Other sizes get a run of blocks from one chunk ([`Arena::take_run_from_bins`]), or from the
 //!      top ([`Arena::take_run`]). [`Talloc::hand_out_run`] returns one block and puts the others on the list.
 //!    - Otherwise, [`Talloc::allocate_from_bins`] asks the bins. If they have no chunk,
 //!      [`Talloc::allocate_beyond_bins`] splits the top: several blocks for a size that has a list
@@ -34,6 +35,10 @@
 //!    Before a run or a refill uses memory for the first time, [`Talloc::recycle`] coalesces blocks of lists that hold
 //!    more than is needed soon, and asks the bins again.
 //! 3. If there is no room, [`Talloc::allocate_last`] goes on: see [below](#out-of-memory).
+//!
+//! A size that is often asked for has [slabs](crate::quick::slab). [`Lists::refill`] puts the free blocks of a slab on the
+//! list of their size ([`Slabs::take`]). The heap of a thread does so before it is entered. If all slabs of the size are
+//! full, [`Talloc::allocate_from_slab`] allocates the memory for another one, and [`Slabs::add`] makes it a slab.
 //!
 //! In the arena:
 //!
@@ -58,13 +63,15 @@
 //!    [`Talloc::release_or_send`].
 //! 3. [`Talloc::release_or_send`] finds out which heap owns the block. If it is a stray, a block of a peer, it is added
 //!    to a parcel ([`Lists::send`]). A full parcel is [delivered](crate::Peers::deliver).
-//! 4. A block of the heap itself goes back to its arena: [`Talloc::release`] and [`Arena::release`]. The latter reads in
+//! 4. A block of the heap itself goes back to its slab, if it is in one ([`Talloc::free_to_slab`], [`Slabs::free`]). A slab
+//!    without blocks in use, unless it is the last one of its size, goes back to its arena.
+//! 5. All other blocks go back to their arenas: [`Talloc::release`] and [`Arena::release`]. The latter reads in
 //!    the bits whether the neighbours are free ([`Arena::merge_above`], [`Arena::merge_below`]). It takes free
 //!    neighbours out of their bins ([`Bins::unlink`]), and puts the coalesced chunk in the bin of its size
 //!    ([`Bins::push`]). A chunk that touches the top becomes part of the top.
 //!
 //! [`Talloc::overflow`] makes room in the lists ([`Talloc::make_room`]). Either the lists may hold more from now on
-//! ([`Talloc::may_hold_more`]), or two batches go back to the arenas ([`Talloc::flush_list`]): one of this size, and one
+//! ([`Talloc::may_hold_more`]), or two batches go back to the slabs and arenas ([`Talloc::flush_list`]): one of this size, and one
 //! of another size, by turns. Adjacent blocks go back as one piece. On a [pulse](crate::Lists::is_pulse),
 //! [`Talloc::overflow`] is called, too, but only lets the source take memory back.
 //!
@@ -93,7 +100,7 @@
 //! 2. [`Talloc::acquire`] refuses a size that no arena can hold. It asks an ample source at once
 //!    ([`Source::acquire`]), unless the lists hold idle blocks.
 //! 3. If the source is not ample, or did not help, [`Talloc::coalesce_for`] empties the lists batch by batch. It attempts
-//!    the request again whenever a free chunk is large enough, and in the end moves arenas' own chunks out of the way
+//!    the request again whenever a free chunk is large enough. In the end it gives up empty slabs, and moves arenas' own chunks out of the way
 //!    ([`Talloc::tidy`]). If the request still fails, the source is asked. The step is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
 //! 4. The source adds memory by [`ArenasMut::claim_as`], [`ArenaMut::extend`], [`ArenasMut::claim_part`] or
@@ -163,9 +170,13 @@
 //! [`Decay::tend`]: crate::Decay::tend
 //! [`Lists::pop_at`]: crate::Lists::pop_at
 //! [`Lists::push_at`]: crate::Lists::push_at
+//! [`Lists::refill`]: crate::Lists::refill
 //! [`Lists::rounded`]: crate::Lists::rounded
 //! [`Lists::send`]: crate::Lists::send
 //! [`Segment::fetch`]: crate::Segment::fetch
+//! [`Slabs::add`]: crate::quick::slab::Slabs::add
+//! [`Slabs::free`]: crate::quick::slab::Slabs::free
+//! [`Slabs::take`]: crate::quick::slab::Slabs::take
 //! [`Source::acquire`]: crate::Source::acquire
 //! [`Source::release`]: crate::Source::release
 //! [`Source::tend`]: crate::Source::tend
@@ -175,6 +186,7 @@
 //! [`Talloc::allocate_elsewhere`]: crate::Talloc::allocate_elsewhere
 //! [`Talloc::allocate_from_arenas`]: crate::Talloc::allocate_from_arenas
 //! [`Talloc::allocate_from_bins`]: crate::Talloc::allocate_from_bins
+//! [`Talloc::allocate_from_slab`]: crate::Talloc::allocate_from_slab
 //! [`Talloc::allocate_last`]: crate::Talloc::allocate_last
 //! [`Talloc::allocate_run`]: crate::Talloc::allocate_run
 //! [`Talloc::allocate_uncached`]: crate::Talloc::allocate_uncached
@@ -186,6 +198,7 @@
 //! [`Talloc::flush`]: crate::Talloc::flush
 //! [`Talloc::free_known`]: crate::Talloc::free_known
 //! [`Talloc::free_moved`]: crate::Talloc::free_moved
+//! [`Talloc::free_to_slab`]: crate::Talloc::free_to_slab
 //! [`Talloc::free`]: crate::Talloc::free
 //! [`Talloc::guarded`]: crate::Talloc::guarded
 //! [`Talloc::hand_out_run`]: crate::Talloc::hand_out_run

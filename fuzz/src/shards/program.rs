@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 
-use talloc_core::{Memory, Span};
+use talloc_core::{Memory, SLAB, Slab, Span};
 use talloc_sync::threads::{Heaps, Host, Shard};
 
 use super::script::{Setup, THREADS};
@@ -14,6 +14,9 @@ use crate::pool::Pool;
 /// The size of a page, the unit of memory, and of a slice, the unit of addresses.
 pub const PAGE: usize = 4096;
 const SLICE: usize = 16 << 10;
+
+/// The bytes below the first slice, which contain the table of slabs.
+const LEAD: usize = SLICE;
 
 /// The owner of a slice without a heap.
 const NOBODY: u8 = u8::MAX;
@@ -47,7 +50,7 @@ impl Program {
         let program: &'static Self = Box::leak(Box::new(Self {
             heaps: new_heaps(),
             setup,
-            pool: Pool::new((setup.slices + 1) * SLICE),
+            pool: Pool::new(LEAD + (setup.slices + 1) * SLICE),
             owners: vec![Cell::new(NOBODY); setup.slices],
             committed: vec![Cell::new(false); setup.slices * (SLICE / PAGE)],
             shards: [const { Cell::new(ptr::null()) }; THREADS],
@@ -58,6 +61,7 @@ impl Program {
             apart: RefCell::default(),
         }));
         (0..THREADS).for_each(|thread| program.forget(thread));
+        program.pool.clear(program.slabs());
         CURRENT.set(Some(program));
         program
     }
@@ -124,8 +128,14 @@ impl Program {
 
     /// Returns the whole address range of the heaps.
     fn addresses(&self) -> Span {
-        let base = self.pool.whole().align_inward(talloc_core::Align::new(SLICE).unwrap());
-        base.truncate(0, base.size() - self.setup.slices * SLICE)
+        let whole = self.pool.whole().align_inward(talloc_core::Align::new(SLICE).unwrap());
+        whole.truncate(LEAD, whole.size() - LEAD - self.setup.slices * SLICE)
+    }
+
+    /// Returns the table of slabs.
+    fn slabs(&self) -> Span {
+        let entries = self.setup.slices * SLICE / SLAB;
+        self.pool.whole().below(self.base()).above(self.base() - entries * size_of::<Slab>())
     }
 
     fn base(&self) -> usize {
@@ -206,7 +216,7 @@ impl Program {
     pub fn check_canaries(&self) -> Result<(), String> {
         let addresses = self.addresses();
         let (below, above) = self.pool.whole().except(addresses);
-        self.pool.check(below)?;
+        self.pool.check(below.except(self.slabs()).0)?;
         self.pool.check(above)?;
         let free = self.committed.iter().enumerate().filter(|(_, page)| !page.get());
         free.map(|(number, _)| self.page(number)).try_for_each(|page| self.pool.check(page))
@@ -224,6 +234,7 @@ unsafe impl Host for Program {
     type Source = Slices;
 
     const APART: usize = 128 << 10;
+    const SLABS_FROM: Option<usize> = Some(64);
     const SOURCE: Slices = Slices::NEW;
 
     fn heaps() -> &'static Heaps<Self> {
@@ -257,7 +268,7 @@ unsafe impl Host for Program {
     }
 
     fn whole() -> *mut u8 {
-        Self::current().pool.whole().get_base_ptr().expect("there is a pool")
+        Self::current().addresses().get_base_ptr().expect("there are slices")
     }
 
     fn is_apart(addr: usize) -> bool {

@@ -43,7 +43,7 @@ fn print<T: Display + Format>(values: &[T]) {
     }
 }
 
-fn violations() -> [Violation; 20] {
+fn violations() -> [Violation; 22] {
     let (addr, arena) = (ADDR, SPAN);
     [
         Violation::Bounds { arena },
@@ -65,6 +65,8 @@ fn violations() -> [Violation; 20] {
         Violation::ArenasOverlap { arena },
         Violation::NotAnArena,
         Violation::NotZero { addr },
+        Violation::Slab { addr },
+        Violation::SlabLists,
         Violation::Index,
     ]
 }

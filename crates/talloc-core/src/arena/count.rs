@@ -1,5 +1,7 @@
 //! Counting what is free in an arena.
 
+use core::ops::Range;
+
 use super::Arena;
 use crate::bin::BinIndex;
 use crate::chunk::{Chunk, ChunkKind};
@@ -16,6 +18,11 @@ impl<C: Config> Arena<C> {
     /// Bytes of the top.
     pub(crate) fn top_bytes(&self) -> usize {
         (self.end - self.top) * GRANULE
+    }
+
+    /// The addresses between the start and the top.
+    pub(crate) fn below_top(&self) -> Range<usize> {
+        self.window.addr(self.start)..self.window.addr(self.top)
     }
 
     /// Returns the free chunks in address order, then the top. If the arena is corrupt, the iterator ends early.

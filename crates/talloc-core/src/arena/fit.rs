@@ -137,7 +137,7 @@ impl<C: Config> Arena<C> {
 
     /// Takes `len` granules, the first of which is aligned, of the first chunk of a bin.
     #[inline(always)]
-    fn allocate_from_heads(&mut self, len: usize, align: Align) -> Option<usize> {
+    pub(crate) fn allocate_from_heads(&mut self, len: usize, align: Align) -> Option<usize> {
         if cfg!(small) && C::LAST_RESORT > 0 {
             // Examines the first chunk of each bin. That includes the one that the code below would find.
             return self.take_found(len, align, 1, usize::MAX);

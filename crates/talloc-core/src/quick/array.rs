@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use super::count::Count;
+use super::slab::Chain;
 use super::{Lists, MAX_LISTS, Segment, class, next, sealed};
 use crate::checks::{LinkKey, NoKey};
 use crate::granule::GRANULE;
@@ -59,6 +60,16 @@ impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
     /// Makes `block` the first one of the list of `len` granules, whether or not it is on it.
     pub(crate) fn set_head(&mut self, len: usize, block: Option<NonNull<u8>>) {
         self.heads[Self::list_of(len)] = block;
+    }
+}
+
+impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
+    /// Makes a chain of blocks of `len` granules the list, which is empty.
+    pub(super) fn set_chain(&mut self, chain: Chain, len: usize) {
+        let head = &mut self.heads[Self::list_of(len)];
+        debug_assert!(head.is_none(), "the list is empty");
+        *head = Some(chain.first);
+        self.cached.add(chain.blocks * len);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use super::slab::Slabs;
 use super::{Segment, class, next, sealed};
 use crate::checks::LinkKey;
 
@@ -241,6 +242,49 @@ pub trait Lists: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn is_consumer(&self) -> bool {
         false
+    }
+
+    /// If small blocks may lie in [slabs](super::slab): how many granules of a size a heap takes from its arenas before
+    /// that size gets slabs.
+    #[doc(hidden)]
+    const SLABS_FROM: Option<u16> = None;
+
+    /// The slabs, if small blocks may lie in slabs.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn slabs(&self) -> Option<&Slabs> {
+        None
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn slabs_mut(&mut self) -> Option<&mut Slabs> {
+        None
+    }
+
+    /// If the list of blocks of `len` granules is empty, puts free blocks of a slab on it.
+    #[doc(hidden)]
+    fn refill(&mut self, _len: usize) {}
+
+    /// [`refill`](Self::refill) by a pointer. Does nothing if the lists have [overflowed](Self::overflows) since the arenas
+    /// were last asked for a block, because the arenas must then hear of the request.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the lists, unless all of them are empty and stay so.
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn refill_at(_this: *mut Self, _len: usize) {}
+
+    /// Granules of slabs that are not blocks in use or on lists.
+    ///
+    /// # Safety
+    ///
+    /// As for [`cached_at`](Self::cached_at).
+    #[doc(hidden)]
+    #[inline(always)]
+    unsafe fn spare_at(_this: *const Self) -> usize {
+        0
     }
 
     /// Notes that the lists hold too much, and the block freed last is another heap's.

@@ -7,6 +7,9 @@
 //! The bytes in the lists are bounded. When a list grows beyond the bound, a batch of its blocks is coalesced,
 //! neighbours together. While a program only frees, the lists may hold more. Before a request fails, all cached blocks
 //! are coalesced.
+//!
+//! Some heaps have [slabs](slab) behind the lists: pieces of an arena whose blocks have one size, which are not coalesced
+//! one by one.
 
 mod array;
 mod class;
@@ -14,6 +17,7 @@ mod count;
 mod lists;
 mod parcel;
 mod peers;
+pub(crate) mod slab;
 
 pub use array::{NoQuickLists, QuickLists};
 pub use class::lists_for;
@@ -21,6 +25,7 @@ pub use lists::Lists;
 pub use parcel::{Parcel, Segment};
 pub(crate) use peers::with_provenance_of_all;
 pub use peers::{PeerLists, Peers};
+pub use slab::{SLAB, Slab};
 
 use core::ptr::NonNull;
 

@@ -7,8 +7,10 @@
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
+use super::slab::Slabs;
 use super::{Lists, Parcel, QuickLists, Segment, sealed};
 use crate::checks::LinkKey;
+use crate::granule::GRANULE;
 
 /// The other heaps of a program, to which strays are sent. All of these heaps have the same parameters. See
 /// [`Backend::take_back`](crate::Backend::take_back) for an example.
@@ -21,6 +23,10 @@ use crate::checks::LinkKey;
 ///   [`Backend::take_back`](crate::Backend::take_back), or it loses the blocks.
 /// * As soon as there is a block in any of these heaps, [`whole`](Self::whole) returns a pointer that is valid for all
 ///   of their arenas.
+/// * If [`SLABS_FROM`](Self::SLABS_FROM) is `Some`, that pointer is aligned to [`SLAB`](super::SLAB) bytes, all arenas lie above
+///   it, and it is also valid for a table of [`Slab`](super::Slab)s that ends there. The table has an entry for each `SLAB` bytes above the
+///   pointer, in descending order. Entries of an arena's memory are zero when it is claimed, and nobody but its heap uses
+///   them until the arena is no longer the heap's.
 pub unsafe trait Peers: 'static {
     /// Returns the number of the heap that a block belongs to, or 255 for a block that is mapped individually.
     fn owner_of(addr: usize) -> u8;
@@ -30,6 +36,10 @@ pub unsafe trait Peers: 'static {
 
     /// Returns a pointer with provenance over all arenas.
     fn whole() -> *mut u8;
+
+    /// If it is `Some`, small blocks may lie in [`Slab`](super::Slab)s: how many bytes of blocks of one size a heap takes from its arenas
+    /// before that size gets slabs. A heap has none before 64 times as many bytes are in use. At most 512 KiB.
+    const SLABS_FROM: Option<usize> = None;
 }
 
 /// What [`Peers::owner_of`] returns for a block of no heap.
@@ -55,6 +65,7 @@ pub struct PeerLists<const N: usize, const BYTES: usize, P> {
     number: u8,
     /// How often the lists have overflowed with strays since the last request to the arenas.
     consumed: u8,
+    slabs: Slabs,
     peers: PhantomData<fn() -> P>,
 }
 
@@ -67,12 +78,20 @@ impl<const N: usize, const BYTES: usize, P: Peers> Lists for PeerLists<N, BYTES,
         open: [const { None }; OPEN],
         number: 0,
         consumed: 0,
+        slabs: Slabs::NONE,
         peers: PhantomData,
     };
     const LISTS: usize = QuickLists::<N, BYTES>::LISTS;
     const CLASSES: usize = QuickLists::<N, BYTES>::CLASSES;
     const BYTES: usize = BYTES;
     const HAS_PEERS: bool = true;
+    const SLABS_FROM: Option<u16> = match P::SLABS_FROM {
+        Some(bytes) => {
+            assert!(bytes <= 512 << 10, "`SLABS_FROM` must be at most 512 KiB");
+            Some((bytes / GRANULE - bytes / (512 << 10)) as u16)
+        }
+        None => None,
+    };
     type Encoded<K: LinkKey> = Self;
 
     #[inline(always)]
@@ -218,6 +237,48 @@ impl<const N: usize, const BYTES: usize, P: Peers> Lists for PeerLists<N, BYTES,
                 P::deliver(P::owner_of(parcel.first().addr().get()), parcel);
             }
         }
+    }
+
+    #[inline(always)]
+    fn slabs(&self) -> Option<&Slabs> {
+        if P::SLABS_FROM.is_some() { Some(&self.slabs) } else { None }
+    }
+
+    #[inline(always)]
+    fn slabs_mut(&mut self) -> Option<&mut Slabs> {
+        if P::SLABS_FROM.is_some() { Some(&mut self.slabs) } else { None }
+    }
+
+    #[inline(never)]
+    fn refill(&mut self, len: usize) {
+        if P::SLABS_FROM.is_none() || self.lists.first(len).is_some() {
+            return;
+        }
+        if let Some(chain) = self.slabs.take(P::whole(), len) {
+            self.consumed = 0;
+            self.pulse = self.pulse.wrapping_sub(chain.blocks as i32);
+            self.lists.set_chain(chain, len);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn refill_at(this: *mut Self, len: usize) {
+        if P::SLABS_FROM.is_none() {
+            return;
+        }
+        // SAFETY: If others may use the lists, nobody changes them, and there are no slabs. Otherwise, the caller has the
+        // lists alone.
+        unsafe {
+            if Slabs::has_at(&raw const (*this).slabs, len) && (*this).lists.overflows() == 0 {
+                (*this).refill(len);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn spare_at(this: *const Self) -> usize {
+        // SAFETY: `this` points to lists, which contain these slabs.
+        unsafe { Slabs::spare_at(&raw const (*this).slabs) }
     }
 
     fn is_consumer(&self) -> bool {

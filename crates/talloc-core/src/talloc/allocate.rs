@@ -244,6 +244,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if let Some(block) = self.pop_aligned(len, align) {
             return Ok(block);
         }
+        // In a slab, a block whose size is a multiple of the alignment is aligned.
+        if len * GRANULE % align.get() == 0 && self.quick.first(len).is_none() {
+            if let Some(block) = self.allocate_from_slab(len, len) {
+                return Ok(block);
+            }
+        }
         match self.allocate_surely(len, align) {
             Some(block) => Ok(block),
             None => self.allocate_last(len, layout),
@@ -252,7 +258,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Allocates an aligned block from the arena where requests begin, if it surely has room.
     #[inline(always)]
-    fn allocate_surely(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
+    pub(super) fn allocate_surely(&mut self, len: usize, align: Align) -> Option<NonNull<u8>> {
         let arena = self.arenas.recent();
         let at = arena.allocate_aligned(len, align)?;
         let block = arena.hand_out(at, len);
@@ -395,7 +401,11 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
         // The limit was set while there was plenty. With it, the lists would fragment the memory again.
         self.limit_quick();
-        if done.is_none() && (self.tidy() || had_any) { attempt(self) } else { done }
+        if done.is_some() {
+            return done;
+        }
+        let has_released = self.release_empty_slabs();
+        if self.tidy() || has_released || had_any { attempt(self) } else { None }
     }
 
     /// Allocates from the first arena that has room.

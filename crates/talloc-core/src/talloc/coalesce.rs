@@ -60,7 +60,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             self.close();
         }
         debug_assert_eq!(self.quick.cached(), 0, "I9: the lists count what they hold");
-        self.tidy() || cached
+        let has_released = self.release_empty_slabs();
+        self.tidy() || has_released || cached
     }
 
     /// Handles an overflow of the quick lists, after a block of `len` granules was freed. If it is a pulse, the source
@@ -123,9 +124,19 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut longest = 0;
         for _ in 0..most {
             let Some(block) = self.pop_sound(len) else { break };
+            // SAFETY: It was on a list, and nobody uses it.
+            if let Some(free) = unsafe { self.free_to_near_slab(block) } {
+                longest = longest.max(free);
+                continue;
+            }
             if self.quick.is_stray(block) {
                 // SAFETY: It was on a list, and nobody uses it.
                 unsafe { self.quick.send(block, len) };
+                continue;
+            }
+            // SAFETY: It was on a list, nobody uses it, and it is no stray.
+            if let Some(free) = unsafe { self.free_to_slab(block) } {
+                longest = longest.max(free);
                 continue;
             }
             self.forget(block, len);

@@ -132,9 +132,28 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             // SAFETY: It is the same block, by a pointer that is valid for all of it.
             unsafe { self.quick.send(block, len) };
         } else {
-            self.forget(ptr, len);
             // SAFETY: It is a block of this heap, of `len` granules that nobody uses.
-            unsafe { self.release(ptr, len) };
+            unsafe { self.release_own(ptr, len) };
+        }
+    }
+
+    /// Gives a block back to its slab or its arena.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap, of `len` granules that nobody uses.
+    #[inline(always)]
+    pub(super) unsafe fn release_own(&mut self, ptr: NonNull<u8>, len: usize) {
+        // SAFETY: It is a block of this heap that nobody uses. If there are slabs, the pointer is valid for all heaps.
+        unsafe {
+            if C::Quick::SLABS_FROM.is_some() {
+                let block = with_provenance_of_all(C::Quick::whole(), ptr);
+                if self.free_to_slab(block).is_some() {
+                    return;
+                }
+            }
+            self.forget(ptr, len);
+            self.release(ptr, len);
         }
     }
 }

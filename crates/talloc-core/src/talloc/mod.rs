@@ -26,6 +26,7 @@ mod realloc;
 mod refill;
 mod repair;
 mod resize;
+mod slabs;
 mod statistics;
 #[cfg(test)]
 mod tests;

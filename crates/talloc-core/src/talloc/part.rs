@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::error::ArenaError;
 use crate::granule::GRANULE;
 use crate::memory::Memory;
+use crate::quick::Lists;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
@@ -73,6 +74,11 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
         // SAFETY: The caller gives the range, and both parts are memory now.
         let arena = unsafe { Arena::claim_part(part, range, control, memory) }?;
         self.heap.add_arena(arena);
+        if let (Some(slabs), Some((base, acme))) =
+            (self.heap.quick.slabs_mut(), range.get_base_acme())
+        {
+            slabs.set_near(base..acme);
+        }
         Ok(part)
     }
 }

@@ -81,7 +81,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// # Errors
     ///
-    /// If it is a peer's, or there is no room.
+    /// If it is a peer's or in a slab, or there is no room.
     ///
     /// # Safety
     ///
@@ -93,7 +93,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        if self.quick.is_stray(ptr) {
+        // SAFETY: It is an allocated block of this heap or of a peer.
+        if self.quick.is_stray(ptr) || unsafe { self.is_in_slab(ptr) } {
             return Err(AllocError);
         }
         // Nothing has changed yet. If the source panics, the caller still has its block.
@@ -105,7 +106,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Shrinks a block of this heap or of a peer in place, without memory. The granules behind its new end return
-    /// to the heap that owns them; a single granule is lost.
+    /// to the heap that owns them; a single granule is lost. A block in a slab keeps its granules.
     ///
     /// # Safety
     ///
@@ -113,6 +114,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[doc(hidden)]
     #[cold]
     pub unsafe fn cut(&mut self, ptr: NonNull<u8>, old: Layout, new: Layout) {
+        // SAFETY: It is an allocated block of this heap or of a peer.
+        if unsafe { self.is_in_slab(ptr) } {
+            return;
+        }
         if !self.quick.is_stray(ptr) {
             // SAFETY: `is_stray` is false: it is a block of this heap. It has the layout `old` by the contract of
             // this function.
@@ -136,6 +141,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[doc(hidden)]
     pub fn verify_shard(&self) -> Result<Report, Violation> {
         let mut report = self.arenas.check()?.0;
+        self.check_slabs(&mut report)?;
         let mut cached = 0;
         for len in C::Quick::sizes() {
             let mut next = self.quick.first(len);
@@ -246,8 +252,7 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
             // nobody uses.
             unsafe {
                 let next = next_of(block);
-                heap.forget(block, segment.len);
-                heap.release(block, segment.len);
+                heap.release_own(block, segment.len);
                 match next {
                     Some(next) if number < segment.blocks => block = next,
                     _ => break,

@@ -77,6 +77,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let has_room = self.quick.cached() + granules <= self.quick.limit();
         let most =
             if has_room && len < granules && self.is_recent_listed() { granules / len } else { 1 };
+        if let Some(block) = self.allocate_from_slab(len, most * len) {
+            return Ok(block);
+        }
         if let Some(run) = self.arenas.recent().take_run_from_bins(len, most) {
             return Ok(self.hand_out_run(run, len));
         }
@@ -113,11 +116,17 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// first use of new memory, so a program that grows leaves few idle blocks behind.
     #[cfg_attr(not(small), inline(always))]
     fn recycle(&mut self, len: usize, needed: usize) -> Option<NonNull<u8>> {
-        if self.has_idle_blocks() && self.arenas.recent().is_top_new(needed) {
-            self.recycle_lists(len)
-        } else {
-            None
+        if self.recycle_for(needed) { self.allocate_from_bins(len) } else { None }
+    }
+
+    /// Coalesces idle cached blocks, if `needed` granules would be the first use of new memory. Returns whether it did.
+    #[cfg_attr(not(small), inline(always))]
+    pub(super) fn recycle_for(&mut self, needed: usize) -> bool {
+        let recycles = self.has_idle_blocks() && self.arenas.recent().is_top_new(needed);
+        if recycles {
+            self.recycle_lists();
         }
+        recycles
     }
 
     /// Whether the quick lists hold idle blocks: more than the program is likely to allocate soon.
@@ -131,13 +140,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         self.quick.cached() > busy
     }
 
-    /// [`recycle`](Self::recycle), after its conditions have been checked.
+    /// Coalesces idle cached blocks.
     #[cold]
     #[inline(never)]
-    fn recycle_lists(&mut self, len: usize) -> Option<NonNull<u8>> {
+    fn recycle_lists(&mut self) {
         for _ in 0..RECYCLED {
             self.flush_next();
         }
-        self.allocate_from_bins(len)
     }
 }

@@ -33,12 +33,12 @@ impl<C: Config, S> Inspect<'_, C, S> {
         (self.heap.arenas.capacity() - self.heap.arenas.used()) + self.cached_bytes()
     }
 
-    /// Bytes of the blocks that have been freed and are kept in the quick lists.
+    /// Bytes of the blocks that have been freed and are kept in the quick lists, and the free bytes of [slabs](crate::Slab).
     ///
     /// Takes constant time.
     #[inline]
     pub fn cached_bytes(self) -> usize {
-        self.heap.quick.cached() * GRANULE + self.heap.delayed_bytes()
+        self.heap.quick.cached() * GRANULE + self.heap.spare_bytes() + self.heap.delayed_bytes()
     }
 
     /// The most bytes of the arenas that have been in use at once, those in quick lists included.
@@ -116,7 +116,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             statistics.refused_requests = (*this).refused;
             // A hardened heap is not shared like that.
             let delayed = (*this).guard.get().map_or(0, |guard| guard.delayed.granules());
-            let cached = QuickOf::<C>::cached_at(&raw const (*this).quick) + delayed;
+            let lists = &raw const (*this).quick;
+            let cached = QuickOf::<C>::cached_at(lists) + QuickOf::<C>::spare_at(lists) + delayed;
             statistics.with_cached(cached * GRANULE)
         }
     }
@@ -240,10 +241,11 @@ impl<C: Config, S> Talloc<C, S> {
             });
             blocks.map(move |block| (block, len))
         });
-        listed.chain(self.delayed_blocks()).map(|(block, len)| Chunk {
+        let blocks = listed.chain(self.delayed_blocks()).map(|(block, len)| Chunk {
             kind: ChunkKind::Cached,
             span: Span::from_ptr_size(block.as_ptr(), len * GRANULE),
-        })
+        });
+        blocks.chain(self.spare_chunks())
     }
 
     /// [`Inspect::size_classes`] of the arenas of a heap whose lists somebody else uses.

@@ -40,6 +40,7 @@ impl<C: Config, S> Talloc<C, S> {
     pub fn verify(&self) -> Result<Report, Violation> {
         let (mut report, marked) = self.arenas.check()?;
         self.check_quick(&mut report)?;
+        self.check_slabs(&mut report)?;
         self.check_delayed(&mut report)?;
         if C::CHECKED && marked != report.cached_bytes {
             return Err(Violation::CachedCount);

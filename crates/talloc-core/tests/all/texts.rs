@@ -56,6 +56,8 @@ fn violations_say_where() {
     check(&[
         Violation::Map { bin: 7 },
         Violation::CachedCount,
+        Violation::Slab { addr },
+        Violation::SlabLists,
         Violation::UsedCount,
         Violation::NotAnArena,
         Violation::Index,

@@ -24,6 +24,7 @@ pub(super) const GRANULE: usize = 8;
 ///   [`SHARDS`](super::SHARDS) for any other address of a block.
 /// * [`allocate_apart`](Self::allocate_apart) returns a block with at least the size and the alignment of the layout,
 ///   which nobody else uses. [`is_apart`](Self::is_apart) returns true for its address, and false for all blocks of heaps.
+/// * [`SLABS_FROM`](Self::SLABS_FROM) and [`whole`](Self::whole) are as [`Peers`] asks.
 /// * [`barrier`](Self::barrier) returns `true` only if, since the call, each thread has executed one of its
 ///   `compiler_fence(SeqCst)`s as if it were a `fence(SeqCst)`, or has not run.
 pub unsafe trait Host: Sized + 'static {
@@ -60,6 +61,9 @@ pub unsafe trait Host: Sized + 'static {
 
     /// Returns a pointer with provenance over all memory that the sources claim.
     fn whole() -> *mut u8;
+
+    /// See [`Peers::SLABS_FROM`].
+    const SLABS_FROM: Option<usize> = None;
 
     /// Whether an address lies outside of all memory that the sources claim.
     fn is_apart(addr: usize) -> bool;
@@ -115,6 +119,8 @@ unsafe impl<H: Host> Peers for Home<H> {
     fn whole() -> *mut u8 {
         H::whole()
     }
+
+    const SLABS_FROM: Option<usize> = H::SLABS_FROM;
 }
 
 /// What becomes of memory that is known to be zero when it is new, and may be taken back.

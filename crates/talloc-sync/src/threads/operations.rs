@@ -50,6 +50,8 @@ impl<H: Host> Heaps<H> {
             if let Some(block) = pop::<H>(layout) {
                 return Ok(block);
             }
+        } else if let Some(block) = pop_from_slab::<H>(layout) {
+            return Ok(block);
         }
         if is_for_apart::<H>(layout) {
             return self.allocate_apart(layout);
@@ -365,6 +367,18 @@ pub(super) fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     }
     // SAFETY: The thread owns the shard, or the shard's lists are always empty.
     unsafe { Cache::<H>::pop_at(cache_of(H::current()), len_of::<H>(layout)) }
+}
+
+/// Takes a block from a slab of the caller's heap, unless its alignment exceeds that of all blocks. It has been found that no
+/// list has one.
+#[inline(always)]
+pub(super) fn pop_from_slab<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
+    if H::SLABS_FROM.is_none() {
+        return None;
+    }
+    // SAFETY: The thread owns the shard, or the shard's lists are always empty and it has no slabs.
+    unsafe { Cache::<H>::refill_at(cache_of(H::current()), len_of::<H>(layout)) };
+    pop::<H>(layout)
 }
 
 /// The quick lists of a shard.

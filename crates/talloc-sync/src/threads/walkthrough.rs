@@ -12,8 +12,9 @@
 //!
 //! # `malloc`, miss
 //!
-//! 1. [`Heaps::malloc_slow`] tries the lists for rounded sizes of up to 32 KiB. A block of at least [`Host::APART`] bytes,
-//!    or with an alignment above [`MAX_ALIGN`], is mapped individually ([`Host::allocate_apart`]).
+//! 1. [`Heaps::malloc_slow`] fills the list of a small size from a slab of the thread's heap, if one has free blocks
+//!    ([`pop_from_slab`], [`Lists::refill_at`]), and tries the lists for rounded sizes of up to 32 KiB. A block of at least
+//!    [`Host::APART`] bytes, or with an alignment above [`MAX_ALIGN`], is mapped individually ([`Host::allocate_apart`]).
 //! 2. [`Heaps::with`] finds the caller's heap:
 //!    - A thread that owns a shard uses it: [`Heaps::own`].
 //!    - A thread that allocates for the first time gets a shard: [`Heaps::settle`] claims a shard that another
@@ -93,6 +94,7 @@
 //! [`Inbox::push`]: super::inbox::Inbox::push
 //! [`Inbox`]: super::inbox::Inbox
 //! [`Lists::pop_at`]: talloc_core::Lists::pop_at
+//! [`Lists::refill_at`]: talloc_core::Lists::refill_at
 //! [`Lists::push_at`]: talloc_core::Lists::push_at
 //! [`MAX_ALIGN`]: super::operations::MAX_ALIGN
 //! [`MIN_APART`]: super::operations::MIN_APART
@@ -108,5 +110,6 @@
 //! [`Talloc::rest`]: talloc_core::Talloc::rest
 //! [`allocate_at_last`]: super::operations::allocate_at_last
 //! [`exact_bytes`]: super::operations::exact_bytes
+//! [`pop_from_slab`]: super::operations::pop_from_slab
 //! [`pop`]: super::operations::pop
 //! [`shard_trim`]: super::shard_trim

@@ -5,6 +5,7 @@ mod broken;
 mod counts;
 mod order;
 mod script;
+mod slabs;
 mod sweep;
 mod violations;
 

@@ -3,13 +3,16 @@
 //! There is only one range, so that one pointer has provenance over every block, whichever thread frees it. Each slice
 //! belongs to one heap, and an array holds the number of that heap in a byte per slice. A thread whose cache is full
 //! looks there to find the heaps that its blocks belong to.
+//!
+//! Below the first slice lies the table of the heaps' slabs: see [`Peers`](talloc_sync::Peers). Like the slices, it becomes
+//! memory bit by bit.
 
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicUsize};
 
-use talloc_sync::Span;
+use talloc_sync::{SLAB, Slab, Span};
 
 use super::super::space;
 
@@ -31,7 +34,7 @@ const READY: usize = 2;
 
 pub(super) struct Range {
     state: AtomicUsize,
-    /// The pointer to the range. It is written once, before the first block is allocated.
+    /// The pointer to the first slice, which is the end of the table. It is written once, before the first block is allocated.
     base: UnsafeCell<*mut u8>,
     /// The logarithm of the bytes of a slice.
     slice_log2: UnsafeCell<u32>,
@@ -56,7 +59,7 @@ impl Range {
         }
     }
 
-    /// Returns the pointer to the range.
+    /// Returns the pointer to the first slice.
     #[inline(always)]
     pub(super) fn base(&self) -> *mut u8 {
         // SAFETY: The caller has a block, or has seen the state `READY`.
@@ -139,6 +142,15 @@ impl Range {
         self.owners[first..end].iter().for_each(|slice| slice.store(0, Release));
     }
 
+    /// Returns the entries in the table of slabs for a piece of the slices.
+    pub(super) fn entries(&self, piece: Span) -> Span {
+        let Some((base, acme)) = piece.get_base_acme() else { return Span::empty() };
+        let start = self.base().addr();
+        let [first, end] = [(base - start) / SLAB, (acme - start).div_ceil(SLAB)];
+        let entries = self.base().cast::<Slab>().wrapping_sub(end);
+        Span::from_ptr_size(entries.cast(), (end - first) * size_of::<Slab>())
+    }
+
     fn slices(&self, first: usize, count: usize) -> Span {
         let log2 = self.slice_log2();
         Span::from_ptr_size(self.base().wrapping_add(first << log2), count << log2)
@@ -162,9 +174,12 @@ impl Range {
     }
 
     fn reserve(&self) -> bool {
-        let Ok(range) = space::reserve(MIN_BYTES, MAX_BYTES) else { return false };
-        let Some(base) = range.get_base_ptr() else { return false };
-        let log2 = (range.size() / SLICES).ilog2();
+        let table = |bytes| bytes / SLAB * size_of::<Slab>();
+        let (least, most) = (MIN_BYTES + table(MIN_BYTES), MAX_BYTES + table(MAX_BYTES));
+        let Ok(range) = space::reserve(least, most) else { return false };
+        let Some(start) = range.get_base_ptr() else { return false };
+        let log2 = (range.size() / (SLAB + size_of::<Slab>()) * SLAB / SLICES).ilog2();
+        let base = start.wrapping_add(table(SLICES << log2));
         // SAFETY: Nobody reads these fields before the state is `READY`.
         unsafe {
             *self.base.get() = base;

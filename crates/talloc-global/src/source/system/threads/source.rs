@@ -198,12 +198,16 @@ pub(super) unsafe fn give_up(slices: Span) -> bool {
     // SAFETY: By the contract of this function.
     let is_given = unsafe { space::decommit(slices) };
     if is_given {
+        // Without slabs in these slices, the entries are zero. If the system does not take their memory, they stay so.
+        // SAFETY: The pages contain no entries of other slices, and nobody uses these.
+        unsafe { space::decommit(RANGE.entries(slices).align_inward(space::page())) };
         RANGE.give_back(slices);
     }
     is_given
 }
 
-/// Commits the pages of a reserved piece. Returns whether that succeeded.
+/// Commits the pages of a piece of slices, and of its entries in the table of slabs. Returns whether that succeeded.
 pub(super) fn commit(piece: Span) -> bool {
-    space::commit(piece.align_outward(space::page())).is_ok()
+    let entries = RANGE.entries(piece).align_outward(space::page());
+    space::commit(entries).is_ok() && space::commit(piece.align_outward(space::page())).is_ok()
 }

@@ -20,7 +20,8 @@
 //!   [`blocks::map`], [`space::map`].
 //! - A heap without a free chunk that is large enough asks its source: [`ThreadSource::acquire`].
 //!   1. [`raise`] raises the arena that grows, if its slices have room: [`ArenaMut::raise_part`] calls
-//!      [`commit`] for the pieces that it needs, which calls [`space::commit`].
+//!      [`commit`] for the pieces that it needs, which calls [`space::commit`] for each piece and its entries in the table
+//!      of slabs ([`Range::entries`]).
 //!   2. Otherwise [`ThreadSource::take_slices`] takes slices of the one range of addresses ([`Range::take`], whose
 //!      first call reserves the range), and [`ArenasMut::claim_part`] makes an arena of their lower part.
 //!
@@ -69,6 +70,7 @@
 //! [`Heaps::trim`]: super::Heaps::trim
 //! [`Heaps`]: super::Heaps
 //! [`pace`]: super::super::giving_back::pace
+//! [`Range::entries`]: super::range::Range::entries
 //! [`Range::is_outside`]: super::range::Range::is_outside
 //! [`Range::owner_of`]: super::range::Range::owner_of
 //! [`Range::take`]: super::range::Range::take

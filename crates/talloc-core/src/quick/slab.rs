@@ -1,0 +1,558 @@
+//! Slabs: pieces of an arena whose blocks have one size.
+//!
+//! To coalesce small blocks one by one is expensive if their neighbours stay in use: each block is unlinked, linked and
+//! marked. A size that a heap allocates often therefore gets slabs (Bonwick 1994). A slab counts its blocks in use and
+//! links the free ones. A block that is freed joins the list of its slab. A slab without blocks in use returns to the
+//! arena as one chunk. The blocks of a slab are neighbours, and a heap that allocates again after many frees gets them
+//! together, as in mimalloc (Leijen et al. 2019), instead of blocks from all over the heap.
+//!
+//! Slabs are behind the [quick lists](super). A list that is empty gets the free blocks of a slab, and a list that
+//! overflows gives blocks back to their slabs.
+//!
+//! To the arena, a slab is an allocated block. Its [`Slab`] lies outside of the arena, in a table with an entry for each
+//! [`SLAB`] bytes. The table also tells slabs from other memory. It lies below the memory of all heaps, in descending
+//! order: `whole`, the pointer to that memory, also points to the table's end.
+
+use core::iter;
+use core::ops::Range;
+use core::ptr::NonNull;
+
+use super::{class, count::Count, next};
+use crate::granule::GRANULE;
+
+/// The bytes and the alignment of a slab. The smallest page of most systems has as many, so the system can have the memory
+/// of any slab that is empty.
+pub const SLAB: usize = 4096;
+
+/// The granules of a slab.
+pub(crate) const SLAB_LEN: usize = SLAB / GRANULE;
+
+/// Blocks of fewer granules than this may lie in slabs. Slabs of larger blocks save little work, and hold more memory that
+/// other sizes cannot use (`cargo xtask bench hosted`).
+pub(crate) const SLAB_CLASSES: usize = class::EXACT / 2 + 1;
+
+/// The granules of the blocks that join a list at a time, if the slab has never been full.
+const STEP: usize = SLAB_LEN / 2;
+
+/// The number of no slab. All bytes of lists without slabs are zero.
+const NIL: u32 = 0;
+
+/// An entry in the table of slabs: see [`Peers::SLABS_FROM`](super::Peers::SLABS_FROM). It is zero for memory that is no
+/// slab.
+#[derive(Debug)]
+#[repr(C, align(32))]
+pub struct Slab {
+    /// The first free block.
+    free: Option<NonNull<u8>>,
+    /// The slabs before and after this one on the list of their size.
+    before: u32,
+    after: u32,
+    /// How many blocks must be freed until the slab changes its state: the blocks in use if it is listed, and otherwise
+    /// one.
+    left: u16,
+    /// How many blocks there are. They are the first ones of the slab, and the memory after them is unused.
+    made: u16,
+    /// How many blocks the slab has room for.
+    most: u16,
+    /// The granules of a block.
+    len: u8,
+    /// Whether the slab is on the list of its size: it has free blocks, or room for more.
+    is_listed: bool,
+}
+
+/// The slabs of a heap, listed by the size of their blocks.
+pub struct Slabs {
+    /// The addresses in which a block is known to be one of this heap: the range of the arena that grows.
+    near: Range<usize>,
+    /// Granules of slabs that are not blocks in use or on quick lists.
+    spare: Count,
+    /// The first slab of each list.
+    lists: [u32; SLAB_CLASSES],
+    /// Granules that the arenas have been asked for before a size gets slabs.
+    asked: [u16; SLAB_CLASSES],
+}
+
+/// What became of a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freed {
+    /// It is in no slab.
+    NoSlab,
+    /// Its slab has it.
+    ToSlab,
+    /// Its slab, which had no other block in use, is one no longer. Its memory, which this points to, is an allocated block
+    /// of the arena.
+    Slab(NonNull<u8>),
+}
+
+/// Linked blocks.
+pub(super) struct Chain {
+    pub(super) first: NonNull<u8>,
+    pub(super) blocks: usize,
+}
+
+/// The number of the piece of memory that contains an address, from one on.
+#[inline(always)]
+fn number(whole: *mut u8, addr: usize) -> usize {
+    addr.wrapping_sub(whole.addr()) / SLAB + 1
+}
+
+/// The entry of the piece with a number.
+#[inline(always)]
+fn entry(whole: *mut u8, number: usize) -> *mut Slab {
+    whole.cast::<Slab>().wrapping_sub(number)
+}
+
+/// The memory of the piece with a number.
+#[inline(always)]
+fn memory(whole: *mut u8, number: usize) -> NonNull<u8> {
+    // SAFETY: The memory of the heaps does not contain the address zero.
+    unsafe { NonNull::new_unchecked(whole.wrapping_add((number - 1) * SLAB)) }
+}
+
+/// Whether a block lies in a slab.
+///
+/// # Safety
+///
+/// It is a block of one of the heaps that `whole` points to, and the caller has it.
+pub(crate) unsafe fn is_in_slab(whole: *mut u8, block: NonNull<u8>) -> bool {
+    let slab = entry(whole, number(whole, block.addr().get()));
+    // SAFETY: The table has an entry for all memory of the heaps. The owner of the slab does not write to this field while
+    // a block is in use.
+    unsafe { (*slab).len != 0 }
+}
+
+/// Freeing.
+impl Slabs {
+    /// Frees a block to its slab, if it is near and in a slab. Does nothing otherwise.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap or of a peer, and nobody uses it. The pointer is valid for all of it.
+    #[inline(always)]
+    pub(crate) unsafe fn free_near(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
+        if !self.near.contains(&block.addr().get()) {
+            return Freed::NoSlab;
+        }
+        // SAFETY: It is a block of this heap, as it is near.
+        unsafe { self.free(whole, block) }
+    }
+
+    /// Frees a block to its slab, if it is in one. Does nothing otherwise.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap that nobody uses. The pointer is valid for all of it.
+    #[inline(always)]
+    pub(crate) unsafe fn free(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
+        let at = number(whole, block.addr().get());
+        // SAFETY: The table has an entry for all memory of this heap, and only this heap uses it.
+        let slab = unsafe { &mut *entry(whole, at) };
+        if slab.len == 0 {
+            return Freed::NoSlab;
+        }
+        debug_assert!(
+            slab.is_block(memory(whole, at), block),
+            "I15: a slab has blocks of one size"
+        );
+        debug_assert!(slab.left > 0, "I15: a block in use is counted");
+        // SAFETY: Nobody uses the block, which has room for a link.
+        unsafe { block.cast::<Option<NonNull<u8>>>().write(slab.free) };
+        slab.free = Some(block);
+        slab.left -= 1;
+        self.spare.add(usize::from(slab.len));
+        // SAFETY: The block's slab has changed its state.
+        if slab.left == 0 { unsafe { self.settle(whole, at) } } else { Freed::ToSlab }
+    }
+
+    /// Lists a slab that was full, or removes one without blocks in use, unless it is the last one on its list.
+    ///
+    /// # Safety
+    ///
+    /// It is a slab of this heap, and all blocks have been freed that were left.
+    #[cold]
+    unsafe fn settle(&mut self, whole: *mut u8, at: usize) -> Freed {
+        // SAFETY: Only this heap uses the entry.
+        let slab = unsafe { &mut *entry(whole, at) };
+        if !slab.is_listed {
+            slab.left = slab.made - 1;
+            // SAFETY: It is a slab of this heap, and on no list.
+            unsafe { self.link(whole, at) };
+            return Freed::ToSlab;
+        }
+        let is_last = slab.before == NIL && slab.after == NIL;
+        // SAFETY: It is a listed slab of this heap, and has no blocks in use.
+        if is_last { Freed::ToSlab } else { Freed::Slab(unsafe { self.remove(whole, at) }) }
+    }
+
+    /// Removes a slab whose blocks are all free, the first one of the lists from that of `len` granules on. Returns its
+    /// memory, which is an allocated block of the arena.
+    pub(crate) fn remove_empty(&mut self, whole: *mut u8, len: &mut usize) -> Option<NonNull<u8>> {
+        while *len < SLAB_CLASSES {
+            let mut at = self.lists[*len];
+            while at != NIL {
+                // SAFETY: It is a listed slab of this heap, the only user of its entry.
+                unsafe {
+                    let slab = &*entry(whole, at as usize);
+                    if slab.left == 0 {
+                        return Some(self.remove(whole, at as usize));
+                    }
+                    at = slab.after;
+                }
+            }
+            *len += 1;
+        }
+        None
+    }
+
+    /// Removes a slab. Returns its memory, which is an allocated block of the arena.
+    ///
+    /// # Safety
+    ///
+    /// It is a listed slab of this heap, and has no blocks in use.
+    unsafe fn remove(&mut self, whole: *mut u8, at: usize) -> NonNull<u8> {
+        // SAFETY: It is a listed slab of this heap, the only user of its entry.
+        unsafe {
+            debug_assert_eq!((*entry(whole, at)).left, 0, "I15: no block is in use");
+            self.unlink(whole, at);
+            entry(whole, at).write_bytes(0, 1);
+        }
+        self.spare.subtract(SLAB_LEN);
+        memory(whole, at)
+    }
+}
+
+/// Allocating.
+impl Slabs {
+    /// Notes that the arenas are asked for granules of a size. Returns whether `enough` have been asked for before.
+    #[inline(always)]
+    pub(crate) fn note_asked(&mut self, len: usize, granules: usize, enough: u16) -> bool {
+        let asked = &mut self.asked[len];
+        let is_enough = *asked >= enough;
+        *asked = (usize::from(*asked) + granules).min(usize::from(enough)) as u16;
+        is_enough
+    }
+
+    /// Makes a slab for blocks of `len` granules.
+    ///
+    /// # Safety
+    ///
+    /// The memory is an allocated block of this heap, [`SLAB`] bytes that are aligned to as many. The caller gives it up.
+    pub(crate) unsafe fn add(&mut self, whole: *mut u8, memory: NonNull<u8>, len: usize) {
+        debug_assert!(len > 0 && len < SLAB_CLASSES, "the size may have slabs");
+        let at = number(whole, memory.addr().get());
+        let most = (SLAB_LEN / len) as u16;
+        let slab = Slab { most, len: len as u8, ..Slab::NONE };
+        // SAFETY: The table has an entry for all memory of this heap, and only this heap uses it.
+        unsafe {
+            debug_assert_eq!((*entry(whole, at)).len, 0, "I15: it was no slab");
+            entry(whole, at).write(slab);
+            self.link(whole, at);
+        }
+        self.spare.add(SLAB_LEN);
+    }
+
+    /// Whether a slab has free blocks of `len` granules, or room for more.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to slabs that nobody changes meanwhile.
+    #[inline(always)]
+    pub(super) unsafe fn has_at(this: *const Self, len: usize) -> bool {
+        // SAFETY: By the contract of this function.
+        len < SLAB_CLASSES && unsafe { (*this).lists[len] != NIL }
+    }
+
+    /// Takes free blocks of `len` granules: all those of a slab, or some for which it has room.
+    pub(super) fn take(&mut self, whole: *mut u8, len: usize) -> Option<Chain> {
+        let at = *self.lists.get(len)?;
+        if at == NIL {
+            return None;
+        }
+        let at = at as usize;
+        // SAFETY: It is a listed slab of this heap, the only user of its entry.
+        let slab = unsafe { &mut *entry(whole, at) };
+        debug_assert!(slab.is_listed && usize::from(slab.len) == len, "I15: it is listed");
+        let chain = match slab.free.take() {
+            Some(first) => Chain { first, blocks: usize::from(slab.made - slab.left) },
+            // SAFETY: It has no free blocks and is listed, so it has room for more. Its memory starts there.
+            None => unsafe { slab.make(memory(whole, at)) },
+        };
+        slab.left = slab.made;
+        if slab.made == slab.most {
+            slab.left = 1;
+            // SAFETY: It is a listed slab of this heap.
+            unsafe { self.unlink(whole, at) };
+        }
+        self.spare.subtract(chain.blocks * len);
+        Some(chain)
+    }
+}
+
+/// Lists and counts.
+impl Slabs {
+    pub(super) const NONE: Self = Self {
+        near: 0..0,
+        spare: Count::zero(),
+        lists: [NIL; SLAB_CLASSES],
+        asked: [0; SLAB_CLASSES],
+    };
+
+    /// Sets the range of addresses in which a block is known to be one of this heap.
+    pub(crate) fn set_near(&mut self, near: Range<usize>) {
+        self.near = near;
+    }
+
+    /// If some of these addresses are near, none is from now on.
+    pub(crate) fn forget_near(&mut self, lost: Range<usize>) {
+        if lost.start < self.near.end && self.near.start < lost.end {
+            self.near = 0..0;
+        }
+    }
+
+    /// Granules of slabs that are not blocks in use or on quick lists.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to slabs, which all threads access through raw pointers only.
+    pub(super) unsafe fn spare_at(this: *const Self) -> usize {
+        // SAFETY: Only the count is read, which is atomic.
+        unsafe { (*this).spare.get() }
+    }
+
+    /// Lists a slab, behind the first one, which is in use.
+    ///
+    /// # Safety
+    ///
+    /// It is a slab of this heap, and on no list.
+    unsafe fn link(&mut self, whole: *mut u8, at: usize) {
+        // SAFETY: The slabs are of this heap, the only user of their entries.
+        unsafe {
+            let slab = entry(whole, at);
+            debug_assert!(!(*slab).is_listed, "I15: it is on no list");
+            let list = &mut self.lists[usize::from((*slab).len)];
+            (*slab).is_listed = true;
+            (*slab).before = *list;
+            (*slab).after = NIL;
+            if *list == NIL {
+                *list = at as u32;
+                return;
+            }
+            let first = entry(whole, *list as usize);
+            (*slab).after = (*first).after;
+            if (*slab).after != NIL {
+                (*entry(whole, (*slab).after as usize)).before = at as u32;
+            }
+            (*first).after = at as u32;
+        }
+    }
+
+    /// Takes a slab off its list.
+    ///
+    /// # Safety
+    ///
+    /// It is a listed slab of this heap.
+    unsafe fn unlink(&mut self, whole: *mut u8, at: usize) {
+        // SAFETY: The slabs are of this heap, the only user of their entries.
+        unsafe {
+            let slab = entry(whole, at);
+            debug_assert!((*slab).is_listed, "I15: it is on its list");
+            let (before, after) = ((*slab).before, (*slab).after);
+            (*slab).is_listed = false;
+            if before == NIL {
+                self.lists[usize::from((*slab).len)] = after;
+            } else {
+                (*entry(whole, before as usize)).after = after;
+            }
+            if after != NIL {
+                (*entry(whole, after as usize)).before = before;
+            }
+        }
+    }
+}
+
+/// Looking.
+impl Slabs {
+    /// The slabs in a range of addresses, with their memory.
+    ///
+    /// # Safety
+    ///
+    /// The range is memory of this heap.
+    pub(crate) unsafe fn within<'heap>(
+        &'heap self,
+        whole: *mut u8,
+        range: Range<usize>,
+    ) -> impl Iterator<Item = (NonNull<u8>, &'heap Slab)> + 'heap {
+        let numbers = number(whole, range.start)..number(whole, range.end + SLAB - 1);
+        numbers.filter_map(move |at| {
+            // SAFETY: The table has an entry for all memory of this heap, which is borrowed.
+            let slab = unsafe { &*entry(whole, at) };
+            (slab.len != 0).then(|| (memory(whole, at), slab))
+        })
+    }
+
+    /// Checks invariant I15 of the lists: they contain `listed` slabs, each one of the size of its list, and are linked in
+    /// both directions.
+    pub(crate) fn are_lists_sound(&self, whole: *mut u8, listed: usize) -> bool {
+        let mut found = 0;
+        for (len, list) in self.lists.iter().enumerate() {
+            let (mut at, mut before) = (*list, NIL);
+            while at != NIL {
+                // SAFETY: It is a listed slab of this heap, which is borrowed.
+                let slab = unsafe { &*entry(whole, at as usize) };
+                found += 1;
+                let is_sound =
+                    slab.is_listed && usize::from(slab.len) == len && slab.before == before;
+                if !is_sound || found > listed {
+                    return false;
+                }
+                (before, at) = (at, slab.after);
+            }
+        }
+        found == listed
+    }
+}
+
+impl Slab {
+    const NONE: Self = Self {
+        free: None,
+        before: 0,
+        after: 0,
+        left: 0,
+        made: 0,
+        most: 0,
+        len: 0,
+        is_listed: false,
+    };
+
+    /// Makes blocks, and links them.
+    ///
+    /// # Safety
+    ///
+    /// The memory is the slab's, and has room for a block.
+    unsafe fn make(&mut self, memory: NonNull<u8>) -> Chain {
+        debug_assert!(self.made < self.most, "there is room");
+        let size = self.block_bytes();
+        let blocks = (STEP / usize::from(self.len)).min(usize::from(self.most - self.made));
+        // SAFETY: The blocks lie in the slab's memory after those that there are, and nobody uses them. Each has room for
+        // a link.
+        unsafe {
+            let first = memory.add(usize::from(self.made) * size);
+            let mut block = first;
+            for _ in 1..blocks {
+                let after = block.add(size);
+                block.cast::<Option<NonNull<u8>>>().write(Some(after));
+                block = after;
+            }
+            block.cast::<Option<NonNull<u8>>>().write(None);
+            self.made += blocks as u16;
+            Chain { first, blocks }
+        }
+    }
+
+    /// The bytes of a block.
+    pub(crate) fn block_bytes(&self) -> usize {
+        usize::from(self.len) * GRANULE
+    }
+
+    /// Whether the slab is on a list.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
+    /// How many blocks are in use or on a quick list.
+    fn in_use(&self) -> usize {
+        usize::from(if self.is_listed { self.left } else { self.made })
+    }
+
+    /// The bytes that are not blocks in use or on a quick list.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        SLAB - self.in_use() * self.block_bytes()
+    }
+
+    /// The bytes at the end that are no block.
+    pub(crate) fn rest_bytes(&self) -> usize {
+        SLAB - usize::from(self.made) * self.block_bytes()
+    }
+
+    /// The free blocks.
+    pub(crate) fn free_blocks(&self) -> impl Iterator<Item = NonNull<u8>> + use<> {
+        // SAFETY: A free block starts with a link to the next one.
+        iter::successors(self.free, |block| unsafe { next(*block) })
+    }
+
+    /// Whether a block is one of the slab's, which has this memory.
+    fn is_block(&self, memory: NonNull<u8>, block: NonNull<u8>) -> bool {
+        let offset = block.addr().get().wrapping_sub(memory.addr().get());
+        offset % self.block_bytes() == 0 && offset / self.block_bytes() < usize::from(self.made)
+    }
+
+    /// Checks invariant I15 of a slab with this memory: its numbers agree, and its free blocks are blocks, as many as it
+    /// counts.
+    pub(crate) fn is_sound(&self, memory: NonNull<u8>) -> bool {
+        let (made, most) = (usize::from(self.made), usize::from(self.most));
+        let are_counts = usize::from(self.len) < SLAB_CLASSES
+            && most == SLAB_LEN / usize::from(self.len)
+            && made <= most
+            && self.in_use() <= made
+            && (self.is_listed || made == most && self.left == 1 && self.free.is_none());
+        let mut free = 0;
+        are_counts
+            && self.free_blocks().all(|block| {
+                free += 1;
+                free <= made && self.is_block(memory, block)
+            })
+            && free == made - self.in_use()
+            && (!self.is_listed || free > 0 || made < most)
+    }
+}
+
+/// For tests: breaks slabs.
+#[cfg(test)]
+pub(crate) mod sabotage {
+    use super::*;
+
+    /// What is made wrong in the entry of a listed slab that has a free block.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Fault {
+        Made(i16),
+        Left(i16),
+        Len(u8),
+        Unlisted,
+        FreeElsewhere(isize),
+    }
+
+    impl Fault {
+        /// # Safety
+        ///
+        /// The block lies in a slab.
+        pub(crate) unsafe fn commit(self, whole: *mut u8, block: NonNull<u8>) {
+            // SAFETY: The block lies in a slab.
+            let slab = unsafe { &mut *entry(whole, number(whole, block.addr().get())) };
+            match self {
+                Self::Made(more) => slab.made = slab.made.wrapping_add_signed(more),
+                Self::Left(more) => slab.left = slab.left.wrapping_add_signed(more),
+                Self::Len(more) => slab.len += more,
+                Self::Unlisted => slab.is_listed = false,
+                Self::FreeElsewhere(bytes) => {
+                    slab.free = slab
+                        .free
+                        .and_then(|free| NonNull::new(free.as_ptr().wrapping_offset(bytes)));
+                }
+            }
+        }
+    }
+
+    impl Slabs {
+        pub(crate) fn lose_list(&mut self, len: usize) {
+            self.lists[len] = NIL;
+        }
+
+        pub(crate) fn is_near(&self, addr: usize) -> bool {
+            self.near.contains(&addr)
+        }
+
+        pub(crate) fn miscount(&mut self) {
+            self.spare.add(1);
+        }
+    }
+}

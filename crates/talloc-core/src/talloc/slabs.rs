@@ -1,0 +1,206 @@
+//! Small blocks in slabs: see [`slab`](crate::quick::slab).
+
+use core::ptr::NonNull;
+
+use talloc_span::{Align, Span};
+
+use super::Talloc;
+use crate::chunk::{Chunk, ChunkKind};
+use crate::config::{Config, QuickOf};
+use crate::granule::GRANULE;
+use crate::quick::Lists;
+use crate::quick::slab::{Freed, SLAB, SLAB_CLASSES, SLAB_LEN, Slab, is_in_slab};
+use crate::report::{Report, Violation};
+use crate::source::Source;
+
+/// A heap is small with less than `SMALL` times as many bytes in use as a size must have for slabs. A small heap has no
+/// slabs: it fits in the processor's caches, so coalescing is fast, and its slabs would mostly be empty.
+const SMALL: usize = 64;
+
+const SLAB_ALIGN: Align = Align::new(SLAB).unwrap();
+
+/// Allocating.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Allocates a block of `len` granules in a slab, if this size has slabs. The list of the size is empty. Otherwise, the
+    /// arenas are asked for `asked` granules.
+    #[inline(always)]
+    pub(super) fn allocate_from_slab(&mut self, len: usize, asked: usize) -> Option<NonNull<u8>> {
+        match C::Quick::SLABS_FROM {
+            Some(enough) if len < SLAB_CLASSES => self.allocate_from_slab_after(len, asked, enough),
+            _ => None,
+        }
+    }
+
+    /// [`allocate_from_slab`](Self::allocate_from_slab), of a size that gets slabs when the arenas have been asked for
+    /// `enough` granules.
+    #[inline(never)]
+    fn allocate_from_slab_after(
+        &mut self,
+        len: usize,
+        asked: usize,
+        enough: u16,
+    ) -> Option<NonNull<u8>> {
+        if let Some(block) = self.refill_from_slab(len) {
+            return Some(block);
+        }
+        let is_small = self.arenas.used() < usize::from(enough) * GRANULE * SMALL;
+        if is_small || !self.quick.slabs_mut()?.note_asked(len, asked, enough) {
+            return None;
+        }
+        if let Some(memory) = self.take_for_slab() {
+            return self.allocate_from_new_slab(len, memory);
+        }
+        if self.recycle_for(SLAB_LEN) {
+            // Blocks of this size may have been among those that were given up.
+            if let Some(block) = self.refill_from_slab(len) {
+                return Some(block);
+            }
+        }
+        let memory = self.allocate_surely(SLAB_LEN, SLAB_ALIGN)?;
+        self.allocate_from_new_slab(len, memory)
+    }
+
+    /// Fills the empty list of a size from a slab, and allocates a block.
+    fn refill_from_slab(&mut self, len: usize) -> Option<NonNull<u8>> {
+        self.quick.refill(len);
+        self.quick.pop(len)
+    }
+
+    /// Makes a slab of an allocated block of the arena, and allocates a block.
+    fn allocate_from_new_slab(&mut self, len: usize, memory: NonNull<u8>) -> Option<NonNull<u8>> {
+        // SAFETY: The memory is a block of this heap, as large and as aligned as a slab, which nobody has been given.
+        unsafe { self.quick.slabs_mut()?.add(C::Quick::whole(), memory, len) };
+        self.refill_from_slab(len)
+    }
+
+    /// Allocates memory for a slab from the bins of the arena where requests begin.
+    fn take_for_slab(&mut self) -> Option<NonNull<u8>> {
+        let arena = self.arenas.recent();
+        let at = arena.allocate_from_heads(SLAB_LEN, SLAB_ALIGN)?;
+        let memory = arena.hand_out(at, SLAB_LEN);
+        self.arenas.count_taken(SLAB);
+        Some(memory)
+    }
+}
+
+/// Freeing.
+impl<C: Config, S: Source<C>> Talloc<C, S> {
+    /// Frees a block to its slab, if it is near and in a slab. Returns the granules of the free chunk that this makes, if
+    /// any, or `None` if the block remains the caller's.
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap or of a peer, and nobody uses it. The pointer is valid for all of it.
+    #[inline(always)]
+    pub(super) unsafe fn free_to_near_slab(&mut self, block: NonNull<u8>) -> Option<usize> {
+        // SAFETY: The caller gives up the block.
+        let freed = unsafe { self.quick.slabs_mut()?.free_near(C::Quick::whole(), block) };
+        self.settle_slab(freed)
+    }
+
+    /// Frees a block to its slab, if it is in one. Returns the same as [`free_to_near_slab`](Self::free_to_near_slab).
+    ///
+    /// # Safety
+    ///
+    /// It is a block of this heap that nobody uses. The pointer is valid for all of it.
+    #[inline(always)]
+    pub(super) unsafe fn free_to_slab(&mut self, block: NonNull<u8>) -> Option<usize> {
+        // SAFETY: The caller gives up the block, which is one of this heap.
+        let freed = unsafe { self.quick.slabs_mut()?.free(C::Quick::whole(), block) };
+        self.settle_slab(freed)
+    }
+
+    /// Gives back the memory of a slab that is one no longer.
+    #[inline(always)]
+    fn settle_slab(&mut self, freed: Freed) -> Option<usize> {
+        match freed {
+            Freed::NoSlab => None,
+            Freed::ToSlab => Some(0),
+            // SAFETY: It is an allocated block of this heap that nobody uses.
+            Freed::Slab(memory) => Some(unsafe { self.release(memory, SLAB_LEN) }),
+        }
+    }
+
+    /// Gives back the memory of all slabs without blocks in use. Returns whether there were any.
+    pub(super) fn release_empty_slabs(&mut self) -> bool {
+        let (mut len, mut are_any) = (0, false);
+        loop {
+            let Some(slabs) = self.quick.slabs_mut() else { return false };
+            let memory = slabs.remove_empty(C::Quick::whole(), &mut len);
+            let Some(memory) = memory else { return are_any };
+            // SAFETY: It is an allocated block of this heap that nobody uses.
+            unsafe { self.release(memory, SLAB_LEN) };
+            are_any = true;
+        }
+    }
+
+    /// Notes that an arena loses memory, which may become a peer's.
+    pub(super) fn forget_near(&mut self, arena: Span) {
+        if let (Some(slabs), Some((base, acme))) = (self.quick.slabs_mut(), arena.get_base_acme()) {
+            slabs.forget_near(base..acme);
+        }
+    }
+
+    /// Whether a block lies in a slab. It then keeps the size of that slab's blocks.
+    ///
+    /// # Safety
+    ///
+    /// It is an allocated block of this heap or of a peer.
+    pub(super) unsafe fn is_in_slab(&self, block: NonNull<u8>) -> bool {
+        // SAFETY: The caller has the block.
+        C::Quick::SLABS_FROM.is_some() && unsafe { is_in_slab(C::Quick::whole(), block) }
+    }
+}
+
+/// Looking.
+impl<C: Config, S> Talloc<C, S> {
+    /// Bytes of slabs that are not blocks in use or on quick lists.
+    pub(super) fn spare_bytes(&self) -> usize {
+        // SAFETY: The lists are borrowed.
+        unsafe { QuickOf::<C>::spare_at(&raw const self.quick) * GRANULE }
+    }
+
+    /// All slabs, with their memory.
+    fn slabs(&self) -> impl Iterator<Item = (NonNull<u8>, &Slab)> + '_ {
+        let slabs = self.quick.slabs();
+        let ranges = self.arenas.places().map(|place| self.arenas.peek(place).below_top());
+        ranges.flat_map(move |range| {
+            // SAFETY: It is memory of this heap.
+            let slabs = slabs.map(|slabs| unsafe { slabs.within(C::Quick::whole(), range) });
+            slabs.into_iter().flatten()
+        })
+    }
+
+    /// The free memory of slabs: free blocks, and what is no block.
+    pub(super) fn spare_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
+        self.slabs().flat_map(|(memory, slab)| {
+            let rest = slab.rest_bytes();
+            let end = memory.as_ptr().wrapping_add(SLAB - rest);
+            let blocks = slab.free_blocks();
+            let blocks =
+                blocks.map(|block| Span::from_ptr_size(block.as_ptr(), slab.block_bytes()));
+            let spans = blocks.chain((rest > 0).then(|| Span::from_ptr_size(end, rest)));
+            spans.map(|span| Chunk { kind: ChunkKind::Cached, span })
+        })
+    }
+
+    /// Checks invariant I15, and counts the free memory of slabs.
+    pub(super) fn check_slabs(&self, report: &mut Report) -> Result<(), Violation> {
+        let Some(slabs) = self.quick.slabs() else { return Ok(()) };
+        let (mut spare, mut listed) = (0, 0);
+        for (memory, slab) in self.slabs() {
+            if !self.is_cached_block(memory, SLAB_LEN) || !slab.is_sound(memory) {
+                return Err(Violation::Slab { addr: memory.addr().get() });
+            }
+            spare += slab.spare_bytes();
+            listed += usize::from(slab.is_listed());
+        }
+        if !slabs.are_lists_sound(C::Quick::whole(), listed) {
+            return Err(Violation::SlabLists);
+        }
+        for chunk in self.spare_chunks() {
+            report.count_cached(chunk.span.size());
+        }
+        if spare == self.spare_bytes() { Ok(()) } else { Err(Violation::CachedCount) }
+    }
+}
