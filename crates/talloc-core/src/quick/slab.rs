@@ -31,9 +31,6 @@ pub(crate) const SLAB_LEN: usize = SLAB / GRANULE;
 /// other sizes cannot use (`cargo xtask bench hosted`).
 pub(crate) const SLAB_CLASSES: usize = class::EXACT / 2 + 1;
 
-/// The granules of the blocks that join a list at a time, if the slab has never been full.
-const STEP: usize = SLAB_LEN / 2;
-
 /// The number of no slab. All bytes of lists without slabs are zero.
 const NIL: u32 = 0;
 
@@ -50,13 +47,11 @@ pub struct Slab {
     /// How many blocks must be freed until the slab changes its state: the blocks in use if it is listed, and otherwise
     /// one.
     left: u16,
-    /// How many blocks there are. They are the first ones of the slab, and the memory after them is unused.
-    made: u16,
-    /// How many blocks the slab has room for.
-    most: u16,
+    /// How many blocks there are: as many as fit.
+    blocks: u16,
     /// The granules of a block.
     len: u8,
-    /// Whether the slab is on the list of its size: it has free blocks, or room for more.
+    /// Whether the slab is on the list of its size: it has free blocks.
     is_listed: bool,
 }
 
@@ -64,11 +59,13 @@ pub struct Slab {
 pub struct Slabs {
     /// The addresses in which a block is known to be one of this heap: the range of the arena that grows.
     near: Range<usize>,
+    /// How many slabs there are.
+    count: usize,
     /// Granules of slabs that are not blocks in use or on quick lists.
     spare: Count,
     /// The first slab of each list.
     lists: [u32; SLAB_CLASSES],
-    /// Granules that the arenas have been asked for before a size gets slabs.
+    /// Granules of each size that the arenas have been asked for, up to the number at which the size gets slabs.
     asked: [u16; SLAB_CLASSES],
 }
 
@@ -130,7 +127,7 @@ impl Slabs {
     /// It is a block of this heap or of a peer, and nobody uses it. The pointer is valid for all of it.
     #[inline(always)]
     pub(crate) unsafe fn free_near(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
-        if !self.near.contains(&block.addr().get()) {
+        if self.count == 0 || !self.near.contains(&block.addr().get()) {
             return Freed::NoSlab;
         }
         // SAFETY: It is a block of this heap, as it is near.
@@ -174,7 +171,7 @@ impl Slabs {
         // SAFETY: Only this heap uses the entry.
         let slab = unsafe { &mut *entry(whole, at) };
         if !slab.is_listed {
-            slab.left = slab.made - 1;
+            slab.left = slab.blocks - 1;
             // SAFETY: It is a slab of this heap, and on no list.
             unsafe { self.link(whole, at) };
             return Freed::ToSlab;
@@ -217,6 +214,7 @@ impl Slabs {
             entry(whole, at).write_bytes(0, 1);
         }
         self.spare.subtract(SLAB_LEN);
+        self.count -= 1;
         memory(whole, at)
     }
 }
@@ -224,7 +222,6 @@ impl Slabs {
 /// Allocating.
 impl Slabs {
     /// Notes that the arenas are asked for granules of a size. Returns whether `enough` have been asked for before.
-    #[inline(always)]
     pub(crate) fn note_asked(&mut self, len: usize, granules: usize, enough: u16) -> bool {
         let asked = &mut self.asked[len];
         let is_enough = *asked >= enough;
@@ -232,7 +229,7 @@ impl Slabs {
         is_enough
     }
 
-    /// Makes a slab for blocks of `len` granules.
+    /// Makes a slab of free blocks of `len` granules.
     ///
     /// # Safety
     ///
@@ -240,18 +237,17 @@ impl Slabs {
     pub(crate) unsafe fn add(&mut self, whole: *mut u8, memory: NonNull<u8>, len: usize) {
         debug_assert!(len > 0 && len < SLAB_CLASSES, "the size may have slabs");
         let at = number(whole, memory.addr().get());
-        let most = (SLAB_LEN / len) as u16;
-        let slab = Slab { most, len: len as u8, ..Slab::NONE };
         // SAFETY: The table has an entry for all memory of this heap, and only this heap uses it.
         unsafe {
             debug_assert_eq!((*entry(whole, at)).len, 0, "I15: it was no slab");
-            entry(whole, at).write(slab);
+            entry(whole, at).write(Slab::of_free_blocks(memory, len));
             self.link(whole, at);
         }
         self.spare.add(SLAB_LEN);
+        self.count += 1;
     }
 
-    /// Whether a slab has free blocks of `len` granules, or room for more.
+    /// Whether a slab has free blocks of `len` granules.
     ///
     /// # Safety
     ///
@@ -262,27 +258,20 @@ impl Slabs {
         len < SLAB_CLASSES && unsafe { (*this).lists[len] != NIL }
     }
 
-    /// Takes free blocks of `len` granules: all those of a slab, or some for which it has room.
+    /// Takes all free blocks of a slab whose blocks have `len` granules.
     pub(super) fn take(&mut self, whole: *mut u8, len: usize) -> Option<Chain> {
-        let at = *self.lists.get(len)?;
-        if at == NIL {
+        let at = *self.lists.get(len)? as usize;
+        if at == NIL as usize {
             return None;
         }
-        let at = at as usize;
         // SAFETY: It is a listed slab of this heap, the only user of its entry.
         let slab = unsafe { &mut *entry(whole, at) };
         debug_assert!(slab.is_listed && usize::from(slab.len) == len, "I15: it is listed");
-        let chain = match slab.free.take() {
-            Some(first) => Chain { first, blocks: usize::from(slab.made - slab.left) },
-            // SAFETY: It has no free blocks and is listed, so it has room for more. Its memory starts there.
-            None => unsafe { slab.make(memory(whole, at)) },
-        };
-        slab.left = slab.made;
-        if slab.made == slab.most {
-            slab.left = 1;
-            // SAFETY: It is a listed slab of this heap.
-            unsafe { self.unlink(whole, at) };
-        }
+        let chain =
+            Chain { first: slab.free.take()?, blocks: usize::from(slab.blocks - slab.left) };
+        slab.left = 1;
+        // SAFETY: It is a listed slab of this heap.
+        unsafe { self.unlink(whole, at) };
         self.spare.subtract(chain.blocks * len);
         Some(chain)
     }
@@ -292,10 +281,17 @@ impl Slabs {
 impl Slabs {
     pub(super) const NONE: Self = Self {
         near: 0..0,
+        count: 0,
         spare: Count::zero(),
         lists: [NIL; SLAB_CLASSES],
         asked: [0; SLAB_CLASSES],
     };
+
+    /// How many slabs there are.
+    #[inline(always)]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
 
     /// Sets the range of addresses in which a block is known to be one of this heap.
     pub(crate) fn set_near(&mut self, near: Range<usize>) {
@@ -413,40 +409,24 @@ impl Slabs {
 }
 
 impl Slab {
-    const NONE: Self = Self {
-        free: None,
-        before: 0,
-        after: 0,
-        left: 0,
-        made: 0,
-        most: 0,
-        len: 0,
-        is_listed: false,
-    };
-
-    /// Makes blocks, and links them.
+    /// A slab of free blocks of `len` granules, on no list.
     ///
     /// # Safety
     ///
-    /// The memory is the slab's, and has room for a block.
-    unsafe fn make(&mut self, memory: NonNull<u8>) -> Chain {
-        debug_assert!(self.made < self.most, "there is room");
-        let size = self.block_bytes();
-        let blocks = (STEP / usize::from(self.len)).min(usize::from(self.most - self.made));
-        // SAFETY: The blocks lie in the slab's memory after those that there are, and nobody uses them. Each has room for
-        // a link.
-        unsafe {
-            let first = memory.add(usize::from(self.made) * size);
-            let mut block = first;
-            for _ in 1..blocks {
-                let after = block.add(size);
-                block.cast::<Option<NonNull<u8>>>().write(Some(after));
-                block = after;
+    /// The memory is the slab's, and nobody uses it.
+    unsafe fn of_free_blocks(memory: NonNull<u8>, len: usize) -> Self {
+        let blocks = SLAB_LEN / len;
+        let mut free = None;
+        for at in (0..blocks).rev() {
+            // SAFETY: The block lies in the memory, which nobody uses, and has room for a link.
+            unsafe {
+                let block = memory.add(at * len * GRANULE);
+                block.cast::<Option<NonNull<u8>>>().write(free);
+                free = Some(block);
             }
-            block.cast::<Option<NonNull<u8>>>().write(None);
-            self.made += blocks as u16;
-            Chain { first, blocks }
         }
+        let (blocks, len) = (blocks as u16, len as u8);
+        Self { free, before: NIL, after: NIL, left: 0, blocks, len, is_listed: false }
     }
 
     /// The bytes of a block.
@@ -461,7 +441,7 @@ impl Slab {
 
     /// How many blocks are in use or on a quick list.
     fn in_use(&self) -> usize {
-        usize::from(if self.is_listed { self.left } else { self.made })
+        usize::from(if self.is_listed { self.left } else { self.blocks })
     }
 
     /// The bytes that are not blocks in use or on a quick list.
@@ -471,7 +451,7 @@ impl Slab {
 
     /// The bytes at the end that are no block.
     pub(crate) fn rest_bytes(&self) -> usize {
-        SLAB - usize::from(self.made) * self.block_bytes()
+        SLAB - usize::from(self.blocks) * self.block_bytes()
     }
 
     /// The free blocks.
@@ -483,26 +463,23 @@ impl Slab {
     /// Whether a block is one of the slab's, which has this memory.
     fn is_block(&self, memory: NonNull<u8>, block: NonNull<u8>) -> bool {
         let offset = block.addr().get().wrapping_sub(memory.addr().get());
-        offset % self.block_bytes() == 0 && offset / self.block_bytes() < usize::from(self.made)
+        offset % self.block_bytes() == 0 && offset / self.block_bytes() < usize::from(self.blocks)
     }
 
     /// Checks invariant I15 of a slab with this memory: its numbers agree, and its free blocks are blocks, as many as it
     /// counts.
     pub(crate) fn is_sound(&self, memory: NonNull<u8>) -> bool {
-        let (made, most) = (usize::from(self.made), usize::from(self.most));
+        let (blocks, in_use) = (usize::from(self.blocks), self.in_use());
         let are_counts = usize::from(self.len) < SLAB_CLASSES
-            && most == SLAB_LEN / usize::from(self.len)
-            && made <= most
-            && self.in_use() <= made
-            && (self.is_listed || made == most && self.left == 1 && self.free.is_none());
+            && blocks == SLAB_LEN / usize::from(self.len)
+            && if self.is_listed { in_use < blocks } else { self.left == 1 };
         let mut free = 0;
         are_counts
             && self.free_blocks().all(|block| {
                 free += 1;
-                free <= made && self.is_block(memory, block)
+                free <= blocks && self.is_block(memory, block)
             })
-            && free == made - self.in_use()
-            && (!self.is_listed || free > 0 || made < most)
+            && free == blocks - in_use
     }
 }
 
@@ -514,7 +491,7 @@ pub(crate) mod sabotage {
     /// What is made wrong in the entry of a listed slab that has a free block.
     #[derive(Clone, Copy, Debug)]
     pub(crate) enum Fault {
-        Made(i16),
+        Blocks(i16),
         Left(i16),
         Len(u8),
         Unlisted,
@@ -529,7 +506,7 @@ pub(crate) mod sabotage {
             // SAFETY: The block lies in a slab.
             let slab = unsafe { &mut *entry(whole, number(whole, block.addr().get())) };
             match self {
-                Self::Made(more) => slab.made = slab.made.wrapping_add_signed(more),
+                Self::Blocks(more) => slab.blocks = slab.blocks.wrapping_add_signed(more),
                 Self::Left(more) => slab.left = slab.left.wrapping_add_signed(more),
                 Self::Len(more) => slab.len += more,
                 Self::Unlisted => slab.is_listed = false,

@@ -26,9 +26,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     #[inline(always)]
     pub(super) fn allocate_from_slab(&mut self, len: usize, asked: usize) -> Option<NonNull<u8>> {
         match C::Quick::SLABS_FROM {
-            Some(enough) if len < SLAB_CLASSES => self.allocate_from_slab_after(len, asked, enough),
+            Some(enough) if len < SLAB_CLASSES && self.may_have_slabs(enough) => {
+                self.allocate_from_slab_after(len, asked, enough)
+            }
             _ => None,
         }
+    }
+
+    /// Whether the heap has slabs, or is not too small for them.
+    #[inline(always)]
+    fn may_have_slabs(&self, enough: u16) -> bool {
+        let is_small = self.arenas.used() < usize::from(enough) * GRANULE * SMALL;
+        !is_small || self.quick.slabs().is_some_and(|slabs| slabs.count() > 0)
     }
 
     /// [`allocate_from_slab`](Self::allocate_from_slab), of a size that gets slabs when the arenas have been asked for
@@ -43,8 +52,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if let Some(block) = self.refill_from_slab(len) {
             return Some(block);
         }
-        let is_small = self.arenas.used() < usize::from(enough) * GRANULE * SMALL;
-        if is_small || !self.quick.slabs_mut()?.note_asked(len, asked, enough) {
+        if !self.quick.slabs_mut()?.note_asked(len, asked, enough) {
             return None;
         }
         if let Some(memory) = self.take_for_slab() {
@@ -187,15 +195,16 @@ impl<C: Config, S> Talloc<C, S> {
     /// Checks invariant I15, and counts the free memory of slabs.
     pub(super) fn check_slabs(&self, report: &mut Report) -> Result<(), Violation> {
         let Some(slabs) = self.quick.slabs() else { return Ok(()) };
-        let (mut spare, mut listed) = (0, 0);
+        let (mut spare, mut listed, mut count) = (0, 0, 0);
         for (memory, slab) in self.slabs() {
             if !self.is_cached_block(memory, SLAB_LEN) || !slab.is_sound(memory) {
                 return Err(Violation::Slab { addr: memory.addr().get() });
             }
+            count += 1;
             spare += slab.spare_bytes();
             listed += usize::from(slab.is_listed());
         }
-        if !slabs.are_lists_sound(C::Quick::whole(), listed) {
+        if count != slabs.count() || !slabs.are_lists_sound(C::Quick::whole(), listed) {
             return Err(Violation::SlabLists);
         }
         for chunk in self.spare_chunks() {

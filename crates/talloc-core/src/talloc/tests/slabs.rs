@@ -297,8 +297,8 @@ fn free_memory_of_slabs_is_listed_and_counted() {
 #[test]
 fn verify_finds_entries_that_are_wrong() {
     let all = [
-        Fault::Made(1),
-        Fault::Made(-1),
+        Fault::Blocks(1),
+        Fault::Blocks(-1),
         Fault::Left(1),
         Fault::Left(-1),
         Fault::Len(1),
