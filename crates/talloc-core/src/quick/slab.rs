@@ -142,61 +142,60 @@ impl Slabs {
     #[inline(always)]
     pub(crate) unsafe fn free(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
         let at = number(whole, block.addr().get());
-        // SAFETY: The table has an entry for all memory of this heap, and only this heap uses it.
-        let slab = unsafe { &mut *entry(whole, at) };
-        if slab.len == 0 {
-            return Freed::NoSlab;
+        let slab = entry(whole, at);
+        // SAFETY: The table has an entry for all memory of this heap, and only this heap writes to it. Nobody uses the block,
+        // which has room for a link.
+        unsafe {
+            if (*slab).len == 0 {
+                return Freed::NoSlab;
+            }
+            debug_assert!(
+                (*slab).is_block(memory(whole, at), block),
+                "I15: it is one of the blocks"
+            );
+            debug_assert!((*slab).left > 0, "I15: a block in use is counted");
+            block.cast::<Option<NonNull<u8>>>().write((*slab).free);
+            (*slab).free = Some(block);
+            (*slab).left -= 1;
+            self.spare.add(usize::from((*slab).len));
+            if (*slab).left == 0 { self.settle(whole, at) } else { Freed::ToSlab }
         }
-        debug_assert!(
-            slab.is_block(memory(whole, at), block),
-            "I15: a slab has blocks of one size"
-        );
-        debug_assert!(slab.left > 0, "I15: a block in use is counted");
-        // SAFETY: Nobody uses the block, which has room for a link.
-        unsafe { block.cast::<Option<NonNull<u8>>>().write(slab.free) };
-        slab.free = Some(block);
-        slab.left -= 1;
-        self.spare.add(usize::from(slab.len));
-        // SAFETY: The block's slab has changed its state.
-        if slab.left == 0 { unsafe { self.settle(whole, at) } } else { Freed::ToSlab }
     }
 
-    /// Lists a slab that was full, or removes one without blocks in use, unless it is the last one on its list.
+    /// Lists a slab that was full, or removes one without blocks in use, unless it is the only one on its list.
     ///
     /// # Safety
     ///
     /// It is a slab of this heap, and all blocks have been freed that were left.
     #[cold]
     unsafe fn settle(&mut self, whole: *mut u8, at: usize) -> Freed {
-        // SAFETY: Only this heap uses the entry.
-        let slab = unsafe { &mut *entry(whole, at) };
-        if !slab.is_listed {
-            slab.left = slab.blocks - 1;
-            // SAFETY: It is a slab of this heap, and on no list.
-            unsafe { self.link(whole, at) };
-            return Freed::ToSlab;
+        let slab = entry(whole, at);
+        // SAFETY: It is a slab of this heap, the only one that writes to its entry. If it is listed, no block is in use.
+        unsafe {
+            if !(*slab).is_listed {
+                (*slab).left = (*slab).blocks - 1;
+                self.link(whole, at);
+                Freed::ToSlab
+            } else if (*slab).before == NIL && (*slab).after == NIL {
+                Freed::ToSlab
+            } else {
+                Freed::Slab(self.remove(whole, at))
+            }
         }
-        let is_last = slab.before == NIL && slab.after == NIL;
-        // SAFETY: It is a listed slab of this heap, and has no blocks in use.
-        if is_last { Freed::ToSlab } else { Freed::Slab(unsafe { self.remove(whole, at) }) }
     }
 
-    /// Removes a slab whose blocks are all free, the first one of the lists from that of `len` granules on. Returns its
-    /// memory, which is an allocated block of the arena.
+    /// Removes the first slab without blocks in use, of the lists from that of `len` granules on. Returns its memory, which is
+    /// an allocated block of the arena.
     pub(crate) fn remove_empty(&mut self, whole: *mut u8, len: &mut usize) -> Option<NonNull<u8>> {
         while *len < SLAB_CLASSES {
-            let mut at = self.lists[*len];
-            while at != NIL {
-                // SAFETY: It is a listed slab of this heap, the only user of its entry.
-                unsafe {
-                    let slab = &*entry(whole, at as usize);
-                    if slab.left == 0 {
-                        return Some(self.remove(whole, at as usize));
-                    }
-                    at = slab.after;
-                }
-            }
+            let first = self.lists[*len] as usize;
             *len += 1;
+            // A slab whose last block is freed is removed at once, unless it is the only one on its list.
+            // SAFETY: It is a listed slab of this heap, the only one that writes to its entry.
+            if first != NIL as usize && unsafe { (*entry(whole, first)).left == 0 } {
+                // SAFETY: As above, and it has no blocks in use.
+                return Some(unsafe { self.remove(whole, first) });
+            }
         }
         None
     }
@@ -207,7 +206,7 @@ impl Slabs {
     ///
     /// It is a listed slab of this heap, and has no blocks in use.
     unsafe fn remove(&mut self, whole: *mut u8, at: usize) -> NonNull<u8> {
-        // SAFETY: It is a listed slab of this heap, the only user of its entry.
+        // SAFETY: It is a listed slab of this heap, the only one that writes to its entry.
         unsafe {
             debug_assert_eq!((*entry(whole, at)).left, 0, "I15: no block is in use");
             self.unlink(whole, at);
@@ -237,7 +236,7 @@ impl Slabs {
     pub(crate) unsafe fn add(&mut self, whole: *mut u8, memory: NonNull<u8>, len: usize) {
         debug_assert!(len > 0 && len < SLAB_CLASSES, "the size may have slabs");
         let at = number(whole, memory.addr().get());
-        // SAFETY: The table has an entry for all memory of this heap, and only this heap uses it.
+        // SAFETY: The table has an entry for all memory of this heap, and only this heap writes to it.
         unsafe {
             debug_assert_eq!((*entry(whole, at)).len, 0, "I15: it was no slab");
             entry(whole, at).write(Slab::of_free_blocks(memory, len));
@@ -264,14 +263,19 @@ impl Slabs {
         if at == NIL as usize {
             return None;
         }
-        // SAFETY: It is a listed slab of this heap, the only user of its entry.
-        let slab = unsafe { &mut *entry(whole, at) };
-        debug_assert!(slab.is_listed && usize::from(slab.len) == len, "I15: it is listed");
-        let chain =
-            Chain { first: slab.free.take()?, blocks: usize::from(slab.blocks - slab.left) };
-        slab.left = 1;
-        // SAFETY: It is a listed slab of this heap.
-        unsafe { self.unlink(whole, at) };
+        let slab = entry(whole, at);
+        // SAFETY: It is a listed slab of this heap, the only one that writes to its entry.
+        let chain = unsafe {
+            debug_assert!(
+                (*slab).is_listed && usize::from((*slab).len) == len,
+                "I15: it is listed"
+            );
+            let blocks = usize::from((*slab).blocks - (*slab).left);
+            let chain = Chain { first: (*slab).free.take()?, blocks };
+            (*slab).left = 1;
+            self.unlink(whole, at);
+            chain
+        };
         self.spare.subtract(chain.blocks * len);
         Some(chain)
     }
@@ -279,6 +283,7 @@ impl Slabs {
 
 /// Lists and counts.
 impl Slabs {
+    #[allow(clippy::declare_interior_mutable_const, reason = "each use makes slabs of its own")]
     pub(super) const NONE: Self = Self {
         near: 0..0,
         count: 0,
@@ -321,7 +326,7 @@ impl Slabs {
     ///
     /// It is a slab of this heap, and on no list.
     unsafe fn link(&mut self, whole: *mut u8, at: usize) {
-        // SAFETY: The slabs are of this heap, the only user of their entries.
+        // SAFETY: The slabs are of this heap, the only one that writes to their entries.
         unsafe {
             let slab = entry(whole, at);
             debug_assert!(!(*slab).is_listed, "I15: it is on no list");
@@ -348,7 +353,7 @@ impl Slabs {
     ///
     /// It is a listed slab of this heap.
     unsafe fn unlink(&mut self, whole: *mut u8, at: usize) {
-        // SAFETY: The slabs are of this heap, the only user of their entries.
+        // SAFETY: The slabs are of this heap, the only one that writes to their entries.
         unsafe {
             let slab = entry(whole, at);
             debug_assert!((*slab).is_listed, "I15: it is on its list");
@@ -387,7 +392,7 @@ impl Slabs {
     }
 
     /// Checks invariant I15 of the lists: they contain `listed` slabs, each one of the size of its list, and are linked in
-    /// both directions.
+    /// both directions. Only the first slab of a list may be without blocks in use.
     pub(crate) fn are_lists_sound(&self, whole: *mut u8, listed: usize) -> bool {
         let mut found = 0;
         for (len, list) in self.lists.iter().enumerate() {
@@ -396,8 +401,10 @@ impl Slabs {
                 // SAFETY: It is a listed slab of this heap, which is borrowed.
                 let slab = unsafe { &*entry(whole, at as usize) };
                 found += 1;
-                let is_sound =
-                    slab.is_listed && usize::from(slab.len) == len && slab.before == before;
+                let is_sound = slab.is_listed
+                    && usize::from(slab.len) == len
+                    && slab.before == before
+                    && (slab.left > 0 || before == NIL);
                 if !is_sound || found > listed {
                     return false;
                 }

@@ -373,9 +373,8 @@ pub(super) fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
 /// list has one.
 #[inline(always)]
 pub(super) fn pop_from_slab<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
-    if H::SLABS_FROM.is_none() {
-        return None;
-    }
+    // A constant condition: without slabs, nothing is looked up.
+    H::SLABS_FROM?;
     // SAFETY: The thread owns the shard, or the shard's lists are always empty and it has no slabs.
     unsafe { Cache::<H>::refill_at(cache_of(H::current()), len_of::<H>(layout)) };
     pop::<H>(layout)
