@@ -127,7 +127,7 @@ impl Slabs {
     /// It is a block of this heap or of a peer, and nobody uses it. The pointer is valid for all of it.
     #[inline(always)]
     pub(crate) unsafe fn free_near(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
-        if self.count == 0 || !self.near.contains(&block.addr().get()) {
+        if !self.near.contains(&block.addr().get()) {
             return Freed::NoSlab;
         }
         // SAFETY: It is a block of this heap, as it is near.
@@ -141,6 +141,9 @@ impl Slabs {
     /// It is a block of this heap that nobody uses. The pointer is valid for all of it.
     #[inline(always)]
     pub(crate) unsafe fn free(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
+        if self.count == 0 {
+            return Freed::NoSlab;
+        }
         let at = number(whole, block.addr().get());
         let slab = entry(whole, at);
         // SAFETY: The table has an entry for all memory of this heap, and only this heap writes to it. Nobody uses the block,

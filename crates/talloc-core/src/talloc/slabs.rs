@@ -14,7 +14,8 @@ use crate::report::{Report, Violation};
 use crate::source::Source;
 
 /// A heap is small with less than `SMALL` times as many bytes in use as a size must have for slabs. A small heap has no
-/// slabs: it fits in the processor's caches, so coalescing is fast, and its slabs would mostly be empty.
+/// slabs: it fits in the processor's caches, so coalescing is fast, and its slabs would mostly be empty. `cargo xtask bench
+/// threads` has such heaps.
 const SMALL: usize = 64;
 
 const SLAB_ALIGN: Align = Align::new(SLAB).unwrap();

@@ -54,7 +54,7 @@ unsafe impl Host for System {
 
     const APART: usize = 128 << 20;
 
-    // With half of it, the programs of `cargo xtask bench hosted` take up to 4 % more memory, and no less time.
+    // With four times as much, the aged programs of `cargo xtask bench hosted` take 4 % more time, and hardly less memory.
     const SLABS_FROM: Option<usize> = Some(16 << 10);
     const SOURCE: ThreadSource = ThreadSource::new();
 
