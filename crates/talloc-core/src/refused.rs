@@ -322,6 +322,35 @@
 //! unsafe { Talloc::<Hardened<WithPeers>>::with_config().init(Span::from(&mut memory)) };
 //! ```
 //!
+//! Its sizes get slabs before 512 KiB of one size are in use, or never:
+//!
+//! ```compile_fail,E0080
+//! use talloc_core::{Compact, Parcel, PeerLists, Peers, Span, Talloc, WithQuick};
+//!
+//! struct Alone;
+//!
+//! // SAFETY: There is one heap, and no block is delivered. It compiles in no program that allocates.
+//! unsafe impl Peers for Alone {
+//!     fn owner_of(_: usize) -> u8 {
+//!         0
+//!     }
+//!
+//!     fn deliver(_: u8, _: Parcel) {}
+//!
+//!     fn whole() -> *mut u8 {
+//!         core::ptr::null_mut()
+//!     }
+//!
+//!     const SLABS_FROM: Option<usize> = Some(512 << 10);
+//! }
+//!
+//! type WithPeers = WithQuick<Compact, PeerLists<9, 1024, Alone>>;
+//!
+//! let layout = core::alloc::Layout::new::<u64>();
+//! // SAFETY: `malloc` has no preconditions.
+//! let _ = unsafe { Talloc::<WithPeers>::with_config().malloc(layout) };
+//! ```
+//!
 //! Its smallest block must have room for two words, so its links have 32 bits:
 //!
 //! ```compile_fail,E0080

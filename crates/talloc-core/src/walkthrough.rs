@@ -36,8 +36,8 @@
 //!    more than is needed soon, and asks the bins again.
 //! 3. If there is no room, [`Talloc::allocate_last`] goes on: see [below](#out-of-memory).
 //!
-//! A size that is often asked for has [slabs](crate::quick::slab). [`Lists::refill`] puts the free blocks of a slab on the
-//! list of their size ([`Slabs::take`]). The heap of a thread does so before it is entered. If all slabs of the size are
+//! A size that is often asked for has [slabs](crate::quick::slab). [`Lists::refill_at`] puts the free blocks of a slab on the
+//! list of their size ([`Slabs::take_at`]). The heap of a thread does so before it is entered. If all slabs of the size are
 //! full, [`Talloc::allocate_from_slab`] allocates the memory for another one, and [`Slabs::add`] makes it a slab.
 //!
 //! In the arena:
@@ -170,13 +170,13 @@
 //! [`Decay::tend`]: crate::Decay::tend
 //! [`Lists::pop_at`]: crate::Lists::pop_at
 //! [`Lists::push_at`]: crate::Lists::push_at
-//! [`Lists::refill`]: crate::Lists::refill
+//! [`Lists::refill_at`]: crate::Lists::refill_at
 //! [`Lists::rounded`]: crate::Lists::rounded
 //! [`Lists::send`]: crate::Lists::send
 //! [`Segment::fetch`]: crate::Segment::fetch
 //! [`Slabs::add`]: crate::quick::slab::Slabs::add
 //! [`Slabs::free`]: crate::quick::slab::Slabs::free
-//! [`Slabs::take`]: crate::quick::slab::Slabs::take
+//! [`Slabs::take_at`]: crate::quick::slab::Slabs::take_at
 //! [`Source::acquire`]: crate::Source::acquire
 //! [`Source::release`]: crate::Source::release
 //! [`Source::tend`]: crate::Source::tend

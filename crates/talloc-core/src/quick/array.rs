@@ -64,12 +64,18 @@ impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
 }
 
 impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
-    /// Makes a chain of blocks of `len` granules the list, which is empty.
-    pub(super) fn set_chain(&mut self, chain: Chain, len: usize) {
-        let head = &mut self.heads[Self::list_of(len)];
-        debug_assert!(head.is_none(), "the list is empty");
-        *head = Some(chain.first);
-        self.cached.add(chain.blocks * len);
+    /// Makes a chain of blocks of `len` granules the list of their size, which is empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Lists::push_at`], of each of the blocks.
+    pub(super) unsafe fn set_chain_at(this: *mut Self, chain: Chain, len: usize) {
+        // SAFETY: The caller has the lists, and the size has one.
+        unsafe {
+            debug_assert!((*this).heads[Self::list_of(len)].is_none(), "I9: the list is empty");
+            (*this).heads[Self::list_of(len)] = Some(chain.first);
+            (*this).cached.add(chain.blocks * len);
+        }
     }
 }
 

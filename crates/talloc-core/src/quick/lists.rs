@@ -262,12 +262,7 @@ pub trait Lists: sealed::Sealed + 'static {
         None
     }
 
-    /// If the list of blocks of `len` granules is empty, puts free blocks of a slab on it.
-    #[doc(hidden)]
-    fn refill(&mut self, _len: usize) {}
-
-    /// [`refill`](Self::refill) by a pointer. Does nothing if the lists have [overflowed](Self::overflows) since the arenas
-    /// were last asked for a block, because the arenas must then hear of the request.
+    /// If the list of blocks of `len` granules is empty, puts the free blocks of a slab on it, if one has any.
     ///
     /// # Safety
     ///

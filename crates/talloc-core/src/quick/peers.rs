@@ -23,10 +23,10 @@ use crate::granule::GRANULE;
 ///   [`Backend::take_back`](crate::Backend::take_back), or it loses the blocks.
 /// * As soon as there is a block in any of these heaps, [`whole`](Self::whole) returns a pointer that is valid for all
 ///   of their arenas.
-/// * If [`SLABS_FROM`](Self::SLABS_FROM) is `Some`, that pointer is aligned to [`SLAB`](super::SLAB) bytes, all arenas lie above
-///   it, and it is also valid for a table of [`Slab`](super::Slab)s that ends there. The table has an entry for each `SLAB` bytes above the
-///   pointer, in descending order. Entries of an arena's memory are zero when it is claimed, and nobody but its heap uses
-///   them until the arena is no longer the heap's.
+/// * If [`SLABS_FROM`](Self::SLABS_FROM) is `Some`, that pointer is aligned to [`SLAB`](super::SLAB) bytes, and all arenas
+///   lie above it. It is also valid for a table of [`Slab`](super::Slab)s that ends there. The table has an entry for each
+///   `SLAB` bytes above the pointer, in descending order. Entries of an arena's memory are zero when it is claimed. Nobody
+///   but its heap uses them while the arena is the heap's.
 pub unsafe trait Peers: 'static {
     /// Returns the number of the heap that a block belongs to, or 255 for a block that is mapped individually.
     fn owner_of(addr: usize) -> u8;
@@ -37,8 +37,9 @@ pub unsafe trait Peers: 'static {
     /// Returns a pointer with provenance over all arenas.
     fn whole() -> *mut u8;
 
-    /// If it is `Some`, small blocks may lie in [`Slab`](super::Slab)s: how many bytes of blocks of one size a heap takes from its arenas
-    /// before that size gets slabs. A heap has none before 64 times as many bytes are in use. At most 512 KiB.
+    /// If it is `Some`, small blocks may lie in [`Slab`](super::Slab)s: how many bytes of blocks of one size a heap takes
+    /// from its arenas before that size gets slabs, less than 512 KiB. The first slab is made when 64 times as many bytes
+    /// are in use.
     const SLABS_FROM: Option<usize> = None;
 }
 
@@ -87,8 +88,8 @@ impl<const N: usize, const BYTES: usize, P: Peers> Lists for PeerLists<N, BYTES,
     const HAS_PEERS: bool = true;
     const SLABS_FROM: Option<u16> = match P::SLABS_FROM {
         Some(bytes) => {
-            assert!(bytes <= 512 << 10, "`SLABS_FROM` must be at most 512 KiB");
-            Some((bytes / GRANULE - bytes / (512 << 10)) as u16)
+            assert!(bytes < 512 << 10, "`SLABS_FROM` must be below 512 KiB");
+            Some((bytes / GRANULE) as u16)
         }
         None => None,
     };
@@ -249,28 +250,18 @@ impl<const N: usize, const BYTES: usize, P: Peers> Lists for PeerLists<N, BYTES,
         if P::SLABS_FROM.is_some() { Some(&mut self.slabs) } else { None }
     }
 
-    #[inline(never)]
-    fn refill(&mut self, len: usize) {
-        if P::SLABS_FROM.is_none() || self.lists.first(len).is_some() {
-            return;
-        }
-        if let Some(chain) = self.slabs.take(P::whole(), len) {
-            self.consumed = 0;
-            self.pulse = self.pulse.wrapping_sub(chain.blocks as i32);
-            self.lists.set_chain(chain, len);
-        }
-    }
-
-    #[inline(always)]
+    #[inline]
     unsafe fn refill_at(this: *mut Self, len: usize) {
-        if P::SLABS_FROM.is_none() {
-            return;
-        }
         // SAFETY: If others may use the lists, nobody changes them, and there are no slabs. Otherwise, the caller has the
-        // lists alone.
+        // lists. Another thread may read their counts meanwhile, so no reference to the whole of them is made.
         unsafe {
-            if Slabs::has_at(&raw const (*this).slabs, len) && (*this).lists.overflows() == 0 {
-                (*this).refill(len);
+            if P::SLABS_FROM.is_none() || (*this).lists.first(len).is_some() {
+                return;
+            }
+            if let Some(chain) = Slabs::take_at(&raw mut (*this).slabs, P::whole(), len) {
+                (*this).consumed = 0;
+                (*this).pulse = (*this).pulse.wrapping_sub(chain.blocks as i32);
+                QuickLists::set_chain_at(&raw mut (*this).lists, chain, len);
             }
         }
     }

@@ -212,7 +212,7 @@ impl Slabs {
         // SAFETY: It is a listed slab of this heap, the only one that writes to its entry.
         unsafe {
             debug_assert_eq!((*entry(whole, at)).left, 0, "I15: no block is in use");
-            self.unlink(whole, at);
+            Self::unlink_at(self, whole, at);
             entry(whole, at).write_bytes(0, 1);
         }
         self.spare.subtract(SLAB_LEN);
@@ -249,26 +249,23 @@ impl Slabs {
         self.count += 1;
     }
 
-    /// Whether a slab has free blocks of `len` granules.
+    /// Takes all free blocks of a slab whose blocks have `len` granules.
     ///
     /// # Safety
     ///
-    /// `this` points to slabs that nobody changes meanwhile.
-    #[inline(always)]
-    pub(super) unsafe fn has_at(this: *const Self, len: usize) -> bool {
-        // SAFETY: By the contract of this function.
-        len < SLAB_CLASSES && unsafe { (*this).lists[len] != NIL }
-    }
-
-    /// Takes all free blocks of a slab whose blocks have `len` granules.
-    pub(super) fn take(&mut self, whole: *mut u8, len: usize) -> Option<Chain> {
-        let at = *self.lists.get(len)? as usize;
-        if at == NIL as usize {
+    /// Nobody else uses the slabs, unless there are none and it stays so. Another thread may read their count.
+    pub(super) unsafe fn take_at(this: *mut Self, whole: *mut u8, len: usize) -> Option<Chain> {
+        if len >= SLAB_CLASSES {
             return None;
         }
-        let slab = entry(whole, at);
-        // SAFETY: It is a listed slab of this heap, the only one that writes to its entry.
-        let chain = unsafe {
+        // SAFETY: The caller has the slabs. A number on a list is that of a listed slab of this heap, the only one that writes
+        // to its entry.
+        unsafe {
+            let at = (*this).lists[len] as usize;
+            if at == NIL as usize {
+                return None;
+            }
+            let slab = entry(whole, at);
             debug_assert!(
                 (*slab).is_listed && usize::from((*slab).len) == len,
                 "I15: it is listed"
@@ -276,11 +273,10 @@ impl Slabs {
             let blocks = usize::from((*slab).blocks - (*slab).left);
             let chain = Chain { first: (*slab).free.take()?, blocks };
             (*slab).left = 1;
-            self.unlink(whole, at);
-            chain
-        };
-        self.spare.subtract(chain.blocks * len);
-        Some(chain)
+            Self::unlink_at(this, whole, at);
+            (*this).spare.subtract(blocks * len);
+            Some(chain)
+        }
     }
 }
 
@@ -354,8 +350,8 @@ impl Slabs {
     ///
     /// # Safety
     ///
-    /// It is a listed slab of this heap.
-    unsafe fn unlink(&mut self, whole: *mut u8, at: usize) {
+    /// It is a listed slab of this heap, which the caller has. Another thread may read the count.
+    unsafe fn unlink_at(this: *mut Self, whole: *mut u8, at: usize) {
         // SAFETY: The slabs are of this heap, the only one that writes to their entries.
         unsafe {
             let slab = entry(whole, at);
@@ -363,7 +359,7 @@ impl Slabs {
             let (before, after) = ((*slab).before, (*slab).after);
             (*slab).is_listed = false;
             if before == NIL {
-                self.lists[usize::from((*slab).len)] = after;
+                (*this).lists[usize::from((*slab).len)] = after;
             } else {
                 (*entry(whole, before as usize)).after = after;
             }

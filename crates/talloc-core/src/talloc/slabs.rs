@@ -26,8 +26,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// arenas are asked for `asked` granules.
     #[inline(always)]
     pub(super) fn allocate_from_slab(&mut self, len: usize, asked: usize) -> Option<NonNull<u8>> {
+        let has_list = len < SLAB_CLASSES && len < C::Quick::CLASSES;
         match C::Quick::SLABS_FROM {
-            Some(enough) if len < SLAB_CLASSES && self.may_have_slabs(enough) => {
+            Some(enough) if has_list && self.may_have_slabs(enough) => {
                 self.allocate_from_slab_after(len, asked, enough)
             }
             _ => None,
@@ -71,7 +72,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
     /// Fills the empty list of a size from a slab, and allocates a block.
     fn refill_from_slab(&mut self, len: usize) -> Option<NonNull<u8>> {
-        self.quick.refill(len);
+        // SAFETY: The lists are borrowed mutably.
+        unsafe { QuickOf::<C>::refill_at(&raw mut self.quick, len) };
         self.quick.pop(len)
     }
 

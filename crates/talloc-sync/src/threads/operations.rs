@@ -369,14 +369,19 @@ pub(super) fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     unsafe { Cache::<H>::pop_at(cache_of(H::current()), len_of::<H>(layout)) }
 }
 
-/// Takes a block from a slab of the caller's heap, unless its alignment exceeds that of all blocks. It has been found that no
-/// list has one.
+/// Takes a block from a slab of the caller's heap, unless its alignment exceeds that of all blocks. No list has a block.
 #[inline(always)]
 pub(super) fn pop_from_slab<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     // A constant condition: without slabs, nothing is looked up.
     H::SLABS_FROM?;
+    let cache = cache_of::<H>(H::current());
     // SAFETY: The thread owns the shard, or the shard's lists are always empty and it has no slabs.
-    unsafe { Cache::<H>::refill_at(cache_of(H::current()), len_of::<H>(layout)) };
+    unsafe {
+        // After an overflow, the arenas must hear of the request.
+        if (*cache).overflows() == 0 {
+            Cache::<H>::refill_at(cache, len_of::<H>(layout));
+        }
+    }
     pop::<H>(layout)
 }
 
