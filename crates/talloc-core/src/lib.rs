@@ -57,13 +57,13 @@
 //! | I6 | A free chunk with room for links is in the bin of its size, once. Bins contain nothing else. | [`NotInBin`], [`BinCount`] |
 //! | I7 | A bin's bit in the map is set if and only if it is not empty. | [`Map`] |
 //! | I8 | The arena's own chunk is used, and has room for its bitmap. In a [`Hardened`] heap with canaries, it ends with one. | [`Own`], [`OwnCanary`] |
-//! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena. They hold as many granules as they count, and no more than they may. | [`CachedBlock`], [`CachedCount`] |
+//! | I9 | The quick lists hold used blocks of the [kind](Kind) of the first arena. They hold as many granules as they count, and no more than they may, or less than a slab more. | [`CachedBlock`], [`CachedCount`] |
 //! | I10 | Arenas do not overlap. All arenas except the first have their structures in their own chunks, to which only the heap has pointers. | [`ArenasOverlap`], [`NotAnArena`] |
 //! | I11 | In a [`Checked`] heap, a granule's second bit is set if and only if the granule is the first of a block. Both bits are set if the block is in a quick list, or if its reuse is delayed. | [`BlockMark`], [`CachedBlock`], [`CachedCount`] |
 //! | I12 | The heap's count of bytes in use is the sum of all blocks, including those in quick lists. | [`UsedCount`] |
 //! | I13 | All arenas except the first are in an index by the order of claiming, by address, and by the size of a free piece. That size may be out of date for the arena where requests begin. Each arena has provided one node, and each node is in use or spare. Arenas before the one where requests begin have no room for the requests that they could not serve. | [`Index`](Violation::Index) |
 //! | I14 | The memory above the highest block so far is zero from where the heap takes it for zero. [`verify`](Talloc::verify) reads its first 512 bytes. | [`NotZero`] |
-//! | I15 | A slab is an allocated block of the arena, and its entry in the table says so. The slab has blocks of one size, of which it counts those in use and links the free ones. It is on the list of that size if it has free blocks. Only the first slab of a list may be without blocks in use. | [`Slab`](Violation::Slab), [`SlabLists`], [`CachedCount`] |
+//! | I15 | A slab is an allocated block of the arena, and its entry in the table says so. The slab has blocks of one size, of which it counts those in use and links the free ones. It is on the list of that size if it has free blocks. Only the only slab on a list may be without blocks in use. | [`Slab`](Violation::Slab), [`SlabLists`], [`CachedCount`] |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size

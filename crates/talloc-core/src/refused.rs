@@ -322,7 +322,7 @@
 //! unsafe { Talloc::<Hardened<WithPeers>>::with_config().init(Span::from(&mut memory)) };
 //! ```
 //!
-//! Its sizes get slabs before 512 KiB of one size are in use, or never:
+//! The bytes after which a size of such a heap gets slabs are limited:
 //!
 //! ```compile_fail,E0080
 //! use talloc_core::{Compact, Parcel, PeerLists, Peers, Span, Talloc, WithQuick};

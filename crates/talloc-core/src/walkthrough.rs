@@ -64,7 +64,7 @@
 //! 3. [`Talloc::release_or_send`] finds out which heap owns the block. If it is a stray, a block of a peer, it is added
 //!    to a parcel ([`Lists::send`]). A full parcel is [delivered](crate::Peers::deliver).
 //! 4. A block of the heap itself goes back to its slab, if it is in one ([`Talloc::free_to_slab`], [`Slabs::free`]). A slab
-//!    without blocks in use, unless it is the last one of its size, goes back to its arena.
+//!    without blocks in use goes back to its arena, unless no other slab of its size has free blocks.
 //! 5. All other blocks go back to their arenas: [`Talloc::release`] and [`Arena::release`]. The latter reads in
 //!    the bits whether the neighbours are free ([`Arena::merge_above`], [`Arena::merge_below`]). It takes free
 //!    neighbours out of their bins ([`Bins::unlink`]), and puts the coalesced chunk in the bin of its size
@@ -100,7 +100,7 @@
 //! 2. [`Talloc::acquire`] refuses a size that no arena can hold. It asks an ample source at once
 //!    ([`Source::acquire`]), unless the lists hold idle blocks.
 //! 3. If the source is not ample, or did not help, [`Talloc::coalesce_for`] empties the lists batch by batch. It attempts
-//!    the request again whenever a free chunk is large enough. In the end it gives up empty slabs, and moves arenas' own chunks out of the way
+//!    the request again whenever a free chunk is large enough. In the end it gives up empty slabs and moves arenas' own chunks out of the way
 //!    ([`Talloc::tidy`]). If the request still fails, the source is asked. The step is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
 //! 4. The source adds memory by [`ArenasMut::claim_as`], [`ArenaMut::extend`], [`ArenasMut::claim_part`] or

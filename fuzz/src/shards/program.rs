@@ -41,6 +41,8 @@ pub struct Program {
     /// If not zero, every `period`-th request for memory fails.
     period: Cell<usize>,
     requests: Cell<usize>,
+    /// Whether a request for memory has failed.
+    was_short: Cell<bool>,
     apart: RefCell<Vec<(NonNull<u8>, Layout)>>,
 }
 
@@ -58,6 +60,7 @@ impl Program {
             now: Cell::new(1),
             period: Cell::new(0),
             requests: Cell::new(0),
+            was_short: Cell::new(false),
             apart: RefCell::default(),
         }));
         (0..THREADS).for_each(|thread| program.forget(thread));
@@ -123,7 +126,14 @@ impl Program {
         let requests = self.requests.get() + 1;
         self.requests.set(requests);
         let period = self.period.get();
-        period > 0 && requests % period == 0
+        let is_refused = period > 0 && requests % period == 0;
+        self.was_short.set(self.was_short.get() || is_refused);
+        is_refused
+    }
+
+    /// Whether a request for memory has failed. From then on, a block may take more than its size.
+    pub fn was_short(&self) -> bool {
+        self.was_short.get()
     }
 
     /// Returns the whole address range of the heaps.
@@ -142,11 +152,22 @@ impl Program {
         self.addresses().base().expect("there are slices")
     }
 
+    /// Whether no piece of the heaps' memory with one of these numbers is a slab.
+    fn has_no_slabs(&self, pieces: std::ops::Range<usize>) -> bool {
+        let table = self.slabs();
+        let entry = table.size() / (self.setup.slices * SLICE / SLAB);
+        let bytes = table.truncate(table.size() - pieces.end * entry, pieces.start * entry);
+        // SAFETY: The bytes are those of the table, which nobody uses meanwhile.
+        bytes.to_slice().is_none_or(|bytes| unsafe { &*bytes }.iter().all(|byte| *byte == 0))
+    }
+
     /// Takes adjacent slices of at least `bytes` bytes for a heap.
     pub fn take(&self, number: u8, bytes: usize) -> Option<Span> {
         let count = bytes.div_ceil(SLICE);
         let is_free = |slices: &[Cell<u8>]| slices.iter().all(|owner| owner.get() == NOBODY);
-        let first = self.owners.windows(count).position(is_free)?;
+        let first = self.owners.windows(count).position(is_free);
+        self.was_short.set(self.was_short.get() || first.is_none());
+        let first = first?;
         self.owners[first..first + count].iter().for_each(|owner| owner.set(number));
         let base = self.base() + first * SLICE;
         Some(self.pool.whole().above(base).below(base + count * SLICE))
@@ -162,6 +183,7 @@ impl Program {
     pub fn give_back(&self, slices: Span) {
         let Some((base, acme)) = slices.get_base_acme() else { return };
         let (start, end) = (base - self.base(), acme - self.base());
+        assert!(self.has_no_slabs(start / SLAB..end / SLAB), "slabs are left in {slices}");
         self.owners[start / SLICE..end / SLICE].iter().for_each(|owner| owner.set(NOBODY));
         self.committed[start / PAGE..end / PAGE].iter().for_each(|page| page.set(false));
         self.pool.restore(slices);

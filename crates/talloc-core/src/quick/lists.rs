@@ -23,7 +23,8 @@ pub trait Lists: sealed::Sealed + 'static {
     /// | Half of the arena in use, or more, is free in one piece. | a sixteenth of the arenas |
     /// | Less is free in one piece. | a 128th of the first MiB and a 4096th of the rest; only small sizes are cached |
     ///
-    /// While a program only frees, and half of the arena is free in one piece, the lists may exceed the bound until the
+    /// A list that is filled from a [slab](crate::Slab) may exceed the bound by less than a slab. While a program only frees,
+    /// and half of the arena is free in one piece, the lists may exceed the bound until the
     /// program allocates again.
     const BYTES: usize;
     /// Blocks of fewer granules than this have a list for exactly their size.

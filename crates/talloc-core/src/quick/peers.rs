@@ -25,8 +25,9 @@ use crate::granule::GRANULE;
 ///   of their arenas.
 /// * If [`SLABS_FROM`](Self::SLABS_FROM) is `Some`, that pointer is aligned to [`SLAB`](super::SLAB) bytes, and all arenas
 ///   lie above it. It is also valid for a table of [`Slab`](super::Slab)s that ends there. The table has an entry for each
-///   `SLAB` bytes above the pointer, in descending order. Entries of an arena's memory are zero when it is claimed. Nobody
-///   but its heap uses them while the arena is the heap's.
+///   `SLAB` bytes above the pointer, in descending order, and all arenas lie within 16 TiB. Entries of memory that is added to
+///   a heap are zero. Only heaps use them while the memory is a heap's. They are zero again when a heap gives memory up, but
+///   not if it is dropped or initialised anew while blocks are in use.
 pub unsafe trait Peers: 'static {
     /// Returns the number of the heap that a block belongs to, or 255 for a block that is mapped individually.
     fn owner_of(addr: usize) -> u8;
@@ -38,8 +39,8 @@ pub unsafe trait Peers: 'static {
     fn whole() -> *mut u8;
 
     /// If it is `Some`, small blocks may lie in [`Slab`](super::Slab)s: how many bytes of blocks of one size a heap takes
-    /// from its arenas before that size gets slabs, less than 512 KiB. The first slab is made when 64 times as many bytes
-    /// are in use.
+    /// from its arenas before that size gets slabs, less than 512 KiB. They count from when 64 times as many bytes are in
+    /// use by all sizes.
     const SLABS_FROM: Option<usize> = None;
 }
 

@@ -2,8 +2,8 @@
 //!
 //! To coalesce small blocks one by one is expensive if their neighbours stay in use: each block is unlinked, linked and
 //! marked. A size that a heap allocates often therefore gets slabs (Bonwick 1994). A slab counts its blocks in use and
-//! links the free ones. A block that is freed joins the list of its slab. A slab without blocks in use returns to the
-//! arena as one chunk. The blocks of a slab are neighbours, and a heap that allocates again after many frees gets them
+//! links the free ones. A slab without blocks in use returns to the arena as one chunk, unless no other slab of the size
+//! has free blocks. The blocks of a slab are neighbours, and a heap that allocates again after many frees gets them
 //! together, as in mimalloc (Leijen et al. 2019), instead of blocks from all over the heap.
 //!
 //! Slabs are behind the [quick lists](super). A list that is empty gets the free blocks of a slab, and a list that
@@ -44,8 +44,8 @@ pub struct Slab {
     /// The slabs before and after this one on the list of their size.
     before: u32,
     after: u32,
-    /// How many blocks must be freed until the slab changes its state: the blocks in use if it is listed, and otherwise
-    /// one.
+    /// How many blocks must be freed until the slab changes its state. In a listed slab, these are the blocks in use or on
+    /// quick lists. If all blocks are, the slab is not listed, and it is one.
     left: u16,
     /// How many blocks there are: as many as fit.
     blocks: u16,
@@ -57,8 +57,8 @@ pub struct Slab {
 
 /// The slabs of a heap, listed by the size of their blocks.
 pub struct Slabs {
-    /// The addresses in which a block is known to be one of this heap: the range of the arena that grows.
-    near: Range<usize>,
+    /// Addresses in which all blocks are this heap's: the range of the arena that grows.
+    own: Range<usize>,
     /// How many slabs there are.
     count: usize,
     /// Granules of slabs that are not blocks in use or on quick lists.
@@ -120,20 +120,6 @@ pub(crate) unsafe fn is_in_slab(whole: *mut u8, block: NonNull<u8>) -> bool {
 
 /// Freeing.
 impl Slabs {
-    /// Frees a block to its slab, if it is near and in a slab. Does nothing otherwise.
-    ///
-    /// # Safety
-    ///
-    /// It is a block of this heap or of a peer, and nobody uses it. The pointer is valid for all of it.
-    #[inline(always)]
-    pub(crate) unsafe fn free_near(&mut self, whole: *mut u8, block: NonNull<u8>) -> Freed {
-        if !self.near.contains(&block.addr().get()) {
-            return Freed::NoSlab;
-        }
-        // SAFETY: It is a block of this heap, as it is near.
-        unsafe { self.free(whole, block) }
-    }
-
     /// Frees a block to its slab, if it is in one. Does nothing otherwise.
     ///
     /// # Safety
@@ -165,7 +151,8 @@ impl Slabs {
         }
     }
 
-    /// Lists a slab that was full, or removes one without blocks in use, unless it is the only one on its list.
+    /// Lists a slab that was full, or removes one without blocks in use. The only slab on a list stays there, even without
+    /// blocks in use, until there is another one.
     ///
     /// # Safety
     ///
@@ -177,8 +164,13 @@ impl Slabs {
         unsafe {
             if !(*slab).is_listed {
                 (*slab).left = (*slab).blocks - 1;
+                let first = self.lists[usize::from((*slab).len)] as usize;
                 self.link(whole, at);
-                Freed::ToSlab
+                if first != NIL as usize && (*entry(whole, first)).left == 0 {
+                    Freed::Slab(self.remove(whole, first))
+                } else {
+                    Freed::ToSlab
+                }
             } else if (*slab).before == NIL && (*slab).after == NIL {
                 Freed::ToSlab
             } else {
@@ -193,7 +185,7 @@ impl Slabs {
         while *len < SLAB_CLASSES {
             let first = self.lists[*len] as usize;
             *len += 1;
-            // A slab whose last block is freed is removed at once, unless it is the only one on its list.
+            // Only the only slab on a list may be without blocks in use.
             // SAFETY: It is a listed slab of this heap, the only one that writes to its entry.
             if first != NIL as usize && unsafe { (*entry(whole, first)).left == 0 } {
                 // SAFETY: As above, and it has no blocks in use.
@@ -239,6 +231,7 @@ impl Slabs {
     pub(crate) unsafe fn add(&mut self, whole: *mut u8, memory: NonNull<u8>, len: usize) {
         debug_assert!(len > 0 && len < SLAB_CLASSES, "the size may have slabs");
         let at = number(whole, memory.addr().get());
+        debug_assert!(at <= u32::MAX as usize, "all arenas lie within 16 TiB");
         // SAFETY: The table has an entry for all memory of this heap, and only this heap writes to it.
         unsafe {
             debug_assert_eq!((*entry(whole, at)).len, 0, "I15: it was no slab");
@@ -247,6 +240,45 @@ impl Slabs {
         }
         self.spare.add(SLAB_LEN);
         self.count += 1;
+    }
+
+    /// Takes a free block with at least `len` granules, whose address has no bit of `mask`. Examines the first slab of each
+    /// list.
+    pub(crate) fn take_any(
+        &mut self,
+        whole: *mut u8,
+        len: usize,
+        mask: usize,
+    ) -> Option<NonNull<u8>> {
+        let lists = self.lists.get(len..)?.iter();
+        let firsts = lists.map(|first| *first as usize).filter(|first| *first != NIL as usize);
+        let found = firsts.into_iter().find_map(|at| {
+            // SAFETY: It is a listed slab of this heap, the only one that writes to its entry. A link is the slab's first one,
+            // or the first word of a free block.
+            unsafe {
+                let mut link = &raw mut (*entry(whole, at)).free;
+                while let Some(block) = link.read() {
+                    if block.addr().get() & mask == 0 {
+                        link.write(next(block));
+                        return Some((at, block));
+                    }
+                    link = block.cast().as_ptr();
+                }
+                None
+            }
+        });
+        let (at, block) = found?;
+        let slab = entry(whole, at);
+        // SAFETY: As above.
+        unsafe {
+            (*slab).left += 1;
+            self.spare.subtract(usize::from((*slab).len));
+            if (*slab).free.is_none() {
+                (*slab).left = 1;
+                Self::unlink_at(self, whole, at);
+            }
+        }
+        Some(block)
     }
 
     /// Takes all free blocks of a slab whose blocks have `len` granules.
@@ -284,7 +316,7 @@ impl Slabs {
 impl Slabs {
     #[allow(clippy::declare_interior_mutable_const, reason = "each use makes slabs of its own")]
     pub(super) const NONE: Self = Self {
-        near: 0..0,
+        own: 0..0,
         count: 0,
         spare: Count::zero(),
         lists: [NIL; SLAB_CLASSES],
@@ -297,15 +329,21 @@ impl Slabs {
         self.count
     }
 
-    /// Sets the range of addresses in which a block is known to be one of this heap.
-    pub(crate) fn set_near(&mut self, near: Range<usize>) {
-        self.near = near;
+    /// Sets the addresses in which all blocks are this heap's.
+    pub(crate) fn set_own(&mut self, own: Range<usize>) {
+        self.own = own;
     }
 
-    /// If some of these addresses are near, none is from now on.
-    pub(crate) fn forget_near(&mut self, lost: Range<usize>) {
-        if lost.start < self.near.end && self.near.start < lost.end {
-            self.near = 0..0;
+    /// Whether a block is surely this heap's.
+    #[inline(always)]
+    pub(crate) fn is_own(&self, block: NonNull<u8>) -> bool {
+        self.own.contains(&block.addr().get())
+    }
+
+    /// Notes that an arena with these addresses loses memory, which may become a peer's.
+    pub(crate) fn lose(&mut self, arena: Range<usize>) {
+        if arena.start < self.own.end && self.own.start < arena.end {
+            self.own = 0..0;
         }
     }
 
@@ -319,7 +357,7 @@ impl Slabs {
         unsafe { (*this).spare.get() }
     }
 
-    /// Lists a slab, behind the first one, which is in use.
+    /// Lists a slab, behind the first one, which serves the next request.
     ///
     /// # Safety
     ///
@@ -382,7 +420,8 @@ impl Slabs {
         whole: *mut u8,
         range: Range<usize>,
     ) -> impl Iterator<Item = (NonNull<u8>, &'heap Slab)> + 'heap {
-        let numbers = number(whole, range.start)..number(whole, range.end + SLAB - 1);
+        let end = if range.is_empty() { 0 } else { number(whole, range.end - 1) + 1 };
+        let numbers = number(whole, range.start)..end;
         numbers.filter_map(move |at| {
             // SAFETY: The table has an entry for all memory of this heap, which is borrowed.
             let slab = unsafe { &*entry(whole, at) };
@@ -391,19 +430,28 @@ impl Slabs {
     }
 
     /// Checks invariant I15 of the lists: they contain `listed` slabs, each one of the size of its list, and are linked in
-    /// both directions. Only the first slab of a list may be without blocks in use.
-    pub(crate) fn are_lists_sound(&self, whole: *mut u8, listed: usize) -> bool {
+    /// both directions. Only the only slab on a list may be without blocks in use.
+    /// `is_slab` tells whether memory is that of a slab.
+    pub(crate) fn are_lists_sound(
+        &self,
+        whole: *mut u8,
+        listed: usize,
+        is_slab: impl Fn(NonNull<u8>) -> bool,
+    ) -> bool {
         let mut found = 0;
         for (len, list) in self.lists.iter().enumerate() {
             let (mut at, mut before) = (*list, NIL);
             while at != NIL {
-                // SAFETY: It is a listed slab of this heap, which is borrowed.
+                if !is_slab(memory(whole, at as usize)) {
+                    return false;
+                }
+                // SAFETY: It is a slab of this heap, which is borrowed.
                 let slab = unsafe { &*entry(whole, at as usize) };
                 found += 1;
                 let is_sound = slab.is_listed
                     && usize::from(slab.len) == len
                     && slab.before == before
-                    && (slab.left > 0 || before == NIL);
+                    && (slab.left > 0 || before == NIL && slab.after == NIL);
                 if !is_sound || found > listed {
                     return false;
                 }
@@ -479,13 +527,20 @@ impl Slab {
         let are_counts = usize::from(self.len) < SLAB_CLASSES
             && blocks == SLAB_LEN / usize::from(self.len)
             && if self.is_listed { in_use < blocks } else { self.left == 1 };
-        let mut free = 0;
-        are_counts
-            && self.free_blocks().all(|block| {
-                free += 1;
-                free <= blocks && self.is_block(memory, block)
-            })
-            && free == blocks - in_use
+        if !are_counts {
+            return false;
+        }
+        let (mut free, mut link) = (0, self.free);
+        while let Some(block) = link {
+            free += 1;
+            if free > blocks || !self.is_block(memory, block) {
+                return false;
+            }
+            // SAFETY: It is one of the slab's blocks. If it is free, it starts with a link. Otherwise, an address is read
+            // that is no block's.
+            link = unsafe { next(block) };
+        }
+        free == blocks - in_use
     }
 }
 
@@ -528,10 +583,6 @@ pub(crate) mod sabotage {
     impl Slabs {
         pub(crate) fn lose_list(&mut self, len: usize) {
             self.lists[len] = NIL;
-        }
-
-        pub(crate) fn is_near(&self, addr: usize) -> bool {
-            self.near.contains(&addr)
         }
 
         pub(crate) fn miscount(&mut self) {

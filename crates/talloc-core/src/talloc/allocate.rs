@@ -11,6 +11,7 @@ use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::granule::GRANULE;
 use crate::quick::Lists;
+use crate::quick::slab::SLAB_CLASSES;
 use crate::source::Source;
 
 /// How often a source is asked for memory before an allocation fails.
@@ -404,8 +405,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if done.is_some() {
             return done;
         }
-        let has_released = self.release_empty_slabs();
-        if self.tidy() || has_released || had_any { attempt(self) } else { None }
+        self.release_empty_slabs();
+        let may_have_spare = C::Quick::SLABS_FROM.is_some();
+        if self.tidy() || may_have_spare || had_any { attempt(self) } else { None }
     }
 
     /// Allocates from the first arena that has room.
@@ -434,9 +436,23 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 self.arenas.count_taken(len * GRANULE);
                 Some((block, zero))
             }
-            None if self.arenas.is_single() => None,
-            None => self.allocate_elsewhere(len, align),
+            None if self.arenas.is_single() => self.allocate_spare(len, align),
+            None => {
+                let elsewhere = self.allocate_elsewhere(len, align);
+                elsewhere.or_else(|| self.allocate_spare(len, align))
+            }
         }
+    }
+
+    /// Allocates a free block of a slab, of any size that is large enough. Returns the same as
+    /// [`allocate_knowing`](Self::allocate_knowing).
+    #[inline(always)]
+    fn allocate_spare(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
+        if C::Quick::SLABS_FROM.is_none() || len >= SLAB_CLASSES {
+            return None;
+        }
+        let block = self.allocate_from_any_slab(len, align)?;
+        Some((block, block.addr().get() + len * GRANULE))
     }
 
     /// Allocates a block from the top of the arena where requests begin.

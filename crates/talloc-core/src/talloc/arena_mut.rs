@@ -380,7 +380,7 @@ impl<C: Config, S: Source<C>> ArenaMut<'_, C, S> {
         if self.heap.arenas.peek(place).allocated().is_some() {
             return Err(ArenaError::InUse);
         }
-        self.heap.forget_near(self.span);
+        self.heap.lose(self.span);
         self.heap.arenas.detach(place);
         self.heap.arenas.begin_with(None);
         self.heap.limit_quick();

@@ -263,22 +263,23 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ///
     /// They are blocks of this heap of `len` granules each, which nobody uses.
     unsafe fn release_batch(&mut self, len: usize, mut batch: Batch) {
-        let Some(first) = batch.pop() else { return };
-        self.forget(first, len);
-        let mut run = Run { start: first, len };
+        let mut run: Option<Run> = None;
         while let Some(block) = batch.pop() {
+            // SAFETY: It is a block of this heap that nobody uses.
+            if unsafe { self.free_to_slab(block, len) }.is_some() {
+                continue;
+            }
             self.forget(block, len);
-            run = match run.with(block, len).filter(|_| self.is_one_arena(run.start, block)) {
-                Some(longer) => longer,
+            let longer = run.and_then(|run| run.with(block, len));
+            run = match longer.filter(|longer| self.is_one_arena(longer.start, block)) {
+                Some(longer) => Some(longer),
                 None => {
-                    // SAFETY: The run is used granules of one arena, which the caller gives up.
-                    unsafe { self.release(run.start, run.len) };
-                    Run { start: block, len }
+                    self.release_run(run);
+                    Some(Run { start: block, len })
                 }
             };
         }
-        // SAFETY: As above.
-        unsafe { self.release(run.start, run.len) };
+        self.release_run(run);
     }
 
     /// Adds blocks from the arenas to a batch until that has `most`, or fewer, if there is no room for

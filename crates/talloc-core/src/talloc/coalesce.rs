@@ -20,8 +20,8 @@ const CONSUMER_BATCHES: usize = 16;
 impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Coalesces all cached blocks, and makes one free chunk of each arena in which nothing is allocated.
     ///
-    /// Afterwards, blocks of any size can be allocated from the memory of the cached blocks. A heap flushes by itself
-    /// before a request fails. Takes time in proportion to the cached blocks.
+    /// Afterwards, blocks of any size can be allocated from the memory of the cached blocks, unless they lie in a
+    /// [slab](crate::Slab) with a block in use. A heap flushes by itself before a request fails. Takes time in proportion to the cached blocks.
     ///
     /// # Examples
     ///
@@ -124,18 +124,13 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         let mut longest = 0;
         for _ in 0..most {
             let Some(block) = self.pop_sound(len) else { break };
-            // SAFETY: It was on a list, and nobody uses it.
-            if let Some(free) = unsafe { self.free_to_near_slab(block) } {
-                longest = longest.max(free);
-                continue;
-            }
-            if self.quick.is_stray(block) {
+            if self.is_stray(block) {
                 // SAFETY: It was on a list, and nobody uses it.
                 unsafe { self.quick.send(block, len) };
                 continue;
             }
             // SAFETY: It was on a list, nobody uses it, and it is no stray.
-            if let Some(free) = unsafe { self.free_to_slab(block) } {
+            if let Some(free) = unsafe { self.free_to_slab(block, len) } {
                 longest = longest.max(free);
                 continue;
             }
@@ -158,7 +153,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Gives a run of cached blocks back to its arena. Returns the granules of the coalesced chunk.
-    fn release_run(&mut self, run: Option<Run>) -> usize {
+    pub(super) fn release_run(&mut self, run: Option<Run>) -> usize {
         // SAFETY: They were blocks on a list, which nobody uses, and lie in one arena.
         run.map_or(0, |run| unsafe { self.release(run.start, run.len) })
     }

@@ -127,7 +127,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of `len` granules that nobody uses.
     #[inline(always)]
     unsafe fn release_or_send(&mut self, ptr: NonNull<u8>, len: usize) {
-        if self.quick.is_stray(ptr) {
+        if self.is_stray(ptr) {
             let block = with_provenance_of_all(C::Quick::whole(), ptr);
             // SAFETY: It is the same block, by a pointer that is valid for all of it.
             unsafe { self.quick.send(block, len) };
@@ -144,16 +144,12 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// It is a block of this heap, of `len` granules that nobody uses.
     #[inline(always)]
     pub(super) unsafe fn release_own(&mut self, ptr: NonNull<u8>, len: usize) {
-        // SAFETY: It is a block of this heap that nobody uses. If there are slabs, the pointer is valid for all heaps.
+        // SAFETY: It is a block of this heap, of `len` granules that nobody uses.
         unsafe {
-            if C::Quick::SLABS_FROM.is_some() {
-                let block = with_provenance_of_all(C::Quick::whole(), ptr);
-                if self.free_to_slab(block).is_some() {
-                    return;
-                }
+            if self.free_to_slab(ptr, len).is_none() {
+                self.forget(ptr, len);
+                self.release(ptr, len);
             }
-            self.forget(ptr, len);
-            self.release(ptr, len);
         }
     }
 }

@@ -233,7 +233,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
             Some((base, acme)) => arena.above(base).below(acme),
             None => Span::empty(),
         };
-        self.forget_near(arena);
+        self.lose(arena);
         // SAFETY: It is part of the arena's memory, and its pointer is the arena's.
         unsafe { self.reshape(place, span, Memory::empty()) }
     }

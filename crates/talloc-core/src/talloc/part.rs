@@ -77,7 +77,7 @@ impl<C: Config, S: Source<C>> ArenasMut<'_, C, S> {
         if let (Some(slabs), Some((base, acme))) =
             (self.heap.quick.slabs_mut(), range.get_base_acme())
         {
-            slabs.set_near(base..acme);
+            slabs.set_own(base..acme);
         }
         Ok(part)
     }

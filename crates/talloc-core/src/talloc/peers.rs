@@ -94,7 +94,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: It is an allocated block of this heap or of a peer.
-        if self.quick.is_stray(ptr) || unsafe { self.is_in_slab(ptr) } {
+        if self.is_stray(ptr) || unsafe { self.is_in_slab(ptr) } {
             return Err(AllocError);
         }
         // Nothing has changed yet. If the source panics, the caller still has its block.
@@ -118,7 +118,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if unsafe { self.is_in_slab(ptr) } {
             return;
         }
-        if !self.quick.is_stray(ptr) {
+        if !self.is_stray(ptr) {
             // SAFETY: `is_stray` is false: it is a block of this heap. It has the layout `old` by the contract of
             // this function.
             return unsafe { self.shrink_known(ptr, old, new.size()) };
@@ -259,6 +259,8 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
                 }
             }
         }
+        // No thread uses this heap, or its memory is short.
+        heap.release_empty_slabs();
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::AllocError;
 use crate::granule::GRANULE;
 use crate::misuse::Call;
+use crate::quick::slab::SLAB_CLASSES;
 use crate::source::Source;
 
 impl<C: Config, S: Source<C>> Talloc<C, S> {
@@ -172,6 +173,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     ) -> Result<NonNull<u8>, AllocError> {
         let size = new;
         let (old, new) = (Arena::<C>::block_len(old), Arena::<C>::block_len(new));
+        // SAFETY: It is an allocated block of this heap.
+        if old < SLAB_CLASSES && unsafe { self.is_in_slab(ptr) } {
+            return if new <= old { Ok(ptr) } else { Err(AllocError) };
+        }
         // Where code is to be small, one path serves heaps of one and of several arenas.
         if !self.arenas.is_single() || cfg!(small) && !C::SINGLE_ARENA {
             // SAFETY: The same conditions hold.

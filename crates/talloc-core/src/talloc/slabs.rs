@@ -8,8 +8,8 @@ use super::Talloc;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::config::{Config, QuickOf};
 use crate::granule::GRANULE;
-use crate::quick::Lists;
 use crate::quick::slab::{Freed, SLAB, SLAB_CLASSES, SLAB_LEN, Slab, is_in_slab};
+use crate::quick::{Lists, with_provenance_of_all};
 use crate::report::{Report, Violation};
 use crate::source::Source;
 
@@ -22,8 +22,8 @@ const SLAB_ALIGN: Align = Align::new(SLAB).unwrap();
 
 /// Allocating.
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Allocates a block of `len` granules in a slab, if this size has slabs. The list of the size is empty. Otherwise, the
-    /// arenas are asked for `asked` granules.
+    /// Allocates a block of `len` granules in a slab, if this size has slabs. If not, `asked` granules are to be taken from the
+    /// arenas. The list of the size is empty.
     #[inline(always)]
     pub(super) fn allocate_from_slab(&mut self, len: usize, asked: usize) -> Option<NonNull<u8>> {
         let has_list = len < SLAB_CLASSES && len < C::Quick::CLASSES;
@@ -57,17 +57,26 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if !self.quick.slabs_mut()?.note_asked(len, asked, enough) {
             return None;
         }
-        if let Some(memory) = self.take_for_slab() {
-            return self.allocate_from_new_slab(len, memory);
-        }
-        if self.recycle_for(SLAB_LEN) {
-            // Blocks of this size may have been among those that were given up.
-            if let Some(block) = self.refill_from_slab(len) {
-                return Some(block);
+        let memory = match self.take_for_slab() {
+            Some(memory) => memory,
+            None => {
+                self.recycle_for(SLAB_LEN);
+                self.allocate_surely(SLAB_LEN, SLAB_ALIGN)?
             }
-        }
-        let memory = self.allocate_surely(SLAB_LEN, SLAB_ALIGN)?;
-        self.allocate_from_new_slab(len, memory)
+        };
+        // SAFETY: The memory is a block of this heap, as large and as aligned as a slab, which nobody has been given.
+        unsafe { self.quick.slabs_mut()?.add(C::Quick::whole(), memory, len) };
+        self.refill_from_slab(len)
+    }
+
+    /// Allocates a free block of a slab for a request that no arena can serve. The block may be larger than the request.
+    #[cold]
+    pub(super) fn allocate_from_any_slab(
+        &mut self,
+        len: usize,
+        align: Align,
+    ) -> Option<NonNull<u8>> {
+        self.quick.slabs_mut()?.take_any(C::Quick::whole(), len, align.get() - 1)
     }
 
     /// Fills the empty list of a size from a slab, and allocates a block.
@@ -75,13 +84,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         // SAFETY: The lists are borrowed mutably.
         unsafe { QuickOf::<C>::refill_at(&raw mut self.quick, len) };
         self.quick.pop(len)
-    }
-
-    /// Makes a slab of an allocated block of the arena, and allocates a block.
-    fn allocate_from_new_slab(&mut self, len: usize, memory: NonNull<u8>) -> Option<NonNull<u8>> {
-        // SAFETY: The memory is a block of this heap, as large and as aligned as a slab, which nobody has been given.
-        unsafe { self.quick.slabs_mut()?.add(C::Quick::whole(), memory, len) };
-        self.refill_from_slab(len)
     }
 
     /// Allocates memory for a slab from the bins of the arena where requests begin.
@@ -96,29 +98,28 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
 
 /// Freeing.
 impl<C: Config, S: Source<C>> Talloc<C, S> {
-    /// Frees a block to its slab, if it is near and in a slab. Returns the granules of the free chunk that this makes, if
-    /// any, or `None` if the block remains the caller's.
+    /// Frees a block of `len` granules to its slab, if it is in one. Returns the granules of the free chunk that this makes,
+    /// if any, or `None` if the block remains the caller's.
     ///
     /// # Safety
     ///
-    /// It is a block of this heap or of a peer, and nobody uses it. The pointer is valid for all of it.
+    /// It is a block of this heap that nobody uses.
     #[inline(always)]
-    pub(super) unsafe fn free_to_near_slab(&mut self, block: NonNull<u8>) -> Option<usize> {
-        // SAFETY: The caller gives up the block.
-        let freed = unsafe { self.quick.slabs_mut()?.free_near(C::Quick::whole(), block) };
+    pub(super) unsafe fn free_to_slab(&mut self, block: NonNull<u8>, len: usize) -> Option<usize> {
+        if C::Quick::SLABS_FROM.is_none() || len >= SLAB_CLASSES {
+            return None;
+        }
+        let block = with_provenance_of_all(C::Quick::whole(), block);
+        // SAFETY: The caller gives up the block, which is one of this heap. The pointer is valid for all of it.
+        let freed = unsafe { self.quick.slabs_mut()?.free(C::Quick::whole(), block) };
         self.settle_slab(freed)
     }
 
-    /// Frees a block to its slab, if it is in one. Returns the same as [`free_to_near_slab`](Self::free_to_near_slab).
-    ///
-    /// # Safety
-    ///
-    /// It is a block of this heap that nobody uses. The pointer is valid for all of it.
+    /// Whether a block is another heap's.
     #[inline(always)]
-    pub(super) unsafe fn free_to_slab(&mut self, block: NonNull<u8>) -> Option<usize> {
-        // SAFETY: The caller gives up the block, which is one of this heap.
-        let freed = unsafe { self.quick.slabs_mut()?.free(C::Quick::whole(), block) };
-        self.settle_slab(freed)
+    pub(super) fn is_stray(&self, block: NonNull<u8>) -> bool {
+        let is_own = self.quick.slabs().is_some_and(|slabs| slabs.is_own(block));
+        !is_own && self.quick.is_stray(block)
     }
 
     /// Gives back the memory of a slab that is one no longer.
@@ -146,20 +147,10 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Notes that an arena loses memory, which may become a peer's.
-    pub(super) fn forget_near(&mut self, arena: Span) {
+    pub(super) fn lose(&mut self, arena: Span) {
         if let (Some(slabs), Some((base, acme))) = (self.quick.slabs_mut(), arena.get_base_acme()) {
-            slabs.forget_near(base..acme);
+            slabs.lose(base..acme);
         }
-    }
-
-    /// Whether a block lies in a slab. It then keeps the size of that slab's blocks.
-    ///
-    /// # Safety
-    ///
-    /// It is an allocated block of this heap or of a peer.
-    pub(super) unsafe fn is_in_slab(&self, block: NonNull<u8>) -> bool {
-        // SAFETY: The caller has the block.
-        C::Quick::SLABS_FROM.is_some() && unsafe { is_in_slab(C::Quick::whole(), block) }
     }
 }
 
@@ -195,6 +186,22 @@ impl<C: Config, S> Talloc<C, S> {
         })
     }
 
+    /// Whether a block lies in a slab. It then keeps the size of that slab's blocks, and may have any smaller one.
+    ///
+    /// # Safety
+    ///
+    /// It is an allocated block of this heap or of a peer.
+    pub(super) unsafe fn is_in_slab(&self, block: NonNull<u8>) -> bool {
+        // SAFETY: The caller has the block.
+        C::Quick::SLABS_FROM.is_some() && unsafe { is_in_slab(C::Quick::whole(), block) }
+    }
+
+    /// Whether memory is that of a slab of this heap.
+    fn is_slab_of_heap(&self, memory: NonNull<u8>) -> bool {
+        // SAFETY: If it is memory of an arena that is in use, the table has an entry for it, which only this heap writes to.
+        self.is_cached_block(memory, SLAB_LEN) && unsafe { self.is_in_slab(memory) }
+    }
+
     /// Checks invariant I15, and counts the free memory of slabs.
     pub(super) fn check_slabs(&self, report: &mut Report) -> Result<(), Violation> {
         let Some(slabs) = self.quick.slabs() else { return Ok(()) };
@@ -207,7 +214,10 @@ impl<C: Config, S> Talloc<C, S> {
             spare += slab.spare_bytes();
             listed += usize::from(slab.is_listed());
         }
-        if count != slabs.count() || !slabs.are_lists_sound(C::Quick::whole(), listed) {
+        if count != slabs.count()
+            || !slabs
+                .are_lists_sound(C::Quick::whole(), listed, |memory| self.is_slab_of_heap(memory))
+        {
             return Err(Violation::SlabLists);
         }
         for chunk in self.spare_chunks() {

@@ -246,7 +246,7 @@ impl<H: Host> Heaps<H> {
 
     /// Checks all heaps, and counts their chunks and blocks.
     ///
-    /// The blocks that other living threads have cached count as used. The heaps of these threads are left out if there is
+    /// The blocks that other living threads have cached, and the free memory of their slabs, count as used. The heaps of these threads are left out if there is
     /// no [barrier](Host::barrier).
     ///
     /// # Errors

@@ -374,6 +374,9 @@ pub(super) fn pop<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
 pub(super) fn pop_from_slab<H: Host>(layout: Layout) -> Option<NonNull<u8>> {
     // A constant condition: without slabs, nothing is looked up.
     H::SLABS_FROM?;
+    if layout.align() > GRANULE {
+        return None;
+    }
     let cache = cache_of::<H>(H::current());
     // SAFETY: The thread owns the shard, or the shard's lists are always empty and it has no slabs.
     unsafe {

@@ -10,6 +10,7 @@ use std::vec::Vec;
 use talloc_span::{Align, Span};
 
 use super::layout;
+use crate::batch::Batch;
 use crate::config::{Compact, WithQuick};
 use crate::error::AllocError;
 use crate::granule::GRANULE;
@@ -254,7 +255,80 @@ fn a_block_that_is_cut_keeps_its_slab() {
 }
 
 #[test]
-fn blocks_of_a_part_of_a_range_are_near_until_the_arena_loses_memory() {
+fn a_block_in_a_slab_can_be_resized_in_all_ways() {
+    let mut heap = Heap::new();
+    let mut blocks = heap.fill(6, 2);
+    let at = blocks.iter().rposition(|block| heap.is_in_slab(*block)).unwrap();
+    let block = blocks.swap_remove(at);
+    let (six, two) = (layout(6), layout(2));
+    // SAFETY: The block is allocated, and each call passes its present layout.
+    unsafe {
+        assert!(heap.heap.grow_in_place(block, six, 2000).is_err());
+        heap.heap.verify().unwrap();
+        heap.heap.shrink(block, six, two.size());
+        heap.heap.verify().unwrap();
+        let block = heap.heap.realloc(block, two, six.size()).unwrap();
+        heap.heap.verify().unwrap();
+        let block = heap.heap.realloc(block, six, two.size()).unwrap();
+        heap.heap.verify().unwrap();
+        let block = heap.heap.realloc(block, two, 3000).unwrap();
+        heap.give(block, 3000 / GRANULE);
+    }
+    for block in blocks {
+        heap.give(block, 6);
+    }
+    heap.heap.flush();
+    assert_eq!(heap.heap.verify().unwrap().free_chunks, 1);
+}
+
+#[test]
+fn a_batch_is_freed_to_slabs_while_nothing_is_cached() {
+    let mut heap = Heap::new();
+    let blocks = heap.fill(6, 3);
+    heap.heap.flush();
+    heap.heap.rest();
+    let mut batch = Batch::EMPTY;
+    // SAFETY: The blocks are allocated with this layout, and nobody uses them.
+    unsafe {
+        blocks.into_iter().for_each(|block| batch.push(block));
+        heap.heap.backend().free_batch(48, batch);
+    }
+    heap.heap.flush();
+    let report = heap.heap.verify().unwrap();
+    assert_eq!((report.used_bytes, report.cached_bytes, report.free_chunks), (0, 0, 1));
+}
+
+#[test]
+fn a_request_gets_a_larger_block_of_a_slab_before_it_fails() {
+    let mut heap = Heap::new();
+    let mut blocks = heap.fill(8, 1);
+    // SAFETY: `malloc` has no preconditions.
+    while let Ok(block) = unsafe { heap.heap.malloc(layout(8)) } {
+        blocks.push(block);
+    }
+    let in_slabs: Vec<_> = blocks.into_iter().filter(|block| heap.is_in_slab(*block)).collect();
+    for block in in_slabs.iter().step_by(2) {
+        heap.give(*block, 8);
+    }
+    let aligned = Layout::from_size_align(40, 64).unwrap();
+    let mut fives = Vec::new();
+    for _ in 0..in_slabs.len() / 4 {
+        fives.push(heap.take(5));
+        // SAFETY: `malloc` has no preconditions, and the block is freed with its layout.
+        unsafe {
+            let block = heap.heap.malloc(aligned).unwrap();
+            assert_eq!(block.addr().get() % 64, 0);
+            heap.heap.verify().unwrap();
+            heap.heap.free(block, aligned);
+        }
+        heap.heap.verify().unwrap();
+    }
+    let in_slabs = fives.iter().filter(|block| heap.is_in_slab(**block)).count();
+    assert!(in_slabs > 0 && in_slabs + 4 > fives.len(), "{in_slabs} of {}", fives.len());
+}
+
+#[test]
+fn blocks_of_a_range_are_known_to_be_own_until_the_arena_loses_memory() {
     let mut heap = Heap::unclaimed();
     let range = heap.range();
     // SAFETY: All of the range is memory of this heap, and zero.
@@ -262,14 +336,14 @@ fn blocks_of_a_part_of_a_range_are_near_until_the_arena_loses_memory() {
         heap.heap.arenas_mut().claim_part(range, 16 * SLAB, Memory::ZEROED, |_| true).unwrap()
     };
     let blocks = heap.fill(5, 3);
-    let inside = blocks[0].addr().get();
-    let is_near = |heap: &Heap| heap.heap.quick.slabs().unwrap().is_near(inside);
-    assert!(is_near(&heap));
+    let inside = blocks[0];
+    let is_own = |heap: &Heap| heap.heap.quick.slabs().unwrap().is_own(inside);
+    assert!(is_own(&heap));
     for block in blocks {
         heap.give(block, 5);
     }
     heap.heap.arena(part).unwrap().truncate(part.truncate(0, SLAB)).unwrap();
-    assert!(!is_near(&heap));
+    assert!(!is_own(&heap));
     heap.heap.verify().unwrap();
     let blocks = heap.fill(5, 2);
     for block in blocks {

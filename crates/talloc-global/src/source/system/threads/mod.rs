@@ -158,11 +158,11 @@ fn count_apart(old: usize, new: usize) {
 ///
 /// # Memory
 ///
-/// The heaps reserve 1 TiB of addresses (1 GiB on 32-bit machines), or less if a limit leaves less, and commit memory as
+/// The heaps reserve a little more than 1 TiB of addresses (1 GiB on 32-bit machines), or less if a limit leaves less, and commit memory as
 /// they need it. A block of 128 MiB or more is mapped individually.
 ///
-/// Blocks of up to 512 bytes lie in *slabs* of 4 KiB if a heap has many of that size. A slab has blocks of one size. Its
-/// memory can serve other sizes as soon as all of its blocks are free.
+/// Blocks of up to 512 bytes lie in *slabs* of 4 KiB, if their size is often allocated in a heap of a MiB or more. A slab has
+/// blocks of one size. Its memory can serve other sizes when all of its blocks are free and none is in a thread's cache.
 ///
 /// Memory that has not been needed for 100 to 200 ms returns to the system, at most 1 MiB at a time, and never
 /// while another thread waits. [`set_purge_delay`](Self::set_purge_delay) or the environment variable
@@ -338,8 +338,8 @@ impl SystemTalloc {
         HEAPS.size_classes()
     }
 
-    /// Checks all heaps, and counts their chunks and blocks. The blocks that other living threads have cached count as
-    /// used. On systems without a barrier for all threads (only Linux and Windows have one), the heaps of these threads
+    /// Checks all heaps, and counts their chunks and blocks. The blocks that other living threads have cached, and the free
+    /// memory of their slabs, count as used. On systems without a barrier for all threads (only Linux and Windows have one), the heaps of these threads
     /// are left out.
     ///
     /// # Errors
