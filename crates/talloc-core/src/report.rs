@@ -16,7 +16,7 @@ pub struct Report {
     pub arena_bytes: usize,
     /// Number of free chunks, including tops that are not empty, without cached blocks.
     pub free_chunks: usize,
-    /// Free bytes: in free chunks, in the tops, and in quick lists.
+    /// Free bytes: in free chunks, in the tops, in quick lists and in slabs.
     pub free_bytes: usize,
     /// Bytes of the largest free chunk.
     pub largest_free_bytes: usize,

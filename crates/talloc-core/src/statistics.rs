@@ -21,10 +21,10 @@ pub struct Statistics {
     pub unseen_heaps: usize,
     /// Bytes of allocated blocks, each rounded up to the size that it takes in its arena.
     pub used_bytes: usize,
-    /// Highest number of bytes in use at once, including cached blocks. For several heaps, the sum of their peaks,
-    /// which may have occurred at different times.
+    /// Highest number of bytes in use at once, including cached blocks and slabs. For several heaps, the sum of their
+    /// peaks, which may have occurred at different times.
     pub peak_bytes: usize,
-    /// Free bytes: in chunks, in the tops, and in cached blocks.
+    /// Free bytes: in chunks, in the tops, in cached blocks and in slabs.
     pub free_bytes: usize,
     /// Part of `free_bytes`: blocks in quick lists and the free memory of slabs, kept for requests of the same size.
     pub cached_bytes: usize,

@@ -25,7 +25,7 @@ impl<C: Config, S> Inspect<'_, C, S> {
         self.heap.arenas.used().saturating_sub(self.cached_bytes())
     }
 
-    /// Returns the free bytes: in chunks, in the tops, and in the quick lists.
+    /// Returns the free bytes: in chunks, in the tops, in the quick lists and in slabs.
     ///
     /// A request for fewer bytes may fail if the free memory is fragmented: see
     /// [`largest_free_bytes`](Self::largest_free_bytes). Takes a few steps per arena.
@@ -41,7 +41,7 @@ impl<C: Config, S> Inspect<'_, C, S> {
         self.heap.quick.cached() * GRANULE + self.heap.spare_bytes() + self.heap.delayed_bytes()
     }
 
-    /// The most bytes of the arenas that have been in use at once, those in quick lists included.
+    /// The most bytes of the arenas that have been in use at once, those in quick lists and slabs included.
     ///
     /// Takes constant time.
     #[inline]

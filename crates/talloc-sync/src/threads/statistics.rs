@@ -15,7 +15,7 @@ impl<H: Host> Heaps<H> {
     /// Returns the sums of the counters of all heaps.
     ///
     /// Blocks on their way from one heap to another count as used, as do blocks that another thread frees during
-    /// the call.
+    /// the call. So do the free blocks of a slab, 4 KiB at most, while its thread puts them on a list.
     #[must_use]
     pub fn statistics(&'static self) -> Statistics {
         let all = (0..self.used.load(Relaxed)).filter_map(|number| self.counters(number));
