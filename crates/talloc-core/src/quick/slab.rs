@@ -251,8 +251,8 @@ impl Slabs {
         mask: usize,
     ) -> Option<NonNull<u8>> {
         let lists = self.lists.get(len..)?.iter();
-        let firsts = lists.map(|first| *first as usize).filter(|first| *first != NIL as usize);
-        let found = firsts.into_iter().find_map(|at| {
+        let mut firsts = lists.filter(|first| **first != NIL).map(|first| *first as usize);
+        let (at, block) = firsts.find_map(|at| {
             // SAFETY: It is a listed slab of this heap, the only one that writes to its entry. A link is the slab's first one,
             // or the first word of a free block.
             unsafe {
@@ -266,8 +266,7 @@ impl Slabs {
                 }
                 None
             }
-        });
-        let (at, block) = found?;
+        })?;
         let slab = entry(whole, at);
         // SAFETY: As above.
         unsafe {
