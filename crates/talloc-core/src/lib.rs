@@ -63,7 +63,7 @@
 //! | I12 | The heap's count of bytes in use is the sum of all blocks, including those in quick lists. | [`UsedCount`] |
 //! | I13 | All arenas except the first are in an index by the order of claiming, by address, and by the size of a free piece. That size may be out of date for the arena where requests begin. Each arena has provided one node, and each node is in use or spare. Arenas before the one where requests begin have no room for the requests that they could not serve. | [`Index`](Violation::Index) |
 //! | I14 | The memory above the highest block so far is zero from where the heap takes it for zero. [`verify`](Talloc::verify) reads its first 512 bytes. | [`NotZero`] |
-//! | I15 | A slab is an allocated block of the arena, and its entry in the table says so. The slab has blocks of one size, of which it counts those in use and links the free ones. It is on the list of that size if it has free blocks. Only the only slab on a list may be without blocks in use. | [`Slab`](Violation::Slab), [`SlabLists`], [`CachedCount`] |
+//! | I15 | A slab is an allocated block of an arena. Its entry in the table counts the blocks in use, and links the free ones. A slab with free blocks is on the list of its size. If it has no blocks in use, it is alone there. | [`Slab`](Violation::Slab), [`SlabLists`], [`CachedCount`] |
 //!
 //! [`Bounds`]: Violation::Bounds
 //! [`Size`]: Violation::Size

@@ -71,8 +71,8 @@
 //!    ([`Bins::push`]). A chunk that touches the top becomes part of the top.
 //!
 //! [`Talloc::overflow`] makes room in the lists ([`Talloc::make_room`]). Either the lists may hold more from now on
-//! ([`Talloc::may_hold_more`]), or two batches go back to the slabs and arenas ([`Talloc::flush_list`]): one of this size, and one
-//! of another size, by turns. Adjacent blocks go back as one piece. On a [pulse](crate::Lists::is_pulse),
+//! ([`Talloc::may_hold_more`]), or two batches go back to the slabs and arenas ([`Talloc::flush_list`]): one of this
+//! size, and one of another size, by turns. Adjacent blocks go back as one piece. On a [pulse](crate::Lists::is_pulse),
 //! [`Talloc::overflow`] is called, too, but only lets the source take memory back.
 //!
 //! [`Backend::take_back`] takes the blocks that a peer has sent, one [segment](crate::Segment) of blocks of one size at
@@ -100,8 +100,9 @@
 //! 2. [`Talloc::acquire`] refuses a size that no arena can hold. It asks an ample source at once
 //!    ([`Source::acquire`]), unless the lists hold idle blocks.
 //! 3. If the source is not ample, or did not help, [`Talloc::coalesce_for`] empties the lists batch by batch. It attempts
-//!    the request again whenever a free chunk is large enough. In the end it gives up empty slabs and moves arenas' own chunks out of the way
-//!    ([`Talloc::tidy`]). If the request still fails, the source is asked. The step is repeated up to
+//!    the request again whenever a free chunk is large enough. In the end it gives up empty slabs, and moves arenas' own
+//!    chunks out of the way ([`Talloc::tidy`]). The last attempt also gets any block of a slab that is large enough
+//!    ([`Talloc::allocate_spare`]). If the request still fails, the source is asked. The step is repeated up to
 //!    [`SOURCE_TRIES`](crate::SOURCE_TRIES) times.
 //! 4. The source adds memory by [`ArenasMut::claim_as`], [`ArenaMut::extend`], [`ArenasMut::claim_part`] or
 //!    [`ArenaMut::raise_part`]. Each of them ends with [`Talloc::limit_quick`], which sets the limits of the lists.
@@ -189,6 +190,7 @@
 //! [`Talloc::allocate_from_slab`]: crate::Talloc::allocate_from_slab
 //! [`Talloc::allocate_last`]: crate::Talloc::allocate_last
 //! [`Talloc::allocate_run`]: crate::Talloc::allocate_run
+//! [`Talloc::allocate_spare`]: crate::Talloc::allocate_spare
 //! [`Talloc::allocate_uncached`]: crate::Talloc::allocate_uncached
 //! [`Talloc::close`]: crate::Talloc::close
 //! [`Talloc::coalesce_for`]: crate::Talloc::coalesce_for

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::fmt::Write;
 
-use talloc_core::{Config, Lists, Report, SLAB};
+use talloc_core::{Config, Lists, Report, Slab};
 use talloc_sync::Inspect;
 use talloc_sync::threads::{Host, Threaded};
 
@@ -24,9 +24,6 @@ const BYTES: usize = 4 << 20;
 /// The largest number of bytes in one thread's parcels: eight parcels, each of which is sent when it has 64 KiB. The
 /// last block may exceed that.
 const PARCELS: usize = 8 * (64 << 10) + (256 << 10);
-
-/// The largest size of blocks in slabs.
-const LARGEST_IN_SLABS: usize = SLAB / 8;
 
 type Check = Result<(), String>;
 
@@ -170,7 +167,7 @@ impl Driver {
         if ptr == block.ptr {
             let rest = usable_size(old).saturating_sub(usable_size(layout));
             // A block in a slab keeps its size.
-            let may_be_in_slab = usable_size(old) <= LARGEST_IN_SLABS;
+            let may_be_in_slab = usable_size(old) <= Slab::LARGEST_BLOCK;
             self.lost += if rest == GRANULE || may_be_in_slab { rest } else { 0 };
         }
         let kept = old.size().min(layout.size());

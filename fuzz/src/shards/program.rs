@@ -2,6 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 
 use talloc_core::{Memory, SLAB, Slab, Span};
@@ -153,10 +154,11 @@ impl Program {
     }
 
     /// Whether no piece of the heaps' memory with one of these numbers is a slab.
-    fn has_no_slabs(&self, pieces: std::ops::Range<usize>) -> bool {
+    fn has_no_slabs(&self, pieces: Range<usize>) -> bool {
         let table = self.slabs();
-        let entry = table.size() / (self.setup.slices * SLICE / SLAB);
-        let bytes = table.truncate(table.size() - pieces.end * entry, pieces.start * entry);
+        // The entries are in descending order.
+        let [start, end] = [pieces.start, pieces.end].map(|piece| piece * size_of::<Slab>());
+        let bytes = table.truncate(table.size() - end, start);
         // SAFETY: The bytes are those of the table, which nobody uses meanwhile.
         bytes.to_slice().is_none_or(|bytes| unsafe { &*bytes }.iter().all(|byte| *byte == 0))
     }

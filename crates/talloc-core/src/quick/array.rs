@@ -53,17 +53,7 @@ impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
     fn list_for(len: usize) -> Option<usize> {
         (len < Self::CLASSES).then(|| Self::list_of(len))
     }
-}
 
-#[cfg(test)]
-impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
-    /// Makes `block` the first one of the list of `len` granules, whether or not it is on it.
-    pub(crate) fn set_head(&mut self, len: usize, block: Option<NonNull<u8>>) {
-        self.heads[Self::list_of(len)] = block;
-    }
-}
-
-impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
     /// Makes a chain of blocks of `len` granules the list of their size, which is empty.
     ///
     /// # Safety
@@ -76,6 +66,14 @@ impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
             (*this).heads[Self::list_of(len)] = Some(chain.first);
             (*this).cached.add(chain.blocks * len);
         }
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize, const BYTES: usize, K: LinkKey> QuickLists<N, BYTES, K> {
+    /// Makes `block` the first one of the list of `len` granules, whether or not it is on it.
+    pub(crate) fn set_head(&mut self, len: usize, block: Option<NonNull<u8>>) {
+        self.heads[Self::list_of(len)] = block;
     }
 }
 

@@ -23,9 +23,8 @@ pub trait Lists: sealed::Sealed + 'static {
     /// | Half of the arena in use, or more, is free in one piece. | a sixteenth of the arenas |
     /// | Less is free in one piece. | a 128th of the first MiB and a 4096th of the rest; only small sizes are cached |
     ///
-    /// A list that is filled from a [slab](crate::Slab) may exceed the bound by less than a slab. While a program only frees,
-    /// and half of the arena is free in one piece, the lists may exceed the bound until the
-    /// program allocates again.
+    /// While a program only frees, and half of the arena is free in one piece, the lists may exceed the bound until the
+    /// program allocates again. A list that is filled from a [slab](crate::Slab) may exceed the bound by less than 4 KiB.
     const BYTES: usize;
     /// Blocks of fewer granules than this have a list for exactly their size.
     #[doc(hidden)]
@@ -257,6 +256,7 @@ pub trait Lists: sealed::Sealed + 'static {
         None
     }
 
+    /// [`slabs`](Self::slabs), to change them.
     #[doc(hidden)]
     #[inline(always)]
     fn slabs_mut(&mut self) -> Option<&mut Slabs> {

@@ -11,7 +11,6 @@ use crate::config::{Config, Level};
 use crate::error::AllocError;
 use crate::granule::GRANULE;
 use crate::quick::Lists;
-use crate::quick::slab::SLAB_CLASSES;
 use crate::source::Source;
 
 /// How often a source is asked for memory before an allocation fails.
@@ -245,11 +244,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if let Some(block) = self.pop_aligned(len, align) {
             return Ok(block);
         }
-        // In a slab, a block whose size is a multiple of the alignment is aligned.
-        if len * GRANULE % align.get() == 0 && self.quick.first(len).is_none() {
-            if let Some(block) = self.allocate_from_slab(len, len) {
-                return Ok(block);
-            }
+        if let Some(block) = self.allocate_aligned_from_slab(len, align) {
+            return Ok(block);
         }
         match self.allocate_surely(len, align) {
             Some(block) => Ok(block),
@@ -405,9 +401,9 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         if done.is_some() {
             return done;
         }
-        self.release_empty_slabs();
-        let may_have_spare = C::Quick::SLABS_FROM.is_some();
-        if self.tidy() || may_have_spare || had_any { attempt(self) } else { None }
+        // The last attempt also gets blocks of slabs, which have never been cached.
+        let has_slabs = self.release_empty_slabs() || self.spare_bytes() > 0;
+        if self.tidy() || has_slabs || had_any { attempt(self) } else { None }
     }
 
     /// Allocates from the first arena that has room.
@@ -442,17 +438,6 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
                 elsewhere.or_else(|| self.allocate_spare(len, align))
             }
         }
-    }
-
-    /// Allocates a free block of a slab, of any size that is large enough. Returns the same as
-    /// [`allocate_knowing`](Self::allocate_knowing).
-    #[inline(always)]
-    fn allocate_spare(&mut self, len: usize, align: Align) -> Option<(NonNull<u8>, usize)> {
-        if C::Quick::SLABS_FROM.is_none() || len >= SLAB_CLASSES {
-            return None;
-        }
-        let block = self.allocate_from_any_slab(len, align)?;
-        Some((block, block.addr().get() + len * GRANULE))
     }
 
     /// Allocates a block from the top of the arena where requests begin.

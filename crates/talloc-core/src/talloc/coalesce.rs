@@ -21,7 +21,8 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// Coalesces all cached blocks, and makes one free chunk of each arena in which nothing is allocated.
     ///
     /// Afterwards, blocks of any size can be allocated from the memory of the cached blocks, unless they lie in a
-    /// [slab](crate::Slab) with a block in use. A heap flushes by itself before a request fails. Takes time in proportion to the cached blocks.
+    /// [slab](crate::Slab) with a block in use. A heap flushes by itself before a request fails. Takes time in proportion to
+    /// the cached blocks.
     ///
     /// # Examples
     ///
@@ -81,7 +82,7 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     /// hold more. The source is not called.
     #[cfg_attr(small, inline(never))]
     pub(super) fn make_room(&mut self, len: usize) {
-        let has_strays = self.quick.first(len).is_some_and(|block| self.quick.is_stray(block));
+        let has_strays = self.quick.first(len).is_some_and(|block| self.is_stray(block));
         if self.may_hold_more(has_strays) {
             return;
         }

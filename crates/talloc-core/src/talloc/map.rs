@@ -7,7 +7,7 @@ use crate::config::{Config, Level};
 
 impl<'h, C: Config, S> Inspect<'h, C, S> {
     /// Returns what lies in the arenas: for each arena, chunks that cover it, in address order, then the blocks in
-    /// the quick lists.
+    /// the quick lists and the free pieces of slabs.
     ///
     /// Only a [`Checked`](crate::Checked) heap knows where a block ends. It returns each block as
     /// [`Used`](crate::ChunkKind::Used) or [`Cached`](crate::ChunkKind::Cached). In other heaps, adjacent blocks are

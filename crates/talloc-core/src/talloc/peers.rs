@@ -259,8 +259,10 @@ impl<C: Config, S: Source<C>> Backend<'_, C, S> {
                 }
             }
         }
-        // No thread uses this heap, or its memory is short.
-        heap.release_empty_slabs();
+        if heap.quick.classes() == 0 {
+            // The heap rests, so nothing would flush it.
+            heap.release_empty_slabs();
+        }
     }
 }
 

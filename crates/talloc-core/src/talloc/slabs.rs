@@ -35,6 +35,23 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
         }
     }
 
+    /// [`allocate_from_slab`](Self::allocate_from_slab), of an aligned block, if all blocks of the size are aligned in a slab.
+    #[inline(always)]
+    pub(super) fn allocate_aligned_from_slab(
+        &mut self,
+        len: usize,
+        align: Align,
+    ) -> Option<NonNull<u8>> {
+        C::Quick::SLABS_FROM?;
+        // A slab is aligned to its size, so its blocks are aligned to any power of two that divides theirs.
+        let are_aligned = len * GRANULE % align.get() == 0;
+        if are_aligned && self.quick.first(len).is_none() {
+            self.allocate_from_slab(len, len)
+        } else {
+            None
+        }
+    }
+
     /// Whether the heap has slabs, or is not too small for them.
     #[inline(always)]
     fn may_have_slabs(&self, enough: u16) -> bool {
@@ -70,13 +87,18 @@ impl<C: Config, S: Source<C>> Talloc<C, S> {
     }
 
     /// Allocates a free block of a slab for a request that no arena can serve. The block may be larger than the request.
-    #[cold]
-    pub(super) fn allocate_from_any_slab(
+    /// Returns the same as [`allocate_knowing`](Self::allocate_knowing): none of its bytes is known to be zero.
+    #[inline(always)]
+    pub(super) fn allocate_spare(
         &mut self,
         len: usize,
         align: Align,
-    ) -> Option<NonNull<u8>> {
-        self.quick.slabs_mut()?.take_any(C::Quick::whole(), len, align.get() - 1)
+    ) -> Option<(NonNull<u8>, usize)> {
+        if len >= SLAB_CLASSES {
+            return None;
+        }
+        let block = self.quick.slabs_mut()?.take_any(C::Quick::whole(), len, align.get() - 1)?;
+        Some((block, block.addr().get() + len * GRANULE))
     }
 
     /// Fills the empty list of a size from a slab, and allocates a block.

@@ -155,8 +155,8 @@ impl<'h, C: Config, S> Inspect<'h, C, S> {
         self.heap.arenas.largest_free_bytes()
     }
 
-    /// Returns the free chunks and tops of all arenas, and the blocks in the quick lists. Chunks of one arena come
-    /// in address order. [`chunks`](Self::chunks) of a [`Checked`](crate::Checked) heap also returns allocated
+    /// Returns the free chunks and tops of all arenas, the blocks in the quick lists, and the free pieces of slabs. Chunks of
+    /// one arena come in address order. [`chunks`](Self::chunks) of a [`Checked`](crate::Checked) heap also returns allocated
     /// blocks. If an arena is corrupt, the iterator skips the rest of it. Takes time proportional to the free chunks,
     /// and to one 512th of the arenas' used bytes.
     ///
@@ -228,7 +228,7 @@ impl<C: Config, S> Talloc<C, S> {
         unsafe { (*this).arenas.largest_free_bytes() }
     }
 
-    /// The blocks in the quick lists.
+    /// The blocks in the quick lists, and the free pieces of slabs.
     pub(super) fn cached_chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         let listed = C::Quick::sizes().flat_map(move |len| {
             // A hardened heap follows no link that was overwritten.

@@ -246,8 +246,8 @@ impl<H: Host> Heaps<H> {
 
     /// Checks all heaps, and counts their chunks and blocks.
     ///
-    /// The blocks that other living threads have cached, and the free memory of their slabs, count as used. The heaps of these threads are left out if there is
-    /// no [barrier](Host::barrier).
+    /// The blocks that other living threads have cached, and the free memory of their slabs, count as used. The heaps of
+    /// these threads are left out if there is no [barrier](Host::barrier).
     ///
     /// # Errors
     ///

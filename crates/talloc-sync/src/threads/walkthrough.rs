@@ -94,8 +94,8 @@
 //! [`Inbox::push`]: super::inbox::Inbox::push
 //! [`Inbox`]: super::inbox::Inbox
 //! [`Lists::pop_at`]: talloc_core::Lists::pop_at
-//! [`Lists::refill_at`]: talloc_core::Lists::refill_at
 //! [`Lists::push_at`]: talloc_core::Lists::push_at
+//! [`Lists::refill_at`]: talloc_core::Lists::refill_at
 //! [`MAX_ALIGN`]: super::operations::MAX_ALIGN
 //! [`MIN_APART`]: super::operations::MIN_APART
 //! [`Shard::cache`]: super::Shard::cache

@@ -3,6 +3,7 @@
 use core::mem::MaybeUninit;
 use core::ptr;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::io::Errno;
 use rustix::mm::{self, Advice, MapFlags, MprotectFlags, ProtFlags};
 use talloc_sync::{Align, AllocError, Memory, Span};

@@ -54,7 +54,7 @@ unsafe impl Host for System {
 
     const APART: usize = 128 << 20;
 
-    // With four times as much, the aged programs of `cargo xtask bench hosted` take 4 % more time, and hardly less memory.
+    // With four times as much, the aged programs of `cargo xtask bench hosted` take more time, and hardly less memory.
     const SLABS_FROM: Option<usize> = Some(16 << 10);
     const SOURCE: ThreadSource = ThreadSource::new();
 
@@ -158,8 +158,8 @@ fn count_apart(old: usize, new: usize) {
 ///
 /// # Memory
 ///
-/// The heaps reserve a little more than 1 TiB of addresses (1 GiB on 32-bit machines), or less if a limit leaves less, and commit memory as
-/// they need it. A block of 128 MiB or more is mapped individually.
+/// The heaps reserve a little more than 1 TiB of addresses (1 GiB on 32-bit machines), or less if a limit leaves less, and
+/// commit memory as they need it. A block of 128 MiB or more is mapped individually.
 ///
 /// Blocks of up to 512 bytes lie in *slabs* of 4 KiB, if their size is often allocated in a heap of a MiB or more. A slab has
 /// blocks of one size. Its memory can serve other sizes when all of its blocks are free and none is in a thread's cache.
@@ -330,7 +330,8 @@ impl SystemTalloc {
         HEAPS.largest_free_bytes()
     }
 
-    /// Returns the free chunks of all heaps by size class, without the blocks that other living threads have cached; see
+    /// Returns the free chunks of all heaps by size class, without the blocks that other living threads have cached and the
+    /// free memory of their slabs; see
     /// [`Inspect::size_classes`](crate::inspect::Inspect::size_classes). [`heap_maps`](Self::heap_maps) returns their
     /// addresses.
     #[must_use]
@@ -339,8 +340,8 @@ impl SystemTalloc {
     }
 
     /// Checks all heaps, and counts their chunks and blocks. The blocks that other living threads have cached, and the free
-    /// memory of their slabs, count as used. On systems without a barrier for all threads (only Linux and Windows have one), the heaps of these threads
-    /// are left out.
+    /// memory of their slabs, count as used. On systems without a barrier for all threads (only Linux and Windows have one),
+    /// the heaps of these threads are left out.
     ///
     /// # Errors
     ///
