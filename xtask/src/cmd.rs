@@ -2,9 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use xshell::Shell;
 
 /// A command to be run at the workspace's root, without standard input.
@@ -56,6 +59,42 @@ impl<'a> Cmd<'a> {
     pub fn run(&self) -> Result<()> {
         eprintln!("$ {self}");
         Ok(self.inner.run()?)
+    }
+
+    /// [`run`](Self::run), of a `cargo test`. The error names the tests that failed, because other output may follow.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started or exits with another status than zero.
+    pub fn run_tests(self) -> Result<()> {
+        eprintln!("$ {self}");
+        let mut command = Command::from(self.inner);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("the tests cannot be started")?;
+        let output = child.stdout.take().map(|output| Box::new(output) as Box<dyn Read + Send>);
+        let errors = child.stderr.take().map(|errors| Box::new(errors) as Box<dyn Read + Send>);
+        let (sender, lines) = mpsc::channel();
+        for stream in [output, errors].into_iter().flatten() {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+                lines.for_each(|line| sender.send(line).expect("all lines are received"));
+            });
+        }
+        drop(sender);
+        let mut failures = Vec::new();
+        for line in lines {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            println!("{line}");
+            if is_failure(&line) {
+                failures.push(line);
+            }
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("the tests ended with {status}\n{}", failures.join("\n"));
+        }
+        Ok(())
     }
 
     /// Runs the command and returns its standard output.
@@ -130,6 +169,13 @@ impl<'a> Cmd<'a> {
     }
 }
 
+/// Whether a line of `cargo test` says that a test or a program failed.
+fn is_failure(line: &str) -> bool {
+    line.starts_with("test ") && line.ends_with(" FAILED")
+        || line.starts_with("error")
+        || line.starts_with("    `")
+}
+
 /// Prints the command as typed in a shell, including the environment.
 impl std::fmt::Display for Cmd<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -162,6 +208,19 @@ mod tests {
         let error = Cmd::new(&shell, "false").run().unwrap_err();
         assert!(error.to_string().contains("`false`"), "{error}");
         assert!(Cmd::new(&shell, "no-such-program").run().is_err());
+    }
+
+    #[test]
+    fn the_error_of_tests_names_those_that_failed() {
+        let shell = Shell::new().unwrap();
+        let script = "echo 'test a ... ok'; echo 'test b ... FAILED'; echo 'error: 1 target failed' >&2; exit $0";
+        let tests = |status| Cmd::new(&shell, "sh").args(["-c", script, status]).run_tests();
+        let error = tests("101").unwrap_err().to_string();
+        assert!(error.contains("\ntest b ... FAILED"), "{error}");
+        assert!(error.contains("\nerror: 1 target failed"), "{error}");
+        assert!(!error.contains("test a"), "{error}");
+        assert!(tests("0").is_ok());
+        assert!(Cmd::new(&shell, "no-such-program").run_tests().is_err());
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             .env("RUSTFLAGS", "--cfg loom")
             .env("LOOM_MAX_PREEMPTIONS", &preemptions)
             .env(FUTEX, futex.as_str())
-            .run()?;
+            .run_tests()?;
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ fn test(workspace: &Workspace, sanitizer: Sanitizer, scripts: u32) -> Result<()>
             .args(workspace.stable_features()?)
             .env(suite::SCRIPTS, scripts.to_string())
             .env("ASAN_OPTIONS", "detect_leaks=0")
-            .run()?;
+            .run_tests()?;
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ pub fn nightly(workspace: &Workspace) -> Result<()> {
     for (package, test) in ALLOCATOR_TESTS {
         unstable(workspace, "test")
             .args(["--all-features", "-p", package, "--test", test])
-            .run()?;
+            .run_tests()?;
     }
     Ok(())
 }

@@ -41,24 +41,26 @@ pub fn docs(workspace: &Workspace) -> Result<()> {
 }
 
 pub fn test(workspace: &Workspace) -> Result<()> {
-    workspace.cargo(["test"]).args(workspace.select_upper_libraries()?).run()?;
+    workspace.cargo(["test"]).args(workspace.select_upper_libraries()?).run_tests()?;
     // With these, the functions are those of the test programs, too. By itself: a shared library
     // cannot have the names of what defmt prints.
-    workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run()?;
+    workspace.cargo(["test", "-p", INTERFACE]).args(workspace.interface_features()?).run_tests()?;
     // They include `hardened`, which finds more than `checked`.
-    workspace.cargo(["test", "-p", INTERFACE, "--features", "checked", "--test", "*"]).run()?;
+    workspace
+        .cargo(["test", "-p", INTERFACE, "--features", "checked", "--test", "*"])
+        .run_tests()?;
     workspace
         .cargo(["test", "-p", TOOL])
         .args(workspace.select_observers())
         .args(workspace.observer_features()?)
-        .run()
+        .run_tests()
 }
 
 /// Where the size of the code is all, the heap is put together in another way.
 pub fn small(workspace: &Workspace) -> Result<()> {
     let test = |arguments: &[&str]| {
         let cargo = workspace.cargo(["test", "--config", "profile.dev.opt-level=\"s\""]);
-        cargo.args(arguments).run()
+        cargo.args(arguments).run_tests()
     };
     test(&["-p", "talloc-core", "--features", "spin"])?;
     test(&["-p", "talloc-fuzz", "--test", "all"])

@@ -38,6 +38,10 @@ impl Slabs {
         self.lists[len] = NIL;
     }
 
+    pub(crate) fn move_list(&mut self, from: usize, to: usize) {
+        self.lists.swap(from, to);
+    }
+
     /// Gives the first slab of a list a wrong link back.
     pub(crate) fn link_back(&mut self, whole: *mut u8, len: usize, before: u32) {
         // SAFETY: It is a listed slab.

@@ -16,7 +16,7 @@ use crate::error::AllocError;
 use crate::granule::GRANULE;
 use crate::memory::Memory;
 use crate::quick::slab::{SLAB, SLAB_CLASSES, SLAB_LEN, Slab, sabotage::Fault};
-use crate::quick::{Lists, Parcel, PeerLists, Peers, lists_for};
+use crate::quick::{Lists, Parcel, PeerLists, Peers, Segment, lists_for};
 use crate::report::Violation;
 use crate::source::Source;
 use crate::talloc::{OwnedTalloc, Talloc};
@@ -32,19 +32,23 @@ const TABLE: usize = SLABS * size_of::<Slab>();
 
 thread_local! {
     static WHOLE: Cell<*mut u8> = const { Cell::new(ptr::null_mut()) };
+    /// The heap that all blocks are said to be of. It is the only one's, number 0, unless a test wants its blocks sent away.
+    static OWNER: Cell<u8> = const { Cell::new(0) };
+    static SENT: Cell<Option<Parcel>> = const { Cell::new(None) };
 }
 
 /// A heap without peers, whose memory each test provides.
 struct Alone;
 
-// SAFETY: Each test has a heap, a table and memory of its own, in one allocation. Nothing is delivered.
+// SAFETY: Each test has a heap, a table and memory of its own, in one allocation. If a test has blocks delivered, it gives
+// them back to that heap.
 unsafe impl Peers for Alone {
     fn owner_of(_: usize) -> u8 {
-        0
+        OWNER.get()
     }
 
-    fn deliver(_: u8, _: Parcel) {
-        unreachable!("all blocks are the heap's");
+    fn deliver(_: u8, parcel: Parcel) {
+        assert!(SENT.replace(Some(parcel)).is_none(), "one parcel is sent");
     }
 
     fn whole() -> *mut u8 {
@@ -326,6 +330,32 @@ fn a_batch_is_freed_to_slabs_while_nothing_is_cached() {
 }
 
 #[test]
+fn a_heap_that_rests_keeps_no_slab_without_blocks_in_use() {
+    let mut heap = Heap::new();
+    let mut blocks = heap.fill(6, 3);
+    let last = blocks.iter().rposition(|block| heap.is_in_slab(*block)).unwrap();
+    let last = blocks.swap_remove(last);
+    heap.give_all(blocks, 6);
+    OWNER.set(1);
+    // SAFETY: The block is allocated with this layout, and is freed once.
+    unsafe { heap.heap.free(last, layout(6)) };
+    heap.heap.flush();
+    heap.heap.send_strays();
+    OWNER.set(0);
+    heap.heap.rest();
+    assert_eq!(heap.heap.verify().unwrap().used_bytes, 48);
+    let [first, _] = SENT.take().expect("the block was sent").into_ends();
+    // SAFETY: It is the first block of a parcel, which is read and given back once.
+    unsafe {
+        let (segment, next) = Segment::read(first);
+        assert_eq!((segment.blocks(), next), (1, None));
+        heap.heap.backend().take_back(segment);
+    }
+    let report = heap.heap.verify().unwrap();
+    assert_eq!((report.used_bytes, report.cached_bytes, report.free_chunks), (0, 0, 1));
+}
+
+#[test]
 fn a_request_gets_a_larger_block_of_a_slab_before_it_fails() {
     let mut heap = Heap::new();
     let mut blocks = heap.fill(5, 1);
@@ -334,8 +364,10 @@ fn a_request_gets_a_larger_block_of_a_slab_before_it_fails() {
         blocks.push(block);
     }
     let in_slabs: Vec<_> = blocks.into_iter().filter(|block| heap.is_in_slab(*block)).collect();
-    for pair in in_slabs.chunks(2).step_by(2) {
-        pair.iter().for_each(|block| heap.give(*block, 5));
+    for block in in_slabs.chunks(2).step_by(2).flatten() {
+        // SAFETY: The block has 40 bytes.
+        unsafe { block.write_bytes(0xFF, 40) };
+        heap.give(*block, 5);
     }
     // Every second block of 40 bytes is aligned like that.
     let aligned = Layout::from_size_align(24, 16).unwrap();
@@ -345,7 +377,13 @@ fn a_request_gets_a_larger_block_of_a_slab_before_it_fails() {
         assert_eq!(block.addr().get() % 16, 0);
         heap.heap.verify().unwrap();
     }
-    let fours: Vec<_> = (0..in_slabs.len() / 4).map(|_| heap.take(4)).collect();
+    // SAFETY: `malloc_zeroed` has no preconditions, and the block has 32 bytes.
+    unsafe {
+        let zeroed = heap.heap.malloc_zeroed(layout(4)).unwrap();
+        assert!(heap.is_in_slab(zeroed));
+        assert_eq!(zeroed.cast::<[u8; 32]>().read(), [0; 32]);
+    }
+    let fours: Vec<_> = (1..in_slabs.len() / 4).map(|_| heap.take(4)).collect();
     let in_slabs = fours.iter().filter(|block| heap.is_in_slab(**block)).count();
     assert!(in_slabs > 0 && in_slabs + 4 > fours.len(), "{in_slabs} of {}", fours.len());
 }
@@ -395,7 +433,7 @@ fn verify_finds_entries_that_are_wrong() {
         Fault::Blocks(-1),
         Fault::InUse(1),
         Fault::InUse(-1),
-        Fault::InUse(2),
+        Fault::InUse(SLAB_LEN as i16),
         Fault::Len(1),
         Fault::FreeElsewhere(4),
         Fault::FreeElsewhere(SLAB as isize),
@@ -429,6 +467,9 @@ fn verify_finds_a_slab_that_is_on_no_list_and_a_wrong_count() {
     assert_eq!(heap.heap.verify(), Err(Violation::SlabLists));
     let mut heap = prepared();
     heap.heap.quick.slabs_mut().unwrap().link_back(WHOLE.get(), 5, 7);
+    assert_eq!(heap.heap.verify(), Err(Violation::SlabLists));
+    let mut heap = prepared();
+    heap.heap.quick.slabs_mut().unwrap().move_list(5, 6);
     assert_eq!(heap.heap.verify(), Err(Violation::SlabLists));
     // A slab without blocks in use is alone on its list.
     let mut heap = prepared();
