@@ -19,7 +19,7 @@ const PATIENCE: i64 = if cfg!(debug_assertions) { 200_000 } else { 20_000 };
 
 /// The factor by which a heap with checks may take longer, because it must not be considered to be in a loop by
 /// mistake.
-const MORE_PATIENCE: i64 = 50;
+const MORE_PATIENCE: i64 = 10;
 
 /// The largest number of programs to try for one fault, because some give no opportunity for it.
 const TRIES: u64 = 20;
@@ -38,7 +38,6 @@ impl<F: Fn(u64, &mut dyn FnMut(usize, usize)) -> Outcome> Run for F {}
 ///
 /// # Panics
 ///
-/// If the system refuses a process or a pipe.
 /// If the system refuses a process or a pipe.
 pub fn many(level: &Level, class: Class, first: u64, count: usize) -> Tally {
     panic::set_hook(Box::new(|_| {}));
