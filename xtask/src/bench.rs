@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::workspace::Workspace;
+use crate::workspace::{BENCHES, Workspace};
 
 #[derive(clap::Args)]
 // `--help` is an argument like any other: it shows the benchmarks' own help.
@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let program = ["run", "--release", "-p", "talloc-benches"];
+    let program = ["run", "--release", "-p", BENCHES];
     let snmalloc = if has_cpp_compiler() { &["--features", "snmalloc"][..] } else { &[] };
     workspace.cargo(program).args(snmalloc).args(["--"]).args(&args.arguments).run()
 }

@@ -23,6 +23,9 @@ pub const OBSERVERS: [&str; 4] =
 /// The command-line tool, which replays on our heaps what was observed.
 pub const TOOL: &str = "talloc-cli";
 
+/// The benchmarks.
+pub const BENCHES: &str = "talloc-benches";
+
 pub struct Workspace {
     metadata: Metadata,
     shell: Shell,

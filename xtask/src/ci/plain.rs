@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::lint;
-use crate::workspace::{INTERFACE, TOOL, Workspace};
+use crate::workspace::{BENCHES, INTERFACE, TOOL, Workspace};
 
 pub fn fmt(workspace: &Workspace) -> Result<()> {
     workspace.cargo(["fmt", "--all", "--", "--check"]).run()
@@ -49,6 +49,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     workspace
         .cargo(["test", "-p", INTERFACE, "--features", "checked", "--test", "*"])
         .run_tests()?;
+    workspace.cargo(["test", "-p", BENCHES]).run_tests()?;
     workspace
         .cargo(["test", "-p", TOOL])
         .args(workspace.select_observers())

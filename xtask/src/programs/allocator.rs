@@ -7,7 +7,7 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use object::{Object, ObjectSymbol, ReadCache};
 
 use super::source::write_if_other;
-use crate::workspace::Workspace;
+use crate::workspace::{BENCHES, Workspace};
 
 pub const PACKAGE: &str = "chosen-allocator";
 
@@ -52,7 +52,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub fn write(workspace: &Workspace, place: &Utf8Path) -> Result<Utf8PathBuf> {
     let folder = place.join(PACKAGE);
     let library = workspace.root().join("crates/talloc-global");
-    let benches = workspace.members().into_iter().find(|member| member.name == "talloc-benches");
+    let benches = workspace.members().into_iter().find(|member| member.name == BENCHES);
     let peers = benches.context("there are no benchmarks here")?.dependencies.iter();
     let mimalloc = peers.into_iter().find(|peer| peer.name == "mimalloc");
     let mimalloc = &mimalloc.context("the benchmarks do without mimalloc")?.req;
