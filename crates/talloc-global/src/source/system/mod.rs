@@ -55,7 +55,7 @@ const SCARCE: usize = 256 << 20;
 ///
 /// Committed memory that the heap has not used yet is not resident. It counts only on systems that do not overcommit.
 ///
-/// A heap of 16 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
+/// A heap of 8 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
 /// `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` or `always`. They save most of the time of page faults, but
 /// up to 2 MiB more are resident. Where a limit of the process leaves no room for a huge page, the heap grows by less.
 /// [`set_huge_pages`](Self::set_huge_pages) disables huge pages.

@@ -169,7 +169,7 @@ fn count_apart(old: usize, new: usize) {
 /// `TALLOC_PURGE_DELAY` (milliseconds, or `never`) changes that time. An idle program returns nothing;
 /// [`trim`](Self::trim) returns all free memory at once.
 ///
-/// A heap of 16 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
+/// A heap of 8 MiB or more asks Linux for huge pages for the memory that it grows by. Linux provides them if
 /// `/sys/kernel/mm/transparent_hugepage/enabled` says `madvise` or `always`. They save most of the time of page faults,
 /// but up to 2 MiB more are resident. [`set_huge_pages`](Self::set_huge_pages) or the environment variable
 /// `TALLOC_HUGE_PAGES=never` disables huge pages.
