@@ -163,7 +163,8 @@ impl Slabs {
     ///
     /// # Safety
     ///
-    /// The memory is an allocated block of this heap, [`SLAB`](super::SLAB) bytes that are aligned to as many. The caller gives it up.
+    /// The memory is an allocated block of this heap, [`SLAB`](super::SLAB) bytes that are aligned to as many. The caller
+    /// gives it up.
     pub(crate) unsafe fn add(&mut self, whole: *mut u8, memory: NonNull<u8>, len: usize) {
         debug_assert!(len > 0 && len < SLAB_CLASSES, "the size may have slabs");
         let at = number(whole, memory.addr().get());
