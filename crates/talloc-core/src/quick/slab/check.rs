@@ -3,7 +3,7 @@
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use super::entry::{NIL, entry, memory, number};
+use super::entry::{NIL, entry, memory, number, supposed_memory};
 use super::{SLAB_CLASSES, SLAB_LEN, Slab, Slabs};
 use crate::quick::next;
 
@@ -39,7 +39,7 @@ impl Slabs {
         for (len, list) in self.lists.iter().enumerate() {
             let (mut at, mut before) = (*list, NIL);
             while at != NIL {
-                if !is_slab(memory(whole, at as usize)) {
+                if !supposed_memory(whole, at as usize).is_some_and(&is_slab) {
                     return false;
                 }
                 // SAFETY: It is a slab of this heap, which is borrowed.

@@ -49,11 +49,17 @@ pub(super) fn entry(whole: *mut u8, number: usize) -> *mut Slab {
     whole.cast::<Slab>().wrapping_sub(number)
 }
 
+/// The memory of the piece with a number that may be wrong. The memory may then be anything.
+#[inline(always)]
+pub(super) fn supposed_memory(whole: *mut u8, number: usize) -> Option<NonNull<u8>> {
+    NonNull::new(whole.wrapping_add((number - 1).wrapping_mul(SLAB)))
+}
+
 /// The memory of the piece with a number.
 #[inline(always)]
 pub(super) fn memory(whole: *mut u8, number: usize) -> NonNull<u8> {
     // SAFETY: The memory of the heaps does not contain the address zero.
-    unsafe { NonNull::new_unchecked(whole.wrapping_add((number - 1) * SLAB)) }
+    unsafe { supposed_memory(whole, number).unwrap_unchecked() }
 }
 
 /// Whether a block lies in a slab.

@@ -42,10 +42,11 @@ impl Slabs {
         self.lists.swap(from, to);
     }
 
-    /// Gives the first slab of a list a wrong link back.
-    pub(crate) fn link_back(&mut self, whole: *mut u8, len: usize, before: u32) {
+    /// Gives the first slab of a list other links.
+    pub(crate) fn set_links(&mut self, whole: *mut u8, len: usize, before: u32, after: u32) {
         // SAFETY: It is a listed slab.
-        unsafe { (*entry(whole, self.lists[len] as usize)).before = before };
+        let slab = unsafe { &mut *entry(whole, self.lists[len] as usize) };
+        (slab.before, slab.after) = (before, after);
     }
 
     pub(crate) fn miscount(&mut self) {
